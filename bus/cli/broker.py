@@ -1,0 +1,29 @@
+"""`quotebus broker`: binds the three endpoints and carries messages until told to stop."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Sequence
+
+from bus.errors import ConfigError
+from bus.settings import BusSettings, die, load
+from bus.transport.broker import Broker
+
+PROGRAM = "quotebus broker"
+
+
+def run(argv: Sequence[str]) -> int:
+    """Serve until SIGINT or SIGTERM, then exit 0; 78 when an endpoint is taken."""
+    settings = load(BusSettings, argv, PROGRAM)
+    try:
+        broker = Broker(settings)
+    except ConfigError as error:
+        die(PROGRAM, error)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: broker.stop())
+    print(
+        f"{PROGRAM}: publish {broker.publish_url} subscribe {broker.subscribe_url} request {broker.request_url}",
+        flush=True,
+    )
+    broker.run()
+    return 0

@@ -1,0 +1,191 @@
+"""`quotebus up`: the main job on one machine, each program a process of its own, started by name."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from queue import Empty, Queue
+
+from pydantic import AliasChoices, Field, SecretStr
+
+from bus.clock import now_ns, seconds
+from bus.errors import EX_CONFIG, ConfigError
+from bus.settings import BusSettings, die, load
+
+PROGRAM = "quotebus up"
+STOP_S = 1.5
+START_S = 15.0
+_KEYS = ("PRICING_API_KEY", "PRICING_API_SECRET", "APCA_API_KEY_ID", "APCA_API_SECRET_KEY")
+
+
+class UpSettings(BusSettings):
+    """Settings of `quotebus up` itself; those of the programs it starts are read by these from the environment."""
+
+    for_s: float | None = Field(
+        None, gt=0, validation_alias=AliasChoices("for", "up_for_s"), description="end after so many seconds"
+    )
+    pricing_upstream_url: str = Field("", description="an upstream of your own instead of the simulated exchange")
+    pricing_api_key: SecretStr = Field(
+        SecretStr(""),
+        validation_alias=AliasChoices("pricing_api_key", "apca_api_key_id"),
+        description="see pricing-node",
+    )
+
+
+@dataclass
+class Child:
+    """One started program and the thread that passes its lines on."""
+
+    name: str
+    process: subprocess.Popen[str]
+    lines: Queue[str] = field(default_factory=Queue)
+    ended: threading.Event = field(default_factory=threading.Event)
+
+
+class Household:
+    """The started programs. They do not get the terminal's Ctrl-C: they are stopped in order, consumers first."""
+
+    def __init__(self) -> None:
+        self.children: list[Child] = []
+        self.changed = threading.Event()
+        self._printing = threading.Lock()
+
+    def start(self, name: str, command: Sequence[str], environment: Mapping[str, str]) -> Child:
+        """Start a program. Raises ConfigError when it is not installed."""
+        process = subprocess.Popen(
+            [_executable(command[0]), *command[1:]],
+            env=dict(environment),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            bufsize=1,
+            errors="replace",
+            start_new_session=True,
+        )
+        child = Child(name, process)
+        self.children.append(child)
+        threading.Thread(target=self._pass_on, args=(child,), daemon=True).start()
+        return child
+
+    def first_line(self, child: Child) -> str:
+        """Wait for a program's first line. Raises ConfigError when there is none in time."""
+        try:
+            line = child.lines.get(timeout=START_S)
+        except Empty:
+            raise ConfigError(f"{child.name} did not start within {START_S:.0f} s") from None
+        if child.ended.wait(0.05) and child.process.wait() != 0:
+            raise ConfigError(f"{child.name} ended with status {child.process.returncode}")
+        return line
+
+    def first_dead(self) -> Child | None:
+        return next((child for child in self.children if child.process.poll() is not None), None)
+
+    def stop(self) -> None:
+        """Stop everything, the last started first, within two seconds."""
+        for child in reversed(self.children):
+            if child.process.poll() is None:
+                child.process.send_signal(signal.SIGTERM)
+        deadline_ns = now_ns() + seconds(STOP_S)
+        for child in reversed(self.children):
+            try:
+                child.process.wait(max(0.05, (deadline_ns - now_ns()) / 1e9))
+            except subprocess.TimeoutExpired:
+                child.process.kill()
+                child.process.wait()
+            child.ended.wait(0.2)
+
+    def _pass_on(self, child: Child) -> None:
+        assert child.process.stdout is not None
+        for number, line in enumerate(child.process.stdout):
+            if number == 0:
+                child.lines.put(line.strip())
+            with self._printing:
+                print(f"{child.name:<9}| {line}", end="", flush=True)
+        child.ended.set()
+        self.changed.set()
+
+
+def run(argv: Sequence[str]) -> int:
+    """Run until Ctrl-C, SIGTERM or the end of `--for`: exit status 0. Otherwise that of the program that ended."""
+    settings = load(UpSettings, argv, PROGRAM)
+    household = Household()
+    asked: list[int] = []
+
+    def ask_to_stop(number: int, _: object) -> None:
+        asked.append(number)
+        household.changed.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, ask_to_stop)
+    try:
+        _start_all(household, settings, asked)
+        if not asked:
+            _wait(household, settings.for_s, asked)
+        dead = None if asked else household.first_dead()
+    except ConfigError as error:
+        household.stop()
+        if asked:
+            return 0
+        die(PROGRAM, error)
+    household.stop()
+    if dead is None:
+        return 0
+    print(f"{PROGRAM}: {dead.name} ended by itself with status {dead.process.returncode}", file=sys.stderr)
+    return dead.process.returncode or EX_CONFIG
+
+
+def _start_all(household: Household, settings: UpSettings, asked: list[int]) -> None:
+    environment = dict(os.environ)
+    for name in ("bus_publish_url", "bus_subscribe_url", "bus_request_url"):
+        environment[name.upper()] = getattr(settings, name)
+    words = household.first_line(household.start("broker", ["quotebus", "broker"], environment)).split()
+    for kind in ("publish", "subscribe", "request"):
+        if kind not in words:
+            raise ConfigError("the broker did not start")
+        environment[f"BUS_{kind.upper()}_URL"] = words[words.index(kind) + 1]
+    if settings.pricing_api_key.get_secret_value() or settings.pricing_upstream_url:
+        environment["EXECUTION_GATEWAY"] = "none"  # market data only
+    else:
+        exchange = household.start("exchange", ["exchange-simulator"], environment)
+        line = household.first_line(exchange)
+        url = next((word for word in line.split() if word.startswith("ws://")), None)
+        if url is None:
+            raise ConfigError("the simulated exchange did not start")
+        for key in _KEYS:
+            environment.pop(key, None)
+        # A key of its own, so that two simulated worlds on one machine do not share the account's lock.
+        environment |= {"PRICING_UPSTREAM_URL": url, "PRICING_API_KEY": f"sim-{secrets.token_hex(4)}"}
+        environment["PRICING_API_SECRET"] = "simulated"
+    if asked:
+        return
+    household.first_line(household.start("pricing", ["pricing-node"], environment))
+    if not asked:
+        household.start("worker", ["execution-worker"], environment)
+
+
+def _wait(household: Household, for_s: float | None, asked: list[int]) -> None:
+    deadline_ns = None if for_s is None else now_ns() + seconds(for_s)
+    while not asked and household.first_dead() is None:
+        left_s = None if deadline_ns is None else (deadline_ns - now_ns()) / 1e9
+        if left_s is not None and left_s <= 0:
+            return
+        household.changed.wait(left_s)
+        household.changed.clear()
+
+
+def _executable(name: str) -> str:
+    """The program beside this Python first, so that `up` runs its own environment's programs."""
+    beside = Path(sys.executable).parent / name
+    found = str(beside) if beside.exists() else shutil.which(name)
+    if found is None:
+        raise ConfigError(f"{name} is not installed")
+    return found

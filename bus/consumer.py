@@ -1,0 +1,156 @@
+"""Everything a consumer of the bus does but move bytes: frames in, requests out, the book kept, loss counted.
+
+Threads and asyncio wrap the same object. Pure: instants and randomness are arguments.
+"""
+
+from __future__ import annotations
+
+from bus import codec, topics
+from bus.book import Book
+from bus.clock import NS_PER_MS, NS_PER_S
+from bus.errors import UndecodableMessage
+from bus.events import (
+    ConnectionHealth,
+    Event,
+    Quote,
+    SymbolsAcknowledged,
+    SymbolStatus,
+    Trade,
+)
+from bus.interest import DEFAULT_TTL_MS, Interest, Wish
+from bus.sequence import SequenceTracker, Stamper
+
+RE_ASK_JITTER_NS = 200 * NS_PER_MS
+"""Re-asking is spread over this long, so that a hundred clients do not ask a new node in the same instant."""
+WARN_EVERY_NS = 10 * NS_PER_S
+_HEALTH_GONE_NS = 3 * NS_PER_S
+REPLAYED = "replay:"
+
+
+class Consumer:
+    """One client's view of the bus."""
+
+    def __init__(
+        self, client: str, source: str, *, jitter: float, max_age_ns: int, ttl_ms: int = DEFAULT_TTL_MS
+    ) -> None:
+        """`jitter` in [0, 1) is this client's place in the re-ask window."""
+        self.interest = Interest(client, ttl_ms)
+        self.book = Book(max_age_ns=max_age_ns)
+        self.tracker = SequenceTracker()
+        self.stamper = Stamper(source)
+        self.confirmed = False
+        self.counters = dict.fromkeys(
+            ("received", "undecodable", "unknown_version", "line_down_warnings", "feed_dropped", "requests_sent"), 0
+        )
+        self.first_unknown_version: str | None = None
+        self._jitter_ns = int(jitter * RE_ASK_JITTER_NS)
+        self._health_heard_ns: int | None = None
+        self._next_warning_ns = 0
+
+    # what to hear
+
+    def topics(self) -> set[bytes]:
+        """Every subscription the current wish needs, the acknowledgement's apart."""
+        wish = self.interest.wish
+        wanted = {b"health."}
+        for symbol in wish.symbols:
+            wanted.add(topics.prefix(topics.quote(symbol)))
+            wanted.add(topics.prefix(topics.status(symbol)))
+            if "trades" in wish.channels:
+                wanted.add(topics.prefix(topics.trade(symbol)))
+        return wanted
+
+    def ack_topic(self) -> bytes:
+        return topics.prefix(topics.acknowledged(self.interest.client))
+
+    # what to ask
+
+    def want(self, symbols: list[str], channels: tuple[str, ...], priority: int, now_ns: int) -> Wish:
+        """Replace the complete wish; the book forgets what is no longer wanted."""
+        wish = self.interest.wants(symbols, channels, priority, now_ns)
+        self.book.keep_only(wish.symbols)
+        return wish
+
+    def due(self, now_ns: int, utc_ns: int) -> bytes | None:
+        """The request frame to send now, if any."""
+        if self._health_heard_ns is not None and now_ns - self._health_heard_ns > _HEALTH_GONE_NS:
+            self._health_heard_ns = None  # the next one is a return: see _on_health
+            self.confirmed = False
+        request = self.interest.due(now_ns)
+        if request is None:
+            return None
+        self.counters["requests_sent"] += 1
+        return self.stamper.frame(request, utc_ns)
+
+    def link_lost(self) -> None:
+        """The subscriptions are gone with the broker: nothing held may be used until asked and answered again."""
+        self.confirmed = False
+
+    def link_restored(self, now_ns: int) -> None:
+        """Connected again: only an answer to a new question proves that the subscriptions are in place."""
+        self.confirmed = False
+        self.interest.ask_again(now_ns, jitter_ns=self._jitter_ns, snapshot=True)
+
+    def complaint(self, now_ns: int) -> str | None:
+        """One line, at most every ten seconds, while symbols are wanted and the line is not up."""
+        if not self.interest.wish.symbols or self.book.streaming(now_ns) or now_ns < self._next_warning_ns:
+            return None
+        if self._next_warning_ns == 0:  # a line that is just coming up deserves no warning
+            self._next_warning_ns = now_ns + WARN_EVERY_NS // 2
+            return None
+        self._next_warning_ns = now_ns + WARN_EVERY_NS
+        self.counters["line_down_warnings"] += 1
+        health, count = self.book.health, len(self.interest.wish.symbols)
+        if health is None:
+            return f"{count} symbols wanted, but no pricing node is heard"
+        if self.book.age_ns(health, now_ns) > _HEALTH_GONE_NS:
+            return f"{count} symbols wanted, but the pricing node {health.node} has gone silent"
+        return f"{count} symbols wanted, but the line is {health.state} ({health.cause})"
+
+    # what was heard
+
+    def receive(self, frame: bytes, received_ns: int) -> Event | None:
+        """Take one frame; returns its event, or None when it is counted and dropped."""
+        try:
+            event = codec.decode(frame)
+        except UndecodableMessage as error:
+            self._count_undecodable(error)
+            return None
+        self.counters["received"] += 1
+        source = event.source
+        if source.startswith(REPLAYED):
+            return event  # for display: never a reason to trust a price
+        if type(event) is not SymbolsAcknowledged:
+            self.tracker.observe(source, frame[: frame.find(b"\0")], event.seq)
+        book = self.book
+        book.on_message(event, received_ns)
+        if type(event) is Quote:
+            book.on_quote(event)
+        elif type(event) is ConnectionHealth:
+            self._on_health(event, received_ns)
+        elif type(event) is SymbolStatus:
+            book.on_status(event)
+            self.interest.on_status(event)
+        elif type(event) is Trade:
+            pass
+        return event
+
+    def acknowledge(self, ack: SymbolsAcknowledged, now_ns: int) -> list[Quote]:
+        """Take an answer; returns the held quotes it brought that are news."""
+        if self.interest.on_acknowledged(ack, now_ns):
+            self.confirmed = True
+        return self.book.on_acknowledged(ack)
+
+    def _on_health(self, health: ConnectionHealth, received_ns: int) -> None:
+        new_source = self.book.on_health(health)
+        returned = self._health_heard_ns is None
+        if self.book.health is health:
+            self._health_heard_ns = received_ns
+        if new_source or returned:
+            self.interest.ask_again(received_ns, jitter_ns=self._jitter_ns, snapshot=True)
+
+    def _count_undecodable(self, error: UndecodableMessage) -> None:
+        self.counters["undecodable"] += 1
+        if error.kind == "version":
+            self.counters["unknown_version"] += 1
+            self.first_unknown_version = self.first_unknown_version or str(error)

@@ -1,0 +1,143 @@
+"""A client's side of the lease protocol: what to ask, when to ask again, and what was answered.
+
+The bus may lose any message, so a request repeats until it is acknowledged, and the lease is renewed at a third of its
+length. Pure: `now_ns` and the jitter are arguments, and what should be sent is returned.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from bus import topics
+from bus.clock import NS_PER_MS
+from bus.events import Cause, SymbolsAcknowledged, SymbolsRequested, SymbolState, SymbolStatus
+
+REPEAT_NS = 500 * NS_PER_MS
+DEFAULT_TTL_MS = 15_000
+SETTLED = frozenset({SymbolState.LIVE, SymbolState.QUIET, SymbolState.HALTED, SymbolState.REFUSED, SymbolState.EVICTED})
+"""States after which waiting longer for a symbol is of no use."""
+
+
+@dataclass(frozen=True, slots=True)
+class SymbolResult:
+    """What is known of one requested symbol; `acknowledged` says whether a pricing node answered for it."""
+
+    symbol: str
+    state: str = SymbolState.PENDING
+    cause: str = Cause.DEMAND
+    acknowledged: bool = False
+
+    @property
+    def settled(self) -> bool:
+        return self.state in SETTLED
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """The complete current wish of a client."""
+
+    symbols: tuple[str, ...] = ()
+    channels: tuple[str, ...] = ("quotes",)
+    priority: int = 0
+
+
+@dataclass
+class Interest:
+    """State of one lease. `acknowledged` means: the newest wish has been answered by the current node."""
+
+    client: str
+    ttl_ms: int = DEFAULT_TTL_MS
+    wish: Wish = field(default_factory=Wish)
+    acknowledged: bool = False
+    lease_ms: int = 0
+    results: dict[str, SymbolResult] = field(default_factory=dict)
+    refused: dict[str, SymbolResult] = field(default_factory=dict)
+    _number: int = 0
+    _answered: bool = True
+    _snapshot: bool = False
+    _next_ns: int | None = None
+    _parts: set[int] = field(default_factory=set)
+
+    def wants(self, symbols: list[str], channels: tuple[str, ...], priority: int, now_ns: int) -> Wish:
+        """Replace the wish. Symbols that cannot be asked for are refused by name, the others go on."""
+        self.refused = {}
+        wanted: dict[str, None] = {}
+        for text in symbols:
+            try:
+                wanted[topics.symbol(text)] = None
+            except ValueError:
+                self.refused[text] = SymbolResult(text, SymbolState.REFUSED, Cause.BAD_SYMBOL)
+        self.wish = Wish(tuple(wanted), channels, priority)
+        self.results = {symbol: self.results.get(symbol, SymbolResult(symbol)) for symbol in wanted}
+        self._ask(now_ns)
+        return self.wish
+
+    def ask_again(self, now_ns: int, *, jitter_ns: int = 0, snapshot: bool = False) -> None:
+        """What was acknowledged may no longer hold (new node, bus was away): ask at `now_ns` + jitter."""
+        if not self.wish.symbols and self._answered:
+            return
+        self._snapshot = self._snapshot or snapshot
+        self._ask(now_ns + jitter_ns)
+
+    def _ask(self, at_ns: int) -> None:
+        self._number += 1
+        self._parts = set()
+        self._answered = self.acknowledged = False
+        self._next_ns = at_ns
+
+    def next_ns(self) -> int | None:
+        """When `due` will have something to send; None when nothing is held and nothing is asked."""
+        return self._next_ns
+
+    def due(self, now_ns: int) -> SymbolsRequested | None:
+        """The request to send now, if any."""
+        if self._next_ns is None or now_ns < self._next_ns:
+            return None
+        if self._answered:  # a renewal: a new question, though the former answer still stands
+            self._number += 1
+            self._parts = set()
+            self._answered = False
+        self._next_ns = now_ns + REPEAT_NS
+        return SymbolsRequested(
+            client=self.client,
+            request_id=str(self._number),
+            symbols=self.wish.symbols,
+            channels=self.wish.channels,
+            priority=self.wish.priority,
+            ttl_ms=self.ttl_ms,
+            snapshot=self._snapshot,
+        )
+
+    def on_acknowledged(self, ack: SymbolsAcknowledged, now_ns: int) -> bool:
+        """Take one part of an answer; True when it completes the newest request."""
+        if ack.client != self.client or ack.request_id != str(self._number):
+            return False
+        for row in ack.results:
+            if row.symbol in self.results:
+                self.results[row.symbol] = SymbolResult(row.symbol, row.state, row.cause, acknowledged=True)
+        if ack.cause in (Cause.RATE_LIMITED, Cause.CLIENT_CONFLICT):
+            return False  # not applied: the request goes on repeating
+        self._parts.add(ack.part)
+        if self._answered or len(self._parts) < ack.parts:
+            return False
+        self._answered = self.acknowledged = True
+        self._snapshot = False
+        self.lease_ms = ack.lease_ms
+        self._next_ns = now_ns + ack.lease_ms * NS_PER_MS // 3 if self.wish.symbols else None
+        return True
+
+    def on_status(self, status: SymbolStatus) -> None:
+        """A symbol's state changed after it was acknowledged."""
+        held = self.results.get(status.symbol)
+        if held is not None:
+            self.results[status.symbol] = SymbolResult(
+                status.symbol, status.state, status.cause, acknowledged=held.acknowledged
+            )
+
+    def answer(self) -> dict[str, SymbolResult]:
+        """The newest result of every symbol of the last request, refused ones too."""
+        return {**self.results, **self.refused}
+
+    def settled(self) -> bool:
+        """Whether waiting longer can bring nothing more for any symbol."""
+        return self.acknowledged and all(result.settled for result in self.results.values())

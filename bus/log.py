@@ -1,0 +1,19 @@
+"""One way to log for every program: one line an event on stderr, time in UTC to the millisecond."""
+
+from __future__ import annotations
+
+import logging
+import time
+
+
+class _Utc(logging.Formatter):
+    @staticmethod
+    def converter(timestamp: float | None) -> time.struct_time:
+        return time.gmtime(timestamp)
+
+
+def setup(level: int = logging.INFO) -> None:
+    """Configure the root logger of a program's process."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(_Utc("%(asctime)s.%(msecs)03dZ %(name)s %(message)s", datefmt="%H:%M:%S"))
+    logging.basicConfig(level=level, handlers=[handler], force=True)

@@ -1,0 +1,1 @@
+"""ZeroMQ lives here and nowhere else."""

@@ -1,0 +1,146 @@
+"""The broker: sole binder of the bus's three endpoints.
+
+Data crosses libzmq's own proxy in C, from the publish endpoint to the subscribe endpoint. Requests enter by a small
+loop here that subscribes to the admitted kinds always, so that a client's first message finds a subscription, and
+passes on nothing else, so that no client can forge a quote or a health.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import struct
+import threading
+
+import zmq
+
+from bus import topics
+from bus.clock import NS_PER_S, now_ns, utc_ns
+from bus.errors import ConfigError
+from bus.events import Counters
+from bus.sequence import Stamper, source_name
+from bus.settings import BusSettings
+from bus.transport.sockets import Role, bind, make
+
+_INPROC_ADMIT = "inproc://admit"
+_INPROC_CONTROL = "inproc://proxy-control"
+_BURST = 1_000
+_STATISTICS = (
+    "published_messages_in",
+    "published_bytes_in",
+    "subscriptions_out",
+    "subscriptions_bytes_out",
+    "subscriptions_in",
+    "subscriptions_bytes_in",
+    "published_messages_out",
+    "published_bytes_out",
+)
+
+
+class Broker:
+    """Bound when constructed, running in `run` until `stop`. Raises ConfigError when an endpoint is taken."""
+
+    def __init__(self, settings: BusSettings) -> None:
+        _raise_file_limit()
+        self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        self._stopping = threading.Event()
+        self._stamper = Stamper(source_name("broker", int.from_bytes(os.urandom(3))))
+        self._counters = dict.fromkeys(("requests_admitted", "requests_dropped"), 0)
+        sockets = [
+            make(self.context, role) for role in (Role.BROKER_PUBLISH, Role.BROKER_SUBSCRIBE, Role.BROKER_REQUEST)
+        ]
+        self._publish, self._subscribe, self._request = sockets
+        wanted = (settings.bus_publish_url, settings.bus_subscribe_url, settings.bus_request_url)
+        bound: list[str] = []
+        for socket, url in zip(sockets, wanted, strict=True):
+            try:
+                bound.append(bind(socket, url))
+            except zmq.ZMQError as error:
+                self.context.destroy(linger=0)
+                raise ConfigError(f"cannot bind {url}: {error.strerror}; is a broker already running?") from None
+        self.publish_url, self.subscribe_url, self.request_url = bound
+        for admitted in topics.ADMITTED_REQUEST_KINDS:
+            exact = not admitted.endswith(".")
+            self._request.subscribe(topics.prefix(admitted) if exact else admitted.encode())
+
+    def stop(self) -> None:
+        """End `run` within 100 ms; may be called from any thread and from a signal handler."""
+        self._stopping.set()
+
+    def run(self) -> None:
+        """Carry messages until `stop`, then close everything within a second."""
+        self._publish.bind(_INPROC_ADMIT)
+        admit = make(self.context, Role.BROKER_ADMIT)
+        admit.connect(_INPROC_ADMIT)
+        control = make(self.context, Role.PROXY_CONTROL)
+        control.bind(_INPROC_CONTROL)
+        proxy = threading.Thread(target=self._proxy, name="proxy")
+        proxy.start()
+        try:
+            self._carry_requests(admit, control)
+        finally:
+            control.send(b"TERMINATE")
+            proxy.join(timeout=2)
+            self.context.destroy(linger=0)
+
+    def _proxy(self) -> None:
+        control = make(self.context, Role.PROXY_CONTROL)
+        control.connect(_INPROC_CONTROL)
+        zmq.proxy_steerable(self._publish, self._subscribe, None, control)
+        for socket in (control, self._publish, self._subscribe):
+            socket.close()
+
+    def _carry_requests(self, admit: zmq.Socket[bytes], control: zmq.Socket[bytes]) -> None:
+        poller = zmq.Poller()
+        poller.register(self._request, zmq.POLLIN)
+        poller.register(admit, zmq.POLLIN)
+        next_counters_ns = now_ns() + NS_PER_S
+        while not self._stopping.is_set():
+            ready = dict(poller.poll(100))
+            if admit in ready:
+                _drain(admit)
+            if self._request in ready:
+                self._admit(admit)
+            if now_ns() >= next_counters_ns:
+                next_counters_ns = now_ns() + NS_PER_S
+                self._send_counters(admit, control)
+        self._request.close()
+        admit.close()
+
+    def _admit(self, admit: zmq.Socket[bytes]) -> None:
+        for _ in range(_BURST):
+            try:
+                frame = self._request.recv(zmq.NOBLOCK)
+            except zmq.Again:
+                return
+            self._forward(admit, frame)
+
+    def _forward(self, admit: zmq.Socket[bytes], frame: bytes) -> None:
+        try:
+            admit.send(frame, zmq.NOBLOCK)
+            self._counters["requests_admitted"] += 1
+        except zmq.Again:
+            self._counters["requests_dropped"] += 1
+
+    def _send_counters(self, admit: zmq.Socket[bytes], control: zmq.Socket[bytes]) -> None:
+        control.send(b"STATISTICS")
+        values = [struct.unpack("=Q", part)[0] for part in control.recv_multipart()]
+        counters = {**self._counters, **dict(zip(_STATISTICS, values, strict=True))}
+        self._forward(admit, self._stamper.frame(Counters(program="broker", counters=counters), utc_ns()))
+
+
+def _drain(socket: zmq.Socket[bytes]) -> None:
+    """An XPUB's subscription messages must be read, or they pile up."""
+    for _ in range(_BURST):
+        try:
+            socket.recv(zmq.NOBLOCK)
+        except zmq.Again:
+            return
+
+
+def _raise_file_limit() -> None:
+    """A broker out of descriptors spins in accept, so it takes all that it may have."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = hard if hard != resource.RLIM_INFINITY else 65_536
+    if soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

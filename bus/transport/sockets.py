@@ -1,0 +1,67 @@
+"""The one socket factory: every ZeroMQ socket of the project is made here, with the options its role needs.
+
+Options act only on later binds and connects, so a socket is complete before it is handed out. Why each option is what
+it is: `bus/README.md`, "Sockets". A test reads every one back.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+
+import zmq
+
+from bus.codec import MAX_FRAME_BYTES
+
+DATA_HWM = 50_000
+NO_LIMIT = 0
+"""Subscriptions are messages too, and a bound on them silently loses topics, so their direction has none."""
+
+_COMMON: dict[int, int] = {
+    zmq.LINGER: 0,
+    zmq.MAXMSGSIZE: MAX_FRAME_BYTES,
+    zmq.HEARTBEAT_IVL: 1_000,
+    zmq.HEARTBEAT_TIMEOUT: 3_000,
+    zmq.HEARTBEAT_TTL: 3_000,
+    zmq.HANDSHAKE_IVL: 3_000,
+    zmq.CONNECT_TIMEOUT: 2_000,
+    zmq.RECONNECT_IVL: 100,
+    zmq.RECONNECT_IVL_MAX: 500,
+    zmq.BACKLOG: 1_024,
+}
+_SENDS: dict[int, int] = {zmq.SNDHWM: DATA_HWM, zmq.RCVHWM: NO_LIMIT}
+_RECEIVES: dict[int, int] = {zmq.RCVHWM: DATA_HWM, zmq.SNDHWM: NO_LIMIT}
+# Only a socket with a single peer may refuse to drop: on a fan-out one stuck peer would stop all the others.
+_ONE_PEER: dict[int, int] = {zmq.XPUB_NODROP: 1, zmq.IMMEDIATE: 1}
+
+
+class Role(Enum):
+    """What a socket is for, its type, and its options beside the common ones."""
+
+    BROKER_PUBLISH = ("broker, data in", zmq.XSUB, _RECEIVES)
+    BROKER_SUBSCRIBE = ("broker, everything out", zmq.XPUB, _SENDS)
+    BROKER_REQUEST = ("broker, requests in", zmq.SUB, _RECEIVES)
+    BROKER_ADMIT = ("broker, requests on to the proxy", zmq.XPUB, {**_SENDS, **_ONE_PEER})
+    PUBLISH = ("node, data", zmq.XPUB, {**_SENDS, **_ONE_PEER})
+    REQUEST = ("client, requests", zmq.XPUB, {**_SENDS, **_ONE_PEER, zmq.LINGER: 500})
+    SUBSCRIBE = ("client or node, listening", zmq.SUB, _RECEIVES)
+    INPROC = ("between two threads", zmq.PAIR, {zmq.SNDHWM: DATA_HWM, zmq.RCVHWM: DATA_HWM})
+    PROXY_CONTROL = ("the proxy's command line", zmq.PAIR, {zmq.RCVTIMEO: 1_000, zmq.SNDTIMEO: 1_000})
+
+    def options(self) -> dict[int, int]:
+        """Every option a socket of this role is made with."""
+        own: dict[int, int] = self.value[2]
+        return {**_COMMON, **own}
+
+
+def make(context: zmq.Context[zmq.Socket[bytes]], role: Role) -> zmq.Socket[bytes]:
+    """A socket of this role, neither bound nor connected; the thread that uses it must be the one that closes it."""
+    socket = context.socket(role.value[1])
+    for option, value in role.options().items():
+        socket.setsockopt(option, value)
+    return socket
+
+
+def bind(socket: zmq.Socket[bytes], url: str) -> str:
+    """Bind, and return the endpoint with its real port (port 0 asks for a free one). Raises zmq.ZMQError."""
+    socket.bind(f"{url[:-2]}:*" if url.endswith(":0") else url)
+    return socket.getsockopt_string(zmq.LAST_ENDPOINT)

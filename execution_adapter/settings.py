@@ -1,0 +1,57 @@
+"""Settings of the execution worker."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Literal
+
+from pydantic import Field, field_validator
+
+from bus import topics
+from bus.client import default_name
+from bus.settings import CLIENT_NAME, BusSettings
+
+
+class ExecutionSettings(BusSettings):
+    """`EXECUTION_*` and the bus's endpoints."""
+
+    execution_client: str = Field(
+        "", validate_default=True, description="client name on the bus; empty: <program>-<host>-<pid>"
+    )
+    execution_symbols: str = Field("SPY,QQQ,AAPL", description="comma-separated symbols to decide on")
+    execution_gateway: Literal["none"] = Field("none", description="where orders go: nowhere in this version")
+    execution_side: Literal["buy", "sell", "both"] = Field("both", description="side of the decisions; both: in turn")
+    execution_qty: float = Field(1, gt=0, le=1e9, description="quantity of each decision")
+    execution_interval_s: float = Field(1, gt=0, le=3600, description="time between two rounds of decisions")
+    execution_fallback: Literal["market", "refuse"] = Field(
+        "market", description="what to do when the price may not be used; a halted symbol is always refused"
+    )
+    execution_max_age_s: float = Field(60, gt=0, le=3600, description="how long a standing quote may stand")
+    execution_priority: int = Field(0, ge=-128, le=127, description="priority of the lease; higher wins")
+    execution_patience_s: float = Field(5, ge=0, le=60, description="wait so long for first prices before deciding")
+
+    @field_validator("execution_client")
+    @classmethod
+    def _client(cls, name: str) -> str:
+        if name and not CLIENT_NAME.match(name):
+            raise ValueError("1 to 64 letters, digits, _ . : or -")
+        return name or default_name()
+
+    @field_validator("execution_symbols")
+    @classmethod
+    def _symbols(cls, text: str) -> str:
+        wanted = [word for word in text.replace(" ", ",").split(",") if word]
+        if not wanted:
+            raise ValueError("at least one symbol")
+        return ",".join(dict.fromkeys(topics.symbol(word) for word in wanted))
+
+    @property
+    def symbols(self) -> list[str]:
+        return self.execution_symbols.split(",")
+
+    @property
+    def config_hash(self) -> str:
+        """Names the settings a decision depends on, so that it can be recomputed with the same."""
+        relevant = {"fallback": self.execution_fallback, "max_age_s": self.execution_max_age_s}
+        return hashlib.sha256(json.dumps(relevant, sort_keys=True).encode()).hexdigest()[:12]

@@ -1,0 +1,104 @@
+"""The execution worker: declares interest, judges the price before every decision, prints and publishes it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+from bus import BusClient, ConnectionHealth, Verdict
+from bus.clock import NS_PER_MS, now_ns, seconds, utc_ns
+from bus.events import Event, ExecutionDecision, Reference
+from execution_adapter.decide import Choice, decide
+from execution_adapter.settings import ExecutionSettings
+
+
+class Worker:
+    """Decides on each symbol once an interval. `say` prints a line."""
+
+    def __init__(self, settings: ExecutionSettings, say: Callable[[str], None]) -> None:
+        self._settings = settings
+        self._say = say
+        self._stopping = threading.Event()
+        self._decided = 0
+        self._shown: tuple[str, str, str] | None = None
+
+    def stop(self) -> None:
+        """End `run`; may be called from a signal handler."""
+        self._stopping.set()
+
+    def run(self) -> None:
+        """Decide until `stop`, then release the symbols."""
+        settings = self._settings
+        with BusClient(settings, name=settings.execution_client, max_age_s=settings.execution_max_age_s) as bus:
+            self._say(f"asking for {', '.join(settings.symbols)} as {bus.name}")
+            bus.request(settings.symbols, priority=settings.execution_priority)
+            self._be_patient(bus)
+            while not self._stopping.is_set():
+                due_ns = now_ns() + seconds(settings.execution_interval_s)
+                self._show_health(bus.health())
+                for number, symbol in enumerate(settings.symbols):
+                    if self._stopping.is_set():
+                        break
+                    self._decide(bus, symbol, self._side(number))
+                self._stopping.wait(max(0, due_ns - now_ns()) / 1e9)
+
+    def _be_patient(self, bus: BusClient) -> None:
+        """First prices take a moment on a cold line; deciding before they come would only be the fallback."""
+        deadline_ns = now_ns() + seconds(self._settings.execution_patience_s)
+        while not self._stopping.is_set() and now_ns() < deadline_ns:
+            self._show_health(bus.health())
+            if all(result.settled for result in bus.results().values()):
+                return
+            self._stopping.wait(0.01)
+
+    def _side(self, number: int) -> str:
+        side = self._settings.execution_side
+        if side != "both":
+            return side
+        return "buy" if (self._decided // len(self._settings.symbols) + number) % 2 == 0 else "sell"
+
+    def _decide(self, bus: BusClient, symbol: str, side: str) -> None:
+        settings = self._settings
+        verdict = bus.assess(symbol)
+        choice = decide(verdict, side, settings.execution_fallback)
+        self._decided += 1
+        decision = ExecutionDecision(
+            client=bus.name,
+            decision_id=f"{bus.name[-40:]}-{self._decided}",
+            now_ns=utc_ns(),
+            symbol=symbol,
+            side=side,
+            qty=float(settings.execution_qty),
+            action=choice.action,
+            limit_price=choice.limit_price,
+            reasons=choice.reasons,
+            quote=_reference(verdict.quote),
+            health=_reference(verdict.health),
+            status=verdict.standing.reference if verdict.standing else ("", 0),
+            config_hash=settings.config_hash,
+        )
+        bus.publish(decision)
+        self._say(line(decision, verdict, choice))
+
+    def _show_health(self, health: ConnectionHealth | None) -> None:
+        if health is None or (now := (health.state, health.cause, health.detail)) == self._shown:
+            return
+        self._shown = now
+        detail = f" [{health.detail}]" if health.detail else ""
+        self._say(f"line {health.state} ({health.cause}){detail}, connection {health.connection}")
+
+
+def line(decision: ExecutionDecision, verdict: Verdict, choice: Choice) -> str:
+    """One decision for people: what, at which price, from which quote; or why not."""
+    what = f"{decision.symbol:<6} {decision.side:<4} {decision.qty:g}"
+    quote = verdict.quote
+    if choice.limit_price is not None and quote is not None and verdict.age_ns is not None:
+        return (
+            f"{what} limit {choice.limit_price:g}  bid {quote.bid_price:g} ask {quote.ask_price:g}  "
+            f"quote {quote.source}#{quote.seq}, {verdict.age_ns / NS_PER_MS:.1f} ms old"
+        )
+    return f"{what} {choice.action}: {', '.join(choice.reasons)}"
+
+
+def _reference(event: Event | None) -> Reference:
+    return (event.source, event.seq) if event else ("", 0)

@@ -1,0 +1,51 @@
+"""`pricing-node`: the lazy pricing node as a program."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+from collections.abc import Sequence
+
+from bus.errors import ConfigError
+from bus.log import setup
+from bus.settings import die, load, parse
+from pricing.node import Node
+from pricing.settings import PricingSettings
+
+PROGRAM = "pricing-node"
+EX_SOFTWARE = 70
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run until SIGINT or SIGTERM. Exit status 0, 78 for bad settings, 70 when a thread died."""
+    arguments = sys.argv[1:] if argv is None else list(argv)
+    settings = load(PricingSettings, arguments, PROGRAM)
+    setup()
+    log = logging.getLogger("pricing")
+
+    def credentials() -> tuple[str, str]:
+        """Read anew each time, so that an operator's new keys in `.env` are used at the next try."""
+        try:
+            fresh = parse(PricingSettings, arguments, PROGRAM)
+        except ConfigError:
+            fresh = settings
+        return fresh.pricing_api_key.get_secret_value(), fresh.pricing_api_secret.get_secret_value()
+
+    try:
+        node = Node(settings, credentials)
+    except ConfigError as error:
+        die(PROGRAM, error)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: node.stop())
+    log.info("node %s (%s), upstream %s: idle until asked", settings.pricing_node, node.source, settings.upstream_url)
+    try:
+        node.run()
+    except RuntimeError as error:
+        log.critical("%s", error)
+        return EX_SOFTWARE
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

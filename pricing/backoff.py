@@ -1,0 +1,56 @@
+"""When to dial again. Full jitter on 0.25 s · 2ⁿ, cap 30 s; slower where the upstream asks for it. Pure.
+
+Five failures in a row open the circuit: one probe a minute. What only an operator can mend (credentials, entitlement,
+TLS) is tried once a minute too, with credentials read anew. A connection limit (406) is waited out from 5 s doubling to
+60 s, because half-dead sockets may hold the slot for a minute and a half.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from bus.clock import NS_PER_S
+from bus.events import Cause, ConnectionState
+
+BASE_NS = NS_PER_S // 4
+CAP_NS = 30 * NS_PER_S
+MINUTE_NS = 60 * NS_PER_S
+PACED_NS = 30 * NS_PER_S
+LIMIT_NS = 5 * NS_PER_S
+FAILURES_TO_OPEN = 5
+PROOF_NS = 10 * NS_PER_S
+"""Only a line that streamed this long proves that the trouble is over."""
+
+OPERATOR_CAUSES = frozenset({Cause.AUTH_FAILED, Cause.NOT_ENTITLED, Cause.SCOPE, Cause.TLS, Cause.REDIRECT})
+
+
+class Backoff:
+    """Counts failures in a row. `jitter` returns a float in [0, 1)."""
+
+    def __init__(self, jitter: Callable[[], float]) -> None:
+        self.failures = 0
+        self._jitter = jitter
+        self._limited = 0
+
+    def failed(self, cause: Cause, *, for_operator: bool = False) -> tuple[ConnectionState, int]:
+        """Count one failure; the state to wait in and the wait in ns."""
+        self.failures += 1
+        if cause is Cause.CONNECTION_LIMIT:
+            wait_ns = min(LIMIT_NS << min(self._limited, 8), MINUTE_NS)
+            self._limited += 1
+            # The upstream said to come back later, and says so each time: no reason to stop asking at this pace.
+            return ConnectionState.BACKING_OFF, wait_ns + int(self._jitter() * NS_PER_S)
+        self._limited = 0
+        if for_operator or cause in OPERATOR_CAUSES:
+            return ConnectionState.REFUSED, MINUTE_NS
+        if self.failures >= FAILURES_TO_OPEN:
+            return ConnectionState.CIRCUIT_OPEN, MINUTE_NS
+        wait_ns = int(self._jitter() * min(BASE_NS << (self.failures - 1), CAP_NS))
+        if cause is Cause.HTTP_429:
+            wait_ns += PACED_NS
+        return ConnectionState.BACKING_OFF, wait_ns
+
+    def streamed(self, duration_ns: int) -> None:
+        """The line has been streaming for so long; forgives everything after `PROOF_NS`."""
+        if duration_ns >= PROOF_NS:
+            self.failures = self._limited = 0

@@ -1,0 +1,90 @@
+"""What the hot thread and the control thread both see: one slot a symbol, and the line's vital signs.
+
+The control thread adds and removes slots; the hot thread alone writes their contents. Every field is replaced in one
+step, so a reader sees the old value or the new one, never a mixture, and no lock stands in the hot path.
+"""
+
+from __future__ import annotations
+
+from bus import codec, topics
+
+
+class Slot:
+    """One wanted symbol. `frame` is the held quote exactly as it was published, empty before the first."""
+
+    __slots__ = (
+        "conflated",
+        "connection",
+        "doubled_mid",
+        "exchange_ns",
+        "frame",
+        "quote_prefix",
+        "quote_seq",
+        "received_ns",
+        "symbol",
+        "trade_prefix",
+        "trade_seq",
+        "waiting",
+        "watch_quote",
+        "watch_trade",
+    )
+
+    def __init__(self, symbol: str) -> None:
+        self.symbol = symbol
+        self.quote_prefix = topics.prefix(topics.quote(symbol))
+        self.trade_prefix = topics.prefix(topics.trade(symbol))
+        self.quote_seq = 0
+        self.trade_seq = 0
+        self.watch_trade = False
+        self.forget()
+
+    def forget(self) -> None:
+        """Drop the held quote, keep the numbering: that counts for the life of the process."""
+        self.frame = b""
+        self.connection = 0
+        self.exchange_ns = 0
+        self.received_ns = 0
+        self.doubled_mid = 0.0
+        self.conflated = 0
+        self.waiting: tuple[object, ...] | None = None
+        self.watch_quote = True
+
+    def last_quote(self) -> tuple[bytes | None, int, int | None]:
+        """The held quote's payload, its number, and when it was published; all of one and the same quote."""
+        frame = self.frame
+        if not frame:
+            return None, 0, None
+        payload = frame[len(self.quote_prefix) :]
+        envelope = codec.decode_envelope(payload)
+        return payload, envelope.seq, envelope.published_ns
+
+
+class Board:
+    """The slots of all wanted symbols and what the hot thread observes of the line."""
+
+    MAX_RETIRED = 100_000
+    """Symbols no longer wanted whose numbering is remembered; the longest forgotten starts anew beyond it."""
+
+    def __init__(self) -> None:
+        self.slots: dict[str, Slot] = {}
+        self.last_byte_ns = 0
+        self.lag_ns: int | None = None
+        self._retired: dict[str, Slot] = {}
+
+    def want(self, symbol: str) -> Slot:
+        """The symbol's slot, made or brought back."""
+        slot = self.slots.get(symbol)
+        if slot is None:
+            slot = self._retired.pop(symbol, None) or Slot(symbol)
+            self.slots[symbol] = slot
+        return slot
+
+    def retire(self, symbol: str) -> None:
+        """The symbol is no longer wanted."""
+        slot = self.slots.pop(symbol, None)
+        if slot is None:
+            return
+        slot.forget()
+        if len(self._retired) >= self.MAX_RETIRED:
+            del self._retired[next(iter(self._retired))]
+        self._retired[symbol] = slot

@@ -1,0 +1,426 @@
+"""The node without its threads and sockets: requests, upstream records and time in, commands out. Pure.
+
+It puts demand, session, reconciler and symbol table together and decides nothing they could decide themselves. The
+shell calls one `on_*` method at a time and then carries out `take()`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from bus.clock import NS_PER_S, to_utc_ns
+from bus.consumer import REPLAYED
+from bus.events import (
+    AckRow,
+    Cause,
+    ConnectionHealth,
+    ConnectionState,
+    Event,
+    SymbolsAcknowledged,
+    SymbolsRequested,
+    SymbolState,
+    SymbolStatus,
+)
+from pricing import failures
+from pricing.backoff import Backoff
+from pricing.board import Board
+from pricing.demand import Answer, Demand, LeaseClock, admit
+from pricing.messages import HALT_CODES, Record, Subscription, Success, UpstreamError, UpstreamStatus
+from pricing.session import UP, Order, Session
+from pricing.subscription import Outcome, Reconciler
+from pricing.symbols import Standing, SymbolTable
+
+HEALTH_EVERY_NS = NS_PER_S
+ROWS_PER_PART = 1_000
+OTHER_GONE_NS = 3 * NS_PER_S
+HALTS_UNKNOWN = "halts_unknown"
+TICK_NS = NS_PER_S // 4
+BUSY_TICK_NS = NS_PER_S // 20
+_ASKING = frozenset({ConnectionState.SUBSCRIBING, *UP})
+_INACTIVE = frozenset({ConnectionState.STANDBY, ConnectionState.STOPPED})
+_DIALS = frozenset({ConnectionState.CONNECTING, ConnectionState.AUTHENTICATING, ConnectionState.SUBSCRIBING, *UP})
+
+
+@dataclass(frozen=True, slots=True)
+class Publish:
+    """Send this event to the bus."""
+
+    event: Event
+
+
+@dataclass(frozen=True, slots=True)
+class Say:
+    """Send this message to the upstream."""
+
+    message: dict[str, Any]
+
+
+Command = Publish | Say | Order
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who this node is. `symbol_limit`: (symbol, channel) pairs the upstream allows, None for no limit."""
+
+    node: str
+    feed: str
+    source: str
+    symbol_limit: int | None
+
+
+class Core:
+    """One pricing node's decisions."""
+
+    def __init__(
+        self, identity: Identity, board: Board, *, linger_ns: int, quiet_ns: int, jitter: Callable[[], float]
+    ) -> None:
+        """`jitter` returns a float in [0, 1)."""
+        self.demand = Demand()
+        self.session = Session(Backoff(jitter), self._publish_health, self._command, linger_ns=linger_ns)
+        self.reconciler = Reconciler()
+        self.symbols = SymbolTable(self._publish_status)
+        self.lock_held = False
+        self._identity = identity
+        self._board = board
+        self._quiet_ns = quiet_ns
+        self._limit = identity.symbol_limit
+        self._lease_clock = LeaseClock()
+        self._commands: list[Command] = []
+        self._health_ns = 0
+        self._hushed_ns = 0
+        self._acknowledged = 0
+        self._other_ns: int | None = None
+
+    def take(self) -> list[Command]:
+        """The commands since the last call, in order."""
+        commands, self._commands = self._commands, []
+        return commands
+
+    # the bus
+
+    def on_request(self, request: SymbolsRequested, now_ns: int) -> None:
+        """A client's wish: applied and answered at once, whatever the upstream does."""
+        if self.session.state in _INACTIVE:
+            return
+        answer = self.demand.apply(request, self._lease_clock.tick(now_ns))
+        if answer.changed:
+            self._demand_changed(Cause.NO_DEMAND, now_ns)
+        self._acknowledge(request, answer)
+
+    def on_health(self, health: ConnectionHealth, now_ns: int) -> None:
+        """A node's health came through the bus: our own proves that requests can reach us."""
+        if health.source == self._identity.source:
+            self._lease_clock.heard(now_ns)
+            return
+        if health.source.startswith(REPLAYED) or health.node.endswith(".orders") or health.state in _INACTIVE:
+            return
+        self._other_ns = now_ns
+        state = self.session.state
+        if state in _INACTIVE:
+            return
+        ours = (state in _DIALS, health.source > self._identity.source)
+        theirs = (health.state in _DIALS, self._identity.source > health.source)
+        if theirs > ours:
+            self._stand_by(now_ns)
+
+    def on_lock(self, held: bool, now_ns: int) -> None:
+        """The lock on this account's one connection was taken, or is another node's."""
+        self.lock_held = held
+        if not held:
+            self._stand_by(now_ns)
+
+    # the line
+
+    def on_dialled(self, now_ns: int) -> bool:
+        """The dialler has a socket; False when it must be closed because nobody waits for it."""
+        self._board.last_byte_ns = now_ns
+        self.reconciler.reset()
+        return self.session.dialled(now_ns)
+
+    def on_dial_failed(self, cause: Cause, for_operator: bool, detail: str, now_ns: int) -> None:
+        """The attempt brought no socket; `detail` is for people and holds no secret."""
+        self.session.failed(cause, now_ns, for_operator=for_operator, detail=detail)
+        self.session.dial_ended(now_ns)
+
+    def on_closed(self, cause: Cause | None, now_ns: int) -> None:
+        """The hot thread has closed the line: `cause` is None when that was ordered."""
+        if cause is not None:
+            self.session.failed(cause, now_ns, last_byte_ns=self._board.last_byte_ns)
+        self.session.socket_closed(now_ns)
+
+    def on_record(self, record: Record, now_ns: int) -> None:
+        """One of the upstream's control records."""
+        match record:
+            case Success(msg="connected"):
+                self.session.greeted()
+            case Success(msg="authenticated"):
+                self.session.authenticated(now_ns)
+            case UpstreamError(code=code):
+                self._on_error(code, now_ns)
+            case Subscription():
+                if self.session.state in _ASKING:
+                    self._settle(self.reconciler.on_answer(record, now_ns), now_ns, answered=True)
+            case UpstreamStatus():
+                self._on_status(record, now_ns)
+            case _:
+                return
+        self._ask(now_ns)
+
+    def on_quote(self, symbol: str, now_ns: int) -> None:
+        """The first good quote since the symbol was pending, quiet or stale."""
+        if self.reconciler.has_all(symbol) and self.symbols.state(symbol) in _TICKS:
+            self.symbols.move(symbol, SymbolState.LIVE, Cause.DEMAND, now_ns)
+
+    def on_trade(self, symbol: str, now_ns: int) -> None:
+        """A trade of a halted symbol: trading goes on, though no status said so."""
+        if self.symbols.state(symbol) is SymbolState.HALTED:
+            self._resume(symbol, now_ns)
+
+    def on_bad_data(self, symbol: str, now_ns: int) -> None:
+        """A quote of this symbol was nonsense: the held one may be outdated."""
+        if self.symbols.state(symbol) in (SymbolState.PENDING, SymbolState.LIVE, SymbolState.QUIET):
+            self._board.want(symbol).watch_quote = True
+            self.symbols.move(symbol, SymbolState.STALE, Cause.BAD_DATA, now_ns)
+
+    # time
+
+    def on_time(self, now_ns: int) -> None:
+        """Let time pass: leases, deadlines, the line's life, health and statuses."""
+        lease_now_ns = self._lease_clock.tick(now_ns)
+        if self.session.state is ConnectionState.STANDBY:
+            if self.lock_held and (self._other_ns is None or now_ns - self._other_ns > OTHER_GONE_NS):
+                self.session.alone(now_ns)
+        elif self.demand.expire(lease_now_ns):
+            self._demand_changed(Cause.LEASE_EXPIRED, now_ns)
+        question = self.reconciler.question
+        if self.session.state in _ASKING and question is not None and now_ns >= question.deadline_ns:
+            self.session.failed(Cause.ACK_TIMEOUT, now_ns, last_byte_ns=self._board.last_byte_ns)
+        self.session.on_time(now_ns, self._board.last_byte_ns)
+        self.reconciler.wake(now_ns)
+        self._ask(now_ns)
+        self._hush(now_ns)
+        if now_ns - self._health_ns >= HEALTH_EVERY_NS:
+            self._publish_health(now_ns)
+        self.symbols.rotate(now_ns)
+
+    def next_ns(self, now_ns: int) -> int:
+        """When `on_time` should be called at the latest."""
+        times = [self._health_ns + HEALTH_EVERY_NS]
+        count = len(self.symbols.standings)
+        if count:
+            times.append(now_ns + (BUSY_TICK_NS if count > 100 else TICK_NS))
+        for at_ns in (self.session.next_ns(self._board.last_byte_ns), self.reconciler.next_ns()):
+            if at_ns is not None:
+                times.append(at_ns)
+        expiry_ns = self.demand.next_expiry_ns()
+        if expiry_ns is not None:
+            times.append(now_ns + max(0, expiry_ns - self._lease_clock.now_ns))
+        return min(times)
+
+    def stop(self, now_ns: int) -> None:
+        """Orderly exit: the last health says so."""
+        self.session.stop(now_ns)
+
+    # inside
+
+    def _command(self, order: Order) -> None:
+        self._commands.append(order)
+
+    def _stand_by(self, now_ns: int) -> None:
+        self.demand.clear()
+        self.symbols.clear()
+        for symbol in list(self._board.slots):
+            self._board.retire(symbol)
+        self.reconciler.want({})
+        self.session.other_node(now_ns)
+
+    def _demand_changed(self, why_gone: Cause, now_ns: int) -> None:
+        """Bring symbols, slots, the upstream set and the connection in line with the leases."""
+        wishes = self.demand.wishes
+        admitted = admit(wishes, self._limit)
+        for symbol in [symbol for symbol in self.symbols.standings if symbol not in wishes]:
+            self.symbols.move(symbol, SymbolState.RELEASED, why_gone, now_ns)
+            self._board.retire(symbol)
+        for symbol in wishes:
+            self.symbols.add(symbol, now_ns)
+            evicted = self.symbols.state(symbol) is SymbolState.EVICTED
+            if symbol in admitted:
+                self._board.want(symbol)
+                if evicted:
+                    self.symbols.move(symbol, SymbolState.PENDING, Cause.DEMAND, now_ns)
+            elif not evicted:
+                self._board.retire(symbol)
+                self.symbols.move(symbol, SymbolState.EVICTED, Cause.SYMBOL_LIMIT, now_ns)
+        ranked = sorted(admitted.items(), key=lambda item: (-item[1].priority, item[1].order))
+        self.reconciler.want({symbol: tuple(sorted(wish.channels)) for symbol, wish in ranked})
+        self._acknowledged = self.reconciler.symbol_count()
+        if admitted:
+            self.session.demand(now_ns)
+        else:
+            self.session.no_demand(now_ns)
+        self._ask(now_ns)
+
+    def _ask(self, now_ns: int) -> None:
+        if self.session.state in _ASKING:
+            question = self.reconciler.next_question(now_ns)
+            if question is not None:
+                self._commands.append(Say(question.message()))
+
+    def _on_error(self, code: int, now_ns: int) -> None:
+        failure = failures.of_code(code)
+        if failure.scope is failures.Scope.REQUEST and self.reconciler.question is not None:
+            self._settle(self.reconciler.on_error(failure.cause), now_ns, answered=False)
+        elif failure.scope is failures.Scope.CONNECTION:
+            self.session.failed(
+                failure.cause, now_ns, for_operator=failure.for_operator, last_byte_ns=self._board.last_byte_ns
+            )
+        elif self.session.state is ConnectionState.AUTHENTICATING:
+            self.session.failed(Cause.PROTOCOL, now_ns)
+
+    def _settle(self, outcome: Outcome, now_ns: int, *, answered: bool) -> None:
+        """What an answer means for symbols and connection."""
+        first = self.session.state is ConnectionState.SUBSCRIBING
+        if outcome.learned_limit is not None:
+            self._limit = outcome.learned_limit
+            self._demand_changed(Cause.NO_DEMAND, now_ns)
+        detail = "" if self.reconciler.statuses_complete() else HALTS_UNKNOWN
+        if first and (answered or not self.reconciler.pending()):
+            self.session.answered(now_ns, detail=detail)
+            for standing in list(self.symbols.standings.values()):
+                if standing.state not in (SymbolState.HALTED, SymbolState.EVICTED):
+                    self.symbols.move(standing.symbol, SymbolState.PENDING, Cause.NO_QUOTE_YET, now_ns)
+        for symbol in outcome.acknowledged:
+            if self.symbols.state(symbol) is SymbolState.PENDING:
+                self.symbols.move(symbol, SymbolState.PENDING, Cause.NO_QUOTE_YET, now_ns)
+                self._revive(symbol, now_ns)
+        for symbol, cause in outcome.refused:
+            if self.symbols.state(symbol) is not None:
+                self.symbols.move(symbol, SymbolState.REFUSED, cause, now_ns)
+        self._acknowledged = self.reconciler.symbol_count()
+        self.session.annotate(detail, now_ns)
+
+    def _revive(self, symbol: str, now_ns: int) -> None:
+        """Live at once when a quote of this connection is held already, else when the next one comes."""
+        slot = self._board.want(symbol)
+        slot.watch_quote = True
+        if slot.frame and slot.connection == self.session.connection:
+            self.on_quote(symbol, now_ns)
+
+    def _on_status(self, status: UpstreamStatus, now_ns: int) -> None:
+        code = HALT_CODES.get(status.sc)
+        state = self.symbols.state(status.S)
+        if code is None or state is None or state in _UNTRADED:
+            return
+        if not code.halted:
+            if state is SymbolState.HALTED:
+                self._resume(status.S, now_ns)
+        else:
+            self._board.want(status.S).watch_trade = True
+            self.symbols.move(status.S, SymbolState.HALTED, Cause.PAUSE if code.paused else Cause.HALT, now_ns)
+
+    def _resume(self, symbol: str, now_ns: int) -> None:
+        """Trading goes on; a price is there with the next quote, since the held one is from before or from within."""
+        self._board.want(symbol).watch_quote = True
+        self.symbols.move(symbol, SymbolState.PENDING, Cause.RESUME, now_ns)
+
+    def _hush(self, now_ns: int) -> None:
+        """A line proven alive and no new quote for a while: the standing one holds, and is called quiet."""
+        if self.session.state is not ConnectionState.STREAMING or now_ns - self._hushed_ns < NS_PER_S:
+            return
+        self._hushed_ns = now_ns
+        slots = self._board.slots
+        for symbol, standing in list(self.symbols.standings.items()):
+            if standing.state is SymbolState.LIVE and now_ns - slots[symbol].received_ns > self._quiet_ns:
+                slots[symbol].watch_quote = True
+                self.symbols.move(symbol, SymbolState.QUIET, Cause.DEMAND, now_ns)
+
+    # what is published
+
+    def _acknowledge(self, request: SymbolsRequested, answer: Answer) -> None:
+        rows: list[AckRow] = []
+        if answer.cause is Cause.DEMAND:
+            refused = set(answer.refused)
+            with_quotes = answer.first or request.snapshot
+            rows = [
+                _refusal(symbol) if symbol in refused else self._row(symbol, with_quotes or symbol in answer.added)
+                for symbol in dict.fromkeys(request.symbols)
+            ]
+        parts = max(1, -(-len(rows) // ROWS_PER_PART))
+        for part in range(parts):
+            self._commands.append(
+                Publish(
+                    SymbolsAcknowledged(
+                        client=request.client,
+                        request_id=request.request_id,
+                        results=tuple(rows[part * ROWS_PER_PART : (part + 1) * ROWS_PER_PART]),
+                        cause=answer.cause,
+                        lease_ms=answer.lease_ms,
+                        part=part + 1,
+                        parts=parts,
+                    )
+                )
+            )
+
+    def _row(self, symbol: str, with_quote: bool) -> AckRow:
+        standing, slot = self.symbols.standings.get(symbol), self._board.slots.get(symbol)
+        payload, seq, _ = slot.last_quote() if slot else (None, 0, None)
+        if standing is None:
+            return AckRow(symbol, SymbolState.RELEASED, Cause.NO_DEMAND, None, 0)
+        return AckRow(symbol, standing.state, standing.cause, payload if with_quote else None, seq)
+
+    def _publish_status(self, standing: Standing) -> None:
+        slot = self._board.slots.get(standing.symbol)
+        _, seq, published_ns = slot.last_quote() if slot else (None, 0, None)
+        self._commands.append(
+            Publish(
+                SymbolStatus(
+                    symbol=standing.symbol,
+                    state=standing.state,
+                    cause=standing.cause,
+                    since_ns=to_utc_ns(standing.since_ns),
+                    clients=self.demand.claims(standing.symbol, self._lease_clock.now_ns),
+                    last_quote_ns=published_ns,
+                    last_quote_seq=seq,
+                )
+            )
+        )
+
+    def _publish_health(self, now_ns: int) -> None:
+        self._health_ns = now_ns
+        session, up = self.session, self.session.state in UP
+        self._commands.append(
+            Publish(
+                ConnectionHealth(
+                    node=self._identity.node,
+                    feed=self._identity.feed,
+                    state=session.state,
+                    cause=session.cause,
+                    detail=session.detail,
+                    since_ns=to_utc_ns(session.since_ns),
+                    connection=session.connection,
+                    attempt=session.attempt,
+                    next_retry_ns=_utc(session.next_retry_ns),
+                    last_frame_ns=_utc(self._board.last_byte_ns or None),
+                    desired=len(self.demand.wishes),
+                    acknowledged=self._acknowledged if up else 0,
+                    live=self.symbols.live_count() if up else 0,
+                    gap_start_ns=_utc(session.gap.start_ns),
+                    gap_end_ns=_utc(session.gap.end_ns),
+                    lag_ns=self._board.lag_ns if up else None,
+                )
+            )
+        )
+
+
+_TICKS = (SymbolState.PENDING, SymbolState.QUIET, SymbolState.STALE)
+_UNTRADED = (SymbolState.REFUSED, SymbolState.EVICTED)
+
+
+def _refusal(symbol: str) -> AckRow:
+    return AckRow(symbol, SymbolState.REFUSED, Cause.BAD_SYMBOL, None, 0)
+
+
+def _utc(boot_ns: int | None) -> int | None:
+    return None if boot_ns is None else to_utc_ns(boot_ns)

@@ -1,0 +1,235 @@
+"""Who wants which symbols: leases in, the union out. Pure.
+
+A request carries a client's complete wish and replaces its former one, so it can be repeated. A lease ends unless it is
+renewed; its time is the lease clock's, which stands still while the node cannot hear the bus. What one client lets go
+is never taken from another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from bus import topics
+from bus.clock import NS_PER_MS, NS_PER_S
+from bus.events import CHANNELS, Cause, Claim, SymbolsRequested
+from bus.settings import CLIENT_NAME
+
+MAX_SYMBOLS = 10_000
+MAX_CLIENTS = 10_000
+MAX_REQUESTS_PER_S = 50
+MIN_TTL_MS, MAX_TTL_MS = 1_000, 120_000
+
+
+@dataclass(slots=True)
+class Lease:
+    """One client's claim. `expires_ns` is on the lease clock."""
+
+    client: str
+    source: str
+    seq: int
+    published_ns: int
+    symbols: tuple[str, ...]
+    channels: frozenset[str]
+    priority: int
+    ttl_ms: int
+    expires_ns: int
+    former_source: str = ""
+    taken_over_ns: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """The union of all claims on one symbol; `order` tells who came first."""
+
+    channels: frozenset[str]
+    priority: int
+    order: int
+
+
+@dataclass(slots=True)
+class Answer:
+    """What became of one request: its cause, its rows' symbols, and what changed."""
+
+    cause: Cause
+    lease_ms: int = 0
+    applied: bool = False
+    first: bool = False
+    added: frozenset[str] = frozenset()
+    refused: list[str] = field(default_factory=list)
+    changed: bool = False
+
+
+class LeaseClock:
+    """Counts only time in which the node hears its own health through the bus, so that requests could have come."""
+
+    SILENCE_NS = 5 * NS_PER_S // 2
+
+    def __init__(self) -> None:
+        self.now_ns = 0
+        self._heard_ns: int | None = None
+        self._ticked_ns: int | None = None
+
+    def heard(self, now_ns: int) -> None:
+        """Our own health came back through the broker."""
+        self._heard_ns = now_ns
+
+    def tick(self, now_ns: int) -> int:
+        """Move on to `now_ns`; returns the lease clock's time."""
+        hearing = self._heard_ns is not None and now_ns - self._heard_ns <= self.SILENCE_NS
+        if hearing and self._ticked_ns is not None:
+            self.now_ns += now_ns - self._ticked_ns
+        self._ticked_ns = now_ns
+        return self.now_ns
+
+
+class Demand:
+    """All leases and their union."""
+
+    def __init__(self) -> None:
+        self.leases: dict[str, Lease] = {}
+        self.wishes: dict[str, Wish] = {}
+        self._claims: dict[str, dict[str, Lease]] = {}
+        self._order = 0
+        self._rates: dict[str, tuple[int, int]] = {}
+
+    def apply(self, request: SymbolsRequested, lease_now_ns: int) -> Answer:
+        """Take one request; every outcome is an answer, nothing raises."""
+        channels = frozenset(request.channels)
+        if not CLIENT_NAME.match(request.client) or not channels or not channels.issubset(CHANNELS):
+            return Answer(Cause.BAD_REQUEST)
+        if len(request.symbols) > MAX_SYMBOLS:
+            return Answer(Cause.TOO_MANY)
+        if self._too_often(request.client, lease_now_ns):
+            return Answer(Cause.RATE_LIMITED)
+        lease = self.leases.get(request.client)
+        if lease is None and len(self.leases) >= MAX_CLIENTS:
+            return Answer(Cause.TOO_MANY)
+        ttl_ms = min(max(request.ttl_ms, MIN_TTL_MS), MAX_TTL_MS)
+        refused = [symbol for symbol in request.symbols if not topics.is_symbol(symbol)]
+        former_source, taken_over_ns = "", 0
+        if lease is not None:
+            former_source, taken_over_ns = lease.former_source, lease.taken_over_ns
+            if lease.source == request.source:
+                if request.seq <= lease.seq:
+                    return Answer(Cause.DEMAND, lease.ttl_ms, refused=refused)
+            elif request.published_ns <= lease.published_ns or (
+                former_source == request.source and lease_now_ns - taken_over_ns < lease.ttl_ms * NS_PER_MS
+            ):
+                return Answer(Cause.CLIENT_CONFLICT)
+            else:
+                former_source, taken_over_ns = lease.source, lease_now_ns
+        first = lease is None or lease.source != request.source
+        bad = set(refused)
+        symbols = tuple(dict.fromkeys(symbol for symbol in request.symbols if symbol not in bad))
+        former = frozenset(lease.symbols) if lease else frozenset()
+        new = Lease(
+            request.client,
+            request.source,
+            request.seq,
+            request.published_ns,
+            symbols,
+            channels,
+            request.priority,
+            ttl_ms,
+            lease_now_ns + ttl_ms * NS_PER_MS,
+            former_source,
+            taken_over_ns,
+        )
+        changed = self._replace(lease, new)
+        return Answer(
+            Cause.DEMAND,
+            ttl_ms if symbols else 0,
+            applied=True,
+            first=first,
+            added=frozenset(symbols) - former,
+            refused=refused,
+            changed=changed,
+        )
+
+    def expire(self, lease_now_ns: int) -> bool:
+        """End the leases whose time is over; True when the union may have changed."""
+        over = [lease for lease in self.leases.values() if lease.expires_ns <= lease_now_ns]
+        for lease in over:
+            self._replace(lease, None)
+        return bool(over)
+
+    def clear(self) -> None:
+        """Forget everybody: another node serves them now."""
+        self.leases.clear()
+        self.wishes.clear()
+        self._claims.clear()
+
+    def next_expiry_ns(self) -> int | None:
+        """When, on the lease clock, the next lease ends."""
+        return min((lease.expires_ns for lease in self.leases.values()), default=None)
+
+    def claims(self, symbol: str, lease_now_ns: int) -> tuple[Claim, ...]:
+        """Who holds a symbol, for its status; at most 100 of them."""
+        holders = self._claims.get(symbol, {})
+        return tuple(
+            Claim(lease.client, lease.priority, max(0, (lease.expires_ns - lease_now_ns) // NS_PER_MS))
+            for lease in list(holders.values())[:100]
+        )
+
+    def _too_often(self, client: str, lease_now_ns: int) -> bool:
+        second = lease_now_ns // NS_PER_S
+        counted_second, count = self._rates.get(client, (second, 0))
+        count = count + 1 if counted_second == second else 1
+        if client not in self._rates and len(self._rates) >= MAX_CLIENTS:
+            self._rates.clear()
+        self._rates[client] = (second, count)
+        return count > MAX_REQUESTS_PER_S
+
+    def _replace(self, old: Lease | None, new: Lease | None) -> bool:
+        """Put `new` where `old` was and bring the union up to date; False when only the time moved."""
+        if old and new and (old.symbols, old.channels, old.priority) == (new.symbols, new.channels, new.priority):
+            self.leases[new.client] = new
+            for symbol in new.symbols:
+                self._claims[symbol][new.client] = new
+            return False
+        touched: dict[str, None] = {}
+        if old:
+            del self.leases[old.client]
+            for symbol in old.symbols:
+                touched[symbol] = None
+                del self._claims[symbol][old.client]
+        if new and new.symbols:
+            self.leases[new.client] = new
+            for symbol in new.symbols:
+                touched[symbol] = None
+                self._claims.setdefault(symbol, {})[new.client] = new
+        self._unite(touched)
+        return True
+
+    def _unite(self, symbols: Iterable[str]) -> None:
+        for symbol in symbols:
+            holders = self._claims[symbol]
+            if not holders:
+                del self._claims[symbol]
+                self.wishes.pop(symbol, None)
+                continue
+            former = self.wishes.get(symbol)
+            if former is None:
+                self._order += 1
+            self.wishes[symbol] = Wish(
+                frozenset().union(*(lease.channels for lease in holders.values())),
+                max(lease.priority for lease in holders.values()),
+                former.order if former else self._order,
+            )
+
+
+def admit(wishes: dict[str, Wish], limit: int | None) -> dict[str, Wish]:
+    """The wishes that fit under the upstream's symbol limit, which counts (symbol, channel) pairs.
+
+    Higher priority first; on a tie whoever was there first stays.
+    """
+    if limit is None or sum(len(wish.channels) for wish in wishes.values()) <= limit:
+        return wishes
+    admitted: dict[str, Wish] = {}
+    room = limit
+    for symbol, wish in sorted(wishes.items(), key=lambda item: (-item[1].priority, item[1].order)):
+        if len(wish.channels) <= room:
+            admitted[symbol] = wish
+            room -= len(wish.channels)
+    return admitted

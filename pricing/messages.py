@@ -1,0 +1,203 @@
+"""The upstream's messages, both encodings: Alpaca's real-time stock data protocol. Pure.
+
+Every frame is an array of records that name their type in `T`. One record that cannot be read loses only itself: the
+whole frame is decoded at once as typed values, and only when that fails record by record. Times are an RFC 3339 string
+in JSON and the timestamp extension in MessagePack; msgspec would round the latter to microseconds, so both are kept raw
+and read here to the nanosecond.
+"""
+
+from __future__ import annotations
+
+import calendar
+import re
+import struct
+from typing import Any, TypeAlias
+
+import msgspec
+from msgspec import Raw, Struct, field
+
+from bus.clock import NS_PER_S
+
+
+class UpstreamQuote(Struct, tag_field="T", tag="q", gc=False):
+    S: str
+    t: Raw
+    bp: float
+    ap: float
+    bs: float = 0.0
+    as_: float = field(name="as", default=0.0)
+    bx: str = ""
+    ax: str = ""
+    c: tuple[str, ...] = ()
+    z: str = ""
+
+
+class UpstreamTrade(Struct, tag_field="T", tag="t", gc=False):
+    S: str
+    t: Raw
+    p: float
+    s: float
+    i: int = 0
+    x: str = ""
+    c: tuple[str, ...] = ()
+    z: str = ""
+
+
+class UpstreamStatus(Struct, tag_field="T", tag="s"):
+    """A trading status: `sc` is its code, whose meaning depends on the tape `z`."""
+
+    S: str
+    t: Raw
+    sc: str
+    sm: str = ""
+    rc: str = ""
+    rm: str = ""
+    z: str = ""
+
+
+class Success(Struct, tag_field="T", tag="success"):
+    msg: str
+
+
+class UpstreamError(Struct, tag_field="T", tag="error"):
+    code: int
+    msg: str = ""
+
+
+class Subscription(Struct, tag_field="T", tag="subscription"):
+    """The answer to every subscribe and unsubscribe: the entire set, not the change."""
+
+    trades: tuple[str, ...] = ()
+    quotes: tuple[str, ...] = ()
+    statuses: tuple[str, ...] = ()
+
+
+class Correction(Struct, tag_field="T", tag="c"):
+    S: str = ""
+
+
+class CancelError(Struct, tag_field="T", tag="x"):
+    S: str = ""
+
+
+class _Head(Struct):
+    T: str = ""
+    S: str = ""
+
+
+Record: TypeAlias = (
+    UpstreamQuote | UpstreamTrade | UpstreamStatus | Success | UpstreamError | Subscription | Correction | CancelError
+)
+_READ_TYPES = frozenset("qtscx") | {"success", "error", "subscription"}
+_ERRORS = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+_RFC3339 = re.compile(r'"?(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?Z"?\Z')
+_TIMESTAMP_64 = struct.Struct(">xxQ").unpack_from
+_TIMESTAMP_96 = struct.Struct(">xxxIq").unpack_from
+
+
+class Unreadable(Struct):
+    """A record that was dropped: `kind` is its counter, `symbol` is set where it could still be told."""
+
+    kind: str
+    symbol: str = ""
+
+
+class UnreadableFrame(Exception):
+    """A frame that is no array of maps at all."""
+
+
+def msgpack_time_ns(raw: Raw) -> int:
+    """UTC nanoseconds of a MessagePack timestamp extension (32, 64 or 96 bit). Raises ValueError."""
+    view = memoryview(raw)
+    size = len(view)
+    if size == 10 and view[0] == 0xD7 and view[1] == 0xFF:
+        value: int = _TIMESTAMP_64(view)[0]
+        return (value & 0x3_FFFF_FFFF) * NS_PER_S + (value >> 34)
+    if size == 6 and view[0] == 0xD6 and view[1] == 0xFF:
+        return int.from_bytes(view[2:]) * NS_PER_S
+    if size == 15 and view[0] == 0xC7 and view[1] == 12 and view[2] == 0xFF:
+        nanos, whole = _TIMESTAMP_96(view)
+        return int(whole) * NS_PER_S + int(nanos)
+    raise ValueError("not a timestamp")
+
+
+def json_time_ns(raw: Raw) -> int:
+    """UTC nanoseconds of an RFC 3339 string that ends in Z. Raises ValueError."""
+    match = _RFC3339.match(bytes(raw).decode("ascii", "replace"))
+    if match is None:
+        raise ValueError("not a timestamp")
+    *date, fraction = match.groups()
+    whole = calendar.timegm(tuple(map(int, date)))
+    return whole * NS_PER_S + int((fraction or "0").ljust(9, "0"))
+
+
+class UpstreamCodec:
+    """One of the two encodings, chosen by the handshake's Content-Type."""
+
+    def __init__(self, encoding: str) -> None:
+        self.encoding = encoding
+        self.binary = encoding == "msgpack"
+        if self.binary:
+            self.time_ns = msgpack_time_ns
+            self._encode: Any = msgspec.msgpack.Encoder().encode
+            make: Any = msgspec.msgpack.Decoder
+        else:
+            self.time_ns = json_time_ns
+            self._encode = msgspec.json.Encoder().encode
+            make = msgspec.json.Decoder
+        self._frame = make(list[Record]).decode
+        self._raws = make(list[Raw]).decode
+        self._record = make(Record).decode
+        self._head = make(_Head).decode
+
+    def encode(self, message: dict[str, Any]) -> bytes:
+        """A message of ours, such as `{"action": "subscribe", "quotes": [...]}`."""
+        encoded: bytes = self._encode(message)
+        return encoded
+
+    def decode(self, frame: bytes) -> list[Record]:
+        """All records of a frame. Raises msgspec.MsgspecError when any of them does not fit: see `salvage`."""
+        records: list[Record] = self._frame(frame)
+        return records
+
+    def salvage(self, frame: bytes) -> list[Record | Unreadable]:
+        """The records of a frame in which some cannot be read. Raises UnreadableFrame."""
+        try:
+            raws = self._raws(frame)
+        except _ERRORS as error:
+            raise UnreadableFrame(str(error)[:120]) from None
+        return [self._one(raw) for raw in raws]
+
+    def _one(self, raw: Raw) -> Record | Unreadable:
+        try:
+            record: Record = self._record(raw)
+        except _ERRORS:
+            pass
+        else:
+            return record
+        try:
+            head = self._head(raw)
+        except _ERRORS:
+            return Unreadable("bad_record")
+        return Unreadable("bad_record" if head.T in _READ_TYPES else "unknown_type", head.S if head.T == "q" else "")
+
+
+DECODE_ERRORS = _ERRORS
+
+
+class HaltCode(Struct, frozen=True):
+    """What a trading status means for orders."""
+
+    halted: bool
+    paused: bool = False
+
+
+HALT_CODES: dict[str, HaltCode] = {
+    # Tape A and B (CTS): 2 halt, 3 resume. Tape C and O (UTP): H halt, Q quoting resumes, T trading resumes, P pause.
+    "2": HaltCode(halted=True),
+    "3": HaltCode(halted=False),
+    "H": HaltCode(halted=True),
+    "P": HaltCode(halted=True, paused=True),
+    "Q": HaltCode(halted=True),
+    "T": HaltCode(halted=False),
+}

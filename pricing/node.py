@@ -1,0 +1,253 @@
+"""The node's control thread: the bus in, the core's decisions out to the hot thread, the dialler and the log."""
+
+from __future__ import annotations
+
+import logging
+import os
+import random
+import threading
+from collections import deque
+from collections.abc import Callable
+
+import zmq
+
+from bus import codec, topics
+from bus.clock import NS_PER_MS, NS_PER_S, now_ns, seconds, utc_ns
+from bus.errors import UndecodableMessage
+from bus.events import ConnectionHealth, Counters, Event, SymbolsRequested
+from bus.sequence import Stamper, source_name
+from bus.transport.sockets import Role, make
+from bus.transport.waker import Waker
+from pricing.board import Board
+from pricing.core import Core, Identity, Publish, Say
+from pricing.lock import AccountLock
+from pricing.messages import UpstreamCodec
+from pricing.session import Order
+from pricing.settings import PricingSettings
+from pricing.upstream.dialler import DialFailed, Dialler, Target
+from pricing.upstream.hot import Closed, HotPath, Report, Ticked
+from pricing.upstream.hot_thread import ATTACH, HANG_UP, PING, SAY, STOP, HotThread
+from pricing.upstream.line import Line
+
+log = logging.getLogger("pricing")
+MAX_REPORTS = 200_000
+_BATCH = 256
+Credentials = Callable[[], tuple[str, str]]
+
+
+class Node:
+    """One pricing node; `run` is the control thread. `credentials` is asked at each authentication anew."""
+
+    def __init__(self, settings: PricingSettings, credentials: Credentials) -> None:
+        """Takes the account's lock if it is free. Raises ConfigError."""
+        self._credentials = credentials
+        self._lock = AccountLock(settings.pricing_lock_dir, settings.pricing_feed, credentials()[0])
+        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        self._waker = Waker()
+        self._stopping = threading.Event()
+        self._reports: deque[Report | Line | DialFailed] = deque()
+        self._stamper = Stamper(source_name("pricing", int.from_bytes(os.urandom(3))))
+        self._codec = UpstreamCodec(settings.pricing_upstream_encoding)
+        self._board = Board()
+        limit = settings.pricing_symbol_limit or None
+        self.core = Core(
+            Identity(settings.pricing_node, settings.pricing_feed, self._stamper.source, limit),
+            self._board,
+            linger_ns=seconds(settings.pricing_linger_s),
+            quiet_ns=seconds(settings.pricing_quiet_s),
+            jitter=random.random,
+        )
+        target = Target(settings.upstream_url, settings.pricing_upstream_encoding, settings.pricing_upstream_ca_file)
+        self._dialler = Dialler(target, self._report)
+        self._hot = HotThread(self._context, settings.bus_publish_url)
+        self._to_hot = make(self._context, Role.INPROC)
+        self._to_hot.connect(HotThread.INPROC)
+        self._subscriber = make(self._context, Role.SUBSCRIBE)
+        self._subscriber.subscribe(topics.prefix(topics.REQUESTED))
+        self._subscriber.subscribe(b"health.")
+        self._subscriber.connect(settings.bus_subscribe_url)
+        self._path = HotPath(
+            self._hot.publisher,
+            self._stamper.source,
+            self._board,
+            self._codec,
+            self._report,
+            conflate=settings.pricing_conflation == "backlog",
+        )
+        self.counters = dict.fromkeys(("requests", "undecodable", "unknown_version", "control_dropped"), 0)
+
+    @property
+    def source(self) -> str:
+        return self._stamper.source
+
+    def stop(self) -> None:
+        """End `run`; may be called from a signal handler."""
+        self._stopping.set()
+        self._waker.wake()
+
+    def run(self) -> None:
+        """Serve until `stop`, or until the hot thread is gone. Raises RuntimeError in the latter case."""
+        self._hot.start(self._path)
+        poller = zmq.Poller()
+        poller.register(self._subscriber, zmq.POLLIN)
+        poller.register(self._waker.fileno(), zmq.POLLIN)
+        core = self.core
+        core.on_lock(self._lock.acquire(), now_ns())
+        next_second_ns = now_ns()
+        try:
+            while not self._stopping.is_set():
+                self._carry_out()
+                wait_ns = min(core.next_ns(now_ns()), next_second_ns) - now_ns()
+                ready = dict(poller.poll(max(0, -(-wait_ns // NS_PER_MS))))
+                if self._waker.fileno() in ready:
+                    self._waker.clear()
+                self._take_reports()
+                self._take_messages()
+                if now_ns() >= next_second_ns:
+                    next_second_ns = now_ns() + NS_PER_S
+                    self._each_second()
+                core.on_time(now_ns())
+                if not self._hot.is_alive():
+                    raise RuntimeError("the hot thread has ended")
+            core.stop(now_ns())
+            self._carry_out()
+        finally:
+            self._end()
+
+    # in
+
+    def _report(self, report: Report | Line | DialFailed) -> None:
+        """Called by the hot thread and the dialler; a control thread so far behind would be of no use any more."""
+        if len(self._reports) < MAX_REPORTS or isinstance(report, (Closed, Line, DialFailed)):
+            self._reports.append(report)
+        else:
+            self.counters["control_dropped"] += 1
+        self._waker.wake()
+
+    def _take_reports(self) -> None:
+        core = self.core
+        while self._reports:
+            report = self._reports.popleft()
+            at_ns = now_ns()
+            match report:
+                case Ticked("quote", symbol):
+                    core.on_quote(symbol, at_ns)
+                case Ticked("trade", symbol):
+                    core.on_trade(symbol, at_ns)
+                case Ticked(_, symbol):
+                    core.on_bad_data(symbol, at_ns)
+                case Closed(cause):
+                    core.on_closed(cause, at_ns)
+                case Line():
+                    self._attach(report, at_ns)
+                case DialFailed():
+                    core.on_dial_failed(report.cause, report.for_operator, report.detail, at_ns)
+                case _:
+                    core.on_record(report, at_ns)
+            self._carry_out()
+
+    def _attach(self, line: Line, at_ns: int) -> None:
+        if self.core.on_dialled(at_ns):
+            self._hot.lines.append((line, self.core.session.connection))
+            self._tell(ATTACH)
+        else:
+            line.close()
+            self.core.session.dial_ended(at_ns)
+
+    def _take_messages(self) -> None:
+        """Everything that waits, before any lease may expire."""
+        core = self.core
+        while True:
+            for _ in range(_BATCH):
+                try:
+                    event = codec.decode(self._subscriber.recv(zmq.NOBLOCK))
+                except zmq.Again:
+                    return
+                except UndecodableMessage as error:
+                    self.counters["undecodable"] += 1
+                    if error.kind == "version":
+                        self._note_version(error)
+                    continue
+                if type(event) is SymbolsRequested:
+                    self.counters["requests"] += 1
+                    core.on_request(event, now_ns())
+                elif type(event) is ConnectionHealth:
+                    core.on_health(event, now_ns())
+            self._carry_out()
+
+    def _note_version(self, error: UndecodableMessage) -> None:
+        self.counters["unknown_version"] += 1
+        if self.counters["unknown_version"] == 1:
+            log.warning("a message of another wire version was dropped (%s); further ones are only counted", error)
+
+    # out
+
+    def _carry_out(self) -> None:
+        for command in self.core.take():
+            match command:
+                case Publish(event):
+                    self._publish(event)
+                case Say(message):
+                    self._tell(SAY + self._codec.encode(message))
+                case Order.DIAL:
+                    self._dialler.dial()
+                case Order.ABANDON_DIAL:
+                    self._dialler.abandon()
+                case Order.AUTHENTICATE:
+                    key, secret = self._credentials()
+                    self._tell(SAY + self._codec.encode({"action": "auth", "key": key, "secret": secret}))
+                case Order.PING:
+                    self._tell(PING)
+                case Order.HANG_UP:
+                    self._tell(HANG_UP)
+
+    def _publish(self, event: Event) -> None:
+        if type(event) is ConnectionHealth:
+            self._log_change(event)
+        self._tell(self._stamper.frame(event, utc_ns()))
+
+    def _tell(self, message: bytes) -> None:
+        try:
+            self._to_hot.send(message, zmq.NOBLOCK)
+        except zmq.Again:
+            self.counters["control_dropped"] += 1
+
+    _logged: tuple[str, str, str] | None = None
+
+    def _log_change(self, health: ConnectionHealth) -> None:
+        now = (health.state, health.cause, health.detail)
+        if now == self._logged:
+            return
+        self._logged = now
+        retry = ""
+        if health.next_retry_ns is not None:
+            retry = f", next try in {max(0, health.next_retry_ns - utc_ns()) / NS_PER_S:.1f} s"
+        detail = f" [{health.detail}]" if health.detail else ""
+        log.info("%s (%s)%s%s, connection %d", health.state, health.cause, detail, retry, health.connection)
+
+    def _each_second(self) -> None:
+        if not self.core.lock_held:
+            held = self._lock.acquire()
+            if held:
+                self.core.on_lock(held, now_ns())
+        counters = {
+            **self._path.counters,
+            **self.counters,
+            "control_dropped": self.counters["control_dropped"] + self._hot.counters["control_dropped"],
+            "acks_held": self._hot.counters["acks_held"],
+            "connections": self.core.session.connection,
+            "leases": len(self.core.demand.leases),
+            "symbols": len(self.core.demand.wishes),
+            "reports_waiting": len(self._reports),
+        }
+        self._publish(Counters(program="pricing-node", counters=counters))
+
+    def _end(self) -> None:
+        self._dialler.abandon()
+        self._tell(STOP)
+        self._hot.join(1.0)
+        self._to_hot.close()
+        self._subscriber.close()
+        self._context.destroy(linger=500)
+        self._lock.close()
+        self._waker.close()

@@ -1,0 +1,71 @@
+"""What is wrong with a quote: sides made absent, flags raised, nonsense refused. Pure.
+
+A price of 0 or less is the usual wire form of an absent side and is never passed on as a price. Limits are wide on
+purpose: they tell garbage from markets, not good markets from bad ones.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from bus.events import Flag
+
+MAX_PRICE = 1e9
+MAX_SIZE = 1e12
+SUSPICIOUS_SPREAD = 0.10
+"""Spread over ask; a stock's regular quote is far below."""
+SUSPICIOUS_JUMP = 0.20
+"""Mid against the held mid; confirmed by the next quote, whose held mid is the new one."""
+
+_ONE_SIDED, _CROSSED, _LOCKED = int(Flag.ONE_SIDED), int(Flag.CROSSED), int(Flag.LOCKED)
+_SUSPICIOUS = int(Flag.SUSPICIOUS)
+_LOW, _HIGH = 1 - SUSPICIOUS_JUMP, 1 + SUSPICIOUS_JUMP
+
+
+class Sides(NamedTuple):
+    """A judged quote. `doubled_mid` is bid + ask, 0 when there is no mid."""
+
+    bid_price: float | None
+    bid_size: float | None
+    ask_price: float | None
+    ask_size: float | None
+    flags: int
+    doubled_mid: float
+
+
+def judge(bid: float, bid_size: float, ask: float, ask_size: float, held_doubled_mid: float) -> Sides | None:
+    """The quote as it may be published, or None for nonsense (NaN, infinite, beyond any market)."""
+    if 0 < bid < ask < MAX_PRICE and 0 < bid_size < MAX_SIZE and 0 < ask_size < MAX_SIZE:
+        doubled = bid + ask
+        if ask - bid > ask * SUSPICIOUS_SPREAD or (
+            held_doubled_mid and not held_doubled_mid * _LOW <= doubled <= held_doubled_mid * _HIGH
+        ):
+            return Sides(bid, bid_size, ask, ask_size, _SUSPICIOUS, doubled)
+        return Sides(bid, bid_size, ask, ask_size, 0, doubled)
+    # Written so that a NaN, which no comparison accepts, is refused.
+    if not (-MAX_PRICE < bid < MAX_PRICE and -MAX_PRICE < ask < MAX_PRICE):
+        return None
+    if not (0 <= bid_size < MAX_SIZE and 0 <= ask_size < MAX_SIZE):
+        return None
+    has_bid, has_ask = bid > 0, ask > 0
+    flags = 0 if has_bid and has_ask and bid_size > 0 and ask_size > 0 else _ONE_SIDED
+    doubled = 0.0
+    if has_bid and has_ask:
+        doubled = bid + ask
+        if bid > ask:
+            flags |= _CROSSED
+        elif bid == ask:
+            flags |= _LOCKED
+    return Sides(
+        bid if has_bid else None,
+        bid_size if has_bid else None,
+        ask if has_ask else None,
+        ask_size if has_ask else None,
+        flags,
+        doubled,
+    )
+
+
+def sane_trade(price: float, size: float) -> bool:
+    """Whether a trade is one at all."""
+    return 0 < price < MAX_PRICE and 0 <= size < MAX_SIZE

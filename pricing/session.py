@@ -1,0 +1,354 @@
+"""The upstream connection as a state machine: a table of transitions, one method that takes them and publishes.
+
+Rules: a pair that is not in the table is an error, never ignored. `streaming` is entered only by the upstream's answer
+to our first subscribe. Every waiting state has a deadline. Nothing here reads a clock, a socket or a random number;
+what should happen is returned as commands. `pricing/README.md` shows the table as a picture, and a test compares them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from bus.clock import NS_PER_S
+from bus.events import Cause, ConnectionState
+from pricing.backoff import Backoff
+
+PING_NS = NS_PER_S
+SUSPECT_NS = 5 * NS_PER_S // 2
+NO_LIFE_NS = 9 * NS_PER_S // 2
+DIAL_TIMEOUT_NS = 11 * NS_PER_S // 2
+AUTH_TIMEOUT_NS = 10 * NS_PER_S
+
+State = ConnectionState
+
+
+class Signal(StrEnum):
+    """What can happen to a connection."""
+
+    WANTED = "wanted"
+    TOO_SOON = "wanted too soon"
+    UNWANTED = "unwanted"
+    LINGER = "linger"
+    DIALLED = "dialled"
+    AUTHENTICATED = "authenticated"
+    ANSWERED = "answered"
+    SILENT = "silent"
+    ALIVE = "alive"
+    FAILED = "failed"
+    FAILED_AGAIN = "failed again"
+    FORBIDDEN = "forbidden"
+    RETRY = "retry"
+    OTHER_NODE = "other node"
+    ALONE = "alone"
+    STOP = "stop"
+
+
+_LOST = {
+    Signal.FAILED: State.BACKING_OFF,
+    Signal.FAILED_AGAIN: State.CIRCUIT_OPEN,
+    Signal.FORBIDDEN: State.REFUSED,
+}
+_ENDED = {Signal.UNWANTED: State.IDLE, Signal.OTHER_NODE: State.STANDBY, Signal.STOP: State.STOPPED}
+_WAITING = {Signal.RETRY: State.CONNECTING, **_ENDED}
+
+TRANSITIONS: dict[State, dict[Signal, State]] = {
+    State.IDLE: {
+        Signal.WANTED: State.CONNECTING,
+        Signal.TOO_SOON: State.BACKING_OFF,
+        Signal.OTHER_NODE: State.STANDBY,
+        Signal.STOP: State.STOPPED,
+    },
+    State.CONNECTING: {Signal.DIALLED: State.AUTHENTICATING, **_LOST, **_ENDED},
+    State.AUTHENTICATING: {Signal.AUTHENTICATED: State.SUBSCRIBING, **_LOST, **_ENDED},
+    State.SUBSCRIBING: {Signal.ANSWERED: State.STREAMING, **_LOST, **_ENDED},
+    State.STREAMING: {
+        Signal.SILENT: State.SUSPECT,
+        Signal.LINGER: State.STREAMING,
+        Signal.WANTED: State.STREAMING,
+        **_LOST,
+        **_ENDED,
+    },
+    State.SUSPECT: {
+        Signal.ALIVE: State.STREAMING,
+        Signal.LINGER: State.SUSPECT,
+        Signal.WANTED: State.SUSPECT,
+        **_LOST,
+        **_ENDED,
+    },
+    State.BACKING_OFF: _WAITING,
+    State.CIRCUIT_OPEN: _WAITING,
+    State.REFUSED: _WAITING,
+    State.STANDBY: {Signal.ALONE: State.IDLE, Signal.STOP: State.STOPPED},
+    State.STOPPED: {},
+}
+
+ON_LINE = frozenset({State.AUTHENTICATING, State.SUBSCRIBING, State.STREAMING, State.SUSPECT})
+UP = frozenset({State.STREAMING, State.SUSPECT})
+WAITING = frozenset({State.BACKING_OFF, State.CIRCUIT_OPEN, State.REFUSED})
+
+
+class Order(StrEnum):
+    """What the shell is told to do with the upstream socket."""
+
+    DIAL = "dial"
+    ABANDON_DIAL = "abandon dial"
+    AUTHENTICATE = "authenticate"
+    PING = "ping"
+    HANG_UP = "hang up"
+
+
+class Socket(StrEnum):
+    """What exists of an upstream socket: a new one is dialled only when there is NONE."""
+
+    NONE = "none"
+    DIALLING = "dialling"
+    OPEN = "open"
+    CLOSING = "closing"
+
+
+@dataclass(slots=True)
+class Gap:
+    """The last interval in which data was missed."""
+
+    start_ns: int | None = None
+    end_ns: int | None = None
+
+
+class Session:
+    """One node's connection. `changed` is called after every transition, to publish health; `orders` takes
+    what the shell is to do.
+    """
+
+    def __init__(
+        self, backoff: Backoff, changed: Callable[[int], None], orders: Callable[[Order], None], *, linger_ns: int
+    ) -> None:
+        self.state = State.IDLE
+        self.cause = Cause.NO_DEMAND
+        self.detail = ""
+        self.since_ns = 0
+        self.connection = 0
+        self.next_retry_ns: int | None = None
+        self.gap = Gap()
+        self.socket = Socket.NONE
+        self._orders = orders
+        self._backoff = backoff
+        self._changed = changed
+        self._linger_ns = linger_ns
+        self._linger_until_ns: int | None = None
+        self._lost_ns: int | None = None
+        self._pinged_ns = 0
+        self._not_before_ns = 0
+        self._last_failure = Cause.NO_DEMAND
+
+    @property
+    def attempt(self) -> int:
+        """Failures in a row."""
+        return self._backoff.failures
+
+    @property
+    def lingering(self) -> bool:
+        return self._linger_until_ns is not None
+
+    # what happens
+
+    def demand(self, now_ns: int) -> None:
+        """Somebody wants a symbol."""
+        if self.state is State.IDLE:
+            if now_ns < self._not_before_ns:  # letting go and asking again is no way around the backoff
+                self.next_retry_ns = self._not_before_ns
+                self._take(Signal.TOO_SOON, self._last_failure, now_ns)
+                return
+            self._take(Signal.WANTED, Cause.DEMAND, now_ns)
+            self._dial()
+        elif self.lingering:
+            self._linger_until_ns = None
+            self._take(Signal.WANTED, Cause.DEMAND, now_ns)
+
+    def no_demand(self, now_ns: int) -> None:
+        """Nobody wants anything: a line that is up lingers, anything else ends."""
+        if self.state in UP:
+            if not self.lingering:
+                self._linger_until_ns = now_ns + self._linger_ns
+                self._take(Signal.LINGER, Cause.LINGERING, now_ns)
+        elif self.state not in (State.IDLE, State.STANDBY, State.STOPPED):
+            self._end(Signal.UNWANTED, Cause.NO_DEMAND, now_ns)
+
+    def dialled(self, now_ns: int) -> bool:
+        """A socket reached HTTP 101; False when nobody waits for it any more, and it must be closed."""
+        if self.state is not State.CONNECTING or self.socket is not Socket.DIALLING:
+            return False
+        self.socket = Socket.OPEN
+        self.connection += 1
+        self._pinged_ns = 0
+        self._take(Signal.DIALLED, Cause.DEMAND, now_ns)
+        return True
+
+    def dial_ended(self, now_ns: int) -> None:
+        """The dialler is free again after an attempt that brought no socket."""
+        if self.socket is Socket.DIALLING:
+            self.socket = Socket.NONE
+            self._redial_if_due(now_ns)
+
+    def greeted(self) -> None:
+        """The upstream said `connected`."""
+        if self.state is State.AUTHENTICATING:
+            self._orders(Order.AUTHENTICATE)
+
+    def authenticated(self, now_ns: int) -> None:
+        if self.state is State.AUTHENTICATING:
+            self._take(Signal.AUTHENTICATED, Cause.DEMAND, now_ns)
+
+    def answered(self, now_ns: int, *, detail: str) -> None:
+        """The upstream answered a subscribe; the first answer is what makes the line stream."""
+        if self.state is not State.SUBSCRIBING:
+            return
+        if self._lost_ns is not None:
+            self.gap = Gap(self._lost_ns, now_ns)
+            self._lost_ns = None
+        self.detail = detail
+        self._take(Signal.ANSWERED, Cause.DEMAND, now_ns)
+
+    def annotate(self, detail: str, now_ns: int) -> None:
+        """Something worth knowing about a line that is up; published when it is news."""
+        if detail != self.detail and self.state in UP:
+            self.detail = detail
+            self._changed(now_ns)
+
+    def failed(
+        self,
+        cause: Cause,
+        now_ns: int,
+        *,
+        for_operator: bool = False,
+        last_byte_ns: int | None = None,
+        detail: str = "",
+    ) -> None:
+        """The attempt or the line is over; waits for the next try, or ends if nobody wants one."""
+        if self.state not in ON_LINE and self.state is not State.CONNECTING:
+            return
+        if self.state in UP:
+            self._backoff.streamed(now_ns - self.since_ns if self.state is State.STREAMING else 0)
+        if self._lost_ns is None and self.state in UP:
+            self._lost_ns = last_byte_ns or now_ns
+        lingering = self.lingering
+        self._drop_socket()
+        if lingering:  # the line of nobody: no reason to dial again
+            self._take(Signal.UNWANTED, Cause.NO_DEMAND, now_ns)
+            return
+        state, wait_ns = self._backoff.failed(cause, for_operator=for_operator)
+        self.next_retry_ns = self._not_before_ns = now_ns + wait_ns
+        self._last_failure = cause
+        signal = next(signal for signal, target in _LOST.items() if target is state)
+        self._take(signal, cause, now_ns, detail)
+
+    def socket_closed(self, now_ns: int) -> None:
+        """The shell has closed the socket: the next one may be dialled."""
+        if self.socket in (Socket.CLOSING, Socket.OPEN):
+            self.socket = Socket.NONE
+            self._redial_if_due(now_ns)
+
+    def other_node(self, now_ns: int) -> None:
+        """Another node is active on this bus, or holds the lock."""
+        if self.state not in (State.STANDBY, State.STOPPED):
+            self._end(Signal.OTHER_NODE, Cause.OTHER_NODE, now_ns)
+
+    def alone(self, now_ns: int) -> None:
+        """The other node is gone and the lock is ours."""
+        if self.state is State.STANDBY:
+            self._take(Signal.ALONE, Cause.NO_DEMAND, now_ns)
+
+    def stop(self, now_ns: int) -> None:
+        """Orderly exit."""
+        if self.state is not State.STOPPED:
+            self._end(Signal.STOP, Cause.SHUTDOWN, now_ns)
+
+    # time
+
+    def on_time(self, now_ns: int, last_byte_ns: int) -> None:
+        """Let time pass; `last_byte_ns` is when the line last proved alive."""
+        if self.state in WAITING:
+            self._redial_if_due(now_ns)
+        elif self.state is State.CONNECTING:
+            # Our own clock watches the dialler as well: a name server may hang for longer than any socket option.
+            if self.socket is Socket.DIALLING and now_ns - self.since_ns >= DIAL_TIMEOUT_NS:
+                self.failed(Cause.CONNECT_TIMEOUT, now_ns)
+        elif self.state in ON_LINE:
+            if self.lingering and self._linger_until_ns is not None and now_ns >= self._linger_until_ns:
+                self._end(Signal.UNWANTED, Cause.NO_DEMAND, now_ns)
+                return
+            if self.state is State.AUTHENTICATING and now_ns - self.since_ns >= AUTH_TIMEOUT_NS:
+                self.failed(Cause.AUTH_TIMEOUT, now_ns)
+                return
+            self._prove_life(now_ns, max(last_byte_ns, 0))
+
+    def next_ns(self, last_byte_ns: int) -> int | None:
+        """When `on_time` has something to do."""
+        if self.state in WAITING:
+            return self.next_retry_ns if self.socket is Socket.NONE else None
+        if self.state is State.CONNECTING:
+            return self.since_ns + DIAL_TIMEOUT_NS
+        if self.state not in ON_LINE:
+            return None
+        steps = (max(last_byte_ns, self._pinged_ns) + PING_NS, last_byte_ns + SUSPECT_NS, last_byte_ns + NO_LIFE_NS)
+        times = [steps[0], steps[2] if self.state is State.SUSPECT else steps[1]]
+        if self._linger_until_ns is not None:
+            times.append(self._linger_until_ns)
+        return min(times)
+
+    def _prove_life(self, now_ns: int, last_byte_ns: int) -> None:
+        silent_ns = now_ns - last_byte_ns
+        if self.state is State.SUSPECT and silent_ns < SUSPECT_NS:
+            self._take(Signal.ALIVE, Cause.LINGERING if self.lingering else Cause.DEMAND, now_ns)
+        elif silent_ns >= NO_LIFE_NS:
+            self.failed(Cause.NO_LIFE, now_ns, last_byte_ns=last_byte_ns)
+        elif silent_ns >= SUSPECT_NS and self.state is State.STREAMING:
+            self._take(Signal.SILENT, Cause.NO_LIFE, now_ns)
+        elif self.state is State.STREAMING:
+            self._backoff.streamed(now_ns - self.since_ns)
+        if silent_ns >= PING_NS and now_ns - self._pinged_ns >= PING_NS and self.state in ON_LINE:
+            self._pinged_ns = now_ns
+            self._orders(Order.PING)
+
+    # the one method that changes state
+
+    def _take(self, signal: Signal, cause: Cause, now_ns: int, detail: str = "") -> None:
+        target = TRANSITIONS[self.state].get(signal)
+        if target is None:
+            raise RuntimeError(f"no transition from {self.state} on {signal}")
+        if target is not self.state:
+            self.since_ns = now_ns
+        if target not in UP:
+            self.detail = detail
+            self._linger_until_ns = None
+        if target not in WAITING:
+            self.next_retry_ns = None
+        self.state, self.cause = target, cause
+        self._changed(now_ns)
+
+    def _end(self, signal: Signal, cause: Cause, now_ns: int) -> None:
+        self._drop_socket()
+        self._lost_ns = None
+        self._take(signal, cause, now_ns)
+
+    def _drop_socket(self) -> None:
+        if self.socket is Socket.OPEN:
+            self.socket = Socket.CLOSING
+            self._orders(Order.HANG_UP)
+        elif self.socket is Socket.DIALLING:
+            self._orders(Order.ABANDON_DIAL)
+
+    def _redial_if_due(self, now_ns: int) -> None:
+        if self.socket is not Socket.NONE:
+            return
+        if self.state in WAITING and self.next_retry_ns is not None and now_ns >= self.next_retry_ns:
+            self._take(Signal.RETRY, Cause.DEMAND, now_ns)
+            self._dial()
+        elif self.state is State.CONNECTING:  # wanted while the former socket was still closing
+            self._dial()
+
+    def _dial(self) -> None:
+        if self.socket is Socket.NONE:
+            self.socket = Socket.DIALLING
+            self._orders(Order.DIAL)

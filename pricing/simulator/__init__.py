@@ -1,0 +1,1 @@
+"""An Alpaca-compatible exchange with seeded prices and a fault plan."""

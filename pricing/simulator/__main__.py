@@ -1,0 +1,56 @@
+"""`python -m pricing.simulator`: start, say where, serve until SIGINT or SIGTERM."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Sequence
+from contextlib import ExitStack
+from types import FrameType
+from typing import TextIO
+
+from bus.errors import ConfigError
+from bus.settings import die, load
+from pricing.simulator.server import Simulator
+from pricing.simulator.settings import PROGRAM, SimulatorSettings
+
+EX_IOERR = 74
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The program `exchange-simulator`; its exit status: 0 stopped by a signal, 74 audit file lost, 78 bad settings."""
+    settings = load(SimulatorSettings, sys.argv[1:] if argv is None else argv, PROGRAM)
+    with ExitStack() as stack:
+        try:
+            audit = stack.enter_context(_open_audit(settings.audit)) if settings.audit else None
+            simulator = Simulator(settings, audit, None if settings.quiet else sys.stderr)
+        except ConfigError as error:
+            die(PROGRAM, error)
+
+        def stop(_signal: int, _frame: FrameType | None) -> None:
+            simulator.stop()
+
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, stop)
+        print(
+            f"{PROGRAM}: ws://{simulator.address}/v2/iex control http://{simulator.control_address}"
+            f" seed {settings.seed}",
+            flush=True,
+        )
+        try:
+            simulator.run()
+        except (OSError, ConfigError) as error:
+            print(f"{PROGRAM}: {error}", file=sys.stderr, flush=True)
+            return EX_IOERR
+    return 0
+
+
+def _open_audit(path: str) -> TextIO:
+    try:
+        return open(path, "a", encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"AUDIT: cannot write the file: {error.strerror}") from None
+
+
+if __name__ == "__main__":
+    sys.exit(main())

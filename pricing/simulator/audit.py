@@ -1,0 +1,52 @@
+"""What was really written to clients, as JSON lines: so that a test can check each decision against it.
+
+    {"connection":1,"event":"open","utc_ns":…,"feed":"iex"}
+    {"connection":1,"T":"q","symbol":"SPY","bid":559.2,"bid_size":100,"ask":559.21,"ask_size":300,"t_ns":…}
+    {"connection":1,"T":"t","symbol":"SPY","price":559.2,"size":10,"id":7,"t_ns":…}
+    {"connection":1,"T":"s","symbol":"SPY","code":"H","message":"…","reason":"…","t_ns":…}
+    {"connection":1,"T":"raw","size":12}
+    {"connection":1,"event":"close","utc_ns":…,"why":"closed by client"}
+
+A record is there as soon as the last byte of its frame went into the socket; half a frame is not. Lines reach the file
+once per turn of the loop.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import TextIO
+
+from pricing.simulator.records import Written
+
+MOST_PENDING_LINES = 4096
+
+
+class Audit:
+    """Writes the audit file. Raises OSError if the file cannot be written: a test must not run on without it."""
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+        self._lines: list[str] = []
+
+    def written(self, connection: int, records: Sequence[Written]) -> None:
+        """A frame with these records was written."""
+        for record in records:
+            self._add({"connection": connection, **record.audit()})
+
+    def event(self, connection: int, event: str, utc_ns: int, **details: str) -> None:
+        """A connection was opened or closed."""
+        self._add({"connection": connection, "event": event, "utc_ns": utc_ns, **details})
+
+    def _add(self, line: dict[str, object]) -> None:
+        self._lines.append(json.dumps(line, separators=(",", ":")))
+        if len(self._lines) >= MOST_PENDING_LINES:
+            self.flush()
+
+    def flush(self) -> None:
+        """Bring what is pending to the file."""
+        if self._lines:
+            self._lines.append("")
+            self._file.write("\n".join(self._lines))
+            self._file.flush()
+            self._lines.clear()

@@ -1,0 +1,161 @@
+"""From ticks to subscribers: which connection gets which quote, encoded once per encoding. Pure.
+
+A symbol ticks once for everybody: two connections see the same values. Nothing is made while nobody can take it.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import NamedTuple, Protocol
+
+from pricing.simulator.encoding import Encoding
+from pricing.simulator.market import SymbolMarket
+from pricing.simulator.records import Quote, Record, Status, Trade
+from pricing.simulator.schedule import Schedule
+from pricing.simulator.symbols import QUIET_PREFIX, TEST_FEED_SYMBOL, WELL_KNOWN, ticks
+
+MOST_MARKETS = 20_000
+BURST_QUOTES = 512
+
+
+class Receiver(Protocol):
+    """A connection as the market sees it."""
+
+    feed: str
+    encoding: Encoding
+
+    @property
+    def has_room(self) -> bool:
+        """Whether it takes data now."""
+
+    def symbols(self, channel: str) -> Collection[str]:
+        """What it is subscribed to on one channel."""
+
+    def take(self, record: Record, data: bytes) -> None:
+        """Queue one encoded record."""
+
+
+class Route(NamedTuple):
+    """Who gets the quotes and the trades of one symbol."""
+
+    quotes: list[Receiver]
+    trades: list[Receiver]
+
+
+class Broadcast:
+    """The market of all subscribed symbols. `run` makes what is due; `next_ns` is when to call it again."""
+
+    def __init__(self, seed: int, rate: float) -> None:
+        self._seed = seed
+        self._markets: dict[str, SymbolMarket] = {}
+        self._routes: dict[str, Route] = {}
+        self._receivers: Sequence[Receiver] = ()
+        self._silent: frozenset[str] = frozenset()
+        self._muted = False
+        self._schedule = Schedule(rate, random.Random(f"schedule/{seed}"))
+
+    @property
+    def rate(self) -> float:
+        """Quotes per second over all symbols; 0: as fast as the lines take."""
+        return self._schedule.rate
+
+    def set_rate(self, rate: float, now_ns: int) -> None:
+        """Go on at another rate."""
+        self._schedule.set_rate(rate, now_ns)
+
+    def mute(self, everything: bool, symbols: frozenset[str]) -> None:
+        """Stop the ticks of everything, or of these symbols alone."""
+        self._muted = everything
+        self._silent = symbols
+
+    def rebuild(self, receivers: Sequence[Receiver], new: Iterable[str], now_ns: int) -> None:
+        """Take over who is subscribed to what; `new` symbols tick first."""
+        self._receivers = receivers
+        explicit = {s for r in receivers for channel in ("quotes", "trades") for s in r.symbols(channel)}
+        universe = {s for s in explicit | WELL_KNOWN.keys() if ticks(s)} if "*" in explicit else explicit
+        routes: dict[str, Route] = {}
+        for receiver in receivers:
+            for index, channel in enumerate(Route._fields):
+                wanted = receiver.symbols(channel)
+                for symbol in _that_tick(receiver.feed, universe if "*" in wanted else wanted):
+                    route = routes.get(symbol) or routes.setdefault(symbol, Route([], []))
+                    route[index].append(receiver)
+        self._routes = routes
+        self._forget_markets()
+        busy = [symbol for symbol in sorted(routes) if not symbol.startswith(QUIET_PREFIX)]
+        weights = {symbol: self.market(symbol).profile.weight for symbol in busy}
+        self._schedule.set_symbols(weights, routes.keys() - weights.keys())
+        self._schedule.add_first(busy if "*" in new else new, now_ns)
+
+    def _forget_markets(self) -> None:
+        if len(self._markets) > MOST_MARKETS:
+            self._markets = {s: market for s, market in self._markets.items() if s in self._routes}
+
+    def market(self, symbol: str) -> SymbolMarket:
+        """The market of one symbol; it goes on when nobody is subscribed for a while."""
+        found = self._markets.get(symbol)
+        if found is None:
+            found = self._markets[symbol] = SymbolMarket(self._seed, symbol)
+        return found
+
+    def next_ns(self) -> int | None:
+        """When `run` has something to do; None until a subscription, a fault or a socket changes."""
+        if self._muted or not self._routes or not any(r.has_room for r in self._receivers):
+            return None
+        return self._schedule.next_ns()
+
+    def run(self, now_ns: int, utc_ns: Callable[[], int]) -> None:
+        """Make the ticks that are due and hand them to their receivers, at most a burst."""
+        if self._muted or not any(receiver.has_room for receiver in self._receivers):
+            return
+        routes, markets, silent = self._routes, self._markets, self._silent
+        for symbol in self._schedule.due(now_ns, BURST_QUOTES):
+            if symbol in silent:
+                continue
+            market = markets[symbol] if symbol in markets else self.market(symbol)
+            quotes, trades = routes[symbol]
+            quote = market.next_quote(utc_ns())
+            if len(quotes) == 1:
+                receiver = quotes[0]
+                if receiver.has_room:
+                    receiver.take(quote, receiver.encoding.quote(quote))
+            elif quotes:
+                _deliver(quote, quotes)
+            if trades:
+                trade = market.next_trade(utc_ns())
+                if trade is not None:
+                    _deliver(trade, trades)
+
+    def inject(self, record: Record) -> int:
+        """Send a record verbatim to everybody subscribed to it, also while muted; how many got it."""
+        channel = _CHANNEL_OF[type(record)]
+        receivers = [
+            receiver
+            for receiver in self._receivers
+            if receiver.has_room and not {record.symbol, "*"}.isdisjoint(receiver.symbols(channel))
+        ]
+        for receiver in receivers:
+            receiver.take(record, receiver.encoding.record(record))
+        return len(receivers)
+
+
+_CHANNEL_OF: dict[type[Record], str] = {Quote: "quotes", Trade: "trades", Status: "statuses"}
+
+
+def _that_tick(feed: str, symbols: Iterable[str]) -> list[str]:
+    if feed == "test":
+        return [symbol for symbol in symbols if symbol == TEST_FEED_SYMBOL]
+    return [symbol for symbol in symbols if ticks(symbol)]
+
+
+def _deliver(record: Quote | Trade, receivers: Sequence[Receiver]) -> None:
+    encoded: dict[int, bytes] = {}
+    for receiver in receivers:
+        if receiver.has_room:
+            encoding = receiver.encoding
+            data = encoded.get(encoding.opcode)
+            if data is None:
+                data = encoding.quote(record) if isinstance(record, Quote) else encoding.record(record)
+                encoded[encoding.opcode] = data
+            receiver.take(record, data)

@@ -1,0 +1,79 @@
+"""Drives a running simulator from a test, a script or a prompt, over its control endpoint.
+
+    control = SimulatorControl("http://127.0.0.1:8767")
+    control.faults(half_open=True)
+    control.quote("SPY", bid=560.01, ask=560.02)
+    assert control.state()["max_simultaneous"] == 1
+"""
+
+from __future__ import annotations
+
+import json
+import urllib.error
+import urllib.request
+from typing import Any
+
+
+class ControlError(Exception):
+    """The simulator refused a request: `status` is the HTTP status, the text its reason."""
+
+    def __init__(self, status: int, reason: str) -> None:
+        super().__init__(f"{status}: {reason}")
+        self.status = status
+
+
+class SimulatorControl:
+    """The control endpoint of one simulator. ControlError for a refused request, OSError if nobody answers in time."""
+
+    def __init__(self, url: str, timeout_s: float = 5.0) -> None:
+        self.url = url.rstrip("/")
+        self._timeout_s = timeout_s
+        self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+    def state(self) -> dict[str, Any]:
+        """Connections, totals, faults in force, rate."""
+        return self._request("GET", "/state")
+
+    def faults(self, **changes: object) -> dict[str, Any]:
+        """Merge faults into the plan (None or False lifts one); the plan in force."""
+        plan: dict[str, Any] = self._request("POST", "/faults", changes)["faults"]
+        return plan
+
+    def lift_faults(self) -> None:
+        """Lift all faults."""
+        self._request("DELETE", "/faults")
+
+    def rate(self, quotes_per_s: float) -> None:
+        """Change the rate; 0 is as fast as the lines take."""
+        self._request("POST", "/rate", {"rate": quotes_per_s})
+
+    def quote(self, symbol: str, bid: float, ask: float, **fields: object) -> int:
+        """Send this quote now, values verbatim; how many connections got it. `fields`: bid_size, ask_size, t_ns, …"""
+        return self._sent("/quote", symbol=symbol, bid=bid, ask=ask, **fields)
+
+    def trade(self, symbol: str, price: float, **fields: object) -> int:
+        """Send this trade now; how many connections got it. `fields`: size, id, exchange, tape, t_ns."""
+        return self._sent("/trade", symbol=symbol, price=price, **fields)
+
+    def status(self, symbol: str, code: str, **fields: object) -> int:
+        """Send this trading status now; how many got it. `fields`: message, reason_code, reason, tape, t_ns."""
+        return self._sent("/status", symbol=symbol, code=code, **fields)
+
+    def raw(self, payload: str | bytes) -> int:
+        """Send a text or binary frame with this payload to all; how many connections got it."""
+        return self._sent("/raw", **({"text": payload} if isinstance(payload, str) else {"hex": payload.hex()}))
+
+    def _sent(self, path: str, **body: object) -> int:
+        return int(self._request("POST", path, body)["sent_to"])
+
+    def _request(self, method: str, path: str, body: object = None) -> dict[str, Any]:
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(self.url + path, data, {"Content-Type": "application/json"}, method=method)
+        try:
+            with self._opener.open(request, timeout=self._timeout_s) as response:
+                answer: dict[str, Any] = json.load(response)
+        except urllib.error.HTTPError as error:
+            with error:
+                reason = json.load(error).get("error", "")
+            raise ControlError(error.code, reason) from None
+        return answer

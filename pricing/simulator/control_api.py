@@ -1,0 +1,197 @@
+"""What the control endpoint understands: paths and bodies to calls on the exchange."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Annotated, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from bus.clock import utc_ns
+from pricing.simulator.encoding import BINARY_OPCODE, TEXT_OPCODE
+from pricing.simulator.exchange import Exchange
+from pricing.simulator.http_control import HttpError, HttpRequest
+from pricing.simulator.records import Quote, Status, Trade
+
+Number = Annotated[int, Field(strict=True, ge=-(1 << 63), lt=1 << 64)] | Annotated[float, Field(strict=True)]
+Symbol = Annotated[str, Field(min_length=1, max_length=32)]
+Word = Annotated[str, Field(max_length=1024)]
+UtcNs = Annotated[int, Field(strict=True, ge=0, lt=1 << 63)]
+
+
+class Body(BaseModel):
+    """Base of all bodies: an unknown field is an error."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+
+class RateBody(Body):
+    """Quotes per second over all symbols; 0: as fast as the lines take."""
+
+    rate: float = Field(ge=0, le=10_000_000, allow_inf_nan=False)
+
+
+class QuoteBody(Body):
+    """A quote, values verbatim."""
+
+    symbol: Symbol
+    bid: Number
+    ask: Number
+    bid_size: Number = 100
+    ask_size: Number = 100
+    bid_exchange: Word = "V"
+    ask_exchange: Word = "V"
+    tape: Word | None = None
+    t_ns: UtcNs | None = None
+
+
+class TradeBody(Body):
+    """A trade, values verbatim."""
+
+    symbol: Symbol
+    price: Number
+    size: Number = 100
+    id: Annotated[int, Field(strict=True, ge=0, lt=1 << 63)] = 1
+    exchange: Word = "V"
+    tape: Word | None = None
+    t_ns: UtcNs | None = None
+
+
+class StatusBody(Body):
+    """A trading status."""
+
+    symbol: Symbol
+    code: Word
+    message: Word = ""
+    reason_code: Word = ""
+    reason: Word = ""
+    tape: Word | None = None
+    t_ns: UtcNs | None = None
+
+
+class RawBody(Body):
+    """A frame's payload: text, or binary as hex."""
+
+    text: str | None = None
+    hex: str | None = None
+
+
+BodyT = TypeVar("BodyT", bound=Body)
+
+
+class ControlApi:
+    """Answers requests; HttpError with a reason for what it does not understand."""
+
+    def __init__(self, exchange: Exchange) -> None:
+        self._exchange = exchange
+        self._routes: Mapping[tuple[str, str], Callable[[bytes], object]] = {
+            ("GET", "/state"): self._state,
+            ("POST", "/faults"): self._change_faults,
+            ("DELETE", "/faults"): self._lift_faults,
+            ("POST", "/rate"): self._rate,
+            ("POST", "/quote"): self._quote,
+            ("POST", "/trade"): self._trade,
+            ("POST", "/status"): self._status,
+            ("POST", "/raw"): self._raw,
+        }
+
+    def answer(self, request: HttpRequest) -> object:
+        """The JSON value that answers a request."""
+        route = self._routes.get((request.method, request.path))
+        if route is not None:
+            return route(request.body)
+        if any(path == request.path for _, path in self._routes):
+            raise HttpError(405, f"no {request.method[:16]} here")
+        raise HttpError(404, "no such path")
+
+    def _state(self, _: bytes) -> object:
+        return self._exchange.state()
+
+    def _change_faults(self, body: bytes) -> object:
+        try:
+            return {"faults": self._exchange.change_faults(_object(body))}
+        except ValueError as error:
+            raise HttpError(400, str(error)) from None
+
+    def _lift_faults(self, _: bytes) -> object:
+        self._exchange.lift_faults()
+        return {"faults": {}}
+
+    def _rate(self, body: bytes) -> object:
+        rate = _read(RateBody, body).rate
+        self._exchange.set_rate(rate)
+        return {"rate": rate}
+
+    def _quote(self, body: bytes) -> object:
+        given = _read(QuoteBody, body)
+        return self._sent(
+            self._exchange.inject(
+                Quote(
+                    given.symbol, given.bid_exchange, given.bid, given.bid_size, given.ask_exchange, given.ask,
+                    given.ask_size, self._tape(given.symbol, given.tape), self._t_ns(given.symbol, given.t_ns),
+                )
+            )
+        )  # fmt: skip
+
+    def _trade(self, body: bytes) -> object:
+        given = _read(TradeBody, body)
+        return self._sent(
+            self._exchange.inject(
+                Trade(
+                    given.symbol, given.id, given.exchange, given.price, given.size,
+                    self._tape(given.symbol, given.tape), self._t_ns(given.symbol, given.t_ns),
+                )
+            )
+        )  # fmt: skip
+
+    def _status(self, body: bytes) -> object:
+        given = _read(StatusBody, body)
+        return self._sent(
+            self._exchange.inject(
+                Status(
+                    given.symbol, given.code, given.message, given.reason_code, given.reason,
+                    self._tape(given.symbol, given.tape), self._t_ns(given.symbol, given.t_ns),
+                )
+            )
+        )  # fmt: skip
+
+    def _raw(self, body: bytes) -> object:
+        given = _read(RawBody, body)
+        if (given.text is None) == (given.hex is None):
+            raise HttpError(400, "give either text or hex")
+        if given.text is not None:
+            return self._sent(self._exchange.inject_raw(TEXT_OPCODE, given.text.encode("utf-8", "surrogatepass")))
+        try:
+            payload = bytes.fromhex(given.hex or "")
+        except ValueError:
+            raise HttpError(400, "hex: not hexadecimal") from None
+        return self._sent(self._exchange.inject_raw(BINARY_OPCODE, payload))
+
+    def _tape(self, symbol: str, tape: str | None) -> str:
+        return self._exchange.broadcast.market(symbol).profile.tape if tape is None else tape
+
+    def _t_ns(self, symbol: str, t_ns: int | None) -> int:
+        return self._exchange.broadcast.market(symbol).next_t_ns(utc_ns()) if t_ns is None else t_ns
+
+    def _sent(self, receivers: int) -> object:
+        return {"sent_to": receivers}
+
+
+def _object(body: bytes) -> dict[str, object]:
+    try:
+        value = json.loads(body)
+    except (ValueError, RecursionError):
+        raise HttpError(400, "the body is no JSON") from None
+    if not isinstance(value, dict):
+        raise HttpError(400, "the body is no JSON object")
+    return value
+
+
+def _read(kind: type[BodyT], body: bytes) -> BodyT:
+    try:
+        return kind.model_validate(_object(body))
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        name = ".".join(str(part) for part in first["loc"])
+        raise HttpError(400, f"{name}: {first['msg']}") from None

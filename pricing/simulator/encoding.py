@@ -1,0 +1,147 @@
+"""Messages to bytes and back, in the two encodings that Alpaca speaks. Pure.
+
+Every frame is an array; a control frame has one element. In MessagePack `t` is the timestamp extension type (-1), in
+JSON RFC 3339 with nanoseconds. `quote` is the short way for quotes of our own market; all else goes through `record`.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+import time
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Protocol
+
+import msgpack
+
+from pricing.simulator.records import Quote, Record
+
+NS_PER_S = 1_000_000_000
+TEXT_OPCODE = 1
+BINARY_OPCODE = 2
+
+
+class Undecodable(ValueError):
+    """A client's message is neither JSON nor MessagePack."""
+
+
+class Encoding(Protocol):
+    """One of the two encodings; `opcode` is the WebSocket opcode of its frames."""
+
+    opcode: int
+
+    def quote(self, quote: Quote) -> bytes:
+        """A generated quote: finite prices, whole sizes below 65,536."""
+
+    def record(self, record: Record) -> bytes:
+        """Any quote, trade or status, values verbatim."""
+
+    def payload(self, records: Sequence[bytes]) -> bytes:
+        """Encoded records as one frame's payload."""
+
+    def message(self, message: Mapping[str, object]) -> bytes:
+        """A control message as one frame's payload."""
+
+
+class JsonEncoding:
+    """JSON in text frames: the default."""
+
+    opcode = TEXT_OPCODE
+
+    def quote(self, quote: Quote) -> bytes:
+        symbol, bid_exchange, bid, bid_size, ask_exchange, ask, ask_size, tape, t_ns = quote
+        return (
+            f'{{"T":"q","S":"{symbol}","bx":"{bid_exchange}","bp":{bid!r},"bs":{bid_size},"ax":"{ask_exchange}",'
+            f'"ap":{ask!r},"as":{ask_size},"c":["R"],"t":"{rfc3339(t_ns)}","z":"{tape}"}}'
+        ).encode()
+
+    def record(self, record: Record) -> bytes:
+        return _compact({**record.fields(), "t": rfc3339(record.t_ns)})
+
+    def payload(self, records: Sequence[bytes]) -> bytes:
+        return b"[" + b",".join(records) + b"]"
+
+    def message(self, message: Mapping[str, object]) -> bytes:
+        return _compact([message])
+
+
+class MsgpackEncoding:
+    """MessagePack in binary frames, for `Content-Type: application/msgpack`."""
+
+    opcode = BINARY_OPCODE
+
+    def quote(self, quote: Quote) -> bytes:
+        symbol, bid_exchange, bid, bid_size, ask_exchange, ask, ask_size, tape, t_ns = quote
+        seconds, nanoseconds = divmod(t_ns, NS_PER_S)
+        return _quote_start(symbol) + _QUOTE_REST(
+            b"\xa2bx\xa1", bid_exchange.encode(), b"\xa2bp\xcb", bid, b"\xa2bs\xcd", bid_size,
+            b"\xa2ax\xa1", ask_exchange.encode(), b"\xa2ap\xcb", ask, b"\xa2as\xcd", ask_size,
+            b"\xa1c\x91\xa1R\xa1t\xd7\xff", nanoseconds << 34 | seconds, b"\xa1z\xa1", tape.encode(),
+        )  # fmt: skip
+
+    def record(self, record: Record) -> bytes:
+        return _packb({**record.fields(), "t": msgpack.Timestamp.from_unix_nano(record.t_ns)})
+
+    def payload(self, records: Sequence[bytes]) -> bytes:
+        return _array_header(len(records)) + b"".join(records)
+
+    def message(self, message: Mapping[str, object]) -> bytes:
+        return _packb([message])
+
+
+_QUOTE_REST = struct.Struct(">4s1s4sd4sH 4s1s4sd4sH 9sQ3s1s").pack
+
+
+@lru_cache(maxsize=32_768)
+def _quote_start(symbol: str) -> bytes:
+    return b"\x8b\xa1T\xa1q\xa1S" + _packb(symbol)
+
+
+@lru_cache(maxsize=1024)
+def _array_header(length: int) -> bytes:
+    header: bytes = msgpack.Packer().pack_array_header(length)
+    return header
+
+
+def _packb(value: object) -> bytes:
+    packed: bytes = msgpack.packb(value)
+    return packed
+
+
+def _compact(value: object) -> bytes:
+    return json.dumps(value, separators=(",", ":")).encode()
+
+
+@lru_cache(maxsize=64)
+def _whole_second(seconds: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
+
+
+def rfc3339(utc_ns: int) -> str:
+    """UTC nanoseconds as RFC 3339 with nine digits."""
+    seconds, nanoseconds = divmod(utc_ns, NS_PER_S)
+    return f"{_whole_second(seconds)}.{nanoseconds:09d}Z"
+
+
+JSON = JsonEncoding()
+MSGPACK = MsgpackEncoding()
+
+
+def choose(content_type: str) -> Encoding:
+    """The encoding that an upgrade request's Content-Type asks for."""
+    return MSGPACK if content_type.partition(";")[0].strip().lower() == "application/msgpack" else JSON
+
+
+def decode(data: bytes) -> object:
+    """A client's message, JSON or MessagePack, in whatever kind of frame it came; Undecodable otherwise.
+
+    An object in JSON begins with `{`, which in MessagePack is the number 123: no request is both.
+    """
+    try:
+        if data.lstrip()[:1] in (b"{", b"["):
+            return json.loads(data)
+        value: object = msgpack.unpackb(data, timestamp=0)
+    except (ValueError, TypeError, RecursionError, OverflowError):
+        raise Undecodable from None
+    return value

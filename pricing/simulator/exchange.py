@@ -1,0 +1,258 @@
+"""The exchange: its connections, its market, its faults and its counters. Sockets come from `server.py`."""
+
+from __future__ import annotations
+
+import socket
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from random import Random
+
+from bus import clock
+from pricing.simulator.audit import Audit
+from pricing.simulator.broadcast import Broadcast
+from pricing.simulator.connection import Connection
+from pricing.simulator.event_log import EventLog
+from pricing.simulator.faults import Change, Faults, FaultValue
+from pricing.simulator.records import Record, Written
+from pricing.simulator.session import Rules, Session, Slots
+from pricing.simulator.settings import SimulatorSettings
+from pricing.simulator.wire import Upgrade
+
+FEEDS = {f"/v2/{feed}": feed for feed in ("iex", "sip", "delayed_sip", "test")}
+REDIRECT_PATH = "/elsewhere"
+MOST_BUFFERED_BYTES = 4 * 1_048_576
+FAST_BUFFERED_BYTES = 262_144
+MOST_PARKED = 64
+FREEZING = ("silent", "half_open", "half_open_new", "half_frame")
+
+
+class Exchange:
+    """Host of all connections. Set `now_ns` at each turn of the loop, then call what has happened, then `turn`."""
+
+    def __init__(self, settings: SimulatorSettings, audit: Audit | None, log: EventLog) -> None:
+        self.now_ns = self._started_ns = clock.now_ns()
+        self.faults = Faults(Random(f"faults/{settings.seed}"))
+        self.broadcast = Broadcast(settings.seed, settings.rate)
+        self.batch = settings.batch
+        self.ping_interval_ns = clock.seconds(settings.ping_interval_s)
+        self.pong_timeout_ns = clock.seconds(settings.pong_timeout_s)
+        self.slow_client_ns = clock.seconds(settings.slow_client_s)
+        self.room_bytes = MOST_BUFFERED_BYTES
+        self.address = ""
+        self.connections: list[Connection] = []
+        self.on_gone: Callable[[Connection], None] = lambda _: None
+        self.on_refuse: Callable[[bool], None] = lambda _: None
+        self._rules = Rules(
+            key=settings.key,
+            secret=settings.secret.get_secret_value(),
+            symbol_limit=settings.symbol_limit,
+            auth_timeout_ns=clock.seconds(settings.auth_timeout_s),
+            limit_close_ns=clock.seconds(settings.limit_close_s),
+        )
+        self._slots = Slots(settings.max_connections)
+        self._audit = audit
+        self._log = log
+        self._sweeping = False
+        self._parked: deque[socket.socket] = deque()
+        self._accepted = self._upgraded = self._authenticated = self._redirects_followed = 0
+        self._most_tcp = self._most_upgraded = 0
+        self.set_rate(settings.rate)
+
+    # The loop.
+
+    def accept(self, sock: socket.socket) -> Connection:
+        """A client has connected."""
+        self._sweep()
+        self._accepted += 1
+        connection = Connection(sock, self)
+        self.connections.append(connection)
+        self._most_tcp = max(self._most_tcp, len(self.connections))
+        return connection
+
+    def next_ns(self) -> int | None:
+        """When `turn` has something to do without any client."""
+        times = [self.broadcast.next_ns(), *(c.deadline_ns() for c in self.connections)]
+        return min((time_ns for time_ns in times if time_ns is not None), default=None)
+
+    def turn(self) -> None:
+        """Do what the clock asks for, and send."""
+        for connection in list(self.connections):
+            due_ns = connection.deadline_ns()
+            if due_ns is not None and due_ns <= self.now_ns:
+                connection.tick()
+        self.broadcast.run(self.now_ns, clock.utc_ns)
+        for connection in list(self.connections):
+            if connection.number:
+                connection.flush()
+        if self._audit is not None:
+            self._audit.flush()
+
+    def close(self) -> None:
+        """End all connections; the program is about to exit."""
+        for connection in list(self.connections):
+            connection.line.cut("fin", self.now_ns)
+            connection.line.close("shutdown")
+        self._unpark()
+        if self._audit is not None:
+            self._audit.flush()
+
+    def _sweep(self, but: Connection | None = None) -> None:
+        """Notice which clients have hung up, so that a connection is not counted beside one that is over."""
+        if self._sweeping:
+            return
+        self._sweeping = True
+        for connection in list(self.connections):
+            if connection is not but and not connection.line.closed:
+                connection.read()
+        self._sweeping = False
+
+    # What connections report.
+
+    def upgrade(self, connection: Connection, upgrade: Upgrade) -> Session | int:
+        """A session for this request, or the HTTP status that it gets instead."""
+        status = self.faults.value("http_status")
+        if isinstance(status, int):
+            return status
+        feed = FEEDS.get(upgrade.path)
+        if feed is None:
+            self._redirects_followed += upgrade.path == REDIRECT_PATH
+            return 404
+        self._sweep(but=connection)
+        return Session(feed, self._rules, self._slots, self.faults, self.now_ns)
+
+    def rejection_headers(self, status: int) -> dict[str, str]:
+        """Headers of a response that is no upgrade."""
+        headers = {}
+        if 300 <= status < 400:
+            headers["Location"] = f"ws://{self.address}{REDIRECT_PATH}"
+        retry_after_s = self.faults.value("retry_after_s")
+        if retry_after_s is not None:
+            headers["Retry-After"] = str(retry_after_s)
+        return headers
+
+    def opened(self, connection: Connection) -> int:
+        """The upgrade was answered with 101: the connection's number."""
+        self._upgraded += 1
+        open_now = 1 + sum(1 for other in self.connections if other.number and other is not connection)
+        self._most_upgraded = max(self._most_upgraded, open_now)
+        self.log(f"connection {self._upgraded} opened ({connection.feed})")
+        if self._audit is not None:
+            self._audit.event(self._upgraded, "open", clock.utc_ns(), feed=connection.feed)
+        self._rebuild([*self.connections])
+        return self._upgraded
+
+    def authenticated(self, connection: Connection) -> None:
+        """The client was let in."""
+        self._authenticated += 1
+        self.log(f"connection {connection.number} authenticated")
+
+    def subscribed(self, connection: Connection, new: list[str]) -> None:
+        """The client's set changed."""
+        counts = {c: len(connection.symbols(c)) for c in ("quotes", "trades", "statuses", "bars")}
+        listing = ", ".join(f"{count} {channel}" for channel, count in counts.items() if count)
+        self.log(f"connection {connection.number} subscribed: {listing or 'nothing'}")
+        self._rebuild(self.connections, new)
+
+    def written(self, connection: Connection, records: Sequence[Written]) -> None:
+        """The socket took a whole frame with these records."""
+        if self._audit is not None:
+            self._audit.written(connection.number, records)
+
+    def gone(self, connection: Connection, why: str) -> None:
+        """The connection is over."""
+        self.connections.remove(connection)
+        self.on_gone(connection)
+        if connection.number:
+            self._rebuild(self.connections)
+            if self._audit is not None:
+                self._audit.event(connection.number, "close", clock.utc_ns(), why=why)
+        self.log(f"connection {connection.number or 'without upgrade'} closed: {why}")
+
+    def park(self, sock: socket.socket) -> None:
+        """Keep a socket open whose line is dead."""
+        self._parked.append(sock)
+        if len(self._parked) > MOST_PARKED:
+            self._parked.popleft().close()
+
+    def _unpark(self) -> None:
+        while self._parked:
+            self._parked.popleft().close()
+
+    def _rebuild(self, connections: Sequence[Connection], new: Sequence[str] = ()) -> None:
+        self.broadcast.rebuild([c for c in connections if c.session is not None], new, self.now_ns)
+
+    def log(self, text: str) -> None:
+        """One event line."""
+        self._log.line(text, self.now_ns)
+
+    # What the control endpoint asks for.
+
+    def set_rate(self, rate: float) -> None:
+        """Quotes per second over all symbols from now on; 0: as fast as the lines take."""
+        self.broadcast.set_rate(rate, self.now_ns)
+        self.room_bytes = MOST_BUFFERED_BYTES if rate else FAST_BUFFERED_BYTES
+
+    def inject(self, record: Record) -> int:
+        """Send a record to its subscribers now; how many got it."""
+        return self.broadcast.inject(record)
+
+    def inject_raw(self, opcode: int, payload: bytes) -> int:
+        """Send a payload to every authenticated connection now; how many got it."""
+        receivers = [c for c in self.connections if c.session and c.session.authenticated and c.has_room]
+        for connection in receivers:
+            connection.send_raw(opcode, payload)
+        return len(receivers)
+
+    def change_faults(self, changes: Mapping[str, object]) -> dict[str, FaultValue]:
+        """Merge changes into the fault plan and act on them; the plan in force. ValueError if any is wrong."""
+        self._act(self.faults.change(changes))
+        return self.faults.plan()
+
+    def lift_faults(self) -> None:
+        """Lift every fault."""
+        self._act(self.faults.lift_all())
+
+    def _act(self, change: Change) -> None:
+        for name in FREEZING:
+            if name in change.lifted:
+                self._thaw(name)
+        self.broadcast.mute(self.faults.on("mute"), self.faults.symbols("mute_symbol", "ack_missing"))
+        if "refuse" in change.set or "refuse" in change.lifted:
+            self.on_refuse("refuse" in change.set)
+        for connection in list(self.connections):
+            if connection.number and change.set.get("half_open") is True:
+                connection.line.freeze("half_open")
+            if connection.number and change.set.get("half_frame") is True:
+                connection.half_frame_next = True
+            how = change.set.get("cut")
+            if isinstance(how, str):
+                connection.line.cut(how, self.now_ns)
+        if isinstance(change.set.get("cut"), str):
+            self._unpark()
+        if change.set or change.lifted:
+            shown = " ".join(f"{name}={value}" for name, value in change.set.items()) or "none"
+            self.log(f"faults set: {shown}; in force: {' '.join(self.faults.plan()) or 'none'}")
+
+    def _thaw(self, name: str) -> None:
+        self._unpark()
+        for connection in list(self.connections):
+            if name == "half_frame":
+                connection.half_frame_next = False
+            if connection.line.frozen_by == name:
+                connection.thaw()
+
+    def state(self) -> dict[str, object]:
+        """Everything a test may want to know, as JSON values."""
+        return {
+            "connections": [c.state() for c in self.connections if c.number],
+            "opened_total": self._accepted,
+            "tcp_accepted_total": self._accepted,
+            "upgraded_total": self._upgraded,
+            "authenticated_total": self._authenticated,
+            "redirects_followed_total": self._redirects_followed,
+            "max_simultaneous": self._most_upgraded,
+            "max_simultaneous_tcp": self._most_tcp,
+            "faults": self.faults.plan(),
+            "rate": self.broadcast.rate,
+            "uptime_s": round((self.now_ns - self._started_ns) / clock.NS_PER_S, 3),
+        }

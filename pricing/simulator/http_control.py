@@ -1,0 +1,116 @@
+"""The control endpoint's HTTP: one small request per connection, on the same loop as everything else."""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+from http import HTTPStatus
+
+MAX_HEAD_BYTES = 16_384
+MAX_BODY_BYTES = 1_048_576
+TIMEOUT_NS = 5_000_000_000
+READ_BYTES = 65_536
+
+
+class HttpError(Exception):
+    """The request gets this status and this reason."""
+
+    def __init__(self, status: int, reason: str) -> None:
+        super().__init__(reason)
+        self.status = status
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class HttpRequest:
+    """A whole request; `path` without its query."""
+
+    method: str
+    path: str
+    body: bytes
+
+
+def parse(data: bytes) -> HttpRequest | None:
+    """The request in these bytes, None while it is not complete, HttpError if it never can be."""
+    head, complete, rest = data.partition(b"\r\n\r\n")
+    if not complete:
+        if len(data) > MAX_HEAD_BYTES:
+            raise HttpError(431, "headers too long")
+        return None
+    start, *lines = head.decode("latin-1").split("\r\n")
+    words = start.split(" ")
+    if len(words) != 3 or not words[2].startswith("HTTP/1."):
+        raise HttpError(400, "not an HTTP request")
+    headers = {name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+    if "transfer-encoding" in headers:
+        raise HttpError(411, "give a Content-Length")
+    length = headers.get("content-length", "0")
+    if not length.isascii() or not length.isdigit() or len(length) > 12:
+        raise HttpError(400, "bad Content-Length")
+    if int(length) > MAX_BODY_BYTES:
+        raise HttpError(413, "body too long")
+    if len(rest) < int(length):
+        return None
+    return HttpRequest(words[0], words[1].partition("?")[0], rest[: int(length)])
+
+
+def response(status: int, value: object) -> bytes:
+    """A JSON response that ends the connection."""
+    body = json.dumps(value).encode() + b"\n"
+    head = (
+        f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\nContent-Type: application/json\r\n"
+        f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+    )
+    return head.encode() + body
+
+
+Answer = Callable[[HttpRequest], object]
+
+
+class ControlClient:
+    """One control connection: reads a request, writes the answer, is over."""
+
+    def __init__(self, sock: socket.socket, answer: Answer, now_ns: int) -> None:
+        self.sock = sock
+        self.over = False
+        self.writing = False
+        self.deadline_ns = now_ns + TIMEOUT_NS
+        self._answer = answer
+        self._received = bytearray()
+        self._to_send = b""
+
+    def work(self) -> None:
+        """Go on as far as the socket allows; then look at `over` and `writing`."""
+        try:
+            if not self.writing:
+                self._read()
+            if self.writing:
+                self._write()
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError:
+            self.over = True
+
+    def _read(self) -> None:
+        while not self.writing:
+            data = self.sock.recv(READ_BYTES)
+            if not data:
+                self.over = True
+                return
+            self._received += data
+            try:
+                request = parse(bytes(self._received))
+                if request is not None:
+                    self._to_send = response(200, self._answer(request))
+                    self.writing = True
+            except HttpError as error:
+                self._to_send = response(error.status, {"error": error.reason})
+                self.writing = True
+
+    def _write(self) -> None:
+        while self._to_send:
+            self._to_send = self._to_send[self.sock.send(self._to_send) :]
+        self.sock.shutdown(socket.SHUT_WR)
+        self.over = True

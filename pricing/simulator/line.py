@@ -1,0 +1,183 @@
+"""One accepted socket as a line that can die: bounded writes, reads, and every way to end or freeze it."""
+
+from __future__ import annotations
+
+import socket
+import struct
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+
+from pricing.simulator.outbox import Frame, Outbox
+from pricing.simulator.records import Written
+
+ENDING_TIMEOUT_NS = 2_000_000_000
+READ_BYTES = 65_536
+MOST_READS = 64
+MOST_HELD_BYTES = 1_048_576
+RESET_ON_CLOSE = struct.pack("ii", 1, 0)
+
+
+class Line:
+    """A non-blocking socket.
+
+    `over(why)` is called once, when it is closed; before that `park(socket)`, if the client hung up on a frozen line:
+    such a socket stays open, so that no FIN is sent.
+    """
+
+    def __init__(
+        self, sock: socket.socket, over: Callable[[str], None], park: Callable[[socket.socket], None]
+    ) -> None:
+        self.sock = sock
+        self.closed = False
+        self.blocked = False
+        self.frozen_by = ""
+        self.end_by_ns: int | None = None
+        self._over = over
+        self._park = park
+        self._outbox = Outbox()
+        self._held = bytearray()
+        self._why = ""
+        self._shut = False
+
+    @property
+    def usable(self) -> bool:
+        """Neither closed, nor ending, nor frozen."""
+        return not self.closed and self.end_by_ns is None and not self.frozen_by
+
+    @property
+    def put_total(self) -> int:
+        """The position behind everything put so far."""
+        return self._outbox.put_total
+
+    def buffered(self) -> int:
+        """Bytes put and not yet written."""
+        return self._outbox.buffered()
+
+    def put(self, data: bytes, due_ns: int = 0) -> None:
+        """Queue bytes, not to be sent before `due_ns`."""
+        self._outbox.put(data, due_ns)
+
+    def put_frame(self, data: bytes, records: Sequence[Written], due_ns: int = 0) -> None:
+        """Queue one frame, to be reported by `flush`."""
+        self._outbox.put_frame(data, records, due_ns)
+
+    def next_ns(self) -> int | None:
+        """When `flush` or `expire` has something to do without the client."""
+        times = (self._outbox.next_ns(), None if self.frozen_by else self.end_by_ns)
+        return min((time_ns for time_ns in times if time_ns is not None), default=None)
+
+    def read(self) -> bytes:
+        """What has arrived; empty while frozen or ending, and when there is nothing."""
+        parts = []
+        for _ in range(MOST_READS):
+            try:
+                data = self.sock.recv(READ_BYTES)
+            except (BlockingIOError, InterruptedError):
+                break
+            except OSError:
+                self._finish("reset by client")
+                break
+            if not data:
+                self._client_ended()
+                break
+            parts.append(data)
+        data = b"".join(parts)
+        if self.frozen_by:
+            self._hold(data)
+            return b""
+        return data if self.end_by_ns is None and not self.closed else b""
+
+    def _hold(self, data: bytes) -> None:
+        self._held += data
+        if len(self._held) > MOST_HELD_BYTES:
+            self.reset("sent too much to a dead line")
+
+    def _client_ended(self) -> None:
+        if self.frozen_by:
+            self._park(self.sock)
+            self._finish("closed by client", parked=True)
+        else:
+            self._finish(self._why or "closed by client")
+
+    def flush(self, now_ns: int) -> list[Frame]:
+        """Write what the socket takes; the frames that are completely written now."""
+        frames: list[Frame] = []
+        self.blocked = False
+        while not self.closed:
+            view = self._outbox.ready(now_ns)
+            if not view:
+                break
+            try:
+                count = self.sock.send(view)
+            except (BlockingIOError, InterruptedError):
+                self.blocked = True
+                break
+            except OSError:
+                self._finish("reset by client")
+                break
+            frames += self._outbox.wrote(count)
+        if self.end_by_ns is not None and not self.closed and not self._outbox.buffered():
+            self._shut_down()
+        return frames
+
+    def _shut_down(self) -> None:
+        if not self._shut:
+            self._shut = True
+            try:
+                self.sock.shutdown(socket.SHUT_WR)
+            except OSError:
+                self._finish(self._why)
+
+    def freeze(self, reason: str, position: int | None = None) -> None:
+        """Half-open from here: nothing past `position` of the byte stream is sent, and what arrives is set aside."""
+        self.frozen_by = reason
+        self._outbox.hold(self._outbox.written_total if position is None else position)
+
+    def thaw(self) -> bytes:
+        """The line is back; returns what the client has sent meanwhile. Flush next."""
+        self.frozen_by = ""
+        self._outbox.hold(None)
+        held, self._held = bytes(self._held), bytearray()
+        return held
+
+    def end(self, why: str, now_ns: int) -> None:
+        """At the next flush send what is queued, then FIN; the client has two seconds to close."""
+        if self.end_by_ns is None and not self.closed:
+            self._why = why
+            self.end_by_ns = max(now_ns, self._outbox.last_due_ns()) + ENDING_TIMEOUT_NS
+
+    def expire(self, now_ns: int) -> bool:
+        """Whether the time to end had run out; the line is reset then."""
+        if self.frozen_by or self.end_by_ns is None or now_ns < self.end_by_ns:
+            return False
+        self.reset(self._why)
+        return True
+
+    def cut(self, how: str, now_ns: int) -> None:
+        """End it now, whatever is queued: `rst` or `fin`."""
+        self.frozen_by = ""
+        self._outbox.hold(None)
+        self._outbox.discard()
+        if how == "rst":
+            self.reset("cut")
+        else:
+            self.end("cut", now_ns)
+            self.flush(now_ns)
+
+    def reset(self, why: str) -> None:
+        """End it with RST."""
+        if not self.closed:
+            with suppress(OSError):
+                self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
+            self._finish(why)
+
+    def close(self, why: str) -> None:
+        """End it now, without waiting for the client."""
+        self._finish(self._why or why)
+
+    def _finish(self, why: str, parked: bool = False) -> None:
+        if not self.closed:
+            self.closed = True
+            self._over(why)
+            if not parked:
+                self.sock.close()

@@ -1,0 +1,100 @@
+"""Bytes on their way to one client: bounded, in order, and with a record of what has really been written. Pure.
+
+`put` appends, `ready` shows what may be written now, `wrote` says how much the socket took and returns the frames that
+are completely written. `hold` lets nothing past a position: that is how a line dies in mid-frame.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from pricing.simulator.records import Written
+
+CHUNK_BYTES = 262_144
+
+
+class Frame(NamedTuple):
+    """One of our frames: it ends at this position of the byte stream and carries these records."""
+
+    end: int
+    records: Sequence[Written]
+
+
+class Outbox:
+    """The out-buffer of one connection. `put_total`, `written_total` and positions count bytes since it began."""
+
+    def __init__(self) -> None:
+        self.put_total = 0
+        self.written_total = 0
+        self._delayed: deque[tuple[int, bytes]] = deque()
+        self._delayed_until_ns = 0
+        self._waiting: deque[bytes] = deque()
+        self._chunk = memoryview(b"")
+        self._frames: deque[Frame] = deque()
+        self._hold_at: int | None = None
+
+    def buffered(self) -> int:
+        """Bytes put and not yet written."""
+        return self.put_total - self.written_total
+
+    def put(self, data: bytes, due_ns: int = 0) -> None:
+        """Append bytes; with `due_ns` they wait until then (never overtaking what was put before)."""
+        self.put_total += len(data)
+        if due_ns or self._delayed:
+            self._delayed_until_ns = max(due_ns, self._delayed_until_ns)
+            self._delayed.append((self._delayed_until_ns, data))
+        else:
+            self._waiting.append(data)
+
+    def put_frame(self, data: bytes, records: Sequence[Written], due_ns: int = 0) -> None:
+        """Append one frame, to be reported by `wrote`."""
+        self.put(data, due_ns)
+        self._frames.append(Frame(self.put_total, records))
+
+    def hold(self, position: int | None) -> None:
+        """Let no byte past this position; None lifts it."""
+        self._hold_at = position
+
+    def discard(self) -> None:
+        """Forget everything not yet written."""
+        self._delayed.clear()
+        self._waiting.clear()
+        self._frames.clear()
+        self._chunk = memoryview(b"")
+        self.put_total = self.written_total
+
+    def ready(self, now_ns: int) -> memoryview:
+        """The next bytes that may be written now; empty if none."""
+        while self._delayed and self._delayed[0][0] <= now_ns:
+            self._waiting.append(self._delayed.popleft()[1])
+        if not self._chunk and self._waiting:
+            parts, size = [], 0
+            while self._waiting and size < CHUNK_BYTES:
+                parts.append(self._waiting.popleft())
+                size += len(parts[-1])
+            self._chunk = memoryview(b"".join(parts) if len(parts) > 1 else parts[0])
+        if self._hold_at is None:
+            return self._chunk
+        return self._chunk[: max(0, self._hold_at - self.written_total)]
+
+    def wrote(self, count: int) -> list[Frame]:
+        """The socket took `count` bytes of `ready`: the frames that are completely written with them."""
+        self.written_total += count
+        self._chunk = self._chunk[count:]
+        done = []
+        frames = self._frames
+        while frames and frames[0].end <= self.written_total:
+            done.append(frames.popleft())
+        return done
+
+    def last_due_ns(self) -> int:
+        """When the last of the delayed bytes becomes ready; 0 if none is delayed."""
+        return self._delayed[-1][0] if self._delayed else 0
+
+    def next_ns(self) -> int | None:
+        """When delayed bytes become ready; None if none are delayed or nothing may pass."""
+        if not self._delayed or (self._hold_at is not None and self.written_total >= self._hold_at):
+            return None
+        return self._delayed[0][0]

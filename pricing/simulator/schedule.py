@@ -1,0 +1,103 @@
+"""Which symbol ticks when. Pure: `now_ns` comes in, symbols come out.
+
+A newly wanted symbol ticks before any other, all new ones within about a second; after that symbols are drawn by
+weight. Quiet symbols tick when they are new and then once a minute.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import deque
+from collections.abc import Iterable, Mapping
+from itertools import accumulate
+
+NS_PER_S = 1_000_000_000
+FIRST_TICKS_NS = 800_000_000
+QUIET_INTERVAL_NS = 60 * NS_PER_S
+MOST_BEHIND_NS = 250_000_000
+
+
+class Schedule:
+    """The order and the times of ticks at `rate` quotes per second over all symbols; 0 is as fast as it is asked."""
+
+    def __init__(self, rate: float, rng: random.Random) -> None:
+        self._rng = rng
+        self._names: list[str] = []
+        self._totals: list[float] = []
+        self._quiet: dict[str, int] = {}
+        self._first: deque[str] = deque()
+        self._wanted: set[str] = set()
+        self._first_interval_ns = 0
+        self._next_ns = 0
+        self.rate = 0.0
+        self.set_rate(rate, 0)
+
+    def set_rate(self, rate: float, now_ns: int) -> None:
+        """Go on at another rate from now."""
+        self.rate = rate
+        self._interval_ns = max(1, round(NS_PER_S / rate)) if rate else 0
+        self._next_ns = now_ns + self._interval_ns
+        self._spread_first()
+
+    def set_symbols(self, weights: Mapping[str, float], quiet: Iterable[str]) -> None:
+        """Replace the symbols that tick; what was scheduled for the others is forgotten."""
+        self._names = list(weights)
+        self._totals = list(accumulate(weights.values()))
+        self._quiet = {symbol: self._quiet.get(symbol, 1 << 62) for symbol in quiet}
+        self._wanted = {*self._names, *self._quiet}
+        self._first = deque(symbol for symbol in self._first if symbol in self._wanted)
+
+    def add_first(self, symbols: Iterable[str], now_ns: int) -> None:
+        """Let these symbols tick before all others."""
+        waiting = set(self._first)
+        fresh = [symbol for symbol in symbols if symbol in self._wanted and symbol not in waiting]
+        if not fresh:
+            return
+        if not self._first:
+            self._next_ns = now_ns
+        self._first.extend(fresh)
+        self._spread_first()
+
+    def _spread_first(self) -> None:
+        even = FIRST_TICKS_NS // max(1, len(self._first))
+        self._first_interval_ns = min(self._interval_ns, even)
+
+    def next_ns(self) -> int | None:
+        """When something is due; None while nothing ever is."""
+        times = []
+        if self._first or self._names:
+            times.append(self._next_ns if self.rate else 0)
+        if self._quiet:
+            times.append(min(self._quiet.values()))
+        return min(times, default=None)
+
+    def due(self, now_ns: int, most: int) -> list[str]:
+        """The symbols that tick now, at most `most`; what is more than a quarter second late is skipped."""
+        symbols = self._due_quiet(now_ns)
+        if not self.rate:
+            while self._first and len(symbols) < most:
+                symbols.append(self._pop_first(now_ns))
+            if self._names and len(symbols) < most:
+                symbols += self._rng.choices(self._names, cum_weights=self._totals, k=most - len(symbols))
+            return symbols
+        self._next_ns = max(self._next_ns, now_ns - MOST_BEHIND_NS)
+        while self._first and self._next_ns <= now_ns and len(symbols) < most:
+            symbols.append(self._pop_first(now_ns))
+            self._next_ns += self._first_interval_ns
+        if self._names and not self._first and self._next_ns <= now_ns and len(symbols) < most:
+            count = min(most - len(symbols), (now_ns - self._next_ns) // self._interval_ns + 1)
+            symbols += self._rng.choices(self._names, cum_weights=self._totals, k=count)
+            self._next_ns += count * self._interval_ns
+        return symbols
+
+    def _pop_first(self, now_ns: int) -> str:
+        symbol = self._first.popleft()
+        if symbol in self._quiet:
+            self._quiet[symbol] = now_ns + QUIET_INTERVAL_NS
+        return symbol
+
+    def _due_quiet(self, now_ns: int) -> list[str]:
+        late = [symbol for symbol, due_ns in self._quiet.items() if due_ns <= now_ns]
+        for symbol in late:
+            self._quiet[symbol] = now_ns + QUIET_INTERVAL_NS
+        return late

@@ -1,0 +1,175 @@
+"""The selector loop: one thread, non-blocking sockets, asleep while nothing is due."""
+
+from __future__ import annotations
+
+import selectors
+import socket
+from collections.abc import Callable
+from selectors import EVENT_READ, EVENT_WRITE
+from typing import TextIO
+
+from bus import clock
+from pricing.simulator.audit import Audit
+from pricing.simulator.connection import Connection
+from pricing.simulator.control_api import ControlApi
+from pricing.simulator.event_log import EventLog
+from pricing.simulator.exchange import Exchange
+from pricing.simulator.faults import parse_text
+from pricing.simulator.http_control import ControlClient
+from pricing.simulator.listener import Listener
+from pricing.simulator.settings import SimulatorSettings
+
+MOST_CONTROL_CLIENTS = 32
+MOST_CLIENTS = 512
+
+
+class Simulator:
+    """The exchange simulator. It binds both ports at once (ConfigError if it cannot); `run` serves until `stop`."""
+
+    def __init__(self, settings: SimulatorSettings, audit: TextIO | None, events: TextIO | None) -> None:
+        self._listener = Listener(settings.host, settings.port)
+        self._control = Listener(settings.host, settings.control_port_to_bind())
+        self._wake_read, self._wake_write = socket.socketpair()
+        self._wake_read.setblocking(False)
+        self._wake_write.setblocking(False)
+        self._selector = selectors.DefaultSelector()
+        self._clients: dict[Connection, int] = {}
+        self._control_clients: list[ControlClient] = []
+        self._stopping = False
+        self._refusing = False
+        self.exchange = Exchange(settings, Audit(audit) if audit else None, EventLog(events))
+        self.exchange.address = self._listener.address
+        self.exchange.on_gone = self._forget
+        self.exchange.on_refuse = self._refuse
+        self._api = ControlApi(self.exchange)
+        self._control.listen()
+        self._selector.register(self._control.sock, EVENT_READ, self._accept_control)
+        self._selector.register(self._wake_read, EVENT_READ, self._woken)
+        self._listener.listen()
+        self._selector.register(self._listener.sock, EVENT_READ, self._accept)
+        self.exchange.change_faults(parse_text(settings.faults))
+
+    @property
+    def address(self) -> str:
+        """host:port of the market data."""
+        return self._listener.address
+
+    @property
+    def control_address(self) -> str:
+        """host:port of the control endpoint."""
+        return self._control.address
+
+    def wake_fd(self) -> int:
+        """A descriptor for `signal.set_wakeup_fd`."""
+        return self._wake_write.fileno()
+
+    def stop(self) -> None:
+        """End `run`; may be called from a signal handler or another thread."""
+        self._stopping = True
+        self._wake_write.send(b"\0")
+
+    def run(self) -> None:
+        """Serve until `stop`, then close everything."""
+        exchange = self.exchange
+        try:
+            while not self._stopping:
+                for key, _ in self._selector.select(self._timeout_s()):
+                    exchange.now_ns = clock.now_ns()
+                    act: Callable[[], None] = key.data
+                    act()
+                exchange.now_ns = clock.now_ns()
+                exchange.turn()
+                self._update()
+        finally:
+            self._close()
+
+    def _timeout_s(self) -> float | None:
+        times = [c.deadline_ns for c in self._control_clients]
+        due_ns = self.exchange.next_ns()
+        if due_ns is not None:
+            times.append(due_ns)
+        if not times:
+            return None
+        return max(0, min(times) - clock.now_ns()) / clock.NS_PER_S
+
+    # Market data.
+
+    def _accept(self) -> None:
+        while (sock := self._listener.accept()) is not None:
+            if len(self._clients) >= MOST_CLIENTS:
+                sock.close()
+                continue
+            connection = self.exchange.accept(sock)
+            self._clients[connection] = EVENT_READ
+            self._selector.register(sock, EVENT_READ, self._reader(connection))
+
+    def _reader(self, connection: Connection) -> Callable[[], None]:
+        def act() -> None:
+            if connection in self._clients:
+                connection.read()
+
+        return act
+
+    def _update(self) -> None:
+        for connection, events in self._clients.items():
+            wanted = EVENT_READ | EVENT_WRITE if connection.line.blocked else EVENT_READ
+            if wanted != events:
+                self._clients[connection] = wanted
+                self._selector.modify(connection.line.sock, wanted, self._reader(connection))
+        for client in [c for c in self._control_clients if c.deadline_ns <= self.exchange.now_ns]:
+            self._end_control(client)
+
+    def _forget(self, connection: Connection) -> None:
+        del self._clients[connection]
+        self._selector.unregister(connection.line.sock)
+
+    def _refuse(self, refuse: bool) -> None:
+        if refuse == self._refusing:
+            return
+        self._refusing = refuse
+        if refuse:
+            self._selector.unregister(self._listener.sock)
+            self._listener.refuse()
+        else:
+            self._listener.listen()
+            self._selector.register(self._listener.sock, EVENT_READ, self._accept)
+
+    # Control.
+
+    def _accept_control(self) -> None:
+        sock = self._control.accept()
+        if sock is None:
+            return
+        if len(self._control_clients) >= MOST_CONTROL_CLIENTS:
+            self._end_control(self._control_clients[0])
+        client = ControlClient(sock, self._api.answer, self.exchange.now_ns)
+        self._control_clients.append(client)
+        self._selector.register(sock, EVENT_READ, lambda: self._work_control(client))
+
+    def _work_control(self, client: ControlClient) -> None:
+        if client not in self._control_clients:
+            return
+        client.work()
+        if client.over:
+            self._end_control(client)
+        elif client.writing:
+            self._selector.modify(client.sock, EVENT_WRITE, lambda: self._work_control(client))
+
+    def _end_control(self, client: ControlClient) -> None:
+        self._control_clients.remove(client)
+        self._selector.unregister(client.sock)
+        client.sock.close()
+
+    # The end.
+
+    def _woken(self) -> None:
+        self._wake_read.recv(4096)
+
+    def _close(self) -> None:
+        self.exchange.now_ns = clock.now_ns()
+        self.exchange.close()
+        for client in list(self._control_clients):
+            self._end_control(client)
+        self._selector.close()
+        for sock in (self._listener.sock, self._control.sock, self._wake_read, self._wake_write):
+            sock.close()

@@ -1,0 +1,212 @@
+"""The server's side of one connection after the upgrade: a message comes in, effects come out. Pure.
+
+Source: Alpaca's "Streaming market data" (greeting, auth within 10 s, subscribe, error codes) and what users measured:
+402 leaves the socket open, 406 closes it 10 s later, request errors never close it.
+
+    greeted ── auth ──▶ authenticated ── subscribe / unsubscribe ──▶ authenticated
+       │  ╰─ no slot free ──▶ limited ── after limit_close_s ──▶ closed
+       ╰─ no auth within auth_timeout_s ──▶ closed
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+from pricing.simulator.faults import Faults
+from pricing.simulator.subscriptions import CHANNELS, OTHER_FEEDS_CHANNELS, Subscriptions
+from pricing.simulator.symbols import ACCEPTED
+
+NS_PER_S = 1_000_000_000
+ERRORS = {
+    400: "invalid syntax",
+    401: "not authenticated",
+    402: "auth failed",
+    403: "already authenticated",
+    404: "auth timeout",
+    405: "symbol limit exceeded",
+    406: "connection limit exceeded",
+    407: "slow client",
+    410: "invalid subscribe action for this feed",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Send this as a control message, in a frame of its own."""
+
+    message: dict[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    """Send what is queued, then end the TCP connection without a close frame."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Authenticated:
+    """The client has been let in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Subscribed:
+    """The set changed; `new` are symbols that want their first tick."""
+
+    new: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledged:
+    """A subscription was acknowledged (or would have been)."""
+
+
+Effect = Send | Close | Authenticated | Subscribed | Acknowledged
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What a session needs of the settings; an empty `key` or `secret` accepts any key that is not empty."""
+
+    key: str
+    secret: str
+    symbol_limit: int
+    auth_timeout_ns: int
+    limit_close_ns: int
+
+
+class Slots:
+    """Counts authenticated connections per key and feed."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._used: Counter[tuple[str, str]] = Counter()
+
+    def take(self, key: str, feed: str) -> bool:
+        """Whether there was a slot; it is taken now."""
+        if self._used[key, feed] >= self._most:
+            return False
+        self._used[key, feed] += 1
+        return True
+
+    def release(self, key: str, feed: str) -> None:
+        """Give back a slot that was taken."""
+        self._used[key, feed] -= 1
+        if not self._used[key, feed]:
+            del self._used[key, feed]
+
+
+def error(code: int) -> Send:
+    """An error message, worded as Alpaca words it."""
+    return Send({"T": "error", "code": code, "msg": ERRORS[code]})
+
+
+class Session:
+    """The protocol of one connection. `deadline_ns` is when `expire` wants to be called."""
+
+    def __init__(self, feed: str, rules: Rules, slots: Slots, faults: Faults, now_ns: int) -> None:
+        self.feed = feed
+        self.authenticated = False
+        self.subscriptions = Subscriptions(rules.symbol_limit)
+        self.deadline_ns: int | None = now_ns + rules.auth_timeout_ns
+        self._rules = rules
+        self._slots = slots
+        self._faults = faults
+        self._key = ""
+        self._limited = False
+
+    def open(self, header_key: str | None, header_secret: str | None, now_ns: int) -> list[Effect]:
+        """Greet; keys in the upgrade request's headers authenticate at once."""
+        effects: list[Effect] = []
+        if not self._faults.take("no_greeting"):
+            effects.append(Send({"T": "success", "msg": "connected"}))
+        if header_key is not None:
+            effects += self._authenticate(header_key, header_secret or "", now_ns)
+        return effects
+
+    def receive(self, message: object, now_ns: int) -> list[Effect]:
+        """Answer one decoded message; anything that is no request gets 400."""
+        if not isinstance(message, dict):
+            return [error(400)]
+        action = message.get("action")
+        if action == "auth":
+            return self._authenticate(message.get("key"), message.get("secret"), now_ns)
+        if action not in ("subscribe", "unsubscribe"):
+            return [error(400)]
+        if not self.authenticated:
+            return [error(401)]
+        return self._change(action, message)
+
+    def expire(self, now_ns: int) -> list[Effect]:
+        """What the passing of `deadline_ns` means."""
+        if self.deadline_ns is None or now_ns < self.deadline_ns:
+            return []
+        self.deadline_ns = None
+        if self._limited:
+            return [Close("connection limit")]
+        return [error(404), Close("auth timeout")]
+
+    def close(self) -> None:
+        """Give back the slot; call it once, when the connection is gone."""
+        if self.authenticated:
+            self.authenticated = False
+            self._slots.release(self._key, self.feed)
+
+    def _authenticate(self, key: object, secret: object, now_ns: int) -> list[Effect]:
+        if self.authenticated:
+            return [error(403)]
+        if self._limited:
+            return [error(406)]
+        if self._faults.take("auth_fail") or not self._is_right(key, secret):
+            self.deadline_ns = None
+            return [error(402)]
+        self._key = str(key)
+        if not self._slots.take(self._key, self.feed):
+            self._limited = True
+            self.deadline_ns = now_ns + self._rules.limit_close_ns
+            return [error(406)]
+        self.authenticated = True
+        self.deadline_ns = None
+        effects: list[Effect] = [Send({"T": "success", "msg": "authenticated"}), Authenticated()]
+        if self._faults.take("close_after_auth"):
+            effects.append(Close("close_after_auth"))
+        return effects
+
+    def _is_right(self, key: object, secret: object) -> bool:
+        if not isinstance(key, str) or not key:
+            return False
+        return self._rules.key in ("", key) and self._rules.secret in ("", secret)
+
+    def _change(self, action: str, message: dict[object, object]) -> list[Effect]:
+        changes: dict[str, list[str]] = {}
+        for channel, symbols in message.items():
+            if channel == "action":
+                continue
+            if channel in OTHER_FEEDS_CHANNELS:
+                return [error(410)]
+            names = _symbol_list(symbols)
+            if not isinstance(channel, str) or channel not in CHANNELS or names is None:
+                return [error(400)]
+            if names:
+                changes[channel] = names
+        if not changes:
+            return [error(400)]
+        new: list[str] | None = []
+        if action == "unsubscribe":
+            self.subscriptions.remove(changes)
+        else:
+            new = self.subscriptions.add(changes)
+        if new is None:
+            return [error(405)]
+        effects: list[Effect] = []
+        if not self._faults.take("drop_ack"):
+            effects.append(Send(self.subscriptions.acknowledgement(self._faults.symbols("ack_missing"))))
+        return [*effects, Subscribed(new), Acknowledged()]
+
+
+def _symbol_list(symbols: object) -> list[str] | None:
+    if not isinstance(symbols, list):
+        return None
+    names = [symbol for symbol in symbols if isinstance(symbol, str) and ACCEPTED.match(symbol)]
+    return names if len(names) == len(symbols) else None

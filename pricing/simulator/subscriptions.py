@@ -1,0 +1,68 @@
+"""What one connection is subscribed to. Pure. Source: Alpaca's "Real-time stock data", and measurements in peers.md."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+CHANNELS = (
+    "trades", "quotes", "bars", "updatedBars", "dailyBars", "statuses", "lulds", "corrections", "cancelErrors",
+)  # fmt: skip
+OTHER_FEEDS_CHANNELS = frozenset({"orderbooks", "news", "imbalances"})
+LIMITED = ("trades", "quotes")
+COME_WITH_TRADES = ("corrections", "cancelErrors")
+MOST_ENTRIES = 200_000
+"""No connection holds more (symbol, channel) pairs than this, whatever the limit."""
+
+Changes = Mapping[str, list[str]]
+
+
+class Subscriptions:
+    """The set of one connection: `add`, `remove`, and the acknowledgement with the entire set."""
+
+    def __init__(self, symbol_limit: int) -> None:
+        self._limit = symbol_limit
+        self.channels: dict[str, dict[str, None]] = {channel: {} for channel in CHANNELS}
+
+    def add(self, changes: Changes) -> list[str] | None:
+        """Add symbols; the ones new to quotes or trades are returned. None, and nothing changed, above the limit."""
+        added = {
+            channel: [symbol for symbol in dict.fromkeys(symbols) if symbol not in self.channels[channel]]
+            for channel, symbols in changes.items()
+        }
+        if self._exceeds(added):
+            return None
+        for channel, symbols in added.items():
+            self.channels[channel].update(dict.fromkeys(symbols))
+            if channel == "trades":
+                for implied in COME_WITH_TRADES:
+                    self.channels[implied].update(dict.fromkeys(symbols))
+        return list(dict.fromkeys(symbol for channel in LIMITED for symbol in added.get(channel, ())))
+
+    def _exceeds(self, added: Mapping[str, list[str]]) -> bool:
+        total = sum(len(symbols) for symbols in self.channels.values())
+        if total + 3 * sum(len(symbols) for symbols in added.values()) > MOST_ENTRIES:
+            return True
+        new = [symbol for channel in LIMITED for symbol in added.get(channel, ())]
+        if not self._limit or not new:
+            return False
+        return "*" in new or len(new) + sum(len(self.channels[channel]) for channel in LIMITED) > self._limit
+
+    def remove(self, changes: Changes) -> None:
+        """Remove symbols; those that are not there are ignored."""
+        for channel, symbols in changes.items():
+            implied = COME_WITH_TRADES if channel == "trades" else ()
+            for symbol in symbols:
+                for name in (channel, *implied):
+                    self.channels[name].pop(symbol, None)
+
+    def acknowledgement(self, left_out: frozenset[str] = frozenset()) -> dict[str, object]:
+        """The message that lists the entire set; an empty set has no channel key at all."""
+        message: dict[str, object] = {"T": "subscription"}
+        if any(self.channels.values()):
+            for channel, symbols in self.channels.items():
+                message[channel] = [symbol for symbol in symbols if symbol not in left_out]
+        return message
+
+    def listing(self) -> dict[str, list[str]]:
+        """The channels that are not empty, for display."""
+        return {channel: list(symbols) for channel, symbols in self.channels.items() if symbols}

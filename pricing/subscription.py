@@ -1,0 +1,198 @@
+"""What the upstream should send us against what it says it does: one question at a time, reconciled by each answer.
+
+Alpaca answers every subscribe and unsubscribe with the entire set and no reference to the question, so only one may be
+open. A wanted symbol that the answer lacks is asked again after 1, 2 and 4 s, then given up; one that the answer has
+too many is unsubscribed. A refused question is cut in half until the one entry at fault is alone. Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any
+
+from bus.clock import NS_PER_S
+from bus.events import Cause
+from pricing.messages import Subscription as Answer
+
+DATA_CHANNELS = ("quotes", "trades")
+STATUSES = "statuses"
+MAX_ENTRIES = 1_000
+ACK_TIMEOUT_NS = 5 * NS_PER_S
+ASK_AGAIN_NS = (NS_PER_S, 2 * NS_PER_S, 4 * NS_PER_S)
+
+Entry = tuple[str, str]
+"""(channel, symbol)"""
+
+
+@dataclass(slots=True)
+class Question:
+    """The one open request to the upstream."""
+
+    action: str
+    entries: list[Entry]
+    deadline_ns: int
+
+    def message(self) -> dict[str, Any]:
+        message: dict[str, Any] = {"action": self.action}
+        for channel, symbol in self.entries:
+            message.setdefault(channel, []).append(symbol)
+        return message
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What an answer changed. `learned_limit`: how many (symbol, channel) pairs the upstream will give us."""
+
+    acknowledged: list[str] = field(default_factory=list)
+    refused: list[tuple[str, Cause]] = field(default_factory=list)
+    learned_limit: int | None = None
+    statuses_refused: bool = False
+
+
+class Reconciler:
+    """Wanted and acknowledged entries of one connection; `reset` for the next."""
+
+    def __init__(self) -> None:
+        self.wanted: dict[Entry, None] = {}
+        self.acknowledged: set[Entry] = set()
+        self.question: Question | None = None
+        self._symbols: dict[str, tuple[str, ...]] = {}
+        self._misses: dict[Entry, tuple[int, int]] = {}
+        self._given_up: set[Entry] = set()
+        self._statuses_refused = False
+        self._batch = MAX_ENTRIES
+        self._dirty = True
+
+    def reset(self) -> None:
+        """A new connection knows nothing."""
+        self.acknowledged = set()
+        self.question = None
+        self._statuses_refused = False
+        self._misses.clear()
+        self._given_up.clear()
+        self._batch = MAX_ENTRIES
+        self._dirty = True
+
+    def want(self, symbols: dict[str, tuple[str, ...]]) -> None:
+        """Replace what is wanted: symbol to data channels, most important first."""
+        self._symbols = symbols
+        self.wanted = {(channel, symbol): None for symbol, channels in symbols.items() for channel in channels}
+        for table in (self._misses, self._given_up):
+            for entry in [entry for entry in table if entry[1] not in symbols]:
+                table.pop(entry) if isinstance(table, dict) else table.discard(entry)
+        self._dirty = True
+
+    def next_question(self, now_ns: int) -> Question | None:
+        """The next thing to say, at most one at a time; None when the sets agree or an answer is awaited."""
+        if self.question is not None or not self._dirty:
+            return None
+        self._dirty = False
+        for action, entries in self._differences(now_ns):
+            batch = list(islice(entries, self._batch))
+            if batch:
+                self._dirty = True
+                self.question = Question(action, batch, now_ns + ACK_TIMEOUT_NS)
+                return self.question
+        return None
+
+    def on_answer(self, answer: Answer, now_ns: int) -> Outcome:
+        """Take the upstream's entire set."""
+        outcome = Outcome()
+        channels = (("quotes", answer.quotes), ("trades", answer.trades), (STATUSES, answer.statuses))
+        new = {(channel, symbol) for channel, symbols in channels for symbol in symbols}
+        added = {symbol for _, symbol in new - self.acknowledged}
+        self.acknowledged = new
+        outcome.acknowledged = [symbol for symbol in added if self.has_all(symbol)]
+        asked, self.question = self.question, None
+        if asked is not None:
+            self._batch = min(self._batch * 2, MAX_ENTRIES)
+            if asked.action == "subscribe":
+                self._note_missing(asked.entries, now_ns, outcome)
+        self._dirty = True
+        return outcome
+
+    def on_error(self, cause: Cause) -> Outcome:
+        """The open question was refused and the upstream's set is unchanged."""
+        outcome = Outcome()
+        asked, self.question = self.question, None
+        self._dirty = True
+        if asked is None:
+            return outcome
+        if asked.entries[0][0] == STATUSES and cause is not Cause.BAD_SYMBOL:
+            self._statuses_refused = outcome.statuses_refused = True
+        elif len(asked.entries) > 1:
+            self._batch = max(1, len(asked.entries) // 2)
+        elif cause is Cause.SYMBOL_LIMIT:
+            outcome.learned_limit = self.data_count()
+        else:
+            entry = asked.entries[0]
+            self._given_up.add(entry)
+            outcome.refused.append((entry[1], cause))
+        return outcome
+
+    def has_all(self, symbol: str) -> bool:
+        """Whether every data channel wanted of a symbol is acknowledged."""
+        channels = self._symbols.get(symbol)
+        return channels is not None and all((channel, symbol) in self.acknowledged for channel in channels)
+
+    def data_count(self) -> int:
+        """(symbol, channel) pairs that count towards the upstream's limit."""
+        return sum(channel != STATUSES for channel, _ in self.acknowledged)
+
+    def symbol_count(self) -> int:
+        """Wanted symbols that the upstream sends."""
+        return sum(map(self.has_all, self._symbols))
+
+    def pending(self) -> bool:
+        """Whether some wanted data is neither acknowledged nor given up."""
+        return any(entry not in self.acknowledged and entry not in self._given_up for entry in self.wanted)
+
+    def statuses_complete(self) -> bool:
+        """Whether a halt of any acknowledged symbol would be heard of."""
+        return all((STATUSES, symbol) in self.acknowledged for symbol in self._symbols)
+
+    def next_ns(self) -> int | None:
+        """When something must be looked at: an answer overdue, or a missing entry asked for again."""
+        if self.question is not None:
+            return self.question.deadline_ns
+        return min((at_ns for _, at_ns in self._misses.values()), default=None)
+
+    def wake(self, now_ns: int) -> None:
+        """Look again: the time of a missing entry may have come."""
+        if any(at_ns <= now_ns for _, at_ns in self._misses.values()):
+            self._dirty = True
+
+    def _differences(self, now_ns: int) -> Iterable[tuple[str, Iterable[Entry]]]:
+        keep = set(self._symbols)
+        extra = (
+            (channel, symbol)
+            for channel, symbol in self.acknowledged
+            if (symbol not in keep if channel == STATUSES else (channel, symbol) not in self.wanted)
+        )
+        yield "unsubscribe", sorted(extra)
+        yield "subscribe", (entry for entry in self.wanted if self._askable(entry, now_ns))
+        if not self._statuses_refused:
+            statuses = ((STATUSES, symbol) for symbol in self._symbols)
+            yield "subscribe", (entry for entry in statuses if self._askable(entry, now_ns))
+
+    def _askable(self, entry: Entry, now_ns: int) -> bool:
+        if entry in self.acknowledged or entry in self._given_up:
+            return False
+        miss = self._misses.get(entry)
+        return miss is None or miss[1] <= now_ns
+
+    def _note_missing(self, asked: list[Entry], now_ns: int, outcome: Outcome) -> None:
+        for entry in asked:
+            if entry in self.acknowledged:
+                self._misses.pop(entry, None)
+                continue
+            tries, _ = self._misses.get(entry, (0, 0))
+            if tries < len(ASK_AGAIN_NS):
+                self._misses[entry] = (tries + 1, now_ns + ASK_AGAIN_NS[tries])
+                continue
+            del self._misses[entry]
+            self._given_up.add(entry)
+            if entry[0] != STATUSES:
+                outcome.refused.append((entry[1], Cause.NOT_IN_ACK))

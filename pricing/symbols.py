@@ -1,0 +1,105 @@
+"""Where each wanted symbol stands, as a table of allowed moves and one method that makes them. Pure.
+
+Only what concerns the symbol itself is a state here: trouble with the line is in the connection's health, and consumers
+put the two together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from bus.clock import NS_PER_S
+from bus.events import Cause, SymbolState
+
+State = SymbolState
+
+_GOING = {State.RELEASED, State.EVICTED, State.REFUSED}
+MOVES: dict[State, frozenset[State]] = {
+    State.PENDING: frozenset({State.PENDING, State.LIVE, State.HALTED, State.STALE, *_GOING}),
+    State.LIVE: frozenset({State.PENDING, State.QUIET, State.HALTED, State.STALE, *_GOING}),
+    State.QUIET: frozenset({State.PENDING, State.LIVE, State.HALTED, State.STALE, *_GOING}),
+    State.STALE: frozenset({State.PENDING, State.LIVE, State.HALTED, *_GOING}),
+    State.HALTED: frozenset({State.PENDING, State.LIVE, State.HALTED, *_GOING}),
+    State.EVICTED: frozenset({State.PENDING, State.RELEASED}),
+    State.REFUSED: frozenset({State.PENDING, State.RELEASED}),
+    State.RELEASED: frozenset(),
+}
+ROTATION_NS = 9 * NS_PER_S
+"""Every status is re-sent within 10 s; a second is left for what else there is to do."""
+MAX_HALTED_PER_TURN = 1_000
+
+
+@dataclass(slots=True)
+class Standing:
+    """One symbol's state. `since_ns` is when it was entered."""
+
+    symbol: str
+    state: State
+    cause: Cause
+    since_ns: int
+
+
+class SymbolTable:
+    """All wanted symbols. `changed` is called with each symbol that moved, to publish its status."""
+
+    def __init__(self, changed: Callable[[Standing], None]) -> None:
+        self.standings: dict[str, Standing] = {}
+        self._changed = changed
+        self._rotation: Iterator[str] = iter(())
+        self._credit = 0.0
+        self._rotated_ns: int | None = None
+        self._halted_ns = 0
+
+    def add(self, symbol: str, now_ns: int) -> None:
+        """A symbol is wanted; the acknowledgement of the request says so, no status is needed."""
+        if symbol not in self.standings:
+            self.standings[symbol] = Standing(symbol, State.PENDING, Cause.DEMAND, now_ns)
+
+    def move(self, symbol: str, state: State, cause: Cause, now_ns: int) -> bool:
+        """The one way to change a state; publishes. False when it is there already or not wanted."""
+        standing = self.standings.get(symbol)
+        if standing is None or (standing.state, standing.cause) == (state, cause):
+            return False
+        if state not in MOVES[standing.state]:
+            raise RuntimeError(f"no move from {standing.state} to {state}")
+        if state is not standing.state:
+            standing.since_ns = now_ns
+        standing.state, standing.cause = state, cause
+        if state is State.RELEASED:
+            del self.standings[symbol]
+        self._changed(standing)
+        return True
+
+    def clear(self) -> None:
+        """Forget everything without a word: another node speaks for these symbols now."""
+        self.standings.clear()
+
+    def state(self, symbol: str) -> State | None:
+        standing = self.standings.get(symbol)
+        return standing.state if standing else None
+
+    def live_count(self) -> int:
+        """Symbols with a quote on this connection that are not halted."""
+        return sum(standing.state in (State.LIVE, State.QUIET) for standing in self.standings.values())
+
+    def rotate(self, now_ns: int) -> None:
+        """Re-send statuses, as many as the time since the last turn allows: a lost one is healed within 10 s."""
+        if now_ns - self._halted_ns >= NS_PER_S:
+            self._halted_ns = now_ns
+            halted = [standing for standing in self.standings.values() if standing.state is State.HALTED]
+            for standing in halted[:MAX_HALTED_PER_TURN]:
+                self._changed(standing)
+        elapsed_ns = now_ns - self._rotated_ns if self._rotated_ns is not None else 0
+        self._rotated_ns = now_ns
+        count = len(self.standings)
+        self._credit = min(self._credit + count * elapsed_ns / ROTATION_NS, float(count))
+        while self._credit >= 1:
+            self._credit -= 1
+            symbol = next(self._rotation, None)
+            if symbol is None:
+                self._rotation = iter(list(self.standings))
+                symbol = next(self._rotation, None)
+            rotated = self.standings.get(symbol) if symbol else None
+            if rotated is not None:
+                self._changed(rotated)

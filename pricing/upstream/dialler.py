@@ -1,0 +1,223 @@
+"""Opens the upstream socket, off the hot thread, one attempt at a time, each with a deadline.
+
+The name look-up, TCP, TLS and HTTP upgrade happen here and nowhere else, and only when the session orders it. Proxy
+variables of the environment are ignored, redirects are refused (they would carry our key elsewhere), and what a peer
+may send before the upgrade is bounded.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import ssl
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from websocket import (
+    WebSocket,
+    WebSocketBadStatusException,
+    WebSocketConnectionClosedException,
+    WebSocketException,
+    WebSocketTimeoutException,
+)
+
+from bus.clock import NS_PER_S, now_ns
+from bus.events import Cause
+from pricing import failures
+from pricing.upstream.line import Line
+
+TIMEOUT_S = 5.0
+MAX_HANDSHAKE_BYTES = 256 * 1024
+
+
+class DialFailed(Exception):
+    """No socket. `detail` is for people: no secret, no text of the peer's."""
+
+    def __init__(self, cause: Cause, *, for_operator: bool = False, detail: str = "") -> None:
+        super().__init__(f"{cause} {detail}".strip())
+        self.cause = cause
+        self.for_operator = for_operator
+        self.detail = detail
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where to dial, and how messages will be encoded there (`msgpack` or `json`)."""
+
+    url: str
+    encoding: str
+    ca_file: str | None = None
+
+
+class _TooMuch(WebSocketException):
+    """The peer sends a handshake without end."""
+
+
+class _Handshake:
+    """The socket during the upgrade: one deadline for all of it, a bound on what comes, read in large pieces.
+
+    websocket-client reads headers a byte at a time; what was read beyond them is `rest`.
+    """
+
+    def __init__(self, sock: socket.socket, deadline_ns: int) -> None:
+        self._sock = sock
+        self._deadline_ns = deadline_ns
+        self._received = 0
+        self.rest = b""
+
+    def recv(self, count: int) -> bytes:
+        if not self.rest:
+            self._sock.settimeout(_left_s(self._deadline_ns))
+            self.rest = self._sock.recv(16 * 1024)
+            self._received += len(self.rest)
+            if self._received > MAX_HANDSHAKE_BYTES:
+                raise _TooMuch("handshake too big")
+        data, self.rest = self.rest[:count], self.rest[count:]
+        return data
+
+    def send(self, data: bytes) -> int:
+        self._sock.settimeout(_left_s(self._deadline_ns))
+        return self._sock.send(data)
+
+    def gettimeout(self) -> float:
+        return TIMEOUT_S
+
+    def settimeout(self, timeout: float | None) -> None:
+        """The deadline is ours."""
+
+    def shutdown(self, how: int) -> None:
+        self._sock.shutdown(how)
+
+    def close(self) -> None:
+        self._sock.close()
+
+
+class Dialler:
+    """One attempt at a time in a thread of its own. `report` gets the Line or the DialFailed, from that thread."""
+
+    def __init__(self, target: Target, report: Callable[[Line | DialFailed], None]) -> None:
+        self._target = target
+        self._report = report
+        self._thread: threading.Thread | None = None
+        self._sock: socket.socket | None = None
+        self._abandoned = threading.Event()
+
+    def dial(self) -> None:
+        """Start an attempt; the former one must have reported."""
+        self._abandoned.clear()
+        self._thread = threading.Thread(target=self._run, name="dialler", daemon=True)
+        self._thread.start()
+
+    def abandon(self) -> None:
+        """Make the attempt that is under way fail soon."""
+        self._abandoned.set()
+        sock = self._sock
+        if sock is not None:
+            with contextlib.suppress(OSError):  # not connected yet: the deadline ends it
+                sock.shutdown(socket.SHUT_RDWR)
+
+    def _run(self) -> None:
+        try:
+            outcome: Line | DialFailed = self._connect()
+        except DialFailed as failure:
+            outcome = failure
+        finally:
+            self._sock = None
+        if isinstance(outcome, Line) and self._abandoned.is_set():
+            outcome.close()
+            outcome = DialFailed(Cause.CONNECT_TIMEOUT, detail="abandoned")
+        self._report(outcome)
+
+    def _connect(self) -> Line:
+        deadline_ns = now_ns() + int(TIMEOUT_S * NS_PER_S)
+        parts = urlsplit(self._target.url)
+        secure = parts.scheme == "wss"
+        host, port = parts.hostname or "", parts.port or (443 if secure else 80)
+        sock = self._open(host, port, deadline_ns)
+        try:
+            self._sock = sock
+            if secure:
+                sock = self._sock = self._secure(sock, host, deadline_ns)
+            return self._upgrade(sock, deadline_ns)
+        except BaseException:
+            sock.close()
+            raise
+
+    def _open(self, host: str, port: int, deadline_ns: int) -> socket.socket:
+        try:
+            addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        except OSError as error:
+            raise DialFailed(Cause.DNS, detail=f"{host}: {error.strerror}") from None
+        failure = DialFailed(Cause.CONNECT_REFUSED, detail=f"{host}:{port}")
+        for family, kind, protocol, _, address in addresses:
+            if self._abandoned.is_set():
+                break
+            sock = socket.socket(family, kind, protocol)
+            try:
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                sock.settimeout(_left_s(deadline_ns))
+                sock.connect(address)
+            except TimeoutError:
+                sock.close()
+                failure = DialFailed(Cause.CONNECT_TIMEOUT, detail=f"{host}:{port}")
+            except OSError as error:
+                sock.close()
+                failure = DialFailed(Cause.CONNECT_REFUSED, detail=f"{host}:{port}: {error.strerror}")
+            else:
+                return sock
+        raise failure
+
+    def _secure(self, sock: socket.socket, host: str, deadline_ns: int) -> socket.socket:
+        try:
+            context = ssl.create_default_context(cafile=self._target.ca_file)
+            context.keylog_filename = None  # type: ignore[assignment]
+            context.minimum_version = ssl.TLSVersion.TLSv1_2
+            sock.settimeout(_left_s(deadline_ns))
+            return context.wrap_socket(sock, server_hostname=host)
+        except TimeoutError:
+            raise DialFailed(Cause.HANDSHAKE_TIMEOUT, detail="TLS") from None
+        except ssl.SSLError as error:
+            raise DialFailed(Cause.TLS, for_operator=True, detail=error.reason or "TLS") from None
+        except OSError as error:
+            raise DialFailed(Cause.RESET, detail=f"TLS: {error.strerror}") from None
+
+    def _upgrade(self, sock: socket.socket, deadline_ns: int) -> Line:
+        handshake = _Handshake(sock, deadline_ns)
+        websocket = WebSocket(enable_multithread=False, skip_utf8_validation=True)
+        try:
+            websocket.connect(  # type: ignore[no-untyped-call]
+                self._target.url,
+                socket=handshake,
+                redirect_limit=0,
+                suppress_origin=True,
+                header=[f"Content-Type: application/{self._target.encoding}"],
+            )
+        except WebSocketBadStatusException as error:
+            raise _http_failure(error.status_code) from None
+        except (WebSocketTimeoutException, TimeoutError):
+            raise DialFailed(Cause.HANDSHAKE_TIMEOUT) from None
+        except _TooMuch:
+            raise DialFailed(Cause.TOO_BIG, detail="HTTP headers") from None
+        except (WebSocketException, ValueError) as error:
+            response = websocket.handshake_response
+            if response is not None and 300 <= response.status < 400:
+                raise _http_failure(response.status) from None
+            cause = Cause.CLOSED if isinstance(error, WebSocketConnectionClosedException) else Cause.PROTOCOL
+            raise DialFailed(cause, detail="HTTP upgrade") from None
+        except OSError as error:
+            raise DialFailed(Cause.RESET, detail=error.strerror or "HTTP upgrade") from None
+        return Line(sock, handshake.rest)
+
+
+def _http_failure(status: int) -> DialFailed:
+    failure = failures.of_http_status(status)
+    return DialFailed(failure.cause, for_operator=failure.for_operator, detail=f"HTTP {status}")
+
+
+def _left_s(deadline_ns: int) -> float:
+    left_s = (deadline_ns - now_ns()) / NS_PER_S
+    if left_s <= 0:
+        raise TimeoutError
+    return left_s

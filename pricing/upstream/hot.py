@@ -1,0 +1,364 @@
+"""The hot path: upstream socket in, bus out, one thread, no hand-over.
+
+This thread owns the node's one publishing socket. It drains what has been received, judges and packs it, and sends it
+in one burst; what the control thread has to say goes out first at each wake-up and between the pieces of a burst.
+When this thread hangs, health stops with it, which is what health is for.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import msgspec
+import zmq
+
+from bus.clock import now_ns, to_utc_ns, utc_ns
+from bus.events import VERSION, Cause, Flag
+from pricing.board import Board, Slot
+from pricing.messages import (
+    DECODE_ERRORS,
+    CancelError,
+    Correction,
+    Record,
+    Unreadable,
+    UnreadableFrame,
+    UpstreamCodec,
+    UpstreamQuote,
+    UpstreamTrade,
+)
+from pricing.quality import Sides, judge, sane_trade
+from pricing.upstream.line import Line, LineLost
+
+PIECE = 256
+"""Records between two looks at the control thread's messages: about 2 ms of work."""
+MAX_TRADES_WAITING = 50_000
+BAD_FRAMES_ALLOWED = 3
+BAD_FRAMES_WINDOW_NS = 10_000_000_000
+_BACKWARD = int(Flag.BACKWARD_TIME)
+_encode = msgspec.msgpack.Encoder().encode
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """The line has been closed: `cause` is None when that was ordered."""
+
+    cause: Cause | None
+
+
+@dataclass(frozen=True, slots=True)
+class Ticked:
+    """A watched symbol had a good quote, a trade, or nonsense: `kind` is quote, trade or bad_data."""
+
+    kind: str
+    symbol: str
+
+
+Report = Record | Closed | Ticked
+
+
+class HotPath:
+    """Turns a line's bytes into published quotes. All methods belong to the hot thread."""
+
+    def __init__(
+        self,
+        publisher: zmq.Socket[bytes],
+        source: str,
+        board: Board,
+        codec: UpstreamCodec,
+        report: Callable[[Report], None],
+        *,
+        conflate: bool,
+    ) -> None:
+        """`report` hands something to the control thread and wakes it."""
+        self.line: Line | None = None
+        self.connection = 0
+        self.counters = dict.fromkeys(
+            (
+                "quotes",
+                "trades",
+                "corrections",
+                "bad_data",
+                "bad_records",
+                "bad_frames",
+                "unknown_types",
+                "unwanted",
+                "backlogged",
+                "conflated",
+                "quotes_dropped",
+                "trades_dropped",
+            ),
+            0,
+        )
+        self._publisher = publisher
+        self._source = source
+        self._board = board
+        self._codec = codec
+        self._report = report
+        self._conflate = conflate
+        self._backlog: dict[Slot, None] = {}
+        self._trade_backlog: deque[tuple[Slot, tuple[object, ...]]] = deque()
+        self._smallest_lag_ns: int | None = None
+        self._bad_frames: deque[int] = deque(maxlen=BAD_FRAMES_ALLOWED)
+
+    # the line
+
+    def attach(self, line: Line, connection: int) -> None:
+        """Read this line from now on."""
+        self.line, self.connection = line, connection
+        self._smallest_lag_ns = None
+        self._board.lag_ns = None
+        self._bad_frames.clear()
+
+    def hang_up(self, cause: Cause | None) -> None:
+        """Close the line and report it closed."""
+        if self.line is not None:
+            self.line.close()
+            self.line = None
+            self._report(Closed(cause))
+
+    def read(self, between: Callable[[], None]) -> None:
+        """Publish everything that has been received; `between` is called after every piece of it."""
+        line = self.line
+        try:
+            while line is not None and line.fill():
+                at_ns = now_ns()
+                self._board.last_byte_ns = at_ns
+                self._publish(line, at_ns, between)
+                between()
+                line = self.line  # the control thread may have hung up in between
+        except LineLost as lost:
+            self.hang_up(lost.cause)
+
+    def say(self, message: bytes) -> None:
+        """Send one of our messages upstream."""
+        self._write(lambda line: line.send(message, 2 if self._codec.binary else 1))
+
+    def ping(self) -> None:
+        self._write(Line.ping)
+
+    def flush_line(self) -> None:
+        self._write(Line.flush)
+
+    def _write(self, write: Callable[[Line], None]) -> None:
+        if self.line is None:
+            return
+        try:
+            write(self.line)
+        except LineLost as lost:
+            self.hang_up(lost.cause)
+
+    # from records to the bus
+
+    def _publish(self, line: Line, at_ns: int, between: Callable[[], None]) -> None:
+        received_ns = to_utc_ns(at_ns)
+        ticks: list[tuple[Slot, tuple[object, ...], Sides | None]] = []
+        for message in line.messages():
+            try:
+                records: list[Record] = self._codec.decode(message)
+            except DECODE_ERRORS:
+                records = self._salvage(message)
+            for record in records:
+                if type(record) is UpstreamQuote:
+                    self._take_quote(record, received_ns, ticks)
+                elif type(record) is UpstreamTrade:
+                    self._take_trade(record, received_ns, ticks)
+                elif type(record) is Correction or type(record) is CancelError:
+                    self.counters["corrections"] += 1
+                else:
+                    self._report(record)
+            if len(ticks) >= PIECE:
+                self._send(ticks, at_ns)
+                ticks = []
+                between()
+                if self.line is not line:
+                    return
+        self._send(ticks, at_ns)
+
+    def _take_quote(
+        self, quote: UpstreamQuote, received_ns: int, ticks: list[tuple[Slot, tuple[object, ...], Sides | None]]
+    ) -> None:
+        slot = self._board.slots.get(quote.S)
+        if slot is None:
+            self.counters["unwanted"] += 1
+            return
+        try:
+            exchange_ns = self._codec.time_ns(quote.t)
+        except ValueError:
+            self._nonsense(quote.S)
+            return
+        sides = judge(quote.bp, quote.bs, quote.ap, quote.as_, slot.doubled_mid)
+        if sides is None:
+            self._nonsense(quote.S)
+            return
+        flags = sides.flags
+        if exchange_ns < slot.exchange_ns and slot.connection == self.connection:
+            flags |= _BACKWARD
+        else:
+            slot.exchange_ns = exchange_ns
+            slot.doubled_mid = sides.doubled_mid
+        lag_ns = received_ns - exchange_ns
+        smallest = self._smallest_lag_ns
+        if smallest is None or lag_ns < smallest:
+            self._smallest_lag_ns = smallest = lag_ns
+        self._board.lag_ns = lag_ns - smallest
+        fields = (quote.bx, quote.ax, quote.c, quote.z, exchange_ns, received_ns, flags, self.connection)
+        ticks.append((slot, fields, sides))
+
+    def _take_trade(
+        self, trade: UpstreamTrade, received_ns: int, ticks: list[tuple[Slot, tuple[object, ...], Sides | None]]
+    ) -> None:
+        slot = self._board.slots.get(trade.S)
+        if slot is None:
+            self.counters["unwanted"] += 1
+            return
+        try:
+            exchange_ns = self._codec.time_ns(trade.t)
+        except ValueError:
+            exchange_ns = -1
+        if exchange_ns < 0 or not sane_trade(trade.p, trade.s):
+            self.counters["bad_data"] += 1
+            return
+        if slot.watch_trade:
+            slot.watch_trade = False
+            self._report(Ticked("trade", slot.symbol))
+        fields = (trade.p, trade.s, trade.x, trade.c, trade.z, trade.i, exchange_ns, received_ns, self.connection)
+        ticks.append((slot, fields, None))
+
+    def _send(self, ticks: list[tuple[Slot, tuple[object, ...], Sides | None]], at_ns: int) -> None:
+        self.send_backlog()
+        for slot, fields, sides in ticks:
+            if sides is None:
+                if self.has_backlog or not self._send_trade(slot, fields):
+                    self._keep_trade(slot, fields)
+            else:
+                quote = (*sides, *fields)
+                if self.has_backlog or not self._send_quote(slot, quote, at_ns):
+                    self._keep(slot, quote)
+
+    def _send_quote(self, slot: Slot, quote: tuple[object, ...], at_ns: int) -> bool:
+        bid, bid_size, ask, ask_size, _, _, bx, ax, conditions, tape, exchange_ns, received_ns, flags, connection = (
+            quote
+        )
+        seq = slot.quote_seq + 1
+        payload = _encode(
+            (
+                VERSION,
+                self._source,
+                seq,
+                utc_ns(),
+                slot.symbol,
+                bid,
+                bid_size,
+                ask,
+                ask_size,
+                bx,
+                ax,
+                conditions,
+                tape,
+                exchange_ns,
+                received_ns,
+                slot.conflated,
+                flags,
+                connection,
+            )
+        )
+        frame = slot.quote_prefix + payload
+        try:
+            self._publisher.send(frame, zmq.NOBLOCK)
+        except zmq.Again:
+            return False
+        slot.quote_seq = seq
+        slot.conflated = 0
+        self.counters["quotes"] += 1
+        if not flags & _BACKWARD:  # type: ignore[operator]
+            slot.connection = connection  # type: ignore[assignment]
+            slot.received_ns = at_ns
+            slot.frame = frame
+            if slot.watch_quote:
+                slot.watch_quote = False
+                self._report(Ticked("quote", slot.symbol))
+        return True
+
+    def _send_trade(self, slot: Slot, trade: tuple[object, ...]) -> bool:
+        seq = slot.trade_seq + 1
+        payload = _encode((VERSION, self._source, seq, utc_ns(), slot.symbol, *trade))
+        try:
+            self._publisher.send(slot.trade_prefix + payload, zmq.NOBLOCK)
+        except zmq.Again:
+            return False
+        slot.trade_seq = seq
+        self.counters["trades"] += 1
+        return True
+
+    # backlog: the broker does not take more at present
+
+    def _keep(self, slot: Slot, quote: tuple[object, ...]) -> None:
+        """Keep the latest quote of each symbol until the broker takes it; the earlier ones are counted in it."""
+        if not self._conflate:
+            slot.quote_seq += 1  # a number is used up, so that readers count the loss
+            self.counters["quotes_dropped"] += 1
+            return
+        if slot.waiting is not None:
+            slot.conflated += 1
+            self.counters["conflated"] += 1
+        self.counters["backlogged"] += 1
+        slot.waiting = quote
+        self._backlog[slot] = None
+
+    def _keep_trade(self, slot: Slot, trade: tuple[object, ...]) -> None:
+        """Keep trades in order; the oldest go when there are too many, and their numbers with them."""
+        if len(self._trade_backlog) >= MAX_TRADES_WAITING:
+            oldest, _ = self._trade_backlog.popleft()
+            oldest.trade_seq += 1
+            self.counters["trades_dropped"] += 1
+        self._trade_backlog.append((slot, trade))
+
+    def send_backlog(self) -> None:
+        """Send what waits, the longest-waiting symbol first, until the broker is full again."""
+        while self._backlog:
+            slot = next(iter(self._backlog))
+            if slot.waiting is not None and not self._send_quote(slot, slot.waiting, now_ns()):
+                return
+            slot.waiting = None
+            del self._backlog[slot]
+        while self._trade_backlog:
+            if not self._send_trade(*self._trade_backlog[0]):
+                return
+            self._trade_backlog.popleft()
+
+    @property
+    def has_backlog(self) -> bool:
+        return bool(self._backlog or self._trade_backlog)
+
+    # what cannot be read
+
+    def _salvage(self, message: bytes) -> list[Record]:
+        try:
+            found = self._codec.salvage(message)
+        except UnreadableFrame:
+            self._count_bad_frame()
+            return []
+        good: list[Record] = []
+        for record in found:
+            if not isinstance(record, Unreadable):
+                good.append(record)
+            elif record.kind == "unknown_type":
+                self.counters["unknown_types"] += 1
+            else:
+                self.counters["bad_records"] += 1
+                if record.symbol in self._board.slots:
+                    self._nonsense(record.symbol)
+        return good
+
+    def _nonsense(self, symbol: str) -> None:
+        self.counters["bad_data"] += 1
+        self._report(Ticked("bad_data", symbol))
+
+    def _count_bad_frame(self) -> None:
+        self.counters["bad_frames"] += 1
+        at_ns = now_ns()
+        self._bad_frames.append(at_ns)
+        if len(self._bad_frames) == BAD_FRAMES_ALLOWED and at_ns - self._bad_frames[0] < BAD_FRAMES_WINDOW_NS:
+            raise LineLost(Cause.PROTOCOL, "unreadable frames")

@@ -1,0 +1,157 @@
+"""The thread around the hot path: its sockets, its poll, and the inproc line on which the control thread speaks to it.
+
+On that line a message that begins with a printable byte is a finished frame for the bus; one of the bytes below is a
+command.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+
+import zmq
+
+from bus import topics
+from bus.clock import now_ns
+from bus.transport.coverage import GRACE_NS, Coverage
+from bus.transport.sockets import Role, make
+from pricing.upstream.hot import HotPath
+from pricing.upstream.line import Line
+
+ATTACH, SAY, PING, HANG_UP, STOP = b"\x01", b"\x02", b"\x03", b"\x04", b"\x05"
+MAX_HELD = 10_000
+"""Frames that may wait for their subscription, or for the broker to take more."""
+_ACKS = topics.ACKNOWLEDGED.encode()
+_IDLE_POLL_MS = 1_000
+
+
+class HotThread:
+    """Owns the node's publishing socket. The control thread connects its end of `INPROC` before `start`."""
+
+    INPROC = "inproc://hot"
+
+    def __init__(self, context: zmq.Context[zmq.Socket[bytes]], publish_url: str) -> None:
+        self.lines: deque[tuple[Line, int]] = deque()
+        self.counters = dict.fromkeys(("control_dropped", "acks_held"), 0)
+        self.path: HotPath
+        self._context = context
+        self._publish_url = publish_url
+        self._coverage = Coverage()
+        self._grace_until_ns = 0
+        self._held: deque[tuple[int, bytes]] = deque()
+        self._stopping = False
+        self._thread = threading.Thread(target=self._run, name="hot", daemon=True)
+        self.publisher = make(context, Role.PUBLISH)
+        self._control = make(context, Role.INPROC)
+        self._control.bind(self.INPROC)
+
+    def start(self, path: HotPath) -> None:
+        """Hand everything over to the thread."""
+        self.path = path
+        self._thread.start()
+
+    def is_alive(self) -> bool:
+        return self._thread.is_alive()
+
+    def join(self, timeout_s: float) -> None:
+        self._thread.join(timeout_s)
+
+    def _run(self) -> None:
+        self.publisher.connect(self._publish_url)
+        self._grace_until_ns = now_ns() + GRACE_NS
+        poller = zmq.Poller()
+        poller.register(self._control, zmq.POLLIN)
+        polled: Line | None = None
+        path = self.path
+        try:
+            while not self._stopping:
+                blocked = path.has_backlog or bool(self._held)
+                poller.register(self.publisher, zmq.POLLIN | (zmq.POLLOUT if path.has_backlog else 0))
+                if path.line is not polled:
+                    if polled is not None:
+                        poller.unregister(polled)
+                    polled = path.line
+                if polled is not None:
+                    poller.register(polled, zmq.POLLIN | (zmq.POLLOUT if polled.has_unsent else 0))
+                poller.poll(10 if blocked else _IDLE_POLL_MS)
+                self._between()
+                if path.has_backlog:
+                    path.send_backlog()
+                if path.line is not None:
+                    if path.line.has_unsent:
+                        path.flush_line()
+                    path.read(self._between)
+        finally:
+            path.hang_up(None)
+            self.publisher.close(linger=500)
+            self._control.close()
+
+    def _between(self) -> None:
+        """What goes before data: subscriptions, held frames, and everything the control thread has to say."""
+        self._read_coverage()
+        if self._held:
+            self._send_held()
+        try:
+            while not self._stopping:
+                message = self._control.recv(zmq.NOBLOCK)
+                if message[0] >= 0x20:
+                    self._publish(message)
+                else:
+                    self._obey(message)
+        except zmq.Again:
+            return
+
+    def _obey(self, message: bytes) -> None:
+        command = message[:1]
+        if command == ATTACH:
+            self.path.attach(*self.lines.popleft())
+        elif command == SAY:
+            self.path.say(message[1:])
+        elif command == PING:
+            self.path.ping()
+        elif command == HANG_UP:
+            self.path.hang_up(None)
+        elif command == STOP:
+            self._send_held(at_once=True)
+            self._stopping = True
+
+    def _read_coverage(self) -> None:
+        try:
+            while True:
+                self._coverage.feed(self.publisher.recv(zmq.NOBLOCK))
+                if not len(self._coverage):
+                    self._grace_until_ns = now_ns() + GRACE_NS
+        except zmq.Again:
+            return
+
+    def _publish(self, frame: bytes) -> None:
+        """Send, or hold back for a moment what nobody seems to have subscribed to yet."""
+        at_ns = now_ns()
+        must_be_heard = frame.startswith(_ACKS) or at_ns < self._grace_until_ns
+        if must_be_heard and not self._coverage.covers(frame):
+            self.counters["acks_held"] += 1
+            self._hold(at_ns + GRACE_NS, frame)
+            return
+        try:
+            self.publisher.send(frame, zmq.NOBLOCK)
+        except zmq.Again:
+            self._hold(at_ns, frame)
+
+    def _hold(self, until_ns: int, frame: bytes) -> None:
+        if len(self._held) >= MAX_HELD:
+            self._held.popleft()
+            self.counters["control_dropped"] += 1
+        self._held.append((until_ns, frame))
+
+    def _send_held(self, *, at_once: bool = False) -> None:
+        at_ns = now_ns()
+        for _ in range(len(self._held)):
+            until_ns, frame = self._held.popleft()
+            if not at_once and at_ns < until_ns and not self._coverage.covers(frame):
+                self._held.append((until_ns, frame))
+                continue
+            try:
+                self.publisher.send(frame, zmq.NOBLOCK)
+            except zmq.Again:
+                self._held.appendleft((until_ns, frame))
+                return

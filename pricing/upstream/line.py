@@ -1,0 +1,171 @@
+"""An open WebSocket to the upstream, non-blocking: bytes in, messages out, nothing ever waits here.
+
+The framing is websocket-client's; only its socket read is replaced by a buffer that takes all the kernel has in one
+call, which saves three system calls a frame. Half a frame stays in the buffer until the rest comes, and whoever owns
+the line watches by its own clock that it does.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import ssl
+from collections.abc import Iterator
+
+from websocket import ABNF, WebSocketException
+from websocket._abnf import continuous_frame, frame_buffer
+
+from bus.events import Cause
+
+READ_BYTES = 256 * 1024
+MAX_FRAME_BYTES = 1 << 20
+MAX_MESSAGE_BYTES = 4 << 20
+MAX_UNSENT_BYTES = 4 << 20
+_WOULD_BLOCK = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
+
+
+class LineLost(Exception):
+    """The line has ended; `cause` says how."""
+
+    def __init__(self, cause: Cause, detail: str = "") -> None:
+        super().__init__(f"{cause} {detail}".strip())
+        self.cause = cause
+
+
+def _never(count: int) -> bytes:
+    """The library's own read, which our buffer stands in for."""
+    raise AssertionError(count)
+
+
+class _NeedMore(Exception):
+    """The buffer does not hold the bytes that are asked for."""
+
+
+class _Frames(frame_buffer):
+    """The library's frame parser over our buffer, with a bound on what a frame may claim to be."""
+
+    def __init__(self) -> None:
+        super().__init__(_never, skip_utf8_validation=True)
+        self._buffer = b""
+        self._at = 0
+
+    def feed(self, data: bytes) -> None:
+        self._buffer = self._buffer[self._at :] + data if self._at < len(self._buffer) else data
+        self._at = 0
+
+    def recv_strict(self, bufsize: int) -> bytes:
+        at = self._at
+        end = at + bufsize
+        if end > len(self._buffer):
+            raise _NeedMore
+        self._at = end
+        return self._buffer[at:end]
+
+    def recv_length(self) -> None:
+        super().recv_length()
+        if self.length is not None and self.length > MAX_FRAME_BYTES:
+            raise LineLost(Cause.TOO_BIG, f"a frame claims {self.length} bytes")
+
+
+class Line:
+    """One connected upstream socket after HTTP 101. Only the thread that owns it may call anything but `abort`."""
+
+    def __init__(self, sock: socket.socket, already_read: bytes = b"") -> None:
+        sock.setblocking(False)
+        self._sock = sock
+        self._frames = _Frames()
+        self._fragments = continuous_frame(False, True)
+        self._fragment_bytes = 0
+        self._unsent = bytearray()
+        self._frames.feed(already_read)
+        self._unparsed = bool(already_read)
+
+    def fileno(self) -> int:
+        return self._sock.fileno()
+
+    @property
+    def has_unsent(self) -> bool:
+        """Whether `flush` is to be called when the socket is writable."""
+        return bool(self._unsent)
+
+    def fill(self) -> bool:
+        """Take what the kernel has, at most READ_BYTES; False when there is nothing. Raises LineLost."""
+        if self._unparsed:
+            self._unparsed = False
+            return True
+        try:
+            data = self._sock.recv(READ_BYTES)
+        except _WOULD_BLOCK:
+            return False
+        except ConnectionResetError:
+            raise LineLost(Cause.RESET) from None
+        except OSError as error:
+            raise LineLost(Cause.CLOSED, str(error)) from None
+        if not data:
+            raise LineLost(Cause.CLOSED)
+        self._frames.feed(data)
+        return True
+
+    def messages(self) -> Iterator[bytes]:
+        """The complete data messages received so far; pings are answered on the way. Raises LineLost."""
+        try:
+            while True:
+                frame = self._frames.recv_frame()
+                opcode, payload = frame.opcode, frame.data
+                assert isinstance(payload, bytes)
+                if frame.fin and (opcode == ABNF.OPCODE_BINARY or opcode == ABNF.OPCODE_TEXT):
+                    self._fragments.validate(frame)
+                    yield payload
+                elif opcode == ABNF.OPCODE_PING:
+                    self.send(payload, ABNF.OPCODE_PONG)
+                elif opcode == ABNF.OPCODE_CLOSE:
+                    self.send(payload[:2], ABNF.OPCODE_CLOSE)
+                    raise LineLost(Cause.CLOSED, f"close frame {int.from_bytes(payload[:2])}")
+                elif opcode != ABNF.OPCODE_PONG:
+                    whole = self._defragment(frame)
+                    if whole is not None:
+                        yield whole
+        except _NeedMore:
+            return
+        except WebSocketException as error:
+            raise LineLost(Cause.PROTOCOL, str(error)[:120]) from None
+
+    def send(self, payload: bytes, opcode: int = ABNF.OPCODE_BINARY) -> None:
+        """Queue one message and send as much as the socket takes. Raises LineLost."""
+        self._unsent += ABNF.create_frame(payload, opcode).format()
+        if len(self._unsent) > MAX_UNSENT_BYTES:
+            raise LineLost(Cause.NO_LIFE, "the upstream does not read")
+        self.flush()
+
+    def ping(self) -> None:
+        """Ask for a sign of life. Raises LineLost."""
+        self.send(b"", ABNF.OPCODE_PING)
+
+    def flush(self) -> None:
+        """Send what is waiting. Raises LineLost."""
+        try:
+            while self._unsent:
+                del self._unsent[: self._sock.send(self._unsent)]
+        except _WOULD_BLOCK:
+            return
+        except OSError as error:
+            raise LineLost(Cause.RESET, str(error)) from None
+
+    def close(self) -> None:
+        """Close at once, without the closing handshake: a peer that is half dead would never finish it."""
+        with contextlib.suppress(OSError):  # the peer was faster
+            self._sock.shutdown(socket.SHUT_RDWR)
+        self._sock.close()
+
+    def _defragment(self, frame: ABNF) -> bytes | None:
+        self._fragments.validate(frame)
+        self._fragment_bytes += len(frame.data)
+        if self._fragment_bytes > MAX_MESSAGE_BYTES:
+            raise LineLost(Cause.TOO_BIG, "a message in endless fragments")
+        self._fragments.add(frame)
+        if not frame.fin:
+            return None
+        self._fragment_bytes = 0
+        _, whole = self._fragments.extract(frame)
+        data: bytes = whole.data
+        return data
