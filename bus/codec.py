@@ -52,10 +52,11 @@ _TOPIC_OF: dict[type[Event], tuple[str, str | None]] = {event: (kind, field) for
 _decoders: dict[str, msgspec.msgpack.Decoder[Any]] = {
     kind: msgspec.msgpack.Decoder(event) for kind, (event, _) in KINDS.items()
 }
-_decode_quote = _decoders["quote"].decode
+decode_quote = _decoders["quote"].decode
+"""A quote's payload to a Quote, checked for types only; `decode` checks the rest."""
 decode_envelope = msgspec.msgpack.Decoder(Payload).decode
 _encode = msgspec.msgpack.Encoder().encode
-_DECODE_ERRORS = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+DECODE_ERRORS = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
 def topic_of(event: Event) -> str:
@@ -76,15 +77,6 @@ def decode(frame: bytes) -> Event:
     """The event of a frame. Raises UndecodableMessage, whatever the bytes are."""
     end = frame.find(b"\0")
     payload = frame[end + 1 :]
-    if frame.startswith(b"quote."):
-        # Quotes are nearly all of the traffic, so they skip the dispatch below.
-        try:
-            quote: Quote = _decode_quote(payload)
-        except _DECODE_ERRORS as error:
-            raise _undecodable(payload, error) from None
-        if quote.version != VERSION or quote.symbol.encode() != frame[6:end]:
-            raise _mismatch(quote)
-        return quote
     topic = split_topic(frame, end)
     kind = topics.kind(topic)
     decoder = _decoders.get(kind)
@@ -92,7 +84,7 @@ def decode(frame: bytes) -> Event:
         raise UndecodableMessage("topic", "unknown kind")
     try:
         event: Event = decoder.decode(payload)
-    except _DECODE_ERRORS as error:
+    except DECODE_ERRORS as error:
         raise _undecodable(payload, error) from None
     if event.version != VERSION or topic_of(event) != topic:
         raise _mismatch(event)
@@ -103,7 +95,7 @@ def decode_payload(kind: str, payload: bytes) -> Event:
     """The event of a bare payload, such as an acknowledgement's `last_quote`. Raises UndecodableMessage."""
     try:
         event: Event = _decoders[kind].decode(payload)
-    except _DECODE_ERRORS as error:
+    except DECODE_ERRORS as error:
         raise _undecodable(payload, error) from None
     if event.version != VERSION:
         raise _mismatch(event)
@@ -116,7 +108,7 @@ def envelope(frame: bytes) -> tuple[str, Payload]:
     payload = frame[end + 1 :]
     try:
         return split_topic(frame, end), decode_envelope(payload)
-    except _DECODE_ERRORS as error:
+    except DECODE_ERRORS as error:
         raise _undecodable(payload, error) from None
 
 
@@ -135,7 +127,7 @@ def _undecodable(payload: bytes, error: Exception) -> UndecodableMessage:
     try:
         first = msgspec.msgpack.decode(payload, type=list[msgspec.Raw])[0]
         version = msgspec.msgpack.decode(first, type=int)
-    except (*_DECODE_ERRORS, IndexError):
+    except (*DECODE_ERRORS, IndexError):
         return UndecodableMessage("malformed", str(error)[:120])
     if version != VERSION:
         return UndecodableMessage("version", f"version {version}")

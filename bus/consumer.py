@@ -5,13 +5,15 @@ Threads and asyncio wrap the same object. Pure: instants and randomness are argu
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+
 from bus import codec, topics
 from bus.book import Book
 from bus.clock import NS_PER_MS, NS_PER_S
 from bus.errors import UndecodableMessage
 from bus.events import (
+    VERSION,
     ConnectionHealth,
-    Event,
     Quote,
     SymbolsAcknowledged,
     SymbolStatus,
@@ -25,6 +27,15 @@ RE_ASK_JITTER_NS = 200 * NS_PER_MS
 WARN_EVERY_NS = 10 * NS_PER_S
 _HEALTH_GONE_NS = 3 * NS_PER_S
 REPLAYED = "replay:"
+
+
+@dataclass(slots=True)
+class Heard:
+    """What a batch of frames brought; `news` says that a health, status or answer was among them."""
+
+    quotes: list[Quote] = field(default_factory=list)
+    trades: list[Trade] = field(default_factory=list)
+    news: bool = False
 
 
 class Consumer:
@@ -43,6 +54,7 @@ class Consumer:
             ("received", "undecodable", "unknown_version", "line_down_warnings", "feed_dropped", "requests_sent"), 0
         )
         self.first_unknown_version: str | None = None
+        self._quote_topics: dict[bytes, str] = {}
         self._jitter_ns = int(jitter * RE_ASK_JITTER_NS)
         self._health_heard_ns: int | None = None
         self._next_warning_ns = 0
@@ -69,6 +81,9 @@ class Consumer:
         """Replace the complete wish; the book forgets what is no longer wanted."""
         wish = self.interest.wants(symbols, channels, priority, now_ns)
         self.book.keep_only(wish.symbols)
+        former, self._quote_topics = self._quote_topics, {topics.prefix(topics.quote(s)): s for s in wish.symbols}
+        for topic in former.keys() - self._quote_topics.keys():
+            self.tracker.forget(topic)
         return wish
 
     def due(self, now_ns: int, utc_ns: int) -> bytes | None:
@@ -109,33 +124,63 @@ class Consumer:
 
     # what was heard
 
-    def receive(self, frame: bytes, received_ns: int) -> Event | None:
-        """Take one frame; returns its event, or None when it is counted and dropped."""
+    def receive(self, frames: list[bytes], received_ns: int) -> Heard:
+        """Take frames in the order they came; what cannot be read is counted and dropped."""
+        heard = Heard()
+        quotes, book, observe, quote_topics = heard.quotes, self.book, self.tracker.observe, self._quote_topics
+        decode_quote, on_quote = codec.decode_quote, book.on_quote
+        for frame in frames:
+            end = frame.find(b"\0") + 1
+            topic = frame[:end]
+            symbol = quote_topics.get(topic)
+            if symbol is None:
+                self._receive_other(frame, topic, received_ns, heard)
+                continue
+            try:
+                quote: Quote = decode_quote(frame[end:])
+            except codec.DECODE_ERRORS:
+                self._receive_other(frame, topic, received_ns, heard)
+                continue
+            source = quote.source
+            if quote.version != VERSION or quote.symbol != symbol or source.startswith(REPLAYED):
+                self._receive_other(frame, topic, received_ns, heard)
+                continue
+            observe(source, topic, quote.seq)
+            on_quote(quote)
+            quotes.append(quote)
+        if quotes:
+            # Of messages taken at one instant, the last published was the least delayed.
+            book.on_message(quotes[-1], received_ns)
+        self.counters["received"] += len(quotes)
+        return heard
+
+    def _receive_other(self, frame: bytes, topic: bytes, received_ns: int, heard: Heard) -> None:
         try:
             event = codec.decode(frame)
         except UndecodableMessage as error:
             self._count_undecodable(error)
-            return None
+            return
         self.counters["received"] += 1
-        source = event.source
-        if source.startswith(REPLAYED):
-            return event  # for display: never a reason to trust a price
-        if type(event) is not SymbolsAcknowledged:
-            self.tracker.observe(source, frame[: frame.find(b"\0")], event.seq)
+        if event.source.startswith(REPLAYED):
+            return  # never a reason to trust a price
         book = self.book
         book.on_message(event, received_ns)
-        if type(event) is Quote:
-            book.on_quote(event)
-        elif type(event) is ConnectionHealth:
+        if type(event) is SymbolsAcknowledged:
+            heard.news = True
+            heard.quotes += self._acknowledge(event, received_ns)
+            return
+        self.tracker.observe(event.source, topic, event.seq)
+        if type(event) is ConnectionHealth:
+            heard.news = True
             self._on_health(event, received_ns)
         elif type(event) is SymbolStatus:
+            heard.news = True
             book.on_status(event)
             self.interest.on_status(event)
         elif type(event) is Trade:
-            pass
-        return event
+            heard.trades.append(event)
 
-    def acknowledge(self, ack: SymbolsAcknowledged, now_ns: int) -> list[Quote]:
+    def _acknowledge(self, ack: SymbolsAcknowledged, now_ns: int) -> list[Quote]:
         """Take an answer; returns the held quotes it brought that are news."""
         if self.interest.on_acknowledged(ack, now_ns):
             self.confirmed = True

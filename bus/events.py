@@ -110,9 +110,9 @@ class Event(Struct, array_like=True, frozen=True, gc=False):
     """The envelope. A publisher fills it when it sends; see `bus.sequence.Stamper`."""
 
     version: int = VERSION
-    source: Name = ""
-    seq: Seq = 0
-    published_ns: Nanos = 0
+    source: str = ""
+    seq: int = 0
+    published_ns: int = 0
 
 
 class SymbolsRequested(Event, frozen=True, kw_only=True, gc=False):
@@ -161,8 +161,8 @@ class Quote(Event, frozen=True, kw_only=True, gc=False):
     ask_exchange: str
     conditions: tuple[str, ...]
     tape: str
-    exchange_ns: Nanos
-    received_ns: Nanos
+    exchange_ns: int
+    received_ns: int
     conflated: int
     flags: int
     connection: int
@@ -297,9 +297,9 @@ class Payload(Struct, array_like=True, frozen=True):
     """The envelope alone, for readers that only account for messages; the rest stays undecoded."""
 
     version: int
-    source: Name
-    seq: Seq
-    published_ns: Nanos
+    source: str
+    seq: int
+    published_ns: int
 
 
 CHANNELS = ("quotes", "trades")

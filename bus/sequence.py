@@ -14,8 +14,8 @@ from bus import codec, topics
 from bus.events import Event
 
 EventT = TypeVar("EventT", bound=Event)
-MAX_SOURCES = 4096
-"""Readers forget the longest-silent source beyond this, so that made-up sources cannot fill memory."""
+MAX_FORMER = 100_000
+"""Readers forget the oldest other source of a topic beyond this, so that made-up sources cannot fill memory."""
 
 
 def source_name(program: str, entropy: int) -> str:
@@ -49,30 +49,37 @@ class SequenceTracker:
     def __init__(self) -> None:
         self.lost = 0
         self.repeated = 0
-        self._last: dict[str, dict[bytes, int]] = {}
+        self._newest: dict[bytes, tuple[str, int]] = {}
+        self._former: dict[tuple[str, bytes], int] = {}
 
     def observe(self, source: str, topic: bytes, seq: int) -> int:
         """How many messages are missing before this one; 0 in order or first seen, -1 repeated or late."""
-        topics_of_source = self._last.get(source)
-        if topics_of_source is None:
-            topics_of_source = self._admit(source)
-        last = topics_of_source.get(topic)
+        newest = self._newest.get(topic)
+        if newest is not None and newest[0] == source:
+            last = newest[1]
+        elif newest is None:
+            last = None
+        else:  # a topic that several sources share, or whose source started anew
+            last = self._former.pop((source, topic), None)
+            self._remember((newest[0], topic), newest[1])
         if last is None or seq == last + 1:
-            topics_of_source[topic] = seq
+            self._newest[topic] = (source, seq)
             return 0
         if seq <= last:
+            self._newest[topic] = (source, last)
             self.repeated += 1
             return -1
-        topics_of_source[topic] = seq
-        missing = seq - last - 1
-        self.lost += missing
-        return missing
+        self._newest[topic] = (source, seq)
+        self.lost += seq - last - 1
+        return seq - last - 1
 
-    def forget(self, source: str) -> None:
-        """Drop what is known of a source that will not come back."""
-        self._last.pop(source, None)
+    def forget(self, topic: bytes) -> None:
+        """Drop what is known of a topic that is no longer subscribed to: its next message is no gap."""
+        self._newest.pop(topic, None)
+        for key in [key for key in self._former if key[1] == topic]:
+            del self._former[key]
 
-    def _admit(self, source: str) -> dict[bytes, int]:
-        if len(self._last) >= MAX_SOURCES:
-            del self._last[next(iter(self._last))]
-        return self._last.setdefault(source, {})
+    def _remember(self, key: tuple[str, bytes], seq: int) -> None:
+        if len(self._former) >= MAX_FORMER:
+            del self._former[next(iter(self._former))]
+        self._former[key] = seq

@@ -24,7 +24,6 @@ class Slot:
         "symbol",
         "trade_prefix",
         "trade_seq",
-        "waiting",
         "watch_quote",
         "watch_trade",
     )
@@ -46,7 +45,6 @@ class Slot:
         self.received_ns = 0
         self.doubled_mid = 0.0
         self.conflated = 0
-        self.waiting: tuple[object, ...] | None = None
         self.watch_quote = True
 
     def last_quote(self) -> tuple[bytes | None, int, int | None]:

@@ -91,8 +91,8 @@ Record: TypeAlias = (
 _READ_TYPES = frozenset("qtscx") | {"success", "error", "subscription"}
 _ERRORS = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 _RFC3339 = re.compile(r'"?(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?Z"?\Z')
-_TIMESTAMP_64 = struct.Struct(">xxQ").unpack_from
-_TIMESTAMP_96 = struct.Struct(">xxxIq").unpack_from
+_TIMESTAMP_64 = struct.Struct(">HQ").unpack
+_TIMESTAMP_96 = struct.Struct(">xxxIq").unpack
 
 
 class Unreadable(Struct):
@@ -108,15 +108,20 @@ class UnreadableFrame(Exception):
 
 def msgpack_time_ns(raw: Raw) -> int:
     """UTC nanoseconds of a MessagePack timestamp extension (32, 64 or 96 bit). Raises ValueError."""
-    view = memoryview(raw)
-    size = len(view)
-    if size == 10 and view[0] == 0xD7 and view[1] == 0xFF:
-        value: int = _TIMESTAMP_64(view)[0]
-        return (value & 0x3_FFFF_FFFF) * NS_PER_S + (value >> 34)
-    if size == 6 and view[0] == 0xD6 and view[1] == 0xFF:
-        return int.from_bytes(view[2:]) * NS_PER_S
-    if size == 15 and view[0] == 0xC7 and view[1] == 12 and view[2] == 0xFF:
-        nanos, whole = _TIMESTAMP_96(view)
+    try:
+        head, value = _TIMESTAMP_64(raw)
+    except struct.error:
+        return _rare_msgpack_time_ns(bytes(raw))
+    if head != 0xD7FF:
+        raise ValueError("not a timestamp")
+    return (value & 0x3_FFFF_FFFF) * NS_PER_S + (value >> 34)  # type: ignore[no-any-return]
+
+
+def _rare_msgpack_time_ns(raw: bytes) -> int:
+    if len(raw) == 6 and raw[:2] == b"\xd6\xff":
+        return int.from_bytes(raw[2:]) * NS_PER_S
+    if len(raw) == 15 and raw[:3] == b"\xc7\x0c\xff":
+        nanos, whole = _TIMESTAMP_96(raw)
         return int(whole) * NS_PER_S + int(nanos)
     raise ValueError("not a timestamp")
 

@@ -6,7 +6,7 @@ purpose: they tell garbage from markets, not good markets from bad ones.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TypeAlias
 
 from bus.events import Flag
 
@@ -22,15 +22,8 @@ _SUSPICIOUS = int(Flag.SUSPICIOUS)
 _LOW, _HIGH = 1 - SUSPICIOUS_JUMP, 1 + SUSPICIOUS_JUMP
 
 
-class Sides(NamedTuple):
-    """A judged quote. `doubled_mid` is bid + ask, 0 when there is no mid."""
-
-    bid_price: float | None
-    bid_size: float | None
-    ask_price: float | None
-    ask_size: float | None
-    flags: int
-    doubled_mid: float
+Sides: TypeAlias = tuple[float | None, float | None, float | None, float | None, int, float]
+"""Bid, bid size, ask, ask size, flags, and bid + ask (0 when there is no mid)."""
 
 
 def judge(bid: float, bid_size: float, ask: float, ask_size: float, held_doubled_mid: float) -> Sides | None:
@@ -40,8 +33,8 @@ def judge(bid: float, bid_size: float, ask: float, ask_size: float, held_doubled
         if ask - bid > ask * SUSPICIOUS_SPREAD or (
             held_doubled_mid and not held_doubled_mid * _LOW <= doubled <= held_doubled_mid * _HIGH
         ):
-            return Sides(bid, bid_size, ask, ask_size, _SUSPICIOUS, doubled)
-        return Sides(bid, bid_size, ask, ask_size, 0, doubled)
+            return bid, bid_size, ask, ask_size, _SUSPICIOUS, doubled
+        return bid, bid_size, ask, ask_size, 0, doubled
     # Written so that a NaN, which no comparison accepts, is refused.
     if not (-MAX_PRICE < bid < MAX_PRICE and -MAX_PRICE < ask < MAX_PRICE):
         return None
@@ -56,7 +49,7 @@ def judge(bid: float, bid_size: float, ask: float, ask_size: float, held_doubled
             flags |= _CROSSED
         elif bid == ask:
             flags |= _LOCKED
-    return Sides(
+    return (
         bid if has_bid else None,
         bid_size if has_bid else None,
         ask if has_ask else None,

@@ -11,7 +11,7 @@ import zmq
 
 from bus.clock import NS_PER_MS, NS_PER_S, now_ns, utc_ns
 from bus.consumer import Consumer
-from bus.events import Counters, Event, Quote, SymbolsAcknowledged, Trade
+from bus.events import Counters, Event, Quote, Trade
 from bus.feed import Feed
 from bus.settings import BusSettings
 from bus.transport.coverage import GRACE_NS, Coverage
@@ -207,26 +207,17 @@ class Link:
             pass
         if not frames:
             return False
-        quotes: list[Quote] = []
-        trades: list[Trade] = []
         consumer = self._consumer
-        received_ns = now_ns()
         with self._changed:
-            for frame in frames:
-                event = consumer.receive(frame, received_ns)
-                if type(event) is Quote:
-                    quotes.append(event)
-                elif type(event) is SymbolsAcknowledged:
-                    quotes += consumer.acknowledge(event, received_ns)
-                elif type(event) is Trade:
-                    trades.append(event)
-            if quotes:
+            heard = consumer.receive(frames, now_ns())
+            if heard.quotes:
                 for quote_feed in self._quote_feeds:
-                    consumer.counters["feed_dropped"] += quote_feed.put(quotes)
-            if trades:
+                    consumer.counters["feed_dropped"] += quote_feed.put(heard.quotes)
+            if heard.trades:
                 for trade_feed in self._trade_feeds:
-                    consumer.counters["feed_dropped"] += trade_feed.put(trades)
-            self._changed.notify_all()
+                    consumer.counters["feed_dropped"] += trade_feed.put(heard.trades)
+            if heard.news:
+                self._changed.notify_all()
         return len(frames) == _BATCH
 
     def _send(self, requester: zmq.Socket[bytes]) -> None:

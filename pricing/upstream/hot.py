@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import msgspec
 import zmq
@@ -37,6 +38,7 @@ MAX_TRADES_WAITING = 50_000
 BAD_FRAMES_ALLOWED = 3
 BAD_FRAMES_WINDOW_NS = 10_000_000_000
 _BACKWARD = int(Flag.BACKWARD_TIME)
+_NOBLOCK = int(zmq.NOBLOCK)
 _encode = msgspec.msgpack.Encoder().encode
 
 
@@ -56,6 +58,8 @@ class Ticked:
 
 
 Report = Record | Closed | Ticked
+Tick: TypeAlias = tuple[Slot, UpstreamQuote | UpstreamTrade, Sides | None, int, int]
+"""Slot, record, judged sides (None for a trade), exchange and receive time in UTC nanoseconds."""
 
 
 class HotPath:
@@ -84,7 +88,6 @@ class HotPath:
                 "bad_frames",
                 "unknown_types",
                 "unwanted",
-                "backlogged",
                 "conflated",
                 "quotes_dropped",
                 "trades_dropped",
@@ -97,8 +100,8 @@ class HotPath:
         self._codec = codec
         self._report = report
         self._conflate = conflate
-        self._backlog: dict[Slot, None] = {}
-        self._trade_backlog: deque[tuple[Slot, tuple[object, ...]]] = deque()
+        self._backlog: dict[Slot, Tick] = {}
+        self._trade_backlog: deque[Tick] = deque()
         self._smallest_lag_ns: int | None = None
         self._bad_frames: deque[int] = deque(maxlen=BAD_FRAMES_ALLOWED)
 
@@ -152,16 +155,35 @@ class HotPath:
     # from records to the bus
 
     def _publish(self, line: Line, at_ns: int, between: Callable[[], None]) -> None:
+        """Judge and send every record received; the loop that all quotes go through."""
         received_ns = to_utc_ns(at_ns)
-        ticks: list[tuple[Slot, tuple[object, ...], Sides | None]] = []
+        slot_of, decode, time_ns = self._board.slots.get, self._codec.decode, self._codec.time_ns
+        ticks: list[Tick] = []
         for message in line.messages():
             try:
-                records: list[Record] = self._codec.decode(message)
+                records: list[Record] = decode(message)
             except DECODE_ERRORS:
                 records = self._salvage(message)
             for record in records:
                 if type(record) is UpstreamQuote:
-                    self._take_quote(record, received_ns, ticks)
+                    slot = slot_of(record.S)
+                    if slot is None:
+                        self.counters["unwanted"] += 1
+                        continue
+                    sides = judge(record.bp, record.bs, record.ap, record.as_, slot.doubled_mid)
+                    try:
+                        exchange_ns = time_ns(record.t)
+                    except ValueError:
+                        sides = None
+                    if sides is None:
+                        self._nonsense(record.S)
+                        continue
+                    if exchange_ns < slot.exchange_ns and slot.connection == self.connection:
+                        sides = (*sides[:4], sides[4] | _BACKWARD, 0.0)
+                    else:
+                        slot.exchange_ns = exchange_ns
+                        slot.doubled_mid = sides[5]
+                    ticks.append((slot, record, sides, exchange_ns, received_ns))
                 elif type(record) is UpstreamTrade:
                     self._take_trade(record, received_ns, ticks)
                 elif type(record) is Correction or type(record) is CancelError:
@@ -176,39 +198,7 @@ class HotPath:
                     return
         self._send(ticks, at_ns)
 
-    def _take_quote(
-        self, quote: UpstreamQuote, received_ns: int, ticks: list[tuple[Slot, tuple[object, ...], Sides | None]]
-    ) -> None:
-        slot = self._board.slots.get(quote.S)
-        if slot is None:
-            self.counters["unwanted"] += 1
-            return
-        try:
-            exchange_ns = self._codec.time_ns(quote.t)
-        except ValueError:
-            self._nonsense(quote.S)
-            return
-        sides = judge(quote.bp, quote.bs, quote.ap, quote.as_, slot.doubled_mid)
-        if sides is None:
-            self._nonsense(quote.S)
-            return
-        flags = sides.flags
-        if exchange_ns < slot.exchange_ns and slot.connection == self.connection:
-            flags |= _BACKWARD
-        else:
-            slot.exchange_ns = exchange_ns
-            slot.doubled_mid = sides.doubled_mid
-        lag_ns = received_ns - exchange_ns
-        smallest = self._smallest_lag_ns
-        if smallest is None or lag_ns < smallest:
-            self._smallest_lag_ns = smallest = lag_ns
-        self._board.lag_ns = lag_ns - smallest
-        fields = (quote.bx, quote.ax, quote.c, quote.z, exchange_ns, received_ns, flags, self.connection)
-        ticks.append((slot, fields, sides))
-
-    def _take_trade(
-        self, trade: UpstreamTrade, received_ns: int, ticks: list[tuple[Slot, tuple[object, ...], Sides | None]]
-    ) -> None:
+    def _take_trade(self, trade: UpstreamTrade, received_ns: int, ticks: list[Tick]) -> None:
         slot = self._board.slots.get(trade.S)
         if slot is None:
             self.counters["unwanted"] += 1
@@ -223,57 +213,57 @@ class HotPath:
         if slot.watch_trade:
             slot.watch_trade = False
             self._report(Ticked("trade", slot.symbol))
-        fields = (trade.p, trade.s, trade.x, trade.c, trade.z, trade.i, exchange_ns, received_ns, self.connection)
-        ticks.append((slot, fields, None))
+        ticks.append((slot, trade, None, exchange_ns, received_ns))
 
-    def _send(self, ticks: list[tuple[Slot, tuple[object, ...], Sides | None]], at_ns: int) -> None:
-        self.send_backlog()
-        for slot, fields, sides in ticks:
-            if sides is None:
-                if self.has_backlog or not self._send_trade(slot, fields):
-                    self._keep_trade(slot, fields)
-            else:
-                quote = (*sides, *fields)
-                if self.has_backlog or not self._send_quote(slot, quote, at_ns):
-                    self._keep(slot, quote)
+    def _send(self, ticks: list[Tick], at_ns: int) -> None:
+        if not ticks:
+            return
+        self._note_lag(ticks[-1])
+        blocked = self.has_backlog and not self.send_backlog()
+        published_ns = utc_ns()
+        for tick in ticks:
+            if blocked or not self._send_one(tick, published_ns, at_ns):
+                blocked = True
+                self._keep(tick)
 
-    def _send_quote(self, slot: Slot, quote: tuple[object, ...], at_ns: int) -> bool:
-        bid, bid_size, ask, ask_size, _, _, bx, ax, conditions, tape, exchange_ns, received_ns, flags, connection = (
-            quote
-        )
+    def _send_one(self, tick: Tick, published_ns: int, at_ns: int) -> bool:
+        """Number, pack and send; False when the broker does not take more at present."""
+        slot, record, sides, exchange_ns, received_ns = tick
+        if sides is None:
+            return self._send_trade(tick, published_ns)
+        bid, bid_size, ask, ask_size, flags, _ = sides
         seq = slot.quote_seq + 1
-        payload = _encode(
+        frame = slot.quote_prefix + _encode(
             (
                 VERSION,
                 self._source,
                 seq,
-                utc_ns(),
+                published_ns,
                 slot.symbol,
                 bid,
                 bid_size,
                 ask,
                 ask_size,
-                bx,
-                ax,
-                conditions,
-                tape,
+                record.bx,  # type: ignore[union-attr]
+                record.ax,  # type: ignore[union-attr]
+                record.c,
+                record.z,
                 exchange_ns,
                 received_ns,
                 slot.conflated,
                 flags,
-                connection,
+                self.connection,
             )
         )
-        frame = slot.quote_prefix + payload
         try:
-            self._publisher.send(frame, zmq.NOBLOCK)
+            self._publisher.send(frame, _NOBLOCK)
         except zmq.Again:
             return False
+        self.counters["quotes"] += 1
         slot.quote_seq = seq
         slot.conflated = 0
-        self.counters["quotes"] += 1
-        if not flags & _BACKWARD:  # type: ignore[operator]
-            slot.connection = connection  # type: ignore[assignment]
+        if not flags & _BACKWARD:
+            slot.connection = self.connection
             slot.received_ns = at_ns
             slot.frame = frame
             if slot.watch_quote:
@@ -281,52 +271,61 @@ class HotPath:
                 self._report(Ticked("quote", slot.symbol))
         return True
 
-    def _send_trade(self, slot: Slot, trade: tuple[object, ...]) -> bool:
-        seq = slot.trade_seq + 1
-        payload = _encode((VERSION, self._source, seq, utc_ns(), slot.symbol, *trade))
+    def _send_trade(self, tick: Tick, published_ns: int) -> bool:
+        slot, trade, _, exchange_ns, received_ns = tick
+        assert type(trade) is UpstreamTrade
+        head = (VERSION, self._source, slot.trade_seq + 1, published_ns, slot.symbol)
+        fields = (trade.p, trade.s, trade.x, trade.c, trade.z, trade.i, exchange_ns, received_ns, self.connection)
         try:
-            self._publisher.send(slot.trade_prefix + payload, zmq.NOBLOCK)
+            self._publisher.send(slot.trade_prefix + _encode(head + fields), _NOBLOCK)
         except zmq.Again:
             return False
-        slot.trade_seq = seq
+        slot.trade_seq += 1
         self.counters["trades"] += 1
         return True
 
+    def _note_lag(self, tick: Tick) -> None:
+        """How far the line is behind the exchange's clock, the smallest distance seen taken away."""
+        lag_ns = tick[4] - tick[3]
+        if self._smallest_lag_ns is None or lag_ns < self._smallest_lag_ns:
+            self._smallest_lag_ns = lag_ns
+        self._board.lag_ns = lag_ns - self._smallest_lag_ns
+
     # backlog: the broker does not take more at present
 
-    def _keep(self, slot: Slot, quote: tuple[object, ...]) -> None:
-        """Keep the latest quote of each symbol until the broker takes it; the earlier ones are counted in it."""
-        if not self._conflate:
-            slot.quote_seq += 1  # a number is used up, so that readers count the loss
+    def _keep(self, tick: Tick) -> None:
+        """Keep the latest quote of each symbol, and trades in order, until the broker takes them.
+
+        A quote that is replaced is counted in the next one's `conflated`. What is given up takes its number with it, so
+        that readers count the loss.
+        """
+        slot = tick[0]
+        if tick[2] is None:
+            if len(self._trade_backlog) >= MAX_TRADES_WAITING:
+                self._trade_backlog.popleft()[0].trade_seq += 1
+                self.counters["trades_dropped"] += 1
+            self._trade_backlog.append(tick)
+        elif not self._conflate:
+            slot.quote_seq += 1
             self.counters["quotes_dropped"] += 1
-            return
-        if slot.waiting is not None:
-            slot.conflated += 1
-            self.counters["conflated"] += 1
-        self.counters["backlogged"] += 1
-        slot.waiting = quote
-        self._backlog[slot] = None
+        else:
+            if slot in self._backlog:
+                slot.conflated += 1
+                self.counters["conflated"] += 1
+            self._backlog[slot] = tick
 
-    def _keep_trade(self, slot: Slot, trade: tuple[object, ...]) -> None:
-        """Keep trades in order; the oldest go when there are too many, and their numbers with them."""
-        if len(self._trade_backlog) >= MAX_TRADES_WAITING:
-            oldest, _ = self._trade_backlog.popleft()
-            oldest.trade_seq += 1
-            self.counters["trades_dropped"] += 1
-        self._trade_backlog.append((slot, trade))
-
-    def send_backlog(self) -> None:
-        """Send what waits, the longest-waiting symbol first, until the broker is full again."""
+    def send_backlog(self) -> bool:
+        """Send what waits, the longest-waiting symbol first; False when the broker is full again."""
         while self._backlog:
             slot = next(iter(self._backlog))
-            if slot.waiting is not None and not self._send_quote(slot, slot.waiting, now_ns()):
-                return
-            slot.waiting = None
+            if not self._send_one(self._backlog[slot], utc_ns(), now_ns()):
+                return False
             del self._backlog[slot]
         while self._trade_backlog:
-            if not self._send_trade(*self._trade_backlog[0]):
-                return
+            if not self._send_one(self._trade_backlog[0], utc_ns(), now_ns()):
+                return False
             self._trade_backlog.popleft()
+        return True
 
     @property
     def has_backlog(self) -> bool:
