@@ -51,6 +51,7 @@ class Broadcast:
         self._markets: dict[str, SymbolMarket] = {}
         self._routes: dict[str, Route] = {}
         self._receivers: Sequence[Receiver] = ()
+        self._takers: list[Receiver] = []
         self._silent: frozenset[str] = frozenset()
         self._muted = False
         self._schedule = Schedule(rate, random.Random(f"schedule/{seed}"))
@@ -75,12 +76,17 @@ class Broadcast:
         explicit = {s for r in receivers for channel in ("quotes", "trades") for s in r.symbols(channel)}
         universe = {s for s in explicit | WELL_KNOWN.keys() if ticks(s)} if "*" in explicit else explicit
         routes: dict[str, Route] = {}
+        self._takers = []
         for receiver in receivers:
+            takes = False
             for index, channel in enumerate(Route._fields):
                 wanted = receiver.symbols(channel)
                 for symbol in _that_tick(receiver.feed, universe if "*" in wanted else wanted):
                     route = routes.get(symbol) or routes.setdefault(symbol, Route([], []))
                     route[index].append(receiver)
+                    takes = True
+            if takes:
+                self._takers.append(receiver)
         self._routes = routes
         self._forget_markets()
         busy = [symbol for symbol in sorted(routes) if not symbol.startswith(QUIET_PREFIX)]
@@ -101,13 +107,13 @@ class Broadcast:
 
     def next_ns(self) -> int | None:
         """When `run` has something to do; None until a subscription, a fault or a socket changes."""
-        if self._muted or not self._routes or not any(r.has_room for r in self._receivers):
+        if self._muted or not any(taker.has_room for taker in self._takers):
             return None
         return self._schedule.next_ns()
 
     def run(self, now_ns: int, utc_ns: Callable[[], int]) -> None:
         """Make the ticks that are due and hand them to their receivers, at most a burst."""
-        if self._muted or not any(receiver.has_room for receiver in self._receivers):
+        if self._muted or not any(taker.has_room for taker in self._takers):
             return
         routes, markets, silent = self._routes, self._markets, self._silent
         for symbol in self._schedule.due(now_ns, BURST_QUOTES):

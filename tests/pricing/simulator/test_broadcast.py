@@ -69,8 +69,8 @@ def test_silent_symbols_and_the_test_feed() -> None:
 
 
 def test_nothing_is_due_while_nobody_can_take_it() -> None:
-    screen = Screen(quotes=["SPY"])
-    broadcast = made(screen, rate=0)
+    screen, idle = Screen(quotes=["SPY"]), Screen(quotes=["ZZTOP"], statuses=["*"])
+    broadcast = made(screen, idle, rate=0)
     assert broadcast.next_ns() is not None
     screen.has_room = False
     assert broadcast.next_ns() is None

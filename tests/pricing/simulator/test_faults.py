@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import random
+from pathlib import Path
 
 import pytest
 
+import pricing.simulator.faults as faults_module
 from pricing.simulator.faults import FAULTS, Faults, parse_text
 
 
@@ -68,6 +70,11 @@ def test_one_bad_value_changes_nothing(changes: dict[str, object]) -> None:
     with pytest.raises(ValueError):
         faults.change({"refuse": True, **changes})
     assert faults.plan() == {"drop_ack": True}
+
+
+def test_the_readme_explains_every_fault() -> None:
+    readme = Path(faults_module.__file__).with_name("README.md").read_text(encoding="utf-8")
+    assert [name for name in FAULTS if f"| `{name}` |" not in readme] == []
 
 
 def test_text() -> None:

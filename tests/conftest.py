@@ -1,0 +1,20 @@
+"""Fixtures that every test may ask for. Nothing here is shared between tests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.world import World
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    """An empty world; the test starts what it needs."""
+    world = World(tmp_path)
+    try:
+        yield world
+    finally:
+        world.close()

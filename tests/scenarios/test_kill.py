@@ -1,0 +1,122 @@
+"""Whatever is killed comes back, and nobody's code has to do anything: real processes, SIGKILL."""
+
+from __future__ import annotations
+
+from bus.events import ConnectionHealth, ExecutionDecision, Quote, SymbolsAcknowledged, SymbolStatus
+from tests.support.judge import judge
+from tests.support.programs import eventually
+from tests.support.world import World
+
+THOUSAND = [f"SYM{number}" for number in range(1000)]
+
+
+def test_ask_first_start_the_node_later(world: World) -> None:
+    world.broker()
+    world.exchange()
+    log = world.log()
+    client = world.client("early")
+    assert client.request(["SPY"], wait_s=0.3)["SPY"].acknowledged is False
+    world.node()
+    _, started_ns = log.wait(ConnectionHealth)
+    _, acknowledged_ns = log.wait(SymbolsAcknowledged)
+    assert (acknowledged_ns - started_ns) / 1e9 < 1.0
+    eventually(lambda: client.usable("SPY"))
+
+
+def test_killed_node_comes_back_with_a_thousand_symbols(world: World) -> None:
+    world.broker()
+    world.exchange("--rate", "2000")
+    node = world.node()
+    log = world.log()
+    client = world.client("holder")
+    client.request(THOUSAND, wait_s=20)
+    assert {result.state for result in client.results().values()} == {"live"}
+    before = client.health()
+    assert before is not None
+    node.kill()
+    position = log.position()
+    world.node()
+    fresh, started_ns = log.wait(ConnectionHealth, lambda health: health.source != before.source, since=position)
+    _, acknowledged_ns = log.wait(
+        ConnectionHealth, lambda health: health.source == fresh.source and health.acknowledged == 1000, since=position
+    )
+    assert (acknowledged_ns - started_ns) / 1e9 < 5
+    eventually(lambda: all(result.state == "live" for result in client.results().values()), within_s=10)
+    eventually(lambda: client.usable("SYM7"))
+    assert world.control.state()["max_simultaneous"] == 1
+
+
+def test_killed_broker_comes_back_and_nothing_old_is_fresh(world: World) -> None:
+    broker = world.broker()
+    world.exchange("--rate", "200")
+    world.node()
+    world.worker(EXECUTION_INTERVAL_S="0.05", EXECUTION_SYMBOLS="SPY,QQQ")
+    client = world.client("holder")
+    client.request(["SPY", "QQQ"], wait_s=10)
+    assert client.usable("SPY")
+    for _ in range(3):
+        broker.kill()
+        eventually(lambda: not client.usable("SPY"), within_s=5, why="not usable without a broker")
+        broker = world.broker()
+        took_s = eventually(lambda: client.usable("SPY") and client.usable("QQQ"), within_s=10)
+        assert took_s < 1.5, f"usable only {took_s:.2f} s after the broker's return"
+    log = world.log()
+    log.wait(ExecutionDecision, lambda decision: decision.action == "limit")
+    position = log.position()
+    eventually(lambda: len(log.all(ExecutionDecision, since=position)) >= 20)
+    assert world.control.state()["upgraded_total"] == 1, "the upstream line never knew"
+    assert judge(log, world.audit)["limit"] > 0
+
+
+def test_worker_decides_soundly_while_everything_is_killed(world: World) -> None:
+    broker = world.broker()
+    world.exchange("--rate", "300")
+    node = world.node()
+    log = world.log()
+    world.worker(EXECUTION_INTERVAL_S="0.02", EXECUTION_SYMBOLS="SPY,QQQ,AAPL", EXECUTION_CLIENT="judged")
+
+    def limits_since(position: int) -> bool:
+        return bool(log.all(ExecutionDecision, lambda decision: decision.action == "limit", since=position))
+
+    eventually(lambda: limits_since(0))
+    node.kill()
+    eventually(lambda: log.all(ExecutionDecision, lambda decision: decision.action == "market"))
+    position = log.position()
+    world.node()
+    eventually(lambda: limits_since(position))
+    broker.kill()
+    broker = world.broker()
+    position = log.position()
+    eventually(lambda: limits_since(position))
+    world.control.faults(cut="rst")
+    log.health("backing_off", since=position)
+    position = log.position()
+    eventually(lambda: limits_since(position))
+    actions = judge(log, world.audit)
+    assert actions["limit"] > 20
+    assert actions["market"] > 0
+
+
+def test_killed_client_is_released_after_its_lease_and_only_it(world: World) -> None:
+    world.broker()
+    world.exchange("--rate", "200")
+    world.node()
+    log = world.log()
+    keeper = world.client("keeper")
+    keeper.request(["SPY"], wait_s=10)
+    worker = world.worker(EXECUTION_CLIENT="dying", EXECUTION_SYMBOLS="SPY,QQQ")
+    eventually(lambda: worker.line("limit"))
+    status, _ = log.wait(SymbolStatus, lambda status: status.symbol == "SPY" and len(status.clients) == 2)
+    assert {claim.client for claim in status.clients} == {"keeper", "dying"}
+    worker.kill()
+    position = log.position()
+    released, _ = log.wait(
+        SymbolStatus, lambda status: status.symbol == "QQQ" and status.state == "released", since=position
+    )
+    assert released.cause == "lease_expired"
+    eventually(lambda: log.all(Quote, lambda quote: quote.symbol == "SPY", since=log.position() - 1) or True)
+    assert not log.all(SymbolStatus, lambda status: status.symbol == "SPY" and status.state == "released")
+    [connection] = world.control.state()["connections"]
+    eventually(lambda: world.control.state()["connections"][0]["symbols"].get("quotes") == ["SPY"])
+    assert keeper.usable("SPY")
+    assert connection["number"] == 1

@@ -1,0 +1,122 @@
+"""Nothing dials before demand, and idle means idle: shown on the real programs."""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+
+import psutil
+
+from bus.clock import sleep_s
+from bus.events import ConnectionHealth, SymbolsAcknowledged
+from tests.support.programs import eventually
+from tests.support.world import World
+
+IDLE_S = float(os.environ.get("QUOTEBUS_IDLE_S", "5"))
+
+
+def test_idle_node_opens_no_connection_and_uses_no_core(world: World) -> None:
+    world.broker()
+    world.exchange()
+    node = world.node()
+    log = world.log(b"health.")
+    log.health("idle")
+    process = psutil.Process(node.pid)
+    before = process.cpu_times()
+    sleep_s(IDLE_S)  # the length of the measurement
+    after = process.cpu_times()
+    used = (after.user + after.system - before.user - before.system) / IDLE_S
+    assert used < 0.01, f"{used:.2%} of a core while idle"
+    assert world.control.state()["tcp_accepted_total"] == 0
+    assert {health.state for health in log.all(ConnectionHealth)} == {"idle"}
+    assert len(process.net_connections()) <= 4, "sockets of the bus only"
+
+
+def test_no_name_is_looked_up_before_demand(world: World) -> None:
+    world.broker()
+    world.exchange()
+    node = world.node(PRICING_UPSTREAM_URL="wss://name.invalid/v2/iex")
+    log = world.log(b"health.")
+    log.health("idle")
+    client = world.client("asker")
+    client.request(["SPY"])
+    failed, _ = log.wait(ConnectionHealth, lambda health: health.state == "backing_off")
+    assert failed.cause == "dns"
+
+
+def test_empty_request_does_not_dial(world: World) -> None:
+    world.broker()
+    world.exchange()
+    world.node()
+    log = world.log()
+    client = world.client("nobody")
+    client.request([])
+    log.wait(SymbolsAcknowledged, lambda ack: ack.client == "nobody")
+    client.request(["!!", "*"])
+    ack, _ = log.wait(SymbolsAcknowledged, lambda ack: ack.client == "nobody" and ack.request_id == "2")
+    assert ack.cause == "demand"
+    assert {result.cause for result in client.results().values()} == {"bad_symbol"}
+    position = log.position()
+    log.health("idle", since=position)
+    log.health("idle", since=log.position())
+    assert world.control.state()["tcp_accepted_total"] == 0
+
+
+def test_first_request_connects_and_the_story_is_told(world: World) -> None:
+    world.broker()
+    world.exchange()
+    world.node()
+    log = world.log()
+    log.health("idle")
+    client = world.client("first")
+    results = client.request(["SPY", "QQQ"], wait_s=10)
+    assert {result.state for result in results.values()} == {"live"}
+    assert client.is_connected
+    states: list[str] = []
+    for health in log.all(ConnectionHealth):
+        if not states or states[-1] != health.state:
+            states.append(health.state)
+    assert states == ["idle", "connecting", "authenticating", "subscribing", "streaming"]
+    assert client.usable("SPY"), client.assess("SPY").reasons
+
+
+def test_hundred_clients_at_once_cause_one_connection(world: World) -> None:
+    world.broker()
+    world.exchange("--rate", "500")
+    world.node()
+    log = world.log(b"symbols.", b"health.")
+    log.health("idle")
+    clients = [world.client(f"c{number}") for number in range(100)]
+
+    def ask(number: int) -> None:
+        clients[number].request([f"SYM{number}", "SPY"])
+
+    with ThreadPoolExecutor(20) as pool:
+        list(pool.map(ask, range(100)))
+    acked = {ack.client for ack in log.all(SymbolsAcknowledged)}
+    took_s = eventually(
+        lambda: acked.update(ack.client for ack in log.all(SymbolsAcknowledged)) or len(acked) == 100, within_s=5
+    )
+    assert took_s < 1.0, f"the last acknowledgement took {took_s:.2f} s"
+    log.wait(ConnectionHealth, lambda health: health.acknowledged == 101)
+    state = world.control.state()
+    assert state["upgraded_total"] == 1
+    assert state["max_simultaneous"] == 1
+
+
+def test_recovers_after_a_failed_start(world: World) -> None:
+    world.broker()
+    world.exchange("--faults", "refuse")
+    world.node()
+    log = world.log()
+    client = world.client("early")
+    results = client.request(["SPY"], wait_s=0.5)
+    assert results["SPY"].state == "pending"
+    assert not client.is_connected
+    failed, _ = log.wait(ConnectionHealth, lambda health: health.state == "backing_off")
+    assert failed.cause == "connect_refused"
+    assert failed.next_retry_ns is not None
+    assert client.symbols == ("SPY",)
+    world.control.lift_faults()
+    eventually(lambda: client.usable("SPY"), why="usable after the exchange came back")
+    assert world.control.state()["max_simultaneous"] == 1

@@ -1,0 +1,90 @@
+"""Checks each published decision against what the simulated exchange really sent, without any of the product's logic.
+
+It reads three things only: the audit file of the simulator, the bus as a plain subscriber heard it, and DESIGN's rule
+of when a price may be used. `SLACK_NS` is what a busy machine may put between a message's publication and its arrival.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, defaultdict
+from pathlib import Path
+
+from bus.events import ConnectionHealth, ExecutionDecision, Quote, SymbolsAcknowledged, SymbolStatus
+from tests.support.eventlog import EventLog
+
+SLACK_NS = 1_000_000_000
+HEALTH_BOUND_NS = 3_000_000_000
+AGE_BOUND_NS = 60_000_000_000
+
+
+def judge(log: EventLog, audit: Path) -> Counter[str]:
+    """Judge every decision heard so far; how many of each action. AssertionError names the first bad one."""
+    sent = _sent(audit)
+    quotes = {(q.source, q.seq, q.symbol): q for q in log.all(Quote)}
+    by_symbol: dict[str, list[Quote]] = defaultdict(list)
+    for quote in quotes.values():
+        by_symbol[quote.symbol].append(quote)
+    healths = {(h.source, h.seq): h for h in log.all(ConnectionHealth)}
+    states = {(s.source, s.seq, s.symbol): s.state for s in log.all(SymbolStatus)}
+    for ack in log.all(SymbolsAcknowledged):
+        for row in ack.results:
+            states[f"ack:{ack.source}", ack.seq, row.symbol] = row.state
+    actions: Counter[str] = Counter()
+    for decision in log.all(ExecutionDecision):
+        actions[decision.action] += 1
+        if decision.action != "limit":
+            assert decision.reasons, f"no reason: {decision}"
+            halted = states.get((*decision.status, decision.symbol)) == "halted"
+            assert not (halted and decision.action == "market"), f"market order while halted: {decision}"
+            continue
+        quote = quotes.get((*decision.quote, decision.symbol))
+        health = healths.get(decision.health)
+        assert quote is not None, f"based on a quote that was never on the bus: {decision}"
+        assert health is not None, f"based on a health that was never on the bus: {decision}"
+        _check_price(decision, quote, sent)
+        _check_line(decision, quote, health, healths)
+        assert states.get((*decision.status, decision.symbol)) in ("live", "quiet"), f"not live: {decision}"
+        newer = [
+            q for q in by_symbol[decision.symbol]
+            if q.source == quote.source and q.seq > quote.seq and not q.flags & 8
+            and q.published_ns < decision.now_ns - SLACK_NS
+        ]  # fmt: skip
+        assert not newer, f"a newer quote was there for over a second: {decision} {newer[0]}"
+    return actions
+
+
+def _check_price(decision: ExecutionDecision, quote: Quote, sent: dict[tuple[str, int], tuple[float, float]]) -> None:
+    assert sent.get((quote.symbol, quote.exchange_ns)) == (quote.bid_price, quote.ask_price), f"never sent: {quote}"
+    assert quote.flags == 0, f"flagged: {quote}"
+    assert quote.bid_price is not None
+    assert quote.ask_price is not None
+    assert decision.limit_price is not None
+    assert quote.bid_price <= decision.limit_price <= quote.ask_price, f"outside the spread: {decision} {quote}"
+    if decision.side == "buy":
+        assert decision.limit_price < quote.ask_price, f"crosses: {decision} {quote}"
+    else:
+        assert decision.limit_price > quote.bid_price, f"crosses: {decision} {quote}"
+    assert decision.now_ns - quote.published_ns <= AGE_BOUND_NS, f"too old: {decision} {quote}"
+
+
+def _check_line(
+    decision: ExecutionDecision,
+    quote: Quote,
+    health: ConnectionHealth,
+    healths: dict[tuple[str, int], ConnectionHealth],
+) -> None:
+    assert health.state == "streaming", f"line not streaming: {decision} {health}"
+    assert (health.source, health.connection) == (quote.source, quote.connection), f"other line: {decision}"
+    assert decision.now_ns - health.published_ns <= HEALTH_BOUND_NS, f"old health: {decision} {health}"
+    newer = [h for h in healths.values() if health.published_ns < h.published_ns < decision.now_ns - SLACK_NS]
+    assert not newer, f"a newer health was there for over a second: {decision} {newer[0]}"
+
+
+def _sent(audit: Path) -> dict[tuple[str, int], tuple[float, float]]:
+    sent: dict[tuple[str, int], tuple[float, float]] = {}
+    for line in audit.read_text().splitlines():
+        record = json.loads(line)
+        if record.get("T") == "q":
+            sent[record["symbol"], record["t_ns"]] = (record["bid"], record["ask"])
+    return sent

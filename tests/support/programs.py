@@ -1,0 +1,119 @@
+"""Real programs as subprocesses, with every line they print kept and every wait bounded."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from bus.clock import now_ns, seconds, sleep_s
+
+DEADLINE_S = 20.0
+"""For things that must happen but are not timed; generous, since the machine may be busy."""
+
+
+def eventually(what: Callable[[], object], within_s: float = DEADLINE_S, why: str = "") -> float:
+    """Wait until `what()` is true; the seconds it took. AssertionError at the deadline."""
+    began_ns = now_ns()
+    while not what():
+        if now_ns() - began_ns > seconds(within_s):
+            raise AssertionError(f"not within {within_s} s: {why or what}")
+        sleep_s(0.002)
+    return (now_ns() - began_ns) / 1e9
+
+
+class Program:
+    """One running program. `lines` is what it has printed, stdout and stderr together."""
+
+    def __init__(self, name: str, *arguments: str, environment: Mapping[str, str]) -> None:
+        self.name = name
+        self.lines: list[str] = []
+        self._changed = threading.Condition()
+        self.process = subprocess.Popen(
+            [str(Path(sys.executable).parent / name), *arguments],
+            env={**_clean_environment(), **environment},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    def line(self, containing: str, within_s: float = DEADLINE_S) -> str:
+        """Wait for a line with this text."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._find(containing) or self.process.poll() is not None, within_s)
+            found = self._find(containing)
+        if found is None:
+            self._reader.join(1)
+            found = self._find(containing)
+        assert found is not None, f"{self.name} printed no {containing!r}: {self.lines[-20:]}"
+        return found
+
+    def kill(self) -> None:
+        """SIGKILL, at once."""
+        self.process.kill()
+        self.process.wait()
+
+    def freeze(self) -> None:
+        self.process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        self.process.send_signal(signal.SIGCONT)
+
+    def stop(self, within_s: float = 5) -> int:
+        """SIGTERM; the exit status."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGCONT)
+            self.process.terminate()
+        try:
+            return self.process.wait(within_s)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise AssertionError(f"{self.name} did not end within {within_s} s") from None
+        finally:
+            self._reader.join(2)
+            assert self.process.stdout is not None
+            self.process.stdout.close()
+
+    def _find(self, text: str) -> str | None:
+        return next((line for line in self.lines if text in line), None)
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            with self._changed:
+                self.lines.append(line.rstrip())
+                self._changed.notify_all()
+        with self._changed:
+            self._changed.notify_all()
+
+
+def run(name: str, *arguments: str, environment: Mapping[str, str] | None = None, within_s: float = 20) -> tuple[int, str]:
+    """Run a program to its end: exit status and everything it printed."""
+    done = subprocess.run(
+        [str(Path(sys.executable).parent / name), *arguments],
+        env={**_clean_environment(), **(environment or {})},
+        capture_output=True,
+        text=True,
+        timeout=within_s,
+        stdin=subprocess.DEVNULL,
+        check=False,
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+def _clean_environment() -> dict[str, str]:
+    """The machine's own keys and settings must not reach a test."""
+    ours = ("PRICING_", "BUS_", "EXECUTION_", "SIMULATOR_", "APCA_", "UP_")
+    return {name: value for name, value in os.environ.items() if not name.startswith(ours)}

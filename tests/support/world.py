@@ -1,0 +1,88 @@
+"""A whole quotebus on free ports: broker, simulated exchange, node and workers, all real programs."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from bus import BusClient, BusSettings
+from pricing.simulator.control import SimulatorControl
+from tests.support.eventlog import EventLog
+from tests.support.programs import Program
+
+LOOPBACK = {name: "tcp://127.0.0.1:0" for name in ("BUS_PUBLISH_URL", "BUS_SUBSCRIBE_URL", "BUS_REQUEST_URL")}
+
+
+class World:
+    """Programs are started when a test asks for them and stopped with the world."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.audit = folder / "audit.jsonl"
+        self.control: SimulatorControl
+        self.environment: dict[str, str] = {
+            **LOOPBACK,
+            "PRICING_LOCK_DIR": str(folder),
+            "PRICING_API_KEY": "key",
+            "PRICING_API_SECRET": "canary-secret",
+            "PRICING_LINGER_S": "1",
+            "PRICING_SYMBOL_LIMIT": "0",
+        }
+        self.programs: list[Program] = []
+        self._opened = ExitStack()
+
+    def close(self) -> None:
+        self._opened.close()
+        for program in reversed(self.programs):
+            program.stop()
+
+    def broker(self) -> Program:
+        """Start the broker; a second call starts it again on the same ports."""
+        program = self._start("quotebus", "broker")
+        words = program.line("quotebus broker: publish").split()
+        for kind in ("publish", "subscribe", "request"):
+            self.environment[f"BUS_{kind.upper()}_URL"] = words[words.index(kind) + 1]
+        return program
+
+    def exchange(self, *arguments: str) -> Program:
+        """Start the simulated exchange, without a symbol limit unless told."""
+        limit = () if "--symbol-limit" in arguments else ("--symbol-limit", "0")
+        program = self._start(
+            "exchange-simulator", "--port", "0", "--control-port", "0", "--audit", str(self.audit), *limit, *arguments
+        )
+        words = program.line("exchange-simulator: ws://").split()
+        self.environment["PRICING_UPSTREAM_URL"] = words[1]
+        self.control = SimulatorControl(words[words.index("control") + 1])
+        return program
+
+    def node(self, **settings: str) -> Program:
+        """Start a pricing node and wait until it runs."""
+        program = self._start("pricing-node", **settings)
+        program.line("idle until asked")
+        return program
+
+    def worker(self, **settings: str) -> Program:
+        return self._start("execution-worker", **settings)
+
+    def client(self, name: str | None = None, **arguments: Any) -> BusClient:
+        """A client in this process."""
+        return self._opened.enter_context(BusClient(self.settings(), name=name, **arguments))
+
+    def log(self, *prefixes: bytes) -> EventLog:
+        """A subscriber that keeps everything."""
+        log = EventLog(self.environment["BUS_SUBSCRIBE_URL"], *prefixes)
+        self._opened.callback(log.close)
+        return log
+
+    def settings(self) -> BusSettings:
+        return BusSettings(
+            bus_publish_url=self.environment["BUS_PUBLISH_URL"],
+            bus_subscribe_url=self.environment["BUS_SUBSCRIBE_URL"],
+            bus_request_url=self.environment["BUS_REQUEST_URL"],
+        )
+
+    def _start(self, name: str, *arguments: str, **settings: str) -> Program:
+        program = Program(name, *arguments, environment={**self.environment, **settings})
+        self.programs.append(program)
+        return program
