@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 import shutil
@@ -9,7 +10,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from queue import Empty, Queue
@@ -126,6 +127,11 @@ def run(argv: Sequence[str]) -> int:
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, ask_to_stop)
+    with foreground():
+        return _run(household, settings, asked)
+
+
+def _run(household: Household, settings: UpSettings, asked: list[int]) -> int:
     try:
         _start_all(household, settings, asked)
         if not asked:
@@ -180,6 +186,36 @@ def _wait(household: Household, for_s: float | None, asked: list[int]) -> None:
             return
         household.changed.wait(left_s)
         household.changed.clear()
+
+
+@contextlib.contextmanager
+def foreground() -> Iterator[None]:
+    """Take the terminal while running under another program, such as make.
+
+    Ctrl-C then reaches `up` alone, which ends in order with status 0, and not also the make that started it, which
+    would call that a failure. Started from a shell's prompt, or without a terminal, there is nothing to do.
+    """
+    group = os.getpgrp()
+    try:
+        terminal = os.open("/dev/tty", os.O_RDWR | os.O_CLOEXEC)
+    except OSError:
+        yield
+        return
+    try:
+        if group == os.getpid() or os.tcgetpgrp(terminal) != group:
+            yield
+            return
+        # A background group that touches the terminal would be stopped, and nobody would continue it.
+        for number in (signal.SIGTTOU, signal.SIGTSTP):
+            signal.signal(number, signal.SIG_IGN)
+        os.setpgid(0, 0)
+        os.tcsetpgrp(terminal, os.getpgrp())
+        try:
+            yield
+        finally:
+            os.tcsetpgrp(terminal, group)
+    finally:
+        os.close(terminal)
 
 
 def _executable(name: str) -> str:
