@@ -57,6 +57,7 @@ class Consumer:
         self._quote_topics: dict[bytes, str] = {}
         self._jitter_ns = int(jitter * RE_ASK_JITTER_NS)
         self._health_heard_ns: int | None = None
+        self._health_went = False
         self._next_warning_ns = 0
 
     # what to hear
@@ -89,7 +90,10 @@ class Consumer:
     def due(self, now_ns: int, utc_ns: int) -> bytes | None:
         """The request frame to send now, if any."""
         if self._health_heard_ns is not None and now_ns - self._health_heard_ns > _HEALTH_GONE_NS:
-            self._health_heard_ns = None  # the next one is a return: see _on_health
+            self._health_heard_ns = None
+            self._health_went = True
+            self.confirmed = False
+        if self.interest.lapsed(now_ns):
             self.confirmed = False
         request = self.interest.due(now_ns)
         if request is None:
@@ -104,7 +108,7 @@ class Consumer:
     def link_restored(self, now_ns: int) -> None:
         """Connected again: only an answer to a new question proves that the subscriptions are in place."""
         self.confirmed = False
-        self.interest.ask_again(now_ns, jitter_ns=self._jitter_ns, snapshot=True)
+        self.interest.ask_again(now_ns, jitter_ns=self._jitter_ns, anew=True)
 
     def complaint(self, now_ns: int) -> str | None:
         """One line, at most every ten seconds, while symbols are wanted and the line is not up."""
@@ -187,12 +191,13 @@ class Consumer:
         return self.book.on_acknowledged(ack)
 
     def _on_health(self, health: ConnectionHealth, received_ns: int) -> None:
-        new_source = self.book.on_health(health)
-        returned = self._health_heard_ns is None
-        if self.book.health is health:
-            self._health_heard_ns = received_ns
-        if new_source or returned:
-            self.interest.ask_again(received_ns, jitter_ns=self._jitter_ns, snapshot=True)
+        self.book.on_health(health)
+        if self.book.health is not health:
+            return
+        self._health_heard_ns = received_ns
+        if self._health_went or health.source != self.interest.answered_by:
+            self.interest.ask_again(received_ns, jitter_ns=self._jitter_ns)
+        self._health_went = False
 
     def _count_undecodable(self, error: UndecodableMessage) -> None:
         self.counters["undecodable"] += 1

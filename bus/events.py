@@ -167,6 +167,19 @@ class Quote(Event, frozen=True, kw_only=True, gc=False):
     flags: int
     connection: int
 
+    @property
+    def mid(self) -> float | None:
+        """Halfway between bid and ask; None unless both are there and in order."""
+        spread = self.spread
+        return None if spread is None or self.bid_price is None else self.bid_price + spread / 2
+
+    @property
+    def spread(self) -> float | None:
+        """Ask less bid; None unless both are there and in order."""
+        if self.bid_price is None or self.ask_price is None or self.bid_price > self.ask_price:
+            return None
+        return self.ask_price - self.bid_price
+
 
 class Trade(Event, frozen=True, kw_only=True, gc=False):
     """One execution printed by the exchange."""

@@ -43,12 +43,13 @@ class Wish:
 
 @dataclass
 class Interest:
-    """State of one lease. `acknowledged` means: the newest wish has been answered by the current node."""
+    """State of one lease. `acknowledged`: the newest wish has been answered, by the node of source `answered_by`."""
 
     client: str
     ttl_ms: int = DEFAULT_TTL_MS
     wish: Wish = field(default_factory=Wish)
     acknowledged: bool = False
+    answered_by: str = ""
     lease_ms: int = 0
     results: dict[str, SymbolResult] = field(default_factory=dict)
     refused: dict[str, SymbolResult] = field(default_factory=dict)
@@ -56,6 +57,7 @@ class Interest:
     _answered: bool = True
     _snapshot: bool = False
     _next_ns: int | None = None
+    _lease_until_ns: int | None = None
     _parts: set[int] = field(default_factory=set)
 
     def wants(self, symbols: list[str], channels: tuple[str, ...], priority: int, now_ns: int) -> Wish:
@@ -72,18 +74,29 @@ class Interest:
         self._ask(now_ns)
         return self.wish
 
-    def ask_again(self, now_ns: int, *, jitter_ns: int = 0, snapshot: bool = False) -> None:
-        """What was acknowledged may no longer hold (new node, bus was away): ask at `now_ns` + jitter."""
+    def ask_again(self, now_ns: int, *, jitter_ns: int = 0, anew: bool = False) -> None:
+        """What was acknowledged may no longer hold (new node, bus was away): ask at `now_ns` + jitter, with quotes.
+
+        A request that still waits for its answer only goes out earlier, unless `anew` says that an answer to it would
+        prove nothing.
+        """
         if not self.wish.symbols and self._answered:
             return
-        self._snapshot = self._snapshot or snapshot
-        self._ask(now_ns + jitter_ns)
+        self._snapshot = True
+        if self._answered or anew or self._next_ns is None:
+            self._ask(now_ns + jitter_ns)
+        else:
+            self._next_ns = min(self._next_ns, now_ns + jitter_ns)
 
     def _ask(self, at_ns: int) -> None:
         self._number += 1
         self._parts = set()
         self._answered = self.acknowledged = False
         self._next_ns = at_ns
+
+    def lapsed(self, now_ns: int) -> bool:
+        """Whether the lease must have ended: no answer for as long as it was granted for."""
+        return self._lease_until_ns is not None and now_ns > self._lease_until_ns
 
     def next_ns(self) -> int | None:
         """When `due` will have something to send; None when nothing is held and nothing is asked."""
@@ -117,13 +130,18 @@ class Interest:
                 self.results[row.symbol] = SymbolResult(row.symbol, row.state, row.cause, acknowledged=True)
         if ack.cause in (Cause.RATE_LIMITED, Cause.CLIENT_CONFLICT):
             return False  # not applied: the request goes on repeating
+        if ack.source != self.answered_by:
+            self.answered_by = ack.source
+            self._parts = set()
         self._parts.add(ack.part)
         if self._answered or len(self._parts) < ack.parts:
             return False
         self._answered = self.acknowledged = True
         self._snapshot = False
         self.lease_ms = ack.lease_ms
-        self._next_ns = now_ns + ack.lease_ms * NS_PER_MS // 3 if self.wish.symbols else None
+        lease_ns = ack.lease_ms * NS_PER_MS
+        self._next_ns = now_ns + lease_ns // 3 if self.wish.symbols else None
+        self._lease_until_ns = now_ns + lease_ns if self.wish.symbols else None
         return True
 
     def on_status(self, status: SymbolStatus) -> None:

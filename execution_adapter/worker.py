@@ -94,10 +94,17 @@ def line(decision: ExecutionDecision, verdict: Verdict, choice: Choice) -> str:
     quote = verdict.quote
     if choice.limit_price is not None and quote is not None and verdict.age_ns is not None:
         return (
-            f"{what} limit {choice.limit_price:g}  bid {quote.bid_price:g} ask {quote.ask_price:g}  "
+            f"{what} limit {price(choice.limit_price)}  bid {price(quote.bid_price)} ask {price(quote.ask_price)}  "
             f"quote {quote.source}#{quote.seq}, {verdict.age_ns / NS_PER_MS:.1f} ms old"
         )
     return f"{what} {choice.action}: {', '.join(choice.reasons)}"
+
+
+def price(value: float | None) -> str:
+    """A price for people, with the decimals its tick has."""
+    if value is None:
+        return "none"
+    return f"{value:.2f}" if value >= 1 else f"{value:.4f}"
 
 
 def _reference(event: Event | None) -> Reference:

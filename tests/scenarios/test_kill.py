@@ -50,6 +50,7 @@ def test_killed_broker_comes_back_and_nothing_old_is_fresh(world: World) -> None
     broker = world.broker()
     world.exchange("--rate", "200")
     world.node()
+    log = world.log()
     world.worker(EXECUTION_INTERVAL_S="0.05", EXECUTION_SYMBOLS="SPY,QQQ")
     client = world.client("holder")
     client.request(["SPY", "QQQ"], wait_s=10)
@@ -60,12 +61,9 @@ def test_killed_broker_comes_back_and_nothing_old_is_fresh(world: World) -> None
         broker = world.broker()
         took_s = eventually(lambda: client.usable("SPY") and client.usable("QQQ"), within_s=10)
         assert took_s < 1.5, f"usable only {took_s:.2f} s after the broker's return"
-    log = world.log()
-    log.wait(ExecutionDecision, lambda decision: decision.action == "limit")
-    position = log.position()
-    eventually(lambda: len(log.all(ExecutionDecision, since=position)) >= 20)
     assert world.control.state()["upgraded_total"] == 1, "the upstream line never knew"
-    assert judge(log, world.audit)["limit"] > 0
+    # What the log missed while the broker was down is re-sent within ten seconds; from then on all can be judged.
+    eventually(lambda: judge(log, world.audit, heard_all=False)["limit"] >= 50)
 
 
 def test_worker_decides_soundly_while_everything_is_killed(world: World) -> None:
@@ -92,8 +90,8 @@ def test_worker_decides_soundly_while_everything_is_killed(world: World) -> None
     log.health("backing_off", since=position)
     position = log.position()
     eventually(lambda: limits_since(position))
-    actions = judge(log, world.audit)
-    assert actions["limit"] > 20
+    actions = judge(log, world.audit, heard_all=False)
+    assert actions["limit"] >= 20
     assert actions["market"] > 0
 
 

@@ -1,0 +1,53 @@
+"""The worker's settings: one clear line for a mistake, and a hash that names what decisions depend on."""
+
+from __future__ import annotations
+
+import pytest
+
+from bus.errors import ConfigError
+from bus.settings import CLIENT_NAME, parse
+from execution_adapter.settings import ExecutionSettings
+from tests.support.programs import run
+
+
+def settings(*flags: str) -> ExecutionSettings:
+    return parse(ExecutionSettings, flags, "execution-worker")
+
+
+def test_symbols_are_upper_case_once_and_in_order() -> None:
+    assert settings("--execution-symbols", "spy, QQQ,brk.b,SPY").symbols == ["SPY", "QQQ", "BRK.B"]
+
+
+def test_default_client_name_is_one() -> None:
+    assert CLIENT_NAME.match(settings().execution_client)
+
+
+@pytest.mark.parametrize(
+    ("flags", "names"),
+    [
+        (["--execution-symbols", "SP*Y"], "EXECUTION_SYMBOLS"),
+        (["--execution-symbols", ","], "EXECUTION_SYMBOLS"),
+        (["--execution-client", "a b"], "EXECUTION_CLIENT"),
+        (["--execution-gateway", "live"], "EXECUTION_GATEWAY"),
+        (["--execution-qty", "0"], "EXECUTION_QTY"),
+        (["--execution-interval-s", "nan"], "EXECUTION_INTERVAL_S"),
+        (["--bus-request-url", "tcp://10.0.0.1:1"], "BUS_REQUEST_URL"),
+    ],
+)
+def test_bad_setting_is_named(flags: list[str], names: str) -> None:
+    with pytest.raises(ConfigError, match=names):
+        settings(*flags)
+
+
+def test_hash_names_what_decisions_depend_on_and_nothing_else() -> None:
+    one = settings()
+    assert settings("--execution-symbols", "TSLA", "--execution-client", "other").config_hash == one.config_hash
+    assert settings("--execution-fallback", "refuse").config_hash != one.config_hash
+    assert settings("--execution-max-age-s", "5").config_hash != one.config_hash
+
+
+def test_program_ends_with_78_and_one_line() -> None:
+    status, printed = run("execution-worker", "--execution-symbols", "bad symbol!")
+    assert status == 78
+    assert printed.count("\n") == 1
+    assert printed.startswith("execution-worker: EXECUTION_SYMBOLS: ")

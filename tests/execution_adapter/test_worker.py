@@ -1,0 +1,81 @@
+"""The worker as a program: it says why it does not use a price, refuses halted symbols, and lets go at the end."""
+
+from __future__ import annotations
+
+from bus.events import ExecutionDecision, SymbolStatus
+from tests.support.judge import judge
+from tests.support.programs import eventually
+from tests.support.world import World
+
+
+def test_without_a_node_the_fallback_says_why(world: World) -> None:
+    world.broker()
+    log = world.log(b"decision.")
+    worker = world.worker(EXECUTION_PATIENCE_S="0", EXECUTION_SYMBOLS="SPY", EXECUTION_CLIENT="alone")
+    decision, _ = log.wait(ExecutionDecision)
+    assert (decision.action, decision.limit_price) == ("market", None)
+    assert {"unconfirmed", "no_health", "no_quote", "halt_unknown"} <= set(decision.reasons)
+    assert (decision.quote, decision.health, decision.status) == (("", 0), ("", 0), ("", 0))
+    worker.line("SPY    buy  1 market: unconfirmed, no_health")
+    assert worker.stop() == 0
+
+
+def test_without_a_node_and_with_refuse_nothing_is_ordered(world: World) -> None:
+    world.broker()
+    log = world.log(b"decision.")
+    world.worker(EXECUTION_PATIENCE_S="0", EXECUTION_FALLBACK="refuse")
+    decision, _ = log.wait(ExecutionDecision)
+    assert decision.action == "refuse"
+
+
+def test_halted_symbol_is_refused_until_it_resumes(world: World) -> None:
+    world.broker()
+    world.exchange("--rate", "50")
+    world.node()
+    log = world.log()
+    world.worker(EXECUTION_SYMBOLS="SPY,QQQ", EXECUTION_INTERVAL_S="0.02")
+
+    def decided(symbol: str, action: str, since: int) -> object:
+        return log.all(ExecutionDecision, lambda d: d.symbol == symbol and d.action == action, since=since)
+
+    eventually(lambda: decided("SPY", "limit", 0))
+    position = log.position()
+    world.control.status("SPY", "H", tape="C")
+    log.wait(SymbolStatus, lambda status: status.symbol == "SPY" and status.state == "halted")
+    eventually(lambda: decided("SPY", "refuse", position))
+    refused = log.all(ExecutionDecision, lambda d: d.symbol == "SPY" and d.action == "refuse", since=position)
+    assert "halted" in refused[0].reasons
+    position = log.position()
+    eventually(lambda: decided("QQQ", "limit", position), why="the other symbol goes on")
+    assert not decided("SPY", "market", 0)
+    world.control.status("SPY", "T", tape="C")
+    position = log.position()
+    eventually(lambda: decided("SPY", "limit", position))
+    assert judge(log, world.audit)["limit"] > 5
+
+
+def test_known_halt_counts_though_the_node_is_gone(world: World) -> None:
+    world.broker()
+    world.exchange("--rate", "50")
+    node = world.node()
+    log = world.log()
+    world.worker(EXECUTION_SYMBOLS="SPY,QQQ", EXECUTION_INTERVAL_S="0.02")
+    log.wait(ExecutionDecision, lambda decision: decision.action == "limit")
+    world.control.status("SPY", "H", tape="C")
+    log.wait(ExecutionDecision, lambda decision: decision.symbol == "SPY" and decision.action == "refuse")
+    node.kill()
+    market, _ = log.wait(ExecutionDecision, lambda decision: decision.symbol == "QQQ" and decision.action == "market")
+    assert "health_silent" in market.reasons
+    assert not log.all(ExecutionDecision, lambda d: d.symbol == "SPY" and d.action == "market")
+
+
+def test_stopped_worker_lets_go_at_once(world: World) -> None:
+    world.broker()
+    world.exchange()
+    world.node()
+    log = world.log()
+    worker = world.worker(EXECUTION_SYMBOLS="SPY")
+    worker.line("limit")
+    assert worker.stop(within_s=2) == 0
+    released, _ = log.wait(SymbolStatus, lambda status: status.state == "released", within_s=3)
+    assert released.cause == "no_demand"
