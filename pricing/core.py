@@ -10,30 +10,27 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from bus.clock import NS_PER_S, to_utc_ns
+from bus.clock import NS_PER_S
 from bus.consumer import REPLAYED
 from bus.events import (
-    AckRow,
     Cause,
     ConnectionHealth,
     ConnectionState,
     Event,
-    SymbolsAcknowledged,
     SymbolsRequested,
     SymbolState,
-    SymbolStatus,
 )
 from pricing import failures
+from pricing.announcements import Counts, Identity, acknowledgements, health, status
 from pricing.backoff import Backoff
 from pricing.board import Board
-from pricing.demand import Answer, Demand, LeaseClock, admit
+from pricing.demand import Demand, LeaseClock, admit
 from pricing.messages import HALT_CODES, Record, Subscription, Success, UpstreamError, UpstreamStatus
 from pricing.session import UP, Order, Session
 from pricing.subscription import Outcome, Reconciler
 from pricing.symbols import Standing, SymbolTable
 
 HEALTH_EVERY_NS = NS_PER_S
-ROWS_PER_PART = 1_000
 OTHER_GONE_NS = 3 * NS_PER_S
 HALTS_UNKNOWN = "halts_unknown"
 TICK_NS = NS_PER_S // 4
@@ -58,16 +55,6 @@ class Say:
 
 
 Command = Publish | Say | Order
-
-
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """Who this node is. `symbol_limit`: (symbol, channel) pairs the upstream allows, None for no limit."""
-
-    node: str
-    feed: str
-    source: str
-    symbol_limit: int | None
 
 
 class Core:
@@ -107,21 +94,22 @@ class Core:
         answer = self.demand.apply(request, self._lease_clock.tick(now_ns))
         if answer.changed:
             self._demand_changed(Cause.NO_DEMAND, now_ns)
-        self._acknowledge(request, answer)
+        for part in acknowledgements(request, answer, self.symbols, self._board):
+            self._commands.append(Publish(part))
 
-    def on_health(self, health: ConnectionHealth, now_ns: int) -> None:
+    def on_health(self, heard: ConnectionHealth, now_ns: int) -> None:
         """A node's health came through the bus: our own proves that requests can reach us."""
-        if health.source == self._identity.source:
+        if heard.source == self._identity.source:
             self._lease_clock.heard(now_ns)
             return
-        if health.source.startswith(REPLAYED) or health.node.endswith(".orders") or health.state in _INACTIVE:
+        if heard.source.startswith(REPLAYED) or heard.node.endswith(".orders") or heard.state in _INACTIVE:
             return
         self._other_ns = now_ns
         state = self.session.state
         if state in _INACTIVE:
             return
-        ours = (state in _DIALS, health.source > self._identity.source)
-        theirs = (health.state in _DIALS, self._identity.source > health.source)
+        ours = (state in _DIALS, heard.source > self._identity.source)
+        theirs = (heard.state in _DIALS, self._identity.source > heard.source)
         if theirs > ours:
             self._stand_by(now_ns)
 
@@ -211,9 +199,8 @@ class Core:
         count = len(self.symbols.standings)
         if count:
             times.append(now_ns + (BUSY_TICK_NS if count > 100 else TICK_NS))
-        for at_ns in (self.session.next_ns(self._board.last_byte_ns), self.reconciler.next_ns()):
-            if at_ns is not None:
-                times.append(at_ns)
+        deadlines = (self.session.next_ns(self._board.last_byte_ns), self.reconciler.next_ns())
+        times += [at_ns for at_ns in deadlines if at_ns is not None]
         expiry_ns = self.demand.next_expiry_ns()
         if expiry_ns is not None:
             times.append(now_ns + max(0, expiry_ns - self._lease_clock.now_ns))
@@ -308,17 +295,17 @@ class Core:
         if slot.frame and slot.connection == self.session.connection:
             self.on_quote(symbol, now_ns)
 
-    def _on_status(self, status: UpstreamStatus, now_ns: int) -> None:
-        code = HALT_CODES.get(status.sc)
-        state = self.symbols.state(status.S)
+    def _on_status(self, record: UpstreamStatus, now_ns: int) -> None:
+        code = HALT_CODES.get(record.sc)
+        state = self.symbols.state(record.S)
         if code is None or state is None or state in _UNTRADED:
             return
         if not code.halted:
             if state is SymbolState.HALTED:
-                self._resume(status.S, now_ns)
+                self._resume(record.S, now_ns)
         else:
-            self._board.want(status.S).watch_trade = True
-            self.symbols.move(status.S, SymbolState.HALTED, Cause.PAUSE if code.paused else Cause.HALT, now_ns)
+            self._board.want(record.S).watch_trade = True
+            self.symbols.move(record.S, SymbolState.HALTED, Cause.PAUSE if code.paused else Cause.HALT, now_ns)
 
     def _resume(self, symbol: str, now_ns: int) -> None:
         """Trading goes on; a price is there with the next quote, since the held one is from before or from within."""
@@ -338,89 +325,20 @@ class Core:
 
     # what is published
 
-    def _acknowledge(self, request: SymbolsRequested, answer: Answer) -> None:
-        rows: list[AckRow] = []
-        if answer.cause is Cause.DEMAND:
-            refused = set(answer.refused)
-            with_quotes = answer.first or request.snapshot
-            rows = [
-                _refusal(symbol) if symbol in refused else self._row(symbol, with_quotes or symbol in answer.added)
-                for symbol in dict.fromkeys(request.symbols)
-            ]
-        parts = max(1, -(-len(rows) // ROWS_PER_PART))
-        for part in range(parts):
-            self._commands.append(
-                Publish(
-                    SymbolsAcknowledged(
-                        client=request.client,
-                        request_id=request.request_id,
-                        results=tuple(rows[part * ROWS_PER_PART : (part + 1) * ROWS_PER_PART]),
-                        cause=answer.cause,
-                        lease_ms=answer.lease_ms,
-                        part=part + 1,
-                        parts=parts,
-                    )
-                )
-            )
-
-    def _row(self, symbol: str, with_quote: bool) -> AckRow:
-        standing, slot = self.symbols.standings.get(symbol), self._board.slots.get(symbol)
-        payload, seq, _ = slot.last_quote() if slot else (None, 0, None)
-        if standing is None:
-            return AckRow(symbol, SymbolState.RELEASED, Cause.NO_DEMAND, None, 0)
-        return AckRow(symbol, standing.state, standing.cause, payload if with_quote else None, seq)
-
     def _publish_status(self, standing: Standing) -> None:
-        slot = self._board.slots.get(standing.symbol)
-        _, seq, published_ns = slot.last_quote() if slot else (None, 0, None)
-        self._commands.append(
-            Publish(
-                SymbolStatus(
-                    symbol=standing.symbol,
-                    state=standing.state,
-                    cause=standing.cause,
-                    since_ns=to_utc_ns(standing.since_ns),
-                    clients=self.demand.claims(standing.symbol, self._lease_clock.now_ns),
-                    last_quote_ns=published_ns,
-                    last_quote_seq=seq,
-                )
-            )
-        )
+        claims = self.demand.claims(standing.symbol, self._lease_clock.now_ns)
+        self._commands.append(Publish(status(standing, claims, self._board)))
 
     def _publish_health(self, now_ns: int) -> None:
         self._health_ns = now_ns
-        session, up = self.session, self.session.state in UP
-        self._commands.append(
-            Publish(
-                ConnectionHealth(
-                    node=self._identity.node,
-                    feed=self._identity.feed,
-                    state=session.state,
-                    cause=session.cause,
-                    detail=session.detail,
-                    since_ns=to_utc_ns(session.since_ns),
-                    connection=session.connection,
-                    attempt=session.attempt,
-                    next_retry_ns=_utc(session.next_retry_ns),
-                    last_frame_ns=_utc(self._board.last_byte_ns or None),
-                    desired=len(self.demand.wishes),
-                    acknowledged=self._acknowledged if up else 0,
-                    live=self.symbols.live_count() if up else 0,
-                    gap_start_ns=_utc(session.gap.start_ns),
-                    gap_end_ns=_utc(session.gap.end_ns),
-                    lag_ns=self._board.lag_ns if up else None,
-                )
-            )
+        up = self.session.state in UP
+        counts = Counts(
+            desired=len(self.demand.wishes),
+            acknowledged=self._acknowledged if up else 0,
+            live=self.symbols.live_count() if up else 0,
         )
+        self._commands.append(Publish(health(self._identity, self.session, counts, self._board)))
 
 
 _TICKS = (SymbolState.PENDING, SymbolState.QUIET, SymbolState.STALE)
 _UNTRADED = (SymbolState.REFUSED, SymbolState.EVICTED)
-
-
-def _refusal(symbol: str) -> AckRow:
-    return AckRow(symbol, SymbolState.REFUSED, Cause.BAD_SYMBOL, None, 0)
-
-
-def _utc(boot_ns: int | None) -> int | None:
-    return None if boot_ns is None else to_utc_ns(boot_ns)

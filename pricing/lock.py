@@ -11,7 +11,7 @@ from bus.errors import ConfigError
 
 
 class AccountLock:
-    """The lock on (feed, key). The file's name holds a hash, never the key. Raises ConfigError when it cannot be made."""
+    """The lock on (feed, key); the file's name holds a hash, never the key. Raises ConfigError if it cannot be made."""
 
     def __init__(self, folder: Path, feed: str, key: str) -> None:
         digest = hashlib.sha256(f"{feed}\0{key}".encode()).hexdigest()[:16]

@@ -18,8 +18,9 @@ from bus.events import ConnectionHealth, Counters, Event, SymbolsRequested
 from bus.sequence import Stamper, source_name
 from bus.transport.sockets import Role, make
 from bus.transport.waker import Waker
+from pricing.announcements import Identity
 from pricing.board import Board
-from pricing.core import Core, Identity, Publish, Say
+from pricing.core import Core, Publish, Say
 from pricing.lock import AccountLock
 from pricing.messages import UpstreamCodec
 from pricing.session import Order

@@ -2,7 +2,8 @@
 
 Rules: a pair that is not in the table is an error, never ignored. `streaming` is entered only by the upstream's answer
 to our first subscribe. Every waiting state has a deadline. Nothing here reads a clock, a socket or a random number;
-what should happen is returned as commands. `pricing/README.md` shows the table as a picture, and a test compares them.
+what should happen is handed out as orders. Pure. `pricing/README.md` shows the table as a picture, and a test compares
+the two.
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ with a rate it sends that many quotes a second, evenly, each with its time of se
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import socket
 import struct
@@ -67,16 +68,15 @@ def serve(connection: socket.socket, quotes: int, per_frame: int, rate: float) -
         answer(connection, read_message(reader), subscribed)
     # The statuses' subscription, if the client sends one, is answered too, or it would take the line for dead.
     connection.settimeout(0.5)
-    try:
+    with contextlib.suppress(TimeoutError):
         answer(connection, read_message(reader), subscribed)
-    except TimeoutError:
-        pass
     connection.settimeout(60)
     if rate:
         paced(connection, quotes, rate)
     else:
         data = b"".join(
-            frame([quote(number * per_frame + offset) for offset in range(per_frame)]) for number in range(PREPARED_FRAMES)
+            frame([quote(first + offset) for offset in range(per_frame)])
+            for first in range(0, PREPARED_FRAMES * per_frame, per_frame)
         )
         for _ in range(-(-quotes // (PREPARED_FRAMES * per_frame))):
             connection.sendall(data)

@@ -9,7 +9,7 @@ import psutil
 
 from bus.clock import sleep_s
 from bus.events import ConnectionHealth, SymbolsAcknowledged
-from tests.support.programs import eventually
+from tests.support.programs import Program, eventually
 from tests.support.world import World
 
 IDLE_S = float(os.environ.get("QUOTEBUS_IDLE_S", "5"))
@@ -32,16 +32,31 @@ def test_idle_node_opens_no_connection_and_uses_no_core(world: World) -> None:
     assert len(process.net_connections()) <= 4, "sockets of the bus only"
 
 
+AUDITED_NODE = """
+import sys
+def hear(event, arguments):
+    if event in ("socket.getaddrinfo", "socket.gethostbyname", "socket.connect"):
+        print("AUDIT", event, arguments, flush=True)
+sys.addaudithook(hear)
+from pricing.__main__ import main
+sys.exit(main([]))
+"""
+
+
 def test_no_name_is_looked_up_before_demand(world: World) -> None:
     world.broker()
-    world.exchange()
-    node = world.node(PRICING_UPSTREAM_URL="wss://name.invalid/v2/iex")
+    world.environment["PRICING_UPSTREAM_URL"] = "wss://name.invalid/v2/iex"
+    node = Program("python", "-c", AUDITED_NODE, environment=world.environment)
+    world.programs.append(node)
+    node.line("idle until asked")
     log = world.log(b"health.")
-    log.health("idle")
-    client = world.client("asker")
-    client.request(["SPY"])
+    for _ in range(3):
+        log.health("idle", since=log.position())
+    assert not [line for line in node.lines if "AUDIT" in line]
+    world.client("asker").request(["SPY"])
     failed, _ = log.wait(ConnectionHealth, lambda health: health.state == "backing_off")
     assert failed.cause == "dns"
+    assert "name.invalid" in node.line("AUDIT socket.getaddrinfo")
 
 
 def test_empty_request_does_not_dial(world: World) -> None:

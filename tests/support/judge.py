@@ -21,8 +21,8 @@ AGE_BOUND_NS = 60_000_000_000
 def judge(log: EventLog, audit: Path, *, heard_all: bool = True) -> Counter[str]:
     """Judge every decision heard so far; how many of each action. AssertionError names the first bad one.
 
-    Where the broker was killed the log may have missed what a worker heard: with `heard_all` false a decision that names
-    an unknown message is counted as `unjudged` instead.
+    Where the broker was killed the log may have missed what a worker heard: with `heard_all` false a decision that
+    names an unknown message is counted as `unjudged` instead.
     """
     sent = _sent(audit)
     quotes = {(q.source, q.seq, q.symbol): q for q in log.all(Quote)}
@@ -92,7 +92,8 @@ def _check_line(
 
 def _sent(audit: Path) -> dict[tuple[str, int], tuple[float, float]]:
     sent: dict[tuple[str, int], tuple[float, float]] = {}
-    for line in audit.read_text().splitlines():
+    written, _, _ = audit.read_text().rpartition("\n")  # the last line may be under way
+    for line in written.splitlines():
         record = json.loads(line)
         if record.get("T") == "q":
             sent[record["symbol"], record["t_ns"]] = (record["bid"], record["ask"])

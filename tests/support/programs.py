@@ -99,7 +99,9 @@ class Program:
             self._changed.notify_all()
 
 
-def run(name: str, *arguments: str, environment: Mapping[str, str] | None = None, within_s: float = 20) -> tuple[int, str]:
+def run(
+    name: str, *arguments: str, environment: Mapping[str, str] | None = None, within_s: float = 20
+) -> tuple[int, str]:
     """Run a program to its end: exit status and everything it printed."""
     done = subprocess.run(
         [str(Path(sys.executable).parent / name), *arguments],

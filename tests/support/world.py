@@ -11,7 +11,7 @@ from pricing.simulator.control import SimulatorControl
 from tests.support.eventlog import EventLog
 from tests.support.programs import Program
 
-LOOPBACK = {name: "tcp://127.0.0.1:0" for name in ("BUS_PUBLISH_URL", "BUS_SUBSCRIBE_URL", "BUS_REQUEST_URL")}
+LOOPBACK = dict.fromkeys(("BUS_PUBLISH_URL", "BUS_SUBSCRIBE_URL", "BUS_REQUEST_URL"), "tcp://127.0.0.1:0")
 
 
 class World:

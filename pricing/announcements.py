@@ -1,0 +1,124 @@
+"""What the node says on the bus about requests, symbols and its connection: events built from the state. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bus.clock import to_utc_ns
+from bus.events import (
+    AckRow,
+    Cause,
+    Claim,
+    ConnectionHealth,
+    SymbolsAcknowledged,
+    SymbolsRequested,
+    SymbolState,
+    SymbolStatus,
+)
+from pricing.board import Board
+from pricing.demand import Answer
+from pricing.session import UP, Session
+from pricing.symbols import Standing, SymbolTable
+
+ROWS_PER_PART = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who this node is. `symbol_limit`: (symbol, channel) pairs the upstream allows, None for no limit."""
+
+    node: str
+    feed: str
+    source: str
+    symbol_limit: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How many symbols are wanted, sent by the upstream, and have a price on this connection."""
+
+    desired: int
+    acknowledged: int
+    live: int
+
+
+def acknowledgements(
+    request: SymbolsRequested, answer: Answer, symbols: SymbolTable, board: Board
+) -> list[SymbolsAcknowledged]:
+    """The one answer to a request, in parts of at most 1,000 rows, in the request's order.
+
+    Rows carry the held quote on the first answer to a (client, source), for added symbols, and when a snapshot was
+    asked for. A request that was not applied is answered without rows.
+    """
+    rows: list[AckRow] = []
+    if answer.cause is Cause.DEMAND:
+        refused = set(answer.refused)
+        all_quotes = answer.first or request.snapshot
+        rows = [
+            AckRow(symbol, SymbolState.REFUSED, Cause.BAD_SYMBOL, None, 0)
+            if symbol in refused
+            else _row(symbol, symbols, board, with_quote=all_quotes or symbol in answer.added)
+            for symbol in dict.fromkeys(request.symbols)
+        ]
+    parts = max(1, -(-len(rows) // ROWS_PER_PART))
+    return [
+        SymbolsAcknowledged(
+            client=request.client,
+            request_id=request.request_id,
+            results=tuple(rows[part * ROWS_PER_PART : (part + 1) * ROWS_PER_PART]),
+            cause=answer.cause,
+            lease_ms=answer.lease_ms,
+            part=part + 1,
+            parts=parts,
+        )
+        for part in range(parts)
+    ]
+
+
+def status(standing: Standing, claims: tuple[Claim, ...], board: Board) -> SymbolStatus:
+    """Where a symbol stands, and the number of its held quote."""
+    slot = board.slots.get(standing.symbol)
+    _, seq, published_ns = slot.last_quote() if slot else (None, 0, None)
+    return SymbolStatus(
+        symbol=standing.symbol,
+        state=standing.state,
+        cause=standing.cause,
+        since_ns=to_utc_ns(standing.since_ns),
+        clients=claims,
+        last_quote_ns=published_ns,
+        last_quote_seq=seq,
+    )
+
+
+def health(identity: Identity, session: Session, counts: Counts, board: Board) -> ConnectionHealth:
+    """Where the connection stands."""
+    return ConnectionHealth(
+        node=identity.node,
+        feed=identity.feed,
+        state=session.state,
+        cause=session.cause,
+        detail=session.detail,
+        since_ns=to_utc_ns(session.since_ns),
+        connection=session.connection,
+        attempt=session.attempt,
+        next_retry_ns=_utc(session.next_retry_ns),
+        last_frame_ns=_utc(board.last_byte_ns or None),
+        desired=counts.desired,
+        acknowledged=counts.acknowledged,
+        live=counts.live,
+        gap_start_ns=_utc(session.gap.start_ns),
+        gap_end_ns=_utc(session.gap.end_ns),
+        lag_ns=board.lag_ns if session.state in UP else None,
+    )
+
+
+def _row(symbol: str, symbols: SymbolTable, board: Board, *, with_quote: bool) -> AckRow:
+    standing, slot = symbols.standings.get(symbol), board.slots.get(symbol)
+    if standing is None:
+        return AckRow(symbol, SymbolState.RELEASED, Cause.NO_DEMAND, None, 0)
+    payload, seq, _ = slot.last_quote() if slot else (None, 0, None)
+    return AckRow(symbol, standing.state, standing.cause, payload if with_quote else None, seq)
+
+
+def _utc(boot_ns: int | None) -> int | None:
+    return None if boot_ns is None else to_utc_ns(boot_ns)

@@ -1,0 +1,116 @@
+"""What the repository says of itself is true: README, compose file, pins, changelog."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from bus import BusClient
+from bus.cli import VERBS
+from bus.events import ConnectionHealth, Quote
+from bus.settings import BusSettings
+from execution_adapter.settings import ExecutionSettings
+from pricing.settings import PricingSettings
+from pricing.simulator.settings import SimulatorSettings
+from tests.support.programs import run
+
+ROOT = Path(__file__).resolve().parents[1]
+README = (ROOT / "README.md").read_text()
+PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+
+
+def variables() -> set[str]:
+    ours = (BusSettings, PricingSettings, ExecutionSettings)
+    names = {name.upper() for settings in ours for name in settings.model_fields}
+    return names | {f"SIMULATOR_{name.upper()}" for name in SimulatorSettings.model_fields}
+
+
+def test_readme_offers_two_commands_that_the_makefile_has() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    commands = re.findall(r"^\$ make (\w+)", README, re.MULTILINE)
+    assert commands[:2] == ["up", "test"]
+    for command in {*commands, *re.findall(r"`make (\w+)", README)}:
+        assert re.search(rf"^{command}:", makefile, re.MULTILINE), command
+
+
+def test_readme_names_only_methods_that_exist() -> None:
+    for method in re.findall(r"\bbus\.(\w+)", README.partition("## How it is built")[0]):
+        assert hasattr(BusClient, method), method
+    for field in re.findall(r"last_quote\(s\)\.(\w+)", README):
+        assert hasattr(Quote, field), field
+
+
+def test_readme_example_runs_as_it_stands() -> None:
+    """Compiled and checked name by name; the scenarios run the same calls on the real programs."""
+    [example] = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    compile(example, "README.md", "exec")
+    assert example.count("\n") <= 11
+
+
+def test_readme_has_a_sentence_for_each_dependency() -> None:
+    for requirement in (*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["alpaca"]):
+        package = re.split(r"[><=]", requirement)[0]
+        assert re.search(rf"^\| {package} \| .{{20,}} \|$", README, re.MULTILINE), package
+
+
+def test_readme_links_lead_somewhere() -> None:
+    for readme in [*ROOT.glob("*.md"), *ROOT.glob("*/README.md"), *ROOT.glob("*/*/README.md")]:
+        for link in re.findall(r"\]\(([^)#:]+)\)", readme.read_text()):
+            assert (readme.parent / link).exists(), f"{readme.name}: {link}"
+
+
+def test_changelog_has_this_version() -> None:
+    assert f"## {PROJECT['version']}" in (ROOT / "CHANGELOG.md").read_text()
+
+
+@pytest.mark.parametrize("service", COMPOSE["services"])
+def test_compose_names_real_programs_and_settings(service: str) -> None:
+    definition = COMPOSE["services"][service]
+    program, *verb = definition["command"]
+    assert program in PROJECT["scripts"]
+    if program == "quotebus":
+        assert verb[0] in VERBS
+    for variable in definition.get("environment", {}):
+        assert variable in variables(), variable
+    if service != "broker":
+        assert definition["network_mode"] == "service:broker", "loopback must stay loopback"
+
+
+def test_compose_starts_what_up_starts() -> None:
+    started = {definition["command"][0] for definition in COMPOSE["services"].values()}
+    assert started == {"quotebus", "exchange-simulator", "pricing-node", "execution-worker"}
+
+
+def test_example_environment_names_real_settings() -> None:
+    for variable in re.findall(r"^#?([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE):
+        assert variable in variables() | {"APCA_API_KEY_ID", "APCA_API_SECRET_KEY"}, variable
+
+
+@pytest.mark.parametrize("pins", ["requirements.txt", "requirements-dev.txt"])
+def test_pins_are_exact_and_hashed(pins: str) -> None:
+    text = (ROOT / pins).read_text()
+    entries = re.findall(r"^([a-z0-9][\w.-]*)(==\S+)? ?.*?\\?$", text, re.MULTILINE)
+    assert entries
+    for package, version in entries:
+        assert version, package
+    assert text.count("--hash=sha256:") >= len(entries)
+    for requirement in PROJECT["dependencies"]:
+        assert re.split(r"[><=]", requirement)[0] in {package for package, _ in entries}
+
+
+@pytest.mark.parametrize("program", [*PROJECT["scripts"]])
+def test_every_program_explains_itself(program: str) -> None:
+    arguments = ["--help"]
+    status, printed = run(program, *arguments)
+    assert status == 0
+    assert "usage:" in printed
+
+
+def test_health_has_every_field_the_client_shows() -> None:
+    assert {"state", "cause", "since_ns", "next_retry_ns"} <= set(ConnectionHealth.__struct_fields__)
