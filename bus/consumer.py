@@ -55,6 +55,7 @@ class Consumer:
         )
         self.first_unknown_version: str | None = None
         self._quote_topics: dict[bytes, str] = {}
+        self._topics = self._topics_of(self.interest.wish)
         self._jitter_ns = int(jitter * RE_ASK_JITTER_NS)
         self._health_heard_ns: int | None = None
         self._health_went = False
@@ -62,16 +63,18 @@ class Consumer:
 
     # what to hear
 
-    def topics(self) -> set[bytes]:
-        """Every subscription the current wish needs, the acknowledgement's apart."""
-        wish = self.interest.wish
+    def topics(self) -> frozenset[bytes]:
+        """Every subscription the current wish needs, the acknowledgement's apart; the same object until that changes."""
+        return self._topics
+
+    def _topics_of(self, wish: Wish) -> frozenset[bytes]:
         wanted = {b"health."}
         for symbol in wish.symbols:
             wanted.add(topics.prefix(topics.quote(symbol)))
             wanted.add(topics.prefix(topics.status(symbol)))
             if "trades" in wish.channels:
                 wanted.add(topics.prefix(topics.trade(symbol)))
-        return wanted
+        return frozenset(wanted)
 
     def ack_topic(self) -> bytes:
         return topics.prefix(topics.acknowledged(self.interest.client))
@@ -82,6 +85,7 @@ class Consumer:
         """Replace the complete wish; the book forgets what is no longer wanted."""
         wish = self.interest.wants(symbols, channels, priority, now_ns)
         self.book.keep_only(wish.symbols)
+        self._topics = self._topics_of(wish)
         former, self._quote_topics = self._quote_topics, {topics.prefix(topics.quote(s)): s for s in wish.symbols}
         for topic in former.keys() - self._quote_topics.keys():
             self.tracker.forget(topic)

@@ -18,6 +18,7 @@ class Slot:
         "doubled_mid",
         "exchange_ns",
         "frame",
+        "halted_ns",
         "quote_prefix",
         "quote_seq",
         "received_ns",
@@ -35,6 +36,7 @@ class Slot:
         self.quote_seq = 0
         self.trade_seq = 0
         self.watch_trade = False
+        self.halted_ns = 0
         self.forget()
 
     def forget(self) -> None:

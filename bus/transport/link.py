@@ -6,6 +6,7 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable
+from weakref import WeakSet
 
 import zmq
 
@@ -37,9 +38,10 @@ class Link:
         self._closing = False
         self._drain_wanted = self._drain_done = 0
         self._outbox: deque[Event] = deque()
-        self._quote_feeds: list[Feed[Quote]] = []
-        self._trade_feeds: list[Feed[Trade]] = []
-        self._subscribed: set[bytes] = set()
+        # Weak: a feed that nobody iterates any more is gone, and takes nothing.
+        self._quote_feeds: WeakSet[Feed[Quote]] = WeakSet()
+        self._trade_feeds: WeakSet[Feed[Trade]] = WeakSet()
+        self._subscribed: frozenset[bytes] = frozenset()
         self._coverage = Coverage()
         self._send_after_ns = 0
         self._dropped = 0
@@ -84,12 +86,12 @@ class Link:
 
     def quote_feed(self, feed: Feed[Quote]) -> Feed[Quote]:
         with self.lock:
-            self._quote_feeds.append(feed)
+            self._quote_feeds.add(feed)
         return feed
 
     def trade_feed(self, feed: Feed[Trade]) -> Feed[Trade]:
         with self.lock:
-            self._trade_feeds.append(feed)
+            self._trade_feeds.add(feed)
         return feed
 
     def counters(self) -> dict[str, int]:
@@ -184,7 +186,7 @@ class Link:
     def _subscribe(self, subscriber: zmq.Socket[bytes]) -> None:
         """Bring the subscriptions in line with the wish; the answer's topic last, so that it proves all others."""
         wanted = self._consumer.topics()
-        if wanted == self._subscribed:
+        if wanted is self._subscribed:
             return
         ack_topic = self._consumer.ack_topic()
         for topic in self._subscribed - wanted:
@@ -234,6 +236,9 @@ class Link:
                 requester.send(frame, zmq.NOBLOCK)
             except zmq.Again:
                 self._dropped += 1
+                continue
+            if not self._coverage.covers(frame):
+                self._dropped += 1  # no broker hears it: a request will be repeated, anything else is gone
 
     def _each_second(self) -> None:
         with self.lock:

@@ -7,6 +7,7 @@ When this thread hangs, health stops with it, which is what health is for.
 
 from __future__ import annotations
 
+import contextlib
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ from pricing.messages import (
     UnreadableFrame,
     UpstreamCodec,
     UpstreamQuote,
+    UpstreamStatus,
     UpstreamTrade,
 )
 from pricing.quality import Sides, judge, sane_trade
@@ -189,6 +191,8 @@ class HotPath:
                 elif type(record) is Correction or type(record) is CancelError:
                     self.counters["corrections"] += 1
                 else:
+                    if type(record) is UpstreamStatus:
+                        self._note_status(record)
                     self._report(record)
             if len(ticks) >= PIECE:
                 self._send(ticks, at_ns)
@@ -210,10 +214,17 @@ class HotPath:
         if exchange_ns < 0 or not sane_trade(trade.p, trade.s):
             self.counters["bad_data"] += 1
             return
-        if slot.watch_trade:
+        if slot.watch_trade and exchange_ns > slot.halted_ns:
             slot.watch_trade = False
             self._report(Ticked("trade", slot.symbol))
         ticks.append((slot, trade, None, exchange_ns, received_ns))
+
+    def _note_status(self, status: UpstreamStatus) -> None:
+        """When the status was given: only a trade after a halt shows that the halt is over."""
+        slot = self._board.slots.get(status.S)
+        if slot is not None:
+            with contextlib.suppress(ValueError):
+                slot.halted_ns = self._codec.time_ns(status.t)
 
     def _send(self, ticks: list[Tick], at_ns: int) -> None:
         if not ticks:
