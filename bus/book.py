@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from math import inf
 
 from bus import codec
 from bus.clock import NS_PER_S
@@ -57,6 +58,9 @@ class Unusable(StrEnum):
 
 
 _FLAG_REASONS = [(flag, Unusable[flag.name or ""]) for flag in Flag]
+_KNOWN_FLAGS = sum(Flag)
+_FOREVER_NS = 2**62
+_WAITING = (ConnectionState.STANDBY, ConnectionState.STOPPED)
 
 
 class HaltKnowledge(StrEnum):
@@ -123,8 +127,8 @@ class Book:
         if health.node.endswith(".orders"):
             return False
         former = self.health
-        if former is not None and former.source != health.source and health.state == ConnectionState.STANDBY:
-            return False  # a node in waiting says nothing about the active one's line
+        if former is not None and former.source != health.source and health.state in _WAITING:
+            return False  # a node in waiting, or one that was, says nothing about the active one's line
         self.health = health
         return former is None or former.source != health.source
 
@@ -176,7 +180,8 @@ class Book:
 
     def age_ns(self, event: Event, now_ns: int) -> int:
         """How long ago a message was published, as our own clock sees it; late delivery counts as age."""
-        return now_ns - event.published_ns - self._smallest_delay_ns.get(event.source, 0)
+        smallest = self._smallest_delay_ns.get(event.source)
+        return _FOREVER_NS if smallest is None else now_ns - event.published_ns - smallest
 
     def streaming(self, now_ns: int) -> bool:
         """Whether the line is proven up and its health was heard within three seconds."""
@@ -235,6 +240,8 @@ class Book:
             for flag, reason in _FLAG_REASONS:
                 if quote.flags & flag:
                     yield reason
+            if quote.flags & ~_KNOWN_FLAGS and not quote.flags & Flag.SUSPICIOUS:
+                yield Unusable.SUSPICIOUS  # a flag of a newer publisher
         if not _two_sided(quote) and not quote.flags & Flag.ONE_SIDED:
             yield Unusable.ONE_SIDED
         if age_ns > self.max_age_ns:
@@ -249,5 +256,7 @@ class Book:
 
 
 def _two_sided(quote: Quote) -> bool:
-    """Both prices there and in order; written so that a NaN, which no comparison accepts, fails."""
-    return quote.bid_price is not None and quote.ask_price is not None and 0 < quote.bid_price <= quote.ask_price
+    """Both prices there, finite and in order; written so that a NaN, which no comparison accepts, fails."""
+    if quote.bid_price is None or quote.ask_price is None:
+        return False
+    return 0 < quote.bid_price <= quote.ask_price < inf

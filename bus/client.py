@@ -16,7 +16,17 @@ from typing import Self
 from bus.book import MAX_AGE_NS, Unusable, Verdict
 from bus.clock import now_ns, seconds
 from bus.consumer import Consumer
-from bus.events import CHANNELS, ConnectionHealth, Event, Quote, Trade
+from bus.events import (
+    CHANNELS,
+    MAX_SYMBOLS,
+    ConnectionHealth,
+    Counters,
+    ExecutionDecision,
+    Quote,
+    RecorderHealth,
+    Trade,
+    TradeIntent,
+)
 from bus.feed import Feed
 from bus.interest import DEFAULT_TTL_MS, SymbolResult
 from bus.sequence import source_name
@@ -79,13 +89,13 @@ class BusClient:
 
     def request(
         self,
-        symbols: Iterable[str],
+        symbols: Iterable[str] | str,
         *,
         channels: Iterable[str] = ("quotes",),
         priority: int = 0,
         wait_s: float = 0,
     ) -> dict[str, SymbolResult]:
-        """Make `symbols` the complete wish of this client and return what is known of each.
+        """Make `symbols` (or one) the complete wish of this client and return what is known of each.
 
         Waits up to `wait_s` until every symbol has a price or an answer that will not change by waiting. A symbol that
         cannot be asked for is refused by name (`bad_symbol`), the others go on. Raises ValueError for bad arguments.
@@ -97,10 +107,10 @@ class BusClient:
             raise ValueError("priority must be within -128..127")
         with self._asking:
             self._channels, self._priority = wanted_channels, priority
-            return self._ask(list(symbols), wait_s)
+            return self._ask([symbols] if isinstance(symbols, str) else list(symbols), wait_s)
 
     def add(self, symbols: Iterable[str] | str, *, wait_s: float = 0) -> dict[str, SymbolResult]:
-        """Add symbols (or one) to the wish; what was asked before stays."""
+        """Add symbols (or one) to the wish; what was asked before stays. Raises ValueError beyond the bound."""
         with self._asking:
             return self._ask([*self.symbols, *([symbols] if isinstance(symbols, str) else symbols)], wait_s)
 
@@ -191,11 +201,15 @@ class BusClient:
         """Messages received, undecodable, lost and so on since the start."""
         return self._link.counters()
 
-    def publish(self, event: Event) -> bool:
-        """Send one of the admitted kinds (decision, intent, counters, recorder); False when it had to be dropped."""
+    def publish(self, event: ExecutionDecision | TradeIntent | Counters | RecorderHealth) -> bool:
+        """Send an event; False when it had to be dropped. Raises ValueError for one that cannot be sent at all."""
+        if not isinstance(event, (ExecutionDecision, TradeIntent, Counters, RecorderHealth)):
+            raise ValueError(f"not for a client to publish: {type(event).__name__}")
         return self._link.publish(event)
 
     def _ask(self, symbols: list[str], wait_s: float) -> dict[str, SymbolResult]:
+        if len({symbol.strip().upper() for symbol in symbols}) > MAX_SYMBOLS:
+            raise ValueError(f"at most {MAX_SYMBOLS} symbols")
         with self._link.lock:
             self._consumer.want(symbols, self._channels, self._priority, now_ns())
         self._link.wake()

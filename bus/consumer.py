@@ -36,6 +36,8 @@ class Heard:
     quotes: list[Quote] = field(default_factory=list)
     trades: list[Trade] = field(default_factory=list)
     news: bool = False
+    held: int = 0
+    """How many of the quotes came within an answer."""
 
 
 class Consumer:
@@ -64,7 +66,7 @@ class Consumer:
     # what to hear
 
     def topics(self) -> frozenset[bytes]:
-        """Every subscription the current wish needs, the acknowledgement's apart; the same object until that changes."""
+        """Every subscription the current wish needs, the acknowledgement's apart; one object until that changes."""
         return self._topics
 
     def _topics_of(self, wish: Wish) -> frozenset[bytes]:
@@ -85,10 +87,9 @@ class Consumer:
         """Replace the complete wish; the book forgets what is no longer wanted."""
         wish = self.interest.wants(symbols, channels, priority, now_ns)
         self.book.keep_only(wish.symbols)
-        self._topics = self._topics_of(wish)
-        former, self._quote_topics = self._quote_topics, {topics.prefix(topics.quote(s)): s for s in wish.symbols}
-        for topic in former.keys() - self._quote_topics.keys():
-            self.tracker.forget(topic)
+        former, self._topics = self._topics, self._topics_of(wish)
+        self._quote_topics = {topics.prefix(topics.quote(s)): s for s in wish.symbols}
+        self.tracker.forget(former - self._topics)
         return wish
 
     def due(self, now_ns: int, utc_ns: int) -> bytes | None:
@@ -137,6 +138,7 @@ class Consumer:
         heard = Heard()
         quotes, book, observe, quote_topics = heard.quotes, self.book, self.tracker.observe, self._quote_topics
         decode_quote, on_quote = codec.decode_quote, book.on_quote
+        newest: Quote | None = None
         for frame in frames:
             end = frame.find(b"\0") + 1
             topic = frame[:end]
@@ -156,10 +158,11 @@ class Consumer:
             observe(source, topic, quote.seq)
             on_quote(quote)
             quotes.append(quote)
-        if quotes:
+            newest = quote
+        if newest is not None:
             # Of messages taken at one instant, the last published was the least delayed.
-            book.on_message(quotes[-1], received_ns)
-        self.counters["received"] += len(quotes)
+            book.on_message(newest, received_ns)
+        self.counters["received"] += len(quotes) - heard.held
         return heard
 
     def _receive_other(self, frame: bytes, topic: bytes, received_ns: int, heard: Heard) -> None:
@@ -175,7 +178,9 @@ class Consumer:
         book.on_message(event, received_ns)
         if type(event) is SymbolsAcknowledged:
             heard.news = True
-            heard.quotes += self._acknowledge(event, received_ns)
+            held = self._acknowledge(event, received_ns)
+            heard.held += len(held)
+            heard.quotes += held
             return
         self.tracker.observe(event.source, topic, event.seq)
         if type(event) is ConnectionHealth:

@@ -315,5 +315,7 @@ class Payload(Struct, array_like=True, frozen=True):
     published_ns: int
 
 
+MAX_SYMBOLS = 10_000
+"""What one request may hold."""
 CHANNELS = ("quotes", "trades")
 """What a request may ask for; trading statuses of its symbols always come along."""

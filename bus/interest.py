@@ -17,6 +17,8 @@ DEFAULT_TTL_MS = 15_000
 SETTLED = frozenset({SymbolState.LIVE, SymbolState.QUIET, SymbolState.HALTED, SymbolState.REFUSED, SymbolState.EVICTED})
 """States after which waiting longer for a symbol is of no use."""
 
+_REFUSED = (Cause.BAD_REQUEST, Cause.TOO_MANY)
+
 
 @dataclass(frozen=True, slots=True)
 class SymbolResult:
@@ -138,8 +140,13 @@ class Interest:
             return False
         self._answered = self.acknowledged = True
         self._snapshot = False
+        if ack.cause in _REFUSED:
+            self.results = {
+                symbol: SymbolResult(symbol, SymbolState.REFUSED, ack.cause, acknowledged=True)
+                for symbol in self.wish.symbols
+            }
         self.lease_ms = ack.lease_ms
-        lease_ns = ack.lease_ms * NS_PER_MS
+        lease_ns = (ack.lease_ms if ack.lease_ms > 0 else self.ttl_ms) * NS_PER_MS
         self._next_ns = now_ns + lease_ns // 3 if self.wish.symbols else None
         self._lease_until_ns = now_ns + lease_ns if self.wish.symbols else None
         return True

@@ -15,5 +15,5 @@ class _Utc(logging.Formatter):
 def setup(level: int = logging.INFO) -> None:
     """Configure the root logger of a program's process."""
     handler = logging.StreamHandler()
-    handler.setFormatter(_Utc("%(asctime)s.%(msecs)03dZ %(name)s %(message)s", datefmt="%H:%M:%S"))
+    handler.setFormatter(_Utc("%(asctime)s.%(msecs)03dZ %(message)s", datefmt="%H:%M:%S"))
     logging.basicConfig(level=level, handlers=[handler], force=True)

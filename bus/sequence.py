@@ -6,6 +6,7 @@ Pure: the source's random part and the time are arguments.
 
 from __future__ import annotations
 
+from collections.abc import Set
 from typing import TypeVar
 
 import msgspec
@@ -14,8 +15,9 @@ from bus import codec, topics
 from bus.events import Event
 
 EventT = TypeVar("EventT", bound=Event)
-MAX_FORMER = 100_000
-"""Readers forget the oldest other source of a topic beyond this, so that made-up sources cannot fill memory."""
+MAX_TOPICS = 100_000
+"""Readers forget the oldest topic beyond this, and the oldest other source of one, so that made-up names cannot fill
+memory."""
 
 
 def source_name(program: str, entropy: int) -> str:
@@ -32,15 +34,22 @@ class Stamper:
 
     def stamp(self, event: EventT, published_ns: int) -> EventT:
         """The event with its envelope filled; takes the next number of its topic."""
+        counter, stamped = self._number(event, published_ns)
+        self._last[counter] = stamped.seq
+        return stamped
+
+    def frame(self, event: Event, published_ns: int) -> bytes:
+        """`stamp`, then encode. Raises MessageTooLarge or, for what is no topic, ValueError, and takes no number."""
+        counter, stamped = self._number(event, published_ns)
+        frame = codec.encode(stamped)
+        self._last[counter] = stamped.seq
+        return frame
+
+    def _number(self, event: EventT, published_ns: int) -> tuple[str, EventT]:
         event = msgspec.structs.replace(event, source=self.source, published_ns=published_ns)
         topic = codec.topic_of(event)
         counter = topics.ACKNOWLEDGED if topic.startswith(topics.ACKNOWLEDGED) else topic
-        self._last[counter] = seq = self._last.get(counter, 0) + 1
-        return msgspec.structs.replace(event, seq=seq)
-
-    def frame(self, event: Event, published_ns: int) -> bytes:
-        """`stamp`, then encode. Raises MessageTooLarge."""
-        return codec.encode(self.stamp(event, published_ns))
+        return counter, msgspec.structs.replace(event, seq=self._last.get(counter, 0) + 1)
 
 
 class SequenceTracker:
@@ -59,6 +68,8 @@ class SequenceTracker:
             last = newest[1]
         elif newest is None:
             last = None
+            if len(self._newest) >= MAX_TOPICS:
+                del self._newest[next(iter(self._newest))]
         else:  # a topic that several sources share, or whose source started anew
             last = self._former.pop((source, topic), None)
             self._remember((newest[0], topic), newest[1])
@@ -73,13 +84,14 @@ class SequenceTracker:
         self.lost += seq - last - 1
         return seq - last - 1
 
-    def forget(self, topic: bytes) -> None:
-        """Drop what is known of a topic that is no longer subscribed to: its next message is no gap."""
-        self._newest.pop(topic, None)
-        for key in [key for key in self._former if key[1] == topic]:
+    def forget(self, gone: Set[bytes]) -> None:
+        """Drop what is known of topics that are no longer subscribed to: their next messages are no gap."""
+        for topic in gone:
+            self._newest.pop(topic, None)
+        for key in [key for key in self._former if key[1] in gone]:
             del self._former[key]
 
     def _remember(self, key: tuple[str, bytes], seq: int) -> None:
-        if len(self._former) >= MAX_FORMER:
+        if len(self._former) >= MAX_TOPICS:
             del self._former[next(iter(self._former))]
         self._former[key] = seq

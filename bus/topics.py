@@ -29,7 +29,7 @@ def is_symbol(text: str) -> bool:
 def symbol(text: str) -> str:
     """The symbol in its one spelling, upper case. Raises BadSymbol."""
     upper = text.strip().upper()
-    if not is_symbol(upper):
+    if not text.isascii() or not is_symbol(upper):  # a long s would become an S
         raise BadSymbol(text)
     return upper
 

@@ -17,6 +17,7 @@ class Slot:
         "connection",
         "doubled_mid",
         "exchange_ns",
+        "exchange_ns_of",
         "frame",
         "halted_ns",
         "quote_prefix",
@@ -44,6 +45,7 @@ class Slot:
         self.frame = b""
         self.connection = 0
         self.exchange_ns = 0
+        self.exchange_ns_of = 0
         self.received_ns = 0
         self.doubled_mid = 0.0
         self.conflated = 0
@@ -76,6 +78,7 @@ class Board:
         slot = self.slots.get(symbol)
         if slot is None:
             slot = self._retired.pop(symbol, None) or Slot(symbol)
+            slot.forget()  # the hot thread may have been in the middle of a quote when the slot was retired
             self.slots[symbol] = slot
         return slot
 

@@ -129,7 +129,8 @@ class Core:
 
     def on_dial_failed(self, cause: Cause, for_operator: bool, detail: str, now_ns: int) -> None:
         """The attempt brought no socket; `detail` is for people and holds no secret."""
-        self.session.failed(cause, now_ns, for_operator=for_operator, detail=detail)
+        if not self.session.abandoned:
+            self.session.failed(cause, now_ns, for_operator=for_operator, detail=detail)
         self.session.dial_ended(now_ns)
 
     def on_closed(self, cause: Cause | None, now_ns: int) -> None:
@@ -199,7 +200,8 @@ class Core:
         count = len(self.symbols.standings)
         if count:
             times.append(now_ns + (BUSY_TICK_NS if count > 100 else TICK_NS))
-        deadlines = (self.session.next_ns(self._board.last_byte_ns), self.reconciler.next_ns())
+        asks_ns = self.reconciler.next_ns() if self.session.state in _ASKING else None
+        deadlines = (self.session.next_ns(self._board.last_byte_ns), asks_ns)
         times += [at_ns for at_ns in deadlines if at_ns is not None]
         expiry_ns = self.demand.next_expiry_ns()
         if expiry_ns is not None:
@@ -225,6 +227,8 @@ class Core:
 
     def _demand_changed(self, why_gone: Cause, now_ns: int) -> None:
         """Bring symbols, slots, the upstream set and the connection in line with the leases."""
+        if self.session.state is ConnectionState.IDLE:  # what the last connection taught may have changed
+            self._limit = self._identity.symbol_limit
         wishes = self.demand.wishes
         admitted = admit(wishes, self._limit)
         for symbol in [symbol for symbol in self.symbols.standings if symbol not in wishes]:
@@ -243,6 +247,11 @@ class Core:
         ranked = sorted(admitted.items(), key=lambda item: (-item[1].priority, item[1].order))
         self.reconciler.want({symbol: tuple(sorted(wish.channels)) for symbol, wish in ranked})
         self._acknowledged = self.reconciler.symbol_count()
+        for symbol in admitted:  # refused for a channel that nobody wants any more
+            if self.symbols.state(symbol) is SymbolState.REFUSED and not self.reconciler.gave_up(symbol):
+                self.symbols.move(symbol, SymbolState.PENDING, Cause.DEMAND, now_ns)
+                if self.reconciler.has_all(symbol):
+                    self._revive(symbol, now_ns)
         if admitted:
             self.session.demand(now_ns)
         else:
@@ -276,14 +285,15 @@ class Core:
         if first and (answered or not self.reconciler.pending()):
             self.session.answered(now_ns, detail=detail)
             for standing in list(self.symbols.standings.values()):
-                if standing.state not in (SymbolState.HALTED, SymbolState.EVICTED):
+                kept = standing.state in (SymbolState.HALTED, SymbolState.EVICTED)
+                if not kept and not self.reconciler.gave_up(standing.symbol):
                     self.symbols.move(standing.symbol, SymbolState.PENDING, Cause.NO_QUOTE_YET, now_ns)
         for symbol in outcome.acknowledged:
-            if self.symbols.state(symbol) is SymbolState.PENDING:
+            if self.symbols.state(symbol) in (SymbolState.PENDING, SymbolState.REFUSED):
                 self.symbols.move(symbol, SymbolState.PENDING, Cause.NO_QUOTE_YET, now_ns)
                 self._revive(symbol, now_ns)
         for symbol, cause in outcome.refused:
-            if self.symbols.state(symbol) is not None:
+            if self.symbols.state(symbol) not in (None, SymbolState.EVICTED):
                 self.symbols.move(symbol, SymbolState.REFUSED, cause, now_ns)
         self._acknowledged = self.reconciler.symbol_count()
         self.session.annotate(detail, now_ns)

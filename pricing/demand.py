@@ -112,9 +112,10 @@ class Demand:
             former_source, taken_over_ns = lease.former_source, lease.taken_over_ns
             if lease.source == request.source:
                 if request.seq <= lease.seq:
-                    return Answer(Cause.DEMAND, lease.ttl_ms, refused=refused)
-            elif request.published_ns <= lease.published_ns or (
-                former_source == request.source and lease_now_ns - taken_over_ns < lease.ttl_ms * NS_PER_MS
+                    return Answer(Cause.DEMAND, lease.ttl_ms if lease.symbols else 0, refused=refused)
+            elif lease.symbols and (
+                request.published_ns <= lease.published_ns
+                or (former_source == request.source and lease_now_ns - taken_over_ns < lease.ttl_ms * NS_PER_MS)
             ):
                 return Answer(Cause.CLIENT_CONFLICT)
             else:
@@ -194,7 +195,7 @@ class Demand:
             for symbol in old.symbols:
                 touched[symbol] = None
                 del self._claims[symbol][old.client]
-        if new and new.symbols:
+        if new:  # without symbols too: until it expires it tells an older request from a newer one
             self.leases[new.client] = new
             for symbol in new.symbols:
                 touched[symbol] = None

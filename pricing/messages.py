@@ -11,10 +11,10 @@ from __future__ import annotations
 import calendar
 import re
 import struct
-from typing import Any, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
 import msgspec
-from msgspec import Raw, Struct, field
+from msgspec import Meta, Raw, Struct, field
 
 from bus.clock import NS_PER_S
 
@@ -37,7 +37,7 @@ class UpstreamTrade(Struct, tag_field="T", tag="t", gc=False):
     t: Raw
     p: float
     s: float
-    i: int = 0
+    i: Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)] = 0
     x: str = ""
     c: tuple[str, ...] = ()
     z: str = ""
@@ -91,6 +91,7 @@ Record: TypeAlias = (
 _READ_TYPES = frozenset("qtscx") | {"success", "error", "subscription"}
 _ERRORS = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 _RFC3339 = re.compile(r'"?(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?Z"?\Z')
+_MAX_NS = 2**63 - 1
 _TIMESTAMP_64 = struct.Struct(">HQ").unpack
 _TIMESTAMP_96 = struct.Struct(">xxxIq").unpack
 
@@ -107,14 +108,15 @@ class UnreadableFrame(Exception):
 
 
 def msgpack_time_ns(raw: Raw) -> int:
-    """UTC nanoseconds of a MessagePack timestamp extension (32, 64 or 96 bit). Raises ValueError."""
+    """UTC nanoseconds of a MessagePack timestamp extension (32, 64 or 96 bit), 1970 to 2262. Raises ValueError."""
     try:
         head, value = _TIMESTAMP_64(raw)
     except struct.error:
         return _rare_msgpack_time_ns(bytes(raw))
-    if head != 0xD7FF:
+    at_ns: int = (value & 0x3_FFFF_FFFF) * NS_PER_S + (value >> 34)
+    if head != 0xD7FF or at_ns > _MAX_NS:
         raise ValueError("not a timestamp")
-    return (value & 0x3_FFFF_FFFF) * NS_PER_S + (value >> 34)  # type: ignore[no-any-return]
+    return at_ns
 
 
 def _rare_msgpack_time_ns(raw: bytes) -> int:
@@ -122,18 +124,24 @@ def _rare_msgpack_time_ns(raw: bytes) -> int:
         return int.from_bytes(raw[2:]) * NS_PER_S
     if len(raw) == 15 and raw[:3] == b"\xc7\x0c\xff":
         nanos, whole = _TIMESTAMP_96(raw)
-        return int(whole) * NS_PER_S + int(nanos)
+        return _in_range(int(whole) * NS_PER_S + int(nanos))
     raise ValueError("not a timestamp")
 
 
 def json_time_ns(raw: Raw) -> int:
-    """UTC nanoseconds of an RFC 3339 string that ends in Z. Raises ValueError."""
+    """UTC nanoseconds of an RFC 3339 string that ends in Z, 1970 to 2262. Raises ValueError."""
     match = _RFC3339.match(bytes(raw).decode("ascii", "replace"))
     if match is None:
         raise ValueError("not a timestamp")
     *date, fraction = match.groups()
     whole = calendar.timegm(tuple(map(int, date)))
-    return whole * NS_PER_S + int((fraction or "0").ljust(9, "0"))
+    return _in_range(whole * NS_PER_S + int((fraction or "0").ljust(9, "0")))
+
+
+def _in_range(at_ns: int) -> int:
+    if not 0 <= at_ns <= _MAX_NS:
+        raise ValueError("beyond 64 bits of nanoseconds")
+    return at_ns
 
 
 class UpstreamCodec:

@@ -224,7 +224,7 @@ class Node:
         if health.next_retry_ns is not None:
             retry = f", next try in {max(0, health.next_retry_ns - utc_ns()) / NS_PER_S:.1f} s"
         detail = f" [{health.detail}]" if health.detail else ""
-        log.info("%s (%s)%s%s, connection %d", health.state, health.cause, detail, retry, health.connection)
+        log.info("line %s (%s)%s%s, connection %d", health.state, health.cause, detail, retry, health.connection)
 
     def _each_second(self) -> None:
         if not self.core.lock_held:

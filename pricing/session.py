@@ -142,11 +142,17 @@ class Session:
         self._pinged_ns = 0
         self._not_before_ns = 0
         self._last_failure = Cause.NO_DEMAND
+        self._abandoned = False
 
     @property
     def attempt(self) -> int:
         """Failures in a row."""
         return self._backoff.failures
+
+    @property
+    def abandoned(self) -> bool:
+        """Whether the dialler's attempt was given up: how it ends says nothing about the next one."""
+        return self._abandoned
 
     @property
     def lingering(self) -> bool:
@@ -181,6 +187,7 @@ class Session:
         if self.state is not State.CONNECTING or self.socket is not Socket.DIALLING:
             return False
         self.socket = Socket.OPEN
+        self._abandoned = False
         self.connection += 1
         self._pinged_ns = 0
         self._take(Signal.DIALLED, Cause.DEMAND, now_ns)
@@ -188,6 +195,7 @@ class Session:
 
     def dial_ended(self, now_ns: int) -> None:
         """The dialler is free again after an attempt that brought no socket."""
+        self._abandoned = False
         if self.socket is Socket.DIALLING:
             self.socket = Socket.NONE
             self._redial_if_due(now_ns)
@@ -227,8 +235,8 @@ class Session:
         detail: str = "",
     ) -> None:
         """The attempt or the line is over; waits for the next try, or ends if nobody wants one."""
-        if self.state not in ON_LINE and self.state is not State.CONNECTING:
-            return
+        if self.state not in ON_LINE and (self.state is not State.CONNECTING or self.socket is Socket.CLOSING):
+            return  # nothing under way, or only the end of the line before
         if self.state in UP:
             self._backoff.streamed(now_ns - self.since_ns if self.state is State.STREAMING else 0)
         if self._lost_ns is None and self.state in UP:
@@ -292,8 +300,10 @@ class Session:
             return self.since_ns + DIAL_TIMEOUT_NS
         if self.state not in ON_LINE:
             return None
-        steps = (max(last_byte_ns, self._pinged_ns) + PING_NS, last_byte_ns + SUSPECT_NS, last_byte_ns + NO_LIFE_NS)
-        times = [steps[0], steps[2] if self.state is State.SUSPECT else steps[1]]
+        doubt_ns = SUSPECT_NS if self.state is State.STREAMING else NO_LIFE_NS
+        times = [max(last_byte_ns, self._pinged_ns) + PING_NS, last_byte_ns + doubt_ns]
+        if self.state is State.AUTHENTICATING:
+            times.append(self.since_ns + AUTH_TIMEOUT_NS)
         if self._linger_until_ns is not None:
             times.append(self._linger_until_ns)
         return min(times)
@@ -338,6 +348,7 @@ class Session:
             self.socket = Socket.CLOSING
             self._orders(Order.HANG_UP)
         elif self.socket is Socket.DIALLING:
+            self._abandoned = True
             self._orders(Order.ABANDON_DIAL)
 
     def _redial_if_due(self, now_ns: int) -> None:

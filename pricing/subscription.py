@@ -78,10 +78,12 @@ class Reconciler:
     def want(self, symbols: dict[str, tuple[str, ...]]) -> None:
         """Replace what is wanted: symbol to data channels, most important first."""
         self._symbols = symbols
+        former = self.wanted
         self.wanted = {(channel, symbol): None for symbol, channels in symbols.items() for channel in channels}
-        for table in (self._misses, self._given_up):
-            for entry in [entry for entry in table if entry[1] not in symbols]:
-                table.pop(entry) if isinstance(table, dict) else table.discard(entry)
+        for entry in [*self._misses, *self._given_up]:
+            if entry[1] not in symbols or (entry in former) != (entry in self.wanted):
+                self._misses.pop(entry, None)
+                self._given_up.discard(entry)
         self._dirty = True
 
     def next_question(self, now_ns: int) -> Question | None:
@@ -108,8 +110,9 @@ class Reconciler:
         asked, self.question = self.question, None
         if asked is not None:
             self._batch = min(self._batch * 2, MAX_ENTRIES)
-            if asked.action == "subscribe":
-                self._note_missing(asked.entries, now_ns, outcome)
+            self._note_undone(asked, now_ns, outcome)
+        for entry in [entry for entry in self._misses if self._is_done(entry)]:
+            del self._misses[entry]
         self._dirty = True
         return outcome
 
@@ -120,22 +123,32 @@ class Reconciler:
         self._dirty = True
         if asked is None:
             return outcome
-        if asked.entries[0][0] == STATUSES and cause is not Cause.BAD_SYMBOL:
+        entry, subscribing = asked.entries[0], asked.action == "subscribe"
+        if subscribing and entry[0] == STATUSES and cause is not Cause.BAD_SYMBOL:
             self._statuses_refused = outcome.statuses_refused = True
+            for missing in [missing for missing in self._misses if missing[0] == STATUSES]:
+                del self._misses[missing]
         elif len(asked.entries) > 1:
             self._batch = max(1, len(asked.entries) // 2)
-        elif cause is Cause.SYMBOL_LIMIT:
-            outcome.learned_limit = self.data_count()
+        elif self._is_wanted(entry) != subscribing:
+            return outcome  # the wish has changed since
+        elif subscribing and cause is Cause.SYMBOL_LIMIT:
+            outcome.learned_limit = min(self.data_count(), len(self.wanted) - 1)
         else:
-            entry = asked.entries[0]
+            self._misses.pop(entry, None)
             self._given_up.add(entry)
-            outcome.refused.append((entry[1], cause))
+            if subscribing and entry[0] != STATUSES:
+                outcome.refused.append((entry[1], cause))
         return outcome
 
     def has_all(self, symbol: str) -> bool:
         """Whether every data channel wanted of a symbol is acknowledged."""
         channels = self._symbols.get(symbol)
         return channels is not None and all((channel, symbol) in self.acknowledged for channel in channels)
+
+    def gave_up(self, symbol: str) -> bool:
+        """Whether some wanted data of a symbol was refused on this connection."""
+        return any((channel, symbol) in self._given_up for channel in self._symbols.get(symbol, ()))
 
     def data_count(self) -> int:
         """(symbol, channel) pairs that count towards the upstream's limit."""
@@ -170,6 +183,7 @@ class Reconciler:
             (channel, symbol)
             for channel, symbol in self.acknowledged
             if (symbol not in keep if channel == STATUSES else (channel, symbol) not in self.wanted)
+            and self._due((channel, symbol), now_ns)
         )
         yield "unsubscribe", sorted(extra)
         yield "subscribe", (entry for entry in self.wanted if self._askable(entry, now_ns))
@@ -178,15 +192,23 @@ class Reconciler:
             yield "subscribe", (entry for entry in statuses if self._askable(entry, now_ns))
 
     def _askable(self, entry: Entry, now_ns: int) -> bool:
-        if entry in self.acknowledged or entry in self._given_up:
-            return False
-        miss = self._misses.get(entry)
-        return miss is None or miss[1] <= now_ns
+        return entry not in self.acknowledged and self._due(entry, now_ns)
 
-    def _note_missing(self, asked: list[Entry], now_ns: int, outcome: Outcome) -> None:
-        for entry in asked:
-            if entry in self.acknowledged:
-                self._misses.pop(entry, None)
+    def _due(self, entry: Entry, now_ns: int) -> bool:
+        miss = self._misses.get(entry)
+        return entry not in self._given_up and (miss is None or miss[1] <= now_ns)
+
+    def _is_wanted(self, entry: Entry) -> bool:
+        return entry[1] in self._symbols if entry[0] == STATUSES else entry in self.wanted
+
+    def _is_done(self, entry: Entry) -> bool:
+        return (entry in self.acknowledged) == self._is_wanted(entry)
+
+    def _note_undone(self, asked: Question, now_ns: int, outcome: Outcome) -> None:
+        """What the answer should have changed and has not is asked again, more and more slowly, then given up."""
+        subscribing = asked.action == "subscribe"
+        for entry in asked.entries:
+            if self._is_done(entry) or self._is_wanted(entry) != subscribing:
                 continue
             tries, _ = self._misses.get(entry, (0, 0))
             if tries < len(ASK_AGAIN_NS):
@@ -194,5 +216,5 @@ class Reconciler:
                 continue
             del self._misses[entry]
             self._given_up.add(entry)
-            if entry[0] != STATUSES:
+            if subscribing and entry[0] != STATUSES:
                 outcome.refused.append((entry[1], Cause.NOT_IN_ACK))

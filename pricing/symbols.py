@@ -22,7 +22,7 @@ MOVES: dict[State, frozenset[State]] = {
     State.STALE: frozenset({State.PENDING, State.LIVE, State.HALTED, *_GOING}),
     State.HALTED: frozenset({State.PENDING, State.LIVE, State.HALTED, *_GOING}),
     State.EVICTED: frozenset({State.PENDING, State.RELEASED}),
-    State.REFUSED: frozenset({State.PENDING, State.RELEASED}),
+    State.REFUSED: frozenset({State.PENDING, State.REFUSED, State.EVICTED, State.RELEASED}),
     State.RELEASED: frozenset(),
 }
 ROTATION_NS = 9 * NS_PER_S

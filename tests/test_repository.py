@@ -17,7 +17,8 @@ from bus.settings import BusSettings
 from execution_adapter.settings import ExecutionSettings
 from pricing.settings import PricingSettings
 from pricing.simulator.settings import SimulatorSettings
-from tests.support.programs import run
+from tests.support.programs import Program, run
+from tests.support.world import World
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text()
@@ -46,11 +47,16 @@ def test_readme_names_only_methods_that_exist() -> None:
         assert hasattr(Quote, field), field
 
 
-def test_readme_example_runs_as_it_stands() -> None:
-    """Compiled and checked name by name; the scenarios run the same calls on the real programs."""
+def test_readme_example_runs_as_it_stands(world: World) -> None:
     [example] = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
-    compile(example, "README.md", "exec")
     assert example.count("\n") <= 11
+    world.broker()
+    world.exchange()
+    world.node()
+    reader = Program("python", "-u", "-c", example, environment=world.environment)
+    world.programs.append(reader)
+    for symbol in ("SPY", "QQQ"):
+        assert re.fullmatch(rf"{symbol} \d+\.\d+", reader.line(symbol)), reader.lines
 
 
 def test_readme_has_a_sentence_for_each_dependency() -> None:

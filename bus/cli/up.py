@@ -146,7 +146,8 @@ def _run(household: Household, settings: UpSettings, asked: list[int]) -> int:
     if dead is None:
         return 0
     print(f"{PROGRAM}: {dead.name} ended by itself with status {dead.process.returncode}", file=sys.stderr)
-    return dead.process.returncode or EX_CONFIG
+    status = dead.process.returncode
+    return 128 - status if status < 0 else status or EX_CONFIG
 
 
 def _start_all(household: Household, settings: UpSettings, asked: list[int]) -> None:

@@ -57,7 +57,9 @@ class Broker:
                 bound.append(bind(socket, url))
             except zmq.ZMQError as error:
                 self.context.destroy(linger=0)
-                raise ConfigError(f"cannot bind {url}: {error.strerror}; is a broker already running?") from None
+                raise ConfigError(
+                    f"cannot bind {url}: {zmq.strerror(error.errno or 0)}; is a broker already running?"
+                ) from None
         self.publish_url, self.subscribe_url, self.request_url = bound
         for admitted in topics.ADMITTED_REQUEST_KINDS:
             exact = not admitted.endswith(".")

@@ -37,7 +37,7 @@ class Link:
         self._waker = Waker()
         self._closing = False
         self._drain_wanted = self._drain_done = 0
-        self._outbox: deque[Event] = deque()
+        self._outbox: deque[bytes] = deque()
         # Weak: a feed that nobody iterates any more is gone, and takes nothing.
         self._quote_feeds: WeakSet[Feed[Quote]] = WeakSet()
         self._trade_feeds: WeakSet[Feed[Trade]] = WeakSet()
@@ -76,11 +76,12 @@ class Link:
         return self.wait(lambda: self._drain_done >= wanted, timeout_s) and not self._closing
 
     def publish(self, event: Event) -> bool:
+        """Queue an event; False when the queue is full. Raises ValueError for one that cannot be sent."""
         with self.lock:
             if len(self._outbox) >= _OUTBOX_BOUND:
                 self._dropped += 1
                 return False
-            self._outbox.append(event)
+            self._outbox.append(self._consumer.stamper.frame(event, utc_ns()))
         self.wake()
         return True
 
@@ -226,7 +227,7 @@ class Link:
         if not len(self._coverage) and now_ns() < self._send_after_ns:
             return
         with self.lock:
-            frames = [self._consumer.stamper.frame(event, utc_ns()) for event in self._outbox]
+            frames = list(self._outbox)
             self._outbox.clear()
             request = self._consumer.due(now_ns(), utc_ns())
         if request is not None:
@@ -244,7 +245,8 @@ class Link:
         with self.lock:
             complaint = self._consumer.complaint(now_ns())
             source = self._consumer.stamper.source
-            self._outbox.append(Counters(program=source.rpartition("-")[0], counters=self._count()))
+            counters = Counters(program=source.rpartition("-")[0], counters=self._count())
+            self._outbox.append(self._consumer.stamper.frame(counters, utc_ns()))
         if complaint:
             self._log.warning("%s", complaint)
 

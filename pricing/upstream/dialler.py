@@ -23,7 +23,7 @@ from websocket import (
     WebSocketTimeoutException,
 )
 
-from bus.clock import NS_PER_S, now_ns
+from bus.clock import NS_PER_S, now_ns, seconds
 from bus.events import Cause
 from pricing import failures
 from pricing.upstream.line import Line
@@ -97,8 +97,11 @@ class _Handshake:
 class Dialler:
     """One attempt at a time in a thread of its own. `report` gets the Line or the DialFailed, from that thread."""
 
-    def __init__(self, target: Target, report: Callable[[Line | DialFailed], None]) -> None:
+    def __init__(
+        self, target: Target, report: Callable[[Line | DialFailed], None], *, timeout_s: float = TIMEOUT_S
+    ) -> None:
         self._target = target
+        self._timeout_s = timeout_s
         self._report = report
         self._thread: threading.Thread | None = None
         self._sock: socket.socket | None = None
@@ -119,27 +122,30 @@ class Dialler:
                 sock.shutdown(socket.SHUT_RDWR)
 
     def _run(self) -> None:
+        outcome: Line | DialFailed = DialFailed(Cause.PROTOCOL, detail="the attempt broke off")
         try:
-            outcome: Line | DialFailed = self._connect()
+            outcome = self._connect()
         except DialFailed as failure:
             outcome = failure
-        finally:
+        finally:  # whatever happens, the session must hear that the dialler is free again
             self._sock = None
-        if isinstance(outcome, Line) and self._abandoned.is_set():
-            outcome.close()
-            outcome = DialFailed(Cause.CONNECT_TIMEOUT, detail="abandoned")
-        self._report(outcome)
+            if isinstance(outcome, Line) and self._abandoned.is_set():
+                outcome.close()
+                outcome = DialFailed(Cause.CONNECT_TIMEOUT, detail="abandoned")
+            self._report(outcome)
 
     def _connect(self) -> Line:
-        deadline_ns = now_ns() + int(TIMEOUT_S * NS_PER_S)
+        deadline_ns = now_ns() + seconds(self._timeout_s)
         parts = urlsplit(self._target.url)
         secure = parts.scheme == "wss"
         host, port = parts.hostname or "", parts.port or (443 if secure else 80)
         sock = self._open(host, port, deadline_ns)
         try:
-            self._sock = sock
             if secure:
-                sock = self._sock = self._secure(sock, host, deadline_ns)
+                sock = self._wrap(sock, host)
+            self._sock = sock
+            if isinstance(sock, ssl.SSLSocket):
+                self._secure(sock, deadline_ns)
             return self._upgrade(sock, deadline_ns)
         except BaseException:
             sock.close()
@@ -150,6 +156,8 @@ class Dialler:
             addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         except OSError as error:
             raise DialFailed(Cause.DNS, detail=f"{host}: {error.strerror}") from None
+        except UnicodeError:  # a label that is empty or too long
+            raise DialFailed(Cause.DNS, detail=f"{host}: not a host name") from None
         failure = DialFailed(Cause.CONNECT_REFUSED, detail=f"{host}:{port}")
         for family, kind, protocol, _, address in addresses:
             if self._abandoned.is_set():
@@ -169,13 +177,19 @@ class Dialler:
                 return sock
         raise failure
 
-    def _secure(self, sock: socket.socket, host: str, deadline_ns: int) -> socket.socket:
+    def _wrap(self, sock: socket.socket, host: str) -> ssl.SSLSocket:
         try:
             context = ssl.create_default_context(cafile=self._target.ca_file)
             context.keylog_filename = None  # type: ignore[assignment]
             context.minimum_version = ssl.TLSVersion.TLSv1_2
+            return context.wrap_socket(sock, server_hostname=host, do_handshake_on_connect=False)
+        except (OSError, ValueError):
+            raise DialFailed(Cause.TLS, for_operator=True, detail="certificate authority or host name") from None
+
+    def _secure(self, sock: ssl.SSLSocket, deadline_ns: int) -> None:
+        try:
             sock.settimeout(_left_s(deadline_ns))
-            return context.wrap_socket(sock, server_hostname=host)
+            sock.do_handshake()
         except TimeoutError:
             raise DialFailed(Cause.HANDSHAKE_TIMEOUT, detail="TLS") from None
         except ssl.SSLError as error:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -36,9 +36,15 @@ from pricing.upstream.line import Line, LineLost
 
 PIECE = 256
 """Records between two looks at the control thread's messages: about 2 ms of work."""
+MAX_TICK_BYTES = 900
+"""A quote or trade that packs to more is nonsense: 1,000 held quotes must fit into one acknowledgement."""
 MAX_TRADES_WAITING = 50_000
 BAD_FRAMES_ALLOWED = 3
 BAD_FRAMES_WINDOW_NS = 10_000_000_000
+COUNTERS = (
+    *("quotes", "trades", "corrections", "conflated", "quotes_dropped", "trades_dropped", "unwanted"),
+    *("bad_data", "bad_records", "bad_frames", "unknown_types"),
+)
 _BACKWARD = int(Flag.BACKWARD_TIME)
 _NOBLOCK = int(zmq.NOBLOCK)
 _encode = msgspec.msgpack.Encoder().encode
@@ -60,8 +66,8 @@ class Ticked:
 
 
 Report = Record | Closed | Ticked
-Tick: TypeAlias = tuple[Slot, UpstreamQuote | UpstreamTrade, Sides | None, int, int]
-"""Slot, record, judged sides (None for a trade), exchange and receive time in UTC nanoseconds."""
+Tick: TypeAlias = tuple[Slot, UpstreamQuote | UpstreamTrade, Sides | None, int, int, int]
+"""Slot, record, judged sides (None for a trade), exchange and receive time in UTC nanoseconds, connection."""
 
 
 class HotPath:
@@ -80,22 +86,7 @@ class HotPath:
         """`report` hands something to the control thread and wakes it."""
         self.line: Line | None = None
         self.connection = 0
-        self.counters = dict.fromkeys(
-            (
-                "quotes",
-                "trades",
-                "corrections",
-                "bad_data",
-                "bad_records",
-                "bad_frames",
-                "unknown_types",
-                "unwanted",
-                "conflated",
-                "quotes_dropped",
-                "trades_dropped",
-            ),
-            0,
-        )
+        self.counters = dict.fromkeys(COUNTERS, 0)
         self._publisher = publisher
         self._source = source
         self._board = board
@@ -157,13 +148,22 @@ class HotPath:
     # from records to the bus
 
     def _publish(self, line: Line, at_ns: int, between: Callable[[], None]) -> None:
-        """Judge and send every record received; the loop that all quotes go through."""
-        received_ns = to_utc_ns(at_ns)
-        slot_of, decode, time_ns = self._board.slots.get, self._codec.decode, self._codec.time_ns
+        """Judge and send every record received, also those before the one that ends the line."""
         ticks: list[Tick] = []
+        try:
+            self._judge(line, at_ns, between, ticks)
+        except LineLost:
+            self._send(ticks, at_ns)
+            raise
+        self._send(ticks, at_ns)
+
+    def _judge(self, line: Line, at_ns: int, between: Callable[[], None], ticks: list[Tick]) -> None:
+        """The loop that all quotes go through; sends a piece at a time and leaves the last one in `ticks`."""
+        received_ns, connection = to_utc_ns(at_ns), self.connection
+        slot_of, decode, time_ns = self._board.slots.get, self._codec.decode, self._codec.time_ns
         for message in line.messages():
             try:
-                records: list[Record] = decode(message)
+                records: Sequence[Record | Unreadable] = decode(message)
             except DECODE_ERRORS:
                 records = self._salvage(message)
             for record in records:
@@ -178,29 +178,31 @@ class HotPath:
                     except ValueError:
                         sides = None
                     if sides is None:
-                        self._nonsense(record.S)
+                        self._nonsense(slot, ticks, at_ns)
                         continue
-                    if exchange_ns < slot.exchange_ns and slot.connection == self.connection:
+                    if exchange_ns < slot.exchange_ns and slot.exchange_ns_of == connection:
                         sides = (*sides[:4], sides[4] | _BACKWARD, 0.0)
                     else:
                         slot.exchange_ns = exchange_ns
+                        slot.exchange_ns_of = connection
                         slot.doubled_mid = sides[5]
-                    ticks.append((slot, record, sides, exchange_ns, received_ns))
+                    ticks.append((slot, record, sides, exchange_ns, received_ns, connection))
                 elif type(record) is UpstreamTrade:
                     self._take_trade(record, received_ns, ticks)
                 elif type(record) is Correction or type(record) is CancelError:
                     self.counters["corrections"] += 1
+                elif isinstance(record, Unreadable):
+                    self._count_unreadable(record, ticks, at_ns)
                 else:
                     if type(record) is UpstreamStatus:
                         self._note_status(record)
                     self._report(record)
             if len(ticks) >= PIECE:
                 self._send(ticks, at_ns)
-                ticks = []
+                ticks.clear()
                 between()
                 if self.line is not line:
                     return
-        self._send(ticks, at_ns)
 
     def _take_trade(self, trade: UpstreamTrade, received_ns: int, ticks: list[Tick]) -> None:
         slot = self._board.slots.get(trade.S)
@@ -217,7 +219,7 @@ class HotPath:
         if slot.watch_trade and exchange_ns > slot.halted_ns:
             slot.watch_trade = False
             self._report(Ticked("trade", slot.symbol))
-        ticks.append((slot, trade, None, exchange_ns, received_ns))
+        ticks.append((slot, trade, None, exchange_ns, received_ns, self.connection))
 
     def _note_status(self, status: UpstreamStatus) -> None:
         """When the status was given: only a trade after a halt shows that the halt is over."""
@@ -239,7 +241,7 @@ class HotPath:
 
     def _send_one(self, tick: Tick, published_ns: int, at_ns: int) -> bool:
         """Number, pack and send; False when the broker does not take more at present."""
-        slot, record, sides, exchange_ns, received_ns = tick
+        slot, record, sides, exchange_ns, received_ns, connection = tick
         if sides is None:
             return self._send_trade(tick, published_ns)
         bid, bid_size, ask, ask_size, flags, _ = sides
@@ -263,9 +265,14 @@ class HotPath:
                 received_ns,
                 slot.conflated,
                 flags,
-                self.connection,
+                connection,
             )
         )
+        if len(frame) > MAX_TICK_BYTES:
+            self.counters["bad_data"] += 1
+            slot.watch_quote = True
+            self._report(Ticked("bad_data", slot.symbol))
+            return True
         try:
             self._publisher.send(frame, _NOBLOCK)
         except zmq.Again:
@@ -274,21 +281,25 @@ class HotPath:
         slot.quote_seq = seq
         slot.conflated = 0
         if not flags & _BACKWARD:
-            slot.connection = self.connection
+            slot.connection = connection
             slot.received_ns = at_ns
             slot.frame = frame
-            if slot.watch_quote:
+            if slot.watch_quote and connection == self.connection:
                 slot.watch_quote = False
                 self._report(Ticked("quote", slot.symbol))
         return True
 
     def _send_trade(self, tick: Tick, published_ns: int) -> bool:
-        slot, trade, _, exchange_ns, received_ns = tick
+        slot, trade, _, exchange_ns, received_ns, connection = tick
         assert type(trade) is UpstreamTrade
         head = (VERSION, self._source, slot.trade_seq + 1, published_ns, slot.symbol)
-        fields = (trade.p, trade.s, trade.x, trade.c, trade.z, trade.i, exchange_ns, received_ns, self.connection)
+        fields = (trade.p, trade.s, trade.x, trade.c, trade.z, trade.i, exchange_ns, received_ns, connection)
+        frame = slot.trade_prefix + _encode(head + fields)
+        if len(frame) > MAX_TICK_BYTES:
+            self.counters["bad_data"] += 1
+            return True
         try:
-            self._publisher.send(slot.trade_prefix + _encode(head + fields), _NOBLOCK)
+            self._publisher.send(frame, _NOBLOCK)
         except zmq.Again:
             return False
         slot.trade_seq += 1
@@ -320,9 +331,12 @@ class HotPath:
             slot.quote_seq += 1
             self.counters["quotes_dropped"] += 1
         else:
-            if slot in self._backlog:
+            waiting = self._backlog.get(slot)
+            if waiting is not None:
                 slot.conflated += 1
                 self.counters["conflated"] += 1
+                if _backward(tick) and not _backward(waiting):
+                    return
             self._backlog[slot] = tick
 
     def send_backlog(self) -> bool:
@@ -344,27 +358,32 @@ class HotPath:
 
     # what cannot be read
 
-    def _salvage(self, message: bytes) -> list[Record]:
+    def _salvage(self, message: bytes) -> list[Record | Unreadable]:
         try:
-            found = self._codec.salvage(message)
+            return self._codec.salvage(message)
         except UnreadableFrame:
             self._count_bad_frame()
             return []
-        good: list[Record] = []
-        for record in found:
-            if not isinstance(record, Unreadable):
-                good.append(record)
-            elif record.kind == "unknown_type":
-                self.counters["unknown_types"] += 1
-            else:
-                self.counters["bad_records"] += 1
-                if record.symbol in self._board.slots:
-                    self._nonsense(record.symbol)
-        return good
 
-    def _nonsense(self, symbol: str) -> None:
+    def _count_unreadable(self, record: Unreadable, ticks: list[Tick], at_ns: int) -> None:
+        if record.kind == "unknown_type":
+            self.counters["unknown_types"] += 1
+            return
+        self.counters["bad_records"] += 1
+        slot = self._board.slots.get(record.symbol)
+        if slot is not None:
+            self._nonsense(slot, ticks, at_ns)
+
+    def _nonsense(self, slot: Slot, ticks: list[Tick], at_ns: int) -> None:
+        """What came before goes out before; the next good quote is reported, though it may be in the same burst."""
+        self._send(ticks, at_ns)
+        ticks.clear()
+        if self._backlog.pop(slot, None) is not None:
+            slot.conflated += 1
+            self.counters["conflated"] += 1
         self.counters["bad_data"] += 1
-        self._report(Ticked("bad_data", symbol))
+        slot.watch_quote = True
+        self._report(Ticked("bad_data", slot.symbol))
 
     def _count_bad_frame(self) -> None:
         self.counters["bad_frames"] += 1
@@ -372,3 +391,7 @@ class HotPath:
         self._bad_frames.append(at_ns)
         if len(self._bad_frames) == BAD_FRAMES_ALLOWED and at_ns - self._bad_frames[0] < BAD_FRAMES_WINDOW_NS:
             raise LineLost(Cause.PROTOCOL, "unreadable frames")
+
+
+def _backward(tick: Tick) -> bool:
+    return tick[2] is not None and bool(tick[2][4] & _BACKWARD)

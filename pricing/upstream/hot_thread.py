@@ -112,6 +112,7 @@ class HotThread:
         elif command == HANG_UP:
             self.path.hang_up(None)
         elif command == STOP:
+            self.path.hang_up(None)  # or a line that never pauses would keep us
             self._send_held(at_once=True)
             self._stopping = True
 

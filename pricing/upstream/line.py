@@ -20,6 +20,8 @@ from bus.events import Cause
 READ_BYTES = 256 * 1024
 MAX_FRAME_BYTES = 1 << 20
 MAX_MESSAGE_BYTES = 4 << 20
+FRAGMENT_BYTES = 1 << 10
+"""What each fragment counts for beside its content, so that empty ones without end are too big as well."""
 MAX_UNSENT_BYTES = 4 << 20
 _PLAIN = (0x80 | ABNF.OPCODE_BINARY, 0x80 | ABNF.OPCODE_TEXT)
 _WOULD_BLOCK = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
@@ -137,6 +139,8 @@ class Line:
                         yield plain
                 frame = self._frames.recv_frame()
                 opcode, payload = frame.opcode, frame.data
+                if frame.mask_value:
+                    raise LineLost(Cause.PROTOCOL, "a masked frame")
                 assert isinstance(payload, bytes)
                 if frame.fin and (opcode == ABNF.OPCODE_BINARY or opcode == ABNF.OPCODE_TEXT):
                     self._fragments.validate(frame)
@@ -184,7 +188,7 @@ class Line:
 
     def _defragment(self, frame: ABNF) -> bytes | None:
         self._fragments.validate(frame)
-        self._fragment_bytes += len(frame.data)
+        self._fragment_bytes += FRAGMENT_BYTES + len(frame.data)
         if self._fragment_bytes > MAX_MESSAGE_BYTES:
             raise LineLost(Cause.TOO_BIG, "a message in endless fragments")
         self._fragments.add(frame)

@@ -1,0 +1,30 @@
+"""The dispatcher: verbs by name, help, and one line for what it does not know."""
+
+from __future__ import annotations
+
+import importlib
+
+import pytest
+
+from bus import cli
+
+
+@pytest.mark.parametrize("verb", cli.VERBS)
+def test_every_verb_can_run_and_is_explained(verb: str) -> None:
+    assert callable(importlib.import_module(f"bus.cli.{verb}").run)
+    assert f"  {verb} " in cli.usage()
+
+
+@pytest.mark.parametrize("argv", [[], ["--help"], ["-h"]])
+def test_help_is_no_error(argv: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(argv) == 0
+    assert capsys.readouterr().out.startswith("usage: quotebus VERB")
+
+
+@pytest.mark.parametrize("verb", ["no-such-verb", "os", "../up", ""])
+def test_an_unknown_verb_is_one_line_and_78(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main([verb]) == 78
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.count("\n") == 1
+    assert "up" in printed.err

@@ -1,0 +1,97 @@
+"""`quotebus up`: the whole job on free ports, told in order, ended in order."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from bus.clock import NS_PER_S, now_ns
+from tests.support.programs import Program, eventually, run
+from tests.support.world import LOOPBACK
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> dict[str, str]:
+    return {
+        **LOOPBACK,
+        "SIMULATOR_PORT": "0",
+        "SIMULATOR_CONTROL_PORT": "0",
+        "PRICING_LOCK_DIR": str(tmp_path),
+        "EXECUTION_INTERVAL_S": "0.2",
+    }
+
+
+@pytest.fixture
+def up(environment: dict[str, str]) -> Iterator[Program]:
+    program = Program("quotebus", "up", environment=environment)
+    children: list[psutil.Process] = []
+    try:
+        program.line(" limit ")
+        yield program
+    finally:
+        if program.process.poll() is None:
+            children = psutil.Process(program.pid).children(recursive=True)
+        program.stop()
+        assert not [child for child in children if child.is_running()]
+
+
+def test_tells_the_story_in_order_and_ends_by_itself(environment: dict[str, str]) -> None:
+    status, printed = run("quotebus", "up", "--for", "6", environment=environment, within_s=30)
+    assert status == 0, printed
+    position = 0
+    for word in ("idle", "connecting", "authenticating", "subscribing", "streaming", " limit "):
+        assert word in printed[position:], f"no {word!r} in its place:\n{printed}"
+        position = printed.index(word, position)
+    assert {line.partition("|")[0].strip() for line in printed.splitlines()} == {
+        "broker",
+        "exchange",
+        "pricing",
+        "worker",
+    }
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_everything_within_two_seconds(up: Program, number: signal.Signals) -> None:
+    children = psutil.Process(up.pid).children(recursive=True)
+    assert len(children) == 4
+    began_ns = now_ns()
+    up.process.send_signal(number)
+    assert up.process.wait(10) == 0
+    assert now_ns() - began_ns < 2 * NS_PER_S
+    eventually(lambda: not [child for child in children if child.is_running()], within_s=1)
+
+
+def test_a_killed_child_ends_up_as_a_shell_would_say(up: Program) -> None:
+    children = psutil.Process(up.pid).children(recursive=True)
+    [node] = [child for child in children if "pricing-node" in " ".join(child.cmdline())]
+    node.kill()
+    assert up.process.wait(10) == 128 + signal.SIGKILL
+    up.line("pricing ended by itself")
+    eventually(lambda: not [child for child in children if child.is_running()], within_s=1)
+
+
+def test_a_child_that_refuses_its_settings_ends_up_with_its_status(environment: dict[str, str]) -> None:
+    status, printed = run("quotebus", "up", environment={**environment, "EXECUTION_SYMBOLS": "**"}, within_s=30)
+    assert status == 78
+    assert "EXECUTION_SYMBOLS" in printed
+
+
+@pytest.mark.parametrize(
+    ("arguments", "changes", "named"),
+    [
+        ((), {"BUS_PUBLISH_URL": "tcp://192.0.2.1:5570"}, "BUS_PUBLISH_URL"),
+        (("--for", "0"), {}, "for"),
+        (("--no-such-flag",), {}, "no-such-flag"),
+    ],
+)
+def test_a_bad_setting_exits_78_with_one_line(
+    environment: dict[str, str], arguments: tuple[str, ...], changes: dict[str, str], named: str
+) -> None:
+    status, printed = run("quotebus", "up", *arguments, environment={**environment, **changes})
+    assert status == 78
+    assert printed.count("\n") == 1
+    assert named.lower() in printed.lower()

@@ -1,0 +1,312 @@
+"""The judgement: each reason against a price on its own, and what must never pass whatever else is said."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import inf, nan
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bus import codec
+from bus.book import HEALTH_SILENCE_NS, MAX_AGE_NS, MAX_SOURCES, Book, HaltKnowledge, Unusable
+from bus.clock import NS_PER_S
+from bus.events import AckRow, ConnectionHealth, ConnectionState, Event, Flag, Quote, SymbolState
+from tests.support.samples import ACKNOWLEDGED, HEALTH, QUICK, QUOTE, STATUS, UTC_NS, like
+
+NOW = 5_000 * NS_PER_S
+"""Our boot clock at the instant that is UTC_NS for the publisher, on a bus without delay."""
+OTHER = "pricing-000002"
+
+
+def hear(book: Book, event: Event, *, delay_ns: int = 0) -> None:
+    """Take an event as a reader does, `delay_ns` after it was published."""
+    book.on_message(event, NOW + event.published_ns - UTC_NS + delay_ns)
+    if isinstance(event, ConnectionHealth):
+        book.on_health(event)
+    elif isinstance(event, Quote):
+        book.on_quote(event)
+    elif type(event) is type(STATUS):
+        book.on_status(event)
+    elif type(event) is type(ACKNOWLEDGED):
+        book.on_acknowledged(event)
+
+
+def good_book() -> Book:
+    book = Book()
+    for event in (HEALTH, STATUS, QUOTE):
+        hear(book, event)
+    return book
+
+
+def reasons(book: Book, now_ns: int = NOW) -> set[Unusable]:
+    return set(book.assess("SPY", now_ns).reasons)
+
+
+def heard(*events: Event) -> Book:
+    book = good_book()
+    for event in events:
+        hear(book, event)
+    return book
+
+
+def without(kind: str) -> Book:
+    book = Book()
+    for event in (HEALTH, STATUS, QUOTE):
+        if codec.topic_of(event).partition(".")[0] != kind:
+            hear(book, event)
+    return book
+
+
+def flagged(flag: Flag) -> Callable[[], Book]:
+    def build() -> Book:
+        book = without("quote")
+        hear(book, like(QUOTE, flags=int(flag)))
+        return book
+
+    return build
+
+
+def priced(bid: float | None, ask: float | None) -> Book:
+    return heard(like(QUOTE, seq=8, bid_price=bid, ask_price=ask))
+
+
+def test_a_good_price_may_be_used_and_says_what_it_rests_on() -> None:
+    verdict = good_book().assess("SPY", NOW + NS_PER_S)
+    assert verdict.usable
+    assert verdict.reasons == ()
+    assert (verdict.quote, verdict.health, verdict.age_ns) == (QUOTE, HEALTH, NS_PER_S)
+    assert verdict.halt is HaltKnowledge.TRADING
+    assert verdict.standing is not None
+    assert verdict.standing.reference == (STATUS.source, STATUS.seq)
+
+
+EACH: dict[Unusable, tuple[Callable[[], Book], set[Unusable]]] = {
+    Unusable.NO_HEALTH: (lambda: without("health"), {Unusable.NO_HEALTH, Unusable.NO_STATUS, Unusable.OTHER_SOURCE}),
+    Unusable.NOT_STREAMING: (lambda: heard(like(HEALTH, state="suspect")), {Unusable.NOT_STREAMING}),
+    Unusable.NO_STATUS: (lambda: without("symbol"), {Unusable.NO_STATUS}),
+    Unusable.NOT_LIVE: (lambda: heard(like(STATUS, state="stale")), {Unusable.NOT_LIVE}),
+    Unusable.HALTED: (lambda: heard(like(STATUS, state="halted")), {Unusable.HALTED, Unusable.NOT_LIVE}),
+    Unusable.NO_QUOTE: (lambda: without("quote"), {Unusable.NO_QUOTE}),
+    Unusable.OTHER_SOURCE: (
+        lambda: heard(like(QUOTE, source=OTHER, published_ns=UTC_NS + 1)),
+        {Unusable.OTHER_SOURCE},
+    ),
+    Unusable.OTHER_CONNECTION: (lambda: heard(like(HEALTH, connection=2)), {Unusable.OTHER_CONNECTION}),
+    Unusable.LOST_NEWER: (lambda: heard(like(STATUS, last_quote_seq=8)), {Unusable.LOST_NEWER}),
+    Unusable.ONE_SIDED: (flagged(Flag.ONE_SIDED), {Unusable.ONE_SIDED}),
+    Unusable.CROSSED: (flagged(Flag.CROSSED), {Unusable.CROSSED}),
+    Unusable.LOCKED: (flagged(Flag.LOCKED), {Unusable.LOCKED}),
+    Unusable.BACKWARD_TIME: (flagged(Flag.BACKWARD_TIME), {Unusable.BACKWARD_TIME}),
+    Unusable.SUSPICIOUS: (flagged(Flag.SUSPICIOUS), {Unusable.SUSPICIOUS}),
+}
+OF_TIME = {Unusable.HEALTH_SILENT, Unusable.TOO_OLD}
+OF_THE_CLIENT = {Unusable.NOT_REQUESTED, Unusable.UNCONFIRMED, Unusable.READER_BEHIND}
+
+
+@pytest.mark.parametrize("reason", EACH)
+def test_each_reason(reason: Unusable) -> None:
+    build, expected = EACH[reason]
+    assert reasons(build()) == expected
+
+
+def test_no_reason_is_without_a_test() -> None:
+    assert set(EACH) | OF_TIME | OF_THE_CLIENT == set(Unusable)
+
+
+def test_health_is_silent_after_three_seconds() -> None:
+    book = good_book()
+    assert reasons(book, NOW + HEALTH_SILENCE_NS) == set()
+    assert reasons(book, NOW + HEALTH_SILENCE_NS + 1) == {Unusable.HEALTH_SILENT}
+    assert not book.streaming(NOW + HEALTH_SILENCE_NS + 1)
+
+
+def test_a_standing_quote_is_too_old_at_the_bound() -> None:
+    book = good_book()
+    later = UTC_NS + MAX_AGE_NS
+    hear(book, like(HEALTH, published_ns=later))
+    hear(book, like(STATUS, published_ns=later, state="quiet"))
+    assert reasons(book, NOW + MAX_AGE_NS) == set()
+    assert reasons(book, NOW + MAX_AGE_NS + 1) == {Unusable.TOO_OLD}
+
+
+@pytest.mark.parametrize(
+    ("bid", "ask"),
+    [(None, 1.0), (1.0, None), (None, None), (nan, 1.0), (1.0, nan), (1.0, inf), (0.0, 1.0), (-1.0, 1.0), (2.0, 1.0)],
+)
+def test_prices_that_are_none_are_not_used_though_nobody_flagged_them(bid: float | None, ask: float | None) -> None:
+    assert reasons(priced(bid, ask)) == {Unusable.ONE_SIDED}
+
+
+@pytest.mark.parametrize("flags", [32, 64, 2**40, -32])
+def test_a_flag_not_known_here_is_a_flag(flags: int) -> None:
+    assert Unusable.SUSPICIOUS in reasons(heard(like(QUOTE, seq=8, flags=flags)))
+
+
+@pytest.mark.parametrize("state", [state for state in SymbolState if state not in ("live", "quiet")])
+def test_only_live_and_quiet_symbols_have_a_price(state: str) -> None:
+    assert Unusable.NOT_LIVE in reasons(heard(like(STATUS, state=state)))
+
+
+@pytest.mark.parametrize("state", [*(state for state in ConnectionState if state != "streaming"), "a newer state"])
+def test_only_streaming_is_streaming(state: str) -> None:
+    assert Unusable.NOT_STREAMING in reasons(heard(like(HEALTH, state=state)))
+
+
+@QUICK
+@given(
+    health_age_s=st.floats(0, 20),
+    state=st.sampled_from([*ConnectionState]),
+    health_source=st.sampled_from([HEALTH.source, OTHER]),
+    connection=st.integers(0, 3),
+    quote_connection=st.integers(0, 3),
+    symbol_state=st.sampled_from([*SymbolState]),
+    flags=st.integers(0, 64),
+    bid=st.one_of(st.none(), st.floats(-1, 10), st.just(nan)),
+    ask=st.one_of(st.none(), st.floats(-1, 10), st.just(nan)),
+    announced=st.integers(0, 10),
+    delay_s=st.floats(0, 10),
+)
+def test_never_usable_unless_everything_holds(
+    health_age_s: float,
+    state: str,
+    health_source: str,
+    connection: int,
+    quote_connection: int,
+    symbol_state: str,
+    flags: int,
+    bid: float | None,
+    ask: float | None,
+    announced: int,
+    delay_s: float,
+) -> None:
+    health_age_ns, delay_ns = int(health_age_s * NS_PER_S), int(delay_s * NS_PER_S)
+    book = Book()
+    for source in (HEALTH.source, OTHER):  # something prompt was heard of both, long ago
+        book.on_message(like(HEALTH, source=source, published_ns=UTC_NS - 100 * NS_PER_S), NOW - 100 * NS_PER_S)
+    hear(
+        book,
+        like(HEALTH, source=health_source, state=state, connection=connection, published_ns=UTC_NS - health_age_ns),
+        delay_ns=delay_ns,
+    )
+    hear(book, like(STATUS, state=symbol_state, last_quote_seq=announced), delay_ns=delay_ns)
+    hear(book, like(QUOTE, bid_price=bid, ask_price=ask, flags=flags, connection=quote_connection), delay_ns=delay_ns)
+    may_be_used = (
+        health_age_ns <= HEALTH_SILENCE_NS
+        and state == "streaming"
+        and health_source == QUOTE.source
+        and connection == quote_connection
+        and symbol_state in ("live", "quiet")
+        and flags == 0
+        and bid is not None
+        and ask is not None
+        and 0 < bid <= ask
+        and announced <= QUOTE.seq
+    )
+    assert book.assess("SPY", NOW).usable is may_be_used
+
+
+def test_a_backlog_delivered_late_does_not_look_fresh() -> None:
+    book = good_book()
+    stall_ns = 10 * NS_PER_S
+    for second in range(1, 8):  # read all at once after the stall, the newest published 3 s before
+        published = UTC_NS + second * NS_PER_S
+        hear(book, like(HEALTH, published_ns=published), delay_ns=stall_ns - second * NS_PER_S)
+        late = like(QUOTE, seq=7 + second, published_ns=published)
+        hear(book, late, delay_ns=stall_ns - second * NS_PER_S)
+    verdict = book.assess("SPY", NOW + stall_ns + 1)
+    assert verdict.reasons == (Unusable.HEALTH_SILENT,)
+    assert verdict.age_ns == 3 * NS_PER_S + 1
+
+
+def test_age_is_measured_from_the_smallest_delay_seen() -> None:
+    book = Book()
+    hear(book, HEALTH, delay_ns=50)
+    hear(book, like(HEALTH, seq=8), delay_ns=20)
+    hear(book, like(HEALTH, seq=9), delay_ns=90)
+    assert book.age_ns(HEALTH, NOW + 100) == 80
+
+
+def test_a_source_that_was_crowded_out_is_old_not_young() -> None:
+    book = good_book()
+    for number in range(MAX_SOURCES):
+        book.on_message(like(HEALTH, source=f"made-up-{number}"), NOW)
+    assert {Unusable.HEALTH_SILENT, Unusable.TOO_OLD} <= reasons(book)
+    hear(book, like(HEALTH, seq=8))
+    assert reasons(book) == set()
+
+
+def test_halts_keep_counting_whatever_becomes_of_line_and_node() -> None:
+    book = heard(like(STATUS, state="halted", cause="halt"))
+    assert book.halt("SPY", NOW) is HaltKnowledge.HALTED
+    assert book.halt("SPY", NOW + 3600 * NS_PER_S) is HaltKnowledge.HALTED
+    hear(book, like(HEALTH, source=OTHER, published_ns=UTC_NS + NS_PER_S))
+    hear(book, like(STATUS, source=OTHER, state="pending", published_ns=UTC_NS + NS_PER_S))
+    assert book.halt("SPY", NOW + NS_PER_S) is HaltKnowledge.HALTED
+    hear(book, like(STATUS, source=OTHER, state="live", published_ns=UTC_NS + NS_PER_S))
+    assert book.halt("SPY", NOW + NS_PER_S) is HaltKnowledge.TRADING
+
+
+@pytest.mark.parametrize(
+    "event",
+    [like(HEALTH, detail="halts_unknown"), like(HEALTH, state="suspect"), like(STATUS, state="pending")],
+    ids=["detail", "line", "symbol"],
+)
+def test_without_a_proven_line_and_symbol_no_halt_is_known_and_none_excluded(event: Event) -> None:
+    assert good_book().halt("SPY", NOW) is HaltKnowledge.TRADING
+    assert heard(event).halt("SPY", NOW) is HaltKnowledge.UNKNOWN
+    assert good_book().halt("QQQ", NOW) is HaltKnowledge.UNKNOWN
+
+
+def test_the_held_quote_is_the_newest_in_order() -> None:
+    book = good_book()
+    assert not book.on_quote(like(QUOTE, seq=6))
+    assert not book.on_quote(like(QUOTE, seq=7, bid_price=1.0))
+    assert not book.on_quote(like(QUOTE, seq=8, flags=int(Flag.BACKWARD_TIME)))
+    assert not book.on_quote(like(QUOTE, source=OTHER, seq=99, published_ns=UTC_NS - 1))
+    assert book.quotes["SPY"] is QUOTE
+    assert book.on_quote(like(QUOTE, source=OTHER, seq=1, published_ns=UTC_NS + 1))
+
+
+def test_an_acknowledgement_brings_state_number_and_held_quote() -> None:
+    book = Book()
+    hear(book, HEALTH)
+    book.on_message(ACKNOWLEDGED, NOW)
+    assert book.on_acknowledged(ACKNOWLEDGED) == [QUOTE]
+    assert book.on_acknowledged(ACKNOWLEDGED) == [], "no news the second time"
+    verdict = book.assess("SPY", NOW)
+    assert verdict.usable
+    assert verdict.standing is not None
+    assert verdict.standing.reference == (f"ack:{ACKNOWLEDGED.source}", ACKNOWLEDGED.seq)
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [b"", b"\x93\x01", codec.encode(like(QUOTE, symbol="QQQ")).partition(b"\0")[2]],
+    ids=["nothing", "malformed", "other symbol"],
+)
+def test_an_unsound_held_quote_is_not_taken_and_harms_nothing(payload: bytes) -> None:
+    book = Book()
+    rows = (AckRow("SPY", "live", "demand", payload, 7), AckRow("QQQ", "live", "demand", None, 0))
+    assert book.on_acknowledged(like(ACKNOWLEDGED, results=rows)) == []
+    assert book.quotes == {}
+    assert set(book.standings) == {"SPY", "QQQ"}
+
+
+def test_a_node_in_waiting_and_the_order_stream_say_nothing_about_the_line() -> None:
+    for event in (
+        like(HEALTH, source=OTHER, state="standby"),
+        like(HEALTH, source=OTHER, state="stopped"),
+        like(HEALTH, node="pricing.orders", state="backing_off"),
+    ):
+        assert heard(event).health is HEALTH
+    assert heard(like(HEALTH, state="stopped")).health is not HEALTH, "the active node's own end counts"
+
+
+def test_what_is_no_longer_wanted_is_forgotten() -> None:
+    book = heard(like(STATUS, state="halted"))
+    book.keep_only(["QQQ"])
+    assert (book.quotes, book.standings) == ({}, {})
+    assert book.halt("SPY", NOW) is HaltKnowledge.UNKNOWN
+    assert {Unusable.NO_QUOTE, Unusable.NO_STATUS} <= reasons(book)

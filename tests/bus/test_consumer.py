@@ -1,0 +1,216 @@
+"""Frames in, requests out: what is believed, what is counted, and when the node is asked again."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bus import codec, topics
+from bus.book import Unusable
+from bus.clock import NS_PER_S
+from bus.consumer import RE_ASK_JITTER_NS, WARN_EVERY_NS, Consumer
+from bus.events import Event, SymbolsRequested
+from tests.support.samples import ACKNOWLEDGED, HEALTH, QUICK, QUOTE, SAMPLES, STATUS, TRADE, UTC_NS, like
+
+T0 = 1_000 * NS_PER_S
+
+
+def make(*symbols: str, channels: tuple[str, ...] = ("quotes",)) -> Consumer:
+    consumer = Consumer("worker-1", "worker-0b51d7", jitter=0.5, max_age_ns=60 * NS_PER_S)
+    consumer.want(list(symbols), channels, 0, T0)
+    return consumer
+
+
+def ask(consumer: Consumer, at_ns: int = T0) -> SymbolsRequested:
+    frame = consumer.due(at_ns, UTC_NS)
+    assert frame is not None
+    request = codec.decode(frame)
+    assert isinstance(request, SymbolsRequested)
+    return request
+
+
+def confirmed(*symbols: str) -> Consumer:
+    consumer = make(*symbols)
+    hear(consumer, HEALTH)
+    request = ask(consumer, T0 + RE_ASK_JITTER_NS)
+    hear(consumer, like(ACKNOWLEDGED, request_id=request.request_id))
+    assert consumer.confirmed
+    return consumer
+
+
+def hear(consumer: Consumer, *events: Event, at_ns: int = T0) -> None:
+    consumer.receive([codec.encode(event) for event in events], at_ns)
+
+
+def test_subscribes_to_exactly_what_is_wanted() -> None:
+    assert make().topics() == {b"health."}
+    wanted = {b"health.", b"quote.SPY\0", b"symbol.SPY\0"}
+    assert make("spy").topics() == wanted
+    assert make("SPY", channels=("quotes", "trades")).topics() == wanted | {b"trade.SPY\0"}
+    assert make().ack_topic() == b"symbols.acknowledged.worker-1\0"
+
+
+def test_an_answer_confirms_and_its_held_quotes_come_as_news() -> None:
+    consumer = make("SPY")
+    assert not consumer.confirmed
+    request = ask(consumer)
+    heard = consumer.receive([codec.encode(like(ACKNOWLEDGED, request_id=request.request_id))], T0)
+    assert consumer.confirmed
+    assert heard.news
+    assert heard.quotes == [QUOTE]
+
+
+def test_ticks_are_passed_on_in_order_and_the_book_follows() -> None:
+    consumer = make("SPY", channels=("quotes", "trades"))
+    ticks: list[Event] = [like(QUOTE, seq=1), like(TRADE, seq=1), like(QUOTE, seq=2)]
+    heard = consumer.receive([codec.encode(tick) for tick in ticks], T0)
+    assert [quote.seq for quote in heard.quotes] == [1, 2]
+    assert [trade.seq for trade in heard.trades] == [1]
+    assert not heard.news
+    assert consumer.book.quotes["SPY"].seq == 2
+    assert consumer.counters["received"] == 3
+
+
+def test_loss_is_counted_for_every_numbered_topic_but_acknowledgements() -> None:
+    consumer = confirmed("SPY")
+    hear(consumer, like(QUOTE, seq=10), like(QUOTE, seq=13))
+    hear(consumer, like(STATUS, seq=1), like(STATUS, seq=3))
+    hear(consumer, like(ACKNOWLEDGED, seq=100), like(ACKNOWLEDGED, seq=200))
+    assert consumer.tracker.lost == 2 + 1
+
+
+def test_dropping_a_symbol_and_taking_it_back_is_no_loss() -> None:
+    consumer = make("SPY", channels=("quotes", "trades"))
+    for seq in (1, 50):
+        hear(consumer, like(QUOTE, seq=seq), like(STATUS, seq=seq), like(TRADE, seq=seq))
+        consumer.want([], ("quotes",), 0, T0)
+        consumer.want(["SPY"], ("quotes", "trades"), 0, T0)
+    assert consumer.tracker.lost == 0
+
+
+def test_what_cannot_be_read_is_counted_and_dropped() -> None:
+    consumer = make("SPY")
+    payload = codec.encode(QUOTE).partition(b"\0")[2]
+    newer = b"\xdc\x00\x12\x02" + payload[4:]
+    for frame in (b"", b"quote.SPY\0\xc1", b"no topic", b"quote.QQQ\0" + payload, b"quote.SPY\0" + newer):
+        heard = consumer.receive([frame], T0)
+        assert not heard.quotes
+    assert consumer.counters["undecodable"] == 5
+    assert consumer.counters["unknown_version"] == 1
+    assert consumer.first_unknown_version == "version: version 2"
+    assert consumer.counters["received"] == 0
+    assert consumer.book.quotes == {}
+
+
+def test_a_replay_is_never_a_reason_to_trust_a_price() -> None:
+    consumer = confirmed("SPY")
+    former = consumer.book.quotes["SPY"]
+    replayed = [like(event, source="replay:1") for event in (HEALTH, STATUS, QUOTE)]
+    hear(consumer, *replayed)
+    assert consumer.book.quotes["SPY"] is former
+    assert consumer.book.health == HEALTH
+    assert consumer.tracker.lost == 0
+
+
+def test_a_new_node_is_asked_within_the_jitter_and_for_its_quotes() -> None:
+    consumer = confirmed("SPY")
+    consumer.due(T0 + NS_PER_S, UTC_NS)
+    hear(consumer, like(HEALTH, source="pricing-000002"), at_ns=T0 + NS_PER_S)
+    assert consumer.due(T0 + NS_PER_S + RE_ASK_JITTER_NS // 2 - 1, UTC_NS) is None
+    assert ask(consumer, T0 + NS_PER_S + RE_ASK_JITTER_NS // 2).snapshot
+
+
+def test_health_that_returns_after_a_silence_is_asked_again() -> None:
+    consumer = confirmed("SPY")
+    hear(consumer, HEALTH, at_ns=T0)
+    assert consumer.due(T0 + 3 * NS_PER_S, UTC_NS) is None
+    assert consumer.confirmed
+    consumer.due(T0 + 3 * NS_PER_S + 1, UTC_NS)
+    assert not consumer.confirmed, "the bus may have been away"
+    hear(consumer, like(HEALTH, seq=9), at_ns=T0 + 4 * NS_PER_S)
+    assert ask(consumer, T0 + 4 * NS_PER_S + RE_ASK_JITTER_NS).snapshot
+
+
+def test_after_a_reconnect_only_a_new_answer_confirms() -> None:
+    consumer = confirmed("SPY")
+    former = consumer.interest._number
+    consumer.link_lost()
+    assert not consumer.confirmed
+    consumer.link_restored(T0)
+    hear(consumer, like(ACKNOWLEDGED, request_id=str(former)))
+    assert not consumer.confirmed
+    request = ask(consumer, T0 + RE_ASK_JITTER_NS)
+    hear(consumer, like(ACKNOWLEDGED, request_id=request.request_id))
+    assert consumer.confirmed
+
+
+def test_a_lapsed_lease_is_not_confirmed() -> None:
+    consumer = make("SPY")
+    request = ask(consumer)
+    hear(consumer, like(ACKNOWLEDGED, request_id=request.request_id, lease_ms=1_000))
+    assert consumer.confirmed
+    for half_second in range(1, 4):
+        consumer.due(T0 + half_second * NS_PER_S // 2, UTC_NS)
+    assert not consumer.confirmed
+
+
+def test_repeated_requests_carry_rising_numbers() -> None:
+    consumer = make("SPY")
+    requests = [ask(consumer, T0 + number * NS_PER_S) for number in range(3)]
+    assert [request.seq for request in requests] == [1, 2, 3]
+    assert len({request.request_id for request in requests}) == 1
+    assert consumer.counters["requests_sent"] == 3
+
+
+def test_complaints_are_rare_and_counted() -> None:
+    consumer = make("SPY", "QQQ")
+    said = [consumer.complaint(T0 + tenth * NS_PER_S // 10) for tenth in range(300)]
+    lines = [line for line in said if line]
+    assert said[0] is None, "a line that is just coming up deserves no warning"
+    assert len(lines) == 3
+    assert consumer.counters["line_down_warnings"] == 3
+    assert lines[0] == "2 symbols wanted, but no pricing node is heard"
+
+
+def test_complaints_say_what_is_the_matter_and_cease_when_nothing_is() -> None:
+    consumer = make("SPY")
+    later = T0 + WARN_EVERY_NS
+    consumer.complaint(T0)
+    hear(consumer, like(HEALTH, state="backing_off", cause="dns"), at_ns=later)
+    assert consumer.complaint(later) == "1 symbols wanted, but the line is backing_off (dns)"
+    later += WARN_EVERY_NS
+    assert consumer.complaint(later) == "1 symbols wanted, but the pricing node pricing has gone silent"
+    hear(consumer, like(HEALTH, published_ns=UTC_NS + WARN_EVERY_NS), at_ns=later)
+    assert consumer.complaint(later + WARN_EVERY_NS // 10) is None
+    assert make().complaint(T0) is None
+    assert make().complaint(T0 + 10 * WARN_EVERY_NS) is None, "who wants nothing has nothing to complain of"
+
+
+def test_a_lost_last_quote_is_noticed() -> None:
+    consumer = confirmed("SPY")
+    assert consumer.book.assess("SPY", T0).usable
+    hear(consumer, like(STATUS, seq=8, last_quote_seq=8))
+    assert consumer.book.assess("SPY", T0).reasons == (Unusable.LOST_NEWER,)
+    hear(consumer, like(QUOTE, seq=8))
+    assert consumer.book.assess("SPY", T0).usable
+
+
+@QUICK
+@given(st.data())
+def test_no_peer_can_make_it_fail(data: st.DataObject) -> None:
+    consumer = make("SPY", channels=("quotes", "trades"))
+    request = ask(consumer)
+    frames = [codec.encode(event) for event in SAMPLES.values()]
+    frames.append(codec.encode(like(ACKNOWLEDGED, request_id=request.request_id)))
+    for _ in range(5):
+        frame = bytearray(data.draw(st.sampled_from(frames)))
+        start = frame.index(0) + 1
+        for _ in range(data.draw(st.integers(0, 3))):
+            frame[data.draw(st.integers(start, len(frame) - 1))] = data.draw(st.integers(0, 255))
+        junk = data.draw(st.binary(max_size=20))
+        consumer.receive([bytes(frame), junk, topics.prefix("quote.SPY") + junk], T0)
+        consumer.complaint(T0 + 60 * NS_PER_S)
+        consumer.due(T0, UTC_NS)
+        consumer.book.assess("SPY", T0)
+    total = consumer.counters["received"] + consumer.counters["undecodable"]
+    assert total == 15

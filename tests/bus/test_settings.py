@@ -1,0 +1,139 @@
+"""One field, three ways to set it; mistakes are one line that shows no value; nothing leaves the machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from pydantic import Field, SecretStr
+
+from bus import settings as module
+from bus.errors import EX_CONFIG, ConfigError
+from bus.settings import CLIENT_NAME, BusSettings, is_loopback, load, local_endpoint, parse
+
+URL = "tcp://127.0.0.1:7001"
+
+
+class Sample(BusSettings):
+    """Settings with a number and a secret."""
+
+    sample_number: int = Field(1, gt=0)
+    sample_key: SecretStr = SecretStr("")
+
+
+@pytest.fixture(autouse=True)
+def _clean(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("BUS_PUBLISH_URL", "BUS_SUBSCRIBE_URL", "BUS_REQUEST_URL", "SAMPLE_NUMBER", "SAMPLE_KEY"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def test_defaults_are_the_documented_endpoints() -> None:
+    settings = parse(BusSettings, [], "test")
+    assert settings.bus_publish_url == "tcp://127.0.0.1:5570"
+    assert settings.bus_subscribe_url == "tcp://127.0.0.1:5571"
+    assert settings.bus_request_url == "tcp://127.0.0.1:5572"
+
+
+def test_flag_beats_environment_beats_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    Path(".env").write_text("SAMPLE_NUMBER=2\n")
+    assert parse(Sample, [], "test").sample_number == 2
+    monkeypatch.setenv("SAMPLE_NUMBER", "3")
+    assert parse(Sample, [], "test").sample_number == 3
+    assert parse(Sample, ["--sample-number", "4"], "test").sample_number == 4
+
+
+def test_an_empty_variable_is_no_value(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SAMPLE_NUMBER", "")
+    assert parse(Sample, [], "test").sample_number == 1
+
+
+@pytest.mark.parametrize(
+    ("argv", "environment", "named"),
+    [
+        (["--sample-number", "canary"], {}, "SAMPLE_NUMBER"),
+        ([], {"SAMPLE_NUMBER": "-canary"}, "SAMPLE_NUMBER"),
+        ([], {"BUS_PUBLISH_URL": "tcp://canary.example:1"}, "BUS_PUBLISH_URL"),
+        (["--no-such-flag=canary"], {}, "--no-such-flag"),
+        (["--sample-number"], {}, "--sample-number"),
+    ],
+)
+def test_a_mistake_is_one_line_without_the_value(
+    argv: list[str],
+    environment: dict[str, str],
+    named: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(SystemExit) as ended:
+        load(Sample, argv, "the-program")
+    assert ended.value.code == EX_CONFIG == 78
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.startswith("the-program: ")
+    assert printed.err.count("\n") == 1
+    assert named in printed.err
+    assert "canary" not in printed.err
+
+
+def test_secrets_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SAMPLE_KEY", "canary-secret")
+    monkeypatch.setenv("SAMPLE_NUMBER", "x")
+    with pytest.raises(ConfigError) as caught:
+        parse(Sample, [], "test")
+    assert "canary" not in f"{caught.value!r} {caught.value.__cause__!r}"
+    monkeypatch.delenv("SAMPLE_NUMBER")
+    assert "canary" not in repr(parse(Sample, [], "test"))
+
+
+def test_settings_cannot_be_changed() -> None:
+    with pytest.raises(ValueError):
+        BusSettings().bus_publish_url = URL  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    "url", [URL, "tcp://localhost:1", "tcp://[::1]:1", "tcp://127.9.9.9:0", "ipc:///tmp/x", "inproc://x"]
+)
+def test_endpoints_on_this_machine(url: str) -> None:
+    assert local_endpoint(url) == url
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "tcp://0.0.0.0:5570",
+        "tcp://*:5570",
+        "tcp://10.0.0.1:5570",
+        "tcp://example.com:5570",
+        "tcp://127.0.0.1.example.com:5570",
+        "tcp://[::]:5570",
+        "tcp://eth0:5570",
+        "tcp://127.0.0.1",
+        "tcp://127.0.0.1:port",
+        "tcp://127.0.0.1:99999",
+        "tcp://127.0.0.1:1/path",
+        "udp://127.0.0.1:1",
+        "127.0.0.1:1",
+        "",
+    ],
+)
+def test_endpoints_that_leave_the_machine_or_are_none(url: str) -> None:
+    with pytest.raises(ValueError):
+        local_endpoint(url)
+
+
+def test_loopback_is_told_without_a_lookup(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert is_loopback("[::1]")
+    assert not is_loopback("localhost.example.com")
+    assert not hasattr(module, "socket"), "no look-up can be made"
+
+
+@pytest.mark.parametrize(
+    ("name", "valid"), [("worker-1", True), ("a:b.c_d", True), ("x" * 64, True), ("x" * 65, False)]
+)
+def test_client_names(name: str, valid: bool) -> None:
+    assert bool(CLIENT_NAME.match(name)) is valid
+    assert not CLIENT_NAME.match(f"{name}\n")
+    assert not CLIENT_NAME.match("")

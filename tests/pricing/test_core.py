@@ -1,0 +1,476 @@
+"""The node's decisions on a virtual clock, without a socket: what it says of requests, symbols and its line."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import msgspec
+import pytest
+
+from bus import codec
+from bus.clock import NS_PER_S
+from bus.consumer import REPLAYED
+from bus.events import ConnectionHealth, Event, Quote, SymbolsAcknowledged, SymbolStatus
+from pricing.failures import CODES, Scope
+from pricing.messages import Subscription
+from pricing.session import Order
+from tests.support.core_rig import SOURCE, CoreRig
+from tests.support.samples import HEALTH
+
+
+def streaming(*symbols: str, **settings: float) -> CoreRig:
+    rig = CoreRig(**settings)  # type: ignore[arg-type]
+    rig.ask("a", *(symbols or ("SPY",)), channels=("quotes", "trades"), ttl_ms=120_000)
+    for symbol in symbols or ("SPY",):
+        rig.quote(symbol)
+    assert rig.health().state == "streaming"
+    return rig
+
+
+def state(rig: CoreRig, symbol: str = "SPY") -> str | None:
+    return rig.core.symbols.state(symbol)
+
+
+def other(source: str, connection_state: str) -> ConnectionHealth:
+    return msgspec.structs.replace(HEALTH, source=source, node="pricing", state=connection_state)
+
+
+def test_whole_life_from_idle_to_idle() -> None:
+    rig = CoreRig(linger_s=5)
+    rig.run(3)
+    assert rig.orders == []
+    rig.dials = rig.answers = False
+    rig.ask("a", "SPY", ttl_ms=2_000)
+    rig.dials = True
+    rig.settle()
+    rig.run(0.1)
+    rig.answers = True
+    rig.settle()
+    rig.run(1)
+    rig.quote("SPY")
+    rig.run(10)
+    assert rig.healths() == [
+        ("idle", "no_demand"),
+        ("connecting", "demand"),
+        ("authenticating", "demand"),
+        ("subscribing", "demand"),
+        ("streaming", "demand"),
+        ("streaming", "lingering"),
+        ("idle", "no_demand"),
+    ]
+    assert rig.statuses("SPY") == [("pending", "no_quote_yet"), ("live", "demand"), ("released", "lease_expired")]
+    assert rig.orders == [Order.DIAL, Order.AUTHENTICATE, Order.HANG_UP]
+    lingering = rig.all(ConnectionHealth, lambda health: health.cause == "lingering")[0]
+    assert (lingering.desired, lingering.acknowledged, lingering.live) == (0, 0, 0)
+
+
+def test_last_release_unsubscribes_at_once_while_the_line_lingers() -> None:
+    rig = streaming("SPY", "QQQ")
+    rig.ask("a")
+    assert rig.upstream.entries == set()
+    assert (rig.health().state, rig.health().cause) == ("streaming", "lingering")
+    rig.ask("b", "IWM")
+    assert rig.upstream.entries == {("quotes", "IWM"), ("statuses", "IWM")}
+    assert rig.orders.count(Order.DIAL) == 1
+
+
+def test_every_request_is_acknowledged_within_its_call_whatever_the_line_does() -> None:
+    rig = CoreRig()
+    rig.dials = rig.answers = False
+    for prepare in (lambda: None, lambda: setattr(rig, "dials", True), lambda: setattr(rig, "answers", True), rig.lose):
+        prepare()
+        rig.settle()
+        [ack] = rig.ask("a", "SPY", "*", "QQQ")
+        assert (ack.client, ack.cause, ack.lease_ms, ack.part, ack.parts) == ("a", "demand", 15_000, 1, 1)
+        assert [row.symbol for row in ack.results] == ["SPY", "*", "QQQ"]
+        assert (ack.results[1].state, ack.results[1].cause) == ("refused", "bad_symbol")
+        rig.run(0.01)
+
+
+@pytest.mark.parametrize(
+    ("count", "parts"), [(0, [0]), (1, [1]), (1_000, [1_000]), (1_001, [1_000, 1]), (2_500, [1_000, 1_000, 500])]
+)
+def test_acknowledgements_have_a_thousand_rows_a_part(count: int, parts: list[int]) -> None:
+    symbols = [f"S{number}" for number in range(count)]
+    acks = CoreRig().ask("a", *symbols)
+    assert [len(ack.results) for ack in acks] == parts
+    assert [(ack.part, ack.parts) for ack in acks] == [(part + 1, len(parts)) for part in range(len(parts))]
+    assert [row.symbol for ack in acks for row in ack.results] == symbols
+
+
+def test_a_request_that_is_not_applied_is_acknowledged_without_rows() -> None:
+    rig = CoreRig()
+    [ack] = rig.ask("a", *[f"S{number}" for number in range(10_001)])
+    assert (ack.cause, ack.results, ack.lease_ms) == ("too_many", (), 0)
+    assert rig.orders == []
+
+
+def test_duplicates_and_bad_symbols_are_one_row_each() -> None:
+    [ack] = CoreRig().ask("a", "SPY", "*", "SPY", "*")
+    assert [row.symbol for row in ack.results] == ["SPY", "*"]
+
+
+def test_held_quote_comes_with_the_first_ack_with_added_symbols_and_with_a_snapshot() -> None:
+    rig = streaming("SPY", "QQQ")
+
+    def quotes(*symbols: str, **fields: object) -> list[bool]:
+        [ack] = rig.ask("late", *symbols, **fields)
+        for row in ack.results:
+            if row.last_quote is not None:
+                quote = codec.decode_payload("quote", row.last_quote)
+                assert isinstance(quote, Quote)
+                assert (quote.symbol, quote.source, quote.seq) == (row.symbol, SOURCE, row.last_quote_seq)
+        return [row.last_quote is not None for row in ack.results]
+
+    assert quotes("SPY") == [True]
+    assert quotes("SPY") == [False]
+    assert quotes("SPY", "QQQ") == [False, True]
+    assert quotes("SPY", "QQQ", snapshot=True) == [True, True]
+    assert quotes("SPY", source="another", published_ns=2**40) == [True]
+
+
+def test_acknowledged_row_says_where_the_symbol_stands() -> None:
+    rig = streaming("SPY")
+    rig.quote("SPY")
+    [ack] = rig.ask("b", "SPY", "QQQ")
+    assert [(row.state, row.last_quote_seq) for row in ack.results] == [("live", 2), ("pending", 0)]
+
+
+# leases and the bus
+
+
+def test_lease_ends_unless_renewed_and_waits_while_own_health_is_not_heard() -> None:
+    rig = streaming("SPY")
+    rig.ask("short", "QQQ", ttl_ms=5_000)
+    rig.hears = False
+    rig.run(60)
+    assert state(rig, "QQQ") is not None
+    rig.hears = True
+    rig.run(5.5)
+    assert state(rig, "QQQ") is None
+    assert rig.statuses("QQQ")[-1] == ("released", "lease_expired")
+    assert state(rig, "SPY") == "quiet", "still wanted"
+
+
+def test_a_longer_lease_of_another_keeps_the_symbol() -> None:
+    rig = streaming("SPY")
+    rig.ask("short", "SPY", ttl_ms=1_000)
+    assert len(rig.all(SymbolStatus)[-1].clients) <= 2
+    rig.run(5)
+    assert state(rig) == "live"
+    rig.run(10)
+    assert [claim.client for claim in rig.all(SymbolStatus, lambda x: x.symbol == "SPY")[-1].clients] == ["a"]
+
+
+# the other node
+
+
+def test_an_active_other_node_silences_us_and_its_end_brings_us_back() -> None:
+    rig = CoreRig()
+    rig.core.on_health(other("pricing-ffffff", "streaming"), rig.now_ns)
+    assert rig.ask("a", "SPY") == []
+    assert (rig.health().state, rig.health().cause) == ("standby", "other_node")
+    for _ in range(20):
+        rig.run(0.9)
+        rig.core.on_health(other("pricing-ffffff", "suspect"), rig.now_ns)
+        assert rig.ask("a", "SPY") == []
+    rig.run(2.9)
+    assert rig.health().state == "standby"
+    rig.run(0.5)
+    assert rig.health().state == "idle"
+    assert len(rig.ask("a", "SPY")) == 1
+    assert rig.health().state == "streaming"
+
+
+@pytest.mark.parametrize(
+    ("source", "theirs", "busy", "yields"),
+    [
+        ("pricing-000001", "idle", False, True),
+        ("pricing-ffffff", "idle", False, False),
+        ("pricing-000001", "idle", True, False),
+        ("pricing-ffffff", "streaming", False, True),
+        ("pricing-ffffff", "streaming", True, False),
+        ("pricing-000001", "streaming", True, True),
+        ("pricing-000001", "standby", False, False),
+        ("pricing-000001", "stopped", False, False),
+        (f"{REPLAYED}pricing-000001", "streaming", False, False),
+    ],
+)
+def test_of_two_nodes_exactly_one_yields(source: str, theirs: str, busy: bool, yields: bool) -> None:
+    rig = streaming("SPY") if busy else CoreRig()
+    rig.core.on_health(other(source, theirs), rig.now_ns)
+    rig.settle()
+    assert (rig.health().state == "standby") == yields
+    if yields:
+        assert not rig.socket
+        assert rig.board.slots == {}
+
+
+def test_health_of_an_order_stream_is_not_a_node() -> None:
+    rig = CoreRig()
+    health = msgspec.structs.replace(other("pricing-000001", "streaming"), node="pricing.orders")
+    rig.core.on_health(health, rig.now_ns)
+    rig.settle()
+    assert rig.health().state == "idle"
+
+
+def test_without_the_lock_it_stands_by_until_it_has_it() -> None:
+    rig = CoreRig()
+    rig.core.on_lock(False, rig.now_ns)
+    rig.run(30)
+    assert rig.ask("a", "SPY") == []
+    rig.core.on_lock(True, rig.now_ns)
+    rig.run(1)
+    assert rig.health().state == "idle"
+
+
+def test_stopped_is_said_last_and_nothing_is_answered_after_it() -> None:
+    rig = streaming("SPY")
+    rig.core.stop(rig.now_ns)
+    rig.settle()
+    assert (rig.health().state, rig.health().cause, rig.socket) == ("stopped", "shutdown", False)
+    assert rig.ask("b", "SPY") == []
+
+
+# symbols
+
+
+def test_quiet_after_a_while_without_quotes_and_live_with_the_next() -> None:
+    rig = streaming("SPY", "QQQ", quiet_s=10)
+    for _ in range(24):
+        rig.run(0.5)
+        rig.quote("QQQ")
+    assert (state(rig), state(rig, "QQQ")) == ("quiet", "live")
+    assert rig.health().live == 2
+    rig.quote("SPY")
+    assert rig.statuses("SPY")[-2:] == [("quiet", "demand"), ("live", "demand")]
+
+
+def test_nothing_becomes_quiet_on_a_line_that_is_not_proven_alive() -> None:
+    rig = streaming("SPY", quiet_s=3)
+    rig.alive = False
+    rig.run(3, until=lambda: rig.health().state == "suspect")
+    rig.run(1)
+    assert rig.health().state == "suspect"
+    assert state(rig) == "live"
+
+
+def test_bad_data_is_stale_until_the_next_good_quote() -> None:
+    rig = streaming("SPY")
+    rig.quote("SPY", good=False)
+    rig.quote("SPY", good=False)
+    assert rig.statuses("SPY")[-1] == ("stale", "bad_data")
+    rig.quote("SPY")
+    assert rig.statuses("SPY")[-1] == ("live", "demand")
+
+
+@pytest.mark.parametrize(("code", "cause"), [("H", "halt"), ("2", "halt"), ("P", "pause"), ("Q", "halt")])
+@pytest.mark.parametrize("how", ["T", "3", "trade"])
+def test_halt_survives_quotes_and_reconnects_until_trading_resumes(code: str, cause: str, how: str) -> None:
+    rig = streaming("SPY")
+    rig.status("SPY", code)
+    rig.quote("SPY")
+    rig.lose()
+    rig.run(20)
+    rig.quote("SPY")
+    rig.quote("SPY", good=False)
+    assert rig.health().state == "streaming"
+    assert rig.health().connection == 2
+    assert (state(rig), rig.health().live) == ("halted", 0)
+    if how == "trade":
+        rig.trade("SPY")
+    else:
+        rig.status("SPY", how)
+    assert state(rig) == "pending", "the held quote is from before or from within"
+    rig.quote("SPY")
+    told = rig.statuses("SPY")
+    assert told[told.index(("halted", cause)) :] == [("halted", cause), ("pending", "resume"), ("live", "demand")]
+
+
+def test_unknown_status_codes_and_foreign_symbols_change_nothing() -> None:
+    rig = streaming("SPY")
+    rig.status("SPY", "Z")
+    rig.status("XXX", "H")
+    rig.status("SPY", "T")
+    assert state(rig) == "live"
+    assert state(rig, "XXX") is None
+
+
+def test_halted_is_said_again_every_second() -> None:
+    rig = streaming("SPY", "QQQ")
+    rig.status("SPY", "H")
+    rig.run(20)
+    times = [at for at, event in rig.events if isinstance(event, SymbolStatus) and event.state == "halted"]
+    assert max(b - a for a, b in pairwise(times)) <= 1.3 * NS_PER_S
+    assert rig.now_ns - times[-1] <= 1.3 * NS_PER_S
+
+
+@pytest.mark.parametrize("count", [1, 50, 2_000])
+def test_every_status_is_said_again_within_ten_seconds_with_the_newest_number(count: int) -> None:
+    rig = streaming(*[f"S{number}" for number in range(count)])
+    rig.run(11)
+    position = len(rig.events)
+    rig.run(10)
+    said = {status.symbol: status for status in rig.all(SymbolStatus, since=position)}
+    assert len(said) == count
+    assert {(status.state, status.last_quote_seq) for status in said.values()} == {("live", 1)}
+
+
+def test_after_a_reconnect_symbols_are_pending_until_a_quote_of_the_new_connection() -> None:
+    rig = streaming("SPY", "QQQ")
+    rig.lose()
+    rig.run(5)
+    assert (rig.health().connection, rig.health().live) == (2, 0)
+    assert (state(rig), state(rig, "QQQ")) == ("pending", "pending")
+    [ack] = rig.ask("b", "SPY")
+    assert ack.results[0].last_quote is not None, "for display"
+    rig.quote("SPY")
+    assert (state(rig), rig.health().gap_end_ns is not None) == ("live", True)
+    assert state(rig, "QQQ") == "pending"
+
+
+def test_a_quote_that_came_before_its_acknowledgement_makes_live_at_once() -> None:
+    rig = streaming("SPY")
+    rig.answers = False
+    rig.ask("b", "QQQ")
+    rig.quote("QQQ")
+    assert state(rig, "QQQ") == "pending"
+    rig.answers = True
+    rig.settle()
+    assert state(rig, "QQQ") == "live"
+
+
+# limits and refusals
+
+
+def test_over_the_limit_the_lowest_priority_is_shed_and_told_and_comes_back_after_a_release() -> None:
+    rig = CoreRig(limit=2)
+    rig.ask("a", "A", "B")
+    [ack] = rig.ask("b", "C", priority=5)
+    assert ack.results[0].state == "pending"
+    assert rig.statuses("B")[-1] == ("evicted", "symbol_limit")
+    assert {symbol for channel, symbol in rig.upstream.entries if channel == "quotes"} == {"A", "C"}
+    [ack] = rig.ask("c", "D")
+    assert (ack.results[0].state, ack.results[0].cause) == ("evicted", "symbol_limit")
+    rig.ask("b", priority=5)
+    rig.quote("B")
+    assert (state(rig, "B"), state(rig, "D")) == ("live", "evicted")
+
+
+def test_a_limit_nobody_told_us_is_learned_from_the_refusal() -> None:
+    rig = CoreRig()
+    rig.upstream.limit = 3
+    rig.ask("a", *"ABCDE")
+    assert {symbol for symbol in "ABCDE" if state(rig, symbol) == "evicted"} == {"D", "E"}
+    assert rig.health().state == "streaming"
+    assert rig.health().acknowledged == 3
+    rig.ask("b", "Z", priority=1)
+    assert {symbol for channel, symbol in rig.upstream.entries if channel == "quotes"} == {"A", "B", "Z"}
+
+
+def test_an_upstream_that_gives_nothing_is_asked_again_by_the_next_wish() -> None:
+    rig = CoreRig()
+    rig.upstream.limit = 0
+    rig.ask("a", "A")
+    assert (state(rig, "A"), rig.health().state) == ("evicted", "idle")
+    rig.upstream.limit = None
+    rig.ask("a", "A", "B")
+    rig.run(5)
+    assert rig.health().acknowledged == 2
+
+
+def test_refused_for_one_channel_it_may_be_had_for_the_other() -> None:
+    rig = CoreRig()
+    rig.upstream.no_trades = True
+    rig.ask("a", "SPY", channels=("quotes", "trades"))
+    assert rig.statuses("SPY")[-1] == ("refused", "not_entitled")
+    rig.ask("a", "SPY", channels=("quotes",))
+    rig.quote("SPY")
+    assert rig.statuses("SPY")[-1] == ("live", "demand")
+
+
+def test_a_refused_symbol_may_be_shed_and_come_back() -> None:
+    rig = CoreRig(limit=2)
+    rig.upstream.poisoned = frozenset({"BAD"})
+    rig.ask("a", "BAD", "OK")
+    assert (state(rig, "BAD"), state(rig, "OK")) == ("refused", "pending")
+    rig.ask("b", "X", "Y", priority=3)
+    assert (state(rig, "BAD"), state(rig, "OK")) == ("evicted", "evicted")
+    rig.ask("b", priority=3)
+    assert (state(rig, "BAD"), state(rig, "OK")) == ("refused", "pending")
+
+
+def test_a_refusal_that_comes_after_the_symbol_was_shed_harms_nobody() -> None:
+    rig = CoreRig(limit=1)
+    rig.upstream.poisoned = frozenset({"BAD"})
+    rig.ask("a", "OK")
+    rig.answers = False
+    rig.ask("a", "BAD")
+    rig.upstream.entries = set()
+    rig.said.clear()
+    rig.core.on_record(Subscription(), rig.now_ns)
+    rig.settle()
+    assert rig.said == [{"action": "subscribe", "quotes": ["BAD"]}]
+    rig.ask("b", "X", priority=1)
+    assert state(rig, "BAD") == "evicted"
+    rig.answers = True
+    rig.settle()
+    assert (state(rig, "BAD"), state(rig, "X"), rig.health().acknowledged) == ("evicted", "pending", 1)
+
+
+def test_streams_without_statuses_and_says_so() -> None:
+    rig = CoreRig()
+    rig.upstream.no_statuses = True
+    rig.ask("a", "SPY")
+    assert (rig.health().state, rig.health().detail) == ("streaming", "halts_unknown")
+    rig.lose()
+    rig.upstream.no_statuses = False
+    rig.run(5)
+    assert (rig.health().state, rig.health().detail) == ("streaming", "")
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_each_code_takes_down_what_it_is_about(code: int) -> None:
+    rig = streaming("SPY")
+    rig.error(code)
+    failure = CODES[code]
+    health = rig.all(ConnectionHealth)[-1]
+    if failure.scope is Scope.CONNECTION:
+        assert health.state == ("refused" if failure.for_operator else "backing_off")
+        assert (health.cause, health.attempt, rig.socket) == (failure.cause, 1, False)
+        assert health.next_retry_ns is not None
+    else:
+        assert (health.state, state(rig)) == ("streaming", "live")
+
+
+def test_no_answer_to_a_subscribe_ends_the_line_and_the_wait_is_no_busy_loop() -> None:
+    rig = streaming("SPY")
+    rig.answers = False
+    rig.ask("b", "QQQ")
+    rig.run(5.1)
+    assert ("backing_off", "ack_timeout") in rig.healths()
+    rig.dials = False
+    for _ in range(5):
+        if not rig.dialling:
+            rig.run(61, until=lambda: rig.dialling)
+        rig.refuse_dial()
+    assert rig.health().state == "circuit_open"
+    rig.run(55)
+
+
+def test_health_is_said_every_second_and_at_each_change() -> None:
+    rig = streaming("SPY")
+    rig.run(60)
+    times = [at for at, event in rig.events if isinstance(event, ConnectionHealth)]
+    assert max(b - a for a, b in pairwise(times)) <= NS_PER_S
+    idle = CoreRig()
+    idle.run(60)
+    assert 59 <= len(idle.all(ConnectionHealth)) <= 62, "and no oftener"
+
+
+def test_nothing_but_requests_is_ever_acknowledged() -> None:
+    rig = streaming("SPY")
+    rig.lose()
+    rig.run(100)
+    acks: list[Event] = [*rig.all(SymbolsAcknowledged)]
+    assert len(acks) == 1

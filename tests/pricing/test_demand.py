@@ -1,0 +1,290 @@
+"""Leases and their union against a model that recomputes everything, and who wins under the symbol limit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bus.clock import NS_PER_MS, NS_PER_S
+from bus.events import Cause, SymbolsRequested
+from pricing.demand import MAX_CLIENTS, MAX_REQUESTS_PER_S, MAX_SYMBOLS, Demand, LeaseClock, Wish, admit
+from tests.support.pricing import request
+from tests.support.samples import QUICK
+
+SYMBOLS = ("A", "B", "C", "D")
+
+
+@dataclass
+class Model:
+    """Leases as a plain table; the union is recomputed from nothing each time it is looked at."""
+
+    leases: dict[str, tuple[SymbolsRequested, int]] = field(default_factory=dict)
+
+    def apply(self, wish: SymbolsRequested, now_ns: int) -> bool:
+        held = self.leases.get(wish.client)
+        if held is not None and held[0].seq >= wish.seq:
+            return False
+        self.leases[wish.client] = (wish, now_ns + min(max(wish.ttl_ms, 1_000), 120_000) * NS_PER_MS)
+        return True
+
+    def expire(self, now_ns: int) -> None:
+        self.leases = {client: lease for client, lease in self.leases.items() if lease[1] > now_ns}
+
+    def union(self) -> dict[str, tuple[set[str], int]]:
+        union: dict[str, tuple[set[str], int]] = {}
+        for wish, _ in self.leases.values():
+            for symbol in wish.symbols:
+                channels, priority = union.get(symbol, (set(), -128))
+                union[symbol] = (channels | set(wish.channels), max(priority, wish.priority))
+        return union
+
+
+steps = st.lists(
+    st.tuples(
+        st.sampled_from("abc"),
+        st.lists(st.sampled_from(SYMBOLS), max_size=6),
+        st.sampled_from([("quotes",), ("trades",), ("quotes", "trades")]),
+        st.integers(-128, 127),
+        st.sampled_from([1, 1_000, 1_500, 5_000]),
+        st.integers(-3, 1),
+        st.integers(0, 2_000),
+    ),
+    max_size=40,
+)
+
+
+@QUICK
+@given(steps)
+def test_union_is_that_of_all_leases_whatever_is_asked_repeated_and_forgotten(steps: list[tuple]) -> None:  # type: ignore[type-arg]
+    demand, model, now_ns, seq = Demand(), Model(), 0, 1
+    for client, symbols, channels, priority, ttl_ms, back, wait_ms in steps:
+        now_ns += wait_ms * NS_PER_MS
+        demand.expire(now_ns)
+        model.expire(now_ns)
+        seq += 1
+        wish = request(
+            client, tuple(symbols), seq=max(1, seq + 3 * back), channels=channels, priority=priority, ttl_ms=ttl_ms
+        )
+        before = model.union()
+        answer = demand.apply(wish, now_ns)
+        assert answer.cause is Cause.DEMAND
+        assert answer.applied == model.apply(wish, now_ns)
+        if model.union() != before:
+            assert answer.changed
+        assert {symbol: (set(w.channels), w.priority) for symbol, w in demand.wishes.items()} == model.union()
+        for symbol in SYMBOLS:
+            holders = [claim.client for claim in demand.claims(symbol, now_ns)]
+            assert sorted(holders) == sorted(c for c, (wish, _) in model.leases.items() if symbol in wish.symbols)
+        if model.leases:
+            assert demand.next_expiry_ns() == min(end for _, end in model.leases.values())
+
+
+def test_a_repeat_renews_and_changes_nothing() -> None:
+    demand = Demand()
+    assert demand.apply(request(seq=1, ttl_ms=2_000), 0).changed
+    answer = demand.apply(request(seq=2, ttl_ms=2_000), NS_PER_S)
+    assert (answer.applied, answer.changed, answer.first, answer.added) == (True, False, False, frozenset())
+    assert not demand.expire(2 * NS_PER_S)
+    assert demand.expire(3 * NS_PER_S)
+    assert demand.wishes == {}
+
+
+def test_a_replayed_request_is_answered_and_neither_applied_nor_a_renewal() -> None:
+    demand = Demand()
+    demand.apply(request(symbols=("A",), seq=5, ttl_ms=2_000), 0)
+    answer = demand.apply(request(symbols=("B",), seq=5, ttl_ms=60_000), NS_PER_S)
+    assert (answer.cause, answer.applied, answer.lease_ms) == (Cause.DEMAND, False, 2_000)
+    assert set(demand.wishes) == {"A"}
+    assert demand.expire(2 * NS_PER_S)
+
+
+def test_an_old_request_does_not_undo_a_release() -> None:
+    demand = Demand()
+    demand.apply(request(symbols=("A",), seq=1), 0)
+    released = demand.apply(request(symbols=(), seq=2), 1)
+    assert (released.applied, released.lease_ms) == (True, 0)
+    late = demand.apply(request(symbols=("A",), seq=1), 2)
+    assert (late.applied, late.lease_ms) == (False, 0)
+    assert demand.wishes == {}
+    assert demand.apply(request(symbols=("A",), seq=3), 3).applied
+
+
+def test_a_released_name_may_be_taken_by_anybody_at_once() -> None:
+    demand = Demand()
+    demand.apply(request(source="one", seq=1, published_ns=100), 0)
+    demand.apply(request(source="one", symbols=(), seq=2, published_ns=200), 0)
+    assert demand.apply(request(source="two", seq=1, published_ns=50), 0).applied
+
+
+def test_ones_release_never_takes_a_symbol_from_another() -> None:
+    demand = Demand()
+    demand.apply(request("a", ("A", "B"), priority=9, channels=("trades",)), 0)
+    demand.apply(request("b", ("B",), priority=-1), 0)
+    demand.apply(request("a", (), seq=2), 0)
+    assert demand.wishes == {"B": Wish(frozenset({"quotes"}), -1, 2)}
+
+
+def test_a_newer_source_takes_over_and_the_older_is_refused() -> None:
+    demand = Demand()
+    demand.apply(request(source="old", published_ns=10, seq=9), 0)
+    taken = demand.apply(request(source="new", published_ns=11, seq=1, symbols=("B",)), 0)
+    assert (taken.cause, taken.applied, taken.first) == (Cause.DEMAND, True, True)
+    assert set(demand.wishes) == {"B"}
+    assert demand.apply(request(source="older", published_ns=11, seq=1), 0).cause is Cause.CLIENT_CONFLICT
+    assert set(demand.wishes) == {"B"}
+
+
+def test_two_sources_that_alternate_are_a_conflict_until_a_ttl_has_passed() -> None:
+    demand = Demand()
+    ttl_ns = 5 * NS_PER_S
+    demand.apply(request(source="one", published_ns=1, ttl_ms=5_000), 0)
+    assert demand.apply(request(source="two", published_ns=2, ttl_ms=5_000), 1).applied
+    for now_ns in (2, ttl_ns // 2):
+        answer = demand.apply(request(source="one", seq=2, published_ns=3, ttl_ms=5_000), now_ns)
+        assert (answer.cause, answer.applied) == (Cause.CLIENT_CONFLICT, False)
+    assert demand.apply(request(source="two", seq=2, published_ns=4, ttl_ms=5_000), ttl_ns).applied
+    assert demand.apply(request(source="one", seq=3, published_ns=5), ttl_ns + 1).applied
+
+
+@pytest.mark.parametrize(
+    ("asked_ms", "granted_ms"),
+    [(-5, 1_000), (0, 1_000), (999, 1_000), (15_000, 15_000), (120_001, 120_000), (2**63 - 1, 120_000)],
+)
+def test_ttl_is_clamped(asked_ms: int, granted_ms: int) -> None:
+    demand = Demand()
+    assert demand.apply(request(ttl_ms=asked_ms), 7).lease_ms == granted_ms
+    assert not demand.expire(7 + granted_ms * NS_PER_MS - 1)
+    assert demand.expire(7 + granted_ms * NS_PER_MS)
+
+
+@pytest.mark.parametrize("channels", [(), ("bars",), ("quotes", "bars"), ("QUOTES",)])
+def test_unknown_or_no_channels_are_a_bad_request(channels: tuple[str, ...]) -> None:
+    demand = Demand()
+    assert demand.apply(request(channels=channels), 0).cause is Cause.BAD_REQUEST
+    assert demand.wishes == {}
+
+
+@pytest.mark.parametrize("client", ["", "a b", "ä", "x" * 65, "a\n"])
+def test_client_names_that_cannot_be_a_topic_are_a_bad_request(client: str) -> None:
+    assert Demand().apply(request(client), 0).cause is Cause.BAD_REQUEST
+
+
+def test_bad_symbols_are_refused_by_name_and_the_others_go_on() -> None:
+    demand = Demand()
+    bad = ["*", "spy", "", "A" * 33, "A B", "Ä", "/A"]
+    answer = demand.apply(request(symbols=("SPY", *bad, "BTC/USD", "BRK.B")), 0)
+    assert answer.refused == bad
+    assert set(demand.wishes) == {"SPY", "BTC/USD", "BRK.B"}
+
+
+def test_duplicates_count_once() -> None:
+    demand = Demand()
+    answer = demand.apply(request(symbols=("A", "A", "B", "A")), 0)
+    assert answer.added == {"A", "B"}
+    assert demand.leases["a"].symbols == ("A", "B")
+    demand.apply(request(symbols=("B", "B"), seq=2), 0)
+    assert set(demand.wishes) == {"B"}
+
+
+def test_ten_thousand_symbols_and_not_one_more() -> None:
+    demand = Demand()
+    many = tuple(f"S{number}" for number in range(MAX_SYMBOLS + 1))
+    assert demand.apply(request(symbols=many), 0).cause is Cause.TOO_MANY
+    assert demand.wishes == {}
+    assert demand.apply(request(symbols=many[:-1]), 0).cause is Cause.DEMAND
+    assert len(demand.wishes) == MAX_SYMBOLS
+    assert demand.apply(request(symbols=many, seq=2), 0).cause is Cause.TOO_MANY
+    assert len(demand.wishes) == MAX_SYMBOLS
+
+
+def test_clients_are_bounded_and_known_ones_are_still_served() -> None:
+    demand = Demand()
+    for number in range(MAX_CLIENTS):
+        demand.apply(request(f"c{number}"), 0)
+    assert demand.apply(request("late"), 0).cause is Cause.TOO_MANY
+    assert demand.apply(request("c1", seq=2), 0).cause is Cause.DEMAND
+
+
+def test_one_client_that_asks_without_end_is_slowed_down_and_nobody_else() -> None:
+    demand = Demand()
+    causes = [demand.apply(request(seq=seq), 0).cause for seq in range(1, MAX_REQUESTS_PER_S + 10)]
+    assert causes.count(Cause.RATE_LIMITED) == 9
+    assert demand.apply(request("b"), 0).cause is Cause.DEMAND
+    assert demand.apply(request(seq=99), NS_PER_S).cause is Cause.DEMAND
+
+
+def test_claims_tell_priority_and_time_left_of_a_hundred_at_most() -> None:
+    demand = Demand()
+    demand.apply(request("first", priority=3, ttl_ms=2_000), 0)
+    [claim] = demand.claims("SPY", NS_PER_S)
+    assert (claim.client, claim.priority, claim.lease_left_ms) == ("first", 3, 1_000)
+    for number in range(150):
+        demand.apply(request(f"c{number}"), 0)
+    assert len(demand.claims("SPY", 0)) == 100
+
+
+# the lease clock
+
+
+def test_lease_clock_stands_still_while_own_health_is_not_heard() -> None:
+    clock = LeaseClock()
+    assert [clock.tick(at * NS_PER_S) for at in (5, 6)] == [0, 0]
+    clock.heard(6 * NS_PER_S)
+    assert clock.tick(8 * NS_PER_S) == 2 * NS_PER_S
+    for at in range(9, 100):
+        assert clock.tick(at * NS_PER_S) == 2 * NS_PER_S
+    clock.heard(100 * NS_PER_S)
+    assert clock.tick(100 * NS_PER_S) == 3 * NS_PER_S, "only the time since the last look"
+
+
+def test_a_node_that_was_stopped_does_not_count_that_time() -> None:
+    clock = LeaseClock()
+    clock.heard(0)
+    clock.tick(0)
+    assert clock.tick(60 * NS_PER_S) == 0
+
+
+# the symbol limit
+
+wishes = st.dictionaries(
+    st.text("ABCDEFGH", min_size=1, max_size=2),
+    st.tuples(st.sampled_from([{"quotes"}, {"trades"}, {"quotes", "trades"}]), st.integers(-2, 2)),
+    max_size=12,
+).map(lambda d: {s: Wish(frozenset(c), p, order) for order, (s, (c, p)) in enumerate(d.items())})
+
+
+@QUICK
+@given(wishes, st.integers(0, 15))
+def test_the_limit_is_kept_and_nobody_loses_to_a_lower_rank(wishes: dict[str, Wish], limit: int) -> None:
+    admitted = admit(wishes, limit)
+    used = sum(len(wish.channels) for wish in admitted.values())
+    assert used <= limit
+    assert all(wishes[symbol] is wish for symbol, wish in admitted.items())
+
+    def rank(wish: Wish) -> tuple[int, int]:
+        return (-wish.priority, wish.order)
+
+    for symbol, loser in wishes.items():
+        if symbol not in admitted:
+            better = sum(len(w.channels) for w in admitted.values() if rank(w) < rank(loser))
+            assert better + len(loser.channels) > limit, f"{symbol} would have fitted beside those before it"
+
+
+def test_newcomer_loses_a_tie_and_wins_with_priority() -> None:
+    demand = Demand()
+    demand.apply(request("a", ("A", "B")), 0)
+    demand.apply(request("b", ("C",)), 0)
+    assert set(admit(demand.wishes, 2)) == {"A", "B"}
+    demand.apply(request("b", ("C",), seq=2, priority=1), 0)
+    assert set(admit(demand.wishes, 2)) == {"A", "C"}
+    demand.apply(request("a", ("B", "A"), seq=2), 0)
+    assert set(admit(demand.wishes, 2)) == {"A", "C"}, "asking in another order is no way to the front"
+
+
+def test_no_limit_admits_all() -> None:
+    demand = Demand()
+    demand.apply(request(symbols=tuple(f"S{n}" for n in range(500)), channels=("quotes", "trades")), 0)
+    assert admit(demand.wishes, None) is demand.wishes

@@ -1,0 +1,53 @@
+"""The upstream's codes: who is at fault decides what an error may take down, and the README's table says the same."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from bus.events import Cause
+from pricing.failures import CODES, Scope, of_code, of_http_status
+
+README = (Path(__file__).parents[2] / "pricing" / "README.md").read_text()
+
+
+def test_readme_lists_every_code_with_its_scope_and_cause() -> None:
+    rows = re.findall(r"^\| (\d{3}) \| (\w+) \| (\w+) \| .+ \|$", README, re.MULTILINE)
+    assert rows == [(str(code), failure.scope.value, failure.cause.value) for code, failure in CODES.items()]
+
+
+def test_readme_says_which_codes_wait_for_an_operator() -> None:
+    told = re.findall(r"^\| (\d{3}) \|.*`refused`.* \|$", README, re.MULTILINE)
+    assert [int(code) for code in told] == [code for code, failure in CODES.items() if failure.for_operator]
+
+
+@pytest.mark.parametrize("code", [0, 1, 399, 412, 499, 501, 10**30, -406])
+def test_an_unknown_code_ends_the_connection_and_is_retried(code: int) -> None:
+    failure = of_code(code)
+    assert (failure.scope, failure.cause, failure.for_operator) == (Scope.CONNECTION, Cause.UPSTREAM_ERROR, False)
+
+
+def test_errors_about_a_request_never_take_the_connection_down() -> None:
+    assert {code for code, failure in CODES.items() if failure.scope is not Scope.CONNECTION} == {400, 403, 405, 410}
+
+
+@pytest.mark.parametrize(
+    ("status", "cause", "for_operator"),
+    [
+        (200, Cause.HTTP_STATUS, False),
+        (302, Cause.REDIRECT, True),
+        (308, Cause.REDIRECT, True),
+        (400, Cause.HTTP_STATUS, True),
+        (401, Cause.HTTP_STATUS, True),
+        (403, Cause.HTTP_STATUS, True),
+        (404, Cause.HTTP_STATUS, True),
+        (429, Cause.HTTP_429, False),
+        (500, Cause.HTTP_STATUS, False),
+        (503, Cause.HTTP_STATUS, False),
+    ],
+)
+def test_refused_upgrades(status: int, cause: Cause, for_operator: bool) -> None:
+    failure = of_http_status(status)
+    assert (failure.cause, failure.for_operator) == (cause, for_operator)

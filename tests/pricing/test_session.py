@@ -1,0 +1,444 @@
+"""The connection's machine: its table and picture, its deadlines on a virtual clock, and never two sockets."""
+
+from __future__ import annotations
+
+import random
+import re
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from bus.clock import NS_PER_S
+from bus.events import Cause, ConnectionState
+from pricing.backoff import Backoff
+from pricing.session import ON_LINE, TRANSITIONS, UP, WAITING, Order, Session, Signal, Socket
+from tests.support.pricing import T0, s, session_picture
+
+State = ConnectionState
+STEP_NS = NS_PER_S // 20
+
+
+class Rig:
+    """A session, what it published and ordered, and the time. `jitter` 1 makes every wait its longest."""
+
+    def __init__(self, jitter: float = 1.0, linger_s: float = 30) -> None:
+        self.now_ns = T0
+        self.byte_ns = T0
+        self.published: list[tuple[int, State, Cause]] = []
+        self.orders: list[tuple[int, Order]] = []
+        self.session = Session(Backoff(lambda: jitter), self._changed, self._order, linger_ns=int(linger_s * NS_PER_S))
+
+    def _changed(self, now_ns: int) -> None:
+        self.published.append((now_ns, self.session.state, self.session.cause))
+
+    def _order(self, order: Order) -> None:
+        self.orders.append((self.now_ns, order))
+
+    def count(self, order: Order) -> int:
+        return sum(given is order for _, given in self.orders)
+
+    def run(self, seconds: float, *, alive: bool = False) -> None:
+        """Let time pass in small steps; with `alive` a byte comes at each."""
+        end_ns = self.now_ns + int(seconds * NS_PER_S)
+        while self.now_ns < end_ns:
+            self.now_ns = min(self.now_ns + STEP_NS, end_ns)
+            if alive:
+                self.byte_ns = self.now_ns
+            self.session.on_time(self.now_ns, self.byte_ns)
+
+    def dialled(self) -> None:
+        assert self.session.dialled(self.now_ns)
+        self.byte_ns = self.now_ns
+
+    def stream(self) -> None:
+        """From anywhere that dials to streaming."""
+        self.dialled()
+        self.session.greeted()
+        self.session.authenticated(self.now_ns)
+        self.session.answered(self.now_ns, detail="")
+        assert self.session.state is State.STREAMING
+
+    def start(self) -> None:
+        self.session.demand(self.now_ns)
+        self.stream()
+
+    def lose(self, cause: Cause = Cause.RESET) -> None:
+        self.session.failed(cause, self.now_ns)
+        self.session.socket_closed(self.now_ns)
+
+
+def states(rig: Rig) -> list[State]:
+    return [state for _, state, _ in rig.published]
+
+
+# the table
+
+
+@pytest.mark.parametrize("state", State)
+@pytest.mark.parametrize("signal", Signal)
+def test_every_pair_is_in_the_table_or_raises(state: State, signal: Signal) -> None:
+    rig = Rig()
+    rig.session.state = state
+    target = TRANSITIONS[state].get(signal)
+    if target is None:
+        with pytest.raises(RuntimeError, match=re.escape(f"no transition from {state} on {signal}")):
+            rig.session._take(signal, Cause.DEMAND, T0)
+        assert rig.published == []
+        assert rig.session.state is state
+    else:
+        rig.session._take(signal, Cause.CLOSED, T0 + 5)
+        assert rig.published == [(T0 + 5, target, Cause.CLOSED)]
+        assert rig.session.since_ns == (T0 + 5 if target is not state else 0)
+
+
+def test_table_rules() -> None:
+    assert set(TRANSITIONS) == set(State)
+    assert TRANSITIONS[State.STOPPED] == {}
+    into_streaming = {state for state, moves in TRANSITIONS.items() if State.STREAMING in moves.values()}
+    assert into_streaming == {State.SUBSCRIBING, *UP}
+    assert {signal for signal, to in TRANSITIONS[State.SUBSCRIBING].items() if to in UP} == {Signal.ANSWERED}
+    for state in set(State) - {State.STOPPED}:
+        assert TRANSITIONS[state][Signal.STOP] is State.STOPPED
+    for state in {*ON_LINE, State.CONNECTING}:
+        assert {Signal.FAILED, Signal.FAILED_AGAIN, Signal.FORBIDDEN} <= TRANSITIONS[state].keys()
+
+
+def test_picture_in_the_readme_is_the_table() -> None:
+    readme = (Path(__file__).parents[2] / "pricing" / "README.md").read_text()
+    assert re.findall(r"```mermaid\n(.*?)\n```", readme, re.DOTALL) == [session_picture()]
+
+
+# the story
+
+
+def test_the_whole_way_is_published_step_by_step() -> None:
+    rig = Rig(linger_s=3)
+    rig.start()
+    rig.session.no_demand(rig.now_ns)
+    rig.run(4, alive=True)
+    assert [(state, cause) for _, state, cause in rig.published] == [
+        (State.CONNECTING, Cause.DEMAND),
+        (State.AUTHENTICATING, Cause.DEMAND),
+        (State.SUBSCRIBING, Cause.DEMAND),
+        (State.STREAMING, Cause.DEMAND),
+        (State.STREAMING, Cause.LINGERING),
+        (State.IDLE, Cause.NO_DEMAND),
+    ]
+    assert rig.published[-1][0] == s(3)
+    assert [order for _, order in rig.orders] == [Order.DIAL, Order.AUTHENTICATE, Order.HANG_UP]
+
+
+def test_wanted_again_while_lingering_keeps_the_line() -> None:
+    rig = Rig(linger_s=3)
+    rig.start()
+    since_ns = rig.session.since_ns
+    rig.session.no_demand(rig.now_ns)
+    rig.run(2.9, alive=True)
+    rig.session.demand(rig.now_ns)
+    rig.run(10, alive=True)
+    assert rig.session.state is State.STREAMING
+    assert (rig.session.cause, rig.session.since_ns, rig.session.connection) == (Cause.DEMAND, since_ns, 1)
+    assert rig.count(Order.DIAL) == 1
+
+
+def test_a_lingering_line_that_breaks_is_not_dialled_again() -> None:
+    rig = Rig()
+    rig.start()
+    rig.session.no_demand(rig.now_ns)
+    rig.lose()
+    rig.run(120)
+    assert rig.session.state is State.IDLE
+    assert (rig.count(Order.DIAL), rig.session.attempt) == (1, 0)
+
+
+@pytest.mark.parametrize("steps", range(4))
+def test_release_before_streaming_ends_at_once(steps: int) -> None:
+    rig = Rig()
+    rig.session.demand(T0)
+    for step in (rig.dialled, lambda: rig.session.authenticated(T0))[: max(0, steps - 1)]:
+        step()
+    rig.session.no_demand(T0)
+    assert rig.session.state is State.IDLE
+    assert rig.orders[-1][1] is (Order.ABANDON_DIAL if rig.session.socket is Socket.DIALLING else Order.HANG_UP)
+
+
+# deadlines
+
+
+def test_silence_is_pinged_suspected_and_cut_in_time() -> None:
+    rig = Rig()
+    rig.start()
+    rig.run(5)
+    pings = [at for at, order in rig.orders if order is Order.PING]
+    assert pings == [s(1), s(2), s(3), s(4)]
+    assert [(at, state) for at, state, _ in rig.published[-2:]] == [
+        (s(2.5), State.SUSPECT),
+        (s(4.5), State.BACKING_OFF),
+    ]
+    assert {cause for _, _, cause in rig.published[-2:]} == {Cause.NO_LIFE}
+    assert rig.session.gap.end_ns is None
+
+
+def test_one_byte_clears_the_suspicion() -> None:
+    rig = Rig()
+    rig.start()
+    rig.run(3)
+    assert rig.session.state is State.SUSPECT
+    rig.run(2, alive=True)
+    assert states(rig)[-2:] == [State.SUSPECT, State.STREAMING]
+    assert rig.count(Order.DIAL) == 1
+
+
+@pytest.mark.parametrize("subscribing", [False, True])
+def test_silence_before_streaming_is_cut_in_time_too(subscribing: bool) -> None:
+    rig = Rig()
+    rig.session.demand(T0)
+    rig.dialled()
+    if subscribing:
+        rig.session.authenticated(T0)
+    rig.run(5)
+    assert (rig.published[-1][0], rig.session.cause) == (s(4.5), Cause.NO_LIFE)
+
+
+def test_authentication_has_ten_seconds() -> None:
+    rig = Rig()
+    rig.session.demand(T0)
+    rig.dialled()
+    rig.run(11, alive=True)
+    assert rig.published[-1] == (s(10), State.BACKING_OFF, Cause.AUTH_TIMEOUT)
+    assert rig.session.socket is Socket.CLOSING
+
+
+def test_a_dialler_that_hangs_is_given_up_and_nothing_is_dialled_before_it_is_back() -> None:
+    rig = Rig()
+    rig.session.demand(T0)
+    rig.run(60)
+    assert rig.published[-1] == (s(5.5), State.BACKING_OFF, Cause.CONNECT_TIMEOUT)
+    assert rig.count(Order.DIAL) == 1
+    assert rig.count(Order.ABANDON_DIAL) == 1
+    rig.session.dial_ended(rig.now_ns)
+    assert rig.count(Order.DIAL) == 2
+
+
+@pytest.mark.parametrize("state", [State.CONNECTING, *sorted(ON_LINE), *sorted(WAITING)])
+def test_every_waiting_state_says_when_it_will_look_again_and_never_in_the_past(state: State) -> None:
+    rig = Rig()
+    if state is State.CONNECTING:
+        rig.session.demand(T0)
+    else:
+        rig.start()
+        if state in WAITING:
+            rig.lose()
+        rig.session.state = state
+    for _ in range(20_000):
+        if rig.session.state is not state:
+            return
+        next_ns = rig.session.next_ns(rig.byte_ns)
+        assert next_ns is not None
+        assert next_ns > rig.now_ns, f"busy loop in {state}"
+        rig.now_ns = next_ns
+        rig.session.on_time(rig.now_ns, rig.byte_ns)
+    raise AssertionError(f"{state} has no end")
+
+
+# backoff
+
+
+def test_backoff_is_not_forgiven_before_ten_seconds_of_streaming() -> None:
+    rig = Rig()
+    rig.session.demand(rig.now_ns)
+    for failures in range(1, 5):
+        rig.stream()
+        rig.run(9.9, alive=True)
+        rig.lose(Cause.CLOSED)
+        assert rig.session.attempt == failures
+        rig.run(2.05)
+    rig.stream()
+    rig.run(10.1, alive=True)
+    assert rig.session.attempt == 0
+
+
+def test_suspect_time_does_not_count_as_streaming() -> None:
+    rig = Rig()
+    rig.session.demand(rig.now_ns)
+    rig.session.failed(Cause.RESET, rig.now_ns)
+    rig.session.dial_ended(rig.now_ns)
+    rig.run(1)
+    rig.stream()
+    for _ in range(10):
+        rig.run(3)
+        rig.run(1, alive=True)
+    assert rig.session.attempt == 1
+
+
+def test_five_failures_open_the_circuit_and_a_probe_a_minute_is_made() -> None:
+    rig = Rig()
+    rig.session.demand(T0)
+    dials = []
+    for _ in range(7):
+        assert rig.session.state is State.CONNECTING
+        dials.append(rig.now_ns)
+        rig.session.failed(Cause.CONNECT_REFUSED, rig.now_ns)
+        rig.session.dial_ended(rig.now_ns)
+        assert rig.session.next_retry_ns is not None
+        rig.now_ns = rig.session.next_retry_ns
+        rig.session.on_time(rig.now_ns, 0)
+    waits = [round((b - a) / NS_PER_S, 2) for a, b in pairwise(dials)]
+    assert waits == [0.25, 0.5, 1, 2, 60, 60]
+    assert states(rig).count(State.CIRCUIT_OPEN) == 3
+
+
+def test_letting_go_and_asking_again_is_no_way_round_the_backoff() -> None:
+    rig = Rig()
+    rig.session.demand(T0)
+    rig.session.failed(Cause.AUTH_FAILED, T0, for_operator=True)
+    rig.session.dial_ended(T0)
+    for _ in range(100):
+        rig.session.no_demand(rig.now_ns)
+        rig.session.demand(rig.now_ns)
+        assert rig.session.state is State.BACKING_OFF
+        assert (rig.session.cause, rig.session.next_retry_ns) == (Cause.AUTH_FAILED, s(60))
+        rig.run(0.5)
+    assert rig.count(Order.DIAL) == 1
+    rig.run(11)
+    assert [at for at, order in rig.orders if order is Order.DIAL] == [T0, s(60)]
+
+
+def test_how_an_abandoned_attempt_ends_is_not_held_against_the_next() -> None:
+    rig = Rig()
+    rig.session.demand(T0)
+    rig.session.no_demand(T0)
+    rig.session.demand(T0)
+    assert rig.session.abandoned
+    rig.session.dial_ended(T0)
+    assert (rig.session.state, rig.session.attempt, rig.session.abandoned) == (State.CONNECTING, 0, False)
+    assert rig.count(Order.DIAL) == 2
+
+
+def test_the_end_of_the_old_line_is_not_held_against_the_next() -> None:
+    rig = Rig()
+    rig.session.demand(T0)
+    rig.dialled()
+    rig.session.no_demand(T0)
+    rig.session.demand(T0)
+    assert (rig.session.state, rig.session.socket) == (State.CONNECTING, Socket.CLOSING)
+    rig.lose(Cause.RESET)
+    assert (rig.session.state, rig.session.attempt) == (State.CONNECTING, 0)
+    assert rig.count(Order.DIAL) == 2
+
+
+def test_gap_runs_from_the_last_byte_to_the_first_answer_and_stays() -> None:
+    rig = Rig()
+    rig.start()
+    rig.run(20, alive=True)
+    rig.session.failed(Cause.RESET, rig.now_ns, last_byte_ns=s(19))
+    rig.session.socket_closed(rig.now_ns)
+    rig.run(2)
+    assert (rig.session.gap.start_ns, rig.session.gap.end_ns) == (None, None), "not before it is known whole"
+    rig.stream()
+    ended_ns = rig.now_ns
+    rig.run(50, alive=True)
+    assert (rig.session.gap.start_ns, rig.session.gap.end_ns) == (s(19), ended_ns)
+
+
+def test_standby_hangs_up_and_comes_back_idle() -> None:
+    rig = Rig()
+    rig.start()
+    rig.session.other_node(rig.now_ns)
+    assert rig.orders[-1][1] is Order.HANG_UP
+    rig.session.demand(rig.now_ns)
+    rig.session.other_node(rig.now_ns)
+    rig.session.alone(rig.now_ns)
+    assert states(rig)[-2:] == [State.STANDBY, State.IDLE]
+    rig.session.stop(rig.now_ns)
+    rig.session.stop(rig.now_ns)
+    rig.session.other_node(rig.now_ns)
+    assert states(rig)[-1] is State.STOPPED
+    assert states(rig).count(State.STOPPED) == 1
+
+
+# never two sockets
+
+
+class Shell:
+    """What carries the orders out, as slowly and unkindly as the real one may."""
+
+    def __init__(self) -> None:
+        self.dialling = 0
+        self.open = 0
+        self.closing = 0
+        self.dials = 0
+
+    def obey(self, order: Order) -> None:
+        if order is Order.DIAL:
+            assert (self.dialling, self.open, self.closing) == (0, 0, 0), "dialled although there is a socket"
+            self.dialling = 1
+            self.dials += 1
+        elif order is Order.HANG_UP:
+            assert self.open == 1, "hung up on nothing"
+            self.open, self.closing = 0, 1
+        elif order is Order.ABANDON_DIAL:
+            assert self.dialling == 1, "abandoned nothing"
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_never_two_sockets_whatever_happens_in_whatever_order(seed: int) -> None:
+    rng = random.Random(seed)
+    shell, now_ns, byte_ns = Shell(), T0, T0
+    changes = 0
+
+    def changed(_: int) -> None:
+        nonlocal changes
+        changes += 1
+
+    session = Session(Backoff(rng.random), changed, shell.obey, linger_ns=2 * NS_PER_S)
+    for _ in range(3_000):
+        before, seen = (session.state, session.cause), changes
+        now_ns += rng.choice([0, 0, NS_PER_S // 10, NS_PER_S, 7 * NS_PER_S])
+        match rng.randrange(14):
+            case 0 | 1:
+                session.demand(now_ns)
+            case 2:
+                session.no_demand(now_ns)
+            case 3 | 4 if shell.dialling:
+                shell.dialling = 0
+                if session.dialled(now_ns):
+                    shell.open, byte_ns = 1, now_ns
+                else:
+                    session.dial_ended(now_ns)
+            case 5 if shell.dialling:
+                if not session.abandoned:
+                    session.failed(rng.choice([Cause.DNS, Cause.CONNECTION_LIMIT, Cause.TLS]), now_ns)
+                shell.dialling = 0
+                session.dial_ended(now_ns)
+            case 6 if shell.closing:
+                shell.closing = 0
+                if rng.random() < 0.3:
+                    session.failed(Cause.RESET, now_ns)
+                session.socket_closed(now_ns)
+            case 7 if shell.open:  # lost: the shell closes by itself, then says so
+                shell.open, shell.closing = 0, 0
+                session._orders = lambda order: None if order is Order.HANG_UP else shell.obey(order)
+                session.failed(Cause.CLOSED, now_ns, last_byte_ns=byte_ns)
+                session._orders = shell.obey
+                session.socket_closed(now_ns)
+            case 8:
+                session.authenticated(now_ns)
+            case 9:
+                session.answered(now_ns, detail="")
+            case 10 if rng.random() < 0.1:
+                session.other_node(now_ns)
+            case 11:
+                session.alone(now_ns)
+            case 12:
+                byte_ns = now_ns
+            case _:
+                session.on_time(now_ns, byte_ns)
+        assert shell.dialling + shell.open + shell.closing <= 1
+        assert (session.socket is Socket.NONE) == (not (shell.dialling or shell.open or shell.closing))
+        if (session.state, session.cause) != before:
+            assert changes > seen, "a change that was not published"
+        if session.state in ON_LINE:
+            assert session.socket is Socket.OPEN
+    assert shell.dials > 20

@@ -1,0 +1,111 @@
+"""Every setting by environment, flag and file; mistakes are one line without the secret; the README lists them all."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from bus.errors import ConfigError
+from bus.settings import BusSettings, parse
+from pricing.settings import PricingSettings
+
+README = (Path(__file__).parents[2] / "pricing" / "README.md").read_text()
+SECRET = "canary-secret"
+URL = "ws://127.0.0.1:1/v2/iex"
+
+
+@pytest.fixture(autouse=True)
+def _bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No variable and no `.env` of this machine reaches a test."""
+    for name in (*PricingSettings.model_fields, "apca_api_key_id", "apca_api_secret_key"):
+        monkeypatch.delenv(name.upper(), raising=False)
+    monkeypatch.chdir(tmp_path)
+
+
+def read(*flags: str) -> PricingSettings:
+    return parse(PricingSettings, flags, "pricing-node")
+
+
+def test_readme_lists_every_setting_with_its_default() -> None:
+    rows = dict(re.findall(r"^\| `(PRICING_\w+)` \| (.*?) \|", README, re.MULTILINE))
+    own = {name: field for name, field in PricingSettings.model_fields.items() if name not in BusSettings.model_fields}
+    assert list(rows) == [name.upper() for name in own]
+    for name, field in own.items():
+        default = field.get_default()
+        if name == "pricing_lock_dir":
+            assert rows[name.upper()] == "the system's temporary folder"
+        elif not default or name.startswith("pricing_api"):
+            assert rows[name.upper()] == "none", name
+        else:
+            assert rows[name.upper()] == f"`{default}`", name
+
+
+def test_defaults_need_keys_or_an_upstream() -> None:
+    with pytest.raises(ConfigError, match="set PRICING_API_KEY and PRICING_API_SECRET, or PRICING_UPSTREAM_URL"):
+        read()
+    assert read("--pricing-upstream-url", URL).upstream_url == URL
+
+
+def test_alpacas_own_variables_and_the_address_made_from_the_feed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("APCA_API_KEY_ID", "id")
+    monkeypatch.setenv("APCA_API_SECRET_KEY", SECRET)
+    settings = read("--pricing-feed", "sip")
+    assert settings.upstream_url == "wss://stream.data.alpaca.markets/v2/sip"
+    assert settings.pricing_api_secret.get_secret_value() == SECRET
+    assert SECRET not in repr(settings)
+    assert SECRET not in settings.model_dump_json()
+
+
+def test_env_file_is_read_and_a_flag_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / ".env").write_text(f"PRICING_UPSTREAM_URL={URL}\nPRICING_LINGER_S=7\nPRICING_QUIET_S=5\n")
+    monkeypatch.setenv("PRICING_LINGER_S", "8")
+    settings = read("--pricing-quiet-s", "9")
+    assert (settings.pricing_linger_s, settings.pricing_quiet_s) == (8, 9)
+
+
+@pytest.mark.parametrize("missing", ["PRICING_API_KEY", "PRICING_API_SECRET"])
+def test_half_a_pair_of_keys_is_a_mistake(missing: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in {"PRICING_API_KEY", "PRICING_API_SECRET"} - {missing}:
+        monkeypatch.setenv(name, SECRET)
+    with pytest.raises(ConfigError, match="go together") as caught:
+        read("--pricing-upstream-url", URL)
+    assert SECRET not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("PRICING_UPSTREAM_URL", "http://127.0.0.1/v2/iex"),
+        ("PRICING_UPSTREAM_URL", "127.0.0.1:80"),
+        ("PRICING_UPSTREAM_URL", "ws://"),
+        ("PRICING_UPSTREAM_URL", "ws://127.0.0.1:99999/"),
+        ("PRICING_UPSTREAM_URL", "ws://example.com/v2/iex"),
+        ("PRICING_UPSTREAM_URL", "ws://localhost.example.com/"),
+        ("PRICING_UPSTREAM_URL", f"wss://me:{SECRET}@example.com/"),
+        ("PRICING_NODE", "a.b"),
+        ("PRICING_NODE", "x" * 33),
+        ("PRICING_FEED", "../sip"),
+        ("PRICING_SYMBOL_LIMIT", "-1"),
+        ("PRICING_QUIET_S", "0"),
+        ("PRICING_LINGER_S", "nan"),
+        ("PRICING_CONFLATION", "sometimes"),
+        ("PRICING_UPSTREAM_ENCODING", "xml"),
+        ("BUS_PUBLISH_URL", "tcp://192.0.2.1:5570"),
+    ],
+)
+def test_mistakes_name_the_setting_and_never_the_value(name: str, value: str) -> None:
+    flag = f"--{name.lower().replace('_', '-')}"
+    arguments = ["--pricing-upstream-url", URL] if name != "PRICING_UPSTREAM_URL" else []
+    with pytest.raises(ConfigError) as caught:
+        read(*arguments, f"{flag}={value}")
+    text = str(caught.value)
+    assert name in text
+    assert "\n" not in text
+    assert SECRET not in text
+
+
+@pytest.mark.parametrize("url", ["ws://localhost:1/", "ws://[::1]:1/", "wss://example.com/v2/sip"])
+def test_keys_travel_in_clear_only_within_this_machine(url: str) -> None:
+    assert read("--pricing-upstream-url", url).upstream_url == url

@@ -1,0 +1,239 @@
+"""The reconciler against a model upstream: it converges on what is wanted, whatever the upstream leaves out or adds."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+
+import pytest
+
+from bus.clock import NS_PER_S
+from bus.events import Cause
+from pricing.messages import Subscription
+from pricing.subscription import ACK_TIMEOUT_NS, MAX_ENTRIES, STATUSES, Reconciler
+from tests.support.pricing import T0, s
+from tests.support.upstream import QT, Upstream
+
+
+def wanted(*symbols: str, channels: tuple[str, ...] = ("quotes",)) -> dict[str, tuple[str, ...]]:
+    return dict.fromkeys(symbols, channels)
+
+
+def converge(reconciler: Reconciler, upstream: Upstream, now_ns: int = T0) -> tuple[dict[str, Cause], list[dict], int]:  # type: ignore[type-arg]
+    """Ask and answer until nothing is left to say; what was refused, all that was said, and when that was."""
+    refused: dict[str, Cause] = {}
+    said: list[dict] = []  # type: ignore[type-arg]
+    for _ in range(2_000):
+        question = reconciler.next_question(now_ns)
+        if question is None:
+            assert reconciler.question is None
+            next_ns = reconciler.next_ns()
+            if next_ns is None:
+                return refused, said, now_ns
+            assert next_ns > now_ns, "a time to look that has passed would make a busy loop"
+            now_ns = next_ns
+            reconciler.wake(now_ns)
+            continue
+        assert reconciler.next_question(now_ns) is None, "one question at a time"
+        message = question.message()
+        entries = [entry for channel, symbols in message.items() if channel != "action" for entry in symbols]
+        assert 1 <= len(entries) <= MAX_ENTRIES
+        said.append(message)
+        answer = upstream.ask(message)
+        outcome = (
+            reconciler.on_answer(answer, now_ns) if isinstance(answer, Subscription) else reconciler.on_error(answer)
+        )
+        refused.update(outcome.refused)
+        if outcome.learned_limit is not None:
+            keep = list(reconciler.wanted)[: outcome.learned_limit]
+            reconciler.want({symbol: (channel,) for channel, symbol in keep})
+    raise AssertionError("does not converge")
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_converges_on_what_is_wanted_less_what_is_refused(seed: int) -> None:
+    rng = random.Random(seed)
+    poisoned = frozenset(rng.sample([f"S{n}" for n in range(40)], rng.randrange(4)))
+    upstream = Upstream(rng, poisoned=poisoned, no_statuses=rng.random() < 0.2, moody=rng.choice([0, 0, 0.2, 0.5]))
+    reconciler, now_ns = Reconciler(), T0
+    for _ in range(6):
+        symbols = rng.sample([f"S{n}" for n in range(40)], rng.randrange(40))
+        wish = {symbol: rng.choice([("quotes",), ("trades",), QT]) for symbol in symbols}
+        reconciler.want(wish)
+        refused, _, now_ns = converge(reconciler, upstream, now_ns)
+        have = {entry for entry in upstream.entries if entry[0] != STATUSES}
+        want = {(channel, symbol) for symbol, channels in wish.items() for channel in channels}
+        missing = want - have
+        assert {symbol for _, symbol in missing} <= poisoned | set(refused)
+        assert set(refused.values()) <= {Cause.BAD_SYMBOL, Cause.NOT_IN_ACK}
+        if not upstream.moody:
+            assert have == {entry for entry in want if entry[1] not in poisoned}
+            statuses = set() if upstream.no_statuses else {x for x in wish if x not in poisoned}
+            assert {symbol for channel, symbol in upstream.entries if channel == STATUSES} == statuses
+        reconciler.reset()
+        reconciler.on_answer(upstream.answer(), now_ns)
+
+
+def test_data_first_then_statuses_in_messages_of_a_thousand() -> None:
+    reconciler, upstream = Reconciler(), Upstream()
+    symbols = [f"S{n}" for n in range(1_500)]
+    reconciler.want(wanted(*symbols))
+    refused, said, _ = converge(reconciler, upstream)
+    assert [Counter({c: len(x) for c, x in message.items() if c != "action"}) for message in said] == [
+        {"quotes": 1_000}, {"quotes": 500}, {STATUSES: 1_000}, {STATUSES: 500},
+    ]  # fmt: skip
+    assert said[0]["quotes"] == symbols[:1_000], "the most important first"
+    assert (refused, reconciler.symbol_count(), reconciler.statuses_complete()) == ({}, 1_500, True)
+
+
+def test_released_symbols_are_unsubscribed_with_their_statuses() -> None:
+    reconciler, upstream = Reconciler(), Upstream()
+    reconciler.want(wanted("A", "B", channels=QT))
+    converge(reconciler, upstream)
+    reconciler.want({"A": ("quotes",)})
+    _, said, _ = converge(reconciler, upstream)
+    assert said == [{"action": "unsubscribe", "quotes": ["B"], "statuses": ["B"], "trades": ["A", "B"]}]
+    assert upstream.entries == {("quotes", "A"), (STATUSES, "A")}
+    reconciler.want({})
+    converge(reconciler, upstream)
+    assert upstream.entries == set()
+
+
+def test_a_missing_symbol_is_asked_again_after_1_2_and_4_seconds_then_given_up() -> None:
+    reconciler = Reconciler()
+    reconciler.want(wanted("A", "GONE"))
+    asked: list[int] = []
+    refused: list[tuple[str, Cause]] = []
+    for now_ns in range(T0, s(12), NS_PER_S // 10):
+        reconciler.wake(now_ns)
+        while (question := reconciler.next_question(now_ns)) is not None:
+            if ("quotes", "GONE") in question.entries:
+                asked.append(now_ns)
+            refused += reconciler.on_answer(Subscription(quotes=("A",), statuses=("A", "GONE")), now_ns).refused
+    assert asked == [s(0), s(1), s(3), s(7)]
+    assert refused == [("GONE", Cause.NOT_IN_ACK)]
+    assert not reconciler.pending()
+
+
+def test_an_extra_that_will_not_go_is_given_up_too() -> None:
+    reconciler = Reconciler()
+    reconciler.want(wanted("A"))
+    asked = []
+    for now_ns in range(T0, s(20), NS_PER_S // 10):
+        reconciler.wake(now_ns)
+        while (question := reconciler.next_question(now_ns)) is not None:
+            if question.action == "unsubscribe":
+                asked.append(now_ns)
+            outcome = reconciler.on_answer(Subscription(quotes=("A", "X"), statuses=("A",)), now_ns)
+            assert outcome.refused == []
+    assert asked == [s(0), s(1), s(3), s(7)]
+
+
+def test_a_refused_unsubscribe_is_not_repeated_without_end() -> None:
+    reconciler = Reconciler()
+    reconciler.want(wanted("A"))
+    reconciler.on_answer(Subscription(quotes=("A", "X"), statuses=("A",)), T0)
+    question = reconciler.next_question(T0)
+    assert question is not None
+    assert question.message() == {"action": "unsubscribe", "quotes": ["X"]}
+    outcome = reconciler.on_error(Cause.BAD_SYMBOL)
+    assert (outcome.refused, outcome.learned_limit) == ([], None)
+    assert reconciler.next_question(T0) is None
+    assert reconciler.next_ns() is None
+
+
+def test_a_missing_entry_that_turns_up_by_itself_is_not_waited_for() -> None:
+    reconciler = Reconciler()
+    reconciler.want(wanted("A", "B"))
+    reconciler.next_question(T0)
+    reconciler.on_answer(Subscription(quotes=("A",)), T0)
+    reconciler.next_question(T0)
+    outcome = reconciler.on_answer(Subscription(quotes=("A", "B"), statuses=("A", "B")), T0)
+    assert outcome.acknowledged.count("B") == 1
+    assert reconciler.next_question(T0) is None
+    assert reconciler.next_ns() is None
+
+
+def test_a_poisoned_symbol_is_found_by_halving_and_the_rest_is_subscribed() -> None:
+    reconciler, upstream = Reconciler(), Upstream(poisoned=frozenset({"S500"}))
+    reconciler.want(wanted(*[f"S{n}" for n in range(1_000)]))
+    refused, said, _ = converge(reconciler, upstream)
+    assert refused == {"S500": Cause.BAD_SYMBOL}
+    assert reconciler.symbol_count() == 999
+    assert len(said) < 60
+
+
+def test_the_limit_is_learned_by_one_entry_refused_alone() -> None:
+    reconciler, upstream = Reconciler(), Upstream(limit=7)
+    reconciler.want(wanted(*[f"S{n}" for n in range(20)]))
+    learned = None
+    for _ in range(100):
+        question = reconciler.next_question(T0)
+        assert question is not None
+        answer = upstream.ask(question.message())
+        if isinstance(answer, Subscription):
+            reconciler.on_answer(answer, T0)
+        else:
+            learned = reconciler.on_error(answer).learned_limit
+            if learned is not None:
+                assert len(question.entries) == 1
+                break
+    assert learned == 7
+    assert sorted(upstream.entries) == sorted(("quotes", f"S{n}") for n in range(7))
+
+
+def test_every_learned_limit_sheds_something() -> None:
+    """An upstream that counts what we do not must not be asked the same again and again."""
+    reconciler = Reconciler()
+    reconciler.want(wanted("A", "B"))
+    reconciler.next_question(T0)
+    reconciler.on_answer(Subscription(quotes=("A",), trades=("X", "Y", "Z")), T0)
+    reconciler.next_question(T0)
+    reconciler.on_error(Cause.BAD_SYMBOL)
+    for _ in range(9):
+        question = reconciler.next_question(s(2))
+        assert question is not None
+        if question.entries == [("quotes", "B")]:
+            break
+        reconciler.on_error(Cause.BAD_SYMBOL)
+    assert reconciler.on_error(Cause.SYMBOL_LIMIT).learned_limit == 1
+
+
+def test_without_statuses_the_data_stays_and_they_are_not_asked_again() -> None:
+    reconciler, upstream = Reconciler(), Upstream(no_statuses=True)
+    reconciler.want(wanted("A", "B"))
+    _, said, _ = converge(reconciler, upstream)
+    assert [STATUSES in message for message in said] == [False, True]
+    assert not reconciler.statuses_complete()
+    assert reconciler.symbol_count() == 2
+
+
+def test_a_refusal_of_what_is_no_longer_wanted_refuses_nobody() -> None:
+    reconciler = Reconciler()
+    reconciler.want(wanted("A"))
+    reconciler.next_question(T0)
+    reconciler.want(wanted("B"))
+    assert reconciler.on_error(Cause.BAD_SYMBOL).refused == []
+    reconciler.want(wanted("A"))
+    question = reconciler.next_question(T0)
+    assert question is not None
+    assert question.entries == [("quotes", "A")], "and it may be wanted again"
+
+
+def test_an_open_question_has_a_deadline_and_a_new_connection_forgets_it() -> None:
+    reconciler = Reconciler()
+    reconciler.want(wanted("A"))
+    reconciler.next_question(T0)
+    assert reconciler.next_ns() == T0 + ACK_TIMEOUT_NS
+    reconciler.reset()
+    assert reconciler.next_ns() is None
+    assert reconciler.next_question(T0) is not None
+
+
+def test_acknowledged_needs_every_channel() -> None:
+    reconciler = Reconciler()
+    reconciler.want({"A": QT, "B": ("trades",)})
+    outcome = reconciler.on_answer(Subscription(quotes=("A",), trades=("B",)), T0)
+    assert outcome.acknowledged == ["B"]
+    assert reconciler.on_answer(Subscription(quotes=("A",), trades=("A", "B")), T0).acknowledged == ["A"]
+    assert reconciler.data_count() == 3

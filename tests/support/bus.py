@@ -1,0 +1,123 @@
+"""A broker in this process, and a pricing node that does as it is told."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import zmq
+
+from bus import codec, topics
+from bus.clock import NS_PER_S, now_ns, utc_ns
+from bus.events import AckRow, Event, SymbolsAcknowledged, SymbolsRequested
+from bus.sequence import Stamper
+from bus.settings import BusSettings
+from bus.transport.broker import Broker
+from bus.transport.coverage import Coverage
+from bus.transport.sockets import Role, make
+from tests.support.samples import HEALTH, QUOTE, like
+
+FREE = BusSettings(
+    bus_publish_url="tcp://127.0.0.1:0", bus_subscribe_url="tcp://127.0.0.1:0", bus_request_url="tcp://127.0.0.1:0"
+)
+
+
+def settings_of(broker: Broker) -> BusSettings:
+    return BusSettings(
+        bus_publish_url=broker.publish_url,
+        bus_subscribe_url=broker.subscribe_url,
+        bus_request_url=broker.request_url,
+    )
+
+
+@contextmanager
+def running_broker(settings: BusSettings = FREE) -> Iterator[BusSettings]:
+    """A broker in a thread; gives the settings with its real ports."""
+    broker = Broker(settings)
+    thread = threading.Thread(target=broker.run, daemon=True)
+    thread.start()
+    try:
+        yield settings_of(broker)
+    finally:
+        broker.stop()
+        thread.join(5)
+        assert not thread.is_alive()
+
+
+class FakeNode:
+    """Streams health, keeps every request it hears, and acknowledges those after the first `deaf` ones."""
+
+    def __init__(self, settings: BusSettings, *, source: str = "pricing-fake01", deaf: int = 0) -> None:
+        self.requests: list[SymbolsRequested] = []
+        self.state = "streaming"
+        self.answers: Callable[[SymbolsRequested], dict[str, object]] = lambda _: {}
+        self._settings = settings
+        self._stamper = Stamper(source)
+        self._deaf = deaf
+        self._outbox: deque[Event] = deque()
+        self._ending = threading.Event()
+        self._ready = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+        assert self._ready.wait(20)
+
+    def close(self) -> None:
+        self._ending.set()
+        self._thread.join(5)
+
+    def publish(self, *events: Event) -> None:
+        self._outbox.extend(events)
+
+    def tick(self, symbol: str, count: int = 1) -> None:
+        """Quotes of this symbol, numbered on by the stamper."""
+        self.publish(*(like(QUOTE, symbol=symbol) for _ in range(count)))
+
+    def _run(self) -> None:
+        context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        publisher, subscriber = make(context, Role.PUBLISH), make(context, Role.SUBSCRIBE)
+        publisher.connect(self._settings.bus_publish_url)
+        subscriber.subscribe(topics.prefix(topics.REQUESTED))
+        subscriber.connect(self._settings.bus_subscribe_url)
+        coverage = Coverage()
+        health_ns = 0
+        while not self._ending.is_set():
+            subscriber.poll(5)
+            while publisher.poll(0):
+                coverage.feed(publisher.recv())
+            while subscriber.poll(0):
+                request = codec.decode(subscriber.recv())
+                assert isinstance(request, SymbolsRequested)
+                self.requests.append(request)
+                if len(self.requests) > self._deaf:
+                    self._outbox.append(self._answer(request))
+            if now_ns() >= health_ns:
+                health_ns = now_ns() + NS_PER_S // 5
+                self._outbox.append(like(HEALTH, state=self.state))
+            while self._outbox:
+                publisher.send(self._stamper.frame(self._outbox.popleft(), utc_ns()))
+            self._ready.set()
+        context.destroy(linger=0)
+
+    def _answer(self, request: SymbolsRequested) -> SymbolsAcknowledged:
+        rows = tuple(AckRow(symbol, "live", "demand", None, 0) for symbol in request.symbols)
+        plain = SymbolsAcknowledged(
+            client=request.client,
+            request_id=request.request_id,
+            results=rows,
+            cause="demand",
+            lease_ms=request.ttl_ms if rows else 0,
+            part=1,
+            parts=1,
+        )
+        return like(plain, **self.answers(request))
+
+
+@contextmanager
+def fake_node(settings: BusSettings, *, source: str = "pricing-fake01", deaf: int = 0) -> Iterator[FakeNode]:
+    node = FakeNode(settings, source=source, deaf=deaf)
+    try:
+        yield node
+    finally:
+        node.close()

@@ -1,0 +1,212 @@
+"""A pricing core on a virtual clock: model dialler, model upstream, and the hot thread's part played by hand."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import msgspec
+
+from bus import codec
+from bus.clock import NS_PER_S, to_utc_ns
+from bus.events import Cause, ConnectionHealth, Event, SymbolsAcknowledged, SymbolStatus
+from bus.sequence import Stamper
+from pricing.announcements import Identity
+from pricing.board import Board
+from pricing.core import Core, Publish, Say
+from pricing.messages import Subscription, Success, UpstreamError, UpstreamStatus
+from pricing.session import Order
+from tests.support.pricing import T0, request
+from tests.support.samples import QUOTE
+from tests.support.upstream import Upstream
+
+EventT = TypeVar("EventT", bound=Event)
+SOURCE = "pricing-000005"
+CODES = {Cause.BAD_SYMBOL: 400, Cause.SYMBOL_LIMIT: 405, Cause.NOT_ENTITLED: 410}
+
+
+class CoreRig:
+    """`hears` is whether the node's own health comes back; `dials` and `answers` whether the upstream is kind."""
+
+    def __init__(self, *, limit: int | None = None, linger_s: float = 30, quiet_s: float = 30, seed: int = 0) -> None:
+        self.now_ns = T0
+        self.rng = random.Random(seed)
+        self.upstream = Upstream(self.rng)
+        self.board = Board()
+        self.hears = self.dials = self.answers = self.alive = True
+        self.socket = self.dialling = False
+        self.orders: list[Order] = []
+        self.said: list[dict[str, Any]] = []
+        self.events: list[tuple[int, Event]] = []
+        self._stamper = Stamper(SOURCE)
+        self._requests = 0
+        self.core = Core(
+            Identity("pricing", "iex", SOURCE, limit),
+            self.board,
+            linger_ns=int(linger_s * NS_PER_S),
+            quiet_ns=int(quiet_s * NS_PER_S),
+            jitter=self.rng.random,
+        )
+        self.core.on_lock(True, self.now_ns)
+        self.step()
+
+    # what was published
+
+    def all(self, kind: type[EventT], where: Callable[[EventT], bool] = lambda _: True, since: int = 0) -> list[EventT]:
+        return [event for _, event in self.events[since:] if isinstance(event, kind) and where(event)]
+
+    def healths(self) -> list[tuple[str, str]]:
+        """(state, cause) of each health that differs from the one before."""
+        told: list[tuple[str, str]] = []
+        for health in self.all(ConnectionHealth):
+            if not told or told[-1] != (health.state, health.cause):
+                told.append((health.state, health.cause))
+        return told
+
+    def health(self) -> ConnectionHealth:
+        return self.all(ConnectionHealth)[-1]
+
+    def statuses(self, symbol: str) -> list[tuple[str, str]]:
+        """(state, cause) of each status of a symbol that differs from the one before."""
+        told: list[tuple[str, str]] = []
+        for status in self.all(SymbolStatus, lambda status: status.symbol == symbol):
+            if not told or told[-1] != (status.state, status.cause):
+                told.append((status.state, status.cause))
+        return told
+
+    # what happens
+
+    def ask(self, client: str, *symbols: str, **fields: Any) -> list[SymbolsAcknowledged]:
+        """A request; the parts of its acknowledgement, which must come within the same call."""
+        self._requests += 1
+        position = len(self.events)
+        self.core.on_request(request(client, symbols, seq=self._requests, **fields), self.now_ns)
+        self._take()
+        acks = self.all(SymbolsAcknowledged, since=position)
+        self.settle()
+        return acks
+
+    def quote(self, symbol: str, *, good: bool = True) -> None:
+        """What the hot thread does with a quote."""
+        slot = self.board.slots.get(symbol)
+        self.board.last_byte_ns = self.now_ns
+        if slot is None or not self.socket:
+            return
+        if not good:
+            slot.watch_quote = True
+            self.core.on_bad_data(symbol, self.now_ns)
+        else:
+            slot.quote_seq += 1
+            connection = self.core.session.connection
+            slot.frame = codec.encode(
+                msgspec.structs.replace(
+                    QUOTE, symbol=symbol, source=SOURCE, seq=slot.quote_seq, connection=connection,
+                    published_ns=to_utc_ns(self.now_ns),
+                )
+            )  # fmt: skip
+            slot.connection, slot.received_ns = connection, self.now_ns
+            if slot.watch_quote:
+                slot.watch_quote = False
+                self.core.on_quote(symbol, self.now_ns)
+        self.settle()
+
+    def trade(self, symbol: str) -> None:
+        slot = self.board.slots.get(symbol)
+        if slot is not None and slot.watch_trade:
+            slot.watch_trade = False
+            self.core.on_trade(symbol, self.now_ns)
+            self.settle()
+
+    def status(self, symbol: str, code: str) -> None:
+        self.core.on_record(UpstreamStatus(symbol, msgspec.Raw(b"\xc0"), code), self.now_ns)
+        self.settle()
+
+    def error(self, code: int) -> None:
+        self.core.on_record(UpstreamError(code), self.now_ns)
+        self.settle()
+
+    def lose(self, cause: Cause = Cause.RESET) -> None:
+        """The line ends."""
+        if self.socket:
+            self.socket = False
+            self.upstream.entries = set()
+            self.core.on_closed(cause, self.now_ns)
+            self.settle()
+
+    def refuse_dial(self, cause: Cause = Cause.CONNECT_REFUSED, *, for_operator: bool = False) -> None:
+        assert self.dialling
+        self.dialling = False
+        self.core.on_dial_failed(cause, for_operator, "", self.now_ns)
+        self.settle()
+
+    def step(self) -> None:
+        if self.alive and self.socket:
+            self.board.last_byte_ns = self.now_ns
+        self.core.on_time(self.now_ns)
+        self.settle()
+
+    def run(self, seconds: float, until: Callable[[], bool] = lambda: False) -> None:
+        """Let time pass as the real loop does: from one `next_ns` to the next."""
+        end_ns = self.now_ns + int(seconds * NS_PER_S)
+        while self.now_ns < end_ns and not until():
+            next_ns = self.core.next_ns(self.now_ns)
+            assert next_ns > self.now_ns, f"busy loop in {self.core.session.state}"
+            self.now_ns = min(next_ns, end_ns)
+            self.step()
+
+    def settle(self) -> None:
+        """Carry out the commands and let the upstream answer, until nothing is left to do."""
+        self._take()
+        for _ in range(500):
+            if self.dialling and self.dials:
+                self.dialling = False
+                if self.core.on_dialled(self.now_ns):
+                    self.socket = True
+                    self.core.on_record(Success("connected"), self.now_ns)
+                else:
+                    self.core.session.dial_ended(self.now_ns)
+            elif self.said and self.answers and self.socket:
+                message = self.said.pop(0)
+                self.board.last_byte_ns = self.now_ns
+                if message["action"] == "auth":
+                    self.core.on_record(Success("authenticated"), self.now_ns)
+                else:
+                    answer = self.upstream.ask(message)
+                    record = answer if isinstance(answer, Subscription) else UpstreamError(CODES[answer])
+                    self.core.on_record(record, self.now_ns)
+            else:
+                return
+            self._take()
+        raise AssertionError("never settles")
+
+    def _take(self) -> None:
+        for command in self.core.take():
+            if isinstance(command, Publish):
+                event = codec.decode(self._stamper.frame(command.event, to_utc_ns(self.now_ns)))
+                self.events.append((self.now_ns, event))
+                if isinstance(event, ConnectionHealth) and self.hears:
+                    self.core.on_health(event, self.now_ns)
+            elif isinstance(command, Say):
+                self.said.append(command.message)
+            else:
+                self._obey(command)
+
+    def _obey(self, order: Order) -> None:
+        self.orders.append(order)
+        if order is Order.DIAL:
+            assert not self.socket
+            assert not self.dialling
+            self.dialling = True
+        elif order is Order.AUTHENTICATE:
+            self.said.append({"action": "auth"})
+        elif order is Order.HANG_UP and self.socket:
+            self.socket = False
+            self.said.clear()
+            self.upstream.entries = set()
+            self.core.on_closed(None, self.now_ns)
+            self._take()
+        elif order is Order.ABANDON_DIAL and self.dialling and self.dials:
+            self.dialling = False
+            self.core.on_dial_failed(Cause.CONNECT_TIMEOUT, False, "abandoned", self.now_ns)
+            self._take()
