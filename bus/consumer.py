@@ -47,7 +47,7 @@ class Consumer:
         self, client: str, source: str, *, jitter: float, max_age_ns: int, ttl_ms: int = DEFAULT_TTL_MS
     ) -> None:
         """`jitter` in [0, 1) is this client's place in the re-ask window."""
-        self.interest = Interest(client, ttl_ms)
+        self.interest = Interest(client, ttl_ms, tag=f"{source.rpartition('-')[2]}-")
         self.book = Book(max_age_ns=max_age_ns)
         self.tracker = SequenceTracker()
         self.stamper = Stamper(source)

@@ -45,10 +45,15 @@ class Wish:
 
 @dataclass
 class Interest:
-    """State of one lease. `acknowledged`: the newest wish has been answered, by the node of source `answered_by`."""
+    """State of one lease. `acknowledged`: the newest wish has been answered, by the node of source `answered_by`.
+
+    `tag` begins every request's number: it must differ between two processes under one client name, or one would take
+    the other's answers for its own.
+    """
 
     client: str
     ttl_ms: int = DEFAULT_TTL_MS
+    tag: str = ""
     wish: Wish = field(default_factory=Wish)
     acknowledged: bool = False
     answered_by: str = ""
@@ -96,6 +101,10 @@ class Interest:
         self._answered = self.acknowledged = False
         self._next_ns = at_ns
 
+    @property
+    def _request_id(self) -> str:
+        return f"{self.tag}{self._number}"
+
     def lapsed(self, now_ns: int) -> bool:
         """Whether the lease must have ended: no answer for as long as it was granted for."""
         return self._lease_until_ns is not None and now_ns > self._lease_until_ns
@@ -115,7 +124,7 @@ class Interest:
         self._next_ns = now_ns + REPEAT_NS
         return SymbolsRequested(
             client=self.client,
-            request_id=str(self._number),
+            request_id=self._request_id,
             symbols=self.wish.symbols,
             channels=self.wish.channels,
             priority=self.wish.priority,
@@ -125,7 +134,7 @@ class Interest:
 
     def on_acknowledged(self, ack: SymbolsAcknowledged, now_ns: int) -> bool:
         """Take one part of an answer; True when it completes the newest request."""
-        if ack.client != self.client or ack.request_id != str(self._number):
+        if ack.client != self.client or ack.request_id != self._request_id:
             return False
         for row in ack.results:
             if row.symbol in self.results:

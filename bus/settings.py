@@ -35,10 +35,13 @@ def is_loopback(host: str) -> bool:
 def local_endpoint(url: str) -> str:
     """A ZeroMQ endpoint that cannot leave this machine; ValueError otherwise.
 
-    There is no CURVE yet, so nothing but loopback TCP, `ipc://` and `inproc://` is accepted.
+    There is no CURVE yet, so nothing but loopback TCP, abstract `ipc://@name` and `inproc://` is accepted. A second
+    broker would take over the path of a plain `ipc://`, and nobody would notice.
     """
-    if url.startswith(("ipc://", "inproc://")):
+    if url.startswith(("ipc://@", "inproc://")):
         return url
+    if url.startswith("ipc://"):
+        raise ValueError("ipc:// needs an abstract name, ipc://@name")
     try:
         parts = urlsplit(url)
         host, port = parts.hostname or "", parts.port

@@ -112,6 +112,7 @@ class Household:
             with self._printing:
                 print(f"{child.name:<9}| {line}", end="", flush=True)
         child.ended.set()
+        child.process.wait()  # its output ends a moment before it does: whoever looks too early sees it alive
         self.changed.set()
 
 

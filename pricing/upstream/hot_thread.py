@@ -39,6 +39,7 @@ class HotThread:
         self._coverage = Coverage()
         self._grace_until_ns = 0
         self._held: deque[tuple[int, bytes]] = deque()
+        self._full = False
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name="hot", daemon=True)
         self.publisher = make(context, Role.PUBLISH)
@@ -128,15 +129,18 @@ class HotThread:
     def _publish(self, frame: bytes) -> None:
         """Send, or hold back for a moment what nobody seems to have subscribed to yet."""
         at_ns = now_ns()
-        must_be_heard = frame.startswith(_ACKS) or at_ns < self._grace_until_ns
-        if must_be_heard and not self._coverage.covers(frame):
+        until_ns = at_ns + GRACE_NS if frame.startswith(_ACKS) else self._grace_until_ns
+        if at_ns < until_ns and not self._coverage.covers(frame):
             self.counters["acks_held"] += 1
-            self._hold(at_ns + GRACE_NS, frame)
-            return
-        try:
-            self.publisher.send(frame, zmq.NOBLOCK)
-        except zmq.Again:
+            self._hold(until_ns, frame)
+        elif self._full:  # nothing overtakes what waits for the broker
             self._hold(at_ns, frame)
+        else:
+            try:
+                self.publisher.send(frame, zmq.NOBLOCK)
+            except zmq.Again:
+                self._full = True
+                self._hold(at_ns, frame)
 
     def _hold(self, until_ns: int, frame: bytes) -> None:
         if len(self._held) >= MAX_HELD:
@@ -146,13 +150,12 @@ class HotThread:
 
     def _send_held(self, *, at_once: bool = False) -> None:
         at_ns = now_ns()
-        for _ in range(len(self._held)):
-            until_ns, frame = self._held.popleft()
-            if not at_once and at_ns < until_ns and not self._coverage.covers(frame):
-                self._held.append((until_ns, frame))
-                continue
-            try:
-                self.publisher.send(frame, zmq.NOBLOCK)
-            except zmq.Again:
-                self._held.appendleft((until_ns, frame))
-                return
+        waiting, self._held, self._full = self._held, deque(), False
+        for until_ns, frame in waiting:
+            if not self._full and (at_once or at_ns >= until_ns or self._coverage.covers(frame)):
+                try:
+                    self.publisher.send(frame, zmq.NOBLOCK)
+                    continue
+                except zmq.Again:
+                    self._full = True
+            self._held.append((until_ns, frame))

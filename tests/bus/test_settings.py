@@ -94,7 +94,7 @@ def test_settings_cannot_be_changed() -> None:
 
 
 @pytest.mark.parametrize(
-    "url", [URL, "tcp://localhost:1", "tcp://[::1]:1", "tcp://127.9.9.9:0", "ipc:///tmp/x", "inproc://x"]
+    "url", [URL, "tcp://localhost:1", "tcp://[::1]:1", "tcp://127.9.9.9:0", "ipc://@x", "inproc://x"]
 )
 def test_endpoints_on_this_machine(url: str) -> None:
     assert local_endpoint(url) == url

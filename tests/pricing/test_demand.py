@@ -203,7 +203,7 @@ def test_ten_thousand_symbols_and_not_one_more() -> None:
 def test_clients_are_bounded_and_known_ones_are_still_served() -> None:
     demand = Demand()
     for number in range(MAX_CLIENTS):
-        demand.apply(request(f"c{number}"), 0)
+        demand.apply(request(f"c{number}", (f"S{number}",)), 0)
     assert demand.apply(request("late"), 0).cause is Cause.TOO_MANY
     assert demand.apply(request("c1", seq=2), 0).cause is Cause.DEMAND
 

@@ -1,0 +1,69 @@
+"""The program: one line and 78 for bad settings, 0 and soon for a signal, and no secret in anything it prints."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+
+import pytest
+
+from bus.clock import NS_PER_S, now_ns
+from pricing import __main__ as program
+from pricing.upstream.hot_thread import HotThread
+from tests.support.programs import Program, run
+
+SECRET = "canary-secret"
+NOWHERE = {
+    "BUS_PUBLISH_URL": "tcp://127.0.0.1:1",
+    "BUS_SUBSCRIBE_URL": "tcp://127.0.0.1:1",
+    "PRICING_UPSTREAM_URL": "ws://127.0.0.1:1/v2/iex",
+    "PRICING_API_KEY": "key",
+    "PRICING_API_SECRET": SECRET,
+}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ({"PRICING_UPSTREAM_URL": "", "PRICING_API_KEY": "", "PRICING_API_SECRET": ""}, "PRICING_UPSTREAM_URL"),
+        ({"PRICING_API_KEY": ""}, "go together"),
+        ({"PRICING_UPSTREAM_URL": f"wss://me:{SECRET}@example.com/"}, "PRICING_UPSTREAM_URL"),
+        ({"PRICING_LOCK_DIR": "/nonexistent"}, "PRICING_LOCK_DIR"),
+        ({"BUS_PUBLISH_URL": "tcp://192.0.2.1:1"}, "BUS_PUBLISH_URL"),
+    ],
+)
+def test_bad_settings_are_one_line_and_78(wrong: dict[str, str], told: str) -> None:
+    status, printed = run("pricing-node", environment={**NOWHERE, **wrong})
+    assert status == 78
+    assert printed.startswith("pricing-node: ")
+    assert printed.count("\n") == 1
+    assert told in printed
+    assert SECRET not in printed
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_it_soon_and_in_order_even_without_a_broker(number: signal.Signals, tmp_path: Path) -> None:
+    node = Program("pricing-node", environment={**NOWHERE, "PRICING_LOCK_DIR": str(tmp_path)})
+    try:
+        node.line("idle until asked")
+        began_ns = now_ns()
+        node.process.send_signal(number)
+        assert node.process.wait(5) == 0
+        assert now_ns() - began_ns < 2 * NS_PER_S
+    finally:
+        node.stop()
+    assert SECRET not in "\n".join(node.lines)
+
+
+def test_a_node_without_its_hot_thread_is_status_70(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def ended(self: HotThread) -> None:
+        self.publisher.close()
+        self._control.close()
+
+    monkeypatch.setattr(HotThread, "_run", ended)
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    monkeypatch.setattr(program, "setup", lambda: None)
+    monkeypatch.chdir(tmp_path)
+    for name, value in {**NOWHERE, "PRICING_LOCK_DIR": str(tmp_path)}.items():
+        monkeypatch.setenv(name, value)
+    assert program.main([]) == 70

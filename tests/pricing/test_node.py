@@ -1,0 +1,126 @@
+"""The control thread in this process, between a real broker and nothing upstream."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import msgspec
+import pytest
+import zmq
+
+from bus import codec
+from bus.clock import NS_PER_S, now_ns
+from bus.events import ConnectionHealth, Counters, SymbolsAcknowledged
+from bus.settings import BusSettings
+from bus.transport.broker import Broker
+from bus.transport.sockets import Role, make
+from pricing.node import Node
+from pricing.settings import PricingSettings
+from tests.support.eventlog import EventLog
+from tests.support.pricing import request
+from tests.support.programs import eventually
+
+SECRET = "canary-secret"
+
+
+class Bus:
+    """A broker in a thread, nodes in threads, and a raw requester."""
+
+    def __init__(self, folder: Path, opened: ExitStack) -> None:
+        self.folder, self.opened = folder, opened
+        free = "tcp://127.0.0.1:0"
+        broker = Broker(BusSettings(bus_publish_url=free, bus_subscribe_url=free, bus_request_url=free))
+        self.urls = {
+            "bus_publish_url": broker.publish_url,
+            "bus_subscribe_url": broker.subscribe_url,
+            "bus_request_url": broker.request_url,
+        }
+        self._thread(broker.run, broker.stop)
+        self.log = EventLog(broker.subscribe_url, b"health.", b"symbols.acknowledged.", b"counters.")
+        opened.callback(self.log.close)
+        context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        opened.callback(context.destroy, linger=0)
+        self.requester = make(context, Role.REQUEST)
+        self.requester.connect(broker.request_url)
+        assert self.requester.poll(5_000), "the broker subscribes"
+
+    def node(self, **settings: object) -> Node:
+        fields = {
+            **self.urls, "pricing_upstream_url": "ws://127.0.0.1:1/v2/iex", "pricing_lock_dir": self.folder, **settings,
+        }  # fmt: skip
+        node = Node(PricingSettings(**fields), lambda: ("key", SECRET))  # type: ignore[arg-type]
+        self._thread(node.run, node.stop)
+        return node
+
+    def _thread(self, run: object, stop: object) -> None:
+        thread = threading.Thread(target=run, daemon=True)  # type: ignore[arg-type]
+        thread.start()
+
+        def end() -> None:
+            began_ns = now_ns()
+            stop()  # type: ignore[operator]
+            thread.join(10)
+            assert not thread.is_alive()
+            assert now_ns() - began_ns < 5 * NS_PER_S
+
+        self.opened.callback(end)
+
+
+@pytest.fixture
+def bus(tmp_path: Path) -> Iterator[Bus]:
+    with ExitStack() as opened:
+        yield Bus(tmp_path, opened)
+
+
+def test_a_request_is_counted_acknowledged_and_makes_it_dial(bus: Bus) -> None:
+    node = bus.node()
+    idle, _ = bus.log.health("idle")
+    assert idle.source == node.source
+    bus.requester.send(codec.encode(request("me", ("SPY", "!"), request_id="r1")))
+    ack, _ = bus.log.wait(SymbolsAcknowledged)
+    assert (ack.client, ack.request_id, [row.symbol for row in ack.results]) == ("me", "r1", ["SPY", "!"])
+    failed, _ = bus.log.health("backing_off")
+    assert failed.cause == "connect_refused"
+    assert failed.next_retry_ns is not None
+    counters, _ = bus.log.wait(Counters, lambda c: c.source == node.source and c.counters["requests"] == 1)
+    assert {"quotes", "unwanted", "leases", "symbols", "connections", "acks_held"} <= counters.counters.keys()
+    assert SECRET not in repr(bus.log.heard)
+
+
+def test_what_cannot_be_read_is_counted_and_another_version_named_once(
+    bus: Bus, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING, logger="pricing"):
+        node = bus.node()
+        bus.log.health("idle")
+        newer = codec.encode(msgspec.structs.replace(request(), version=2))
+        for frame in (newer, newer, b"symbols.requested\0junk", b"symbols.requested\0"):
+            bus.requester.send(frame)
+        eventually(lambda: node.counters["undecodable"] == 4)
+    assert node.counters["unknown_version"] == 2
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    assert "version 2" in caplog.text
+    assert bus.log.all(SymbolsAcknowledged) == []
+
+
+def test_a_second_node_of_the_account_stands_by_and_takes_over(bus: Bus) -> None:
+    first = bus.node()
+    bus.log.health("idle")
+    second = bus.node(pricing_node="second")
+    standing, _ = bus.log.wait(ConnectionHealth, lambda health: health.source == second.source)
+    assert (standing.state, standing.cause) == ("standby", "other_node")
+    first.stop()
+    bus.log.wait(ConnectionHealth, lambda health: health.source == first.source and health.state == "stopped")
+    bus.log.wait(ConnectionHealth, lambda health: health.source == second.source and health.state == "idle")
+
+
+def test_without_its_hot_thread_a_node_ends(bus: Bus) -> None:
+    fields = {**bus.urls, "pricing_upstream_url": "ws://127.0.0.1:1/", "pricing_lock_dir": bus.folder}
+    node = Node(PricingSettings(**fields), lambda: ("", ""))  # type: ignore[arg-type]
+    node._hot._stopping = True
+    with pytest.raises(RuntimeError, match="the hot thread has ended"):
+        node.run()

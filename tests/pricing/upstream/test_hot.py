@@ -1,0 +1,273 @@
+"""The hot path: what the upstream sends is what the bus gets, in order, numbered, and flagged where it is odd."""
+
+from __future__ import annotations
+
+import json
+import struct
+
+import msgpack
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bus.clock import NS_PER_S
+from bus.events import Cause, Flag
+from pricing.messages import Success, UpstreamError, UpstreamStatus
+from pricing.upstream.hot import MAX_TICK_BYTES, PIECE, Closed
+from tests.support.hot_rig import SOURCE, HotRig, Make
+from tests.support.pricing import EXCHANGE_NS, framed, packed, quote, stamp, trade
+from tests.support.samples import QUICK
+
+
+def test_every_field_of_a_quote_and_a_trade(make: Make) -> None:
+    rig = make()
+    rig.feed(quote(), trade())
+    [q], [t] = rig.quotes(), rig.trades()
+    assert (q.version, q.source, q.seq, q.symbol) == (1, SOURCE, 1, "SPY")
+    assert (q.bid_price, q.bid_size, q.ask_price, q.ask_size) == (100.0, 2.0, 100.1, 3.0)
+    assert (q.bid_exchange, q.ask_exchange, q.conditions, q.tape) == ("V", "Q", ("R",), "C")
+    assert (q.exchange_ns, q.conflated, q.flags, q.connection) == (EXCHANGE_NS, 0, 0, 1)
+    assert 0 <= q.published_ns - q.received_ns < NS_PER_S
+    assert (t.source, t.seq, t.symbol, t.price, t.size) == (SOURCE, 1, "SPY", 100.05, 10.0)
+    assert (t.exchange, t.conditions, t.tape, t.trade_id, t.exchange_ns, t.connection) == (
+        "V",
+        ("@",),
+        "C",
+        7,
+        EXCHANGE_NS,
+        1,
+    )
+    assert rig.board.slots["SPY"].last_quote()[:2] == (rig.publisher.frames[0].split(b"\0", 1)[1], 1)
+
+
+@pytest.mark.parametrize("encoding", ["msgpack", "json"])
+def test_prices_and_sizes_are_float64_on_the_wire_though_the_upstream_sends_integers(make: Make, encoding: str) -> None:
+    rig = make(encoding=encoding)
+    q, t = quote(bp=100, bs=2, ap=101, **{"as": 3}), trade(p=100, s=10)
+    if encoding == "json":
+        text = json.dumps([{**q, "t": "2023-11-14T22:13:20Z"}, {**t, "t": "2023-11-14T22:13:20Z"}])
+        rig.feed_bytes(framed(text.encode(), 1))
+    else:
+        rig.feed(q, t)
+    quote_frame, trade_frame = rig.publisher.frames
+    for number in (100, 2, 101, 3):
+        assert struct.pack(">Bd", 0xCB, number) in quote_frame
+    for number in (100, 10):
+        assert struct.pack(">Bd", 0xCB, number) in trade_frame
+    payload = msgpack.unpackb(quote_frame.split(b"\0", 1)[1])
+    assert [type(value) for value in payload[5:9]] == [float] * 4
+
+
+def test_an_absent_side_is_nil_on_the_wire(make: Make) -> None:
+    rig = make()
+    rig.feed(quote(bp=0, bs=5), quote(bp=0, bs=0, ap=-1, **{"as": 0}))
+    one, none = (msgpack.unpackb(frame.split(b"\0", 1)[1])[5:9] for frame in rig.publisher.frames)
+    assert one == [None, None, 100.1, 3.0]
+    assert none == [None] * 4
+    assert [q.flags for q in rig.quotes()] == [Flag.ONE_SIDED] * 2
+
+
+def test_numbers_count_per_symbol_and_kind(make: Make) -> None:
+    rig = make("A", "B")
+    rig.feed(quote("A"), quote("B"), trade("A"), quote("A"), trade("A"))
+    assert [(q.symbol, q.seq) for q in rig.quotes()] == [("A", 1), ("B", 1), ("A", 2)]
+    assert [t.seq for t in rig.trades()] == [1, 2]
+
+
+def test_control_records_go_to_the_control_thread_in_order(make: Make) -> None:
+    rig = make()
+    halt = {"T": "s", "S": "SPY", "t": stamp(EXCHANGE_NS), "sc": "H"}
+    rig.feed(
+        {"T": "success", "msg": "connected"}, halt, {"T": "error", "code": 406, "msg": "x"}, {"T": "c"}, {"T": "x"}
+    )
+    assert [type(report) for report in rig.reports] == [Success, UpstreamStatus, UpstreamError]
+    assert rig.publisher.frames == []
+    assert rig.path.counters["corrections"] == 2
+
+
+def test_unwanted_symbols_are_counted_and_not_published(make: Make) -> None:
+    rig = make("A")
+    rig.feed(quote("B"), trade("B"), quote("A"))
+    assert [q.symbol for q in rig.quotes()] == ["A"]
+    assert rig.path.counters["unwanted"] == 2
+
+
+# watching
+
+
+def test_a_watched_symbol_is_reported_once(make: Make) -> None:
+    rig = make()
+    rig.feed(quote(), quote())
+    assert rig.ticked() == [("quote", "SPY")]
+    rig.board.slots["SPY"].watch_quote = True
+    rig.feed(quote())
+    assert rig.ticked() == [("quote", "SPY")] * 2
+
+
+def test_a_trade_is_reported_only_when_it_is_newer_than_the_halt(make: Make) -> None:
+    rig = make()
+    rig.feed({"T": "s", "S": "SPY", "t": stamp(EXCHANGE_NS + 100), "sc": "H"})
+    rig.board.slots["SPY"].watch_trade = True
+    rig.feed(trade(at_ns=EXCHANGE_NS + 99), trade(at_ns=EXCHANGE_NS + 100))
+    assert rig.ticked() == []
+    rig.feed(trade(at_ns=EXCHANGE_NS + 101), trade(at_ns=EXCHANGE_NS + 102))
+    assert rig.ticked() == [("trade", "SPY")]
+    assert len(rig.trades()) == 4
+
+
+# order in time
+
+
+def test_a_quote_that_goes_back_in_time_is_published_flagged_and_not_held(make: Make) -> None:
+    rig = make()
+    rig.feed(quote(at_ns=EXCHANGE_NS + 5), quote(at_ns=EXCHANGE_NS + 4, bp=99.0), quote(at_ns=EXCHANGE_NS + 5))
+    assert [q.flags for q in rig.quotes()] == [0, Flag.BACKWARD_TIME, 0]
+    assert rig.board.slots["SPY"].last_quote()[1] == 3
+    rig.feed(quote(at_ns=EXCHANGE_NS))
+    assert rig.quotes()[-1].flags == Flag.BACKWARD_TIME
+    assert rig.board.slots["SPY"].last_quote()[1] == 3
+
+
+def test_a_new_connection_may_begin_earlier(make: Make) -> None:
+    rig = make()
+    rig.feed(quote(at_ns=EXCHANGE_NS + 5))
+    rig.attach()
+    rig.feed(quote(at_ns=EXCHANGE_NS), quote(at_ns=EXCHANGE_NS - 1))
+    assert [(q.connection, q.flags) for q in rig.quotes()] == [(1, 0), (2, 0), (2, Flag.BACKWARD_TIME)]
+
+
+# nonsense
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"bp": float("nan")}, {"ap": float("inf")}, {"bs": -1.0}, {"bp": 1e308}, {"as": float("nan")},
+        {"bp": "x"}, {"t": 5}, {"t": msgpack.Timestamp(2**40, 0)}, {"c": ["x" * MAX_TICK_BYTES]},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_nonsense_is_counted_reported_and_not_published(make: Make, bad: dict[str, object]) -> None:
+    rig = make("A", "B")
+    rig.feed(quote("A"), quote("B"))
+    rig.feed(quote("A", **bad), quote("B"))
+    assert [(q.symbol, q.seq) for q in rig.quotes()] == [("A", 1), ("B", 1), ("B", 2)]
+    assert rig.ticked()[2:] == [("bad_data", "A")]
+    assert rig.path.counters["bad_data"] == 1
+    assert rig.board.slots["A"].last_quote()[1] == 1
+
+
+def test_the_next_good_quote_is_reported_though_it_is_in_the_same_burst(make: Make) -> None:
+    rig = make()
+    rig.feed(quote())
+    rig.feed(quote(), quote(bp=float("nan")), quote())
+    assert rig.ticked() == [("quote", "SPY"), ("bad_data", "SPY"), ("quote", "SPY")]
+    assert len(rig.quotes()) == 3
+
+
+@pytest.mark.parametrize("bad", [{"bp": float("nan")}, {"bp": "x"}], ids=["value", "type"])
+def test_a_good_quote_before_the_bad_one_is_not_the_next(make: Make, bad: dict[str, object]) -> None:
+    rig = make()
+    rig.feed(quote())
+    rig.feed(quote(), quote(**bad))
+    assert rig.ticked() == [("quote", "SPY"), ("bad_data", "SPY")]
+    rig.publisher.room = 0
+    rig.feed(quote(), quote(**bad))
+    rig.publisher.room = None
+    rig.path.send_backlog()
+    assert rig.ticked()[2:] == [("bad_data", "SPY")]
+
+
+@pytest.mark.parametrize(
+    "bad", [{"p": 0.0}, {"p": float("nan")}, {"s": -1.0}, {"t": None}, {"c": ["x" * MAX_TICK_BYTES]}], ids=str
+)
+def test_nonsense_trades_are_counted(make: Make, bad: dict[str, object]) -> None:
+    rig = make()
+    rig.feed(trade(**bad), trade())
+    assert [t.seq for t in rig.trades()] == [1]
+    assert rig.path.counters["bad_data"] == 1
+
+
+def test_unknown_types_and_unreadable_records_lose_only_themselves(make: Make) -> None:
+    rig = make()
+    rig.feed({"T": "b", "S": "SPY"}, quote(), {"T": "t", "S": 5}, quote())
+    assert len(rig.quotes()) == 2
+    assert (rig.path.counters["unknown_types"], rig.path.counters["bad_records"]) == (1, 1)
+
+
+def test_the_third_unreadable_frame_within_ten_seconds_ends_the_line(make: Make) -> None:
+    rig = make()
+    rig.feed_bytes(framed(b"\xc1") + framed(packed(quote())) + framed(b"nonsense"))
+    assert rig.path.line is not None
+    rig.feed_bytes(framed(packed(quote())) + framed(b""))
+    assert rig.path.line is None
+    assert rig.reports[-1] == Closed(Cause.PROTOCOL)
+    assert len(rig.quotes()) == 2, "what came before is published"
+    assert rig.path.counters["bad_frames"] == 3
+
+
+# the line
+
+
+def test_what_was_received_before_the_end_is_published(make: Make) -> None:
+    rig = make()
+    rig.feed_bytes(framed(packed(quote())) + framed(packed(quote(), trade())) + framed(b"", 8))
+    assert (len(rig.quotes()), len(rig.trades())) == (2, 1)
+    assert rig.reports[-1] == Closed(Cause.CLOSED)
+
+
+def test_hanging_up_is_reported_once_with_no_cause(make: Make) -> None:
+    rig = make()
+    rig.path.hang_up(None)
+    rig.path.hang_up(None)
+    assert rig.reports == [Closed(None)]
+    for write in (rig.path.ping, rig.path.flush_line, lambda: rig.path.say(b"late")):
+        write()
+    assert rig.reports == [Closed(None)]
+
+
+def test_control_gets_its_turn_between_the_pieces_of_a_burst(make: Make) -> None:
+    rig = make()
+    turns: list[int] = []
+    rig.peer.sendall(framed(packed(*[quote()] * 10)) * 100)
+    rig.path.read(lambda: turns.append(len(rig.publisher.frames)))
+    pieces = [b - a for a, b in zip([0, *turns], turns, strict=False)]
+    assert len(rig.publisher.frames) == 1_000
+    assert max(pieces) < PIECE + 10
+    assert len(turns) >= 4
+
+
+def test_hanging_up_in_the_middle_of_a_burst_publishes_no_more_of_it(make: Make) -> None:
+    rig = make()
+    rig.peer.sendall(framed(packed(*[quote()] * 10)) * 100)
+    rig.path.read(lambda: rig.path.hang_up(None))
+    assert PIECE <= len(rig.publisher.frames) < PIECE + 10
+    assert rig.reports[-1] == Closed(None)
+
+
+def test_last_byte_and_lag_are_observed(make: Make) -> None:
+    rig = make()
+    rig.feed(quote(at_ns=EXCHANGE_NS))
+    assert rig.board.last_byte_ns > 0
+    assert rig.board.lag_ns == 0
+    rig.feed(quote(at_ns=EXCHANGE_NS - 3 * NS_PER_S))
+    assert rig.board.lag_ns is not None
+    assert 3 * NS_PER_S <= rig.board.lag_ns < 8 * NS_PER_S
+    rig.attach()
+    assert rig.board.lag_ns is None
+    rig.board.last_byte_ns = 0
+    rig.feed_bytes(framed(b"", 9))
+    assert rig.board.last_byte_ns > 0, "any byte is proof of life"
+
+
+@QUICK
+@given(st.lists(st.one_of(st.binary(max_size=60), st.sampled_from([packed(quote()), packed(trade())])), max_size=8))
+def test_no_upstream_bytes_ever_raise(messages: list[bytes]) -> None:
+    rig = HotRig()
+    try:
+        for message in messages:
+            if rig.path.line is not None:
+                rig.feed_bytes(framed(message))
+        rig.events()
+    finally:
+        rig.close()

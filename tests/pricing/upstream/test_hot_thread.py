@@ -1,0 +1,244 @@
+"""The thread around the hot path: acks wait for their subscription, control goes first, and the end is orderly."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+from collections.abc import Iterator
+
+import pytest
+import zmq
+
+from bus import codec
+from bus.clock import NS_PER_MS
+from bus.events import Quote
+from bus.transport.coverage import GRACE_NS
+from bus.transport.sockets import Role, bind, make
+from pricing.board import Board
+from pricing.messages import UpstreamCodec
+from pricing.upstream import hot_thread
+from pricing.upstream.hot import PIECE, Closed, HotPath, Report
+from pricing.upstream.hot_thread import ATTACH, HANG_UP, MAX_HELD, PING, SAY, STOP, HotThread
+from pricing.upstream.line import Line
+from tests.support.hot_rig import SOURCE, Publisher
+from tests.support.pricing import T0, framed, packed, quote
+from tests.support.programs import eventually
+
+ACK, OTHER_ACK = b"symbols.acknowledged.a\0one", b"symbols.acknowledged.b\0two"
+HEALTH = b"health.pricing\0payload"
+
+
+class FakeBroker(Publisher):
+    """The publishing socket by hand: what it sent, and the subscriptions it will be told of."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.subscriptions: list[bytes] = []
+
+    def recv(self, flags: int) -> bytes:
+        if not self.subscriptions:
+            raise zmq.Again
+        return self.subscriptions.pop(0)
+
+
+class Bench:
+    """A hot thread that is not started: its steps are called by hand, on a clock that is set."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        self.thread = HotThread(self.context, "tcp://127.0.0.1:1")
+        self.thread.publisher.close()
+        self.broker = FakeBroker()
+        self.thread.publisher = self.broker  # type: ignore[assignment]
+        self.control = make(self.context, Role.INPROC)
+        self.control.connect(HotThread.INPROC)
+        self.now_ns = T0
+        monkeypatch.setattr(hot_thread, "now_ns", lambda: self.now_ns)
+
+    def turn(self, *messages: bytes, after_ms: int = 0) -> list[bytes]:
+        """Let time pass, say something, wake up once; what has been sent so far."""
+        self.now_ns += after_ms * NS_PER_MS
+        for message in messages:
+            self.control.send(message)
+        self.thread._between()
+        return self.broker.frames
+
+
+@pytest.fixture
+def bench(monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
+    bench = Bench(monkeypatch)
+    yield bench
+    bench.context.destroy(linger=0)
+
+
+def test_an_ack_waits_for_the_subscription_that_covers_it(bench: Bench) -> None:
+    assert bench.turn(ACK, HEALTH) == [HEALTH], "only the ack has to wait"
+    bench.broker.subscriptions = [b"\1symbols.acknowledged.aa\0", b"\1quote."]
+    assert bench.turn(after_ms=100) == [HEALTH]
+    bench.broker.subscriptions = [b"\1symbols.acknowledged.a\0"]
+    assert bench.turn(after_ms=1) == [HEALTH, ACK]
+
+
+def test_an_ack_that_nobody_subscribes_to_goes_after_a_quarter_of_a_second(bench: Bench) -> None:
+    bench.turn(ACK)
+    assert bench.turn(after_ms=GRACE_NS // NS_PER_MS - 1) == []
+    assert bench.turn(after_ms=1) == [ACK]
+    assert bench.thread.counters["acks_held"] == 1
+
+
+def test_an_ack_that_is_covered_goes_at_once_and_past_the_waiting_one(bench: Bench) -> None:
+    bench.broker.subscriptions = [b"\1symbols.acknowledged.b\0"]
+    assert bench.turn(ACK, OTHER_ACK) == [OTHER_ACK]
+
+
+def test_a_subscription_withdrawn_covers_no_more(bench: Bench) -> None:
+    bench.broker.subscriptions = [b"\1symbols.", b"\0symbols."]
+    assert bench.turn(ACK) == []
+
+
+def test_after_a_reconnect_everything_waits_for_subscriptions_and_stays_in_order(bench: Bench) -> None:
+    bench.broker.subscriptions = [b"\1health.", b"\0health."]
+    bench.turn()
+    first, second = HEALTH + b"1", HEALTH + b"2"
+    assert bench.turn(first, after_ms=240) == []
+    assert bench.turn(second, after_ms=20) == [first, second]
+
+
+def test_nothing_overtakes_what_waits_for_a_full_broker(bench: Bench) -> None:
+    frames = [HEALTH + bytes([number]) for number in range(6)]
+    bench.broker.room = 1
+    bench.turn(*frames[:3])
+    bench.broker.room = 1
+    bench.turn(frames[3])
+    bench.broker.room = None
+    bench.turn(*frames[4:])
+    assert bench.broker.frames == frames
+
+
+def test_held_frames_are_bounded_and_the_oldest_goes_counted(bench: Bench) -> None:
+    bench.broker.room = 0
+    for number in range(MAX_HELD + 3):
+        bench.thread._publish(HEALTH + str(number).encode())
+    assert bench.thread.counters["control_dropped"] == 3
+    bench.broker.room = None
+    bench.turn()
+    assert bench.broker.frames[0] == HEALTH + b"3"
+    assert len(bench.broker.frames) == MAX_HELD
+
+
+def test_stop_sends_what_is_held_and_hangs_up(bench: Bench) -> None:
+    reports: list[Report] = []
+    path = HotPath(bench.broker, SOURCE, Board(), UpstreamCodec("msgpack"), reports.append, conflate=True)  # type: ignore[arg-type]
+    bench.thread.path = path
+    ours, peer = socket.socketpair()
+    path.attach(Line(ours), 1)
+    assert bench.turn(ACK, STOP, HEALTH) == [ACK], "and nothing after it"
+    assert reports == [Closed(None)], "a line that never pauses must not keep the thread"
+    peer.close()
+
+
+def test_control_frames_go_out_between_the_pieces_of_a_burst(bench: Bench) -> None:
+    board = Board()
+    board.want("SPY")
+    path = HotPath(bench.broker, SOURCE, board, UpstreamCodec("msgpack"), lambda _: None, conflate=True)  # type: ignore[arg-type]
+    ours, peer = socket.socketpair()
+    path.attach(Line(ours), 1)
+    peer.sendall(framed(packed(*[quote()] * 10)) * 100)
+    send = bench.broker.send
+
+    def speak_at_the_tenth_quote(frame: bytes, flags: int) -> None:
+        send(frame, flags)
+        if len(bench.broker.frames) == 10:
+            bench.control.send(HEALTH)
+
+    bench.broker.send = speak_at_the_tenth_quote  # type: ignore[method-assign]
+    path.read(bench.thread._between)
+    assert len(bench.broker.frames) == 1_001
+    assert bench.broker.frames.index(HEALTH) <= PIECE + 10, "not at the end of the burst"
+    path.hang_up(None)
+    peer.close()
+
+
+# the thread itself, on real sockets
+
+
+class Running:
+    def __init__(self) -> None:
+        self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        self.broker = make(self.context, Role.BROKER_PUBLISH)
+        url = bind(self.broker, "tcp://127.0.0.1:0")
+        self.broker.send(b"\1")
+        self.broker.rcvtimeo = 5_000
+        self.thread = HotThread(self.context, url)
+        self.control = make(self.context, Role.INPROC)
+        self.control.connect(HotThread.INPROC)
+        self.board = Board()
+        self.board.want("SPY")
+        self.reports: list[Report] = []
+        path = HotPath(
+            self.thread.publisher, SOURCE, self.board, UpstreamCodec("msgpack"), self.reports.append, conflate=True
+        )
+        ours, self.peer = socket.socketpair()
+        self.peer.settimeout(5)
+        self.line = Line(ours)
+        self.thread.start(path)
+
+    def attach(self) -> None:
+        self.thread.lines.append((self.line, 1))
+        self.control.send(ATTACH)
+
+    def close(self) -> None:
+        if self.thread.is_alive():
+            self.control.send(STOP)
+        self.thread.join(5)
+        alive = self.thread.is_alive()
+        self.line.close()
+        self.peer.close()
+        self.context.destroy(linger=0)
+        assert not alive
+
+
+@pytest.fixture
+def running() -> Iterator[Running]:
+    running = Running()
+    yield running
+    running.close()
+
+
+def test_data_and_control_cross_to_the_broker_and_commands_to_the_line(running: Running) -> None:
+    running.control.send(HEALTH)
+    assert running.broker.recv() == HEALTH
+    running.attach()
+    running.control.send(SAY + b"hello")
+    assert len(running.peer.recv(100)) == len(b"hello") + 6
+    running.control.send(PING)
+    assert running.peer.recv(100)[0] == 0x89
+    running.peer.sendall(framed(packed(quote())))
+    event = codec.decode(running.broker.recv())
+    assert isinstance(event, Quote)
+    assert (event.seq, event.connection) == (1, 1)
+    running.control.send(HANG_UP)
+    eventually(lambda: running.reports[-1:] == [Closed(None)], within_s=5)
+    assert running.peer.recv(100) == b""
+
+
+def test_ends_though_the_line_never_pauses(running: Running) -> None:
+    data = framed(packed(*[quote()] * 10)) * 50
+
+    def flood() -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                running.peer.sendall(data)
+
+    flooding = threading.Thread(target=flood, daemon=True)
+    flooding.start()
+    running.control.send(HEALTH)
+    assert running.broker.recv() == HEALTH
+    running.attach()
+    running.broker.recv()
+    running.control.send(STOP)
+    running.thread.join(5)
+    assert not running.thread.is_alive()
+    flooding.join(5)
+    assert not flooding.is_alive(), "the line is closed"
