@@ -1,9 +1,9 @@
 """Drives a running simulator from a test, a script or a prompt, over its control endpoint.
 
-    control = SimulatorControl("http://127.0.0.1:8767")
-    control.faults(half_open=True)
-    control.quote("SPY", bid=560.01, ask=560.02)
-    assert control.state()["max_simultaneous"] == 1
+control = SimulatorControl("http://127.0.0.1:8767")
+control.faults(half_open=True)
+control.quote("SPY", bid=560.01, ask=560.02)
+assert control.state()["max_simultaneous"] == 1
 """
 
 from __future__ import annotations

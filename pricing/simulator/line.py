@@ -24,9 +24,7 @@ class Line:
     such a socket stays open, so that no FIN is sent.
     """
 
-    def __init__(
-        self, sock: socket.socket, over: Callable[[str], None], park: Callable[[socket.socket], None]
-    ) -> None:
+    def __init__(self, sock: socket.socket, over: Callable[[str], None], park: Callable[[socket.socket], None]) -> None:
         self.sock = sock
         self.closed = False
         self.blocked = False

@@ -84,6 +84,4 @@ class SymbolMarket:
         price = (self._bid if bits & 1 else self._ask) / self.profile.ticks_per_dollar
         venue = EXCHANGES[self.profile.tape][(bits >> 1) & 3]
         size = 1 + (bits >> 3) % 400
-        return Trade(
-            self._symbol, self._trade_id, venue, price, size, self.profile.tape, self.next_t_ns(utc_ns)
-        )
+        return Trade(self._symbol, self._trade_id, venue, price, size, self.profile.tape, self.next_t_ns(utc_ns))

@@ -19,10 +19,24 @@ def verdict(
     *reasons: Unusable, halt: HaltKnowledge = HaltKnowledge.TRADING, bid: float = 10.0, ask: float = 10.04
 ) -> Verdict:
     quote = Quote(
-        source="pricing-1", seq=1, published_ns=1, symbol="SPY", bid_price=bid, bid_size=1.0, ask_price=ask, ask_size=1.0,
-        bid_exchange="V", ask_exchange="V", conditions=(), tape="B", exchange_ns=1, received_ns=1, conflated=0, flags=0,
+        source="pricing-1",
+        seq=1,
+        published_ns=1,
+        symbol="SPY",
+        bid_price=bid,
+        bid_size=1.0,
+        ask_price=ask,
+        ask_size=1.0,
+        bid_exchange="V",
+        ask_exchange="V",
+        conditions=(),
+        tape="B",
+        exchange_ns=1,
+        received_ns=1,
+        conflated=0,
+        flags=0,
         connection=1,
-    )  # fmt: skip
+    )
     return Verdict("SPY", reasons, quote, None, None, halt, 1)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import re
 from itertools import pairwise
 from pathlib import Path
@@ -356,89 +355,3 @@ def test_standby_hangs_up_and_comes_back_idle() -> None:
     rig.session.other_node(rig.now_ns)
     assert states(rig)[-1] is State.STOPPED
     assert states(rig).count(State.STOPPED) == 1
-
-
-# never two sockets
-
-
-class Shell:
-    """What carries the orders out, as slowly and unkindly as the real one may."""
-
-    def __init__(self) -> None:
-        self.dialling = 0
-        self.open = 0
-        self.closing = 0
-        self.dials = 0
-
-    def obey(self, order: Order) -> None:
-        if order is Order.DIAL:
-            assert (self.dialling, self.open, self.closing) == (0, 0, 0), "dialled although there is a socket"
-            self.dialling = 1
-            self.dials += 1
-        elif order is Order.HANG_UP:
-            assert self.open == 1, "hung up on nothing"
-            self.open, self.closing = 0, 1
-        elif order is Order.ABANDON_DIAL:
-            assert self.dialling == 1, "abandoned nothing"
-
-
-@pytest.mark.parametrize("seed", range(30))
-def test_never_two_sockets_whatever_happens_in_whatever_order(seed: int) -> None:
-    rng = random.Random(seed)
-    shell, now_ns, byte_ns = Shell(), T0, T0
-    changes = 0
-
-    def changed(_: int) -> None:
-        nonlocal changes
-        changes += 1
-
-    session = Session(Backoff(rng.random), changed, shell.obey, linger_ns=2 * NS_PER_S)
-    for _ in range(3_000):
-        before, seen = (session.state, session.cause), changes
-        now_ns += rng.choice([0, 0, NS_PER_S // 10, NS_PER_S, 7 * NS_PER_S])
-        match rng.randrange(14):
-            case 0 | 1:
-                session.demand(now_ns)
-            case 2:
-                session.no_demand(now_ns)
-            case 3 | 4 if shell.dialling:
-                shell.dialling = 0
-                if session.dialled(now_ns):
-                    shell.open, byte_ns = 1, now_ns
-                else:
-                    session.dial_ended(now_ns)
-            case 5 if shell.dialling:
-                if not session.abandoned:
-                    session.failed(rng.choice([Cause.DNS, Cause.CONNECTION_LIMIT, Cause.TLS]), now_ns)
-                shell.dialling = 0
-                session.dial_ended(now_ns)
-            case 6 if shell.closing:
-                shell.closing = 0
-                if rng.random() < 0.3:
-                    session.failed(Cause.RESET, now_ns)
-                session.socket_closed(now_ns)
-            case 7 if shell.open:  # lost: the shell closes by itself, then says so
-                shell.open, shell.closing = 0, 0
-                session._orders = lambda order: None if order is Order.HANG_UP else shell.obey(order)
-                session.failed(Cause.CLOSED, now_ns, last_byte_ns=byte_ns)
-                session._orders = shell.obey
-                session.socket_closed(now_ns)
-            case 8:
-                session.authenticated(now_ns)
-            case 9:
-                session.answered(now_ns, detail="")
-            case 10 if rng.random() < 0.1:
-                session.other_node(now_ns)
-            case 11:
-                session.alone(now_ns)
-            case 12:
-                byte_ns = now_ns
-            case _:
-                session.on_time(now_ns, byte_ns)
-        assert shell.dialling + shell.open + shell.closing <= 1
-        assert (session.socket is Socket.NONE) == (not (shell.dialling or shell.open or shell.closing))
-        if (session.state, session.cause) != before:
-            assert changes > seen, "a change that was not published"
-        if session.state in ON_LINE:
-            assert session.socket is Socket.OPEN
-    assert shell.dials > 20

@@ -210,3 +210,16 @@ class CoreRig:
             self.dialling = False
             self.core.on_dial_failed(Cause.CONNECT_TIMEOUT, False, "abandoned", self.now_ns)
             self._take()
+
+
+def streaming(*symbols: str, **settings: float) -> CoreRig:
+    rig = CoreRig(**settings)  # type: ignore[arg-type]
+    rig.ask("a", *(symbols or ("SPY",)), channels=("quotes", "trades"), ttl_ms=120_000)
+    for symbol in symbols or ("SPY",):
+        rig.quote(symbol)
+    assert rig.health().state == "streaming"
+    return rig
+
+
+def state(rig: CoreRig, symbol: str = "SPY") -> str | None:
+    return rig.core.symbols.state(symbol)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import re
 import socket
@@ -27,6 +28,7 @@ class Server:
         self._script, self._context = script, context
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._open: list[socket.socket] = []
+        self._closing = False
         self.port = self._listener.getsockname()[1]
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
@@ -40,6 +42,8 @@ class Server:
             self.accepted += 1
             sock.settimeout(5)
             self._open.append(sock)
+            if self._closing:
+                return
             try:
                 if self._context is not None:
                     sock = self._context.wrap_socket(sock, server_side=True)
@@ -49,12 +53,14 @@ class Server:
                 sock.close()
 
     def close(self) -> None:
-        self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-        for sock in self._open:
-            sock.close()
-        self._thread.join(5)
+        self._closing = True
+        for sock in (self._listener, *self._open):
+            with contextlib.suppress(OSError):  # wrapped in TLS, or gone already
+                sock.shutdown(socket.SHUT_RDWR)
+        self._thread.join(10)
         assert not self._thread.is_alive()
+        for sock in (self._listener, *self._open):
+            sock.close()
 
 
 class Attempt:

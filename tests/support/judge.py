@@ -12,6 +12,7 @@ from pathlib import Path
 
 from bus.events import ConnectionHealth, ExecutionDecision, Quote, SymbolsAcknowledged, SymbolStatus
 from tests.support.eventlog import EventLog
+from tests.support.programs import eventually
 
 SLACK_NS = 1_000_000_000
 HEALTH_BOUND_NS = 3_000_000_000
@@ -24,7 +25,7 @@ def judge(log: EventLog, audit: Path, *, heard_all: bool = True) -> Counter[str]
     Where the broker was killed the log may have missed what a worker heard: with `heard_all` false a decision that
     names an unknown message is counted as `unjudged` instead.
     """
-    sent = _sent(audit)
+    decisions = log.all(ExecutionDecision)
     quotes = {(q.source, q.seq, q.symbol): q for q in log.all(Quote)}
     by_symbol: dict[str, list[Quote]] = defaultdict(list)
     for quote in quotes.values():
@@ -35,7 +36,12 @@ def judge(log: EventLog, audit: Path, *, heard_all: bool = True) -> Counter[str]
         for row in ack.results:
             states[f"ack:{ack.source}", ack.seq, row.symbol] = row.state
     actions: Counter[str] = Counter()
-    for decision in log.all(ExecutionDecision):
+    # What was heard comes first: a quote may be on the bus an instant before its line is in the file.
+    sent = _sent(audit)
+    named = {(q.symbol, q.exchange_ns) for d in decisions if (q := quotes.get((*d.quote, d.symbol)))}
+    if not named <= sent.keys():
+        eventually(lambda: sent.update(_sent(audit)) or named <= sent.keys(), within_s=3, why="never sent")
+    for decision in decisions:
         actions[decision.action] += 1
         if decision.action != "limit":
             assert decision.reasons, f"no reason: {decision}"

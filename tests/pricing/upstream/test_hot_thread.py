@@ -107,13 +107,19 @@ def test_after_a_reconnect_everything_waits_for_subscriptions_and_stays_in_order
 
 def test_nothing_overtakes_what_waits_for_a_full_broker(bench: Bench) -> None:
     frames = [HEALTH + bytes([number]) for number in range(6)]
-    bench.broker.room = 1
-    bench.turn(*frames[:3])
-    bench.broker.room = 1
-    bench.turn(frames[3])
-    bench.broker.room = None
-    bench.turn(*frames[4:])
-    assert bench.broker.frames == frames
+    send, calls = bench.broker.send, 0
+
+    def full_for_a_moment(frame: bytes, flags: int) -> None:
+        nonlocal calls
+        calls += 1
+        if calls in (2, 4):
+            raise zmq.Again
+        send(frame, flags)
+
+    bench.broker.send = full_for_a_moment  # type: ignore[method-assign]
+    assert bench.turn(*frames[:4]) == frames[:1]
+    assert bench.turn(*frames[4:]) == frames[:2]
+    assert bench.turn() == frames
 
 
 def test_held_frames_are_bounded_and_the_oldest_goes_counted(bench: Bench) -> None:
