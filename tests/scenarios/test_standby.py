@@ -38,6 +38,7 @@ def test_two_nodes_without_a_common_lock_settle_who_is_active(world: World) -> N
     client = world.client("holder")
     client.request(["SPY"], wait_s=10)
     assert client.usable("SPY")
+    log.health("streaming")
     position = log.position()
     for _ in range(3):
         log.health("standby", since=log.position())
