@@ -1,4 +1,4 @@
-"""A broker that does not take more: quotes are conflated to the latest of each symbol, and every one is accounted for."""
+"""A broker that does not take more: quotes are conflated to the latest of each symbol, and each is accounted for."""
 
 from __future__ import annotations
 
