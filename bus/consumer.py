@@ -55,7 +55,7 @@ class Consumer:
         self.counters = dict.fromkeys(
             ("received", "undecodable", "unknown_version", "line_down_warnings", "feed_dropped", "requests_sent"), 0
         )
-        self.first_unknown_version: str | None = None
+        self._version_note: str | None = None
         self._quote_topics: dict[bytes, str] = {}
         self._topics = self._topics_of(self.interest.wish)
         self._jitter_ns = int(jitter * RE_ASK_JITTER_NS)
@@ -130,6 +130,11 @@ class Consumer:
         if self.book.age_ns(health, now_ns) > _HEALTH_GONE_NS:
             return f"{count} symbols wanted, but the pricing node {health.node} has gone silent"
         return f"{count} symbols wanted, but the line is {health.state} ({health.cause})"
+
+    def version_note(self) -> str | None:
+        """One line, once, after the first message of a version that cannot be read."""
+        note, self._version_note = self._version_note, None
+        return note
 
     # what was heard
 
@@ -212,4 +217,5 @@ class Consumer:
         self.counters["undecodable"] += 1
         if error.kind == "version":
             self.counters["unknown_version"] += 1
-            self.first_unknown_version = self.first_unknown_version or str(error)
+            if self.counters["unknown_version"] == 1:
+                self._version_note = f"a message of another wire version was dropped ({error}); others are only counted"

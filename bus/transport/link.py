@@ -243,12 +243,12 @@ class Link:
 
     def _each_second(self) -> None:
         with self.lock:
-            complaint = self._consumer.complaint(now_ns())
+            notes = (self._consumer.complaint(now_ns()), self._consumer.version_note())
             source = self._consumer.stamper.source
             counters = Counters(program=source.rpartition("-")[0], counters=self._count())
             self._outbox.append(self._consumer.stamper.frame(counters, utc_ns()))
-        if complaint:
-            self._log.warning("%s", complaint)
+        for note in filter(None, notes):
+            self._log.warning("%s", note)
 
     def _release(self, requester: zmq.Socket[bytes]) -> None:
         """A last, empty request: other clients see the symbols go at once, not when the lease ends."""
