@@ -10,6 +10,12 @@ import pytest
 from tests.support.world import World
 
 
+@pytest.fixture(autouse=True)
+def _away_from_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A developer's `.env` must reach neither a test nor the programs it starts."""
+    monkeypatch.chdir(tmp_path)
+
+
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
     """An empty world; the test starts what it needs."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from bus.clock import now_ns
-from bus.events import ConnectionHealth
+from bus.events import ConnectionHealth, ExecutionDecision
+from tests.support.judge import judge
 from tests.support.programs import eventually
 from tests.support.world import World
 
@@ -16,6 +17,8 @@ def test_half_open_line_is_suspect_then_replaced(world: World, fault: str) -> No
     world.exchange("--rate", "200")
     world.node()
     log = world.log()
+    world.worker(EXECUTION_SYMBOLS="SPY,QQQ", EXECUTION_INTERVAL_S="0.02")
+    log.wait(ExecutionDecision, lambda decision: decision.action == "limit")
     client = world.client("watcher")
     client.request(["SPY"], wait_s=10)
     position = log.position()
@@ -35,6 +38,11 @@ def test_half_open_line_is_suspect_then_replaced(world: World, fault: str) -> No
     assert back.gap_end_ns is not None
     assert back.gap_start_ns < back.gap_end_ns
     eventually(lambda: client.usable("SPY"))
+    position = log.position()
+    log.wait(ExecutionDecision, lambda decision: decision.action == "limit", since=position)
+    actions = judge(log, world.audit)
+    assert actions["limit"] > 10
+    assert actions["market"] > 10
     assert world.control.state()["max_simultaneous"] == 1
 
 
