@@ -147,7 +147,7 @@ class Dialler:
             if isinstance(sock, ssl.SSLSocket):
                 self._secure(sock, deadline_ns)
             return self._upgrade(sock, deadline_ns)
-        except BaseException:
+        except BaseException:  # whatever it was: no half-made socket may outlive its attempt
             sock.close()
             raise
 
