@@ -33,8 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, stop)
         print(
-            f"{PROGRAM}: ws://{simulator.address}/v2/iex control http://{simulator.control_address}"
-            f" seed {settings.seed}",
+            f"{PROGRAM}: {simulator.url}/v2/iex control http://{simulator.control_address} seed {settings.seed}",
             flush=True,
         )
         try:

@@ -4,6 +4,9 @@
     {"connection":1,"T":"q","symbol":"SPY","bid":559.2,"bid_size":100,"ask":559.21,"ask_size":300,"t_ns":…}
     {"connection":1,"T":"t","symbol":"SPY","price":559.2,"size":10,"id":7,"t_ns":…}
     {"connection":1,"T":"s","symbol":"SPY","code":"H","message":"…","reason":"…","t_ns":…}
+    {"connection":1,"T":"q","symbol":"SPY","bid":559.21,…,"fault":"crossed"}
+    {"connection":1,"T":"misshapen","symbol":"SPY","fault":"missing_fields","written":[["T","q"],["S","SPY"],…]}
+    {"connection":1,"T":"bad_frame","size":109,"fault":"garbage"}
     {"connection":1,"T":"raw","size":12}
     {"connection":1,"event":"close","utc_ns":…,"why":"closed by client"}
 

@@ -9,10 +9,11 @@ import random
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import NamedTuple, Protocol
 
-from pricing.simulator.encoding import Encoding
+from pricing.simulator.encoding import Encoding, encode
 from pricing.simulator.market import SymbolMarket
-from pricing.simulator.records import Quote, Record, Status, Trade
+from pricing.simulator.records import Quote, Record, Sent, Status, Trade
 from pricing.simulator.schedule import Schedule
+from pricing.simulator.spoiler import Spoiler
 from pricing.simulator.symbols import QUIET_PREFIX, TEST_FEED_SYMBOL, WELL_KNOWN, ticks
 
 MOST_MARKETS = 20_000
@@ -32,7 +33,7 @@ class Receiver(Protocol):
     def symbols(self, channel: str) -> Collection[str]:
         """What it is subscribed to on one channel."""
 
-    def take(self, record: Record, data: bytes) -> None:
+    def take(self, record: Sent, data: bytes) -> None:
         """Queue one encoded record."""
 
 
@@ -44,7 +45,10 @@ class Route(NamedTuple):
 
 
 class Broadcast:
-    """The market of all subscribed symbols. `run` makes what is due; `next_ns` is when to call it again."""
+    """The market of all subscribed symbols. `run` makes what is due; `next_ns` is when to call it again.
+
+    A `spoiler`, when there is one, makes ticks wrong before they are sent; injected records it leaves alone.
+    """
 
     def __init__(self, seed: int, rate: float) -> None:
         self._seed = seed
@@ -54,6 +58,7 @@ class Broadcast:
         self._takers: list[Receiver] = []
         self._silent: frozenset[str] = frozenset()
         self._muted = False
+        self.spoiler: Spoiler | None = None
         self._schedule = Schedule(rate, random.Random(f"schedule/{seed}"))
 
     @property
@@ -115,14 +120,16 @@ class Broadcast:
         """Make the ticks that are due and hand them to their receivers, at most a burst."""
         if self._muted or not any(taker.has_room for taker in self._takers):
             return
-        routes, markets, silent = self._routes, self._markets, self._silent
+        routes, markets, silent, spoiler = self._routes, self._markets, self._silent, self.spoiler
         for symbol in self._schedule.due(now_ns, BURST_QUOTES):
             if symbol in silent:
                 continue
             market = markets[symbol] if symbol in markets else self.market(symbol)
             quotes, trades = routes[symbol]
             quote = market.next_quote(utc_ns())
-            if len(quotes) == 1:
+            if spoiler is not None:
+                _deliver(spoiler.spoil(quote), quotes)
+            elif len(quotes) == 1:
                 receiver = quotes[0]
                 if receiver.has_room:
                     receiver.take(quote, receiver.encoding.quote(quote))
@@ -131,7 +138,7 @@ class Broadcast:
             if trades:
                 trade = market.next_trade(utc_ns())
                 if trade is not None:
-                    _deliver(trade, trades)
+                    _deliver(trade if spoiler is None else spoiler.spoil(trade), trades)
 
     def inject(self, record: Record) -> int:
         """Send a record verbatim to everybody subscribed to it, also while muted; how many got it."""
@@ -155,13 +162,13 @@ def _that_tick(feed: str, symbols: Iterable[str]) -> list[str]:
     return [symbol for symbol in symbols if ticks(symbol)]
 
 
-def _deliver(record: Quote | Trade, receivers: Sequence[Receiver]) -> None:
+def _deliver(record: Sent, receivers: Sequence[Receiver]) -> None:
     encoded: dict[int, bytes] = {}
     for receiver in receivers:
         if receiver.has_room:
             encoding = receiver.encoding
             data = encoded.get(encoding.opcode)
             if data is None:
-                data = encoding.quote(record) if isinstance(record, Quote) else encoding.record(record)
+                data = encoding.quote(record) if isinstance(record, Quote) else encode(encoding, record)
                 encoded[encoding.opcode] = data
             receiver.take(record, data)

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-import socket
+from collections import deque
 from collections.abc import Collection, Sequence
-from typing import Protocol
 
 from bus.clock import to_utc_ns
+from pricing.simulator.bad_frames import (
+    CHUNK_BYTES,
+    CHUNK_INTERVAL_NS,
+    ENDLESS,
+    LONG_HEADER_BYTES,
+    bad_frame,
+    close_frame,
+    endless,
+)
 from pricing.simulator.encoding import JSON, Encoding, Undecodable, choose, decode
-from pricing.simulator.faults import Faults
+from pricing.simulator.host import Host
 from pricing.simulator.line import Line
-from pricing.simulator.records import Quote, Raw, Record, Written
+from pricing.simulator.records import Raw, Sent, Written, is_quote
 from pricing.simulator.session import (
     Acknowledged,
     Authenticated,
@@ -21,52 +29,19 @@ from pricing.simulator.session import (
     Subscribed,
     error,
 )
+from pricing.simulator.tls import Endpoint
 from pricing.simulator.wire import Message, Pong, Upgrade, Wire, data_frame
 
 UPGRADE_TIMEOUT_NS = 10_000_000_000
-
-
-class Host(Protocol):
-    """What a connection needs of the exchange around it. `now_ns` is the time of this turn of the loop."""
-
-    now_ns: int
-    faults: Faults
-    batch: int
-    room_bytes: int
-    ping_interval_ns: int
-    pong_timeout_ns: int
-    slow_client_ns: int
-
-    def upgrade(self, connection: Connection, upgrade: Upgrade) -> Session | int:
-        """A session for this request, or the HTTP status that it gets instead."""
-
-    def rejection_headers(self, status: int) -> dict[str, str]:
-        """Headers of a response that is no upgrade."""
-
-    def opened(self, connection: Connection) -> int:
-        """The upgrade was answered with 101: the connection's number."""
-
-    def authenticated(self, connection: Connection) -> None:
-        """The client was let in."""
-
-    def subscribed(self, connection: Connection, new: list[str]) -> None:
-        """The client's set changed."""
-
-    def written(self, connection: Connection, records: Sequence[Written]) -> None:
-        """The socket took a whole frame with these records."""
-
-    def gone(self, connection: Connection, why: str) -> None:
-        """The connection is over."""
-
-    def park(self, sock: socket.socket) -> None:
-        """Keep a socket open whose line is dead."""
+MOST_LATER = 256
 
 
 class Connection:
     """A client. `deadline_ns` says when `tick` wants to be called; call `flush` after `take`."""
 
-    def __init__(self, sock: socket.socket, host: Host) -> None:
+    def __init__(self, sock: Endpoint, host: Host) -> None:
         self.line = Line(sock, self._over, host.park)
+        self.line.pace = host.pace()
         self.number = 0
         self.opened_ns = host.now_ns
         self.feed = ""
@@ -78,7 +53,7 @@ class Connection:
         self._host = host
         self._wire = Wire()
         self._batch: list[bytes] = []
-        self._records: list[Record] = []
+        self._records: list[Sent] = []
         self._full_since_ns = 0
         self._freeze_after_ack = ""
         self._cut_after_frame = False
@@ -86,6 +61,9 @@ class Connection:
         self._ping_ns: int | None = None
         self._pong_by_ns: int | None = None
         self._end_why = ""
+        self._later: deque[tuple[int, Send]] = deque()
+        self._filler = b""
+        self._filler_ns = 0
         if host.faults.take("silent"):
             self.line.freeze("silent")
 
@@ -94,13 +72,13 @@ class Connection:
     @property
     def has_room(self) -> bool:
         """Whether data may be queued now."""
-        return self.number > 0 and not self._full_since_ns and self.line.usable
+        return self.number > 0 and not self._full_since_ns and not self._filler and self.line.usable
 
     def symbols(self, channel: str) -> Collection[str]:
         """What the client is subscribed to on one channel."""
         return self.session.subscriptions.channels[channel] if self.session else ()
 
-    def take(self, record: Record, data: bytes) -> None:
+    def take(self, record: Sent, data: bytes) -> None:
         """Queue one encoded record; frames hold at most `batch`."""
         self._batch.append(data)
         self._records.append(record)
@@ -115,13 +93,31 @@ class Connection:
 
     def _end_frame(self) -> None:
         if self._batch:
-            frame = data_frame(self.encoding.opcode, self.encoding.payload(self._batch))
+            payload = self.encoding.payload(self._batch)
             records, self._records, self._batch = self._records, [], []
-            self._put_data(frame, records)
+            if self._host.faults.frame_faults and self.line.usable:
+                self._put_bad(self._host.faults.take_frame_fault(), payload, records)
+            else:
+                self._put_data(data_frame(self.encoding.opcode, payload), records)
+
+    def _put_bad(self, fault: str, payload: bytes, records: Sequence[Written]) -> None:
+        if fault in ENDLESS:
+            begin, self._filler = endless(fault, self.encoding.opcode, payload)
+            self._filler_ns = self._host.now_ns
+            self.line.put(begin, self._due_ns())
+        else:
+            frame, listed = bad_frame(fault, self.encoding.opcode, payload, records, self._host.faults.rng)
+            self._put_data(frame, listed)
 
     def _put_data(self, frame: bytes, records: Sequence[Written]) -> None:
         line = self.line
-        if not line.usable:
+        if not line.usable or self._filler:
+            return
+        how = self._host.faults.take_value("cut_mid_frame")
+        if how is not None:
+            line.put(frame[: len(frame) // 2])
+            line.flush(self._host.now_ns)
+            line.cut(str(how), self._host.now_ns)
             return
         line.put_frame(frame, records, self._due_ns())
         if self.half_frame_next:
@@ -131,7 +127,7 @@ class Connection:
             self._full_since_ns = self._host.now_ns
 
     def _due_ns(self) -> int:
-        latency_ns = self._host.faults.latency_ns()
+        latency_ns = self._host.faults.draw_ns("latency_ms")
         return self._host.now_ns + latency_ns if latency_ns else 0
 
     # What the client sends.
@@ -144,6 +140,8 @@ class Connection:
         self.flush()
 
     def _feed(self, data: bytes) -> None:
+        if self._filler:
+            return
         for event in self._wire.feed(data):
             if not self.line.usable:
                 return
@@ -170,10 +168,13 @@ class Connection:
         if isinstance(answer, int):
             self._end_why = f"HTTP {answer}"
             self._wire.reject(answer, self._host.rejection_headers(answer))
-        elif self._wire.accept(upgrade):
+        elif self._wire.accept(upgrade, self._headers()):
             self._open(answer, upgrade)
         else:
             self._end_why = "no WebSocket handshake"
+
+    def _headers(self) -> dict[str, str]:
+        return {"X-Long": "x" * LONG_HEADER_BYTES} if self._host.faults.take("long_header") else {}
 
     def _open(self, session: Session, upgrade: Upgrade) -> None:
         faults = self._host.faults
@@ -192,22 +193,62 @@ class Connection:
 
     def _apply(self, effects: list[Effect]) -> None:
         for effect in effects:
-            if isinstance(effect, Send):
+            if isinstance(effect, Send) and effect.delay_ns:
+                self._send_later(effect)
+            elif isinstance(effect, Send):
                 self._send(effect.message)
             elif isinstance(effect, Subscribed):
                 self._host.subscribed(self, effect.new)
             elif isinstance(effect, Authenticated):
                 self._host.authenticated(self)
             elif isinstance(effect, Acknowledged):
-                if self._freeze_after_ack:
-                    self.line.freeze(self._freeze_after_ack, self.line.put_total)
-                    self._freeze_after_ack = ""
+                if not self._later:
+                    self._acknowledged()
             else:
                 self.line.end(effect.why, self._host.now_ns)
 
+    def _acknowledged(self) -> None:
+        if self._freeze_after_ack:
+            self.line.freeze(self._freeze_after_ack, self.line.put_total)
+            self._freeze_after_ack = ""
+
+    def _send_later(self, effect: Send) -> None:
+        due_ns = self._host.now_ns + effect.delay_ns
+        self._later.append((max(due_ns, self._later[-1][0]) if self._later else due_ns, effect))
+        if len(self._later) > MOST_LATER:
+            self.line.end("too many requests at once", self._host.now_ns)
+
+    def _send_due(self) -> None:
+        while self._later and self._later[0][0] <= self._host.now_ns and self.line.usable:
+            self._end_frame()
+            self._send(self._later.popleft()[1].message)
+            self._acknowledged()
+
+    # What faults ask for at once.
+
+    def tell(self, code: int) -> None:
+        """An error message out of the blue, and what comes with it."""
+        if self.session is not None and self.line.usable:
+            self._end_frame()
+            self._apply(self.session.told(code, self._host.now_ns))
+            self.flush()
+
+    def close_with(self, code: int) -> None:
+        """A close frame with this code, then FIN."""
+        if self.line.usable and not self._filler:
+            self._end_frame()
+            self.line.put(close_frame(code), self._due_ns())
+            self.line.end(f"close code {code}", self._host.now_ns)
+            self.flush()
+
+    def end_filler(self) -> None:
+        """End a line whose frame or message has no end."""
+        if self._filler:
+            self.line.reset("no end of a frame")
+
     def _send(self, message: dict[str, object]) -> None:
         self._take_wire()
-        if self._wire.open:
+        if self._wire.open and not self._filler:
             self._wire.send(self.encoding.opcode, self.encoding.message(message))
             data, _ = self._wire.take()
             self.line.put_frame(data, (), self._due_ns())
@@ -228,7 +269,7 @@ class Connection:
         self.sent_frames += len(frames)
         for frame in frames:
             if frame.records:
-                self.sent_quotes += sum(record.__class__ is Quote for record in frame.records)
+                self.sent_quotes += sum(map(is_quote, frame.records))
                 self._host.written(self, frame.records)
                 if self._cut_after_frame:
                     self.line.reset("cut")
@@ -240,7 +281,10 @@ class Connection:
         """When `tick` has something to do; None while only the client can change anything."""
         times = [self.line.next_ns()]
         if self.line.usable:
+            if self._filler:
+                return min(self._filler_ns, self.line.next_ns() or self._filler_ns)
             times += [self._upgrade_by_ns, self._ping_ns, self._pong_by_ns, self._slow_by_ns()]
+            times.append(self._later[0][0] if self._later else None)
             if self.session is not None:
                 times.append(self.session.deadline_ns)
         return min((time_ns for time_ns in times if time_ns is not None), default=None)
@@ -253,7 +297,10 @@ class Connection:
         now_ns = self._host.now_ns
         if self.line.expire(now_ns):
             return
-        if self.line.usable:
+        if self._filler:
+            self._fill(now_ns)
+        elif self.line.usable:
+            self._send_due()
             if self.session is not None:
                 self._apply(self.session.expire(now_ns))
             if _is_due(self._upgrade_by_ns, now_ns):
@@ -265,6 +312,12 @@ class Connection:
             elif _is_due(self._ping_ns, now_ns):
                 self._ping(now_ns)
         self.flush()
+
+    def _fill(self, now_ns: int) -> None:
+        if _is_due(self._filler_ns, now_ns):
+            self._filler_ns = now_ns + CHUNK_INTERVAL_NS
+            if self.line.usable and self.line.buffered() < CHUNK_BYTES:
+                self.line.put(self._filler)
 
     def _ping(self, now_ns: int) -> None:
         self._ping_ns = now_ns + self._host.ping_interval_ns

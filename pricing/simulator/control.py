@@ -1,9 +1,11 @@
 """Drives a running simulator from a test, a script or a prompt, over its control endpoint.
 
+```python
 control = SimulatorControl("http://127.0.0.1:8767")
 control.faults(half_open=True)
 control.quote("SPY", bid=560.01, ask=560.02)
 assert control.state()["max_simultaneous"] == 1
+```
 """
 
 from __future__ import annotations
@@ -39,6 +41,11 @@ class SimulatorControl:
         plan: dict[str, Any] = self._request("POST", "/faults", changes)["faults"]
         return plan
 
+    def fault_names(self) -> dict[str, str]:
+        """Every fault that there is, with its meaning."""
+        meanings: dict[str, str] = self._request("GET", "/faults")
+        return meanings
+
     def lift_faults(self) -> None:
         """Lift all faults."""
         self._request("DELETE", "/faults")
@@ -58,6 +65,22 @@ class SimulatorControl:
     def status(self, symbol: str, code: str, **fields: object) -> int:
         """Send this trading status now; how many got it. `fields`: message, reason_code, reason, tape, t_ns."""
         return self._sent("/status", symbol=symbol, code=code, **fields)
+
+    def halt(self, symbol: str, **fields: object) -> int:
+        """Halt trading now, as the symbol's own tape says it; how many connections got it. `fields`: t_ns."""
+        return self._sent("/halt", symbol=symbol, **fields)
+
+    def pause(self, symbol: str, **fields: object) -> int:
+        """Pause trading for volatility now, as the symbol's own tape says it; how many connections got it."""
+        return self._sent("/pause", symbol=symbol, **fields)
+
+    def resume(self, symbol: str, **fields: object) -> int:
+        """Resume trading now, as the symbol's own tape says it; how many connections got it."""
+        return self._sent("/resume", symbol=symbol, **fields)
+
+    def resume_quotes(self, symbol: str, **fields: object) -> int:
+        """Resume quotes alone (tapes C and O; on A and B trading too); how many connections got it."""
+        return self._sent("/resume_quotes", symbol=symbol, **fields)
 
     def raw(self, payload: str | bytes) -> int:
         """Send a text or binary frame with this payload to all; how many connections got it."""

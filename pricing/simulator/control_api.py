@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Annotated, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from bus.clock import utc_ns
 from pricing.simulator.encoding import BINARY_OPCODE, TEXT_OPCODE
 from pricing.simulator.exchange import Exchange
 from pricing.simulator.http_control import HttpError, HttpRequest
 from pricing.simulator.records import Quote, Status, Trade
+from pricing.simulator.statuses import EVENTS, wording
 
 Number = Annotated[int, Field(strict=True, ge=-(1 << 63), lt=1 << 64)] | Annotated[float, Field(strict=True)]
 Symbol = Annotated[str, Field(min_length=1, max_length=32)]
@@ -70,6 +71,13 @@ class StatusBody(Body):
     t_ns: UtcNs | None = None
 
 
+class EventBody(Body):
+    """A halt, pause or resumption, worded as the symbol's own tape words it."""
+
+    symbol: Symbol
+    t_ns: UtcNs | None = None
+
+
 class RawBody(Body):
     """A frame's payload: text, or binary as hex."""
 
@@ -87,12 +95,14 @@ class ControlApi:
         self._exchange = exchange
         self._routes: Mapping[tuple[str, str], Callable[[bytes], object]] = {
             ("GET", "/state"): self._state,
+            ("GET", "/faults"): self._meanings,
             ("POST", "/faults"): self._change_faults,
             ("DELETE", "/faults"): self._lift_faults,
             ("POST", "/rate"): self._rate,
             ("POST", "/quote"): self._quote,
             ("POST", "/trade"): self._trade,
             ("POST", "/status"): self._status,
+            **{("POST", f"/{event}"): partial(self._event, event) for event in EVENTS},
             ("POST", "/raw"): self._raw,
         }
 
@@ -107,6 +117,9 @@ class ControlApi:
 
     def _state(self, _: bytes) -> object:
         return self._exchange.state()
+
+    def _meanings(self, _: bytes) -> object:
+        return self._exchange.fault_meanings()
 
     def _change_faults(self, body: bytes) -> object:
         try:
@@ -156,6 +169,12 @@ class ControlApi:
             )
         )  # fmt: skip
 
+    def _event(self, event: str, body: bytes) -> object:
+        given = _read(EventBody, body)
+        tape = self._tape(given.symbol, None)
+        t_ns = self._t_ns(given.symbol, given.t_ns)
+        return self._sent(self._exchange.inject(Status(given.symbol, *wording(event, tape), tape, t_ns)))
+
     def _raw(self, body: bytes) -> object:
         given = _read(RawBody, body)
         if (given.text is None) == (given.hex is None):
@@ -172,7 +191,7 @@ class ControlApi:
         return self._exchange.broadcast.market(symbol).profile.tape if tape is None else tape
 
     def _t_ns(self, symbol: str, t_ns: int | None) -> int:
-        return self._exchange.broadcast.market(symbol).next_t_ns(utc_ns()) if t_ns is None else t_ns
+        return self._exchange.time_ns(symbol) if t_ns is None else t_ns
 
     def _sent(self, receivers: int) -> object:
         return {"sent_to": receivers}

@@ -11,11 +11,11 @@ import struct
 import time
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import Protocol
+from typing import Protocol, TypeGuard
 
 import msgpack
 
-from pricing.simulator.records import Quote, Record
+from pricing.simulator.records import Marked, Misshapen, Quote, Record, Sent
 
 NS_PER_S = 1_000_000_000
 TEXT_OPCODE = 1
@@ -36,6 +36,9 @@ class Encoding(Protocol):
 
     def record(self, record: Record) -> bytes:
         """Any quote, trade or status, values verbatim."""
+
+    def misshapen(self, pairs: Sequence[tuple[str, object]]) -> bytes:
+        """A record of these fields, whatever they are and however often they come."""
 
     def payload(self, records: Sequence[bytes]) -> bytes:
         """Encoded records as one frame's payload."""
@@ -58,6 +61,12 @@ class JsonEncoding:
 
     def record(self, record: Record) -> bytes:
         return _compact({**record.fields(), "t": rfc3339(record.t_ns)})
+
+    def misshapen(self, pairs: Sequence[tuple[str, object]]) -> bytes:
+        parts = (
+            _compact(key) + b":" + _compact(rfc3339(value) if _is_time(value, key) else value) for key, value in pairs
+        )
+        return b"{" + b",".join(parts) + b"}"
 
     def payload(self, records: Sequence[bytes]) -> bytes:
         return b"[" + b",".join(records) + b"]"
@@ -83,6 +92,11 @@ class MsgpackEncoding:
     def record(self, record: Record) -> bytes:
         return _packb({**record.fields(), "t": msgpack.Timestamp.from_unix_nano(record.t_ns)})
 
+    def misshapen(self, pairs: Sequence[tuple[str, object]]) -> bytes:
+        header: bytes = msgpack.Packer().pack_map_header(len(pairs))
+        times = ((k, msgpack.Timestamp.from_unix_nano(v) if _is_time(v, k) else v) for k, v in pairs)
+        return header + b"".join(_packb(key) + _packb(value) for key, value in times)
+
     def payload(self, records: Sequence[bytes]) -> bytes:
         return _array_header(len(records)) + b"".join(records)
 
@@ -102,6 +116,17 @@ def _quote_start(symbol: str) -> bytes:
 def _array_header(length: int) -> bytes:
     header: bytes = msgpack.Packer().pack_array_header(length)
     return header
+
+
+def _is_time(value: object, key: str) -> TypeGuard[int]:
+    return key == "t" and isinstance(value, int) and not isinstance(value, bool)
+
+
+def encode(encoding: Encoding, record: Sent) -> bytes:
+    """Any record in the general way, right or wrong."""
+    if isinstance(record, Misshapen):
+        return encoding.misshapen(record.pairs)
+    return encoding.record(record.record if isinstance(record, Marked) else record)
 
 
 def _packb(value: object) -> bytes:

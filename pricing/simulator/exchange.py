@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from random import Random
@@ -12,10 +11,14 @@ from pricing.simulator.audit import Audit
 from pricing.simulator.broadcast import Broadcast
 from pricing.simulator.connection import Connection
 from pricing.simulator.event_log import EventLog
-from pricing.simulator.faults import Change, Faults, FaultValue
+from pricing.simulator.fault_table import FAULTS
+from pricing.simulator.faults import Change, Faults
+from pricing.simulator.pace import Pace, pace
 from pricing.simulator.records import Record, Written
 from pricing.simulator.session import Rules, Session, Slots
 from pricing.simulator.settings import SimulatorSettings
+from pricing.simulator.spoiler import Spoiler
+from pricing.simulator.tls import Endpoint
 from pricing.simulator.wire import Upgrade
 
 FEEDS = {f"/v2/{feed}": feed for feed in ("iex", "sip", "delayed_sip", "test")}
@@ -23,6 +26,7 @@ REDIRECT_PATH = "/elsewhere"
 MOST_BUFFERED_BYTES = 4 * 1_048_576
 FAST_BUFFERED_BYTES = 262_144
 MOST_PARKED = 64
+ENDLESS = {"huge_frame", "huge_message"}
 FREEZING = ("silent", "half_open", "half_open_new", "half_frame")
 
 
@@ -41,7 +45,9 @@ class Exchange:
         self.address = ""
         self.connections: list[Connection] = []
         self.on_gone: Callable[[Connection], None] = lambda _: None
-        self.on_refuse: Callable[[bool], None] = lambda _: None
+        self.on_listen: Callable[[str], None] = lambda _: None
+        self.needs: dict[str, str] = {}
+        self.scheme = "ws"
         self._rules = Rules(
             key=settings.key,
             secret=settings.secret.get_secret_value(),
@@ -53,14 +59,16 @@ class Exchange:
         self._audit = audit
         self._log = log
         self._sweeping = False
-        self._parked: deque[socket.socket] = deque()
+        self._parked: deque[Endpoint] = deque()
+        self._spoiler = Spoiler(settings.seed)
+        self._rate = settings.rate
         self._accepted = self._upgraded = self._authenticated = self._redirects_followed = 0
         self._most_tcp = self._most_upgraded = 0
         self.set_rate(settings.rate)
 
     # The loop.
 
-    def accept(self, sock: socket.socket) -> Connection:
+    def accept(self, sock: Endpoint) -> Connection:
         """A client has connected."""
         self._sweep()
         self._accepted += 1
@@ -124,11 +132,15 @@ class Exchange:
         """Headers of a response that is no upgrade."""
         headers = {}
         if 300 <= status < 400:
-            headers["Location"] = f"ws://{self.address}{REDIRECT_PATH}"
+            headers["Location"] = f"{self.scheme}://{self.address}{REDIRECT_PATH}"
         retry_after_s = self.faults.value("retry_after_s")
         if retry_after_s is not None:
             headers["Retry-After"] = str(retry_after_s)
         return headers
+
+    def pace(self) -> Pace | None:
+        """The pace of a connection's line, None for full speed."""
+        return pace(self.faults.number("slicer_ms"), self.faults.number("throttle_bytes_s"))
 
     def opened(self, connection: Connection) -> int:
         """The upgrade was answered with 101: the connection's number."""
@@ -168,7 +180,7 @@ class Exchange:
                 self._audit.event(connection.number, "close", clock.utc_ns(), why=why)
         self.log(f"connection {connection.number or 'without upgrade'} closed: {why}")
 
-    def park(self, sock: socket.socket) -> None:
+    def park(self, sock: Endpoint) -> None:
         """Keep a socket open whose line is dead."""
         self._parked.append(sock)
         if len(self._parked) > MOST_PARKED:
@@ -189,8 +201,14 @@ class Exchange:
 
     def set_rate(self, rate: float) -> None:
         """Quotes per second over all symbols from now on; 0: as fast as the lines take."""
-        self.broadcast.set_rate(rate, self.now_ns)
+        self._rate = rate
+        self.broadcast.set_rate(rate * (self.faults.number("flood") or 1), self.now_ns)
         self.room_bytes = MOST_BUFFERED_BYTES if rate else FAST_BUFFERED_BYTES
+
+    def time_ns(self, symbol: str) -> int:
+        """What the exchange's clock says of something that happens to a symbol now."""
+        skew_ns = self._spoiler.skew_ns(symbol)
+        return max(0, self.broadcast.market(symbol).next_t_ns(clock.utc_ns()) + skew_ns)
 
     def inject(self, record: Record) -> int:
         """Send a record to its subscribers now; how many got it."""
@@ -203,10 +221,17 @@ class Exchange:
             connection.send_raw(opcode, payload)
         return len(receivers)
 
-    def change_faults(self, changes: Mapping[str, object]) -> dict[str, FaultValue]:
+    def change_faults(self, changes: Mapping[str, object]) -> dict[str, object]:
         """Merge changes into the fault plan and act on them; the plan in force. ValueError if any is wrong."""
+        for name, needed in self.needs.items():
+            if changes.get(name):
+                raise ValueError(f"{name} needs {needed}")
         self._act(self.faults.change(changes))
         return self.faults.plan()
+
+    def fault_meanings(self) -> dict[str, str]:
+        """Every fault that there is, in force or not, with what it does."""
+        return {name: fault.meaning for name, fault in FAULTS.items()}
 
     def lift_faults(self) -> None:
         """Lift every fault."""
@@ -216,22 +241,40 @@ class Exchange:
         for name in FREEZING:
             if name in change.lifted:
                 self._thaw(name)
-        self.broadcast.mute(self.faults.on("mute"), self.faults.symbols("mute_symbol", "ack_missing"))
-        if "refuse" in change.set or "refuse" in change.lifted:
-            self.on_refuse("refuse" in change.set)
+        self.broadcast.mute(self.faults.on("mute"), self.faults.symbols("mute_symbol", "ack_missing", "ack_extra"))
+        self.broadcast.spoiler = self._spoiler if self._spoiler.change(self.faults) else None
+        if "flood" in change.set or "flood" in change.lifted:
+            self.set_rate(self._rate)
+        self.on_listen("refuse" if self.faults.on("refuse") else "black_hole" if self.faults.on("black_hole") else "")
         for connection in list(self.connections):
-            if connection.number and change.set.get("half_open") is True:
-                connection.line.freeze("half_open")
-            if connection.number and change.set.get("half_frame") is True:
-                connection.half_frame_next = True
-            how = change.set.get("cut")
-            if isinstance(how, str):
-                connection.line.cut(how, self.now_ns)
+            self._act_on(connection, change)
         if isinstance(change.set.get("cut"), str):
             self._unpark()
         if change.set or change.lifted:
             shown = " ".join(f"{name}={value}" for name, value in change.set.items()) or "none"
             self.log(f"faults set: {shown}; in force: {' '.join(self.faults.plan()) or 'none'}")
+
+    def _act_on(self, connection: Connection, change: Change) -> None:
+        given = change.set
+        line_pace = self.pace()
+        if line_pace is None or connection.line.pace is None or line_pace.key != connection.line.pace.key:
+            connection.line.pace = line_pace
+        if connection.number:
+            if ENDLESS & set(change.lifted):
+                connection.end_filler()
+            if given.get("half_open") is True:
+                connection.line.freeze("half_open")
+            if given.get("half_frame") is True:
+                connection.half_frame_next = True
+            for code in (given.get("error"), 407 if "slow_client" in given else None):
+                if isinstance(code, int):
+                    connection.tell(code)
+            close_code = given.get("close_code")
+            if isinstance(close_code, int):
+                connection.close_with(close_code)
+        how = given.get("cut")
+        if isinstance(how, str):
+            connection.line.cut(how, self.now_ns)
 
     def _thaw(self, name: str) -> None:
         self._unpark()

@@ -8,7 +8,9 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from pricing.simulator.outbox import Frame, Outbox
+from pricing.simulator.pace import Pace
 from pricing.simulator.records import Written
+from pricing.simulator.tls import Endpoint
 
 ENDING_TIMEOUT_NS = 2_000_000_000
 READ_BYTES = 65_536
@@ -18,18 +20,19 @@ RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
 class Line:
-    """A non-blocking socket.
+    """A non-blocking socket, at full speed or at a `pace`.
 
     `over(why)` is called once, when it is closed; before that `park(socket)`, if the client hung up on a frozen line:
     such a socket stays open, so that no FIN is sent.
     """
 
-    def __init__(self, sock: socket.socket, over: Callable[[str], None], park: Callable[[socket.socket], None]) -> None:
+    def __init__(self, sock: Endpoint, over: Callable[[str], None], park: Callable[[Endpoint], None]) -> None:
         self.sock = sock
         self.closed = False
         self.blocked = False
         self.frozen_by = ""
         self.end_by_ns: int | None = None
+        self.pace: Pace | None = None
         self._over = over
         self._park = park
         self._outbox = Outbox()
@@ -61,8 +64,13 @@ class Line:
 
     def next_ns(self) -> int | None:
         """When `flush` or `expire` has something to do without the client."""
-        times = (self._outbox.next_ns(), None if self.frozen_by else self.end_by_ns)
+        times = (self._outbox.next_ns(), self._pace_ns(), None if self.frozen_by else self.end_by_ns)
         return min((time_ns for time_ns in times if time_ns is not None), default=None)
+
+    def _pace_ns(self) -> int | None:
+        if self.pace is None or self.blocked or self.closed or not self._outbox.ready(0):
+            return None
+        return self.pace.next_ns
 
     def read(self) -> bytes:
         """What has arrived; empty while frozen or ending, and when there is nothing."""
@@ -103,6 +111,8 @@ class Line:
         self.blocked = False
         while not self.closed:
             view = self._outbox.ready(now_ns)
+            if self.pace is not None:
+                view = view[: self.pace.room(now_ns)]
             if not view:
                 break
             try:
@@ -114,6 +124,8 @@ class Line:
                 self._finish("reset by client")
                 break
             frames += self._outbox.wrote(count)
+            if self.pace is not None:
+                self.pace.sent(count, now_ns)
         if self.end_by_ns is not None and not self.closed and not self._outbox.buffered():
             self._shut_down()
         return frames
@@ -143,6 +155,8 @@ class Line:
         if self.end_by_ns is None and not self.closed:
             self._why = why
             self.end_by_ns = max(now_ns, self._outbox.last_due_ns()) + ENDING_TIMEOUT_NS
+            if self.pace is not None:
+                self.end_by_ns += self.pace.lasts_ns(self._outbox.buffered())
 
     def expire(self, now_ns: int) -> bool:
         """Whether the time to end had run out; the line is reset then."""

@@ -1,4 +1,4 @@
-"""A listening socket that can refuse: its port stays ours while connects are refused."""
+"""A listening socket that can refuse connects, or leave them unanswered; its port stays ours meanwhile."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ class Listener:
     def __init__(self, host: str, port: int) -> None:
         self._host = host
         self._family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self._filling: socket.socket | None = None
+        self._filler_address: object = None
         self.sock = self._bind(port)
         self.port: int = self.sock.getsockname()[1]
 
@@ -36,22 +38,53 @@ class Listener:
 
     def listen(self) -> None:
         """Accept connects. ConfigError if another program listens here."""
+        self._listen(BACKLOG)
+
+    def _listen(self, backlog: int) -> None:
         try:
-            self.sock.listen(BACKLOG)
+            self.sock.listen(backlog)
         except OSError as error:
             raise ConfigError(f"cannot listen on {self._host} port {self.port}: {error.strerror}") from None
 
     def refuse(self) -> None:
         """Refuse connects (ECONNREFUSED) until `listen`: a bound socket that does not listen keeps the port."""
+        self.fill(False)
+        self._filler_address = None
         self.sock.close()
         self.sock = self._bind(self.port)
 
+    def black_hole(self) -> None:
+        """Answer connects with nothing at all until `listen` or `refuse`; do not call `accept` meanwhile.
+
+        The queue of connections to accept has one place, and a connection of our own sits in it: Linux drops further
+        SYNs, on loopback too. A client that goes on trying gets through after `listen`, when its kernel sends the next.
+        """
+        self._listen(0)
+        self.fill(True)
+
+    def fill(self, fill: bool) -> None:
+        """Occupy the one place of a black hole with a connection of our own, or give that connection up."""
+        if self._filling is not None:
+            self._filling.close()
+            self._filling = None
+        if fill:
+            self._filling = socket.socket(self._family, socket.SOCK_STREAM)
+            self._filling.setblocking(False)
+            self._filling.connect_ex(self.sock.getsockname())
+            self._filler_address = self._filling.getsockname()
+
     def accept(self) -> socket.socket | None:
         """The next client, None if there is none."""
-        try:
-            sock, _ = self.sock.accept()
-        except OSError:
-            return None
-        sock.setblocking(False)
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        return sock
+        while True:
+            try:
+                sock, peer = self.sock.accept()
+            except OSError:
+                return None
+            if peer == self._filler_address:
+                self.fill(False)
+                self._filler_address = None
+                sock.close()
+                continue
+            sock.setblocking(False)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            return sock

@@ -94,4 +94,43 @@ class Raw(NamedTuple):
 
 
 Record = Quote | Trade | Status
-Written = Record | Raw
+
+
+class Marked(NamedTuple):
+    """A record that a fault made wrong: its values as they are sent, and the fault's name."""
+
+    record: Record
+    fault: str
+
+    def audit(self) -> dict[str, object]:
+        return {**self.record.audit(), "fault": self.fault}
+
+
+class Misshapen(NamedTuple):
+    """A message of a symbol whose shape a fault made wrong: its fields as they are sent, with `t` in nanoseconds."""
+
+    symbol: str
+    pairs: tuple[tuple[str, object], ...]
+    fault: str
+
+    def audit(self) -> dict[str, object]:
+        return {"T": "misshapen", "symbol": self.symbol, "fault": self.fault, "written": self.pairs}
+
+
+class BadFrame(NamedTuple):
+    """A data frame that a fault replaced by one without any record; `size` of its payload in bytes."""
+
+    size: int
+    fault: str
+
+    def audit(self) -> dict[str, object]:
+        return {"T": "bad_frame", "size": self.size, "fault": self.fault}
+
+
+Sent = Record | Marked | Misshapen
+Written = Sent | Raw | BadFrame
+
+
+def is_quote(record: Written) -> bool:
+    """Whether this is a quote, right or wrong in its values."""
+    return record.__class__ is Quote or (isinstance(record, Marked) and isinstance(record.record, Quote))

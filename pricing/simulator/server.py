@@ -9,6 +9,7 @@ from selectors import EVENT_READ, EVENT_WRITE
 from typing import TextIO
 
 from bus import clock
+from bus.errors import ConfigError
 from pricing.simulator.audit import Audit
 from pricing.simulator.connection import Connection
 from pricing.simulator.control_api import ControlApi
@@ -18,6 +19,7 @@ from pricing.simulator.faults import parse_text
 from pricing.simulator.http_control import ControlClient
 from pricing.simulator.listener import Listener
 from pricing.simulator.settings import SimulatorSettings
+from pricing.simulator.tls import Certificates, Endpoint
 
 MOST_CONTROL_CLIENTS = 32
 MOST_CLIENTS = 512
@@ -36,23 +38,33 @@ class Simulator:
         self._clients: dict[Connection, int] = {}
         self._control_clients: list[ControlClient] = []
         self._stopping = False
-        self._refusing = False
+        self._mode = ""
+        self._certificates = _certificates(settings)
         self.exchange = Exchange(settings, Audit(audit) if audit else None, EventLog(events))
         self.exchange.address = self._listener.address
         self.exchange.on_gone = self._forget
-        self.exchange.on_refuse = self._refuse
+        self.exchange.on_listen = self._listen
+        if self._certificates is not None:
+            self.exchange.scheme = "wss"
+        if self._certificates is None or not self._certificates.has_wrong:
+            self.exchange.needs["tls_wrong"] = "--tls-wrong-cert"
+        if self._certificates is None or not self._certificates.has_old:
+            self.exchange.needs["tls_1_0"] = "--tls-cert, and a library that still has TLS 1.0"
         self._api = ControlApi(self.exchange)
         self._control.listen()
         self._selector.register(self._control.sock, EVENT_READ, self._accept_control)
         self._selector.register(self._wake_read, EVENT_READ, self._woken)
         self._listener.listen()
         self._selector.register(self._listener.sock, EVENT_READ, self._accept)
-        self.exchange.change_faults(parse_text(settings.faults))
+        try:
+            self.exchange.change_faults(parse_text(settings.faults))
+        except ValueError as error:
+            raise ConfigError(f"FAULTS: {error}") from None
 
     @property
-    def address(self) -> str:
-        """host:port of the market data."""
-        return self._listener.address
+    def url(self) -> str:
+        """Scheme, host and port of the market data."""
+        return f"{self.exchange.scheme}://{self._listener.address}"
 
     @property
     def control_address(self) -> str:
@@ -99,9 +111,17 @@ class Simulator:
             if len(self._clients) >= MOST_CLIENTS:
                 sock.close()
                 continue
-            connection = self.exchange.accept(sock)
-            self._clients[connection] = EVENT_READ
-            self._selector.register(sock, EVENT_READ, self._reader(connection))
+            endpoint = self._secure(sock)
+            if endpoint is not None:
+                connection = self.exchange.accept(endpoint)
+                self._clients[connection] = EVENT_READ
+                self._selector.register(endpoint, EVENT_READ, self._reader(connection))
+
+    def _secure(self, sock: socket.socket) -> Endpoint | None:
+        if self._certificates is None:
+            return sock
+        faults = self.exchange.faults
+        return self._certificates.wrap(sock, faults.on("tls_wrong"), faults.on("tls_1_0"))
 
     def _reader(self, connection: Connection) -> Callable[[], None]:
         def act() -> None:
@@ -123,13 +143,18 @@ class Simulator:
         del self._clients[connection]
         self._selector.unregister(connection.line.sock)
 
-    def _refuse(self, refuse: bool) -> None:
-        if refuse == self._refusing:
+    def _listen(self, mode: str) -> None:
+        """Accept connects (''), `refuse` them, or let them vanish in a `black_hole`."""
+        if mode == self._mode:
             return
-        self._refusing = refuse
-        if refuse:
+        if not self._mode:
+            self._accept()
             self._selector.unregister(self._listener.sock)
+        self._mode = mode
+        if mode == "refuse":
             self._listener.refuse()
+        elif mode:
+            self._listener.black_hole()
         else:
             self._listener.listen()
             self._selector.register(self._listener.sock, EVENT_READ, self._accept)
@@ -171,5 +196,12 @@ class Simulator:
         for client in list(self._control_clients):
             self._end_control(client)
         self._selector.close()
+        self._listener.fill(False)
         for sock in (self._listener.sock, self._control.sock, self._wake_read, self._wake_write):
             sock.close()
+
+
+def _certificates(settings: SimulatorSettings) -> Certificates | None:
+    if not settings.tls_cert:
+        return None
+    return Certificates(settings.tls_cert, settings.tls_key, settings.tls_wrong_cert, settings.tls_wrong_key)

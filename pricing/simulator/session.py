@@ -27,15 +27,22 @@ ERRORS = {
     405: "symbol limit exceeded",
     406: "connection limit exceeded",
     407: "slow client",
+    408: "v2 not enabled",
+    409: "insufficient subscription",
     410: "invalid subscribe action for this feed",
+    411: "insufficient scope",
+    500: "internal error",
 }
+FOR_GOOD = (402, 408, 409, 411)
+"""Refusals of a key that leave the socket open without a time limit."""
 
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """Send this as a control message, in a frame of its own."""
+    """Send this as a control message, in a frame of its own; an acknowledgement perhaps later."""
 
     message: dict[str, object]
+    delay_ns: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +106,7 @@ class Slots:
 
 def error(code: int) -> Send:
     """An error message, worded as Alpaca words it."""
-    return Send({"T": "error", "code": code, "msg": ERRORS[code]})
+    return Send({"T": "error", "code": code, "msg": ERRORS.get(code, "error")})
 
 
 class Session:
@@ -136,7 +143,7 @@ class Session:
             return [error(400)]
         if not self.authenticated:
             return [error(401)]
-        return self._change(action, message)
+        return self._change(action, message, now_ns)
 
     def expire(self, now_ns: int) -> list[Effect]:
         """What the passing of `deadline_ns` means."""
@@ -146,6 +153,17 @@ class Session:
         if self._limited:
             return [Close("connection limit")]
         return [error(404), Close("auth timeout")]
+
+    def told(self, code: int, now_ns: int) -> list[Effect]:
+        """An error on purpose, with what comes after it: 404 and 407 end the connection, 406 ends it later."""
+        if code == 406:
+            self._limited = True
+            self.deadline_ns = now_ns + self._rules.limit_close_ns
+        if code in (404, 407):
+            return [error(code), Close(ERRORS[code])]
+        if self._faults.take("close_after_error"):
+            return [error(code), Close("close_after_error")]
+        return [error(code)]
 
     def close(self) -> None:
         """Give back the slot; call it once, when the connection is gone."""
@@ -158,6 +176,14 @@ class Session:
             return [error(403)]
         if self._limited:
             return [error(406)]
+        if self._faults.take("drop_auth"):
+            self.deadline_ns = None
+            return []
+        code = self._faults.take_value("auth_error")
+        if isinstance(code, int):
+            if code in FOR_GOOD:
+                self.deadline_ns = None
+            return self.told(code, now_ns)
         if self._faults.take("auth_fail") or not self._is_right(key, secret):
             self.deadline_ns = None
             return [error(402)]
@@ -178,7 +204,7 @@ class Session:
             return False
         return self._rules.key in ("", key) and self._rules.secret in ("", secret)
 
-    def _change(self, action: str, message: dict[object, object]) -> list[Effect]:
+    def _change(self, action: str, message: dict[object, object], now_ns: int) -> list[Effect]:
         changes: dict[str, list[str]] = {}
         for channel, symbols in message.items():
             if channel == "action":
@@ -196,12 +222,19 @@ class Session:
         if action == "unsubscribe":
             self.subscriptions.remove(changes)
         else:
+            code = self._faults.take_value("subscribe_error")
+            if isinstance(code, int):
+                return self.told(code, now_ns)
+            limit = self._faults.number("symbol_limit")
+            self.subscriptions.limit = self._rules.symbol_limit if limit is None else int(limit)
             new = self.subscriptions.add(changes)
         if new is None:
             return [error(405)]
         effects: list[Effect] = []
         if not self._faults.take("drop_ack"):
-            effects.append(Send(self.subscriptions.acknowledgement(self._faults.symbols("ack_missing"))))
+            missing, extra = self._faults.symbols("ack_missing"), self._faults.symbols("ack_extra")
+            listing = self.subscriptions.acknowledgement(missing, extra)
+            effects.append(Send(listing, self._faults.draw_ns("late_ack_ms")))
         return [*effects, Subscribed(new), Acknowledged()]
 
 

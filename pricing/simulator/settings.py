@@ -39,6 +39,10 @@ class SimulatorSettings(Settings):
     key: str = Field("", description="when set, only this key is accepted; else any that is not empty")
     secret: SecretStr = Field(SecretStr(""), description="when set, only this secret is accepted")
     audit: str = Field("", description="file for one JSON line per quote, trade or status written to a client")
+    tls_cert: str = Field("", description="PEM file: market data is wss then, with this certificate")
+    tls_key: str = Field("", description="PEM file with the key, if it is not in --tls-cert")
+    tls_wrong_cert: str = Field("", description="PEM file: a second certificate, shown by the fault tls_wrong")
+    tls_wrong_key: str = Field("", description="PEM file with the key, if it is not in --tls-wrong-cert")
     quiet: bool = Field(False, description="no event lines on stderr")
 
     @field_validator("host")
@@ -60,6 +64,8 @@ class SimulatorSettings(Settings):
             raise ValueError("no room for the control port above --port, give --control-port")
         if self.port and self.port == self.control_port:
             raise ValueError("--port and --control-port are the same")
+        if not self.tls_cert and (self.tls_key or self.tls_wrong_cert or self.tls_wrong_key):
+            raise ValueError("--tls-key, --tls-wrong-cert and --tls-wrong-key need --tls-cert")
         return self
 
     def control_port_to_bind(self) -> int:

@@ -1,4 +1,4 @@
-"""What one connection is subscribed to. Pure. Source: Alpaca's "Real-time stock data", and measurements in peers.md."""
+"""What one connection is subscribed to. Pure. Source: Alpaca's "Real-time stock data", and what users measured."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ Changes = Mapping[str, list[str]]
 
 
 class Subscriptions:
-    """The set of one connection: `add`, `remove`, and the acknowledgement with the entire set."""
+    """The set of one connection: `add` up to a `limit`, `remove`, and the acknowledgement with the entire set."""
 
     def __init__(self, symbol_limit: int) -> None:
-        self._limit = symbol_limit
+        self.limit = symbol_limit
         self.channels: dict[str, dict[str, None]] = {channel: {} for channel in CHANNELS}
 
     def add(self, changes: Changes) -> list[str] | None:
@@ -43,9 +43,9 @@ class Subscriptions:
         if total + 3 * sum(len(symbols) for symbols in added.values()) > MOST_ENTRIES:
             return True
         new = [symbol for channel in LIMITED for symbol in added.get(channel, ())]
-        if not self._limit or not new:
+        if not self.limit or not new:
             return False
-        return "*" in new or len(new) + sum(len(self.channels[channel]) for channel in LIMITED) > self._limit
+        return "*" in new or len(new) + sum(len(self.channels[channel]) for channel in LIMITED) > self.limit
 
     def remove(self, changes: Changes) -> None:
         """Remove symbols; those that are not there are ignored."""
@@ -55,12 +55,18 @@ class Subscriptions:
                 for name in (channel, *implied):
                     self.channels[name].pop(symbol, None)
 
-    def acknowledgement(self, left_out: frozenset[str] = frozenset()) -> dict[str, object]:
-        """The message that lists the entire set; an empty set has no channel key at all."""
+    def acknowledgement(
+        self, left_out: frozenset[str] = frozenset(), extra: frozenset[str] = frozenset()
+    ) -> dict[str, object]:
+        """The message that lists the entire set; an empty set has no channel key at all.
+
+        `extra` symbols are listed under quotes and, if there are any, under trades.
+        """
         message: dict[str, object] = {"T": "subscription"}
-        if any(self.channels.values()):
+        if extra or any(self.channels.values()):
             for channel, symbols in self.channels.items():
-                message[channel] = [symbol for symbol in symbols if symbol not in left_out]
+                more = extra if channel == "quotes" or (channel == "trades" and symbols) else ()
+                message[channel] = [*(s for s in symbols if s not in left_out), *sorted(set(more) - symbols.keys())]
         return message
 
     def listing(self) -> dict[str, list[str]]:

@@ -7,6 +7,7 @@ same library's `Frame`, because a frame per quote is the hot path.
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from http import HTTPStatus
@@ -81,9 +82,11 @@ class Wire:
         self._parts = []
         return Message(data)
 
-    def accept(self, upgrade: Upgrade) -> bool:
+    def accept(self, upgrade: Upgrade, headers: Mapping[str, str] | None = None) -> bool:
         """Answer the upgrade; False if the request is no WebSocket handshake and was answered with an error."""
         response = self._protocol.accept(upgrade.request)
+        for name, value in (headers or {}).items():
+            response.headers[name] = value
         self._protocol.send_response(response)
         return response.status_code == HTTPStatus.SWITCHING_PROTOCOLS
 

@@ -101,6 +101,6 @@ def _sent(audit: Path) -> dict[tuple[str, int], tuple[float, float]]:
     written, _, _ = audit.read_text().rpartition("\n")  # the last line may be under way
     for line in written.splitlines():
         record = json.loads(line)
-        if record.get("T") == "q":
+        if record.get("T") == "q" and "fault" not in record:  # one made wrong on purpose may not be decided on
             sent[record["symbol"], record["t_ns"]] = (record["bid"], record["ask"])
     return sent

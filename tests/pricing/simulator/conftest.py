@@ -20,7 +20,7 @@ import websocket
 
 from pricing.simulator.control import SimulatorControl
 
-FIRST_LINE = re.compile(r"exchange-simulator: (ws://\S+/v2/)iex control (http://\S+) seed (-?\d+)\n")
+FIRST_LINE = re.compile(r"exchange-simulator: (wss?://\S+/v2/)iex control (http://\S+) seed (-?\d+)\n")
 TIMEOUT_S = 8.0
 ROOT = Path(__file__).parents[3]
 

@@ -38,6 +38,8 @@ def run(*flags: str, **environment: str) -> subprocess.CompletedProcess[str]:
     [
         (["--port", "0", "--host", "0.0.0.0"], "HOST"),
         (["--port", "0", "--faults", "nope"], "no such fault"),
+        (["--port", "0", "--control-port", "0", "--faults", "tls_wrong"], "needs --tls-wrong-cert"),
+        (["--port", "0", "--control-port", "0", "--tls-cert", "/nowhere"], "TLS: cannot use /nowhere"),
         (["--port", "0", "--audit", "/nowhere/at/all"], "AUDIT"),
         (["--unheard-of", "1"], "flag"),
     ],

@@ -43,6 +43,8 @@ def test_a_secret_is_not_shown() -> None:
         (["--batch", "0"], "BATCH"),
         (["--max-connections", "0"], "MAX_CONNECTIONS"),
         (["--auth-timeout-s", "0"], "AUTH_TIMEOUT_S"),
+        (["--tls-key", "key.pem"], "need --tls-cert"),
+        (["--tls-wrong-cert", "cert.pem"], "need --tls-cert"),
     ],
 )
 def test_bad_values(flags: list[str], about: str) -> None:

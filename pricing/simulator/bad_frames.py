@@ -1,0 +1,79 @@
+"""Data frames made wrong on purpose, byte by byte. Pure."""
+
+from __future__ import annotations
+
+import random
+import struct
+from collections.abc import Sequence
+
+from pricing.simulator.encoding import BINARY_OPCODE, TEXT_OPCODE
+from pricing.simulator.records import BadFrame, Marked, Quote, Status, Trade, Written
+
+FIN, RSV1, MASKED = 0x80, 0x40, 0x80
+RESERVED_OPCODE = 3
+CLOSE_OPCODE = 8
+HUGE = 1 << 40
+CHUNK_BYTES = 262_144
+CHUNK_INTERVAL_NS = 10_000_000
+LONG_HEADER_BYTES = 1_048_576
+ENDLESS = ("huge_frame", "huge_message")
+
+
+def header(first: int, length: int, mask_bit: int = 0) -> bytes:
+    """A frame's header; the first byte as given."""
+    if length < 126:
+        return struct.pack(">BB", first, mask_bit | length)
+    if length < 65_536:
+        return struct.pack(">BBH", first, mask_bit | 126, length)
+    return struct.pack(">BBQ", first, mask_bit | 127, length)
+
+
+def bad_frame(
+    name: str, opcode: int, payload: bytes, records: Sequence[Written], rng: random.Random
+) -> tuple[bytes, Sequence[Written]]:
+    """The frame that goes out instead of one with this payload, and what the audit is to say about it."""
+    if name in ("garbage", "bad_utf8"):
+        wrong = _garbage(opcode, len(payload), rng) if name == "garbage" else b'[{"T":"q","S":"\xff\xc3\x28"}]'
+        opcode = opcode if name == "garbage" else TEXT_OPCODE
+        return header(FIN | opcode, len(wrong)) + wrong, [BadFrame(len(wrong), name)]
+    marked = [mark(record, name) for record in records]
+    if name == "masked":
+        key = rng.randbytes(4)
+        return header(FIN | opcode, len(payload), MASKED) + key + _mask(payload, key), marked
+    first = {
+        "wrong_opcode": FIN | RESERVED_OPCODE,
+        "swapped_opcode": FIN | (BINARY_OPCODE if opcode == TEXT_OPCODE else TEXT_OPCODE),
+        "reserved_bits": FIN | RSV1 | opcode,
+    }[name]
+    return header(first, len(payload)) + payload, marked
+
+
+def _garbage(opcode: int, length: int, rng: random.Random) -> bytes:
+    """Random, and certainly no message: in text printable, in binary beginning with the byte MessagePack never uses."""
+    if opcode == TEXT_OPCODE:
+        return b"!" + bytes(rng.choices(range(0x21, 0x7F), k=length))
+    return b"\xc1" + rng.randbytes(length)
+
+
+def _mask(payload: bytes, key: bytes) -> bytes:
+    repeated = key * (len(payload) // 4 + 1)
+    return bytes(a ^ b for a, b in zip(payload, repeated, strict=False))
+
+
+def mark(record: Written, fault: str) -> Written:
+    """The same record with a fault's name, added to those that it has."""
+    if isinstance(record, Marked):
+        return record._replace(fault=f"{record.fault}+{fault}")
+    return Marked(record, fault) if isinstance(record, Quote | Trade | Status) else record
+
+
+def endless(name: str, opcode: int, payload: bytes) -> tuple[bytes, bytes]:
+    """How a frame or message without an end begins, and what follows again and again."""
+    if name == "huge_frame":
+        return header(FIN | opcode, HUGE) + payload, bytes(CHUNK_BYTES)
+    return header(opcode, len(payload)) + payload, header(0, CHUNK_BYTES) + b" " * CHUNK_BYTES
+
+
+def close_frame(code: int) -> bytes:
+    """A close frame with this code, legal or not."""
+    return header(FIN | CLOSE_OPCODE, 2) + code.to_bytes(2, "big")

@@ -1,0 +1,38 @@
+"""Trading statuses as each tape codes them. Pure.
+
+Tapes A and B have codes 2 and 3, and a volatility pause is a halt with reason M; C and O have H, P, Q and T.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Wording(NamedTuple):
+    """Code, message and reason of one status."""
+
+    code: str
+    message: str
+    reason_code: str
+    reason: str
+
+
+_ON_A_AND_B = {
+    "halt": Wording("2", "Trading Halt", "D", "News Released (No Delay)"),
+    "pause": Wording("2", "Trading Halt", "M", "Volatility Trading Pause"),
+    "resume": Wording("3", "Resume", "", ""),
+}
+_ON_C_AND_O = {
+    "halt": Wording("H", "Trading Halt", "T12", "Trading Halted; For information requested by NASDAQ"),
+    "pause": Wording("P", "Volatility Trading Pause", "LUDP", "Volatility Trading Pause"),
+    "resume": Wording("T", "Trading Resumption", "", ""),
+    "resume_quotes": Wording("Q", "Quotation Resumption", "", ""),
+}
+EVENTS = tuple(_ON_C_AND_O)
+
+
+def wording(event: str, tape: str) -> Wording:
+    """How a tape says `halt`, `pause`, `resume` or `resume_quotes`; A and B resume quotes and trades together."""
+    if tape in ("A", "B"):
+        return _ON_A_AND_B["resume" if event == "resume_quotes" else event]
+    return _ON_C_AND_O[event]
