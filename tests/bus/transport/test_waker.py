@@ -50,3 +50,4 @@ def test_waking_after_the_end_is_harmless() -> None:
     waker = Waker()
     waker.close()
     waker.wake()
+    assert waker.fileno() == -1

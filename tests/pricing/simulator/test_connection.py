@@ -141,8 +141,8 @@ def test_a_missed_pong_ends_the_connection_and_an_answered_ping_does_not(
     monkeypatch.undo()
     other = logged_in(program.url())
     other.subscribe(quotes=["SPY"])
-    for _ in range(20):
-        other.quote("SPY")
+    assert all(other.quote("SPY")["S"] == "SPY" for _ in range(20))
+    assert program.control.state()["upgraded_total"] == 2
     program.stop()
 
 
@@ -179,8 +179,8 @@ def test_everything_with_a_star(start: Open, logged_in: Open) -> None:
     program = start("--symbol-limit", "0", "--rate", "500")
     client = logged_in(program.url())
     client.subscribe(quotes=["*"])
-    client.quote("SPY")
-    client.quote("BRK.B")
+    assert client.quote("SPY")["S"] == "SPY"
+    assert client.quote("BRK.B")["S"] == "BRK.B"
     program.stop()
 
 
@@ -232,6 +232,7 @@ def test_a_client_that_does_not_read_bounds_the_buffer_and_gets_407(
 def test_malformed_http_and_frames_end_only_their_own_connection(simulator: Any, logged_in: Open) -> None:
     client = logged_in(simulator.url())
     client.subscribe(quotes=["SPY"])
+    upgraded = simulator.control.state()["upgraded_total"]
     for garbage in (b"\x00\xff\r\n\r\n", b"GET /v2/iex HTTP/1.1\r\nHost: x\r\n\r\n", b"A" * 20_000):
         with socket.create_connection(("127.0.0.1", simulator.port), timeout=5) as sock:
             sock.sendall(garbage)
@@ -240,4 +241,5 @@ def test_malformed_http_and_frames_end_only_their_own_connection(simulator: Any,
                     pass
             except ConnectionError:
                 continue
-    client.quote("SPY")
+    assert client.quote("SPY")["S"] == "SPY"
+    assert simulator.control.state()["upgraded_total"] == upgraded, "none of it became a connection"

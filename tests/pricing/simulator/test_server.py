@@ -145,12 +145,14 @@ def test_cut(simulator: Any, streaming: Open, how: str) -> None:
 
 
 def test_cut_the_next_ones_after_their_first_data(simulator: Any, logged_in: Open, streaming: Open) -> None:
+    upgraded = simulator.control.state()["upgraded_total"]
     simulator.control.faults(cut=2)
     for _ in range(2):
         client = logged_in(simulator.url())
         client.send({"action": "subscribe", "quotes": ["SPY"]})
         client.wait_closed()
-    streaming().quote("SPY")
+    assert streaming().quote("SPY")["S"] == "SPY"
+    assert simulator.control.state()["upgraded_total"] == upgraded + 3
 
 
 def test_half_open_and_back(simulator: Any, streaming: Open, logged_in: Open) -> None:

@@ -268,6 +268,7 @@ def test_no_upstream_bytes_ever_raise(messages: list[bytes]) -> None:
         for message in messages:
             if rig.path.line is not None:
                 rig.feed_bytes(framed(message))
-        rig.events()
+        whole = messages.count(packed(quote())) if rig.path.line is not None else 0
+        assert len(rig.quotes()) >= whole, "the good ones come through, whatever is between them"
     finally:
         rig.close()
