@@ -60,7 +60,8 @@ def test_readme_example_runs_as_it_stands(world: World) -> None:
 
 
 def test_readme_has_a_sentence_for_each_dependency() -> None:
-    for requirement in (*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["alpaca"]):
+    extras = [PROJECT["optional-dependencies"][extra][0] for extra in ("alpaca", "export")]
+    for requirement in (*PROJECT["dependencies"], *extras):
         package = re.split(r"[><=]", requirement)[0]
         assert re.search(rf"^\| {package} \| .{{20,}} \|$", README, re.MULTILINE), package
 

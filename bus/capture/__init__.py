@@ -1,0 +1,1 @@
+"""Captures: everything that crosses the bus, recorded to files, read back, checked and played."""
