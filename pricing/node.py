@@ -26,9 +26,10 @@ from pricing.messages import UpstreamCodec
 from pricing.session import Order
 from pricing.settings import PricingSettings
 from pricing.upstream.dialler import DialFailed, Dialler, Target
-from pricing.upstream.hot import Closed, HotPath, Report, Ticked
+from pricing.upstream.hot import Closed, HotPath, Report
 from pricing.upstream.hot_thread import ATTACH, HANG_UP, PING, SAY, STOP, HotThread
 from pricing.upstream.line import Line
+from pricing.upstream.outlet import Ticked
 
 log = logging.getLogger("pricing")
 MAX_REPORTS = 200_000
@@ -56,6 +57,7 @@ class Node:
             self._board,
             linger_ns=seconds(settings.pricing_linger_s),
             quiet_ns=seconds(settings.pricing_quiet_s),
+            slow_line_ns=seconds(settings.pricing_slow_line_s),
             jitter=random.random,
         )
         target = Target(settings.upstream_url, settings.pricing_upstream_encoding, settings.pricing_upstream_ca_file)
@@ -142,7 +144,9 @@ class Node:
                 case Line():
                     self._attach(report, at_ns)
                 case DialFailed():
-                    core.on_dial_failed(report.cause, report.for_operator, report.detail, at_ns)
+                    core.on_dial_failed(
+                        report.cause, report.for_operator, report.detail, at_ns, retry_after_ns=report.retry_after_ns
+                    )
                 case _:
                     core.on_record(report, at_ns)
             self._carry_out()
