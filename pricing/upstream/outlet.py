@@ -88,9 +88,9 @@ class Outlet:
             slot.conflated += 1
             self.counters["conflated"] += 1
 
-    def depth(self) -> tuple[int, int]:
+    def waiting(self) -> dict[str, int]:
         """How many quotes and trades wait for the broker."""
-        return len(self._backlog), len(self._trade_backlog)
+        return {"quotes_waiting": len(self._backlog), "trades_waiting": len(self._trade_backlog)}
 
     def _send_one(self, tick: Tick, published_ns: int, at_ns: int) -> bool:
         """Number, pack and send; False when the broker does not take more at present."""

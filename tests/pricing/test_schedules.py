@@ -63,7 +63,7 @@ def test_an_exchange_down_for_three_hours_is_probed_once_a_minute(seed: int) -> 
     waits = rig.suffer(3 * HOUR_S)
     for number, wait in enumerate(waits[:4]):
         assert wait <= 0.25 * 2**number + 1.1
-    assert all(60 <= wait <= 61.1 for wait in waits[4:])
+    assert all(59.9 <= wait <= 61.1 for wait in waits[4:])
     assert 175 <= len(waits) <= 185
     assert rig.health().state == "circuit_open"
     assert rig.end() <= 62
@@ -76,7 +76,7 @@ def test_an_exchange_down_for_three_hours_is_probed_once_a_minute(seed: int) -> 
 def test_what_an_operator_must_mend_is_tried_once_a_minute_for_hours(cause: Cause | None, code: int, told: str) -> None:
     rig = Trouble(cause, code, for_operator=cause is not None)
     waits = rig.suffer(2 * HOUR_S)
-    assert all(60 <= wait <= 61.1 for wait in waits)
+    assert all(59.9 <= wait <= 61.1 for wait in waits)
     assert {
         (h.state, h.cause) for h in rig.all(ConnectionHealth, lambda h: h.attempt > 0 and h.state == "refused")
     } == {("refused", told)}
@@ -89,7 +89,7 @@ def test_a_slot_held_by_another_for_an_hour_is_waited_for_from_5_s_to_a_minute()
     waits = rig.suffer(HOUR_S)
     for expected, wait in zip([5, 10, 20, 40], waits, strict=False):
         assert expected <= wait <= expected + 2.1
-    assert all(60 <= wait <= 62.1 for wait in waits[4:])
+    assert all(59.9 <= wait <= 62.1 for wait in waits[4:])
     assert not rig.all(ConnectionHealth, lambda h: h.state == "circuit_open")
     assert rig.end() <= 62
 
@@ -97,7 +97,7 @@ def test_a_slot_held_by_another_for_an_hour_is_waited_for_from_5_s_to_a_minute()
 def test_429_for_an_hour_means_two_tries_a_minute_at_most() -> None:
     rig = Trouble(Cause.HTTP_429)
     waits = rig.suffer(HOUR_S)
-    assert min(waits) >= 30
+    assert min(waits) > 29.9
     assert rig.end() <= 62
 
 
