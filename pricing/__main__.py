@@ -14,6 +14,8 @@ from pricing.node import Node
 from pricing.settings import PricingSettings
 
 PROGRAM = "pricing-node"
+SWITCH_INTERVAL_S = 0.0005
+"""How long the control thread may keep the interpreter from the hot thread, which gives it away at each system call."""
 EX_SOFTWARE = 70
 
 
@@ -32,6 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             fresh = settings
         return fresh.pricing_api_key.get_secret_value(), fresh.pricing_api_secret.get_secret_value()
 
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
     try:
         node = Node(settings, credentials)
     except ConfigError as error:

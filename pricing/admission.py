@@ -39,6 +39,10 @@ class Admission:
         limits = [limit for limit in (self.configured, self.learned) if limit is not None]
         return min(limits, default=None)
 
+    def fits(self, pairs: int) -> bool:
+        """Whether so many pairs are within the limit."""
+        return self.limit is None or pairs <= self.limit
+
     def forget(self) -> None:
         """A new connection from rest: what the last one taught may have changed."""
         self.learned = None

@@ -194,13 +194,16 @@ class Core:
 
     # time
 
-    def on_time(self, now_ns: int) -> None:
-        """Let time pass: leases, deadlines, the line's life, health and statuses."""
+    def on_time(self, now_ns: int, *, all_read: bool = True) -> None:
+        """Let time pass: leases, deadlines, the line's life, health and statuses.
+
+        `all_read`: no request waits unread, so that a lease may end.
+        """
         lease_now_ns = self._lease_clock.tick(now_ns)
         if self.session.state is ConnectionState.STANDBY:
             if self.lock_held and (self._other_ns is None or now_ns - self._other_ns > OTHER_GONE_NS):
                 self.session.alone(now_ns)
-        elif self.demand.expire(lease_now_ns):
+        elif all_read and self.demand.expire(lease_now_ns):
             self._demand_changed(Cause.LEASE_EXPIRED, now_ns)
         question = self.reconciler.question
         if self.session.state in _ASKING and question is not None and now_ns >= question.deadline_ns:

@@ -84,11 +84,13 @@ class LeaseClock:
 
 
 class Demand:
-    """All leases and their union."""
+    """All leases and their union. `pairs`: (symbol, channel) pairs that are wished."""
 
     def __init__(self) -> None:
         self.leases: dict[str, Lease] = {}
         self.wishes: dict[str, Wish] = {}
+        self.pairs = 0
+        self._touched: dict[str, None] = {}
         self._claims: dict[str, dict[str, Lease]] = {}
         self._order = 0
         self._rates: dict[str, tuple[int, int]] = {}
@@ -155,8 +157,15 @@ class Demand:
             self._replace(lease, None)
         return bool(over)
 
+    def take_touched(self) -> dict[str, None]:
+        """The symbols whose wish may have changed since the last call, in order."""
+        touched, self._touched = self._touched, {}
+        return touched
+
     def clear(self) -> None:
         """Forget everybody: another node serves them now."""
+        self.pairs = 0
+        self._touched.clear()
         self.leases.clear()
         self.wishes.clear()
         self._claims.clear()
@@ -205,19 +214,20 @@ class Demand:
 
     def _unite(self, symbols: Iterable[str]) -> None:
         for symbol in symbols:
+            self._touched[symbol] = None
             holders = self._claims[symbol]
+            former = self.wishes.get(symbol)
+            self.pairs -= len(former.channels) if former else 0
             if not holders:
                 del self._claims[symbol]
                 self.wishes.pop(symbol, None)
                 continue
-            former = self.wishes.get(symbol)
             if former is None:
                 self._order += 1
-            self.wishes[symbol] = Wish(
-                frozenset().union(*(lease.channels for lease in holders.values())),
-                max(lease.priority for lease in holders.values()),
-                former.order if former else self._order,
-            )
+            channels = frozenset[str]().union(*(lease.channels for lease in holders.values()))
+            priority = max(lease.priority for lease in holders.values())
+            self.wishes[symbol] = Wish(channels, priority, former.order if former else self._order)
+            self.pairs += len(channels)
 
 
 def admit(wishes: dict[str, Wish], limit: int | None) -> dict[str, Wish]:

@@ -34,7 +34,8 @@ from pricing.upstream.outlet import Ticked
 
 log = logging.getLogger("pricing")
 MAX_REPORTS = 200_000
-_BATCH = 256
+_BATCH = 32
+"""Messages between two times that decisions are carried out: answers do not wait for the whole queue."""
 Credentials = Callable[[], tuple[str, str]]
 
 
@@ -105,8 +106,8 @@ class Node:
                 ready = dict(poller.poll(max(0, -(-wait_ns // NS_PER_MS))))
                 if self._waker.fileno() in ready:
                     self._waker.clear()
-                self._take_reports()
                 self._take_messages()
+                self._take_reports()
                 if now_ns() >= next_second_ns:
                     next_second_ns = now_ns() + NS_PER_S
                     self._each_second()
@@ -164,7 +165,7 @@ class Node:
             self.core.session.dial_ended(at_ns)
 
     def _take_messages(self) -> None:
-        """Everything that waits, before any lease may expire."""
+        """Everything that waits, before any lease may expire; however long that takes, the line and health go on."""
         core = self.core
         while True:
             for _ in range(_BATCH):
@@ -186,6 +187,8 @@ class Node:
                         self.tally.heard_own_health(now_ns())
                     core.on_health(event, now_ns())
             self._carry_out()
+            self._take_reports()
+            core.on_time(now_ns(), all_read=False)
 
     # out
 

@@ -34,13 +34,16 @@ class Placement:
         self._board = board
         self._tried: frozenset[str] = frozenset()
         self._pairs = 0
+        self._crowded = False
 
     def arrange(self, now_ns: int) -> bool:
         """Decide who is sent upstream under the limit, and tell the losers; False when nobody is."""
         wishes, reconciler = self._demand.wishes, self._reconciler
+        self._demand.take_touched()
         refused = {symbol for symbol, wish in wishes.items() if reconciler.refuses(symbol, wish.channels)}
         admitted = self.admission.admit({s: w for s, w in wishes.items() if s not in refused} if refused else wishes)
         self._tried = admitted.tried
+        self._crowded = len(admitted.wishes) + len(refused) < len(wishes)
         for symbol, wish in wishes.items():
             self._admit(symbol, wish, admitted, now_ns, within=symbol in admitted.wishes or symbol in refused)
         within = {**admitted.wishes, **{symbol: wishes[symbol] for symbol in refused}}
@@ -81,17 +84,30 @@ class Placement:
         return [("trades", symbol) for symbol in doubtful if "trades" not in channels[symbol]][:spare]
 
     def demand_changed(self, why_gone: Cause, now_ns: int) -> bool:
-        """The leases have changed: let go of what nobody wants, then `arrange`; False when nobody is sent upstream."""
-        wishes = self._demand.wishes
-        gone = [symbol for symbol in self._symbols.standings if symbol not in wishes]
+        """The leases have changed: let go of what nobody wants, place the rest; False when nobody is sent upstream.
+
+        As long as there is room for everybody and nothing is in doubt, only the symbols that changed are looked at.
+        """
+        wishes, touched = self._demand.wishes, self._demand.take_touched()
+        gone = [symbol for symbol in touched if symbol not in wishes and symbol in self._symbols.standings]
         for symbol in gone:
             self._tickers.halts.doubt(symbol)
             self._symbols.move(symbol, SymbolState.RELEASED, why_gone, now_ns)
             self._board.retire(symbol)
-        former, self._pairs = self._pairs, sum(len(wish.channels) for wish in wishes.values())
+        former, self._pairs = self._pairs, self._demand.pairs
         if gone or self._pairs < former:
             self.admission.released()
-        return self.arrange(now_ns)
+        plain = self.admission.learned is None and not self._tickers.halts.doubtful
+        if not plain or self._crowded or self._reconciler.refuses_any or not self.admission.fits(self._pairs):
+            return self.arrange(now_ns)
+        everybody = Admitted(wishes)
+        for symbol in touched:
+            wish = wishes.get(symbol)
+            if wish is not None:
+                self._admit(symbol, wish, everybody, now_ns, within=True)
+            self._reconciler.want_also(symbol, tuple(sorted(wish.channels)) if wish else ())
+        self.acknowledged = self._reconciler.symbol_count()
+        return bool(wishes)
 
     def settle(self, outcome: Outcome, now_ns: int) -> None:
         """What the upstream's answer means for symbols and limit."""

@@ -21,6 +21,8 @@ STATUSES = "statuses"
 LULDS = "lulds"
 SIDE_CHANNELS = (STATUSES, LULDS)
 """What comes along with every symbol, asked for after the data and done without where the feed has it not."""
+CHANNELS = (*DATA_CHANNELS, *SIDE_CHANNELS)
+DATA = "data"
 MAX_ENTRIES = 1_000
 ACK_TIMEOUT_NS = 5 * NS_PER_S
 ASK_AGAIN_NS = (NS_PER_S, 2 * NS_PER_S, 4 * NS_PER_S)
@@ -54,7 +56,11 @@ class Outcome:
 
 
 class Reconciler:
-    """Wanted and acknowledged entries of one connection; `reset` for the next."""
+    """Wanted and acknowledged entries of one connection; `reset` for the next.
+
+    What is to be asked and what is too much is kept up to date entry by entry, so that neither an answer nor a wish
+    among ten thousand symbols costs more than what it changes.
+    """
 
     def __init__(self) -> None:
         self.wanted: dict[Entry, None] = {}
@@ -65,6 +71,10 @@ class Reconciler:
         self._given_up: set[Entry] = set()
         self._refused: set[str] = set()
         self._without: set[str] = set()
+        self._missing: dict[str, dict[Entry, None]] = {DATA: {}, STATUSES: {}, LULDS: {}}
+        self._extra: set[Entry] = set()
+        self._had: set[str] = set()
+        self._unheard: set[str] = set()
         self._batch = MAX_ENTRIES
         self._dirty = True
 
@@ -77,7 +87,7 @@ class Reconciler:
         self._given_up.clear()
         self._refused.clear()
         self._batch = MAX_ENTRIES
-        self._dirty = True
+        self._refile_all()
 
     def want(self, symbols: dict[str, tuple[str, ...]], beside: Iterable[Entry] = ()) -> None:
         """Replace what is wanted: symbol to data channels, most important first.
@@ -85,15 +95,36 @@ class Reconciler:
         `beside` are further entries of these symbols that can be done without. A symbol that was refused for one
         channel is asked for none, as long as that channel is wanted.
         """
-        self._symbols = symbols
-        former = self.wanted
+        former, self._symbols = self.wanted, symbols
         self.wanted = {(channel, symbol): None for symbol, channels in symbols.items() for channel in channels}
         self.wanted.update(dict.fromkeys(beside))
         for entry in [*self._misses, *self._given_up]:
             if entry[1] not in symbols or (entry in former) != (entry in self.wanted):
-                self._misses.pop(entry, None)
-                self._given_up.discard(entry)
+                self._forget(entry)
         self._refused = {symbol for _, symbol in self._given_up if self.gave_up(symbol)}
+        self._refile_all()
+
+    def want_also(self, symbol: str, channels: tuple[str, ...]) -> None:
+        """Replace what is wanted of one symbol, none for nothing; a new one is asked for after those before it."""
+        if channels:
+            self._symbols[symbol] = channels
+        else:
+            self._symbols.pop(symbol, None)
+        for channel in DATA_CHANNELS:
+            entry = (channel, symbol)
+            if (entry in self.wanted) != (channel in channels):
+                self._forget(entry)
+            if channel in channels:
+                self.wanted.setdefault(entry)
+            else:
+                self.wanted.pop(entry, None)
+        if not channels:
+            for channel in SIDE_CHANNELS:
+                self._forget((channel, symbol))
+        self._refused.discard(symbol)
+        if self.gave_up(symbol):
+            self._refused.add(symbol)
+        self._refile(symbol)
         self._dirty = True
 
     def next_question(self, now_ns: int) -> Question | None:
@@ -117,9 +148,11 @@ class Reconciler:
             *((STATUSES, answer.statuses), (LULDS, answer.lulds)),
         )
         new = {(channel, symbol) for channel, symbols in channels for symbol in symbols}
-        added = {symbol for _, symbol in new - self.acknowledged}
+        added, gone = new - self.acknowledged, self.acknowledged - new
         self.acknowledged = new
-        outcome.acknowledged = [symbol for symbol in added if self.has_all(symbol)]
+        for symbol in {symbol for _, symbol in added | gone}:
+            self._refile(symbol)
+        outcome.acknowledged = [symbol for symbol in {symbol for _, symbol in added} if symbol in self._had]
         asked, self.question = self.question, None
         if asked is not None:
             self._batch = min(self._batch * 2, MAX_ENTRIES)
@@ -160,8 +193,7 @@ class Reconciler:
 
     def has_all(self, symbol: str) -> bool:
         """Whether every data channel wanted of a symbol is acknowledged."""
-        channels = self._symbols.get(symbol)
-        return channels is not None and all((channel, symbol) in self.acknowledged for channel in channels)
+        return symbol in self._had
 
     def gave_up(self, symbol: str) -> bool:
         """Whether some wanted data of a symbol was refused on this connection."""
@@ -169,7 +201,12 @@ class Reconciler:
 
     def refuses(self, symbol: str, channels: Iterable[str]) -> bool:
         """Whether one of these channels of a symbol was refused on this connection."""
-        return any((channel, symbol) in self._given_up for channel in channels)
+        return bool(self._given_up) and any((channel, symbol) in self._given_up for channel in channels)
+
+    @property
+    def refuses_any(self) -> bool:
+        """Whether some wanted symbol was refused on this connection."""
+        return bool(self._refused)
 
     def data_count(self) -> int:
         """(symbol, channel) pairs that count towards the upstream's limit."""
@@ -181,15 +218,15 @@ class Reconciler:
 
     def symbol_count(self) -> int:
         """Wanted symbols that the upstream sends."""
-        return sum(map(self.has_all, self._symbols))
+        return len(self._had)
 
     def pending(self) -> bool:
         """Whether some wanted data is neither acknowledged nor given up."""
-        return any(self._is_wanted(e) and e not in self.acknowledged and e not in self._given_up for e in self.wanted)
+        return bool(self._missing[DATA])
 
     def statuses_complete(self) -> bool:
         """Whether a halt of any symbol that is sent would be heard of."""
-        return all((STATUSES, symbol) in self.acknowledged for symbol in self._symbols if symbol not in self._refused)
+        return not self._unheard
 
     def next_ns(self) -> int | None:
         """When something must be looked at: an answer overdue, or a missing entry asked for again."""
@@ -203,21 +240,14 @@ class Reconciler:
             self._dirty = True
 
     def _differences(self, now_ns: int) -> Iterable[tuple[str, Iterable[Entry]]]:
-        acknowledged = self.acknowledged
-        extra = (entry for entry in acknowledged if not self._is_wanted(entry) and self._due(entry, now_ns))
-        yield "unsubscribe", sorted(extra)
-        yield "subscribe", (entry for entry in self.wanted if self._askable(entry, now_ns))
-        for channel in SIDE_CHANNELS:
+        yield "unsubscribe", sorted(entry for entry in self._extra if self._due(entry, now_ns))
+        for channel, missing in self._missing.items():
             if channel not in self._without:
-                side = ((channel, symbol) for symbol in self._symbols)
-                yield "subscribe", (entry for entry in side if self._askable(entry, now_ns))
-
-    def _askable(self, entry: Entry, now_ns: int) -> bool:
-        return entry not in self.acknowledged and entry[1] not in self._refused and self._due(entry, now_ns)
+                yield "subscribe", (entry for entry in missing if self._due(entry, now_ns))
 
     def _due(self, entry: Entry, now_ns: int) -> bool:
         miss = self._misses.get(entry)
-        return entry not in self._given_up and (miss is None or miss[1] <= now_ns)
+        return miss is None or miss[1] <= now_ns
 
     def _is_wanted(self, entry: Entry) -> bool:
         if entry[1] in self._refused:
@@ -226,6 +256,48 @@ class Reconciler:
 
     def _is_done(self, entry: Entry) -> bool:
         return (entry in self.acknowledged) == self._is_wanted(entry)
+
+    def _refile_all(self) -> None:
+        """Bring everything up to date, the data in the order of what is wanted."""
+        known = {symbol for _, symbol in self.acknowledged}
+        for entries in self._missing.values():
+            entries.clear()
+        for kept in (self._extra, self._had, self._unheard):
+            kept.clear()
+        for symbol in self._symbols:
+            self._refile(symbol)
+        for symbol in known - self._symbols.keys():
+            self._refile(symbol)
+        self._dirty = True
+
+    def _refile(self, symbol: str) -> None:
+        """What is missing of one symbol, and what is too much."""
+        acknowledged, given_up = self.acknowledged, self._given_up
+        for channel in CHANNELS:
+            entry = (channel, symbol)
+            wanted, had = self._is_wanted(entry), entry in acknowledged
+            missing = self._missing[channel if channel in SIDE_CHANNELS else DATA]
+            if wanted and not had and entry not in given_up:
+                missing.setdefault(entry)
+            else:
+                missing.pop(entry, None)
+            if had and not wanted and entry not in given_up:
+                self._extra.add(entry)
+            else:
+                self._extra.discard(entry)
+        wished = self._symbols.get(symbol)
+        if wished and symbol not in self._refused and all((channel, symbol) in acknowledged for channel in wished):
+            self._had.add(symbol)
+        else:
+            self._had.discard(symbol)
+        if wished and symbol not in self._refused and (STATUSES, symbol) not in acknowledged:
+            self._unheard.add(symbol)
+        else:
+            self._unheard.discard(symbol)
+
+    def _forget(self, entry: Entry) -> None:
+        self._misses.pop(entry, None)
+        self._given_up.discard(entry)
 
     def _note_undone(self, asked: Question, now_ns: int, outcome: Outcome) -> None:
         """What the answer should have changed and has not is asked again, more and more slowly, then given up."""
@@ -243,9 +315,11 @@ class Reconciler:
     def _give_up(self, entry: Entry, cause: Cause, outcome: Outcome) -> None:
         """Ask no more; a symbol whose wished data cannot be had is refused as a whole."""
         channel, symbol = entry
+        wanted = self._is_wanted(entry)
         self._given_up.add(entry)
-        if self._is_wanted(entry) and channel in self._symbols[symbol]:
+        if wanted and channel in self._symbols[symbol]:
             self._refused.add(symbol)
             outcome.refused.append((symbol, cause))
             for missing in [missing for missing in self._misses if missing[1] == symbol]:
                 del self._misses[missing]
+        self._refile(symbol)
