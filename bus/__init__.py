@@ -1,5 +1,6 @@
 """The bus: events, the client that reads them, and the judgement whether a price may be used."""
 
+from bus.async_client import AsyncBusClient
 from bus.book import Unusable, Verdict
 from bus.client import BusClient
 from bus.errors import QuotebusError
@@ -8,6 +9,7 @@ from bus.interest import SymbolResult
 from bus.settings import BusSettings
 
 __all__ = [
+    "AsyncBusClient",
     "BusClient",
     "BusSettings",
     "ConnectionHealth",

@@ -9,7 +9,7 @@ from typing import Literal
 from pydantic import Field, field_validator
 
 from bus import topics
-from bus.client import default_name
+from bus.participant import default_name
 from bus.settings import CLIENT_NAME, BusSettings
 
 

@@ -14,10 +14,8 @@ import pytest
 import bus
 from bus import BusClient, BusSettings, Unusable
 from bus import consumer as consumer_module
-from bus.client import default_name
 from bus.clock import NS_PER_S, now_ns
 from bus.events import MAX_SYMBOLS
-from bus.settings import CLIENT_NAME
 from tests.support.bus import FREE, fake_node, running_broker
 from tests.support.counters import documented
 from tests.support.programs import eventually
@@ -100,10 +98,6 @@ def test_more_symbols_than_a_request_holds_are_refused_before_anything_changes()
 def test_bad_names_raise(name: str) -> None:
     with pytest.raises(ValueError, match="not a client name"):
         BusClient(NOBODY, name=name)
-
-
-def test_the_default_name_is_a_valid_one() -> None:
-    assert CLIENT_NAME.match(default_name())
 
 
 def test_only_a_clients_kinds_may_be_published() -> None:

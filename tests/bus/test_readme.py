@@ -20,9 +20,10 @@ LAYERS = {
             ["events", "topics"],
             ["codec"],
             ["sequence", "interest", "book"],
-            ["consumer", "feed", "settings", "log"],
+            ["consumer", "tick_queue", "feed", "async_feed", "settings", "log"],
             ["transport"],
-            ["client"],
+            ["participant"],
+            ["client", "async_client"],
             ["cli"],
         ]
     )

@@ -66,10 +66,11 @@ def serve(connection: socket.socket, quotes: int, per_frame: int, rate: float) -
     subscribed: dict[str, list[str]] = {"quotes": []}
     while len(subscribed["quotes"]) < len(SYMBOLS):
         answer(connection, read_message(reader), subscribed)
-    # The statuses' subscription, if the client sends one, is answered too, or it would take the line for dead.
+    # What comes along with the data, statuses and price bands, is answered too, if the client asks for it.
     connection.settimeout(0.5)
     with contextlib.suppress(TimeoutError):
-        answer(connection, read_message(reader), subscribed)
+        while True:
+            answer(connection, read_message(reader), subscribed)
     connection.settimeout(60)
     if rate:
         paced(connection, quotes, rate)

@@ -14,7 +14,7 @@ from bus.consumer import Consumer
 from bus.events import SymbolsRequested
 from bus.feed import Feed
 from bus.settings import BusSettings
-from bus.transport import link as module
+from bus.transport import carrier as module
 from bus.transport.link import Link
 from bus.transport.sockets import Role, bind, make
 from tests.support.programs import eventually

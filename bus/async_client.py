@@ -1,0 +1,90 @@
+"""`BusClient` for asyncio: the same names and meanings, awaited where they may wait."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterable
+from types import TracebackType
+from typing import Self
+
+from bus.async_feed import AsyncFeed
+from bus.consumer import Consumer
+from bus.events import Quote, Trade
+from bus.interest import SymbolResult
+from bus.participant import FEED_BOUND, Participant, listed
+from bus.settings import BusSettings
+from bus.transport.async_link import AsyncLink
+
+
+class AsyncBusClient(Participant[AsyncLink]):
+    """One lease on the bus, renewed in the background of an event loop until closed.
+
+    It has no thread: what it does, it does between the loop's other tasks, and a loop that is blocked is a client that
+    reads nothing. It belongs to the loop that runs when it is made, or else to that of its first `async with` or
+    `request`, and is used in that loop's thread only. Nothing here raises because of an upstream state.
+    """
+
+    def _connect(self, settings: BusSettings, consumer: Consumer, log: logging.Logger) -> AsyncLink:
+        link = AsyncLink(settings, consumer, log)
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            return link  # made before its loop runs
+        link.start()
+        return link
+
+    async def __aenter__(self) -> Self:
+        self._link.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Release everything at once and end; returns within a second. May be repeated."""
+        await self._link.close()
+
+    async def request(
+        self,
+        symbols: Iterable[str] | str,
+        *,
+        channels: Iterable[str] = ("quotes",),
+        priority: int = 0,
+        wait_s: float = 0,
+    ) -> dict[str, SymbolResult]:
+        """Make `symbols` (or one) the complete wish of this client and return what is known of each.
+
+        Waits up to `wait_s` as `BusClient.request` does; the wish is made before, and stands when the wait is
+        cancelled. Raises ValueError for bad arguments, RuntimeError in another event loop than the client's.
+        """
+        self._link.start()
+        self._wish(listed(symbols), channels, priority)
+        return await self._answer(wait_s)
+
+    async def add(self, symbols: Iterable[str] | str, *, wait_s: float = 0) -> dict[str, SymbolResult]:
+        """Add symbols (or one) to the wish; what was asked before stays. Raises ValueError beyond the bound."""
+        self._link.start()
+        self._wish_with(symbols)
+        return await self._answer(wait_s)
+
+    async def discard(self, symbols: Iterable[str] | str) -> None:
+        """Take symbols (or one) out of the wish; other clients' interest in them is untouched."""
+        self._link.start()
+        self._wish_without(symbols)
+
+    def quotes(
+        self, *, conflate: bool = True, bound: int = FEED_BOUND, timeout_s: float | None = None
+    ) -> AsyncFeed[Quote]:
+        """An iterator over quotes from now on; see `AsyncFeed`. It ends at `close` or after `timeout_s` without one."""
+        return self._link.quote_feed(AsyncFeed(conflate=conflate, bound=bound, timeout_s=timeout_s))
+
+    def trades(self, *, bound: int = FEED_BOUND, timeout_s: float | None = None) -> AsyncFeed[Trade]:
+        """An iterator over trades, never conflated; ask for the `trades` channel."""
+        return self._link.trade_feed(AsyncFeed(conflate=False, bound=bound, timeout_s=timeout_s))
+
+    async def _answer(self, wait_s: float) -> dict[str, SymbolResult]:
+        await self._link.wait(self._consumer.interest.settled, wait_s)
+        return self.results()

@@ -1,0 +1,259 @@
+"""A client's two sockets and all that is done with them; a thread or an event loop says when.
+
+Whoever owns a carrier opens it, calls `_turn` whenever something may have come or become due, and shuts it. What is
+asked, believed and counted is `bus.consumer`'s.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from abc import ABC, abstractmethod
+from collections import deque
+from typing import TypeVar
+from weakref import WeakSet
+
+import zmq
+
+from bus.clock import NS_PER_S, now_ns, utc_ns
+from bus.consumer import Consumer
+from bus.events import Counters, Event, Quote, Trade
+from bus.settings import BusSettings
+from bus.tick_queue import TickQueue
+from bus.transport.coverage import GRACE_NS, Coverage
+from bus.transport.sockets import Role, make
+
+_BATCH = 256
+"""Frames taken under one hold of the lock: about half a millisecond."""
+_OUTBOX_BOUND = 10_000
+_MONITORED = zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED
+
+QuotesT = TypeVar("QuotesT", bound=TickQueue[Quote])
+TradesT = TypeVar("TradesT", bound=TickQueue[Trade])
+
+
+class Carrier(ABC):
+    """Carries a Consumer's frames. `lock` guards the consumer for every other thread."""
+
+    _subscriber: zmq.Socket[bytes]
+    _requester: zmq.Socket[bytes]
+    _monitor: zmq.Socket[bytes]
+
+    def __init__(self, settings: BusSettings, consumer: Consumer, log: logging.Logger) -> None:
+        self.lock = threading.Lock()
+        self._consumer = consumer
+        self._settings = settings
+        self._log = log
+        self._closing = False
+        self._outbox: deque[bytes] = deque()
+        # Weak: a feed that nobody iterates any more is gone, and takes nothing.
+        self._quote_feeds: WeakSet[TickQueue[Quote]] = WeakSet()
+        self._trade_feeds: WeakSet[TickQueue[Trade]] = WeakSet()
+        self._subscribed: frozenset[bytes] = frozenset()
+        self._coverage = Coverage()
+        self._connections = 0
+        self._send_after_ns = 0
+        self._next_second_ns = 0
+        self._dropped = 0
+
+    # for the client
+
+    @abstractmethod
+    def wake(self) -> None:
+        """Have it done soon: the wish has changed, or something is to be sent."""
+
+    @abstractmethod
+    def drain(self, timeout_s: float) -> bool:
+        """Read all that has been received by now; False when that took longer, or when it is closed."""
+
+    def publish(self, event: Event) -> bool:
+        """Queue an event; False when the queue is full. Raises ValueError for one that cannot be sent."""
+        with self.lock:
+            if len(self._outbox) >= _OUTBOX_BOUND:
+                self._dropped += 1
+                return False
+            self._outbox.append(self._consumer.stamper.frame(event, utc_ns()))
+        self.wake()
+        return True
+
+    def quote_feed(self, feed: QuotesT) -> QuotesT:
+        with self.lock:
+            self._quote_feeds.add(feed)
+        return feed
+
+    def trade_feed(self, feed: TradesT) -> TradesT:
+        with self.lock:
+            self._trade_feeds.add(feed)
+        return feed
+
+    def counters(self) -> dict[str, int]:
+        with self.lock:
+            return self._count()
+
+    # for the owner of the sockets
+
+    @abstractmethod
+    def _notify(self) -> None:
+        """Called under the lock: a health, status or answer came."""
+
+    def _open(self, context: zmq.Context[zmq.Socket[bytes]]) -> None:
+        self._subscriber, self._requester = make(context, Role.SUBSCRIBE), make(context, Role.REQUEST)
+        self._monitor = self._subscriber.get_monitor_socket(_MONITORED)
+        with self.lock:
+            self._subscribe()
+        self._subscriber.connect(self._settings.bus_subscribe_url)
+        self._requester.connect(self._settings.bus_request_url)
+        self._next_second_ns = now_ns() + NS_PER_S
+        self._send_after_ns = now_ns() + GRACE_NS
+
+    def _turn(self, until_ns: int) -> bool:
+        """Read what has come, at least one batch and at most until `until_ns`, and send what is due.
+
+        False when messages may be waiting still.
+        """
+        self._watch()
+        self._read_coverage()
+        with self.lock:
+            self._subscribe()
+        drained = True
+        while self._receive():
+            if now_ns() >= until_ns or readable(self._requester):
+                drained = False
+                break
+        if now_ns() >= self._next_second_ns:
+            self._next_second_ns = now_ns() + NS_PER_S
+            self._each_second()
+        self._send()
+        return drained
+
+    def _next_turn_ns(self) -> int:
+        """When the next turn is due though nothing comes."""
+        with self.lock:
+            next_request_ns = self._consumer.interest.next_ns()
+            if self._outbox or (next_request_ns is not None and next_request_ns <= now_ns()):
+                next_request_ns = self._send_after_ns  # it waits for its subscription
+        return min(self._next_second_ns, next_request_ns or self._next_second_ns)
+
+    def _shut(self) -> None:
+        self._subscriber.disable_monitor()
+        self._monitor.close(linger=0)
+        self._subscriber.close()
+        self._requester.close()
+
+    def _end_feeds(self) -> None:
+        """Called under the lock: let every loop over a feed end."""
+        for quote_feed in self._quote_feeds:
+            quote_feed.close()
+        for trade_feed in self._trade_feeds:
+            trade_feed.close()
+
+    def _release(self) -> None:
+        """A last, empty request: other clients see the symbols go at once, not when the lease ends."""
+        with self.lock:
+            if not self._consumer.interest.wish.symbols:
+                return
+            self._consumer.want([], self._consumer.interest.wish.channels, 0, now_ns())
+        self._send_after_ns = 0
+        self._send()
+
+    def _watch(self) -> None:
+        while readable(self._monitor):
+            event = int.from_bytes(self._monitor.recv_multipart()[0][:2], "little")
+            with self.lock:
+                if event == zmq.EVENT_DISCONNECTED:
+                    self._consumer.link_lost()
+                elif event == zmq.EVENT_HANDSHAKE_SUCCEEDED:
+                    self._connections += 1
+                    if self._connections > 1:
+                        self._consumer.link_restored(now_ns())
+
+    def _read_coverage(self) -> None:
+        covered_before = len(self._coverage) > 0
+        while readable(self._requester):
+            self._coverage.feed(self._requester.recv())
+        if covered_before and not len(self._coverage):
+            self._send_after_ns = now_ns() + GRACE_NS
+
+    def _subscribe(self) -> None:
+        """Bring the subscriptions in line with the wish; the answer's topic last, so that it proves all others."""
+        wanted = self._consumer.topics()
+        if wanted is self._subscribed:
+            return
+        ack_topic = self._consumer.ack_topic()
+        for topic in self._subscribed - wanted:
+            self._subscriber.unsubscribe(topic)
+        if added := wanted - self._subscribed:
+            if self._subscribed:
+                self._subscriber.unsubscribe(ack_topic)
+            for topic in added:
+                self._subscriber.subscribe(topic)
+            self._subscriber.subscribe(ack_topic)
+        self._subscribed = wanted
+
+    def _receive(self) -> bool:
+        """Take one batch; False when the socket was drained."""
+        frames: list[bytes] = []
+        receive = self._subscriber.recv
+        try:
+            for _ in range(_BATCH):
+                frames.append(receive(zmq.NOBLOCK))  # noqa: PERF401 - the exception ends the loop
+        except zmq.Again:
+            pass
+        if not frames:
+            return False
+        consumer = self._consumer
+        with self.lock:
+            heard = consumer.receive(frames, now_ns())
+            if heard.quotes:
+                for quote_feed in self._quote_feeds:
+                    consumer.counters["feed_dropped"] += quote_feed.put(heard.quotes)
+            if heard.trades:
+                for trade_feed in self._trade_feeds:
+                    consumer.counters["feed_dropped"] += trade_feed.put(heard.trades)
+            if heard.news:
+                self._notify()
+        return len(frames) == _BATCH
+
+    def _send(self) -> None:
+        if not len(self._coverage) and now_ns() < self._send_after_ns:
+            return
+        with self.lock:
+            frames = list(self._outbox)
+            self._outbox.clear()
+            request = self._consumer.due(now_ns(), utc_ns())
+        if request is not None:
+            frames.insert(0, request)
+        for frame in frames:
+            try:
+                self._requester.send(frame, zmq.NOBLOCK)
+            except zmq.Again:
+                self._dropped += 1
+                continue
+            if not self._coverage.covers(frame):
+                self._dropped += 1  # no broker hears it: a request will be repeated, anything else is gone
+
+    def _each_second(self) -> None:
+        with self.lock:
+            notes = (self._consumer.complaint(now_ns()), self._consumer.version_note())
+            source = self._consumer.stamper.source
+            counters = Counters(program=source.rpartition("-")[0], counters=self._count())
+            self._outbox.append(self._consumer.stamper.frame(counters, utc_ns()))
+        for note in filter(None, notes):
+            self._log.warning("%s", note)
+
+    def _count(self) -> dict[str, int]:
+        consumer = self._consumer
+        return {
+            **consumer.counters,
+            "lost": consumer.tracker.lost,
+            "repeated": consumer.tracker.repeated,
+            "send_dropped": self._dropped,
+            "send_depth": len(self._outbox),
+            "conflated": sum(feed.conflated for feed in self._quote_feeds),
+            "feed_depth": sum(map(len, self._quote_feeds)) + sum(map(len, self._trade_feeds)),
+        }
+
+
+def readable(socket: zmq.Socket[bytes]) -> bool:
+    """Whether something can be read; asking takes the sign off the socket's descriptor."""
+    return bool(int(socket.getsockopt(zmq.EVENTS)) & zmq.POLLIN)
