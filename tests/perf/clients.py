@@ -98,12 +98,15 @@ def main() -> int:
     options = parser.parse_args()
     readers = {"BusClient": read, "AsyncBusClient": read_async}
     figures: dict[tuple[str, str], list[float]] = {}
-    lost = 0
+    lost = incomplete = 0
     for _ in range(options.rounds):
         for rate in (0, 2_000, 20_000):
             for name, reader in readers.items():
                 tally, gone = measure(reader, 3 * rate or options.quotes, rate)
                 lost += gone
+                if tally.received < tally.quotes:
+                    incomplete += 1  # the line broke on the way: no figure
+                    continue
                 if not rate:
                     figures.setdefault(("quotes/s", name), []).append(tally.received / (tally.ended - tally.began))
                     continue
@@ -114,10 +117,12 @@ def main() -> int:
                     ("assess median, µs", statistics.median(tally.judging_us)),
                 ):
                     figures.setdefault((f"{what}, at {rate}/s", name), []).append(value)
-    print(f"{options.rounds} rounds, interleaved; lost {lost}")
+    print(f"{options.rounds} rounds, interleaved; lost {lost}, incomplete and left out {incomplete}")
     print(f"{'':<32} {'BusClient':>12} {'AsyncBusClient':>15} {'ratio':>6}")
     for what in dict.fromkeys(what for what, _ in figures):
-        ours, theirs = (statistics.median(figures[what, name]) for name in readers)
+        if len(both := [statistics.median(figures[what, name]) for name in readers if (what, name) in figures]) < 2:
+            continue
+        ours, theirs = both
         print(f"{what:<32} {ours:>12,.0f} {theirs:>15,.0f} {theirs / ours:>6.2f}")
     return 0
 
