@@ -207,7 +207,10 @@ class Core:
             self._demand_changed(Cause.LEASE_EXPIRED, now_ns)
         question = self.reconciler.question
         if self.session.state in _ASKING and question is not None and now_ns >= question.deadline_ns:
-            self.session.failed(Cause.ACK_TIMEOUT, now_ns, last_byte_ns=self._board.last_byte_ns)
+            if self.reconciler.done_without():
+                self._settle(Outcome(), now_ns, answered=False)
+            else:
+                self.session.failed(Cause.ACK_TIMEOUT, now_ns, last_byte_ns=self._board.last_byte_ns)
         self.session.on_time(now_ns, self._board.last_byte_ns)
         self.session.on_lag(self._board.lag_ns or 0, now_ns)
         if self.session.state in UP and self.placement.admission.probe(now_ns):

@@ -187,6 +187,16 @@ class Reconciler:
             self._give_up(entry, cause, outcome)
         return outcome
 
+    def done_without(self) -> bool:
+        """The open question was not answered in time; True when it was about what can be done without."""
+        asked = self.question
+        if asked is None or asked.action != "subscribe" or asked.entries[0][0] not in SIDE_CHANNELS:
+            return False
+        self.question = None
+        self._without.add(asked.entries[0][0])
+        self._dirty = True
+        return True
+
     def wants(self, channel: str, symbol: str) -> bool:
         """Whether this channel of a symbol is wanted at present."""
         return (channel, symbol) in self.wanted

@@ -46,6 +46,7 @@ class Carrier(ABC):
         self._log = log
         self._closing = False
         self._outbox: deque[bytes] = deque()
+        self._conflated = 0
         # Weak: a feed that nobody iterates any more is gone, and takes nothing.
         self._quote_feeds: WeakSet[TickQueue[Quote]] = WeakSet()
         self._trade_feeds: WeakSet[TickQueue[Trade]] = WeakSet()
@@ -206,7 +207,9 @@ class Carrier(ABC):
             heard = consumer.receive(frames, now_ns())
             if heard.quotes:
                 for quote_feed in self._quote_feeds:
+                    before = quote_feed.conflated
                     consumer.counters["feed_dropped"] += quote_feed.put(heard.quotes)
+                    self._conflated += quote_feed.conflated - before
             if heard.trades:
                 for trade_feed in self._trade_feeds:
                     consumer.counters["feed_dropped"] += trade_feed.put(heard.trades)
@@ -249,7 +252,7 @@ class Carrier(ABC):
             "repeated": consumer.tracker.repeated,
             "send_dropped": self._dropped,
             "send_depth": len(self._outbox),
-            "conflated": sum(feed.conflated for feed in self._quote_feeds),
+            "conflated": self._conflated,
             "feed_depth": sum(map(len, self._quote_feeds)) + sum(map(len, self._trade_feeds)),
         }
 

@@ -1,7 +1,8 @@
 """Latency beside alpaca-py, in the same run: `python -m tests.perf.latency --rounds 5`.
 
-From the source's sending of a quote to its being a typed quote in the consumer: ours through a real node and a real broker,
-theirs into alpaca-py's `StockDataStream`, direct. Evenly paced quotes, one a frame; rounds alternate; medians and ratios.
+From the source's sending of a quote to its being a typed quote in the consumer: ours through a real node and a real
+broker, theirs into alpaca-py's `StockDataStream`, direct. Evenly paced quotes, one a frame; rounds alternate; medians
+and ratios.
 """
 
 from __future__ import annotations
@@ -66,9 +67,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=5, help="of each measurement")
     options = parser.parse_args()
-    print(
-        f"{os.cpu_count()} cores, Python {platform.python_version()}, {options.rounds} rounds, interleaved; milliseconds"
-    )
+    print(f"{os.cpu_count()} cores, Python {platform.python_version()}, {options.rounds} rounds, interleaved; in ms")
     print(f"{'quotes/s':>9} {'':>4} {'alpaca-py direct':>17} {'quotebus':>10} {'ratio':>6}   lost")
     for rate in (2_000, 20_000):
         quotes = int(rate * options.seconds)

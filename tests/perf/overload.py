@@ -1,8 +1,9 @@
 """A frozen and a slow subscriber beside a fast one: `python -m tests.perf.overload --rounds 5`.
 
-Real broker, exchange, node and subscribers. Rounds alternate: the fast subscriber alone, and beside a frozen one (SIGSTOP) and
-a slow one (a pause at every quote). Then everybody is let go on, the market stops, each symbol ticks once more, and the rule is
-checked for each subscriber and symbol: what was published from its first quote on = what it received + the gaps it counted.
+Real broker, exchange, node and subscribers. Rounds alternate: the fast subscriber alone, and beside a frozen one
+(SIGSTOP) and a slow one (a pause at every quote). Then everybody is let go on, the market stops, each symbol ticks
+once more, and the rule is checked for each subscriber and symbol: what was published from its first quote on = what
+it received + the gaps it counted.
 """
 
 from __future__ import annotations
@@ -89,7 +90,7 @@ def lost(report: dict[str, Any]) -> int:
 
 
 def round_of(rate: float, seconds: float, *, beside: bool) -> dict[str, Any]:
-    """One world: its fast subscriber's latency, everybody's losses, whether all is accounted for, the broker's memory."""
+    """One world: the fast one's latency, everybody's losses, whether all is accounted for, the broker's memory."""
     with tempfile.TemporaryDirectory() as folder:
         world = World(Path(folder))
         subscribers: list[Subscriber] = []
@@ -173,10 +174,13 @@ def main() -> int:
     print(f"fast, beside the others: p50 {p50['beside']:.3f} ms, p99 {p99['beside']:.3f} ms")
     print(f"p99 ratio {ratio:.3f} (pairs {', '.join(f'{pair:.2f}' for pair in pairs)})")
     for index, name in enumerate(("fast", "slow", "frozen")):
-        print(f"{name:>7}: lost {sum(r['lost'][index] for r in beside):>9,} of "
-              f"{sum(r['published'] for r in beside):,}, unaccounted for {sum(r['unaccounted'][index] for r in beside)}")  # fmt: skip
-    print(f"broker: grew by {max(r['memory_mib'] for r in beside):.0f} MiB to {max(r['broker_mib'] for r in beside):.0f} MiB, "
-          f"alone by {max(r['memory_mib'] for r in alone):.0f} MiB")  # fmt: skip
+        published = sum(r["published"] for r in beside)
+        missing = sum(r["unaccounted"][index] for r in beside)
+        print(
+            f"{name:>7}: lost {sum(r['lost'][index] for r in beside):>9,} of {published:,}, unaccounted for {missing}"
+        )
+    grown, most = (max(r[name] for r in beside) for name in ("memory_mib", "broker_mib"))
+    print(f"broker: grew by {grown:.0f} MiB to {most:.0f} MiB, alone by {max(r['memory_mib'] for r in alone):.0f} MiB")
     whole = all(not any(r["unaccounted"]) and r["lost"][0] == 0 for r in [*alone, *beside])
     print(f"the fast one loses nothing, everything accounted for: {'yes' if whole else 'NO'}; "
           f"p99 grows by less than 10 %: {'yes' if ratio < TARGET else 'NO'}")  # fmt: skip

@@ -1,6 +1,7 @@
 """The peer of the benchmarks: alpaca-py's own stream client, typed quotes, nothing else in its process.
 
-`python -m tests.perf.peer URL QUOTES` prints quotes per second; with a third word `latency`, the milliseconds each took.
+`python -m tests.perf.peer URL QUOTES` prints quotes per second; with a third word `latency`, the milliseconds each
+took.
 """
 
 from __future__ import annotations

@@ -1,9 +1,10 @@
 """Many symbols and many clients: `python -m tests.perf.scale --symbols 10000 --clients 100`.
 
-Real broker, exchange and node; the clients are real `BusClient`s spread over a few processes. The symbols are asked for in
-equal, overlapping shares, so that every symbol is held by several clients. Printed beside their bounds: the time until all
-are acknowledged, until every status was seen in rotation, what control work adds to the way of a quote through the node
-(received to published, while clients ask, change and renew, against the same line at rest), memory a symbol, processor.
+Real broker, exchange and node; the clients are real `BusClient`s spread over a few processes. The symbols are asked
+for in equal, overlapping shares, so that every symbol is held by several clients. Printed beside their bounds: the
+time until all are acknowledged, until every status was seen in rotation, what control work adds to the way of a quote
+through the node (received to published, while clients ask, change and renew, against the same line at rest), memory a
+symbol, processor.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ def clients() -> None:
                 client.add(wish[-1])
         slowest = 0.0
         if order in ("ask", "change"):
-            for client, wish in zip(everyone, wishes, strict=True):
+            for client in everyone:
                 while not all(result.acknowledged for result in client.results().values()):
                     if time.monotonic() - began > 60:
                         break

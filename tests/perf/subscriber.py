@@ -1,9 +1,10 @@
 """A subscriber of the overload measurement: takes every quote and accounts for each by its numbers.
 
-Run as a program: `python -m tests.perf.subscriber SUBSCRIBE_URL SECONDS_A_QUOTE`. It prints `ready` when connected. From a
-line `go` on stdin it records latencies, until `stop`; `drain` ends its slowness; a line `report` makes it read until nothing has come for half a second and print one JSON
-line. Per symbol: first and last number, how many were received, how many are missing between them, conflated; and the
-latency of each quote from the exchange's time to its being typed here.
+Run as a program: `python -m tests.perf.subscriber SUBSCRIBE_URL SECONDS_A_QUOTE`. It prints `ready` when connected.
+From a line `go` on stdin it records latencies, until `stop`; `drain` ends its slowness; a line `report` makes it read
+until nothing has come for half a second and print one JSON line. Per symbol: first and last number, how many were
+received, how many are missing between them, conflated; and the latency of each quote from the exchange's time to its
+being typed here.
 """
 
 from __future__ import annotations
@@ -26,8 +27,8 @@ def main() -> None:
     socket = make(zmq.Context(), Role.SUBSCRIBE)
     socket.subscribe(b"quote.")
     if pause_s:
-        # Its own queue is small, so that the broker's is what fills, and so small that libzmq never stops reading for the
-        # length of a heartbeat: after that it may abort the process (zeromq/libzmq#3937).
+        # Its own queue is small, so that the broker's is what fills, and so small that libzmq never stops reading for
+        # the length of a heartbeat: after that it may abort the process (zeromq/libzmq#3937).
         socket.setsockopt(zmq.RCVHWM, 200)
         socket.setsockopt(zmq.RCVBUF, 64 * 1024)
     monitor = socket.get_monitor_socket(zmq.EVENT_HANDSHAKE_SUCCEEDED)

@@ -235,6 +235,20 @@ def test_no_answer_to_a_subscribe_ends_the_line_and_the_wait_is_no_busy_loop() -
     rig.run(55)
 
 
+@pytest.mark.parametrize(("silent", "detail"), [("statuses", "halts_unknown"), ("lulds", "")])
+def test_without_an_answer_about_what_comes_along_the_line_streams_and_stays(silent: str, detail: str) -> None:
+    rig = CoreRig()
+    ask = rig.upstream.ask
+    rig.upstream.ask = lambda message: None if silent in message else ask(message)  # type: ignore[assignment,return-value]
+    rig.ask("a", "SPY", ttl_ms=120_000)
+    rig.quote("SPY")
+    rig.run(30)
+    assert (rig.health().state, rig.health().detail, rig.health().connection) == ("streaming", detail, 1)
+    rig.ask("a", "SPY", "QQQ", ttl_ms=120_000)
+    rig.run(1)
+    assert rig.health().acknowledged == 2
+
+
 def test_health_is_said_every_second_and_at_each_change() -> None:
     rig = streaming("SPY")
     rig.run(60)

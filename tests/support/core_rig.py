@@ -174,6 +174,8 @@ class CoreRig:
                     self.core.on_record(Success("authenticated"), self.now_ns)
                 else:
                     answer = self.upstream.ask(message)
+                    if answer is None:  # an upstream that keeps silent about it
+                        continue
                     record = answer if isinstance(answer, Subscription) else UpstreamError(CODES[answer])
                     self.core.on_record(record, self.now_ns)
             else:
