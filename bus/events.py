@@ -59,8 +59,18 @@ class SymbolState(StrEnum):
     RELEASED = "released"
 
 
+class RecorderState(StrEnum):
+    """Whether a capture is being written."""
+
+    STARTING = "starting"
+    RECORDING = "recording"
+    SLOW = "slow"
+    FAILED = "failed"
+    STOPPED = "stopped"
+
+
 class Cause(StrEnum):
-    """Why a state was entered; one list for connections, symbols and requests."""
+    """Why a state was entered; one list for connections, symbols, requests and recorders."""
 
     DEMAND = "demand"
     NO_DEMAND = "no_demand"
@@ -104,6 +114,10 @@ class Cause(StrEnum):
     TOO_MANY = "too_many"
     CLIENT_CONFLICT = "client_conflict"
     RATE_LIMITED = "rate_limited"
+    DISK_FULL = "disk_full"
+    READ_ONLY = "read_only"
+    SLOW_DISK = "slow_disk"
+    DISK_ERROR = "disk_error"
 
 
 class Event(Struct, array_like=True, frozen=True, gc=False):

@@ -70,9 +70,10 @@ def from_map(texts: Mapping[str, str]) -> CaptureMetadata:
     )
 
 
-def end_map(messages: int, lost: int, cause: str) -> dict[str, str]:
+def end_map(messages: int, lost: int | None, cause: str) -> dict[str, str]:
     """What stands at the end of a finished segment: its messages, the run's losses so far, and why it ends."""
-    return {"messages": str(messages), "lost": str(lost), "cause": cause}
+    texts = {"messages": str(messages), "cause": cause}
+    return texts if lost is None else {**texts, "lost": str(lost)}
 
 
 def lost_until(texts: Mapping[str, str]) -> int | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -110,7 +111,7 @@ def _place(segment: Segment) -> tuple[int, str, int]:
 
 
 def files(path: Path | str | Sequence[Path | str]) -> list[Path]:
-    """The capture files meant by a file, a folder or a list of these. Raises NotACapture for what does not exist."""
+    """The capture files meant by a file, a folder or a list of these. Raises FileNotFoundError."""
     found: list[Path] = []
     for one in [Path(path)] if isinstance(path, (str, Path)) else map(Path, path):
         if one.is_dir():
@@ -119,5 +120,5 @@ def files(path: Path | str | Sequence[Path | str]) -> list[Path]:
         elif one.is_file():
             found.append(one)
         else:
-            raise NotACapture(f"{one}: no such file")
+            raise FileNotFoundError(errno.ENOENT, "no such capture", str(one))
     return found

@@ -27,6 +27,7 @@ Schemas = dict[int, tuple[str, str, bytes]]
 """Number to name, encoding and text."""
 _SEQUENCE_MASK = 0xFFFFFFFF
 _MAX_SCHEMAS = 64
+_MAX_NOTES = 64
 _IN_SUMMARY = frozenset(
     {Opcode.SCHEMA, Opcode.CHANNEL, Opcode.STATISTICS, Opcode.CHUNK_INDEX, Opcode.METADATA_INDEX, Opcode.SUMMARY_OFFSET}
 )
@@ -49,7 +50,7 @@ class Segment:
 
     `complete`: the end was read and fits. `damage`: where it cannot be trusted any further, else None. `good_bytes`,
     `crc`: how far it can be trusted, and the CRC-32 of that. `lost`: the run's losses by its end, None where that was
-    not written.
+    not written. `notes`: offset, length and name of its metadata records.
     """
 
     def __init__(self, path: Path) -> None:
@@ -70,6 +71,7 @@ class Segment:
         self.complete = False
         self.messages = self.good_bytes = self.crc = 0
         self.lost: int | None = None
+        self.notes: list[tuple[int, int, str]] = []
         self.last_sequence = self.metadata.first_sequence - 1
         self.schemas.clear()
         self.channels.clear()
@@ -115,12 +117,12 @@ class Segment:
 
     def _chunks(self, reading: _Reading) -> Iterator[Chunk]:
         _read_head(reading)
-        self._settle(reading)
+        self._keep_note(reading, HEAD_NAME)
         while True:
             opcode, content = reading.record()
             if opcode == Opcode.CHUNK:
                 head, data = records.read_chunk(content)
-                first, count = self._examine(data)
+                first, count = self._examine(data, head)
                 self.messages += count
                 self.last_sequence = first + count - 1
                 self._settle(reading)
@@ -130,7 +132,7 @@ class Segment:
                 if name == END_NAME:
                     self.lost = lost_until(texts)
                 else:
-                    self._settle(reading)
+                    self._keep_note(reading, name)
             elif opcode == Opcode.DATA_END:
                 self._finish(reading, content)
                 return
@@ -139,7 +141,7 @@ class Segment:
             else:
                 raise BadRecord(f"a {records.OPCODE_NAMES.get(opcode, 'foreign')} record where none belongs")
 
-    def _examine(self, data: bytes) -> tuple[int, int]:
+    def _examine(self, data: bytes, chunk: ChunkHead) -> tuple[int, int]:
         """First sequence and number of messages of a chunk, whose channels are taken up. Raises BadRecord."""
         at, size, expected = 0, len(data), self.last_sequence + 1
         first = expected
@@ -149,9 +151,10 @@ class Segment:
         schemas: Schemas = {}
         counts: dict[int, int] = {}
         known = self.channels
+        earliest, latest = 1 << 64, 0
         while at < size:
             if data[at] == message and at + head.size <= size:
-                _, length, channel, sequence, _, _ = head.unpack_from(data, at)
+                _, length, channel, sequence, log_ns, _ = head.unpack_from(data, at)
                 at += skip + length
                 if length < shortest or at > size:
                     raise BadRecord("a message runs past its chunk")
@@ -159,6 +162,10 @@ class Segment:
                     raise BadRecord("a message of an unknown topic")
                 if sequence != expected & _SEQUENCE_MASK:
                     raise BadRecord(f"message {expected} is missing")
+                if log_ns < earliest:
+                    earliest = log_ns
+                if log_ns > latest:
+                    latest = log_ns
                 counts[channel] = counts.get(channel, 0) + 1
                 expected += 1
                 continue
@@ -171,6 +178,8 @@ class Segment:
             self._declare(opcode, data[at - length : at], schemas, channels)
         if expected == first:
             raise BadRecord("a chunk without messages")
+        if (earliest, latest) != (chunk.start_ns, chunk.end_ns):
+            raise BadRecord("the times of a chunk do not fit its messages")
         self.schemas |= schemas
         self.channels |= channels
         for channel, count in counts.items():
@@ -195,6 +204,12 @@ class Segment:
         if (channel.schema_id not in self.schemas and channel.schema_id not in schemas) or channel.encoding != ENCODING:
             raise BadRecord("a topic without its schema")
         channels[channel.id] = channel
+
+    def _keep_note(self, reading: _Reading, name: str) -> None:
+        if len(self.notes) >= _MAX_NOTES:
+            raise BadRecord("a metadata record too many")
+        self.notes.append((reading.begin, reading.at - reading.begin, name))
+        self._settle(reading)
 
     def _settle(self, reading: _Reading) -> None:
         """All up to here is good."""
@@ -238,9 +253,8 @@ class _Reading:
 
     def take(self, length: int) -> bytes:
         if self.at + length > self.size:
-            raise CutOff(
-                "the file ends in the middle of a record" if self.at < self.size else "the file was not closed"
-            )
+            whole = self.begin == self.at == self.size
+            raise CutOff("the file was not closed" if whole else "the file ends in the middle of a record")
         taken = self._file.read(length)
         if len(taken) < length:
             raise CutOff("the file became shorter while it was read")
