@@ -13,6 +13,7 @@ from bus.clock import NS_PER_MS, NS_PER_S
 from bus.errors import UndecodableMessage
 from bus.events import (
     VERSION,
+    Cause,
     ConnectionHealth,
     Quote,
     SymbolsAcknowledged,
@@ -27,6 +28,15 @@ RE_ASK_JITTER_NS = 200 * NS_PER_MS
 WARN_EVERY_NS = 10 * NS_PER_S
 _HEALTH_GONE_NS = 3 * NS_PER_S
 REPLAYED = "replay:"
+_REFUSALS: dict[str, str] = {
+    cause: f"requests_{cause}"
+    for cause in (Cause.BAD_REQUEST, Cause.TOO_MANY, Cause.CLIENT_CONFLICT, Cause.RATE_LIMITED)
+}
+COUNTERS = (
+    *("received", "undecodable", "undecodable_topic", "undecodable_malformed", "unknown_version", "replayed"),
+    *("feed_dropped", "requests_sent", *_REFUSALS.values()),
+    *("reconnects", "health_silences", "line_down_warnings"),
+)
 
 
 @dataclass(slots=True)
@@ -52,9 +62,7 @@ class Consumer:
         self.tracker = SequenceTracker()
         self.stamper = Stamper(source)
         self.confirmed = False
-        self.counters = dict.fromkeys(
-            ("received", "undecodable", "unknown_version", "line_down_warnings", "feed_dropped", "requests_sent"), 0
-        )
+        self.counters = dict.fromkeys(COUNTERS, 0)
         self._version_note: str | None = None
         self._quote_topics: dict[bytes, str] = {}
         self._topics = self._topics_of(self.interest.wish)
@@ -97,6 +105,7 @@ class Consumer:
         if self._health_heard_ns is not None and now_ns - self._health_heard_ns > _HEALTH_GONE_NS:
             self._health_heard_ns = None
             self._health_went = True
+            self.counters["health_silences"] += 1
             self.confirmed = False
         if self.interest.lapsed(now_ns):
             self.confirmed = False
@@ -113,6 +122,7 @@ class Consumer:
     def link_restored(self, now_ns: int) -> None:
         """Connected again: only an answer to a new question proves that the subscriptions are in place."""
         self.confirmed = False
+        self.counters["reconnects"] += 1
         self.interest.ask_again(now_ns, jitter_ns=self._jitter_ns, anew=True)
 
     def complaint(self, now_ns: int) -> str | None:
@@ -178,6 +188,7 @@ class Consumer:
             return
         self.counters["received"] += 1
         if event.source.startswith(REPLAYED):
+            self.counters["replayed"] += 1
             return  # never a reason to trust a price
         book = self.book
         book.on_message(event, received_ns)
@@ -202,6 +213,8 @@ class Consumer:
         """Take an answer; returns the held quotes it brought that are news."""
         if self.interest.on_acknowledged(ack, now_ns):
             self.confirmed = True
+        if ack.client == self.interest.client and ack.cause in _REFUSALS:
+            self.counters[_REFUSALS[ack.cause]] += 1
         return self.book.on_acknowledged(ack)
 
     def _on_health(self, health: ConnectionHealth, received_ns: int) -> None:
@@ -215,7 +228,9 @@ class Consumer:
 
     def _count_undecodable(self, error: UndecodableMessage) -> None:
         self.counters["undecodable"] += 1
-        if error.kind == "version":
+        if error.kind != "version":
+            self.counters[f"undecodable_{error.kind}"] += 1
+        else:
             self.counters["unknown_version"] += 1
             if self.counters["unknown_version"] == 1:
                 self._version_note = f"a message of another wire version was dropped ({error}); others are only counted"

@@ -25,10 +25,12 @@ from pricing.lock import AccountLock
 from pricing.messages import UpstreamCodec
 from pricing.session import Order
 from pricing.settings import PricingSettings
+from pricing.tally import Tally
 from pricing.upstream.dialler import DialFailed, Dialler, Target
-from pricing.upstream.hot import Closed, HotPath, Report, Ticked
+from pricing.upstream.hot import Closed, HotPath, Report
 from pricing.upstream.hot_thread import ATTACH, HANG_UP, PING, SAY, STOP, HotThread
 from pricing.upstream.line import Line
+from pricing.upstream.outlet import Ticked
 
 log = logging.getLogger("pricing")
 MAX_REPORTS = 200_000
@@ -56,6 +58,7 @@ class Node:
             self._board,
             linger_ns=seconds(settings.pricing_linger_s),
             quiet_ns=seconds(settings.pricing_quiet_s),
+            slow_line_ns=seconds(settings.pricing_slow_line_s),
             jitter=random.random,
         )
         target = Target(settings.upstream_url, settings.pricing_upstream_encoding, settings.pricing_upstream_ca_file)
@@ -75,7 +78,7 @@ class Node:
             self._report,
             conflate=settings.pricing_conflation == "backlog",
         )
-        self.counters = dict.fromkeys(("requests", "undecodable", "unknown_version", "control_dropped"), 0)
+        self.tally = Tally()
 
     @property
     def source(self) -> str:
@@ -122,7 +125,7 @@ class Node:
         if len(self._reports) < MAX_REPORTS or isinstance(report, (Closed, Line, DialFailed)):
             self._reports.append(report)
         else:
-            self.counters["control_dropped"] += 1
+            self.tally.add("control_dropped")
         self._waker.wake()
 
     def _take_reports(self) -> None:
@@ -138,11 +141,16 @@ class Node:
                 case Ticked(_, symbol):
                     core.on_bad_data(symbol, at_ns)
                 case Closed(cause):
+                    if cause is not None:
+                        self.tally.add("lines_lost")
                     core.on_closed(cause, at_ns)
                 case Line():
                     self._attach(report, at_ns)
                 case DialFailed():
-                    core.on_dial_failed(report.cause, report.for_operator, report.detail, at_ns)
+                    self.tally.add("dials_failed")
+                    core.on_dial_failed(
+                        report.cause, report.for_operator, report.detail, at_ns, retry_after_ns=report.retry_after_ns
+                    )
                 case _:
                     core.on_record(report, at_ns)
             self._carry_out()
@@ -165,21 +173,19 @@ class Node:
                 except zmq.Again:
                     return
                 except UndecodableMessage as error:
-                    self.counters["undecodable"] += 1
-                    if error.kind == "version":
-                        self._note_version(error)
+                    if self.tally.unreadable(error):
+                        log.warning(
+                            "a message of another wire version was dropped (%s); further ones are only counted", error
+                        )
                     continue
                 if type(event) is SymbolsRequested:
-                    self.counters["requests"] += 1
+                    self.tally.add("requests")
                     core.on_request(event, now_ns())
                 elif type(event) is ConnectionHealth:
+                    if event.source == self._stamper.source:
+                        self.tally.heard_own_health(now_ns())
                     core.on_health(event, now_ns())
             self._carry_out()
-
-    def _note_version(self, error: UndecodableMessage) -> None:
-        self.counters["unknown_version"] += 1
-        if self.counters["unknown_version"] == 1:
-            log.warning("a message of another wire version was dropped (%s); further ones are only counted", error)
 
     # out
 
@@ -191,6 +197,7 @@ class Node:
                 case Say(message):
                     self._tell(SAY + self._codec.encode(message))
                 case Order.DIAL:
+                    self.tally.add("dials")
                     self._dialler.dial()
                 case Order.ABANDON_DIAL:
                     self._dialler.abandon()
@@ -205,13 +212,14 @@ class Node:
     def _publish(self, event: Event) -> None:
         if type(event) is ConnectionHealth:
             self._log_change(event)
+        self.tally.published(event)
         self._tell(self._stamper.frame(event, utc_ns()))
 
     def _tell(self, message: bytes) -> None:
         try:
             self._to_hot.send(message, zmq.NOBLOCK)
         except zmq.Again:
-            self.counters["control_dropped"] += 1
+            self.tally.add("control_dropped")
 
     _logged: tuple[str, str, str] | None = None
 
@@ -231,17 +239,24 @@ class Node:
             held = self._lock.acquire()
             if held:
                 self.core.on_lock(held, now_ns())
-        counters = {
+        self.tally.each_second(now_ns())
+        self._publish(Counters(program="pricing-node", counters=self.counters()))
+
+    def counters(self) -> dict[str, int]:
+        """Everything counted by both threads, and how much waits where."""
+        hot, counts = self._hot, self.tally.counts
+        return {
             **self._path.counters,
-            **self.counters,
-            "control_dropped": self.counters["control_dropped"] + self._hot.counters["control_dropped"],
-            "acks_held": self._hot.counters["acks_held"],
+            **counts,
+            **hot.counters,
+            "control_dropped": counts["control_dropped"] + hot.counters["control_dropped"],
             "connections": self.core.session.connection,
             "leases": len(self.core.demand.leases),
             "symbols": len(self.core.demand.wishes),
             "reports_waiting": len(self._reports),
+            "frames_held": hot.held_count(),
+            **self._path.outlet.waiting(),
         }
-        self._publish(Counters(program="pricing-node", counters=counters))
 
     def _end(self) -> None:
         self._dialler.abandon()

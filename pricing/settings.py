@@ -39,6 +39,7 @@ class PricingSettings(BusSettings):
     pricing_symbol_limit: int = Field(30, ge=0, description="(symbol, channel) pairs the plan allows; 0: no limit")
     pricing_linger_s: float = Field(30, ge=0, le=86_400, description="how long an unwanted line stays up")
     pricing_quiet_s: float = Field(30, gt=0, le=86_400, description="without a new quote for so long: quiet")
+    pricing_slow_line_s: float = Field(2, gt=0, le=3_600, description="a line further behind is suspect, slow_line")
     pricing_conflation: Literal["backlog", "never"] = Field(
         "backlog", description="replace unsent quotes by newer ones when the broker is behind, or drop and count them"
     )

@@ -25,6 +25,13 @@ from bus.transport.sockets import Role, bind, make
 _INPROC_ADMIT = "inproc://admit"
 _INPROC_CONTROL = "inproc://proxy-control"
 _BURST = 1_000
+_MONITORED: dict[int, str] = {
+    zmq.EVENT_HANDSHAKE_SUCCEEDED: "connects",
+    zmq.EVENT_DISCONNECTED: "disconnects",
+    zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL: "handshakes_failed",
+    zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL: "handshakes_failed",
+}
+_ENDPOINTS = ("publish", "subscribe", "request")
 _STATISTICS = (
     "published_messages_in",
     "published_bytes_in",
@@ -34,6 +41,10 @@ _STATISTICS = (
     "subscriptions_bytes_in",
     "published_messages_out",
     "published_bytes_out",
+)
+COUNTERS = (
+    *("requests_admitted", "requests_dropped"),
+    *(f"{endpoint}_{what}" for endpoint in _ENDPOINTS for what in dict.fromkeys(_MONITORED.values())),
 )
 
 
@@ -45,7 +56,8 @@ class Broker:
         self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._stopping = threading.Event()
         self._stamper = Stamper(source_name("broker", int.from_bytes(os.urandom(3))))
-        self._counters = dict.fromkeys(("requests_admitted", "requests_dropped"), 0)
+        self._counters = dict.fromkeys(COUNTERS, 0)
+        self._monitors: dict[zmq.Socket[bytes], str] = {}
         sockets = [
             make(self.context, role) for role in (Role.BROKER_PUBLISH, Role.BROKER_SUBSCRIBE, Role.BROKER_REQUEST)
         ]
@@ -61,6 +73,8 @@ class Broker:
                     f"cannot bind {url}: {zmq.strerror(error.errno or 0)}; is a broker already running?"
                 ) from None
         self.publish_url, self.subscribe_url, self.request_url = bound
+        for socket, endpoint in zip(sockets, _ENDPOINTS, strict=True):
+            self._monitors[socket.get_monitor_socket(sum({*_MONITORED}))] = endpoint
         for admitted in topics.ADMITTED_REQUEST_KINDS:
             exact = not admitted.endswith(".")
             self._request.subscribe(topics.prefix(admitted) if exact else admitted.encode())
@@ -96,6 +110,8 @@ class Broker:
         poller = zmq.Poller()
         poller.register(self._request, zmq.POLLIN)
         poller.register(admit, zmq.POLLIN)
+        for monitor in self._monitors:
+            poller.register(monitor, zmq.POLLIN)
         next_counters_ns = now_ns() + NS_PER_S
         while not self._stopping.is_set():
             ready = dict(poller.poll(100))
@@ -103,6 +119,9 @@ class Broker:
                 _drain(admit)
             if self._request in ready:
                 self._admit(admit)
+            for monitor in self._monitors:
+                if monitor in ready:
+                    self._watch(monitor)
             if now_ns() >= next_counters_ns:
                 next_counters_ns = now_ns() + NS_PER_S
                 self._send_counters(admit, control)
@@ -124,10 +143,26 @@ class Broker:
         except zmq.Again:
             self._counters["requests_dropped"] += 1
 
+    def _watch(self, monitor: zmq.Socket[bytes]) -> None:
+        """Count who comes and goes; unread events would stop the I/O thread in the end."""
+        endpoint = self._monitors[monitor]
+        for _ in range(_BURST):
+            try:
+                event = int.from_bytes(monitor.recv_multipart(zmq.NOBLOCK)[0][:2], "little")
+            except zmq.Again:
+                return
+            if event in _MONITORED:
+                self._counters[f"{endpoint}_{_MONITORED[event]}"] += 1
+
     def _send_counters(self, admit: zmq.Socket[bytes], control: zmq.Socket[bytes]) -> None:
         control.send(b"STATISTICS")
+        counted = self._counters
         values = [struct.unpack("=Q", part)[0] for part in control.recv_multipart()]
-        counters = {**self._counters, **dict(zip(_STATISTICS, values, strict=True))}
+        gauges = {
+            f"{endpoint}_peers": max(0, counted[f"{endpoint}_connects"] - counted[f"{endpoint}_disconnects"])
+            for endpoint in _ENDPOINTS
+        }
+        counters = {**counted, **gauges, **dict(zip(_STATISTICS, values, strict=True))}
         self._forward(admit, self._stamper.frame(Counters(program="broker", counters=counters), utc_ns()))
 
 

@@ -266,6 +266,7 @@ class Link:
             "lost": consumer.tracker.lost,
             "repeated": consumer.tracker.repeated,
             "send_dropped": self._dropped,
+            "send_depth": len(self._outbox),
             "conflated": sum(feed.conflated for feed in self._quote_feeds),
             "feed_depth": sum(map(len, self._quote_feeds)) + sum(map(len, self._trade_feeds)),
         }

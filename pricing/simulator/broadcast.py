@@ -58,6 +58,7 @@ class Broadcast:
         self._takers: list[Receiver] = []
         self._silent: frozenset[str] = frozenset()
         self._muted = False
+        self.withheld = 0
         self.spoiler: Spoiler | None = None
         self._schedule = Schedule(rate, random.Random(f"schedule/{seed}"))
 
@@ -128,17 +129,19 @@ class Broadcast:
             quotes, trades = routes[symbol]
             quote = market.next_quote(utc_ns())
             if spoiler is not None:
-                _deliver(spoiler.spoil(quote), quotes)
+                self.withheld += _deliver(spoiler.spoil(quote), quotes)
             elif len(quotes) == 1:
                 receiver = quotes[0]
                 if receiver.has_room:
                     receiver.take(quote, receiver.encoding.quote(quote))
+                else:
+                    self.withheld += 1
             elif quotes:
-                _deliver(quote, quotes)
+                self.withheld += _deliver(quote, quotes)
             if trades:
                 trade = market.next_trade(utc_ns())
                 if trade is not None:
-                    _deliver(trade if spoiler is None else spoiler.spoil(trade), trades)
+                    self.withheld += _deliver(trade if spoiler is None else spoiler.spoil(trade), trades)
 
     def inject(self, record: Record) -> int:
         """Send a record verbatim to everybody subscribed to it, also while muted; how many got it."""
@@ -162,8 +165,10 @@ def _that_tick(feed: str, symbols: Iterable[str]) -> list[str]:
     return [symbol for symbol in symbols if ticks(symbol)]
 
 
-def _deliver(record: Sent, receivers: Sequence[Receiver]) -> None:
+def _deliver(record: Sent, receivers: Sequence[Receiver]) -> int:
+    """Hand it to those who have room; how many had none."""
     encoded: dict[int, bytes] = {}
+    withheld = 0
     for receiver in receivers:
         if receiver.has_room:
             encoding = receiver.encoding
@@ -172,3 +177,6 @@ def _deliver(record: Sent, receivers: Sequence[Receiver]) -> None:
                 data = encoding.quote(record) if isinstance(record, Quote) else encode(encoding, record)
                 encoded[encoding.opcode] = data
             receiver.take(record, data)
+        else:
+            withheld += 1
+    return withheld

@@ -158,6 +158,7 @@ class Connection:
         try:
             request = decode(message.data)
         except Undecodable:
+            self._host.count("requests_undecodable")
             self._apply([error(400)])
         else:
             self._apply(session.receive(request, self._host.now_ns))
@@ -247,6 +248,8 @@ class Connection:
             self.line.reset("no end of a frame")
 
     def _send(self, message: dict[str, object]) -> None:
+        if message.get("T") == "error":
+            self._host.count("errors_told")
         self._take_wire()
         if self._wire.open and not self._filler:
             self._wire.send(self.encoding.opcode, self.encoding.message(message))

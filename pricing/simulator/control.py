@@ -36,6 +36,11 @@ class SimulatorControl:
         """Connections, totals, faults in force, rate."""
         return self._request("GET", "/state")
 
+    def counters(self) -> dict[str, int]:
+        """Everything counted since the start, and what is open and queued now."""
+        counters: dict[str, int] = self._request("GET", "/counters")
+        return counters
+
     def faults(self, **changes: object) -> dict[str, Any]:
         """Merge faults into the plan (None or False lifts one); the plan in force."""
         plan: dict[str, Any] = self._request("POST", "/faults", changes)["faults"]

@@ -95,6 +95,7 @@ class ControlApi:
         self._exchange = exchange
         self._routes: Mapping[tuple[str, str], Callable[[bytes], object]] = {
             ("GET", "/state"): self._state,
+            ("GET", "/counters"): self._counters,
             ("GET", "/faults"): self._meanings,
             ("POST", "/faults"): self._change_faults,
             ("DELETE", "/faults"): self._lift_faults,
@@ -117,6 +118,9 @@ class ControlApi:
 
     def _state(self, _: bytes) -> object:
         return self._exchange.state()
+
+    def _counters(self, _: bytes) -> object:
+        return self._exchange.counters()
 
     def _meanings(self, _: bytes) -> object:
         return self._exchange.fault_meanings()

@@ -14,7 +14,7 @@ from pricing.simulator.event_log import EventLog
 from pricing.simulator.fault_table import FAULTS
 from pricing.simulator.faults import Change, Faults
 from pricing.simulator.pace import Pace, pace
-from pricing.simulator.records import Record, Written
+from pricing.simulator.records import Quote, Record, Status, Trade, Written
 from pricing.simulator.session import Rules, Session, Slots
 from pricing.simulator.settings import SimulatorSettings
 from pricing.simulator.spoiler import Spoiler
@@ -27,7 +27,10 @@ MOST_BUFFERED_BYTES = 4 * 1_048_576
 FAST_BUFFERED_BYTES = 262_144
 MOST_PARKED = 64
 ENDLESS = {"huge_frame", "huge_message"}
+COUNTERS = ("upgrades_refused", "requests_undecodable", "errors_told", "closed", "frames", "quotes", "trades",
+            "statuses", "spoiled")  # fmt: skip
 FREEZING = ("silent", "half_open", "half_open_new", "half_frame")
+_COUNTED: dict[type, str] = {Quote: "quotes", Trade: "trades", Status: "statuses"}
 
 
 class Exchange:
@@ -62,6 +65,7 @@ class Exchange:
         self._parked: deque[Endpoint] = deque()
         self._spoiler = Spoiler(settings.seed)
         self._rate = settings.rate
+        self._counters = dict.fromkeys(COUNTERS, 0)
         self._accepted = self._upgraded = self._authenticated = self._redirects_followed = 0
         self._most_tcp = self._most_upgraded = 0
         self.set_rate(settings.rate)
@@ -120,9 +124,11 @@ class Exchange:
         """A session for this request, or the HTTP status that it gets instead."""
         status = self.faults.value("http_status")
         if isinstance(status, int):
+            self.count("upgrades_refused")
             return status
         feed = FEEDS.get(upgrade.path)
         if feed is None:
+            self.count("upgrades_refused")
             self._redirects_followed += upgrade.path == REDIRECT_PATH
             return 404
         self._sweep(but=connection)
@@ -167,18 +173,26 @@ class Exchange:
 
     def written(self, connection: Connection, records: Sequence[Written]) -> None:
         """The socket took a whole frame with these records."""
+        self.count("frames")
+        for record in records:
+            self.count(_COUNTED.get(record.__class__, "spoiled"))
         if self._audit is not None:
             self._audit.written(connection.number, records)
 
     def gone(self, connection: Connection, why: str) -> None:
         """The connection is over."""
         self.connections.remove(connection)
+        self.count("closed")
         self.on_gone(connection)
         if connection.number:
             self._rebuild(self.connections)
             if self._audit is not None:
                 self._audit.event(connection.number, "close", clock.utc_ns(), why=why)
         self.log(f"connection {connection.number or 'without upgrade'} closed: {why}")
+
+    def count(self, name: str) -> None:
+        """One more of these."""
+        self._counters[name] += 1
 
     def park(self, sock: Endpoint) -> None:
         """Keep a socket open whose line is dead."""
@@ -283,6 +297,19 @@ class Exchange:
                 connection.half_frame_next = False
             if connection.line.frozen_by == name:
                 connection.thaw()
+
+    def counters(self) -> dict[str, int]:
+        """Everything counted since the start, and what is open and queued now."""
+        return {
+            "accepted": self._accepted,
+            "upgraded": self._upgraded,
+            "authenticated": self._authenticated,
+            **self._counters,
+            "withheld": self.broadcast.withheld,
+            "connections": len(self.connections),
+            "parked": len(self._parked),
+            "buffered_bytes": sum(connection.line.buffered() for connection in self.connections),
+        }
 
     def state(self) -> dict[str, object]:
         """Everything a test may want to know, as JSON values."""

@@ -51,5 +51,8 @@ class Host(Protocol):
     def gone(self, connection: Connection, why: str) -> None:
         """The connection is over."""
 
+    def count(self, name: str) -> None:
+        """One more of what `COUNTERS` in `exchange.py` calls by this name."""
+
     def park(self, sock: Endpoint) -> None:
         """Keep a socket open whose line is dead."""

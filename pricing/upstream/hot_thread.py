@@ -32,7 +32,7 @@ class HotThread:
 
     def __init__(self, context: zmq.Context[zmq.Socket[bytes]], publish_url: str) -> None:
         self.lines: deque[tuple[Line, int]] = deque()
-        self.counters = dict.fromkeys(("control_dropped", "acks_held"), 0)
+        self.counters = dict.fromkeys(("control_dropped", "acks_held", "bus_losses", "bus_full"), 0)
         self.path: HotPath
         self._context = context
         self._publish_url = publish_url
@@ -54,6 +54,10 @@ class HotThread:
     def is_alive(self) -> bool:
         return self._thread.is_alive()
 
+    def held_count(self) -> int:
+        """Frames of the control thread that wait for their subscription or for the broker."""
+        return len(self._held)
+
     def join(self, timeout_s: float) -> None:
         self._thread.join(timeout_s)
 
@@ -66,8 +70,8 @@ class HotThread:
         path = self.path
         try:
             while not self._stopping:
-                blocked = path.has_backlog or bool(self._held)
-                poller.register(self.publisher, zmq.POLLIN | (zmq.POLLOUT if path.has_backlog else 0))
+                blocked = path.outlet.has_backlog or bool(self._held)
+                poller.register(self.publisher, zmq.POLLIN | (zmq.POLLOUT if path.outlet.has_backlog else 0))
                 if path.line is not polled:
                     if polled is not None:
                         poller.unregister(polled)
@@ -76,8 +80,8 @@ class HotThread:
                     poller.register(polled, zmq.POLLIN | (zmq.POLLOUT if polled.has_unsent else 0))
                 poller.poll(10 if blocked else _IDLE_POLL_MS)
                 self._between()
-                if path.has_backlog:
-                    path.send_backlog()
+                if path.outlet.has_backlog:
+                    path.outlet.send_backlog()
                 if path.line is not None:
                     if path.line.has_unsent:
                         path.flush_line()
@@ -120,8 +124,10 @@ class HotThread:
     def _read_coverage(self) -> None:
         try:
             while True:
+                covered = len(self._coverage) > 0
                 self._coverage.feed(self.publisher.recv(zmq.NOBLOCK))
                 if not len(self._coverage):
+                    self.counters["bus_losses"] += covered
                     self._grace_until_ns = now_ns() + GRACE_NS
         except zmq.Again:
             return
@@ -140,6 +146,7 @@ class HotThread:
                 self.publisher.send(frame, zmq.NOBLOCK)
             except zmq.Again:
                 self._full = True
+                self.counters["bus_full"] += 1
                 self._hold(at_ns, frame)
 
     def _hold(self, until_ns: int, frame: bytes) -> None:

@@ -7,9 +7,11 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+import bus
 from bus import BusClient, BusSettings, Unusable
 from bus import consumer as consumer_module
 from bus.client import default_name
@@ -17,6 +19,7 @@ from bus.clock import NS_PER_S, now_ns
 from bus.events import MAX_SYMBOLS
 from bus.settings import CLIENT_NAME
 from tests.support.bus import FREE, fake_node, running_broker
+from tests.support.counters import documented
 from tests.support.programs import eventually
 from tests.support.samples import INTENT, QUOTE, STATUS, TRADE, like
 
@@ -122,6 +125,7 @@ def test_conflated_and_bounded_feeds(settings: BusSettings) -> None:
         assert [(quote.symbol, quote.seq) for quote in latest] == [("SPY", 10), ("QQQ", 10)]
         assert [(quote.symbol, quote.seq) for quote in every] == [("QQQ", 8), ("QQQ", 9), ("QQQ", 10)]
         counters = client.counters
+        assert counters.keys() == documented(Path(bus.__file__).parent / "README.md", "Every client (")
         assert (counters["conflated"], counters["feed_dropped"], counters["lost"]) == (18, 17, 0)
 
 

@@ -97,6 +97,7 @@ def test_what_cannot_be_read_is_counted_and_dropped() -> None:
         assert not heard.quotes
     assert consumer.counters["undecodable"] == 5
     assert consumer.counters["unknown_version"] == 1
+    assert (consumer.counters["undecodable_topic"], consumer.counters["undecodable_malformed"]) == (3, 1)
     assert "version 2" in (consumer.version_note() or "")
     assert consumer.version_note() is None, "named once"
     assert consumer.counters["received"] == 0
@@ -161,6 +162,22 @@ def test_repeated_requests_carry_rising_numbers() -> None:
     assert [request.seq for request in requests] == [1, 2, 3]
     assert len({request.request_id for request in requests}) == 1
     assert consumer.counters["requests_sent"] == 3
+
+
+def test_refusals_returns_and_silences_are_counted() -> None:
+    consumer = make("SPY")
+    hear(consumer, HEALTH)
+    request = ask(consumer, T0 + RE_ASK_JITTER_NS)
+    for cause in ("rate_limited", "client_conflict", "too_many", "bad_request", "bad_request"):
+        hear(consumer, like(ACKNOWLEDGED, request_id=request.request_id, results=(), cause=cause))
+    refused = [consumer.counters[f"requests_{cause}"] for cause in ("rate_limited", "client_conflict", "too_many")]
+    assert (refused, consumer.counters["requests_bad_request"]) == ([1, 1, 1], 2)
+    consumer.link_restored(T0)
+    for second in range(4, 8):
+        consumer.due(T0 + second * NS_PER_S, UTC_NS)
+    hear(consumer, like(HEALTH, seq=2), like(QUOTE, source="replay:pricing-3f9c2a"), at_ns=T0 + 8 * NS_PER_S)
+    counted = [consumer.counters[name] for name in ("reconnects", "health_silences", "replayed")]
+    assert counted == [1, 1, 1], "a silence counts once, however long it lasts"
 
 
 def test_complaints_are_rare_and_counted() -> None:

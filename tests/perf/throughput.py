@@ -29,9 +29,9 @@ TARGET = 2.0
 
 
 @contextmanager
-def source(quotes: int, per_frame: int) -> Iterator[str]:
-    """The prepared upstream as a process; its address."""
-    command = [sys.executable, "-m", "tests.perf.source", str(quotes), str(per_frame)]
+def source(quotes: int, per_frame: int, rate: float = 0.0) -> Iterator[str]:
+    """The prepared upstream as a process; its address. `rate`: quotes a second, 0 as fast as they are taken."""
+    command = [sys.executable, "-m", "tests.perf.source", str(quotes), str(per_frame), str(rate)]
     with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         try:

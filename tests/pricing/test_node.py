@@ -12,6 +12,7 @@ import msgspec
 import pytest
 import zmq
 
+import pricing
 from bus import codec
 from bus.clock import NS_PER_S, now_ns
 from bus.events import ConnectionHealth, Counters, SymbolsAcknowledged
@@ -20,6 +21,7 @@ from bus.transport.broker import Broker
 from bus.transport.sockets import Role, make
 from pricing.node import Node
 from pricing.settings import PricingSettings
+from tests.support.counters import documented
 from tests.support.eventlog import EventLog
 from tests.support.pricing import request
 from tests.support.programs import eventually
@@ -87,8 +89,19 @@ def test_a_request_is_counted_acknowledged_and_makes_it_dial(bus: Bus) -> None:
     assert failed.cause == "connect_refused"
     assert failed.next_retry_ns is not None
     counters, _ = bus.log.wait(Counters, lambda c: c.source == node.source and c.counters["requests"] == 1)
-    assert {"quotes", "unwanted", "leases", "symbols", "connections", "acks_held"} <= counters.counters.keys()
+    assert counters.counters.keys() == documented(Path(pricing.__file__).parent / "README.md", "## Counters")
+    assert counters.counters["ack_parts"] == 1
+    assert counters.counters["dials"] >= 1
     assert SECRET not in repr(bus.log.heard)
+
+
+def test_refusals_are_counted_by_cause(bus: Bus) -> None:
+    node = bus.node()
+    bus.log.health("idle")
+    bus.requester.send(codec.encode(request("me", ("SPY",), channels=("bars",))))
+    refused, _ = bus.log.wait(SymbolsAcknowledged)
+    assert refused.cause == "bad_request"
+    bus.log.wait(Counters, lambda c: c.source == node.source and c.counters["requests_bad_request"] == 1)
 
 
 def test_what_cannot_be_read_is_counted_and_another_version_named_once(
@@ -100,8 +113,10 @@ def test_what_cannot_be_read_is_counted_and_another_version_named_once(
         newer = codec.encode(msgspec.structs.replace(request(), version=2))
         for frame in (newer, newer, b"symbols.requested\0junk", b"symbols.requested\0"):
             bus.requester.send(frame)
-        eventually(lambda: node.counters["undecodable"] == 4)
-    assert node.counters["unknown_version"] == 2
+        eventually(lambda: node.tally.counts["undecodable"] == 4)
+    counts = node.counters()
+    assert counts["unknown_version"] == counts["undecodable_malformed"] == 2
+    assert counts["undecodable_topic"] == 0
     assert [record.levelname for record in caplog.records] == ["WARNING"]
     assert "version 2" in caplog.text
     assert bus.log.all(SymbolsAcknowledged) == []

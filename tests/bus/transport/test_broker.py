@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import zmq
 
+import bus
 from bus import BusClient, codec, topics
 from bus.clock import NS_PER_S, now_ns, seconds, utc_ns
 from bus.codec import MAX_FRAME_BYTES
@@ -18,9 +20,12 @@ from bus.transport.broker import Broker
 from bus.transport.coverage import GRACE_NS, Coverage
 from bus.transport.sockets import Role, make
 from tests.support.bus import FREE, running_broker, settings_of
+from tests.support.counters import documented
 from tests.support.eventlog import EventLog
 from tests.support.programs import Program, eventually
 from tests.support.samples import HEALTH, INTENT, QUOTE, REQUESTED, STATUS, like
+
+BUS_README = Path(bus.__file__).parent / "README.md"
 
 
 class Bench:
@@ -217,6 +222,10 @@ def test_counters_are_published_each_second() -> None:
         assert first.program == "broker"
         assert 0.5 < (second_ns - first_ns) / NS_PER_S / (second.seq - first.seq) < 2.5
         assert second.counters["requests_dropped"] == 0
+        assert second.counters.keys() == documented(BUS_README, "The broker (")
+        assert second.counters["subscribe_peers"] == 2
+        gone, _ = log.wait(Counters, lambda counters: counters.counters["subscribe_disconnects"] == 1)
+        assert (gone.counters["subscribe_peers"], gone.counters["request_connects"]) == (1, 1)
         assert second.counters["published_messages_in"] > first.counters["published_messages_in"]
         log.close()
 

@@ -7,12 +7,16 @@ import math
 import socket
 import urllib.parse
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from pricing.simulator import control
 from pricing.simulator.control import ControlError, SimulatorControl
+from tests.support.counters import documented
 
+README = Path(control.__file__).parent / "README.md"
 Open = Callable[..., Any]
 
 
@@ -157,3 +161,23 @@ def test_nobody_there() -> None:
         control = SimulatorControl(f"http://127.0.0.1:{sock.getsockname()[1]}")
         with pytest.raises(OSError):
             control.state()
+
+
+def test_counters_are_those_the_readme_names(simulator: Any, logged_in: Open) -> None:
+    before = simulator.control.counters()
+    assert before.keys() == documented(README, "`/counters` answers")
+    client = logged_in(simulator.url())
+    client.subscribe(quotes=["SPY"])
+    client.quote("SPY")
+    client.socket.send("neither")
+    client.until(lambda message: message.get("code") == 400)
+    after = simulator.control.counters()
+    gained = {name: after[name] - before[name] for name in after}
+    assert (gained["accepted"], gained["upgraded"], gained["requests_undecodable"], gained["errors_told"]) == (
+        1,
+        1,
+        1,
+        1,
+    )
+    assert gained["quotes"] >= 1
+    assert after["connections"] == 1
