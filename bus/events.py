@@ -272,7 +272,7 @@ Reference = tuple[str, int]
 
 
 class ExecutionDecision(Event, frozen=True, kw_only=True, gc=False):
-    """What an execution worker decided, and the messages it was based on."""
+    """What an execution worker decided, and the messages, ages and settings it was based on."""
 
     client: Name
     decision_id: Name
@@ -287,6 +287,9 @@ class ExecutionDecision(Event, frozen=True, kw_only=True, gc=False):
     health: Reference
     status: Reference
     config_hash: str
+    quote_age_ns: Nanos | None = None
+    health_age_ns: Nanos | None = None
+    config: str = ""
 
 
 class TradeIntent(Event, frozen=True, kw_only=True, gc=False):
