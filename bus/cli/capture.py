@@ -1,4 +1,4 @@
-"""`quotebus capture`: captures as files. `info`, `verify`, `recover`, `cat` and `export`."""
+"""`quotebus capture`: captures as files. `info`, `verify`, `recover`, `cat`, `export` and `report`."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from bus.capture.reader import SUFFIX, Capture
 from bus.capture.recovery import recover_file, recover_folder
 from bus.capture.segment import PART
 from bus.capture.verify import Verdict, verify
+from bus.cli import capture_report
 from bus.cli.record import size
 from bus.clock import NS_PER_S
 from bus.errors import EX_CONFIG, EX_IOERR, ConfigError
@@ -171,6 +172,7 @@ VERBS: dict[str, Callable[[Sequence[str]], int]] = {
     "recover": recover,
     "cat": cat,
     "export": export,
+    "report": capture_report.run,
 }
 
 
