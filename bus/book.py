@@ -92,6 +92,7 @@ class Verdict:
     standing: Standing | None
     halt: HaltKnowledge
     age_ns: int | None
+    health_age_ns: int | None = None
 
     @property
     def usable(self) -> bool:
@@ -226,7 +227,8 @@ class Book:
         else:
             age_ns = self.age_ns(quote, now_ns)
             reasons += self._faults(quote, health, age_ns)
-        return Verdict(symbol, tuple(reasons), quote, health, standing, halt, age_ns)
+        health_age_ns = None if health is None else self.age_ns(health, now_ns)
+        return Verdict(symbol, tuple(reasons), quote, health, standing, halt, age_ns, health_age_ns)
 
     def _faults(self, quote: Quote, health: ConnectionHealth | None, age_ns: int) -> Iterable[Unusable]:
         if health is None or quote.source != health.source:

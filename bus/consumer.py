@@ -28,6 +28,8 @@ RE_ASK_JITTER_NS = 200 * NS_PER_MS
 WARN_EVERY_NS = 10 * NS_PER_S
 _HEALTH_GONE_NS = 3 * NS_PER_S
 REPLAYED = "replay:"
+RENEW_EVERY = 4_000
+"""A consumer of a replay renews after so many messages: to the player each request says how far it has come."""
 _REFUSALS: dict[str, str] = {
     cause: f"requests_{cause}"
     for cause in (Cause.BAD_REQUEST, Cause.TOO_MANY, Cause.CLIENT_CONFLICT, Cause.RATE_LIMITED)
@@ -51,12 +53,30 @@ class Heard:
 
 
 class Consumer:
-    """One client's view of the bus."""
+    """One client's view of the bus.
+
+    Live, what a replayed source says is never taken. With `replayed` nothing else is: the only clock is then the
+    stream, `stream_ns`, the newest publication heard; so that neither the speed of a replay nor a pause changes a
+    judgement, and only the first answer enters the book, since the place of later ones in the stream is chance.
+    """
 
     def __init__(
-        self, client: str, source: str, *, jitter: float, max_age_ns: int, ttl_ms: int = DEFAULT_TTL_MS
+        self,
+        client: str,
+        source: str,
+        *,
+        jitter: float,
+        max_age_ns: int,
+        ttl_ms: int = DEFAULT_TTL_MS,
+        replayed: bool = False,
     ) -> None:
         """`jitter` in [0, 1) is this client's place in the re-ask window."""
+        if replayed and not source.startswith(REPLAYED):
+            source = f"{REPLAYED}{source}"  # by which a live node knows that this is no demand
+        self.replayed = replayed
+        self.stream_ns = 0
+        self.joined = False
+        self._unrenewed = 0
         self.interest = Interest(client, ttl_ms, tag=f"{source.rpartition('-')[2]}-")
         self.book = Book(max_age_ns=max_age_ns)
         self.tracker = SequenceTracker()
@@ -102,6 +122,16 @@ class Consumer:
 
     def due(self, now_ns: int, utc_ns: int) -> bytes | None:
         """The request frame to send now, if any."""
+        if not self.replayed:
+            self._doubt(now_ns)
+        request = self.interest.due(now_ns)
+        if request is None:
+            return None
+        self.counters["requests_sent"] += 1
+        return self.stamper.frame(request, utc_ns)
+
+    def _doubt(self, now_ns: int) -> None:
+        """What silence undoes: a node not heard for three seconds, or a lease that must have ended."""
         if self._health_heard_ns is not None and now_ns - self._health_heard_ns > _HEALTH_GONE_NS:
             self._health_heard_ns = None
             self._health_went = True
@@ -109,11 +139,6 @@ class Consumer:
             self.confirmed = False
         if self.interest.lapsed(now_ns):
             self.confirmed = False
-        request = self.interest.due(now_ns)
-        if request is None:
-            return None
-        self.counters["requests_sent"] += 1
-        return self.stamper.frame(request, utc_ns)
 
     def link_lost(self) -> None:
         """The subscriptions are gone with the broker: nothing held may be used until asked and answered again."""
@@ -127,7 +152,9 @@ class Consumer:
 
     def complaint(self, now_ns: int) -> str | None:
         """One line, at most every ten seconds, while symbols are wanted and the line is not up."""
-        if not self.interest.wish.symbols or self.book.streaming(now_ns) or now_ns < self._next_warning_ns:
+        if not self.interest.wish.symbols or now_ns < self._next_warning_ns:
+            return None
+        if self.book.streaming(self.time_ns(now_ns)):
             return None
         if self._next_warning_ns == 0:  # a line that is just coming up deserves no warning
             self._next_warning_ns = now_ns + WARN_EVERY_NS // 2
@@ -135,9 +162,12 @@ class Consumer:
         self._next_warning_ns = now_ns + WARN_EVERY_NS
         self.counters["line_down_warnings"] += 1
         health, count = self.book.health, len(self.interest.wish.symbols)
+        if health is None and self.counters["replayed"]:
+            heard, wanted = ("live", "replayed") if self.replayed else ("replayed", "live")
+            return f"{count} symbols wanted {wanted}, but only {heard} messages are heard, which are not used"
         if health is None:
             return f"{count} symbols wanted, but no pricing node is heard"
-        if self.book.age_ns(health, now_ns) > _HEALTH_GONE_NS:
+        if self.book.age_ns(health, self.time_ns(now_ns)) > _HEALTH_GONE_NS:
             return f"{count} symbols wanted, but the pricing node {health.node} has gone silent"
         return f"{count} symbols wanted, but the line is {health.state} ({health.cause})"
 
@@ -145,6 +175,10 @@ class Consumer:
         """One line, once, after the first message of a version that cannot be read."""
         note, self._version_note = self._version_note, None
         return note
+
+    def time_ns(self, now_ns: int) -> int:
+        """The instant to judge at: the stream's in a replay, else `now_ns`."""
+        return self.stream_ns if self.replayed else now_ns
 
     # what was heard
 
@@ -157,7 +191,7 @@ class Consumer:
         for frame in frames:
             end = frame.find(b"\0") + 1
             topic = frame[:end]
-            symbol = quote_topics.get(topic)
+            symbol = None if self.replayed else quote_topics.get(topic)
             if symbol is None:
                 self._receive_other(frame, topic, received_ns, heard)
                 continue
@@ -174,10 +208,15 @@ class Consumer:
             on_quote(quote)
             quotes.append(quote)
             newest = quote
-        if newest is not None:
+        if self.replayed:
+            self._unrenewed += len(frames)
+            if self._unrenewed >= RENEW_EVERY and self.interest.renew(received_ns):
+                self._unrenewed = 0
+        elif newest is not None:
             # Of messages taken at one instant, the last published was the least delayed.
             book.on_message(newest, received_ns)
-        self.counters["received"] += len(quotes) - heard.held
+        if not self.replayed:  # where every message was counted on its own
+            self.counters["received"] += len(quotes) - heard.held
         return heard
 
     def _receive_other(self, frame: bytes, topic: bytes, received_ns: int, heard: Heard) -> None:
@@ -187,11 +226,15 @@ class Consumer:
             self._count_undecodable(error)
             return
         self.counters["received"] += 1
-        if event.source.startswith(REPLAYED):
+        if event.source.startswith(REPLAYED) is not self.replayed:
             self.counters["replayed"] += 1
             return  # never a reason to trust a price
         book = self.book
-        book.on_message(event, received_ns)
+        if not self.replayed:
+            book.on_message(event, received_ns)
+        elif type(event) is not SymbolsAcknowledged or not self.joined:
+            self.stream_ns = max(self.stream_ns, event.published_ns)
+            book.on_message(event, self.stream_ns)
         if type(event) is SymbolsAcknowledged:
             heard.news = True
             held = self._acknowledge(event, received_ns)
@@ -208,6 +251,9 @@ class Consumer:
             self.interest.on_status(event)
         elif type(event) is Trade:
             heard.trades.append(event)
+        elif type(event) is Quote and self.replayed and topic in self._quote_topics:
+            book.on_quote(event)
+            heard.quotes.append(event)
 
     def _acknowledge(self, ack: SymbolsAcknowledged, now_ns: int) -> list[Quote]:
         """Take an answer; returns the held quotes it brought that are news."""
@@ -215,7 +261,11 @@ class Consumer:
             self.confirmed = True
         if ack.client == self.interest.client and ack.cause in _REFUSALS:
             self.counters[_REFUSALS[ack.cause]] += 1
-        return self.book.on_acknowledged(ack)
+        if self.replayed and self.joined:
+            return []
+        held = self.book.on_acknowledged(ack)
+        self.joined = self.confirmed
+        return held
 
     def _on_health(self, health: ConnectionHealth, received_ns: int) -> None:
         self.book.on_health(health)

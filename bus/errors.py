@@ -14,6 +14,9 @@ from __future__ import annotations
 EX_CONFIG = 78
 """Exit status of every program for bad settings, as in BSD sysexits.h."""
 
+EX_IOERR = 74
+"""Exit status when a disk refuses, from the same list."""
+
 
 class QuotebusError(Exception):
     """Root of all errors raised by this project."""

@@ -59,8 +59,18 @@ class SymbolState(StrEnum):
     RELEASED = "released"
 
 
+class RecorderState(StrEnum):
+    """Whether a capture is being written."""
+
+    STARTING = "starting"
+    RECORDING = "recording"
+    SLOW = "slow"
+    FAILED = "failed"
+    STOPPED = "stopped"
+
+
 class Cause(StrEnum):
-    """Why a state was entered; one list for connections, symbols and requests."""
+    """Why a state was entered; one list for connections, symbols, requests and recorders."""
 
     DEMAND = "demand"
     NO_DEMAND = "no_demand"
@@ -104,6 +114,10 @@ class Cause(StrEnum):
     TOO_MANY = "too_many"
     CLIENT_CONFLICT = "client_conflict"
     RATE_LIMITED = "rate_limited"
+    DISK_FULL = "disk_full"
+    READ_ONLY = "read_only"
+    SLOW_DISK = "slow_disk"
+    DISK_ERROR = "disk_error"
 
 
 class Event(Struct, array_like=True, frozen=True, gc=False):
@@ -258,7 +272,7 @@ Reference = tuple[str, int]
 
 
 class ExecutionDecision(Event, frozen=True, kw_only=True, gc=False):
-    """What an execution worker decided, and the messages it was based on."""
+    """What an execution worker decided, and the messages, ages and settings it was based on."""
 
     client: Name
     decision_id: Name
@@ -273,6 +287,9 @@ class ExecutionDecision(Event, frozen=True, kw_only=True, gc=False):
     health: Reference
     status: Reference
     config_hash: str
+    quote_age_ns: Nanos | None = None
+    health_age_ns: Nanos | None = None
+    config: str = ""
 
 
 class TradeIntent(Event, frozen=True, kw_only=True, gc=False):

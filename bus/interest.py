@@ -95,6 +95,13 @@ class Interest:
         else:
             self._next_ns = min(self._next_ns, now_ns + jitter_ns)
 
+    def renew(self, now_ns: int) -> bool:
+        """Bring the next renewal forward to now; False while a request still waits for its answer."""
+        if not self._answered or self._next_ns is None:
+            return False
+        self._next_ns = now_ns
+        return True
+
     def _ask(self, at_ns: int) -> None:
         self._number += 1
         self._parts = set()

@@ -12,6 +12,11 @@ class _Utc(logging.Formatter):
         return time.gmtime(timestamp)
 
 
+def compact_utc(utc_ns: int) -> str:
+    """An instant as it stands in file names, to the second: `20260105T143000Z`."""
+    return time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(utc_ns // 1_000_000_000))
+
+
 def setup(level: int = logging.INFO) -> None:
     """Configure the root logger of a program's process."""
     handler = logging.StreamHandler()

@@ -10,6 +10,7 @@ import sys
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -59,14 +60,23 @@ class Participant(ABC, Generic[LinkT]):
         name: str | None = None,
         ttl_s: float = DEFAULT_TTL_MS / 1000,
         max_age_s: float = MAX_AGE_NS / 1e9,
+        replayed: bool = False,
     ) -> None:
-        """Connect in the background. `ttl_s`: how long the lease outlives this process. Raises ValueError."""
+        """Connect in the background. `ttl_s`: how long the lease outlives this process. Raises ValueError.
+
+        With `replayed` it follows a replay and nothing live, and the time is the replay's.
+        """
         self.name = name or default_name()
         if not CLIENT_NAME.match(self.name):
             raise ValueError(f"not a client name: {self.name[:70]!r}")
         source = source_name(self.name.partition("-")[0][:40], random.getrandbits(24))
         self._consumer = Consumer(
-            self.name, source, jitter=random.random(), max_age_ns=seconds(max_age_s), ttl_ms=int(ttl_s * 1000)
+            self.name,
+            source,
+            jitter=random.random(),
+            max_age_ns=seconds(max_age_s),
+            ttl_ms=int(ttl_s * 1000),
+            replayed=replayed,
         )
         self._asking = threading.Lock()
         self._priority = 0
@@ -119,7 +129,7 @@ class Participant(ABC, Generic[LinkT]):
             return self._consumer.book.quotes.get(symbol.upper())
 
     def usable(self, symbol: str, at_ns: int | None = None) -> bool:
-        """Whether the held price may be used at `at_ns` (`bus.clock.now_ns`, default now)."""
+        """Whether the held price may be used at `at_ns` (`bus.clock.now_ns`, default now; a replay's own time)."""
         return self.assess(symbol, at_ns).usable
 
     def assess(self, symbol: str, at_ns: int | None = None) -> Verdict:
@@ -130,7 +140,8 @@ class Participant(ABC, Generic[LinkT]):
         drained = self._link.drain(_DRAIN_S)
         symbol = symbol.upper()
         with self._link.lock:
-            verdict = self._consumer.book.assess(symbol, now_ns() if at_ns is None else at_ns)
+            at_ns = self._consumer.time_ns(now_ns()) if at_ns is None else at_ns
+            verdict = self._consumer.book.assess(symbol, at_ns)
             extra: list[Unusable] = []
             if symbol not in self._consumer.interest.results:
                 extra.append(Unusable.NOT_REQUESTED)
@@ -138,17 +149,7 @@ class Participant(ABC, Generic[LinkT]):
                 extra.append(Unusable.UNCONFIRMED)
             if not drained:
                 extra.append(Unusable.READER_BEHIND)
-        if not extra:
-            return verdict
-        return Verdict(
-            verdict.symbol,
-            (*extra, *verdict.reasons),
-            verdict.quote,
-            verdict.health,
-            verdict.standing,
-            verdict.halt,
-            verdict.age_ns,
-        )
+        return replace(verdict, reasons=(*extra, *verdict.reasons)) if extra else verdict
 
     # state
 
@@ -166,7 +167,7 @@ class Participant(ABC, Generic[LinkT]):
     def is_connected(self) -> bool:
         """Whether the upstream line is streaming and its health was heard within three seconds."""
         with self._link.lock:
-            return self._consumer.book.streaming(now_ns())
+            return self._consumer.book.streaming(self._consumer.time_ns(now_ns()))
 
     @property
     def counters(self) -> dict[str, int]:

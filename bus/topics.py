@@ -26,6 +26,11 @@ def is_symbol(text: str) -> bool:
     return _SYMBOL.match(text) is not None
 
 
+def is_topic(text: str) -> bool:
+    """Whether `text` has the form of a topic, of whatever kind."""
+    return _TOPIC.match(text) is not None
+
+
 def symbol(text: str) -> str:
     """The symbol in its one spelling, upper case. Raises BadSymbol."""
     upper = text.strip().upper()

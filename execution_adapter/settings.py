@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from typing import Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from bus import topics
+from bus.clock import seconds
 from bus.participant import default_name
 from bus.settings import CLIENT_NAME, BusSettings
+from execution_adapter.decision import Judgement
 
 
 class ExecutionSettings(BusSettings):
     """`EXECUTION_*` and the bus's endpoints."""
 
+    execution_clock: Literal["wall", "stream"] = Field(
+        "wall", description="stream: follow a replay, decide in its time, order nowhere (--clock for short)"
+    )
     execution_client: str = Field(
         "", validate_default=True, description="client name on the bus; empty: <program>-<host>-<pid>"
     )
@@ -33,10 +36,17 @@ class ExecutionSettings(BusSettings):
 
     @field_validator("execution_client")
     @classmethod
-    def _client(cls, name: str) -> str:
+    def _client(cls, name: str, others: ValidationInfo) -> str:
         if name and not CLIENT_NAME.match(name):
             raise ValueError("1 to 64 letters, digits, _ . : or -")
+        if not name and others.data.get("execution_clock") == "stream":
+            return "execution-worker"  # part of what must come out the same each time
         return name or default_name()
+
+    @property
+    def gateway(self) -> str:
+        """Where orders go: nowhere when the prices are a replay's, whatever else is set."""
+        return "none" if self.execution_clock == "stream" else self.execution_gateway
 
     @field_validator("execution_symbols")
     @classmethod
@@ -51,7 +61,11 @@ class ExecutionSettings(BusSettings):
         return self.execution_symbols.split(",")
 
     @property
+    def judgement(self) -> Judgement:
+        """The settings a decision depends on."""
+        return Judgement(self.execution_fallback, seconds(self.execution_max_age_s))
+
+    @property
     def config_hash(self) -> str:
-        """Names the settings a decision depends on, so that it can be recomputed with the same."""
-        relevant = {"fallback": self.execution_fallback, "max_age_s": self.execution_max_age_s}
-        return hashlib.sha256(json.dumps(relevant, sort_keys=True).encode()).hexdigest()[:12]
+        """Names them."""
+        return self.judgement.hash

@@ -6,9 +6,9 @@ import threading
 from collections.abc import Callable
 
 from bus import BusClient, ConnectionHealth, Verdict
-from bus.clock import NS_PER_MS, now_ns, seconds, utc_ns
-from bus.events import Event, ExecutionDecision, Reference
-from execution_adapter.decide import Choice, decide
+from bus.clock import NS_PER_MS, now_ns, seconds, to_utc_ns
+from bus.events import ExecutionDecision
+from execution_adapter.decision import Order, decision
 from execution_adapter.settings import ExecutionSettings
 
 
@@ -20,7 +20,7 @@ class Worker:
         self._say = say
         self._stopping = threading.Event()
         self._decided = 0
-        self._shown: tuple[str, str, str] | None = None
+        self._health_line = HealthLine(say)
 
     def stop(self) -> None:
         """End `run`; may be called from a signal handler."""
@@ -35,7 +35,7 @@ class Worker:
             self._be_patient(bus)
             while not self._stopping.is_set():
                 due_ns = now_ns() + seconds(settings.execution_interval_s)
-                self._show_health(bus.health())
+                self._health_line.show(bus.health())
                 for number, symbol in enumerate(settings.symbols):
                     if self._stopping.is_set():
                         break
@@ -46,7 +46,7 @@ class Worker:
         """First prices take a moment on a cold line; deciding before they come would only be the fallback."""
         deadline_ns = now_ns() + seconds(self._settings.execution_patience_s)
         while not self._stopping.is_set() and now_ns() < deadline_ns:
-            self._show_health(bus.health())
+            self._health_line.show(bus.health())
             if all(result.settled for result in bus.results().values()):
                 return
             self._stopping.wait(0.01)
@@ -59,28 +59,23 @@ class Worker:
 
     def _decide(self, bus: BusClient, symbol: str, side: str) -> None:
         settings = self._settings
-        verdict = bus.assess(symbol)
-        choice = decide(verdict, side, settings.execution_fallback)
+        at_ns = now_ns()
+        verdict = bus.assess(symbol, at_ns)
         self._decided += 1
-        decision = ExecutionDecision(
-            client=bus.name,
-            decision_id=f"{bus.name[-40:]}-{self._decided}",
-            now_ns=utc_ns(),
-            symbol=symbol,
-            side=side,
-            qty=float(settings.execution_qty),
-            action=choice.action,
-            limit_price=choice.limit_price,
-            reasons=choice.reasons,
-            quote=_reference(verdict.quote),
-            health=_reference(verdict.health),
-            status=verdict.standing.reference if verdict.standing else ("", 0),
-            config_hash=settings.config_hash,
-        )
-        bus.publish(decision)
-        self._say(line(decision, verdict, choice))
+        order = Order(bus.name, f"{bus.name[-40:]}-{self._decided}", symbol, side, float(settings.execution_qty))
+        decided = decision(order, verdict, settings.judgement, to_utc_ns(at_ns))
+        bus.publish(decided)
+        self._say(line(decided, verdict))
 
-    def _show_health(self, health: ConnectionHealth | None) -> None:
+
+class HealthLine:
+    """Says where the upstream line stands, whenever that changes."""
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self._say = say
+        self._shown: tuple[str, str, str] | None = None
+
+    def show(self, health: ConnectionHealth | None) -> None:
         if health is None or (now := (health.state, health.cause, health.detail)) == self._shown:
             return
         self._shown = now
@@ -88,16 +83,16 @@ class Worker:
         self._say(f"line {health.state} ({health.cause}){detail}, connection {health.connection}")
 
 
-def line(decision: ExecutionDecision, verdict: Verdict, choice: Choice) -> str:
+def line(decision: ExecutionDecision, verdict: Verdict) -> str:
     """One decision for people: what, at which price, from which quote; or why not."""
     what = f"{decision.symbol:<6} {decision.side:<4} {decision.qty:g}"
     quote = verdict.quote
-    if choice.limit_price is not None and quote is not None and verdict.age_ns is not None:
+    if decision.limit_price is not None and quote is not None and verdict.age_ns is not None:
         return (
-            f"{what} limit {price(choice.limit_price)}  bid {price(quote.bid_price)} ask {price(quote.ask_price)}  "
+            f"{what} limit {price(decision.limit_price)}  bid {price(quote.bid_price)} ask {price(quote.ask_price)}  "
             f"quote {quote.source}#{quote.seq}, {verdict.age_ns / NS_PER_MS:.1f} ms old"
         )
-    return f"{what} {choice.action}: {', '.join(choice.reasons)}"
+    return f"{what} {decision.action}: {', '.join(decision.reasons)}"
 
 
 def price(value: float | None) -> str:
@@ -105,7 +100,3 @@ def price(value: float | None) -> str:
     if value is None:
         return "none"
     return f"{value:.2f}" if value >= 1 else f"{value:.4f}"
-
-
-def _reference(event: Event | None) -> Reference:
-    return (event.source, event.seq) if event else ("", 0)

@@ -102,7 +102,7 @@ class Core:
 
     def on_request(self, request: SymbolsRequested, now_ns: int) -> None:
         """A client's wish: applied and answered at once, whatever the upstream does."""
-        if self.session.state in _INACTIVE:
+        if self.session.state in _INACTIVE or request.source.startswith(REPLAYED):
             return
         answer = self.demand.apply(request, self._lease_clock.tick(now_ns))
         if answer.changed:

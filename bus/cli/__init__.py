@@ -11,6 +11,9 @@ from bus.errors import EX_CONFIG
 VERBS = {
     "up": "broker, pricing node, execution worker and, without keys, the simulated exchange, together",
     "broker": "the bus's broker",
+    "record": "everything that crosses the bus, to MCAP files",
+    "capture": "captures as files: info, verify, recover, cat, export, report",
+    "replay": "plays a capture on the bus, so that consumers work as they do live",
 }
 
 

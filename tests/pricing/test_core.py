@@ -265,3 +265,10 @@ def test_nothing_but_requests_is_ever_acknowledged() -> None:
     rig.run(100)
     acks: list[Event] = [*rig.all(SymbolsAcknowledged)]
     assert len(acks) == 1
+
+
+def test_what_a_consumer_of_a_replay_asks_is_no_demand() -> None:
+    rig = CoreRig()
+    assert rig.ask("a", "SPY", source="replay:a") == []
+    assert rig.health().state == "idle"
+    assert not rig.core.demand.leases

@@ -149,7 +149,10 @@ DECISION = ExecutionDecision(
     quote=(SOURCE, 7),
     health=(SOURCE, 7),
     status=(f"ack:{SOURCE}", 7),
-    config_hash="74e3f1a8b0c2",
+    config_hash="52f674bc92e8",
+    quote_age_ns=900_000,
+    health_age_ns=900_000,
+    config='{"fallback":"market","max_age_ns":60000000000}',
 )
 INTENT = TradeIntent(
     source="strategy-77aa10",

@@ -1,0 +1,91 @@
+"""Which columns an event has as a row of a table, drawn from its type. Pure.
+
+A shape is `int`, `float`, `str`, `bytes` or `bool`, or a pair: `("list", shape)`, `("map", shape)` with text keys, or
+`("struct", [(name, shape), …])`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import msgspec
+from msgspec import inspect
+
+from bus import codec
+from bus.capture.captured import GAP_TOPIC, Captured
+from bus.events import Event
+
+_PLAIN: dict[type[inspect.Type], str] = {
+    inspect.IntType: "int",
+    inspect.FloatType: "float",
+    inspect.StrType: "str",
+    inspect.BytesType: "bytes",
+    inspect.BoolType: "bool",
+}
+_REFERENCE = ("source", "seq")
+"""The parts of a reference to another message."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column and the shape of its values; all may be null."""
+
+    name: str
+    shape: Any
+
+    @property
+    def nested(self) -> bool:
+        return not isinstance(self.shape, str)
+
+
+_OF_THE_RECORDER = (Column("sequence", "int"), Column("captured_ns", "int"), Column("topic", "str"))
+
+
+def name_of(event: type[Event]) -> str:
+    """A table's name: the kind of topic, with dots as underscores."""
+    kinds = {of: kind for kind, (of, _) in codec.KINDS.items()}
+    return kinds.get(event, GAP_TOPIC).replace(".", "_")
+
+
+@cache
+def columns(event: type[Event]) -> tuple[Column, ...]:
+    """What the recorder knows of a message, then its envelope and its fields in the order of the wire."""
+    described = inspect.type_info(event)
+    assert isinstance(described, inspect.StructType)
+    return (*_OF_THE_RECORDER, *(Column(field.name, _shape(field.type)) for field in described.fields))
+
+
+def row(message: Captured, event: Event) -> dict[str, Any]:
+    """A message's values by column."""
+    values = {name: _plain(getattr(event, name)) for name in event.__struct_fields__}
+    for name in ("quote", "health", "status"):
+        if isinstance(values.get(name), list):
+            values[name] = dict(zip(_REFERENCE, values[name], strict=True))
+    head = {"sequence": message.sequence, "captured_ns": message.received_ns, "topic": message.topic}
+    return {**head, **values}
+
+
+def _shape(described: inspect.Type) -> Any:
+    if isinstance(described, inspect.Metadata):
+        return _shape(described.type)
+    if isinstance(described, inspect.UnionType):
+        return _shape(next(each for each in described.types if not isinstance(each, inspect.NoneType)))
+    if isinstance(described, inspect.VarTupleType):
+        return ("list", _shape(described.item_type))
+    if isinstance(described, inspect.TupleType):
+        return ("struct", list(zip(_REFERENCE, map(_shape, described.item_types), strict=True)))
+    if isinstance(described, inspect.DictType):
+        return ("map", _shape(described.value_type))
+    if isinstance(described, inspect.StructType):
+        return ("struct", [(field.name, _shape(field.type)) for field in described.fields])
+    return _PLAIN[type(described)]
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return [_plain(each) for each in value]
+    if isinstance(value, msgspec.Struct):
+        return {name: _plain(getattr(value, name)) for name in value.__struct_fields__}
+    return value

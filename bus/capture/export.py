@@ -1,0 +1,134 @@
+"""A capture as tables, one per kind of event, with typed columns: Parquet or CSV, written by pyarrow."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from bus.capture.captured import Captured
+from bus.capture.columns import Column, columns, name_of, row
+from bus.errors import ConfigError, UndecodableMessage
+from bus.events import Event
+
+FORMATS = ("parquet", "csv")
+_BATCH_ROWS = 10_000
+_PART = ".part"
+
+
+class Export:
+    """Writes tables into a folder, a batch of rows at a time, so that memory does not grow with the capture.
+
+    `rows` counts by table; `unreadable` what was left out, since it does not decode or has no place in a column.
+    """
+
+    def __init__(self, folder: Path, kind: str) -> None:
+        """Raises ConfigError where pyarrow is not installed, and OSError."""
+        self.rows: dict[str, int] = {}
+        self.unreadable = 0
+        self._arrow = _arrow()
+        self._folder, self._kind = folder, kind
+        self._tables: dict[type[Event], _Table] = {}
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def write(self, messages: Iterable[Captured]) -> None:
+        """Write all messages, then give the files their names. Raises OSError; then no table has its name."""
+        with ExitStack() as opened:
+            for message in messages:
+                try:
+                    event = message.event()
+                except UndecodableMessage:
+                    self.unreadable += 1
+                    continue
+                table = self._tables.get(type(event))
+                if table is None:
+                    table = self._tables[type(event)] = _Table(self._arrow, self._folder, self._kind, type(event))
+                    opened.callback(table.close)
+                table.add(message, event)
+            for table in self._tables.values():
+                table.flush()
+        for table in self._tables.values():
+            table.part.replace(table.path)
+            self.rows[table.name] = table.rows
+            self.unreadable += table.refused
+
+
+class _Table:
+    """One kind's file."""
+
+    def __init__(self, arrow: Any, folder: Path, kind: str, event: type[Event]) -> None:
+        self.name = name_of(event)
+        self.path = folder / f"{self.name}.{kind}"
+        self.part = folder / f"{self.name}.{kind}{_PART}"
+        self.rows = self.refused = 0
+        self._arrow = arrow
+        self._columns = columns(event)
+        self._flat = kind == "csv"
+        self._batch: list[dict[str, Any]] = []
+        self._schema = arrow.schema([(column.name, self._type(column)) for column in self._columns])
+        opened: Callable[..., Any] = (
+            importlib.import_module("pyarrow.csv").CSVWriter
+            if self._flat
+            else importlib.import_module("pyarrow.parquet").ParquetWriter
+        )
+        self._writer = opened(str(self.part), self._schema)
+
+    def add(self, message: Captured, event: Event) -> None:
+        values = row(message, event)
+        if self._flat:
+            for column in self._columns:
+                if column.nested and values[column.name] is not None:
+                    values[column.name] = msgspec.json.encode(values[column.name]).decode()
+        self._batch.append(values)
+        if len(self._batch) >= _BATCH_ROWS:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write the rows that wait; one that no column can hold, such as a number of 64 bits, is left out alone."""
+        batch, self._batch = self._batch, []
+        if not batch:
+            return
+        refuses = (self._arrow.ArrowException, OverflowError, ValueError)
+        try:
+            table = self._arrow.Table.from_pylist(batch, schema=self._schema)
+        except refuses:
+            fitting = []
+            for values in batch:
+                try:
+                    self._arrow.Table.from_pylist([values], schema=self._schema)
+                    fitting.append(values)
+                except refuses:
+                    self.refused += 1
+            table = self._arrow.Table.from_pylist(fitting, schema=self._schema)
+        self._writer.write_table(table)
+        self.rows += table.num_rows
+
+    def close(self) -> None:
+        self._writer.close()
+
+    def _type(self, column: Column) -> Any:
+        return self._arrow.string() if self._flat and column.nested else _arrow_type(self._arrow, column.shape)
+
+
+def _arrow_type(arrow: Any, shape: Any) -> Any:
+    """pyarrow's type of a column's shape, as `bus.capture.columns` describes it."""
+    if isinstance(shape, str):
+        plain = {"int": "int64", "float": "float64", "str": "string", "bytes": "binary", "bool": "bool_"}
+        return getattr(arrow, plain[shape])()
+    kind, inner = shape
+    if kind == "list":
+        return arrow.list_(_arrow_type(arrow, inner))
+    if kind == "map":
+        return arrow.map_(arrow.string(), _arrow_type(arrow, inner))
+    return arrow.struct([(name, _arrow_type(arrow, each)) for name, each in inner])
+
+
+def _arrow() -> Any:
+    try:
+        return importlib.import_module("pyarrow")
+    except ImportError:
+        raise ConfigError("export needs pyarrow: pip install 'quotebus[export]'") from None

@@ -1,0 +1,43 @@
+"""Instants of a capture as people write and read them. Pure."""
+
+from __future__ import annotations
+
+import calendar
+import re
+import time
+
+from bus.clock import NS_PER_S
+
+_ISO = re.compile(r"(\d{4})-(\d\d)-(\d\d)[T ](\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,9}))?)?Z?\Z")
+_OFFSET = re.compile(r"\+(\d{1,9})(?:\.(\d{1,9}))?s?\Z")
+_NANOSECONDS = re.compile(r"\d{15,19}\Z")
+
+
+def instant_ns(text: str, first_ns: int) -> int:
+    """UTC nanoseconds of `2026-01-05T14:30:00.5Z`, of nanoseconds, or of `+90` seconds after `first_ns`.
+
+    Raises ValueError in one line.
+    """
+    if _NANOSECONDS.match(text):
+        return int(text)
+    if offset := _OFFSET.match(text):
+        return first_ns + int(offset[1]) * NS_PER_S + _fraction_ns(offset[2])
+    if iso := _ISO.match(text):
+        year, month, day, hour, minute, second = (int(part or 0) for part in iso.groups()[:6])
+        if 1 <= month <= 12 and 1 <= day <= calendar.monthrange(year, month)[1] and hour < 24 and minute < 60:
+            seconds = calendar.timegm((year, month, day, hour, minute, min(second, 59), 0, 0, 0))
+            return seconds * NS_PER_S + _fraction_ns(iso[7])
+    raise ValueError(f"not a time: {text[:40]!r} (2026-01-05T14:30:00Z, nanoseconds, or +seconds from the start)")
+
+
+def shown(instant: int) -> str:
+    """`2026-01-05 14:30:00.123` UTC; whatever the number is, it is shown somehow."""
+    try:
+        second = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(instant // NS_PER_S))
+    except (OverflowError, ValueError, OSError):
+        return str(instant)
+    return f"{second}.{instant // 1_000_000 % 1000:03d}"
+
+
+def _fraction_ns(digits: str | None) -> int:
+    return int((digits or "").ljust(9, "0"))

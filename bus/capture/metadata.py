@@ -1,0 +1,88 @@
+"""The head of a capture: who recorded it, with which programs, and how its clocks stood. Pure."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+
+FORMAT = 1
+HEAD_NAME = "quotebus.capture"
+END_NAME = "quotebus.end"
+_NUMBERS = ("format", "wire", "segment", "first_sequence", "boot_ns", "utc_ns")
+_VERSION = "version."
+
+
+@dataclass(frozen=True, slots=True)
+class CaptureMetadata:
+    """One segment's head. The same `run` with `segment` 0, 1, 2 … is one recording.
+
+    `boot_ns` and `utc_ns` are one instant on the recorder's two clocks. `topics` are the prefixes it subscribed to;
+    empty means everything. `versions` maps programs to versions.
+    """
+
+    run: str
+    recorder: str
+    source: str
+    segment: int
+    first_sequence: int
+    boot_ns: int
+    utc_ns: int
+    host: str = ""
+    topics: tuple[str, ...] = ()
+    versions: Mapping[str, str] = field(default_factory=dict)
+    wire: int = 1
+    format: int = FORMAT
+
+
+def to_map(metadata: CaptureMetadata) -> dict[str, str]:
+    """As an MCAP metadata record holds it: text to text, with a checksum, since MCAP gives such a record none."""
+    plain = asdict(metadata)
+    versions: dict[str, str] = plain.pop("versions")
+    plain["topics"] = " ".join(metadata.topics)
+    texts = {key: str(value) for key, value in plain.items()}
+    texts |= {_VERSION + program: version for program, version in versions.items()}
+    return {**texts, "crc32": checksum(texts)}
+
+
+def from_map(texts: Mapping[str, str]) -> CaptureMetadata:
+    """The head of a segment. Raises ValueError in one line."""
+    fields = dict(texts)
+    if fields.pop("crc32", "") != checksum(fields):
+        raise ValueError("checksum of the capture's head does not fit")
+    try:
+        numbers = {name: int(fields.pop(name)) for name in _NUMBERS}
+        words = {name: fields.pop(name) for name in ("run", "recorder", "source", "host")}
+        topics = tuple(fields.pop("topics").split())
+    except KeyError as error:
+        raise ValueError(f"the capture's head has no {error.args[0]}") from None
+    if numbers["format"] != FORMAT:
+        raise ValueError(f"capture format {numbers['format']}, and this program reads {FORMAT}")
+    versions = {key.removeprefix(_VERSION): value for key, value in fields.items() if key.startswith(_VERSION)}
+    return CaptureMetadata(
+        run=words["run"],
+        recorder=words["recorder"],
+        source=words["source"],
+        host=words["host"],
+        topics=topics,
+        versions=versions,
+        **numbers,
+    )
+
+
+def end_map(messages: int, lost: int | None, cause: str) -> dict[str, str]:
+    """What stands at the end of a finished segment: its messages, the run's losses so far, and why it ends."""
+    texts = {"messages": str(messages), "cause": cause}
+    return texts if lost is None else {**texts, "lost": str(lost)}
+
+
+def lost_until(texts: Mapping[str, str]) -> int | None:
+    """The run's losses by a segment's end; None where they are not said."""
+    lost = texts.get("lost", "")
+    return int(lost) if lost.isdecimal() and len(lost) < 20 else None
+
+
+def checksum(texts: Mapping[str, str]) -> str:
+    """CRC-32 of the pairs in the order of their keys, each text ended by a zero byte; eight hex digits."""
+    data = b"".join(part.encode() + b"\0" for key in sorted(texts) for part in (key, texts[key]))
+    return f"{zlib.crc32(data):08x}"

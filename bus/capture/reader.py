@@ -1,0 +1,124 @@
+"""Captures for reading: one file, several, or a folder of segments, as one stream of messages."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from bus.capture.captured import GAP_TOPIC, Captured, CaptureDamaged, Damage, Gap, NotACapture, decode_gap
+from bus.capture.metadata import CaptureMetadata
+from bus.capture.segment import PART, Segment
+
+SUFFIX = ".mcap"
+
+
+class Capture:
+    """A recording, read front to back any number of times, in bounded memory.
+
+    Order is file order, which is the order of reception; segments are put in order by what they say of themselves.
+    Reading stops where a file cannot be trusted any further, and `damage` then says where and what is missing: what was
+    yielded before is exactly what was recorded. A capture that is still being written, or whose recorder was killed,
+    reads as one that is cut off. With `strict`, damage is raised instead. The recorder's own notes are not among the
+    messages; see `gaps`.
+    """
+
+    def __init__(self, path: Path | str | Sequence[Path | str], *, strict: bool = False) -> None:
+        """Read the heads. Raises NotACapture if there is none to read, and OSError."""
+        self.strict = strict
+        self.damage: Damage | None = None
+        unreadable: list[NotACapture] = []
+        segments: list[Segment] = []
+        for file in files(path):
+            try:
+                segments.append(Segment(file))
+            except NotACapture as error:
+                unreadable.append(error)
+        if not segments:
+            raise unreadable[0] if unreadable else NotACapture(f"{path}: no capture there")
+        self.segments = tuple(sorted(segments, key=_place))
+        self._unreadable = unreadable
+        self.metadata: CaptureMetadata = self.segments[0].metadata
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Files are open only while they are read: nothing is left to close."""
+
+    def __iter__(self) -> Iterator[Captured]:
+        return self.read()
+
+    def read(
+        self, from_ns: int | None = None, to_ns: int | None = None, topics: Iterable[str] = ()
+    ) -> Iterator[Captured]:
+        """Messages received in [`from_ns`, `to_ns`) whose topic starts with one of `topics`; none means all."""
+        prefixes = tuple(topics)
+        if from_ns is None and to_ns is None and not prefixes:
+            yield from (message for message in self.everything() if message.topic != GAP_TOPIC)
+            return
+        for message in self.everything():
+            if message.topic == GAP_TOPIC or (from_ns is not None and message.received_ns < from_ns):
+                continue
+            if to_ns is not None and message.received_ns >= to_ns:
+                continue
+            if not prefixes or message.topic.startswith(prefixes):
+                yield message
+
+    def gaps(self) -> Iterator[Gap]:
+        """The losses that the recorder noted. Reads the whole capture. Raises UndecodableMessage."""
+        return (decode_gap(message.payload) for message in self.everything() if message.topic == GAP_TOPIC)
+
+    def everything(self) -> Iterator[Captured]:
+        """All messages, the recorder's own (GAP_TOPIC) among them. Raises CaptureDamaged if strict, and OSError."""
+        self.damage = None
+        last: Segment | None = None
+        for segment in self.segments:
+            if last is not None and not self._follows(last, segment):
+                return
+            yield from segment.read()
+            if segment.damage is not None:
+                self._on_damage(segment.damage)
+                return
+            last = segment
+        if self._unreadable and last is not None:
+            self._on_damage(
+                Damage(last.path.name, last.good_bytes, f"beside it, {self._unreadable[0]}", last.last_sequence, 0)
+            )
+
+    def _follows(self, last: Segment, segment: Segment) -> bool:
+        """Whether a segment starts where the one before it ended; another run starts anew."""
+        head = segment.metadata
+        if head.run != last.metadata.run or head.first_sequence == last.last_sequence + 1:
+            return True
+        what = f"messages {last.last_sequence + 1} to {head.first_sequence - 1} are missing before it"
+        self._on_damage(Damage(segment.path.name, 0, what, last.last_sequence, segment.path.stat().st_size))
+        return False
+
+    def _on_damage(self, damage: Damage) -> None:
+        self.damage = damage
+        if self.strict:
+            raise CaptureDamaged(damage)
+
+
+def _place(segment: Segment) -> tuple[int, str, int]:
+    head = segment.metadata
+    return head.utc_ns, head.run, head.segment
+
+
+def files(path: Path | str | Sequence[Path | str]) -> list[Path]:
+    """The capture files meant by a file, a folder or a list of these. Raises FileNotFoundError."""
+    found: list[Path] = []
+    for one in [Path(path)] if isinstance(path, (str, Path)) else map(Path, path):
+        if one.is_dir():
+            inside = [file for file in one.iterdir() if file.name.endswith((SUFFIX, SUFFIX + PART)) and file.is_file()]
+            found += sorted(inside)
+        elif one.is_file():
+            found.append(one)
+        else:
+            raise FileNotFoundError(errno.ENOENT, "no such capture", str(one))
+    return found

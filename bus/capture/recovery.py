@@ -1,0 +1,154 @@
+"""What a killed recorder left, made a complete capture: the good prefix, byte for byte, and a proper end."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from mcap.records import Channel, Metadata, Schema
+
+from bus.capture.captured import Damage, NotACapture
+from bus.capture.metadata import END_NAME, end_map
+from bus.capture.reader import SUFFIX
+from bus.capture.records import encode
+from bus.capture.segment import PART, Segment
+from bus.capture.summary import Summary
+from bus.capture.writer import name_file
+
+_BLOCK_BYTES = 1 << 20
+_DAMAGED = ".damaged"
+_RECOVERING = ".recovering"
+
+
+@dataclass(frozen=True, slots=True)
+class Recovered:
+    """What came of one file. `path` is None where nothing was made, `why` then says why not."""
+
+    file: str
+    path: Path | None
+    messages: int = 0
+    damage: Damage | None = None
+    kept: Path | None = None
+    why: str = ""
+
+    def __str__(self) -> str:
+        if self.path is None:
+            return f"{self.file} not recovered: {self.why}"
+        kept = f"; the damaged file is kept as {self.kept.name}" if self.kept else ""
+        if self.damage is None:
+            return f"{self.file} was whole, {self.messages:,} messages, now {self.path.name}"
+        lost = str(self.damage).partition(": ")[2]
+        return f"recovered {self.messages:,} messages of {self.file} as {self.path.name}; {lost}{kept}"
+
+
+def recover_file(source: Path, target: Path) -> Recovered:
+    """Write the good prefix of `source` to `target`, which must not exist. `source` stays. Raises OSError."""
+    if target.exists():
+        return Recovered(source.name, None, why=f"{target.name} exists already")
+    try:
+        segment = Segment(source)
+    except NotACapture as error:
+        return Recovered(source.name, None, why=str(error).partition(": ")[2])
+    temporary = target.with_name(f".{target.name}{_RECOVERING}")
+    try:
+        _rewrite(segment, temporary)
+        name_file(temporary, target)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return Recovered(source.name, target, segment.messages, segment.damage)
+
+
+def recover_folder(folder: Path) -> Iterator[Recovered]:
+    """Recover every `.part` in a folder that nobody writes any more, each to its proper name.
+
+    A file that was only cut off is removed then; one that is damaged inside is kept, as `.damaged`. An empty one held
+    nothing and is removed. What cannot be recovered stays as it is, and is reported.
+    """
+    for part in sorted(folder.glob(f"*{SUFFIX}{PART}")):
+        try:
+            with _unused(part) as unused:
+                if unused:
+                    yield _recover_part(part)
+        except FileNotFoundError:
+            continue  # completed by its recorder in this moment
+        except OSError as error:
+            yield Recovered(part.name, None, why=error.strerror or str(error))
+
+
+def _recover_part(part: Path) -> Recovered:
+    if part.stat().st_size == 0:
+        part.unlink()
+        return Recovered(part.name, None, why="it was empty, and is removed")
+    recovered = recover_file(part, part.with_name(part.name.removesuffix(PART)))
+    if recovered.path is None:
+        return recovered
+    if recovered.damage is None or recovered.damage.cut_off:
+        part.unlink()
+        return recovered
+    kept = part.with_name(part.name + _DAMAGED)
+    part.rename(kept)
+    return Recovered(part.name, recovered.path, recovered.messages, recovered.damage, kept)
+
+
+@contextmanager
+def _unused(part: Path) -> Iterator[bool]:
+    """Whether no recorder writes this file; a live one holds its lock."""
+    with part.open("rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+            return
+        yield True
+
+
+def _rewrite(segment: Segment, target: Path) -> None:
+    summary = Summary()
+    for chunk in segment.chunks():
+        head = chunk.head
+        summary.on_chunk(
+            chunk.offset, chunk.length, head.start_ns, head.end_ns, head.compression, head.packed_size, head.size
+        )
+    summary.declare(
+        [
+            Schema(id=number, name=name, encoding=encoding, data=data)
+            for number, (name, encoding, data) in segment.schemas.items()
+        ],
+        [
+            Channel(
+                id=channel.id,
+                topic=channel.topic,
+                message_encoding=channel.encoding,
+                metadata={},
+                schema_id=channel.schema_id,
+            )
+            for channel in segment.channels.values()
+        ],
+    )
+    summary.count(segment.counts)
+    for offset, length, name in segment.notes:
+        summary.on_metadata(offset, length, name)
+    with segment.path.open("rb") as source, target.open("wb") as file:
+        _copy(source, file, segment.good_bytes)
+        if not segment.complete:
+            end = encode(Metadata(name=END_NAME, metadata=end_map(segment.messages, None, "recovered")))
+            summary.on_metadata(segment.good_bytes, len(end), END_NAME)
+            file.write(end + summary.end(segment.good_bytes + len(end), zlib.crc32(end, segment.crc)))
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _copy(source: BinaryIO, target: BinaryIO, length: int) -> None:
+    while length > 0:
+        block = source.read(min(length, _BLOCK_BYTES))
+        if not block:
+            raise OSError(errno.EIO, "the file became shorter while it was recovered")
+        target.write(block)
+        length -= len(block)

@@ -1,0 +1,291 @@
+"""One capture file, read from front to back in bounded memory; every byte is checked on the way.
+
+Reading goes on as far as the file can be trusted: chunks are checked by CRC, messages must follow each other without a
+hole in `sequence` and belong to a known topic, a finished file by its data and summary CRCs. Whatever does not fit ends
+the reading there and is kept as `damage`.
+"""
+
+from __future__ import annotations
+
+import os
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from mcap.opcode import Opcode
+
+from bus.capture import records
+from bus.capture.captured import Captured, Damage, NotACapture, is_recordable
+from bus.capture.metadata import END_NAME, HEAD_NAME, CaptureMetadata, from_map, lost_until
+from bus.capture.records import BadRecord, Channel, ChunkHead, CutOff
+from bus.capture.schemas import ENCODING
+
+PART = ".part"
+Schemas = dict[int, tuple[str, str, bytes]]
+"""Number to name, encoding and text."""
+_SEQUENCE_MASK = 0xFFFFFFFF
+_MAX_SCHEMAS = 64
+_MAX_NOTES = 64
+_IN_SUMMARY = frozenset(
+    {Opcode.SCHEMA, Opcode.CHANNEL, Opcode.STATISTICS, Opcode.CHUNK_INDEX, Opcode.METADATA_INDEX, Opcode.SUMMARY_OFFSET}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A chunk as it stands in a file, its content, and which messages are in it."""
+
+    offset: int
+    length: int
+    head: ChunkHead
+    data: bytes
+    first_sequence: int
+    messages: int
+
+
+class Segment:
+    """A capture file. What is known of it grows while `chunks` is read, and is final when that has ended.
+
+    `complete`: the end was read and fits. `damage`: where it cannot be trusted any further, else None. `good_bytes`,
+    `crc`: how far it can be trusted, and the CRC-32 of that. `lost`: the run's losses by its end, None where that was
+    not written. `notes`: offset, length and name of its metadata records.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Read the head. Raises NotACapture and OSError."""
+        self.path = path
+        self.schemas: Schemas = {}
+        self.channels: dict[int, Channel] = {}
+        self.counts: dict[int, int] = {}
+        with path.open("rb") as file:
+            try:
+                self.metadata = _read_head(_Reading(file, _size(file)))
+            except BadRecord as error:
+                raise NotACapture(f"{path.name}: {error}") from None
+        self._reset()
+
+    def _reset(self) -> None:
+        self.damage: Damage | None = None
+        self.complete = False
+        self.messages = self.good_bytes = self.crc = 0
+        self.lost: int | None = None
+        self.notes: list[tuple[int, int, str]] = []
+        self.last_sequence = self.metadata.first_sequence - 1
+        self.schemas.clear()
+        self.channels.clear()
+        self.counts.clear()
+
+    def read(self) -> Iterator[Captured]:
+        """Its messages in file order, the recorder's own among them."""
+        for chunk in self.chunks():
+            yield from self.unpack(chunk)
+
+    def chunks(self) -> Iterator[Chunk]:
+        """Its chunks, each checked before it is given: a chunk counts entirely or not at all. Raises OSError."""
+        with self.path.open("rb") as file:
+            size = _size(file)
+            reading = _Reading(file, size)
+            self._reset()
+            try:
+                yield from self._chunks(reading)
+            except BadRecord as error:
+                self.damage = Damage(
+                    file=self.path.name,
+                    offset=reading.begin,
+                    what=str(error),
+                    last_sequence=self.last_sequence,
+                    lost_bytes=size - self.good_bytes,
+                    cut_off=isinstance(error, CutOff),
+                )
+
+    def unpack(self, chunk: Chunk) -> Iterator[Captured]:
+        """The messages of a chunk that `chunks` gave."""
+        data, at, size, sequence = chunk.data, 0, len(chunk.data), chunk.first_sequence
+        skip, message, head = records.RECORD_HEAD.size, int(Opcode.MESSAGE), records.MESSAGE
+        topic_of = {number: channel.topic for number, channel in self.channels.items()}
+        while at < size:
+            if data[at] != message:
+                at += skip + records.RECORD_HEAD.unpack_from(data, at)[1]
+                continue
+            _, length, channel, _, log_ns, published_ns = head.unpack_from(data, at)
+            start = at + head.size
+            at += skip + length
+            yield Captured(topic_of[channel], data[start:at], sequence, log_ns, published_ns)
+            sequence += 1
+
+    def _chunks(self, reading: _Reading) -> Iterator[Chunk]:
+        _read_head(reading)
+        self._keep_note(reading, HEAD_NAME)
+        while True:
+            opcode, content = reading.record()
+            if opcode == Opcode.CHUNK:
+                head, data = records.read_chunk(content)
+                first, count = self._examine(data, head)
+                self.messages += count
+                self.last_sequence = first + count - 1
+                self._settle(reading)
+                yield Chunk(reading.begin, reading.at - reading.begin, head, data, first, count)
+            elif opcode == Opcode.METADATA:
+                name, texts = records.read_metadata(content)
+                if name == END_NAME:
+                    self.lost = lost_until(texts)
+                else:
+                    self._keep_note(reading, name)
+            elif opcode == Opcode.DATA_END:
+                self._finish(reading, content)
+                return
+            elif opcode == Opcode.MESSAGE_INDEX:
+                self._settle(reading)  # of no use here and harmless: the mcap tools write it
+            else:
+                raise BadRecord(f"a {records.OPCODE_NAMES.get(opcode, 'foreign')} record where none belongs")
+
+    def _examine(self, data: bytes, chunk: ChunkHead) -> tuple[int, int]:
+        """First sequence and number of messages of a chunk, whose channels are taken up. Raises BadRecord."""
+        at, size, expected = 0, len(data), self.last_sequence + 1
+        first = expected
+        head, skip, message = records.MESSAGE, records.RECORD_HEAD.size, int(Opcode.MESSAGE)
+        shortest = head.size - skip
+        channels: dict[int, Channel] = {}
+        schemas: Schemas = {}
+        counts: dict[int, int] = {}
+        known = self.channels
+        earliest, latest = 1 << 64, 0
+        while at < size:
+            if data[at] == message and at + head.size <= size:
+                _, length, channel, sequence, log_ns, _ = head.unpack_from(data, at)
+                at += skip + length
+                if length < shortest or at > size:
+                    raise BadRecord("a message runs past its chunk")
+                if channel not in known and channel not in channels:
+                    raise BadRecord("a message of an unknown topic")
+                if sequence != expected & _SEQUENCE_MASK:
+                    raise BadRecord(f"message {expected} is missing")
+                if log_ns < earliest:
+                    earliest = log_ns
+                if log_ns > latest:
+                    latest = log_ns
+                counts[channel] = counts.get(channel, 0) + 1
+                expected += 1
+                continue
+            if at + skip > size:
+                raise BadRecord("a record runs past its chunk")
+            opcode, length = records.RECORD_HEAD.unpack_from(data, at)
+            at += skip + length
+            if at > size:
+                raise BadRecord("a record runs past its chunk")
+            self._declare(opcode, data[at - length : at], schemas, channels)
+        if expected == first:
+            raise BadRecord("a chunk without messages")
+        if (earliest, latest) != (chunk.start_ns, chunk.end_ns):
+            raise BadRecord("the times of a chunk do not fit its messages")
+        self.schemas |= schemas
+        self.channels |= channels
+        for channel, count in counts.items():
+            self.counts[channel] = self.counts.get(channel, 0) + count
+        return first, expected - first
+
+    def _declare(self, opcode: int, content: bytes, schemas: Schemas, channels: dict[int, Channel]) -> None:
+        """Take a chunk's schema or channel into those it brings. Raises BadRecord."""
+        if opcode == Opcode.SCHEMA:
+            number, name, encoding, data = records.read_schema(content)
+            if number in self.schemas or number in schemas or len(self.schemas) + len(schemas) >= _MAX_SCHEMAS:
+                raise BadRecord("a schema too many")
+            schemas[number] = (name, encoding, data)
+            return
+        if opcode != Opcode.CHANNEL:
+            raise BadRecord("a record in a chunk that does not belong there")
+        channel = records.read_channel(content)
+        if channel.id in self.channels or channel.id in channels:
+            raise BadRecord("a topic is declared twice")
+        if not is_recordable(channel.topic):
+            raise BadRecord(f"a topic that is not ours: {channel.topic[:40]!r}")
+        if (channel.schema_id not in self.schemas and channel.schema_id not in schemas) or channel.encoding != ENCODING:
+            raise BadRecord("a topic without its schema")
+        channels[channel.id] = channel
+
+    def _keep_note(self, reading: _Reading, name: str) -> None:
+        if len(self.notes) >= _MAX_NOTES:
+            raise BadRecord("a metadata record too many")
+        self.notes.append((reading.begin, reading.at - reading.begin, name))
+        self._settle(reading)
+
+    def _settle(self, reading: _Reading) -> None:
+        """All up to here is good."""
+        self.good_bytes, self.crc = reading.at, reading.crc
+
+    def _finish(self, reading: _Reading, data_end: bytes) -> None:
+        """Check what follows the data: its CRC, summary, footer, magic, and that nothing comes after."""
+        if len(data_end) != 4 or int.from_bytes(data_end, "little") != reading.crc_before:
+            raise BadRecord("checksum of the whole data does not fit")
+        summary_start, reading.crc = reading.at, 0
+        counted = -1
+        while True:
+            opcode, content = reading.record()
+            if opcode == Opcode.FOOTER:
+                break
+            if opcode not in _IN_SUMMARY:
+                raise BadRecord("a record in the summary that does not belong there")
+            if opcode == Opcode.STATISTICS:
+                counted = int.from_bytes(content[:8], "little")
+        head = records.RECORD_HEAD.pack(Opcode.FOOTER, len(content))
+        crc = zlib.crc32(head + content[:16], reading.crc_before)
+        if len(content) != 20 or int.from_bytes(content[16:], "little") != crc:
+            raise BadRecord("checksum of the summary does not fit")
+        if int.from_bytes(content[:8], "little") != summary_start or counted != self.messages:
+            raise BadRecord("the summary does not fit the data")
+        if reading.take(len(records.MAGIC)) != records.MAGIC:
+            raise BadRecord("the file does not end as it should")
+        if reading.at != reading.size:
+            raise BadRecord("something follows the end")
+        self.complete = True
+        self.good_bytes = reading.at
+
+
+class _Reading:
+    """A file's bytes taken in order. `begin` is where the newest record starts, `crc` runs over all that was taken."""
+
+    def __init__(self, file: BinaryIO, size: int) -> None:
+        self.size = size
+        self.at = self.begin = self.crc = self.crc_before = 0
+        self._file = file
+
+    def take(self, length: int) -> bytes:
+        if self.at + length > self.size:
+            whole = self.begin == self.at == self.size
+            raise CutOff("the file was not closed" if whole else "the file ends in the middle of a record")
+        taken = self._file.read(length)
+        if len(taken) < length:
+            raise CutOff("the file became shorter while it was read")
+        self.at += length
+        self.crc = zlib.crc32(taken, self.crc)
+        return taken
+
+    def record(self) -> tuple[int, bytes]:
+        """The next record's opcode and content; `crc_before` is the CRC-32 of all before it. Raises BadRecord."""
+        self.begin, self.crc_before = self.at, self.crc
+        opcode, length = records.RECORD_HEAD.unpack(self.take(records.RECORD_HEAD.size))
+        if length > records.MAX_RECORD_BYTES:
+            raise BadRecord(f"a record claims {length} bytes, more than any of ours has")
+        return opcode, self.take(length)
+
+
+def _size(file: BinaryIO) -> int:
+    return os.fstat(file.fileno()).st_size
+
+
+def _read_head(reading: _Reading) -> CaptureMetadata:
+    if reading.take(len(records.MAGIC)) != records.MAGIC:
+        raise BadRecord("not an MCAP file")
+    opcode, content = reading.record()
+    if opcode != Opcode.HEADER or records.read_header(content)[0] != records.PROFILE:
+        raise BadRecord("not a capture of quotebus")
+    opcode, content = reading.record()
+    name, texts = records.read_metadata(content) if opcode == Opcode.METADATA else ("", {})
+    if name != HEAD_NAME:
+        raise BadRecord("a capture without its head")
+    try:
+        return from_map(texts)
+    except ValueError as error:
+        raise BadRecord(str(error)) from None

@@ -1,0 +1,98 @@
+"""Messages of a capture as lines, for people and for programs. Nothing in them reaches a terminal unescaped. Pure."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from bus.capture.captured import Captured
+from bus.clock import NS_PER_S
+from bus.errors import UndecodableMessage
+from bus.events import AckRow, Event, SymbolsAcknowledged
+
+_ENVELOPE = ("version", "source", "seq", "published_ns")
+
+
+def escaped(text: str) -> str:
+    """With every character that is not plainly printable written out, as Python writes it in a string."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
+def utc_text(utc_ns: int) -> str:
+    """`2026-01-05T14:30:00.000000000Z`, or the number itself where that is no such time."""
+    seconds, nanos = divmod(utc_ns, NS_PER_S)
+    if not 0 <= seconds < 253_402_300_800:
+        return str(utc_ns)
+    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(seconds))}.{nanos:09d}Z"
+
+
+def line(message: Captured) -> str:
+    """One line for people: when received, recorder's number, topic, publisher and its number, then the fields."""
+    head = f"{utc_text(message.received_ns)} {message.sequence} {message.topic}"
+    try:
+        event = message.event()
+    except UndecodableMessage as error:
+        return escaped(f"{head} cannot be decoded: {error}")
+    shown = " ".join(f"{name}={_shown(value)}" for name, value in _own(event).items())
+    return escaped(f"{head} {event.source} #{event.seq} {shown}")
+
+
+def json_line(message: Captured) -> str:
+    """One JSON object in one line, in ASCII: what the recorder knows, the envelope, the event's own fields.
+
+    An answer's held quotes are shown as their (source, seq) is in `last_quote_seq`; their bytes are base64.
+    """
+    head: dict[str, Any] = {
+        "topic": message.topic,
+        "sequence": message.sequence,
+        "received_ns": message.received_ns,
+    }
+    try:
+        event = message.event()
+    except UndecodableMessage as error:
+        return _json({**head, "error": str(error), "payload": message.payload})
+    envelope = {name: getattr(event, name) for name in _ENVELOPE}
+    return _json({**head, **envelope, "event": type(event).__name__, "fields": _own(event)})
+
+
+def _own(event: Event) -> dict[str, Any]:
+    fields = {name: getattr(event, name) for name in event.__struct_fields__ if name not in _ENVELOPE}
+    if isinstance(event, SymbolsAcknowledged):
+        fields["results"] = [_row(row) for row in event.results]
+    return fields
+
+
+def _row(row: AckRow) -> dict[str, Any]:
+    return {name: getattr(row, name) for name in row.__struct_fields__}
+
+
+def _shown(value: object) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, float):
+        return f"{value:.10g}"
+    if isinstance(value, bytes):
+        return f"<{len(value)} bytes>"
+    if isinstance(value, Mapping):
+        return "{" + ",".join(f"{key}:{_shown(each)}" for key, each in value.items()) + "}"
+    if isinstance(value, (list, tuple)):
+        return "[" + ",".join(map(_shown, value)) + "]"
+    if isinstance(value, msgspec.Struct):
+        return _shown([getattr(value, name) for name in value.__struct_fields__])
+    return str(value) or '""'
+
+
+def _json(value: dict[str, Any]) -> str:
+    plain = msgspec.json.encode(value).decode()
+    return plain if plain.isascii() else "".join(c if c.isascii() else _surrogates(c) for c in plain)
+
+
+def _surrogates(character: str) -> str:
+    code = ord(character)
+    if code < 0x10000:
+        return f"\\u{code:04x}"
+    code -= 0x10000
+    return f"\\u{0xD800 + (code >> 10):04x}\\u{0xDC00 + (code & 0x3FF):04x}"

@@ -1,0 +1,70 @@
+"""Is a capture whole? Every byte, every number, every payload."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from bus import topics
+from bus.capture.captured import GAP_TOPIC, Captured, Damage, decode_gap
+from bus.capture.reader import Capture
+from bus.errors import UndecodableMessage
+
+_MAX_EXAMPLES = 10
+
+
+@dataclass(slots=True)
+class Verdict:
+    """What is in a capture, and what is wrong with it."""
+
+    messages: int = 0
+    first_ns: int = 0
+    last_ns: int = 0
+    kinds: Counter[str] = field(default_factory=Counter)
+    """Messages by kind of topic."""
+    topics: int = 0
+    lost: Counter[str] = field(default_factory=Counter)
+    """Messages that the recorder noted as lost, by cause. The file is whole all the same: it says so."""
+    unreadable: int = 0
+    examples: list[str] = field(default_factory=list)
+    """The first payloads that do not decode."""
+    damage: Damage | None = None
+
+    @property
+    def whole(self) -> bool:
+        return self.damage is None and not self.unreadable
+
+
+def verify(capture: Capture, *, decode: bool = True) -> Verdict:
+    """Read a capture to its end; with `decode`, every payload too. Raises OSError."""
+    verdict = Verdict()
+    seen: set[str] = set()
+    for message in capture.everything():
+        if not verdict.messages:
+            verdict.first_ns = message.received_ns
+        verdict.messages += 1
+        verdict.last_ns = message.received_ns
+        verdict.kinds[topics.kind(message.topic)] += 1
+        if len(seen) < _MAX_TOPICS:
+            seen.add(message.topic)
+        if decode or message.topic == GAP_TOPIC:
+            _decode(message, verdict)
+    verdict.topics = len(seen)
+    verdict.damage = capture.damage
+    return verdict
+
+
+def _decode(message: Captured, verdict: Verdict) -> None:
+    try:
+        if message.topic == GAP_TOPIC:
+            gap = decode_gap(message.payload)
+            verdict.lost[gap.cause[:20]] += gap.count
+        else:
+            message.event()
+    except UndecodableMessage as error:
+        verdict.unreadable += 1
+        if len(verdict.examples) < _MAX_EXAMPLES:
+            verdict.examples.append(f"message {message.sequence} ({message.topic}): {error}")
+
+
+_MAX_TOPICS = 1_000_000

@@ -1,0 +1,44 @@
+"""`quotebus capture report FILE`: one self-contained HTML page about a capture."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from bus.capture.reader import Capture
+from bus.capture.report_data import Collector
+from bus.capture.report_html import page
+from bus.capture.report_scale import Columns
+from bus.capture.span import span
+from bus.cli.arguments import Arguments
+
+PROGRAM = "quotebus capture report"
+EX_DAMAGED = 3
+COLUMNS = 1_100
+
+
+def run(argv: Sequence[str]) -> int:
+    """One self-contained HTML page; 3 when the capture is damaged and only what is good is shown.
+
+    Raises NotACapture and OSError.
+    """
+    parser = Arguments(PROGRAM, description=__doc__)
+    parser.add_argument("file", type=Path, help="a capture: a file, or a folder of its segments")
+    parser.add_argument("-o", "--output", type=Path, help="the page; beside the capture, with .html, unless given")
+    parser.add_argument("--symbols", default="", help="comma-separated symbols to draw, instead of the busiest")
+    arguments = parser.parse_args(argv)
+    output: Path = arguments.output or arguments.file.with_suffix(".html")
+    symbols = [symbol.strip().upper() for symbol in arguments.symbols.split(",") if symbol.strip()]
+    capture = Capture(arguments.file)
+    data = Collector(Columns(*span(capture), COLUMNS)).run(capture.everything())
+    facts = [("recorder", capture.metadata.recorder), ("host", capture.metadata.host)]
+    facts += [(f"{program}", version) for program, version in capture.metadata.versions.items()]
+    if capture.damage is not None:
+        facts.append(("damaged", str(capture.damage)))
+    output.write_text(page(data, f"Capture {arguments.file.name}", facts, symbols), encoding="utf-8")
+    print(f"{PROGRAM}: {output}, {output.stat().st_size / 1e6:.2f} MB")
+    if capture.damage is not None:
+        print(f"{PROGRAM}: {capture.damage}", file=sys.stderr)
+        return EX_DAMAGED
+    return 0

@@ -1,0 +1,35 @@
+"""Single keys from a terminal, without Enter and without waiting."""
+
+from __future__ import annotations
+
+import contextlib
+import select
+import sys
+import termios
+import tty
+from collections.abc import Callable, Iterator
+
+
+@contextlib.contextmanager
+def keys() -> Iterator[Callable[[], str]]:
+    """Gives a function that returns the keys pressed since its last call; always none where stdin is no terminal."""
+    if not sys.stdin or not sys.stdin.isatty():
+        yield lambda: ""
+        return
+    descriptor = sys.stdin.fileno()
+    former = termios.tcgetattr(descriptor)
+    tty.setcbreak(descriptor)
+    try:
+        yield _waiting
+    finally:
+        termios.tcsetattr(descriptor, termios.TCSADRAIN, former)
+
+
+def _waiting() -> str:
+    pressed = ""
+    while select.select([sys.stdin], [], [], 0)[0]:
+        key = sys.stdin.read(1)
+        if not key:
+            break
+        pressed += key
+    return pressed

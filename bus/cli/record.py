@@ -1,0 +1,107 @@
+"""`quotebus record`: everything that crosses the bus, written to MCAP files until told to stop."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TextIO
+
+from rich.console import Console
+from rich.live import Live
+from rich.text import Text
+
+from bus.capture.recorder import Progress, Recorder, base_path
+from bus.capture.recovery import recover_folder
+from bus.capture.settings import RecordSettings
+from bus.clock import NS_PER_MS, NS_PER_S, now_ns, utc_ns
+from bus.errors import EX_IOERR
+from bus.events import RecorderState
+from bus.sequence import source_name
+from bus.settings import load
+from bus.transport.listener import Listener
+
+PROGRAM = "quotebus record"
+_PLAIN_EVERY_NS = 10 * NS_PER_S
+
+
+class Line:
+    """The live line: redrawn in place on a terminal; elsewhere a line at each change, and soon every ten seconds."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._live = Live(console=Console(file=stream), auto_refresh=False) if stream.isatty() else None
+        self._last: tuple[str, str] | None = None
+        self._next_ns, self._pause_ns = 0, NS_PER_S
+        if self._live is not None:
+            self._live.start()
+
+    def show(self, progress: Progress) -> None:
+        if self._live is not None:
+            self._live.update(Text(text(progress), no_wrap=True, overflow="ellipsis"), refresh=True)
+            return
+        key = (progress.state, progress.file)
+        if key != self._last or now_ns() >= self._next_ns:
+            self._last, self._next_ns = key, now_ns() + self._pause_ns
+            self._pause_ns = min(2 * self._pause_ns, _PLAIN_EVERY_NS)
+            print(f"{PROGRAM}: {text(progress)}", file=self._stream, flush=True)
+
+    def close(self) -> None:
+        if self._live is not None:
+            self._live.stop()
+
+
+def text(progress: Progress) -> str:
+    """One line on how a recording goes."""
+    parts = [
+        progress.state if progress.state is RecorderState.RECORDING else f"{progress.state} ({progress.cause})",
+        progress.file or "no file yet",
+        f"{progress.messages:,} messages",
+        f"{progress.rate:,.0f}/s",
+        size(progress.bytes),
+        f"{progress.lost:,} lost",
+        "lag -" if progress.lag_ns is None else f"lag {progress.lag_ns / NS_PER_MS:,.1f} ms",
+        "" if progress.free_bytes is None else f"{size(progress.free_bytes)} free",
+    ]
+    return "  ".join(part for part in parts if part) + (f"  {progress.detail}" if progress.detail else "")
+
+
+def size(count: float) -> str:
+    """Bytes for people."""
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if count < 1024:
+            return f"{count:,.0f} {unit}" if unit == "B" else f"{count:,.1f} {unit}"
+        count /= 1024
+    return f"{count:,.1f} TiB"
+
+
+def run(argv: Sequence[str]) -> int:
+    """Record until SIGINT or SIGTERM: exit status 0. 74 when the disk ends it, 78 for bad settings."""
+    settings = load(RecordSettings, argv, PROGRAM)
+    source = source_name("recorder", random.getrandbits(24))
+    base = base_path(settings.record_output, utc_ns())
+    line = Line(sys.stdout)
+    with Listener(settings, source, settings.topics) as listener:
+        recorder = Recorder(settings, listener, source, base, on_progress=line.show)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: recorder.stop())
+        threading.Thread(target=_recover, args=(base.parent,), name="recover", daemon=True).start()
+        try:
+            recorder.run()
+        finally:
+            line.close()
+    if recorder.state is not RecorderState.FAILED:
+        return 0
+    print(f"{PROGRAM}: {recorder.cause}: {recorder.detail}", file=sys.stderr, flush=True)
+    # A thread may hang in the kernel, waiting for the disk: an ordinary exit would wait with it.
+    sys.stdout.flush()
+    os._exit(EX_IOERR)
+
+
+def _recover(folder: Path) -> None:
+    for recovered in recover_folder(folder):
+        print(f"{PROGRAM}: {recovered}", file=sys.stderr, flush=True)

@@ -1,0 +1,130 @@
+"""`quotebus replay FILE`: plays a capture on the bus, so that consumers work as they do live."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn
+
+from bus.capture.captured import Captured, NotACapture
+from bus.capture.instants import instant_ns, shown
+from bus.capture.player import BusOccupied, Player
+from bus.capture.player import Progress as Standing
+from bus.capture.reader import Capture
+from bus.capture.span import span
+from bus.cli.arguments import Arguments
+from bus.cli.keys import keys
+from bus.errors import ConfigError
+from bus.settings import BusSettings, die, load
+
+PROGRAM = "quotebus replay"
+EX_DAMAGED = 3
+_LOOK_S = 0.2
+
+
+def run(argv: Sequence[str]) -> int:
+    """Play to the end: exit status 0; 3 when the capture is damaged or none, 78 when it cannot be played here."""
+    arguments, rest = _parser().parse_known_args(argv)
+    settings = load(BusSettings, rest, PROGRAM)
+    try:
+        with Capture(arguments.file) as capture:
+            return _play(capture, arguments, settings)
+    except NotACapture as error:
+        print(f"{PROGRAM}: {error}", file=sys.stderr)
+        return EX_DAMAGED
+    except (OSError, ConfigError, BusOccupied, ValueError) as error:
+        hint = "; --force plays all the same" if isinstance(error, BusOccupied) else ""
+        die(PROGRAM, ConfigError(f"{error}{hint}"))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = Arguments(PROGRAM, description=__doc__, epilog="The bus's settings are taken as well.")
+    parser.add_argument("file", type=Path, help="a capture: a file, or a folder of its segments")
+    parser.add_argument("--rate", type=_rate, default=1.0, metavar="1|10|max", help="recorded seconds in one; max")
+    parser.add_argument("--from", dest="from_", metavar="T", help="start at: a UTC time, nanoseconds, or +seconds")
+    parser.add_argument("--to", metavar="T", help="end before")
+    parser.add_argument("--topics", nargs="+", default=[], metavar="PREFIX", help="play these topics only")
+    parser.add_argument("--clients", type=int, default=1, metavar="N", help="begin when N consumers have asked (1)")
+    parser.add_argument("--wait", type=float, default=10.0, metavar="S", help="but wait for them no longer (10)")
+    parser.add_argument("--paused", action="store_true", help="begin paused; keys: space, n for one message, q")
+    parser.add_argument("--force", action="store_true", help="also on a bus with a live node")
+    return parser
+
+
+def _rate(text: str) -> float | None:
+    return None if text == "max" else float(text)
+
+
+def _play(capture: Capture, arguments: argparse.Namespace, settings: BusSettings) -> int:
+    first_ns, last_ns = span(capture)
+    from_ns = None if arguments.from_ is None else instant_ns(arguments.from_, first_ns)
+    to_ns = None if arguments.to is None else instant_ns(arguments.to, first_ns)
+
+    def entries(begin_ns: int | None) -> Iterable[Captured]:
+        return capture.read(from_ns=begin_ns, to_ns=to_ns, topics=arguments.topics)
+
+    player = Player(
+        entries,
+        settings,
+        rate=arguments.rate,
+        from_ns=from_ns,
+        clients=arguments.clients,
+        wait_s=arguments.wait,
+        force=arguments.force,
+    )
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: player.stop())
+    if arguments.paused:
+        player.pause()
+    begin_ns = first_ns if from_ns is None else from_ns
+    _play_visibly(player, begin_ns, last_ns if to_ns is None else min(to_ns, last_ns))
+    counters = ", ".join(f"{name} {count}" for name, count in player.counters.items() if count)
+    print(f"{PROGRAM}: {player.progress().messages} messages; {counters}", flush=True)
+    if capture.damage is not None:
+        print(f"{PROGRAM}: {capture.damage}", file=sys.stderr)
+        return EX_DAMAGED
+    return 0
+
+
+def _play_visibly(player: Player, begin_ns: int, end_ns: int) -> None:
+    """Play in a thread of its own, with a bar and keys on a terminal. Raises what `play` raised."""
+    with ThreadPoolExecutor(1, "player") as threads:
+        playing = threads.submit(player.play)
+        console = Console(stderr=True)
+        try:
+            with _bar(console) as bar, keys() as pressed:
+                task = bar.add_task("", total=max(end_ns - begin_ns, 1), at="")
+                while not wait([playing], _LOOK_S).done:
+                    for key in pressed():
+                        _steer(player, key)
+                    progress = player.progress()
+                    at_ns = begin_ns if progress.position_ns is None else progress.position_ns
+                    bar.update(task, completed=at_ns - begin_ns, at=_where(progress, at_ns))
+        finally:
+            player.stop()
+        playing.result()
+
+
+def _bar(console: Console) -> Progress:
+    columns = (BarColumn(), TextColumn("{task.percentage:>3.0f}%"), TextColumn("{task.fields[at]}", markup=False))
+    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal, refresh_per_second=5)
+
+
+def _where(progress: Standing, at_ns: int) -> str:
+    state = "waiting for consumers" if progress.waiting else "paused" if progress.paused else ""
+    return f"{shown(at_ns)}Z  {progress.messages} messages  {progress.listeners} consumers  {state}"
+
+
+def _steer(player: Player, key: str) -> None:
+    if key == " ":
+        player.resume() if player.progress().paused else player.pause()
+    elif key == "n":
+        player.step()
+    elif key == "q":
+        player.stop()

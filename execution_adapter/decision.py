@@ -1,0 +1,78 @@
+"""One decision: from a verdict and the settings it depends on to the event that tells of it. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from functools import cached_property
+
+from bus.book import Verdict
+from bus.events import Event, ExecutionDecision, Reference
+from execution_adapter.decide import decide
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """The settings a decision depends on beside the messages. `text` is what is published and `hash` names it."""
+
+    fallback: str
+    max_age_ns: int
+
+    @cached_property
+    def text(self) -> str:
+        return json.dumps({"fallback": self.fallback, "max_age_ns": self.max_age_ns}, separators=(",", ":"))
+
+    @cached_property
+    def hash(self) -> str:
+        return hashlib.sha256(self.text.encode()).hexdigest()[:12]
+
+    @classmethod
+    def read(cls, text: str) -> Judgement | None:
+        """What `text` said; None when it is no such text."""
+        try:
+            read = json.loads(text)
+        except (ValueError, RecursionError):
+            return None
+        match read:
+            case {"fallback": str(fallback), "max_age_ns": int(max_age_ns)}:
+                return cls(fallback, max_age_ns)
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What an order would be for: the worker's side of a decision."""
+
+    client: str
+    decision_id: str
+    symbol: str
+    side: str
+    qty: float
+
+
+def decision(order: Order, verdict: Verdict, judgement: Judgement, now_ns: int) -> ExecutionDecision:
+    """The decision on `order` at `now_ns` UTC, with everything that is needed to make it once more."""
+    choice = decide(verdict, order.side, judgement.fallback)
+    return ExecutionDecision(
+        client=order.client,
+        decision_id=order.decision_id,
+        now_ns=now_ns,
+        symbol=order.symbol,
+        side=order.side,
+        qty=order.qty,
+        action=choice.action,
+        limit_price=choice.limit_price,
+        reasons=choice.reasons,
+        quote=_reference(verdict.quote),
+        health=_reference(verdict.health),
+        status=verdict.standing.reference if verdict.standing else ("", 0),
+        config_hash=judgement.hash,
+        quote_age_ns=verdict.age_ns,
+        health_age_ns=verdict.health_age_ns,
+        config=judgement.text,
+    )
+
+
+def _reference(event: Event | None) -> Reference:
+    return (event.source, event.seq) if event else ("", 0)

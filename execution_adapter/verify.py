@@ -1,0 +1,287 @@
+"""Makes the decisions of a capture once more, from the messages they name. Pure.
+
+The judgement and the decision are the worker's own functions, fed with the quote, health and status that a decision
+names, at its `now_ns`, with the ages it measured and the settings it published. Taken as given is only what no message
+tells: whether the worker's request was answered, whether its reader kept up, and a halt from before its first decision.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+
+import msgspec
+
+from bus import codec
+from bus.book import Book, Unusable
+from bus.capture.captured import Captured
+from bus.errors import UndecodableMessage
+from bus.events import (
+    AckRow,
+    ConnectionHealth,
+    Event,
+    ExecutionDecision,
+    Quote,
+    Reference,
+    SymbolsAcknowledged,
+    SymbolState,
+    SymbolStatus,
+)
+from execution_adapter.decision import Judgement, Order, decision
+
+KEPT = 5_000
+"""Messages of one topic that a decision may still name; a decision follows what it is based on closely."""
+MAX_NAMED = 100_000
+_GIVEN = (Unusable.NOT_REQUESTED, Unusable.UNCONFIRMED, Unusable.READER_BEHIND)
+_KINDS = ("quote.", "health.", "symbol.", "symbols.acknowledged.", "decision.")
+_COMPARED = ("action", "limit_price", "reasons", "quote", "health", "status", "config_hash")
+_NOWHERE: Reference = ("", 0)
+_TRADED = (SymbolState.LIVE, SymbolState.QUIET)
+_IMMEASURABLE_NS = 1 << 61
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A decision that does not come out the same: `field`, what is recorded and what was found."""
+
+    sequence: int
+    decision: ExecutionDecision
+    field: str
+    recorded: str
+    recomputed: str
+
+
+@dataclass(slots=True)
+class Outcome:
+    """How many decisions there were, how many agree, and how many name messages from before the capture began."""
+
+    decisions: int = 0
+    agree: int = 0
+    before: int = 0
+    undecodable: int = 0
+    differences: int = 0
+    first: Difference | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Stood:
+    """A symbol's state as one message told it; `halted_at` is the message that told of a halt not known to be over."""
+
+    event: SymbolStatus | SymbolsAcknowledged
+    state: str
+    halted_at: int | None
+
+
+@dataclass(slots=True)
+class _Kept:
+    """The newest messages of one (source, topic), by number."""
+
+    first: int
+    order: deque[int] = field(default_factory=deque)
+    by_seq: dict[int, object] = field(default_factory=dict)
+
+    def add(self, seq: int, message: object) -> None:
+        if seq not in self.by_seq:
+            if len(self.order) >= KEPT:
+                del self.by_seq[self.order.popleft()]
+            self.order.append(seq)
+        self.by_seq[seq] = message
+
+
+class Verifier:
+    """Reads a capture's messages in file order."""
+
+    def __init__(self) -> None:
+        self.outcome = Outcome()
+        self._kept: dict[tuple[str, str], _Kept] = {}
+        self._sources: set[str] = set()
+        self._began: dict[str, int] = {}
+        self._halted_at: dict[str, int] = {}
+        self._smallest_delay_ns: dict[tuple[str, str], int] = {}
+
+    def run(self, entries: Iterable[Captured]) -> Outcome:
+        """Verify every decision among these."""
+        for captured in entries:
+            if captured.topic.startswith(_KINDS) and not captured.topic.endswith(".orders"):
+                try:
+                    event = captured.event()
+                except UndecodableMessage:
+                    self.outcome.undecodable += 1
+                    continue
+                self._take(event, captured.sequence)
+        return self.outcome
+
+    def _take(self, event: Event, sequence: int) -> None:
+        match event:
+            case ExecutionDecision():
+                self._judge(event, sequence)
+            case Quote():
+                self._keep(event.source, f"quote.{event.symbol}", event.seq, event)
+            case ConnectionHealth():
+                self._keep(event.source, "health", event.seq, event)
+            case SymbolStatus():
+                stood = self._stand(event, event.symbol, event.state, sequence)
+                self._keep(event.source, f"symbol.{event.symbol}", event.seq, stood)
+            case SymbolsAcknowledged():
+                self._take_acknowledged(event, sequence)
+
+    def _take_acknowledged(self, ack: SymbolsAcknowledged, sequence: int) -> None:
+        for row in ack.results:
+            alone = msgspec.structs.replace(ack, results=(_without_quote(row),))
+            stood = self._stand(alone, row.symbol, row.state, sequence)
+            self._keep(f"ack:{ack.source}", f"symbol.{row.symbol}", ack.seq, stood)
+            if row.last_quote is not None:
+                try:
+                    quote = codec.decode_payload("quote", row.last_quote)
+                except UndecodableMessage:
+                    continue
+                if isinstance(quote, Quote) and quote.symbol == row.symbol:
+                    self._keep(quote.source, f"quote.{row.symbol}", quote.seq, quote)
+
+    def _stand(self, event: SymbolStatus | SymbolsAcknowledged, symbol: str, state: str, sequence: int) -> _Stood:
+        """A known halt goes on until a state says otherwise."""
+        if state == SymbolState.HALTED and len(self._halted_at) < MAX_NAMED:
+            self._halted_at.setdefault(symbol, sequence)
+        elif state in _TRADED:
+            self._halted_at.pop(symbol, None)
+        return _Stood(event, state, self._halted_at.get(symbol))
+
+    def _keep(self, source: str, topic: str, seq: int, message: object) -> None:
+        kept = self._kept.get((source, topic))
+        if kept is None:
+            if len(self._sources) < MAX_NAMED:
+                self._sources.add(source)
+            if len(self._kept) >= MAX_NAMED:
+                del self._kept[next(iter(self._kept))]
+            kept = self._kept[source, topic] = _Kept(seq)
+        kept.first = min(kept.first, seq)
+        kept.add(seq, message)
+
+    def _find(self, reference: Reference, topic: str) -> object:
+        kept = self._kept.get((reference[0], topic))
+        if kept is None:
+            raise _NotThere(before=reference[0] in self._sources)
+        try:
+            return kept.by_seq[reference[1]]
+        except KeyError:
+            raise _NotThere(before=0 < reference[1] < kept.first) from None
+
+    # one decision
+
+    def _judge(self, recorded: ExecutionDecision, sequence: int) -> None:
+        self.outcome.decisions += 1
+        if len(self._began) < MAX_NAMED:
+            self._began.setdefault(recorded.source, sequence)
+        for name, reference, topic in (
+            ("quote", recorded.quote, f"quote.{recorded.symbol}"),
+            ("health", recorded.health, "health"),
+            ("status", recorded.status, f"symbol.{recorded.symbol}"),
+        ):
+            try:
+                if reference != _NOWHERE:
+                    self._find(reference, topic)
+            except _NotThere as error:
+                if error.before:
+                    self.outcome.before += 1
+                else:
+                    self._differ(sequence, recorded, name, f"{reference[0]}#{reference[1]}", "no such message")
+                return
+        judgement = Judgement.read(recorded.config)
+        if judgement is None:
+            self._differ(sequence, recorded, "config", repr(recorded.config[:80]), "no settings to judge by")
+            return
+        strange = self._strange_age(recorded)
+        if strange is not None:
+            self._differ(sequence, recorded, *strange)
+            return
+        recomputed = self._decide(recorded, judgement)
+        for name in _COMPARED:
+            one, other = getattr(recorded, name), getattr(recomputed, name)
+            if one != other:
+                self._differ(sequence, recorded, name, _shown(one), _shown(other))
+                return
+        self.outcome.agree += 1
+
+    def _decide(self, recorded: ExecutionDecision, judgement: Judgement) -> ExecutionDecision:
+        """A book that holds exactly what the decision names, judged as the worker judged its own."""
+        book, now_ns = Book(max_age_ns=judgement.max_age_ns), recorded.now_ns
+        if recorded.status != _NOWHERE:
+            stood = self._find(recorded.status, f"symbol.{recorded.symbol}")
+            assert isinstance(stood, _Stood)
+            if self._was_halted(stood, recorded):
+                book.on_status(_halted(recorded.symbol))
+            if isinstance(stood.event, SymbolStatus):
+                book.on_status(stood.event)
+            else:
+                book.on_acknowledged(stood.event)
+        for reference, topic, age_ns in (
+            (recorded.health, "health", recorded.health_age_ns),
+            (recorded.quote, f"quote.{recorded.symbol}", recorded.quote_age_ns),
+        ):
+            if reference == _NOWHERE:
+                continue
+            event = self._find(reference, topic)
+            assert isinstance(event, (ConnectionHealth, Quote))
+            # Received so that its age, less the smallest delay, is what the worker measured.
+            book.on_message(event, event.published_ns if age_ns is None else now_ns - age_ns)
+            if isinstance(event, Quote):
+                book.on_quote(event)
+            else:
+                book.on_health(event)
+        verdict = book.assess(recorded.symbol, now_ns)
+        given = tuple(reason for reason in _GIVEN if reason in recorded.reasons)
+        verdict = replace(verdict, reasons=(*given, *verdict.reasons))
+        order = Order(recorded.client, recorded.decision_id, recorded.symbol, recorded.side, recorded.qty)
+        return decision(order, verdict, judgement, now_ns)
+
+    def _was_halted(self, stood: _Stood, recorded: ExecutionDecision) -> bool:
+        """Whether a halt was known that the named state says nothing about."""
+        if stood.state in _TRADED or stood.state == SymbolState.HALTED:
+            return False
+        heard = stood.halted_at is not None and self._began.get(recorded.source, stood.halted_at) < stood.halted_at
+        return heard or Unusable.HALTED in recorded.reasons
+
+    def _strange_age(self, recorded: ExecutionDecision) -> tuple[str, str, str] | None:
+        """Ages follow from `now_ns` and the smallest delay ever seen from a source, which never grows."""
+        for name, reference, topic, age_ns in (
+            ("quote_age_ns", recorded.quote, f"quote.{recorded.symbol}", recorded.quote_age_ns),
+            ("health_age_ns", recorded.health, "health", recorded.health_age_ns),
+        ):
+            if reference == _NOWHERE or age_ns is None or age_ns >= _IMMEASURABLE_NS:
+                continue
+            event = self._find(reference, topic)
+            assert isinstance(event, (ConnectionHealth, Quote))
+            delay_ns = recorded.now_ns - event.published_ns - age_ns
+            key = (recorded.source, event.source)
+            smallest_ns = self._smallest_delay_ns.setdefault(key, delay_ns)
+            if delay_ns > smallest_ns:
+                at_least_ns = recorded.now_ns - event.published_ns - smallest_ns
+                return name, f"{age_ns} at now_ns {recorded.now_ns}", f"at least {at_least_ns}"
+            self._smallest_delay_ns[key] = delay_ns
+        return None
+
+    def _differ(self, sequence: int, recorded: ExecutionDecision, name: str, one: str, other: str) -> None:
+        self.outcome.differences += 1
+        if self.outcome.first is None:
+            self.outcome.first = Difference(sequence, recorded, name, one, other)
+
+
+class _NotThere(Exception):
+    def __init__(self, *, before: bool) -> None:
+        super().__init__()
+        self.before = before
+
+
+def _shown(value: object) -> str:
+    return ", ".join(map(str, value)) or "none" if isinstance(value, tuple) else str(value)
+
+
+def _without_quote(row: AckRow) -> AckRow:
+    return AckRow(row.symbol, row.state, row.cause, None, row.last_quote_seq)
+
+
+def _halted(symbol: str) -> SymbolStatus:
+    return SymbolStatus(
+        symbol=symbol, state=SymbolState.HALTED, cause="", since_ns=0, clients=(), last_quote_ns=None, last_quote_seq=0
+    )

@@ -1,0 +1,119 @@
+"""Captures as one stream: order, filters, several files, and what is said of damage."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from bus import codec
+from bus.capture import Capture, CaptureDamaged, CaptureWriter, NotACapture
+from bus.capture.captured import GAP_TOPIC
+from tests.support.captures import GAP, HEAD, write_events, write_golden
+from tests.support.samples import QUOTE, SAMPLES, TRADE, UTC_NS, like
+
+GOLDEN = Path(__file__).parents[2] / "data" / "golden.mcap"
+QUOTES = [like(QUOTE, seq=number) for number in range(1, 11)]
+
+
+def test_the_golden_capture_stays_readable() -> None:
+    with Capture(GOLDEN, strict=True) as capture:
+        messages = list(capture)
+        assert [message.event() for message in messages] == list(SAMPLES.values())
+        assert [message.frame for message in messages] == [codec.encode(event) for event in SAMPLES.values()]
+        assert [message.sequence for message in messages] == list(range(1, len(SAMPLES) + 1))
+        assert messages[2].received_ns == UTC_NS + 2_000_000
+        assert messages[2].published_ns == UTC_NS
+        assert list(capture.gaps()) == [GAP]
+        assert capture.metadata == HEAD
+        assert capture.damage is None
+
+
+def test_a_time_window_is_half_open_and_topics_are_prefixes(tmp_path: Path) -> None:
+    events = [*QUOTES[:3], TRADE, *QUOTES[3:]]
+    capture = Capture(write_events(tmp_path / "a.mcap", events))
+    window = [m.sequence for m in capture.read(from_ns=UTC_NS + 2_000_000, to_ns=UTC_NS + 5_000_000)]
+    assert window == [3, 4, 5]
+    assert [m.sequence for m in capture.read(topics=["trade."])] == [4]
+    assert [m.sequence for m in capture.read(topics=["quote.SP", "trade.SPY"])] == list(range(1, 12))
+    assert list(capture.read(topics=["quote.SPYX"])) == []
+
+
+def segments(folder: Path) -> list[Path]:
+    """One run in three files, named so that the order of names is another."""
+    parts = [(0, 1, QUOTES[:4], "c"), (1, 5, QUOTES[4:7], "a"), (2, 8, QUOTES[7:], "b")]
+    return [
+        write_events(
+            folder / f"{name}.mcap",
+            list(events),
+            head=replace(HEAD, segment=number, first_sequence=first, utc_ns=UTC_NS + number),
+        )
+        for number, first, events, name in parts
+    ]
+
+
+def test_segments_are_read_in_the_order_they_were_recorded(tmp_path: Path) -> None:
+    paths = segments(tmp_path)
+    for given in (tmp_path, paths, list(reversed(paths)), [str(path) for path in paths]):
+        capture = Capture(given, strict=True)
+        assert [message.event() for message in capture] == QUOTES
+        assert [message.sequence for message in capture] == list(range(1, 11))
+
+
+def test_a_missing_segment_ends_the_reading_and_is_named(tmp_path: Path) -> None:
+    paths = segments(tmp_path)
+    capture = Capture([paths[0], paths[2]])
+    assert [message.event() for message in capture] == QUOTES[:4]
+    assert capture.damage is not None
+    assert "messages 5 to 7 are missing" in capture.damage.what
+
+
+def test_two_runs_in_one_folder_follow_each_other(tmp_path: Path) -> None:
+    write_events(tmp_path / "b.mcap", list(QUOTES[:3]))
+    write_events(tmp_path / "a.mcap", list(QUOTES[3:]), head=replace(HEAD, run="f" * 16, utc_ns=UTC_NS + 1))
+    capture = Capture(tmp_path, strict=True)
+    assert [message.event() for message in capture] == QUOTES
+    assert [message.sequence for message in capture] == [1, 2, 3, 1, 2, 3, 4, 5, 6, 7]
+
+
+def test_a_file_still_being_written_reads_as_far_as_it_is_flushed(tmp_path: Path) -> None:
+    writer = CaptureWriter(tmp_path / "a.mcap", HEAD)
+    writer.write_frame(codec.encode(QUOTE), UTC_NS, UTC_NS)
+    writer.flush()
+    writer.write_frame(codec.encode(TRADE), UTC_NS, UTC_NS)
+    capture = Capture(tmp_path)
+    assert [message.event() for message in capture] == [QUOTE]
+    assert capture.damage is not None
+    assert capture.damage.cut_off
+    assert capture.damage.lost_bytes == 0
+    writer.close()
+    capture = Capture(tmp_path)
+    assert [message.event() for message in capture] == [QUOTE, TRADE]
+    assert capture.damage is None
+
+
+def test_strict_raises_what_is_said_otherwise(tmp_path: Path) -> None:
+    path = write_golden(tmp_path / "a.mcap")
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(CaptureDamaged, match=r"a\.mcap: the file ends in the middle") as caught:
+        list(Capture(path, strict=True))
+    assert caught.value.damage.last_sequence == 12
+    assert len([m for m in Capture(path).everything() if m.topic == GAP_TOPIC]) == 1
+
+
+def test_what_is_no_capture_is_refused_in_one_line(tmp_path: Path) -> None:
+    other = tmp_path / "other.mcap"
+    for data in (b"", b"\x89MCAP0\r\n", b"hello, world, and so on" * 10):
+        other.write_bytes(data)
+        with pytest.raises(NotACapture, match=r"^other\.mcap: [^\n]+$"):
+            Capture(other)
+    with pytest.raises(FileNotFoundError):
+        Capture(tmp_path / "nothing.mcap")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(NotACapture, match="no capture there"):
+        Capture(tmp_path / "empty")
+    good = write_golden(tmp_path / "good.mcap")
+    capture = Capture([good, other])
+    assert len(list(capture)) == len(SAMPLES)
+    assert "other.mcap" in str(capture.damage)

@@ -1,0 +1,105 @@
+"""What a killed recorder left becomes a complete capture."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mcap.reader import make_reader
+
+from bus import codec
+from bus.capture import Capture, CaptureWriter
+from bus.capture.recovery import recover_file, recover_folder
+from bus.capture.verify import verify
+from tests.support.captures import HEAD, read_all, write_golden
+from tests.support.samples import QUOTE, UTC_NS, like
+
+
+def left(folder: Path, name: str = "a.mcap") -> Path:
+    """A `.part` of three flushed chunks, whose recorder is gone."""
+    writer = CaptureWriter(folder / name, HEAD)
+    for seq in range(1, 10):
+        writer.write_frame(codec.encode(like(QUOTE, seq=seq)), UTC_NS, UTC_NS)
+        if seq % 3 == 0:
+            writer.flush()
+    writer.abandon()
+    return writer.part
+
+
+def test_a_part_gets_its_name_and_a_proper_end(tmp_path: Path) -> None:
+    part = left(tmp_path)
+    before = read_all(part)
+    (recovered,) = recover_folder(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.mcap"]
+    assert recovered.messages == 9
+    assert "recovered 9 messages of a.mcap.part as a.mcap" in str(recovered)
+    assert read_all(tmp_path / "a.mcap") == before
+    assert verify(Capture(tmp_path, strict=True)).whole
+    with (tmp_path / "a.mcap").open("rb") as file:
+        reader = make_reader(file, validate_crcs=True)
+        summary = reader.get_summary()
+        assert summary is not None
+        assert summary.statistics is not None
+        assert summary.statistics.message_count == len(list(reader.iter_messages())) == 9
+        assert [record.metadata.get("cause") for record in reader.iter_metadata()] == [None, "recovered"]
+    assert list(recover_folder(tmp_path)) == []
+
+
+def test_every_cut_of_a_part_is_recovered_to_a_whole_capture(tmp_path: Path) -> None:
+    data, target = write_golden(tmp_path / "whole.mcap").read_bytes(), tmp_path / "target.mcap"
+    original, broken = read_all(tmp_path / "whole.mcap"), tmp_path / "broken"
+    for length in range(600, len(data), 397):
+        broken.write_bytes(data[:length])
+        recovered = recover_file(broken, target)
+        read = read_all(target)
+        assert read == original[: len(read)]
+        assert verify(Capture(target)).whole
+        assert recovered.messages == len(read)
+        with target.open("rb") as file:
+            assert len(list(make_reader(file, validate_crcs=True).iter_messages())) == len(read)
+        target.unlink()
+
+
+def test_a_file_damaged_inside_is_kept(tmp_path: Path) -> None:
+    part = left(tmp_path)
+    data = bytearray(part.read_bytes())
+    data[-200] ^= 1
+    part.write_bytes(data)
+    (recovered,) = recover_folder(tmp_path)
+    assert recovered.messages == 6
+    assert recovered.damage is not None
+    assert "kept as a.mcap.part.damaged" in str(recovered)
+    assert (tmp_path / "a.mcap.part.damaged").read_bytes() == data
+    assert verify(Capture(tmp_path / "a.mcap")).whole
+
+
+def test_one_that_is_being_written_is_left_alone(tmp_path: Path) -> None:
+    with CaptureWriter(tmp_path / "a.mcap", HEAD) as writer:
+        writer.write_frame(codec.encode(QUOTE), UTC_NS, UTC_NS)
+        writer.flush()
+        assert list(recover_folder(tmp_path)) == []
+        assert writer.part.exists()
+    assert len(read_all(tmp_path / "a.mcap")) == 1
+
+
+def test_what_cannot_be_recovered_is_named_and_costs_the_others_nothing(tmp_path: Path) -> None:
+    (tmp_path / "empty.mcap.part").touch()
+    (tmp_path / "junk.mcap.part").write_bytes(b"junk" * 100)
+    taken = left(tmp_path, "taken.mcap")
+    (tmp_path / "taken.mcap").write_text("precious")
+    left(tmp_path, "z.mcap")
+    told = [str(recovered) for recovered in recover_folder(tmp_path)]
+    assert told[:3] == [
+        "empty.mcap.part not recovered: it was empty, and is removed",
+        "junk.mcap.part not recovered: not an MCAP file",
+        "taken.mcap.part not recovered: taken.mcap exists already",
+    ]
+    assert len(read_all(tmp_path / "z.mcap")) == 9
+    assert (tmp_path / "taken.mcap").read_text() == "precious"
+    assert taken.exists()
+
+
+def test_a_whole_file_is_copied_as_it_is(tmp_path: Path) -> None:
+    path = write_golden(tmp_path / "a.mcap")
+    recovered = recover_file(path, tmp_path / "b.mcap")
+    assert "was whole" in str(recovered)
+    assert (tmp_path / "b.mcap").read_bytes() == path.read_bytes()

@@ -1,0 +1,85 @@
+"""`quotebus replay` and `execution-worker --clock stream` as programs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bus.cli import main
+from bus.events import ConnectionHealth, ExecutionDecision
+from tests.support.market import day, write
+from tests.support.programs import Program, eventually, run
+from tests.support.world import World
+
+
+def payloads(world: World, capture: Path, rate: str) -> list[ExecutionDecision]:
+    """The decisions of one replay, and that it ended in order."""
+    log = world.log(b"decision.", b"health.")
+    worker = world.worker(EXECUTION_CLOCK="stream", EXECUTION_SYMBOLS="SPY,QQQ", EXECUTION_INTERVAL_S="0.1")
+    status, printed = run("quotebus", "replay", str(capture), "--rate", rate, environment=world.environment)
+    assert status == 0, printed
+    assert "withheld 2" in printed
+    eventually(lambda: len(log.all(ExecutionDecision)) >= DECISIONS)
+    assert worker.stop() == 0
+    assert log.all(ConnectionHealth)[-1].source.startswith("replay:")
+    return log.all(ExecutionDecision)
+
+
+DECISIONS = 90
+"""What a worker of two symbols decides in this capture of four and a half seconds."""
+
+
+def test_same_decisions_at_any_rate(world: World, tmp_path: Path) -> None:
+    capture = write(day(seconds=3).entries, tmp_path / "day.mcap")
+    world.broker()
+    found = [payloads(world, capture, rate) for rate in ("max", "10")]
+    assert found[0] == found[1]
+    assert len(found[0]) == DECISIONS
+    assert {decision.action for decision in found[0]} == {"limit", "market", "refuse"}
+
+
+def test_a_worker_of_the_wall_clock_refuses_a_replay(world: World, tmp_path: Path) -> None:
+    capture = write(day(seconds=3).entries, tmp_path / "day.mcap")
+    world.broker()
+    log = world.log(b"decision.")
+    world.worker(EXECUTION_SYMBOLS="SPY", EXECUTION_PATIENCE_S="0", EXECUTION_INTERVAL_S="0.05")
+    replay = Program("quotebus", "replay", str(capture), "--clients", "0", environment=world.environment)
+    world.programs.append(replay)
+    assert replay.process.wait(30) == 0
+    decisions = log.all(ExecutionDecision)
+    assert decisions
+    assert all("no_health" in decision.reasons for decision in decisions)
+
+
+def test_a_live_node_does_not_serve_a_consumer_of_a_replay(world: World) -> None:
+    world.broker()
+    world.exchange()
+    world.node()
+    log = world.log()
+    worker = world.worker(EXECUTION_CLOCK="stream", EXECUTION_SYMBOLS="SPY")
+    worker.line("following a replay")
+    position = log.position()
+    eventually(lambda: len(log.all(ConnectionHealth, since=position)) >= 3)
+    assert {health.state for health in log.all(ConnectionHealth)} == {"idle"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["day.mcap", "--rate", "quick"], "--rate"),
+        (["day.mcap", "--rate", "0"], "above 0"),
+        (["day.mcap", "--from", "yesterday"], "not a time"),
+        (["day.mcap", "--bus-publish-url", "tcp://10.0.0.1:1"], "BUS_PUBLISH_URL"),
+        ([], "required: file"),
+    ],
+)
+def test_mistakes_are_one_line_and_78(
+    arguments: list[str], says: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(day(seconds=3).entries, tmp_path / "day.mcap")
+    with pytest.raises(SystemExit) as ended:
+        main(["replay", *arguments])
+    printed = capsys.readouterr().err
+    assert (ended.value.code, printed.count("\n")) == (78, 1), printed
+    assert says in printed

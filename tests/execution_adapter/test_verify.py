@@ -1,0 +1,155 @@
+"""Recorded decisions are made once more: the same come out, and every change to one is found."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bus import codec
+from bus.capture.captured import Captured
+from bus.capture.inprocess import InProcessBus
+from bus.events import ExecutionDecision
+from bus.stream import StreamFollower
+from execution_adapter.__main__ import main
+from execution_adapter.settings import ExecutionSettings
+from execution_adapter.stream import StreamWorker
+from execution_adapter.verify import Outcome, Verifier
+from tests.support.market import Market, day, write
+from tests.support.programs import run
+from tests.support.samples import like
+
+
+def session(market: Market, **settings: object) -> list[Captured]:
+    """A capture of the replay of `market` with a worker on it."""
+    given = {"execution_clock": "stream", "execution_client": "w", "execution_symbols": "SPY,QQQ"}
+    worker = StreamWorker(
+        ExecutionSettings(**{**given, "execution_interval_s": 0.1, **settings}), lambda decision, verdict: None
+    )
+    bus = InProcessBus(market.entries)
+    follower = StreamFollower(worker.consumer, worker.interval_ns, worker.act)
+    frames: list[bytes] = []
+
+    def take(heard: list[bytes], received_ns: int) -> list[bytes]:
+        said = follower.take(heard, received_ns)
+        frames.extend([*said, *heard])
+        return said
+
+    bus.seat(worker.consumer, take)
+    for _ in bus.play():
+        pass
+    return [captured(frame, number) for number, frame in enumerate(frames, 1)]
+
+
+def captured(frame: bytes, number: int) -> Captured:
+    topic, _, payload = frame.partition(b"\0")
+    published_ns = codec.decode_envelope(payload).published_ns
+    return Captured(topic.decode(), payload, number, published_ns, published_ns)
+
+
+def changed(entries: list[Captured], index: int, **changes: object) -> list[Captured]:
+    """The same with the decision at `index` of all decisions changed."""
+    places = [place for place, entry in enumerate(entries) if entry.topic.startswith("decision.")]
+    place = places[index]
+    decision = entries[place].event()
+    assert isinstance(decision, ExecutionDecision)
+    frame = codec.encode(like(decision, **changes))
+    return [*entries[:place], captured(frame, place + 1), *entries[place + 1 :]]
+
+
+def verified(entries: list[Captured]) -> Outcome:
+    return Verifier().run(entries)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{}, {"execution_fallback": "refuse"}, {"execution_max_age_s": 0.05}, {"execution_patience_s": 0}],
+)
+def test_a_whole_session_agrees(settings: dict[str, object]) -> None:
+    outcome = verified(session(day(), **settings))
+    assert outcome.decisions == outcome.agree > 100
+    assert outcome.first is None
+
+
+LIMIT = 5
+"""A decision that has a limit price."""
+
+
+@pytest.mark.parametrize(
+    ("field", "changes"),
+    [
+        ("limit_price", {"limit_price": 1.0}),
+        ("action", {"action": "market", "limit_price": None}),
+        ("reasons", {"reasons": ("too_old",)}),
+        ("quote", {"quote": ("replay:pricing-aaaaaa", 10**6)}),
+        ("quote", {"quote": ("pricing-000000", 1)}),
+        ("health", {"health": ("", 0)}),
+        ("status", {"status": ("replay:pricing-aaaaaa", 99)}),
+        ("config_hash", {"config_hash": "0" * 12}),
+        ("config", {"config": "{}"}),
+        ("config_hash", {"config": '{"fallback":"refuse","max_age_ns":60000000000}'}),
+        ("quote_age_ns", {"quote_age_ns": 0}),
+        ("quote_age_ns", {"now_ns": 2**60 * 2}),
+        ("limit_price", {"side": "sell", "limit_price": 10.0}),
+    ],
+)
+def test_every_change_to_a_decision_is_found(field: str, changes: dict[str, object]) -> None:
+    entries = session(day(seconds=3))
+    outcome = verified(changed(entries, LIMIT, **changes))
+    assert outcome.differences == 1, outcome
+    assert outcome.first is not None
+    named = {field, "action", "health"} if field == "health" else {field}
+    assert outcome.first.field in named
+    assert outcome.first.recorded != outcome.first.recomputed
+
+
+def test_messages_from_before_the_capture_are_no_difference() -> None:
+    entries = session(day(seconds=3))
+    first = next(index for index, entry in enumerate(entries) if entry.topic.startswith("decision."))
+    late = entries[first - 1 :]
+    outcome = verified(late)
+    assert outcome.differences == 0
+    assert outcome.before > 0
+    assert outcome.agree > 30
+
+
+def test_a_halt_that_outlives_its_line_is_remembered() -> None:
+    market = Market()
+    market.health()
+    for symbol in ("SPY", "QQQ"):
+        market.quote(symbol)
+        market.status(symbol, "live")
+    market.seconds(1, 20)
+    market.status("SPY", "halted", "halt")
+    market.seconds(1, 20)
+    market.status("SPY", "pending", "no_quote_yet")
+    market.seconds(1, 20)
+    entries = session(market)
+    assert verified(entries).agree == verified(entries).decisions
+    places = [entry.event() for entry in entries if entry.topic.startswith("decision.")]
+    last = max(index for index, one in enumerate(places) if isinstance(one, ExecutionDecision) and one.symbol == "SPY")
+    one = places[last]
+    assert isinstance(one, ExecutionDecision)
+    assert one.action == "refuse"
+    forgotten = tuple(reason for reason in one.reasons if reason != "halted")
+    outcome = verified(changed(entries, last, action="market", reasons=(*forgotten, "halt_unknown")))
+    assert outcome.differences == 1
+
+
+def test_command_prints_counts_and_both_sides(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    entries = session(day(seconds=3))
+    status, printed = run("execution-worker", "verify", str(write(entries, tmp_path / "good.mcap")))
+    assert status == 0, printed
+    counts = dict(line.split(maxsplit=1) for line in printed.splitlines())
+    assert counts["agree"] == counts["decisions"]
+    assert counts["differ"] == "0"
+    bad = changed(entries, LIMIT, limit_price=1.0)
+    assert main(["verify", str(write(bad, tmp_path / "bad.mcap"))]) == 3
+    printed = capsys.readouterr().out
+    assert "recorded    1.0" in printed
+    assert "recomputed  499.97" in printed
+
+
+def test_no_capture_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["verify", str(tmp_path / "none.mcap")]) == 78
+    assert capsys.readouterr().err.count("\n") == 1
