@@ -25,6 +25,8 @@ READING_NS = 30 * NS_PER_S
 """What a reading of all orders may take."""
 MARGIN_NS = 60 * NS_PER_S
 """How much earlier than the gap began an order may have been placed by the upstream's clock."""
+FIRST_NS = 3_600 * NS_PER_S
+"""How far back the first reading goes."""
 MOST_KNOWN = 10_000
 RECONCILING = "reconciling"
 
@@ -40,7 +42,7 @@ class Say:
 class Reconcile:
     """Read by REST: the open orders, those submitted since, and these by their ids. Answer with `generation`."""
 
-    since_utc_ns: int | None
+    since_utc_ns: int
     order_ids: tuple[str, ...]
     generation: int
 
@@ -153,8 +155,9 @@ class OrderCore:
     # what was missed
 
     def _reconcile(self, now_ns: int) -> None:
-        since_ns = self._missed_since_ns
-        since_utc_ns = None if since_ns is None else to_utc_ns(since_ns) - MARGIN_NS
+        if self._missed_since_ns is None:  # a node that is new does not know since when its predecessor is gone
+            self._missed_since_ns = now_ns - FIRST_NS
+        since_utc_ns = to_utc_ns(self._missed_since_ns) - MARGIN_NS
         self._again_ns, self._asked_ns = None, now_ns
         self._publish_health(now_ns)
         self._commands.append(Reconcile(since_utc_ns, tuple(self._known), self._generation))

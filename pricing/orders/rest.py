@@ -100,9 +100,8 @@ class OrdersRest:
         self._connection = connection = self._connect()
         try:
             found = {order["id"]: order for order in self._pages(connection, "open", None)}
-            if wanted.since_utc_ns is not None:
-                since = _rfc3339(wanted.since_utc_ns)
-                found |= {order["id"]: order for order in self._pages(connection, "all", since)}
+            since = _rfc3339(wanted.since_utc_ns)
+            found |= {order["id"]: order for order in self._pages(connection, "all", since)}
             missing = [order_id for order_id in wanted.order_ids if order_id not in found]
             for order_id in missing[-MOST_BY_ID:]:
                 order = self._get(connection, f"/v2/orders/{quote(order_id, safe='')}")
