@@ -21,6 +21,9 @@ MUST_BE_PURE = {
     "bus/topics.py", "bus/transport/coverage.py", "pricing/backoff.py", "pricing/core.py", "pricing/demand.py",
     "pricing/failures.py", "pricing/lag.py", "pricing/messages.py", "pricing/quality.py", "pricing/session.py",
     "pricing/subscription.py", "pricing/symbols.py", "pricing/simulator/faults.py", "pricing/simulator/market.py",
+    "pricing/admission.py", "pricing/halts.py", "pricing/placement.py", "pricing/tickers.py", "pricing/orders/core.py",
+    "pricing/orders/messages.py", "pricing/simulator/trading/broker.py", "pricing/simulator/trading/matching.py",
+    "pricing/simulator/trading/order.py",
     "execution_adapter/decide.py",
 }  # fmt: skip
 ZMQ_LIVES_IN = {"bus/transport", "pricing/node.py", "pricing/upstream/hot.py", "pricing/upstream/hot_thread.py",
