@@ -9,6 +9,7 @@ import socket
 import sys
 import threading
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -168,15 +169,7 @@ class BusClient:
                 extra.append(Unusable.READER_BEHIND)
         if not extra:
             return verdict
-        return Verdict(
-            verdict.symbol,
-            (*extra, *verdict.reasons),
-            verdict.quote,
-            verdict.health,
-            verdict.standing,
-            verdict.halt,
-            verdict.age_ns,
-        )
+        return replace(verdict, reasons=(*extra, *verdict.reasons))
 
     # state
 
