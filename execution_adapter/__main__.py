@@ -6,23 +6,40 @@ import signal
 import sys
 from collections.abc import Sequence
 
+from bus.errors import ConfigError
 from bus.log import setup
-from bus.settings import load
-from execution_adapter.settings import ExecutionSettings
+from bus.settings import die, load
+from execution_adapter import trade
+from execution_adapter.desk import Desk
+from execution_adapter.trade_settings import TradeSettings
 from execution_adapter.worker import Worker
 
 PROGRAM = "execution-worker"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run until SIGINT or SIGTERM. Exit status 0, or 78 for bad settings."""
-    settings = load(ExecutionSettings, sys.argv[1:] if argv is None else list(argv), PROGRAM)
+    """Work intents to their end, or without any decide until SIGINT or SIGTERM. Exit status 78 for bad settings.
+
+    With intents: 0 when all were filled, 3 when not, 4 when the fate of an order is not known.
+    """
+    arguments = trade.folded(sys.argv[1:] if argv is None else list(argv))
+    settings = load(TradeSettings, arguments, PROGRAM)
+    try:
+        gateway = trade.gateway(trade.checked(settings)) if settings.trades else None
+    except ConfigError as error:
+        die(PROGRAM, error)
     setup()
-    worker = Worker(settings, lambda text: print(text, flush=True))
+    worker = Worker(settings, _say) if gateway is None else Desk(settings, gateway, _say)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: worker.stop())
-    worker.run()
-    return 0
+    try:
+        return worker.run() or 0
+    except ConfigError as error:
+        die(PROGRAM, error)
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""How long a verdict takes, beside the book's own judgement in the same run: `python -m tests.perf.verdict --rounds 7`."""
+"""Microseconds a verdict takes, beside the book's own judgement: `python -m tests.perf.verdict --rounds 7`."""
 
 from __future__ import annotations
 
