@@ -75,7 +75,7 @@ class Work:
         self._unusable_since_ns: int | None = None
         self._last_good: LastGood | None = None
         self._refused: tuple[str, ...] | None = None
-        self._final_reason = ""
+        self._reject_reason, self._hopeless = "", False
         self._pegged = True
 
     # what is known
@@ -188,8 +188,8 @@ class Work:
             return self._finish("all filled", now_ns)
         if self.stopping:
             return self._finish("stopped", now_ns)
-        if self._final_reason or self.rejects >= self.tactics.rejects_max:
-            return self._finish(self._final_reason or "rejected too often", now_ns)
+        if self._hopeless or self.rejects >= self.tactics.rejects_max:
+            return self._finish(f"rejected {self.rejects} times: {self._reject_reason}", now_ns)
         if now_ns < self._retry_ns:
             return []
         if now_ns >= self.end_ns + self.tactics.grace_ns:
@@ -356,7 +356,7 @@ class Work:
 
     def _on_final(self, report: Report, now_ns: int) -> list[Command]:
         if report.status is Status.REJECTED:
-            self._count_reject(now_ns)
+            self._count_reject(report.word or report.status, now_ns)
         self._enter(State.WAITING, report.word or report.status, now_ns)
         return []
 
@@ -387,12 +387,11 @@ class Work:
         if child.resent or child.seen:  # refused perhaps because its first sending is there
             return self._ask(refused.reason, now_ns)
         child.status, child.proven = Status.REJECTED, True
-        self._count_reject(now_ns)
-        if refused.final:
-            self._final_reason = refused.reason
+        self._count_reject(refused.reason, now_ns)
+        self._hopeless = refused.final
         self._enter(State.WAITING, refused.reason, now_ns)
         return []
 
-    def _count_reject(self, now_ns: int) -> None:
-        self.rejects += 1
+    def _count_reject(self, reason: str, now_ns: int) -> None:
+        self.rejects, self._reject_reason = self.rejects + 1, reason
         self._retry_ns = now_ns + self.tactics.reject_pause_ns

@@ -149,7 +149,10 @@ def test_rejections_are_tried_again_a_few_times() -> None:
         assert isinstance(place, Place)
         rig.work.on_answer(Refused(f"qb-SPY-{number}", Request.PLACE, "insufficient buying power"), rig.world.now_ns)
     assert rig.after(2) == []
-    assert (rig.work.outcome, rig.work.cause) == (Outcome.UNFILLED, "rejected too often")
+    assert (rig.work.outcome, rig.work.cause) == (
+        Outcome.UNFILLED,
+        "rejected 3 times: insufficient buying power",
+    )
 
 
 def test_gap_is_reconciled_before_anything_is_decided() -> None:
