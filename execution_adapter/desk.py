@@ -8,8 +8,8 @@ from __future__ import annotations
 import hashlib
 import logging
 import threading
+import time
 from collections.abc import Callable
-from datetime import UTC, datetime
 
 from bus import BusClient
 from bus.clock import NS_PER_S, now_ns, seconds, utc_ns
@@ -61,7 +61,7 @@ class Desk:
         settings = self._settings
         prefixes = [b"order.", b"health.", *(f"intent.{name}\0".encode() for name in self._sources)]
         for intent in settings.intents():
-            day = datetime.fromtimestamp(utc_ns() / NS_PER_S, UTC).date().isoformat()
+            day = time.strftime("%Y-%m-%d", time.gmtime(utc_ns() // NS_PER_S))
             self._take_on(intent, intent.intent_id(settings.account, day))
         tail = Tail(settings.bus_subscribe_url, *prefixes)
         try:

@@ -223,6 +223,17 @@ def restarted(run: Run) -> Program:
     return worker
 
 
+def storm(run: Run) -> Program:
+    """Answers are lost after the deed is done, fills race cancels, fills come in parts."""
+    run.world.control.faults(
+        rest_drop_reply=6, rest_cut_reply=6, fill_after_cancel=3, fill_partial=True, order_cancel_ms=300
+    )
+    worker = run.start(EXECUTION_HTTP_TIMEOUT_S="0.5")
+    assert run.end(worker) in (0, 3), worker.lines
+    assert any(run.check().filled.values())
+    return worker
+
+
 RUNS: dict[str, Callable[[Run], Program]] = {
     "healthy": healthy,
     "cut": cut,
@@ -231,6 +242,7 @@ RUNS: dict[str, Callable[[Run], Program]] = {
     "one_sided": one_sided,
     "rejecting": rejecting,
     "restarted": restarted,
+    "storm": storm,
 }
 
 
