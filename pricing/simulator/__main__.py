@@ -36,6 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             f"{PROGRAM}: {simulator.url}/v2/iex control http://{simulator.control_address} seed {settings.seed}",
             flush=True,
         )
+        print(f"{PROGRAM}: orders {simulator.rest_url}/v2 updates {simulator.url}/stream", flush=True)
         try:
             simulator.run()
         except (OSError, ConfigError) as error:

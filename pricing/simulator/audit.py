@@ -9,16 +9,19 @@
     {"connection":1,"T":"bad_frame","size":109,"fault":"garbage"}
     {"connection":1,"T":"raw","size":12}
     {"connection":1,"event":"close","utc_ns":…,"why":"closed by client"}
+    {"order":"<id>","event":"fill","utc_ns":…,"client_order_id":"…","symbol":"SPY","side":"buy","qty":"10",
+     "filled_qty":"10","limit_price":"559.21","status":"filled","fill_qty":"10","fill_price":"559.2"}
+    {"stream":1,"T":"update","event":"fill","order_id":"<id>"}
 
 A record is there as soon as the last byte of its frame went into the socket; half a frame is not. Lines reach the file
-once per turn of the loop.
+once per turn of the loop. An order's line is there when it happened, told or not; `stream` lines are what was told.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from typing import TextIO
+from collections.abc import Mapping, Sequence
+from typing import Any, TextIO
 
 from pricing.simulator.records import Written
 
@@ -32,14 +35,24 @@ class Audit:
         self._file = file
         self._lines: list[str] = []
 
-    def written(self, connection: int, records: Sequence[Written]) -> None:
-        """A frame with these records was written."""
+    def written(self, connection: int, records: Sequence[Written], of: str = "connection") -> None:
+        """A frame with these records was written; `of` an order stream it says `stream`."""
         for record in records:
-            self._add({"connection": connection, **record.audit()})
+            self._add({of: connection, **record.audit()})
 
-    def event(self, connection: int, event: str, utc_ns: int, **details: str) -> None:
+    def order(self, utc_ns: int, update: Mapping[str, Any]) -> None:
+        """Something happened to an order."""
+        data = update["data"]
+        entity = data["order"]
+        kept = ("client_order_id", "symbol", "side", "qty", "notional", "filled_qty", "limit_price", "status")
+        line = {"order": entity["id"], "event": data["event"], "utc_ns": utc_ns, **{key: entity[key] for key in kept}}
+        if "price" in data:
+            line |= {"fill_qty": data["qty"], "fill_price": data["price"], "position_qty": data["position_qty"]}
+        self._add(line)
+
+    def event(self, connection: int, event: str, utc_ns: int, of: str = "connection", **details: str) -> None:
         """A connection was opened or closed."""
-        self._add({"connection": connection, "event": event, "utc_ns": utc_ns, **details})
+        self._add({of: connection, "event": event, "utc_ns": utc_ns, **details})
 
     def _add(self, line: dict[str, object]) -> None:
         self._lines.append(json.dumps(line, separators=(",", ":")))

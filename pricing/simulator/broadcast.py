@@ -75,9 +75,12 @@ class Broadcast:
         self._muted = everything
         self._silent = symbols
 
-    def rebuild(self, receivers: Sequence[Receiver], new: Iterable[str], now_ns: int) -> None:
-        """Take over who is subscribed to what; `new` symbols tick first."""
-        self._receivers = receivers
+    def rebuild(
+        self, clients: Sequence[Receiver], new: Iterable[str], now_ns: int, inside: Sequence[Receiver] = ()
+    ) -> None:
+        """Take over who is subscribed to what; `new` symbols tick first. Those `inside` get nothing injected."""
+        self._receivers = clients
+        receivers = [*clients, *inside]
         explicit = {s for r in receivers for channel in ("quotes", "trades") for s in r.symbols(channel)}
         universe = {s for s in explicit | WELL_KNOWN.keys() if ticks(s)} if "*" in explicit else explicit
         routes: dict[str, Route] = {}
@@ -109,6 +112,11 @@ class Broadcast:
         if found is None:
             found = self._markets[symbol] = SymbolMarket(self._seed, symbol)
         return found
+
+    def top(self, symbol: str, utc_ns: int) -> Quote:
+        """The newest quote of a symbol, as it really is; its first, if it has none yet."""
+        market = self.market(symbol)
+        return market.last or market.next_quote(utc_ns)
 
     def next_ns(self) -> int | None:
         """When `run` has something to do; None until a subscription, a fault or a socket changes."""
@@ -143,6 +151,8 @@ class Broadcast:
     def inject(self, record: Record) -> int:
         """Send a record verbatim to everybody subscribed to it, also while muted; how many got it."""
         channel = _CHANNEL_OF[type(record)]
+        if isinstance(record, Quote):
+            self.market(record.symbol).last = record
         receivers = [
             receiver
             for receiver in self._receivers

@@ -16,9 +16,10 @@ from pricing.simulator.bad_frames import (
     endless,
 )
 from pricing.simulator.encoding import JSON, Encoding, Undecodable, choose, decode
+from pricing.simulator.faults import Faults, Scoped
 from pricing.simulator.host import Host
 from pricing.simulator.line import Line
-from pricing.simulator.records import Raw, Sent, Written, is_quote
+from pricing.simulator.records import Raw, Sent, Update, Written, is_quote
 from pricing.simulator.session import (
     Acknowledged,
     Authenticated,
@@ -30,6 +31,7 @@ from pricing.simulator.session import (
     error,
 )
 from pricing.simulator.tls import Endpoint
+from pricing.simulator.trading.order_session import OrderEncoding, OrderSession
 from pricing.simulator.wire import Message, Pong, Upgrade, Wire, data_frame
 
 UPGRADE_TIMEOUT_NS = 10_000_000_000
@@ -46,7 +48,9 @@ class Connection:
         self.opened_ns = host.now_ns
         self.feed = ""
         self.encoding: Encoding = JSON
-        self.session: Session | None = None
+        self.messages: Encoding | OrderEncoding = JSON
+        self.session: Session | OrderSession | None = None
+        self.faults: Faults | Scoped = host.faults
         self.sent_frames = 0
         self.sent_quotes = 0
         self.half_frame_next = False
@@ -91,12 +95,18 @@ class Connection:
         self._put_data(data_frame(opcode, payload), [Raw(len(payload))])
         self.flush()
 
+    def send_update(self, update: dict[str, object], record: Update) -> None:
+        """Send an order update, if the client listens."""
+        if isinstance(self.session, OrderSession) and self.session.listening and self.has_room:
+            self._put_data(data_frame(self.messages.opcode, self.messages.message(update)), [record])
+            self.flush()
+
     def _end_frame(self) -> None:
         if self._batch:
             payload = self.encoding.payload(self._batch)
             records, self._records, self._batch = self._records, [], []
-            if self._host.faults.frame_faults and self.line.usable:
-                self._put_bad(self._host.faults.take_frame_fault(), payload, records)
+            if self.faults.frame_faults and self.line.usable:
+                self._put_bad(self.faults.take_frame_fault(), payload, records)
             else:
                 self._put_data(data_frame(self.encoding.opcode, payload), records)
 
@@ -106,14 +116,14 @@ class Connection:
             self._filler_ns = self._host.now_ns
             self.line.put(begin, self._due_ns())
         else:
-            frame, listed = bad_frame(fault, self.encoding.opcode, payload, records, self._host.faults.rng)
+            frame, listed = bad_frame(fault, self.encoding.opcode, payload, records, self.faults.rng)
             self._put_data(frame, listed)
 
     def _put_data(self, frame: bytes, records: Sequence[Written]) -> None:
         line = self.line
         if not line.usable or self._filler:
             return
-        how = self._host.faults.take_value("cut_mid_frame")
+        how = self.faults.take_value("cut_mid_frame")
         if how is not None:
             line.put(frame[: len(frame) // 2])
             line.flush(self._host.now_ns)
@@ -127,7 +137,7 @@ class Connection:
             self._full_since_ns = self._host.now_ns
 
     def _due_ns(self) -> int:
-        latency_ns = self._host.faults.draw_ns("latency_ms")
+        latency_ns = self.faults.draw_ns("latency_ms")
         return self._host.now_ns + latency_ns if latency_ns else 0
 
     # What the client sends.
@@ -153,12 +163,12 @@ class Connection:
                 self._message(event, self.session)
         self._take_wire()
 
-    def _message(self, message: Message, session: Session) -> None:
+    def _message(self, message: Message, session: Session | OrderSession) -> None:
         self._end_frame()
         try:
             request = decode(message.data)
         except Undecodable:
-            self._apply([error(400)])
+            self._apply(session.receive(None, self._host.now_ns))
         else:
             self._apply(session.receive(request, self._host.now_ns))
 
@@ -176,10 +186,12 @@ class Connection:
     def _headers(self) -> dict[str, str]:
         return {"X-Long": "x" * LONG_HEADER_BYTES} if self._host.faults.take("long_header") else {}
 
-    def _open(self, session: Session, upgrade: Upgrade) -> None:
-        faults = self._host.faults
+    def _open(self, session: Session | OrderSession, upgrade: Upgrade) -> None:
         self.session, self.feed = session, session.feed
-        self.encoding = choose(upgrade.content_type)
+        self.encoding = self.messages = choose(upgrade.content_type)
+        if isinstance(session, OrderSession):
+            self.messages, self.faults = session.encoding, session.line_faults
+        faults = self.faults
         self.opened_ns = self._host.now_ns
         self._ping_ns = self._host.now_ns + self._host.ping_interval_ns
         self.number = self._host.opened(self)
@@ -249,7 +261,7 @@ class Connection:
     def _send(self, message: dict[str, object]) -> None:
         self._take_wire()
         if self._wire.open and not self._filler:
-            self._wire.send(self.encoding.opcode, self.encoding.message(message))
+            self._wire.send(self.messages.opcode, self.messages.message(message))
             data, _ = self._wire.take()
             self.line.put_frame(data, (), self._due_ns())
 

@@ -82,6 +82,10 @@ class SimulatorControl:
         """Resume quotes alone (tapes C and O; on A and B trading too); how many connections got it."""
         return self._sent("/resume_quotes", symbol=symbol, **fields)
 
+    def order_event(self, order: str, event: str, reason: str = "") -> None:
+        """Make an event of an order (by either id) happen now: done_for_day, suspended, expired, restated, …"""
+        self._request("POST", "/order_event", {"order": order, "event": event, "reason": reason})
+
     def raw(self, payload: str | bytes) -> int:
         """Send a text or binary frame with this payload to all; how many connections got it."""
         return self._sent("/raw", **({"text": payload} if isinstance(payload, str) else {"hex": payload.hex()}))

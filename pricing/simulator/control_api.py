@@ -14,6 +14,7 @@ from pricing.simulator.exchange import Exchange
 from pricing.simulator.http_control import HttpError, HttpRequest
 from pricing.simulator.records import Quote, Status, Trade
 from pricing.simulator.statuses import EVENTS, wording
+from pricing.simulator.trading.order import TRANSITIONS
 
 Number = Annotated[int, Field(strict=True, ge=-(1 << 63), lt=1 << 64)] | Annotated[float, Field(strict=True)]
 Symbol = Annotated[str, Field(min_length=1, max_length=32)]
@@ -78,6 +79,14 @@ class EventBody(Body):
     t_ns: UtcNs | None = None
 
 
+class OrderEventBody(Body):
+    """An event of an order; `order` is its id or its client_order_id."""
+
+    order: Annotated[str, Field(min_length=1, max_length=128)]
+    event: Word
+    reason: Word = ""
+
+
 class RawBody(Body):
     """A frame's payload: text, or binary as hex."""
 
@@ -104,6 +113,7 @@ class ControlApi:
             ("POST", "/status"): self._status,
             **{("POST", f"/{event}"): partial(self._event, event) for event in EVENTS},
             ("POST", "/raw"): self._raw,
+            ("POST", "/order_event"): self._order_event,
         }
 
     def answer(self, request: HttpRequest) -> object:
@@ -186,6 +196,16 @@ class ControlApi:
         except ValueError:
             raise HttpError(400, "hex: not hexadecimal") from None
         return self._sent(self._exchange.inject_raw(BINARY_OPCODE, payload))
+
+    def _order_event(self, body: bytes) -> object:
+        given = _read(OrderEventBody, body)
+        if given.event not in TRANSITIONS or given.event in ("fill", "partial_fill"):
+            raise HttpError(400, "event: not one that can be told")
+        try:
+            self._exchange.desk.tell(given.order, given.event, given.reason)
+        except ValueError as error:
+            raise HttpError(400, str(error)) from None
+        return {"event": given.event}
 
     def _tape(self, symbol: str, tape: str | None) -> str:
         return self._exchange.broadcast.market(symbol).profile.tape if tape is None else tape

@@ -19,9 +19,13 @@ from pricing.simulator.session import Rules, Session, Slots
 from pricing.simulator.settings import SimulatorSettings
 from pricing.simulator.spoiler import Spoiler
 from pricing.simulator.tls import Endpoint
+from pricing.simulator.trading.desk import Desk
+from pricing.simulator.trading.order_session import FEED, OrderSession, choose
+from pricing.simulator.trading.streams import STREAM_PREFIX, Streams, described
 from pricing.simulator.wire import Upgrade
 
 FEEDS = {f"/v2/{feed}": feed for feed in ("iex", "sip", "delayed_sip", "test")}
+ORDERS_PATH = "/stream"
 REDIRECT_PATH = "/elsewhere"
 MOST_BUFFERED_BYTES = 4 * 1_048_576
 FAST_BUFFERED_BYTES = 262_144
@@ -56,6 +60,10 @@ class Exchange:
             limit_close_ns=clock.seconds(settings.limit_close_s),
         )
         self._slots = Slots(settings.max_connections)
+        self._order_slots = Slots(1)
+        self._order_frames = settings.order_frames
+        self.desk = Desk(settings, self.faults, lambda symbol: self.broadcast.top(symbol, clock.utc_ns()), audit)
+        self.streams = Streams()
         self._audit = audit
         self._log = log
         self._sweeping = False
@@ -79,7 +87,7 @@ class Exchange:
 
     def next_ns(self) -> int | None:
         """When `turn` has something to do without any client."""
-        times = [self.broadcast.next_ns(), *(c.deadline_ns() for c in self.connections)]
+        times = [self.broadcast.next_ns(), self.desk.next_ns(), *(c.deadline_ns() for c in self.connections)]
         return min((time_ns for time_ns in times if time_ns is not None), default=None)
 
     def turn(self) -> None:
@@ -88,12 +96,25 @@ class Exchange:
             due_ns = connection.deadline_ns()
             if due_ns is not None and due_ns <= self.now_ns:
                 connection.tick()
+        self.desk.at(self.now_ns)
         self.broadcast.run(self.now_ns, clock.utc_ns)
+        self._tell_streams()
         for connection in list(self.connections):
             if connection.number:
                 connection.flush()
         if self._audit is not None:
             self._audit.flush()
+
+    def _tell_streams(self) -> None:
+        for update in self.desk.turn():
+            for connection in self._order_streams():
+                connection.send_update(update, described(update))
+        new = self.desk.newly_watched()
+        if new is not None:
+            self._rebuild(self.connections, new)
+
+    def _order_streams(self) -> list[Connection]:
+        return [c for c in self.connections if c.number and c.feed == FEED]
 
     def close(self) -> None:
         """End all connections; the program is about to exit."""
@@ -116,11 +137,16 @@ class Exchange:
 
     # What connections report.
 
-    def upgrade(self, connection: Connection, upgrade: Upgrade) -> Session | int:
+    def upgrade(self, connection: Connection, upgrade: Upgrade) -> Session | OrderSession | int:
         """A session for this request, or the HTTP status that it gets instead."""
-        status = self.faults.value("http_status")
+        orders = upgrade.path == ORDERS_PATH
+        status = self.faults.value("stream_http_status" if orders else "http_status")
         if isinstance(status, int):
             return status
+        if orders:
+            self._sweep(but=connection)
+            encoding = choose(upgrade.content_type, self._order_frames)
+            return OrderSession(self._rules, self._order_slots, self.faults, encoding, self.now_ns)
         feed = FEEDS.get(upgrade.path)
         if feed is None:
             self._redirects_followed += upgrade.path == REDIRECT_PATH
@@ -143,9 +169,15 @@ class Exchange:
         return pace(self.faults.number("slicer_ms"), self.faults.number("throttle_bytes_s"))
 
     def opened(self, connection: Connection) -> int:
-        """The upgrade was answered with 101: the connection's number."""
+        """The upgrade was answered with 101: the connection's number among those of its kind."""
+        if connection.feed == FEED:
+            number = self.streams.opened(1 + len(self._order_streams()))
+            self.log(f"order stream {number} opened")
+            if self._audit is not None:
+                self._audit.event(number, "open", clock.utc_ns(), "stream")
+            return number
         self._upgraded += 1
-        open_now = 1 + sum(1 for other in self.connections if other.number and other is not connection)
+        open_now = 1 + sum(1 for other in self._market_lines() if other is not connection)
         self._most_upgraded = max(self._most_upgraded, open_now)
         self.log(f"connection {self._upgraded} opened ({connection.feed})")
         if self._audit is not None:
@@ -155,6 +187,10 @@ class Exchange:
 
     def authenticated(self, connection: Connection) -> None:
         """The client was let in."""
+        if connection.feed == FEED:
+            self.streams.authenticated_total += 1
+            self.log(f"order stream {connection.number} authenticated")
+            return
         self._authenticated += 1
         self.log(f"connection {connection.number} authenticated")
 
@@ -168,7 +204,7 @@ class Exchange:
     def written(self, connection: Connection, records: Sequence[Written]) -> None:
         """The socket took a whole frame with these records."""
         if self._audit is not None:
-            self._audit.written(connection.number, records)
+            self._audit.written(connection.number, records, self._kind(connection))
 
     def gone(self, connection: Connection, why: str) -> None:
         """The connection is over."""
@@ -177,8 +213,14 @@ class Exchange:
         if connection.number:
             self._rebuild(self.connections)
             if self._audit is not None:
-                self._audit.event(connection.number, "close", clock.utc_ns(), why=why)
-        self.log(f"connection {connection.number or 'without upgrade'} closed: {why}")
+                self._audit.event(connection.number, "close", clock.utc_ns(), self._kind(connection), why=why)
+        self.log(f"{self._kind(connection)} {connection.number or 'without upgrade'} closed: {why}")
+
+    def _kind(self, connection: Connection) -> str:
+        return "stream" if connection.feed == FEED else "connection"
+
+    def _market_lines(self) -> list[Connection]:
+        return [c for c in self.connections if c.number and c.feed != FEED]
 
     def park(self, sock: Endpoint) -> None:
         """Keep a socket open whose line is dead."""
@@ -191,7 +233,7 @@ class Exchange:
             self._parked.popleft().close()
 
     def _rebuild(self, connections: Sequence[Connection], new: Sequence[str] = ()) -> None:
-        self.broadcast.rebuild([c for c in connections if c.session is not None], new, self.now_ns)
+        self.broadcast.rebuild([c for c in connections if c.session is not None], new, self.now_ns, [self.desk])
 
     def log(self, text: str) -> None:
         """One event line."""
@@ -203,6 +245,7 @@ class Exchange:
         """Quotes per second over all symbols from now on; 0: as fast as the lines take."""
         self._rate = rate
         self.broadcast.set_rate(rate * (self.faults.number("flood") or 1), self.now_ns)
+        self.desk.has_room = rate > 0
         self.room_bytes = MOST_BUFFERED_BYTES if rate else FAST_BUFFERED_BYTES
 
     def time_ns(self, symbol: str) -> int:
@@ -212,11 +255,13 @@ class Exchange:
 
     def inject(self, record: Record) -> int:
         """Send a record to its subscribers now; how many got it."""
-        return self.broadcast.inject(record)
+        sent_to = self.broadcast.inject(record)
+        self.desk.injected(record)
+        return sent_to
 
     def inject_raw(self, opcode: int, payload: bytes) -> int:
         """Send a payload to every authenticated connection now; how many got it."""
-        receivers = [c for c in self.connections if c.session and c.session.authenticated and c.has_room]
+        receivers = [c for c in self._market_lines() if c.session and c.session.authenticated and c.has_room]
         for connection in receivers:
             connection.send_raw(opcode, payload)
         return len(receivers)
@@ -240,7 +285,9 @@ class Exchange:
     def _act(self, change: Change) -> None:
         for name in FREEZING:
             if name in change.lifted:
-                self._thaw(name)
+                self._thaw(name, self._all_but_order_streams())
+        if "stream_half_open" in change.lifted:
+            self._thaw("half_open", self._order_streams())
         self.broadcast.mute(self.faults.on("mute"), self.faults.symbols("mute_symbol", "ack_missing", "ack_extra"))
         self.broadcast.spoiler = self._spoiler if self._spoiler.change(self.faults) else None
         if "flood" in change.set or "flood" in change.lifted:
@@ -248,7 +295,7 @@ class Exchange:
         self.on_listen("refuse" if self.faults.on("refuse") else "black_hole" if self.faults.on("black_hole") else "")
         for connection in list(self.connections):
             self._act_on(connection, change)
-        if isinstance(change.set.get("cut"), str):
+        if isinstance(change.set.get("cut"), str) or isinstance(change.set.get("stream_cut"), str):
             self._unpark()
         if change.set or change.lifted:
             shown = " ".join(f"{name}={value}" for name, value in change.set.items()) or "none"
@@ -256,6 +303,8 @@ class Exchange:
 
     def _act_on(self, connection: Connection, change: Change) -> None:
         given = change.set
+        if connection.feed == FEED:
+            given = {name.removeprefix(STREAM_PREFIX): v for name, v in given.items() if name.startswith(STREAM_PREFIX)}
         line_pace = self.pace()
         if line_pace is None or connection.line.pace is None or line_pace.key != connection.line.pace.key:
             connection.line.pace = line_pace
@@ -276,9 +325,12 @@ class Exchange:
         if isinstance(how, str):
             connection.line.cut(how, self.now_ns)
 
-    def _thaw(self, name: str) -> None:
+    def _all_but_order_streams(self) -> list[Connection]:
+        return [c for c in self.connections if c.feed != FEED]
+
+    def _thaw(self, name: str, connections: Sequence[Connection]) -> None:
         self._unpark()
-        for connection in list(self.connections):
+        for connection in connections:
             if name == "half_frame":
                 connection.half_frame_next = False
             if connection.line.frozen_by == name:
@@ -287,7 +339,8 @@ class Exchange:
     def state(self) -> dict[str, object]:
         """Everything a test may want to know, as JSON values."""
         return {
-            "connections": [c.state() for c in self.connections if c.number],
+            "connections": [c.state() for c in self._market_lines()],
+            "orders": {**self.desk.state(), **self.streams.state([c.state() for c in self._order_streams()])},
             "opened_total": self._accepted,
             "tcp_accepted_total": self._accepted,
             "upgraded_total": self._upgraded,

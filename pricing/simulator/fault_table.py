@@ -105,9 +105,47 @@ RECORDS = (
     Fault("backward_time", values.symbols_or_all, "standing: every record is 1 ms older than the one before"),
     Fault("skew_ms", values.skew, "standing: the exchange's clock is off by this much; negative is behind"),
 )
+REST = (
+    Fault("rest_status", values.code_times, "standing, or counted as [status, n]: REST requests get this status"),
+    Fault("rest_auth_fail", values.times, "counted: a REST request is not authorized (401)"),
+    Fault("rest_delay_ms", values.milliseconds, "standing: REST answers come this much later; what they say is done"),
+    Fault("rest_drop_reply", values.times, "counted: a request that changed something is never answered"),
+    Fault("rest_cut_reply", values.times, "counted: a request that changed something gets RST for an answer"),
+)
+ORDERS = (
+    Fault("order_refuse", values.code_times, "standing, or counted as [status, n]: a new order gets this HTTP status"),
+    Fault("order_reject", values.times, "counted: a new order is taken in and then rejected"),
+    Fault("order_ack_ms", values.milliseconds, "standing: new orders and replacements begin to work this much later"),
+    Fault("order_cancel_ms", values.milliseconds, "standing: a cancel takes effect this much later"),
+    Fault("cancel_reject", values.times, "counted: a cancel is taken in and then rejected"),
+    Fault("replace_reject", values.times, "counted: a replacement is taken in and then rejected"),
+    Fault("fill_after_cancel", values.times, "counted: an order whose cancel was taken in is filled before it"),
+    Fault("fill_partial", values.flag, "standing: an order gets at most half of what is left, never the last share"),
+    Fault("fill_ms", values.milliseconds, "standing: fills come this much later, the first and each next one"),
+)
+UPDATES = (
+    Fault("update_lost", values.times, "counted: an order update is never sent"),
+    Fault("update_duplicate", values.times, "counted: an order update is sent twice"),
+    Fault("update_reorder", values.times, "counted: an order update is sent after the next one, or 0.5 s later"),
+    Fault("update_late_ms", values.milliseconds, "standing: order updates come this much later, each by itself"),
+    Fault("update_null", values.times, "counted: an update whose data is null comes before the next one"),
+)
+STREAM = (
+    Fault("stream_http_status", values.status, "standing: the upgrade of an order stream is answered with this status"),
+    Fault("stream_auth_fail", values.times, "counted: an order stream's keys are unauthorized"),
+    Fault("stream_drop_auth", values.times, "counted: an order stream's auth is not answered"),
+    Fault("stream_drop_ack", values.times, "counted: listen takes effect, but is not acknowledged"),
+    Fault("stream_error", values.code, "at once: an error to all open order streams, then FIN", at_once=True),
+    Fault("stream_cut", values.cut,
+          "rst or fin: ends all order streams at once; n: the next n are reset after their first update"),
+    Fault("stream_cut_mid_frame", values.how_times,
+          "standing, or counted as [how, n]: half of an update is sent, then RST or FIN"),
+    Fault("stream_half_open", values.times,
+          "true: open order streams get no byte; n: so do the next n after their first acknowledgement"),
+    Fault("stream_latency_ms", values.milliseconds, "standing: everything on order streams is sent this much later"),
+)  # fmt: skip
 
-FAULTS: dict[str, Fault] = {
-    fault.name: fault for group in (CONNECT, PROTOCOL, LINE, FRAMES, RECORDS) for fault in group
-}
+GROUPS = (CONNECT, PROTOCOL, LINE, FRAMES, RECORDS, REST, ORDERS, UPDATES, STREAM)
+FAULTS: dict[str, Fault] = {fault.name: fault for group in GROUPS for fault in group}
 FRAME_FAULTS = tuple(fault.name for fault in FRAMES)
 RECORD_FAULTS = tuple(fault.name for fault in RECORDS)

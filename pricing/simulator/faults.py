@@ -131,8 +131,37 @@ class Faults:
         return int(self.rng.uniform(float(value[0]), float(value[1])) * 1_000_000)
 
 
+class Scoped:
+    """The faults of one kind of connection: `cut` there is `stream_cut` in the plan. As `Faults` for a connection."""
+
+    frame_faults: tuple[str, ...] = ()
+
+    def __init__(self, faults: Faults, prefix: str) -> None:
+        self.rng = faults.rng
+        self._faults = faults
+        self._prefix = prefix
+
+    def on(self, name: str) -> bool:
+        return self._faults.on(self._prefix + name)
+
+    def take(self, name: str) -> bool:
+        return self._faults.take(self._prefix + name)
+
+    def take_counted(self, name: str) -> bool:
+        return self._faults.take_counted(self._prefix + name)
+
+    def take_value(self, name: str) -> int | str | None:
+        return self._faults.take_value(self._prefix + name)
+
+    def take_frame_fault(self) -> str:
+        return ""
+
+    def draw_ns(self, name: str) -> int:
+        return self._faults.draw_ns(self._prefix + name)
+
+
 def _acts_at_once(name: str, value: FaultValue) -> bool:
-    return FAULTS[name].at_once or (name == "cut" and isinstance(value, str))
+    return FAULTS[name].at_once or (name in ("cut", "stream_cut") and isinstance(value, str))
 
 
 def parse_text(text: str) -> dict[str, object]:

@@ -9,6 +9,7 @@ from pricing.simulator.faults import Faults
 from pricing.simulator.pace import Pace
 from pricing.simulator.records import Written
 from pricing.simulator.session import Session
+from pricing.simulator.trading.order_session import OrderSession
 from pricing.simulator.wire import Upgrade
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ class Host(Protocol):
     pong_timeout_ns: int
     slow_client_ns: int
 
-    def upgrade(self, connection: Connection, upgrade: Upgrade) -> Session | int:
+    def upgrade(self, connection: Connection, upgrade: Upgrade) -> Session | OrderSession | int:
         """A session for this request, or the HTTP status that it gets instead."""
 
     def rejection_headers(self, status: int) -> dict[str, str]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import socket
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from http import HTTPStatus
 
 MAX_HEAD_BYTES = 16_384
@@ -25,11 +25,14 @@ class HttpError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class HttpRequest:
-    """A whole request; `path` without its query."""
+    """A whole request; `path` without its query, header names in lower case, `size` in bytes with its head."""
 
     method: str
     path: str
     body: bytes
+    query: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    size: int = 0
 
 
 def parse(data: bytes) -> HttpRequest | None:
@@ -53,7 +56,9 @@ def parse(data: bytes) -> HttpRequest | None:
         raise HttpError(413, "body too long")
     if len(rest) < int(length):
         return None
-    return HttpRequest(words[0], words[1].partition("?")[0], rest[: int(length)])
+    path, _, query = words[1].partition("?")
+    size = len(head) + 4 + int(length)
+    return HttpRequest(words[0], path, rest[: int(length)], query, headers, size)
 
 
 def response(status: int, value: object) -> bytes:

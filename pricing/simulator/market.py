@@ -18,7 +18,7 @@ TRADE_SHARE = 0.2
 
 
 class SymbolMarket:
-    """The market of one symbol. Bid below ask, both on the tick grid, `t_ns` strictly increasing."""
+    """The market of one symbol. Bid below ask, both on the tick grid, `t_ns` strictly increasing; `last` made."""
 
     def __init__(self, seed: int, symbol: str) -> None:
         self.profile = profile(seed, symbol)
@@ -32,6 +32,7 @@ class SymbolMarket:
         self._ask = self._bid + 1
         self._t_ns = 0
         self._trade_id = 0
+        self.last: Quote | None = None
 
     def _ceiling(self) -> int:
         doubled = self.profile.price_ticks * 2
@@ -61,7 +62,7 @@ class SymbolMarket:
             utc_ns = self._t_ns + 1
         self._t_ns = utc_ns
         venues = EXCHANGES[tape]
-        return Quote(
+        self.last = quote = Quote(
             self._symbol,
             venues[(bits >> 7) & 3],
             bid / per_dollar,
@@ -72,6 +73,7 @@ class SymbolMarket:
             tape,
             utc_ns,
         )
+        return quote
 
     def next_trade(self, utc_ns: int) -> Trade | None:
         """A trade at the newest quote's bid or ask, or None: there is one to every fifth quote or so."""

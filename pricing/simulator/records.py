@@ -127,8 +127,18 @@ class BadFrame(NamedTuple):
         return {"T": "bad_frame", "size": self.size, "fault": self.fault}
 
 
+class Update(NamedTuple):
+    """An order update on its way to one order stream."""
+
+    event: str
+    order_id: str
+
+    def audit(self) -> dict[str, object]:
+        return {"T": "update", "event": self.event, "order_id": self.order_id}
+
+
 Sent = Record | Marked | Misshapen
-Written = Sent | Raw | BadFrame
+Written = Sent | Raw | BadFrame | Update
 
 
 def is_quote(record: Written) -> bool:

@@ -20,6 +20,7 @@ from pricing.simulator.http_control import ControlClient
 from pricing.simulator.listener import Listener
 from pricing.simulator.settings import SimulatorSettings
 from pricing.simulator.tls import Certificates, Endpoint
+from pricing.simulator.trading.rest_server import RestServer
 
 MOST_CONTROL_CLIENTS = 32
 MOST_CLIENTS = 512
@@ -30,6 +31,7 @@ class Simulator:
 
     def __init__(self, settings: SimulatorSettings, audit: TextIO | None, events: TextIO | None) -> None:
         self._listener = Listener(settings.host, settings.port)
+        rest = Listener(settings.host, settings.rest_port_to_bind())
         self._control = Listener(settings.host, settings.control_port_to_bind())
         self._wake_read, self._wake_write = socket.socketpair()
         self._wake_read.setblocking(False)
@@ -51,6 +53,7 @@ class Simulator:
         if self._certificates is None or not self._certificates.has_old:
             self.exchange.needs["tls_1_0"] = "--tls-cert, and a library that still has TLS 1.0"
         self._api = ControlApi(self.exchange)
+        self._rest = RestServer(rest, self.exchange.desk, self._selector)
         self._control.listen()
         self._selector.register(self._control.sock, EVENT_READ, self._accept_control)
         self._selector.register(self._wake_read, EVENT_READ, self._woken)
@@ -65,6 +68,11 @@ class Simulator:
     def url(self) -> str:
         """Scheme, host and port of the market data."""
         return f"{self.exchange.scheme}://{self._listener.address}"
+
+    @property
+    def rest_url(self) -> str:
+        """Scheme, host and port of the orders REST."""
+        return f"http://{self._rest.address}"
 
     @property
     def control_address(self) -> str:
@@ -90,6 +98,7 @@ class Simulator:
                     act: Callable[[], None] = key.data
                     act()
                 exchange.now_ns = clock.now_ns()
+                self._rest.work_due(exchange.now_ns)
                 exchange.turn()
                 self._update()
         finally:
@@ -97,9 +106,7 @@ class Simulator:
 
     def _timeout_s(self) -> float | None:
         times = [c.deadline_ns for c in self._control_clients]
-        due_ns = self.exchange.next_ns()
-        if due_ns is not None:
-            times.append(due_ns)
+        times += [due_ns for due_ns in (self.exchange.next_ns(), self._rest.next_ns()) if due_ns is not None]
         if not times:
             return None
         return max(0, min(times) - clock.now_ns()) / clock.NS_PER_S
@@ -195,6 +202,7 @@ class Simulator:
         self.exchange.close()
         for client in list(self._control_clients):
             self._end_control(client)
+        self._rest.close()
         self._selector.close()
         self._listener.fill(False)
         for sock in (self._listener.sock, self._control.sock, self._wake_read, self._wake_write):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import SettingsConfigDict
 
@@ -9,6 +11,7 @@ from bus.settings import Settings, is_loopback
 from pricing.simulator.faults import parse_text
 
 PROGRAM = "exchange-simulator"
+REST_PORT_OFFSET = 1
 CONTROL_PORT_OFFSET = 2
 MAX_PORT = 65_535
 
@@ -19,7 +22,10 @@ class SimulatorSettings(Settings):
     model_config = SettingsConfigDict(**{**Settings.model_config, "env_prefix": "SIMULATOR_"})
 
     host: str = Field("127.0.0.1", description="loopback address to listen on")
-    port: int = Field(8765, ge=0, le=MAX_PORT, description="market data; 0 takes any free port")
+    port: int = Field(8765, ge=0, le=MAX_PORT, description="market data and order stream; 0 takes any free port")
+    rest_port: int | None = Field(
+        None, ge=0, le=MAX_PORT, description="orders REST; default one above --port, 0 takes any free port"
+    )
     control_port: int | None = Field(
         None, ge=0, le=MAX_PORT, description="control endpoint; default two above --port, 0 takes any free port"
     )
@@ -38,6 +44,10 @@ class SimulatorSettings(Settings):
     slow_client_s: float = Field(30.0, gt=0, le=86_400, description="of a full buffer, then error 407 and the end")
     key: str = Field("", description="when set, only this key is accepted; else any that is not empty")
     secret: SecretStr = Field(SecretStr(""), description="when set, only this secret is accepted")
+    cash: float = Field(1_000_000.0, ge=0, le=1e12, allow_inf_nan=False, description="of the account, in dollars")
+    order_frames: Literal["binary", "text"] = Field(
+        "binary", description="frames of an order stream in JSON: binary as Alpaca's paper sends, or text"
+    )
     audit: str = Field("", description="file for one JSON line per quote, trade or status written to a client")
     tls_cert: str = Field("", description="PEM file: market data is wss then, with this certificate")
     tls_key: str = Field("", description="PEM file with the key, if it is not in --tls-cert")
@@ -62,11 +72,18 @@ class SimulatorSettings(Settings):
     def _control_port_exists(self) -> SimulatorSettings:
         if self.control_port is None and self.port + CONTROL_PORT_OFFSET > MAX_PORT:
             raise ValueError("no room for the control port above --port, give --control-port")
-        if self.port and self.port == self.control_port:
-            raise ValueError("--port and --control-port are the same")
+        ports = [port for port in (self.port, self.rest_port_to_bind(), self.control_port_to_bind()) if port]
+        if len(ports) != len(set(ports)):
+            raise ValueError("two of --port, --rest-port and --control-port are the same")
         if not self.tls_cert and (self.tls_key or self.tls_wrong_cert or self.tls_wrong_key):
             raise ValueError("--tls-key, --tls-wrong-cert and --tls-wrong-key need --tls-cert")
         return self
+
+    def rest_port_to_bind(self) -> int:
+        """The REST port to ask for; 0 means any free one."""
+        if self.rest_port is not None:
+            return self.rest_port
+        return self.port + REST_PORT_OFFSET if self.port else 0
 
     def control_port_to_bind(self) -> int:
         """The control port to ask for; 0 means any free one."""

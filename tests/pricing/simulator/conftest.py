@@ -21,6 +21,7 @@ import websocket
 from pricing.simulator.control import SimulatorControl
 
 FIRST_LINE = re.compile(r"exchange-simulator: (wss?://\S+/v2/)iex control (http://\S+) seed (-?\d+)\n")
+ORDERS_LINE = re.compile(r"exchange-simulator: orders (http://\S+)/v2 updates (wss?://\S+/stream)\n")
 TIMEOUT_S = 8.0
 ROOT = Path(__file__).parents[3]
 
@@ -44,6 +45,9 @@ class Program:
         assert match, f"unexpected first line {line!r}"
         self.base = match[1]
         self.control = SimulatorControl(match[2])
+        orders = ORDERS_LINE.fullmatch(self.process.stdout.readline())
+        assert orders, "no line about orders"
+        self.rest, self.stream = orders[1], orders[2]
 
     def url(self, feed: str = "iex") -> str:
         return self.base + feed

@@ -146,7 +146,7 @@ def test_a_missed_pong_ends_the_connection_and_an_answered_ping_does_not(
     program.stop()
 
 
-@pytest.mark.parametrize("path", ["/", "/v2/nope", "/v1/iex", "/stream", "/v2/iex/"])
+@pytest.mark.parametrize("path", ["/", "/v2/nope", "/v1/iex", "/v2/iex/"])
 def test_other_paths_are_404(simulator: Any, path: str, connect: Open) -> None:
     with pytest.raises(websocket.WebSocketBadStatusException) as caught:
         connect(simulator.url().removesuffix("/v2/iex") + path)

@@ -1,0 +1,1 @@
+"""The simulated broker: Alpaca's trading API over the exchange's own market."""

@@ -1,0 +1,168 @@
+"""The one account: cash, positions, and what open orders hold back. Pure.
+
+Whole shares may be sold short from nothing; a sale beyond a long position is refused, as there. Prices in dollars.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from decimal import Decimal
+
+from pricing.simulator.trading.order import Order, Ticket, decimal_text
+from pricing.simulator.trading.tickets import FORBIDDEN, Refused
+
+Price = Callable[[str], Decimal]
+
+
+class Position:
+    """A holding, negative when short; `entry_price` is the average."""
+
+    def __init__(self) -> None:
+        self.qty = Decimal(0)
+        self.entry_price = Decimal(0)
+
+    def trade(self, change: Decimal, price: Decimal) -> None:
+        """Add bought shares, or subtract sold ones."""
+        after = self.qty + change
+        if self.qty * change >= 0:
+            self.entry_price = (self.entry_price * abs(self.qty) + price * abs(change)) / abs(after)
+        elif after * self.qty < 0:
+            self.entry_price = price
+        self.qty = after
+
+
+class Account:
+    """Cash and positions."""
+
+    def __init__(self, account_id: str, cash: Decimal) -> None:
+        self.account_id = account_id
+        self.cash = cash
+        self.positions: dict[str, Position] = {}
+
+    def trade(self, order: Order, qty: Decimal, price: Decimal) -> Decimal:
+        """Book an execution; the position after it."""
+        position = self.positions.setdefault(order.ticket.symbol, Position())
+        change = qty if order.is_buy else -qty
+        position.trade(change, price)
+        self.cash -= change * price
+        if not position.qty:
+            del self.positions[order.ticket.symbol]
+        return position.qty
+
+    def qty(self, symbol: str) -> Decimal:
+        """Shares held; negative when short."""
+        position = self.positions.get(symbol)
+        return position.qty if position else Decimal(0)
+
+    def check(self, ticket: Ticket, price: Decimal, open_orders: Iterable[Order], price_of: Price) -> None:
+        """Refused if the account cannot bear this order, whose shares cost `price`, beside its open orders."""
+        open_orders = list(open_orders)
+        wanted = ticket.qty if ticket.qty is not None else (ticket.notional or Decimal(0)) / price
+        held_qty = self.qty(ticket.symbol)
+        if ticket.side == "sell" and held_qty > 0:
+            reserved = sum(
+                (o.remaining(price) for o in open_orders if o.ticket.symbol == ticket.symbol and not o.is_buy),
+                Decimal(0),
+            )
+            if wanted > held_qty - reserved:
+                raise Refused(
+                    403,
+                    FORBIDDEN,
+                    f"insufficient qty available for order (requested: {decimal_text(wanted)}, "
+                    f"available: {decimal_text(held_qty - reserved)})",
+                    symbol=ticket.symbol,
+                    existing_qty=decimal_text(held_qty),
+                    held_for_orders=decimal_text(reserved),
+                    available=decimal_text(held_qty - reserved),
+                )
+            return
+        if ticket.side == "sell" and wanted % 1:
+            raise Refused(403, FORBIDDEN, "fractional orders cannot be sold short")
+        cost = wanted * price
+        left = self.buying_power(open_orders, price_of)
+        if cost > left:
+            raise Refused(
+                403,
+                FORBIDDEN,
+                "insufficient buying power",
+                buying_power=_cents(left),
+                cost_basis=_cents(cost),
+            )
+
+    def buying_power(self, open_orders: Iterable[Order], price_of: Price) -> Decimal:
+        """Dollars that further orders may use; shorts and open buys use theirs up."""
+        shorts = sum((-p.qty * price_of(s) for s, p in self.positions.items() if p.qty < 0), Decimal(0))
+        held = Decimal(0)
+        for order in open_orders:
+            if order.is_buy:
+                price = order.ticket.limit_price or price_of(order.ticket.symbol)
+                held += order.remaining(price) * price
+        return self.cash - 2 * shorts - held
+
+    def json(self, open_orders: Iterable[Order], price_of: Price) -> dict[str, object]:
+        """The account entity."""
+        longs = sum((p.qty * price_of(s) for s, p in self.positions.items() if p.qty > 0), Decimal(0))
+        shorts = sum((p.qty * price_of(s) for s, p in self.positions.items() if p.qty < 0), Decimal(0))
+        equity = _cents(self.cash + longs + shorts)
+        power = _cents(self.buying_power(open_orders, price_of))
+        return {
+            "id": self.account_id,
+            "account_number": "SIMULATED",
+            "status": "ACTIVE",
+            "crypto_status": "INACTIVE",
+            "currency": "USD",
+            "buying_power": power,
+            "regt_buying_power": power,
+            "daytrading_buying_power": "0",
+            "non_marginable_buying_power": power,
+            "cash": _cents(self.cash),
+            "accrued_fees": "0",
+            "portfolio_value": equity,
+            "trading_blocked": False,
+            "transfers_blocked": False,
+            "account_blocked": False,
+            "created_at": "2026-01-02T00:00:00Z",
+            "trade_suspended_by_user": False,
+            "multiplier": "1",
+            "shorting_enabled": True,
+            "equity": equity,
+            "last_equity": equity,
+            "long_market_value": _cents(longs),
+            "short_market_value": _cents(shorts),
+            "initial_margin": "0",
+            "maintenance_margin": "0",
+            "last_maintenance_margin": "0",
+            "sma": "0",
+            "daytrade_count": 0,
+        }
+
+    def position_json(self, symbol: str, asset_id: str, price: Decimal, reserved: Decimal) -> dict[str, object]:
+        """The position entity of a symbol that is held."""
+        position = self.positions[symbol]
+        cost, value = position.qty * position.entry_price, position.qty * price
+        gain = value - cost
+        share = gain / abs(cost) if cost else Decimal(0)
+        return {
+            "asset_id": asset_id,
+            "symbol": symbol,
+            "exchange": "NASDAQ",
+            "asset_class": "us_equity",
+            "asset_marginable": True,
+            "qty": decimal_text(position.qty),
+            "qty_available": decimal_text(position.qty - reserved),
+            "avg_entry_price": decimal_text(position.entry_price.quantize(Decimal("0.000001"))),
+            "side": "long" if position.qty > 0 else "short",
+            "market_value": _cents(value),
+            "cost_basis": _cents(cost),
+            "unrealized_pl": _cents(gain),
+            "unrealized_plpc": decimal_text(share.quantize(Decimal("0.000001"))),
+            "unrealized_intraday_pl": _cents(gain),
+            "unrealized_intraday_plpc": decimal_text(share.quantize(Decimal("0.000001"))),
+            "current_price": decimal_text(price),
+            "lastday_price": decimal_text(price),
+            "change_today": "0",
+        }
+
+
+def _cents(value: Decimal) -> str:
+    return decimal_text(value.quantize(Decimal("0.01")))

@@ -1,0 +1,324 @@
+"""The broker: orders in, events out, fills against the exchange's own quotes and trades. Pure.
+
+Set the time with `at`, call what has happened, then `turn`. A request is answered before its events come:
+those are made by the next `turn`. Everything drawn comes from the seed.
+"""
+
+from __future__ import annotations
+
+import heapq
+import random
+from collections.abc import Callable, Iterable, Mapping
+from decimal import ROUND_UP, Decimal
+from itertools import count
+from typing import NamedTuple
+from uuid import NAMESPACE_URL, UUID, uuid5
+
+from pricing.simulator.faults import Faults
+from pricing.simulator.records import Quote
+from pricing.simulator.trading.account import Account
+from pricing.simulator.trading.matching import (
+    Fill,
+    Touch,
+    against_touch,
+    against_trade,
+    comes_to_rest,
+    is_filled,
+    touch,
+)
+from pricing.simulator.trading.order import CLOSED, Order, Ticket
+from pricing.simulator.trading.tickets import MALFORMED, UNPROCESSABLE, Refused, not_found, read, replacement
+
+MOST_ORDERS = 200_000
+
+
+class OrderEvent(NamedTuple):
+    """Something happened to an order: the entity as it was then, and the execution, if it was one."""
+
+    event: str
+    order: dict[str, object]
+    utc_ns: int
+    execution_id: str
+    fill: Fill | None = None
+    position_qty: Decimal | None = None
+    reason: str = ""
+
+
+class Broker:
+    """Orders and the account. `symbols` are those with open orders: call `on_quote` and `on_trade` for them."""
+
+    def __init__(
+        self,
+        seed: int,
+        cash: Decimal,
+        faults: Faults,
+        top: Callable[[str], Quote],
+        report: Callable[[OrderEvent], None],
+    ) -> None:
+        self.orders: dict[str, Order] = {}
+        self.by_client_id: dict[str, Order] = {}
+        self.symbols: frozenset[str] = frozenset()
+        self.halted: set[str] = set()
+        self.fills = 0
+        self._rng = random.Random(f"orders/{seed}")
+        self.account = Account(self._new_id(), cash)
+        self._faults = faults
+        self._top = top
+        self._report = report
+        self._open: dict[str, dict[str, Order]] = {}
+        self._touches: dict[str, tuple[Quote, Touch]] = {}
+        self._due: list[tuple[int, int, Callable[[], None]]] = []
+        self._numbers = count()
+        self._now_ns = self._utc_ns = 0
+
+    # Time.
+
+    def at(self, now_ns: int, utc_ns: int) -> None:
+        """Set the time for what follows."""
+        self._now_ns, self._utc_ns = now_ns, utc_ns
+
+    def next_ns(self) -> int | None:
+        """When `turn` has something to do."""
+        return self._due[0][0] if self._due else None
+
+    def turn(self) -> None:
+        """Do what is due."""
+        while self._due and self._due[0][0] <= self._now_ns:
+            heapq.heappop(self._due)[2]()
+
+    def _later(self, delay_ns: int, act: Callable[[], None]) -> None:
+        heapq.heappush(self._due, (self._now_ns + delay_ns, next(self._numbers), act))
+
+    # Requests.
+
+    def place(self, body: Mapping[str, object]) -> dict[str, object]:
+        """Take an order in; the entity as it is answered. Refused if it cannot be."""
+        ticket = read(body, self._new_id())
+        self._check_new(ticket, self.open_orders())
+        order = self._add(ticket)
+        self._apply(order, "pending_new")
+        answer = order.json()
+        self._later(self._faults.draw_ns("order_ack_ms"), lambda: self._acknowledge(order))
+        return answer
+
+    def cancel(self, order_id: str) -> None:
+        """Ask for the end of an order. Refused if it is over or being canceled."""
+        order = self.order(order_id)
+        if not order.is_open or order.cancel_wanted:
+            raise Refused(422, UNPROCESSABLE, f'order is already in "{order.status}" state')
+        if self._faults.take("cancel_reject"):
+            self._later(0, lambda: self._apply(order, "order_cancel_rejected"))
+            return
+        order.cancel_wanted = True
+        self._apply(order, "pending_cancel")
+        if self._faults.take("fill_after_cancel"):
+            self._later(0, lambda: self._fill_in_the_race(order))
+        self._later(self._faults.draw_ns("order_cancel_ms"), lambda: self._cancel(order))
+
+    def replace(self, order_id: str, body: Mapping[str, object]) -> dict[str, object]:
+        """Ask for another order in the place of one; the new entity. `qty` is the total: what was filled counts."""
+        old = self.order(order_id)
+        ticket = replacement(old, body, self._new_id())
+        self._check_new(ticket, [o for o in self.open_orders() if o is not old])
+        new = self._add(ticket)
+        new.replaces = old.order_id
+        self._apply(new, "pending_new")
+        self._apply(old, "pending_replace")
+        answer = new.json()
+        self._later(self._faults.draw_ns("order_ack_ms"), lambda: self._replace(old, new))
+        return answer
+
+    def order(self, order_id: str) -> Order:
+        """An order by its id. Refused (404) if there is none."""
+        order = self.orders.get(order_id)
+        if order is None:
+            raise not_found(order_id)
+        return order
+
+    def open_orders(self) -> Iterable[Order]:
+        """Every order that is not over."""
+        return [order for orders in self._open.values() for order in orders.values()]
+
+    def tell(self, order: Order, event: str, reason: str) -> None:
+        """An event on purpose. ValueError if it may not come now."""
+        self._apply(order, event, reason)
+        if event == "new":
+            self._work(order)
+
+    def price(self, symbol: str) -> Decimal:
+        """What a share is worth now: the middle of the market, or its one side."""
+        now = self._touch(symbol)
+        if now.bid is not None and now.ask is not None:
+            return (now.bid + now.ask) / 2
+        return now.bid or now.ask or Decimal(1)
+
+    def asset_id(self, symbol: str) -> str:
+        """The id of a symbol."""
+        return str(uuid5(NAMESPACE_URL, f"asset/{symbol}"))
+
+    # The market.
+
+    def on_quote(self, symbol: str) -> None:
+        """A symbol has a new quote."""
+        for order in list(self._open.get(symbol, {}).values()):
+            self._match(order)
+
+    def on_trade(self, symbol: str, price: float, size: float) -> None:
+        """A trade was made in a symbol."""
+        if symbol in self.halted:
+            return
+        for order in list(self._open.get(symbol, {}).values()):
+            if order.is_working and self._now_ns >= order.fill_from_ns:
+                fill = against_trade(order, price, size)
+                if fill is not None:
+                    size -= float(fill.qty)
+                    self._execute(order, fill)
+
+    def halt(self, symbol: str, halted: bool) -> None:
+        """Trading in a symbol stops, or goes on."""
+        if halted:
+            self.halted.add(symbol)
+            return
+        self.halted.discard(symbol)
+        for order in list(self._open.get(symbol, {}).values()):
+            if order.status == "accepted":
+                self._apply(order, "new")
+            self._work(order)
+
+    # The life of an order.
+
+    def _check_new(self, ticket: Ticket, others: Iterable[Order]) -> None:
+        if ticket.client_order_id in self.by_client_id:
+            raise Refused(422, MALFORMED, "client_order_id must be unique")
+        if len(self.orders) >= MOST_ORDERS:
+            raise Refused(429, 42910000, "too many orders")
+        now = self._touch(ticket.symbol)
+        price = ticket.limit_price or (now.ask if ticket.side == "buy" else now.bid) or self.price(ticket.symbol)
+        self.account.check(ticket, price, others, self.price)
+
+    def _add(self, ticket: Ticket) -> Order:
+        order = Order(self._new_id(), self.asset_id(ticket.symbol), ticket, self._utc_ns)
+        self.orders[order.order_id] = self.by_client_id[ticket.client_order_id] = order
+        self._open.setdefault(ticket.symbol, {})[order.order_id] = order
+        self.symbols = frozenset(self._open)
+        return order
+
+    def _acknowledge(self, order: Order) -> None:
+        if order.status != "pending_new":
+            return
+        if self._faults.take("order_reject"):
+            self._apply(order, "rejected", "rejected on purpose")
+        elif order.ticket.symbol in self.halted:
+            self._apply(order, "accepted")
+            self._end_at_once(order)
+        else:
+            self._apply(order, "new")
+            self._work(order)
+
+    def _work(self, order: Order) -> None:
+        if not order.is_working:
+            return
+        self._wait(order)
+        if order.ticket.time_in_force == "fok":
+            fill = against_touch(order, self._touch(order.ticket.symbol))
+            if fill is None or fill.qty < order.remaining(fill.price) or self._faults.on("fill_partial"):
+                self._apply(order, "canceled")
+                return
+        self._match(order)
+        if not order.fill_from_ns:
+            self._end_at_once(order)
+
+    def _end_at_once(self, order: Order) -> None:
+        if order.is_open and order.ticket.time_in_force in ("ioc", "fok"):
+            self._apply(order, "canceled")
+
+    def _wait(self, order: Order) -> None:
+        delay_ns = self._faults.draw_ns("fill_ms")
+        order.fill_from_ns = self._now_ns + delay_ns if delay_ns else 0
+        if delay_ns:
+            self._later(delay_ns, lambda: self._match_late(order))
+
+    def _match_late(self, order: Order) -> None:
+        self._match(order)
+        self._end_at_once(order)
+
+    def _touch(self, symbol: str) -> Touch:
+        quote = self._top(symbol)
+        held = self._touches.get(symbol)
+        if held is None or held[0] is not quote:
+            held = self._touches[symbol] = (quote, touch(quote))
+        return held[1]
+
+    def _match(self, order: Order) -> None:
+        if not order.is_working or order.ticket.symbol in self.halted or self._now_ns < order.fill_from_ns:
+            return
+        now = self._touch(order.ticket.symbol)
+        fill = against_touch(order, now)
+        if fill is not None:
+            now.take(order.is_buy, self._execute(order, fill))
+        elif comes_to_rest(order, now):
+            order.resting = True
+
+    def _execute(self, order: Order, fill: Fill) -> Decimal:
+        if self._faults.on("fill_partial"):
+            left = order.remaining(fill.price)
+            qty = min(fill.qty, (left / 2).quantize(Decimal(1), ROUND_UP))
+            if qty >= left:
+                return Decimal(0)
+            fill = Fill(qty, fill.price)
+        order.fill(fill.qty, fill.price)
+        self.fills += 1
+        position_qty = self.account.trade(order, fill.qty, fill.price)
+        self._apply(order, "fill" if is_filled(order) else "partial_fill", "", fill, position_qty)
+        if order.is_open:
+            self._wait(order)
+        return fill.qty
+
+    def _fill_in_the_race(self, order: Order) -> None:
+        now = self._touch(order.ticket.symbol)
+        price = order.ticket.limit_price or (now.ask if order.is_buy else now.bid)
+        if order.is_working and price is not None:
+            self._execute(order, Fill(order.remaining(price), price))
+
+    def _cancel(self, order: Order) -> None:
+        order.cancel_wanted = False
+        if order.is_open:
+            self._apply(order, "canceled")
+        elif order.status == "filled":
+            self._apply(order, "order_cancel_rejected")
+
+    def _replace(self, old: Order, new: Order) -> None:
+        if not new.is_open:
+            return
+        rejected = self._faults.take("replace_reject")
+        if rejected or old.status != "pending_replace" or (new.ticket.qty or 0) <= old.filled_qty:
+            self._apply(old, "order_replace_rejected")
+            self._apply(new, "rejected", "the order to replace is not replaced")
+            self._match(old)
+            return
+        new.filled_qty, new.filled_value = old.filled_qty, old.filled_value
+        old.replaced_by = new.order_id
+        self._apply(old, "replaced")
+        self._acknowledge(new)
+
+    def _apply(
+        self, order: Order, event: str, reason: str = "", fill: Fill | None = None, position_qty: Decimal | None = None
+    ) -> None:
+        order.apply(event, self._utc_ns)
+        if order.status in CLOSED:
+            symbol = order.ticket.symbol
+            self._open.get(symbol, {}).pop(order.order_id, None)
+            if not self._open.get(symbol):
+                self._open.pop(symbol, None)
+                self.symbols = frozenset(self._open)
+        self._report(OrderEvent(event, order.json(), self._utc_ns, self._new_id(), fill, position_qty, reason))
+
+    def _new_id(self) -> str:
+        return str(UUID(int=self._rng.getrandbits(128), version=4))
+
+    def state(self) -> dict[str, object]:
+        """Counts for display."""
+        statuses: dict[str, int] = {}
+        for order in self.orders.values():
+            statuses[order.status] = statuses.get(order.status, 0) + 1
+        return {"orders_total": len(self.orders), "by_status": statuses, "fills": self.fills}

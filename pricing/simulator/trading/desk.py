@@ -1,0 +1,129 @@
+"""The broker inside the exchange: what ticks it watches, what it answers, what it has to tell the order streams."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from decimal import Decimal
+
+from bus import clock
+from pricing.simulator.audit import Audit
+from pricing.simulator.encoding import Encoding, JsonEncoding
+from pricing.simulator.faults import Faults
+from pricing.simulator.records import Marked, Misshapen, Quote, Record, Sent, Status, Trade
+from pricing.simulator.settings import SimulatorSettings
+from pricing.simulator.trading.broker import Broker, OrderEvent
+from pricing.simulator.trading.order_session import FEED
+from pricing.simulator.trading.rest_api import Reply, RestApi, RestRequest
+from pricing.simulator.trading.tickets import Refused
+from pricing.simulator.trading.updates import Updates, message
+
+HALTED = ("2", "H", "P")
+RESUMED = ("3", "T")
+
+
+class Inside(JsonEncoding):
+    """The encoding of a receiver inside the exchange, apart from those that are sent."""
+
+    opcode = 0
+
+
+class Desk:
+    """A receiver of the market, as a connection is, for the symbols with open orders."""
+
+    feed = FEED
+    encoding: Encoding = Inside()
+
+    def __init__(
+        self, settings: SimulatorSettings, faults: Faults, top: Callable[[str], Quote], audit: Audit | None
+    ) -> None:
+        self.has_room = True
+        self.changed = False
+        self._watched: frozenset[str] = frozenset()
+        self._audit = audit
+        self._now_ns = 0
+        self._updates = Updates(faults)
+        self._broker = Broker(settings.seed, Decimal(str(settings.cash)), faults, top, self._happened)
+        self._api = RestApi(self._broker, faults, settings.key, settings.secret.get_secret_value(), settings.seed)
+
+    # What the market needs.
+
+    def symbols(self, channel: str) -> Collection[str]:
+        """The symbols with open orders."""
+        return self._broker.symbols if channel in ("quotes", "trades") else ()
+
+    def take(self, record: Sent, data: bytes) -> None:  # noqa: ARG002
+        """A symbol ticked; orders meet what the market really is, also where the record was made wrong on purpose."""
+        if isinstance(record, Marked):
+            record = record.record
+        if isinstance(record, Trade):
+            self._broker.on_trade(record.symbol, record.price, record.size)
+        elif isinstance(record, Quote | Misshapen):
+            self._broker.on_quote(record.symbol)
+
+    def injected(self, record: Record) -> None:
+        """A record was sent on purpose."""
+        self.at(self._now_ns)
+        if isinstance(record, Status):
+            if record.code in (*HALTED, *RESUMED):
+                self._broker.halt(record.symbol, record.code in HALTED)
+        elif record.symbol in self._broker.symbols:
+            self.take(record, b"")
+
+    # What the loop needs.
+
+    def at(self, now_ns: int) -> None:
+        """Set the time for what follows."""
+        self._now_ns = now_ns
+        self._broker.at(now_ns, clock.utc_ns())
+
+    def turn(self) -> list[dict[str, object]]:
+        """Do what is due; the updates to send now."""
+        self._broker.turn()
+        return self._updates.due(self._now_ns)
+
+    def newly_watched(self) -> list[str] | None:
+        """Symbols to tick from now on, when the set of those with open orders is another than last time; else None."""
+        if self._broker.symbols == self._watched:
+            return None
+        new = self._broker.symbols - self._watched
+        self._watched = self._broker.symbols
+        return sorted(new)
+
+    def next_ns(self) -> int | None:
+        """When `turn` has something to do."""
+        times = (self._broker.next_ns(), self._updates.next_ns())
+        return min((time_ns for time_ns in times if time_ns is not None), default=None)
+
+    def answer(self, request: RestRequest, now_ns: int) -> Reply:
+        """The reply to one REST request."""
+        self.at(now_ns)
+        return self._api.answer(request, clock.utc_ns())
+
+    # What the control endpoint asks for.
+
+    def tell(self, order_id: str, event: str, reason: str) -> None:
+        """An event of an order (by either id) on purpose. ValueError if it may not come now."""
+        self.at(self._now_ns)
+        broker = self._broker
+        try:
+            order = broker.by_client_id.get(order_id) or broker.order(order_id)
+        except Refused as refused:
+            raise ValueError(str(refused)) from None
+        broker.tell(order, event, reason)
+
+    def state(self) -> dict[str, object]:
+        """Counts for display."""
+        return {
+            **self._broker.state(),
+            "open": sum(1 for _ in self._broker.open_orders()),
+            "positions": {symbol: str(p.qty) for symbol, p in self._broker.account.positions.items()},
+            "rest_requests_total": self._api.requests,
+            "updates_lost": self._updates.lost,
+            "updates_dropped": self._updates.dropped,
+        }
+
+    def _happened(self, happened: OrderEvent) -> None:
+        update = message(happened)
+        self._updates.add(update, self._now_ns)
+        if self._audit is not None:
+            self._audit.order(happened.utc_ns, update)

@@ -1,0 +1,92 @@
+"""What an order gets from a quote or a trade. Pure.
+
+A marketable order takes the touch, up to the size displayed there. A resting limit order is filled at its limit, when
+the other side comes to it or a trade is made at it or through it. A missing side, a crossed quote, NaN fill nothing.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import NamedTuple
+
+from pricing.simulator.records import Quote
+from pricing.simulator.trading.order import Order
+
+
+class Fill(NamedTuple):
+    """Shares and their price."""
+
+    qty: Decimal
+    price: Decimal
+
+
+@dataclass(slots=True)
+class Touch:
+    """What one quote still offers: price and shares of each side, None where there is none."""
+
+    bid: Decimal | None
+    bid_left: Decimal
+    ask: Decimal | None
+    ask_left: Decimal
+
+    def take(self, is_buy: bool, qty: Decimal) -> None:
+        """These shares are gone."""
+        if is_buy:
+            self.ask_left -= qty
+        else:
+            self.bid_left -= qty
+
+
+def _decimal(value: float) -> Decimal | None:
+    return Decimal(repr(value)) if math.isfinite(value) and 0 < value < 1e9 else None
+
+
+def touch(quote: Quote) -> Touch:
+    """What a quote offers."""
+    bid, ask = _decimal(quote.bid_price), _decimal(quote.ask_price)
+    bid_left, ask_left = _decimal(quote.bid_size), _decimal(quote.ask_size)
+    if bid is not None and ask is not None and bid > ask:
+        bid = ask = None
+    return Touch(bid, bid_left or Decimal(0), ask, ask_left or Decimal(0))
+
+
+def against_touch(order: Order, now: Touch) -> Fill | None:
+    """What a working order gets from this touch; None for nothing."""
+    price, left = (now.ask, now.ask_left) if order.is_buy else (now.bid, now.bid_left)
+    if price is None or left <= 0:
+        return None
+    limit = order.ticket.limit_price
+    if limit is not None:
+        if (price > limit) if order.is_buy else (price < limit):
+            return None
+        if order.resting:
+            price = limit
+    qty = min(order.remaining(price), left)
+    return Fill(qty, price) if qty > 0 else None
+
+
+def against_trade(order: Order, price: float, size: float) -> Fill | None:
+    """What a resting limit order gets of a trade at or through its limit."""
+    traded, shares, limit = _decimal(price), _decimal(size), order.ticket.limit_price
+    if traded is None or shares is None or limit is None or not order.resting:
+        return None
+    if (traded > limit) if order.is_buy else (traded < limit):
+        return None
+    qty = min(order.remaining(limit), shares)
+    return Fill(qty, limit) if qty > 0 else None
+
+
+def is_filled(order: Order) -> bool:
+    """Whether nothing is left to fill; of a notional order, less than the smallest fraction of a share."""
+    if order.ticket.qty is not None:
+        return order.filled_qty >= order.ticket.qty
+    average = order.average_price
+    return average is not None and order.remaining(average) <= Decimal("0.00001")
+
+
+def comes_to_rest(order: Order, now: Touch) -> bool:
+    """Whether a limit order is not marketable at this touch, and so waits in the book at its limit."""
+    price, limit = now.ask if order.is_buy else now.bid, order.ticket.limit_price
+    return price is not None and limit is not None and ((price > limit) if order.is_buy else (price < limit))

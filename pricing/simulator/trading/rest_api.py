@@ -1,0 +1,273 @@
+"""Alpaca's trading REST API: requests to calls on the broker, entities and error bodies back. Pure."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from urllib.parse import parse_qsl, unquote
+
+from pricing.simulator.encoding import rfc3339
+from pricing.simulator.faults import Faults
+from pricing.simulator.symbols import TEST_FEED_SYMBOL, profile, ticks
+from pricing.simulator.trading.broker import Broker
+from pricing.simulator.trading.order import Order
+from pricing.simulator.trading.tickets import MALFORMED, NOT_FOUND, Refused, not_found
+
+NS_PER_S = 1_000_000_000
+MOST_LISTED = 500
+LISTED = 50
+TIME = re.compile(r"(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(Z|[+-]\d\d:?\d\d)?)?\Z")
+PHRASES = {429: "too many requests.", 500: "internal server error occurred", 503: "service unavailable"}
+
+
+@dataclass(frozen=True, slots=True)
+class RestRequest:
+    """One HTTP request; header names in lower case."""
+
+    method: str
+    path: str
+    query: str
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """The answer, sent so much later; with `lost` it is not sent: `silent` or `rst`."""
+
+    status: int
+    value: object
+    delay_ns: int = 0
+    lost: str = ""
+
+
+class RestApi:
+    """Answers requests for one account."""
+
+    def __init__(self, broker: Broker, faults: Faults, key: str, secret: str, seed: int) -> None:
+        self._broker = broker
+        self._faults = faults
+        self._key, self._secret = key, secret
+        self._seed = seed
+        self._utc_ns = 0
+        self.requests = 0
+        self._routes: tuple[tuple[str, re.Pattern[str], Callable[..., tuple[int, object]]], ...] = (
+            ("POST", re.compile(r"/v2/orders"), self._place),
+            ("GET", re.compile(r"/v2/orders"), self._list),
+            ("DELETE", re.compile(r"/v2/orders"), self._cancel_all),
+            ("GET", re.compile(r"/v2/orders:by_client_order_id"), self._by_client_id),
+            ("GET", re.compile(r"/v2/orders/([^/]+)"), self._get),
+            ("PATCH", re.compile(r"/v2/orders/([^/]+)"), self._replace),
+            ("DELETE", re.compile(r"/v2/orders/([^/]+)"), self._cancel),
+            ("GET", re.compile(r"/v2/account"), self._account),
+            ("GET", re.compile(r"/v2/positions"), self._positions),
+            ("GET", re.compile(r"/v2/positions/(.+)"), self._position),
+            ("GET", re.compile(r"/v2/clock"), self._clock),
+            ("GET", re.compile(r"/v2/assets/(.+)"), self._asset),
+        )
+
+    def answer(self, request: RestRequest, utc_ns: int) -> Reply:
+        """Act on one request."""
+        self.requests += 1
+        self._utc_ns = utc_ns
+        delay_ns = self._faults.draw_ns("rest_delay_ms")
+        try:
+            status, value = self._act(request)
+        except Refused as refused:
+            return Reply(refused.status, refused.body, delay_ns)
+        lost = ""
+        if request.method != "GET":
+            lost = (
+                "silent"
+                if self._faults.take("rest_drop_reply")
+                else "rst"
+                if self._faults.take("rest_cut_reply")
+                else ""
+            )
+        return Reply(status, value, delay_ns, lost)
+
+    def _act(self, request: RestRequest) -> tuple[int, object]:
+        self._authorize(request.headers)
+        status = self._faults.take_value("rest_status")
+        if isinstance(status, int):
+            raise Refused(status, status * 100_000, PHRASES.get(status, "refused on purpose"))
+        known = False
+        for method, path, act in self._routes:
+            match = path.fullmatch(request.path)
+            if match is not None and method == request.method:
+                return act(request, *(unquote(part) for part in match.groups()))
+            known = known or match is not None
+        if known:
+            raise Refused(405, 40510000, "method not allowed")
+        raise Refused(404, NOT_FOUND, "endpoint not found")
+
+    def _authorize(self, headers: Mapping[str, str]) -> None:
+        key, secret = headers.get("apca-api-key-id", ""), headers.get("apca-api-secret-key", "")
+        kind, _, given = headers.get("authorization", "").partition(" ")
+        if kind.lower() == "basic":
+            try:
+                key, _, secret = base64.b64decode(given).decode().partition(":")
+            except (binascii.Error, UnicodeDecodeError):
+                key = ""
+        if not key or not secret or self._faults.take("rest_auth_fail"):
+            raise Refused(401, 40110000, "request is not authorized")
+        if self._key not in ("", key) or self._secret not in ("", secret):
+            raise Refused(403, 40310000, "forbidden.")
+
+    # Orders.
+
+    def _place(self, request: RestRequest) -> tuple[int, object]:
+        body = _object(request.body)
+        status = self._faults.take_value("order_refuse")
+        if isinstance(status, int):
+            raise Refused(status, status * 100_000 + 10_000, "refused on purpose")
+        return 200, self._broker.place(body)
+
+    def _get(self, _: RestRequest, order_id: str) -> tuple[int, object]:
+        return 200, self._broker.order(order_id).json()
+
+    def _by_client_id(self, request: RestRequest) -> tuple[int, object]:
+        client_order_id = dict(parse_qsl(request.query)).get("client_order_id", "")
+        order = self._broker.by_client_id.get(client_order_id)
+        if order is None:
+            raise not_found(client_order_id)
+        return 200, order.json()
+
+    def _replace(self, request: RestRequest, order_id: str) -> tuple[int, object]:
+        return 200, self._broker.replace(order_id, _object(request.body))
+
+    def _cancel(self, _: RestRequest, order_id: str) -> tuple[int, object]:
+        self._broker.cancel(order_id)
+        return 204, None
+
+    def _cancel_all(self, _: RestRequest) -> tuple[int, object]:
+        answers = []
+        for order in list(self._broker.open_orders()):
+            status, body = 200, order.json()
+            try:
+                self._broker.cancel(order.order_id)
+            except Refused as refused:
+                status, body = refused.status, refused.body
+            answers.append({"id": order.order_id, "status": status, "body": body})
+        return 207, answers
+
+    def _list(self, request: RestRequest) -> tuple[int, object]:
+        query = dict(parse_qsl(request.query))
+        status = query.get("status", "open")
+        if status not in ("open", "closed", "all"):
+            raise Refused(422, MALFORMED, "invalid status")
+        limit = query.get("limit", str(LISTED))
+        if not limit.isascii() or not limit.isdigit() or not 1 <= int(limit) <= MOST_LISTED:
+            raise Refused(422, MALFORMED, f"limit must be from 1 to {MOST_LISTED}")
+        direction = query.get("direction", "desc")
+        if direction not in ("asc", "desc"):
+            raise Refused(422, MALFORMED, "invalid direction")
+        after_ns, until_ns = _utc_ns(query.get("after"), "after"), _utc_ns(query.get("until"), "until")
+        symbols = {symbol for symbol in query.get("symbols", "").upper().split(",") if symbol}
+        found = [
+            order
+            for order in self._broker.orders.values()
+            if (status == "all" or order.is_open == (status == "open"))
+            and (after_ns is None or order.submitted_ns > after_ns)
+            and (until_ns is None or order.submitted_ns <= until_ns)
+            and (not symbols or order.ticket.symbol in symbols)
+            and query.get("side", order.ticket.side) == order.ticket.side
+        ]
+        if direction == "desc":
+            found.reverse()
+        return 200, [order.json() for order in found[: int(limit)]]
+
+    # The account and the market.
+
+    def _account(self, _: RestRequest) -> tuple[int, object]:
+        return 200, self._broker.account.json(self._broker.open_orders(), self._broker.price)
+
+    def _reserved(self, symbol: str) -> Decimal:
+        sells: list[Order] = [o for o in self._broker.open_orders() if o.ticket.symbol == symbol and not o.is_buy]
+        return sum((o.remaining(self._broker.price(symbol)) for o in sells), Decimal(0))
+
+    def _position_of(self, symbol: str) -> dict[str, object]:
+        broker = self._broker
+        return broker.account.position_json(
+            symbol, broker.asset_id(symbol), broker.price(symbol), self._reserved(symbol)
+        )
+
+    def _positions(self, _: RestRequest) -> tuple[int, object]:
+        return 200, [self._position_of(symbol) for symbol in self._broker.account.positions]
+
+    def _position(self, _: RestRequest, symbol: str) -> tuple[int, object]:
+        for held in self._broker.account.positions:
+            if symbol in (held, self._broker.asset_id(held)):
+                return 200, self._position_of(held)
+        raise Refused(404, NOT_FOUND, "position does not exist")
+
+    def _clock(self, _: RestRequest) -> tuple[int, object]:
+        day_ns = 86_400 * NS_PER_S
+        midnight_ns = self._utc_ns - self._utc_ns % day_ns
+        return 200, {
+            "timestamp": rfc3339(self._utc_ns),
+            "is_open": True,
+            "next_open": rfc3339(midnight_ns + day_ns),
+            "next_close": rfc3339(midnight_ns + day_ns),
+        }
+
+    def _asset(self, _: RestRequest, symbol: str) -> tuple[int, object]:
+        symbol = symbol.upper()
+        if not ticks(symbol):
+            raise Refused(404, NOT_FOUND, f"asset not found for {symbol[:32]}")
+        tape = profile(self._seed, symbol).tape
+        return 200, {
+            "id": self._broker.asset_id(symbol),
+            "class": "us_equity",
+            "exchange": {"A": "NYSE", "B": "ARCA", "C": "NASDAQ"}[tape],
+            "symbol": symbol,
+            "name": f"{symbol} (simulated)",
+            "status": "active",
+            "tradable": True,
+            "marginable": True,
+            "shortable": True,
+            "easy_to_borrow": True,
+            "fractionable": symbol != TEST_FEED_SYMBOL,
+            "attributes": [],
+        }
+
+
+def _object(body: bytes) -> dict[str, object]:
+    try:
+        value = json.loads(body)
+    except (ValueError, RecursionError):
+        value = None
+    if not isinstance(value, dict):
+        raise Refused(400, 40010000, "request body format is invalid")
+    return value
+
+
+def _utc_ns(text: str | None, name: str) -> int | None:
+    """RFC 3339, or a date, as UTC nanoseconds."""
+    if not text:
+        return None
+    match = TIME.match(text.replace(" ", "+") if text[-6:-5] == " " else text)
+    if match is None:
+        raise Refused(422, MALFORMED, f"invalid {name}")
+    date, clock, fraction, zone = match.groups()
+    year, month, day = (int(part) for part in date.split("-"))
+    hours, minutes, seconds = (int(part) for part in (clock or "0:0:0").split(":"))
+    total = _days(year, month, day) * 86_400 + hours * 3_600 + minutes * 60 + seconds
+    if zone and zone != "Z":
+        digits = zone[1:].replace(":", "")
+        offset = int(digits[:2]) * 3_600 + int(digits[2:]) * 60
+        total += offset if zone[0] == "-" else -offset
+    return total * NS_PER_S + int((fraction or "0").ljust(9, "0"))
+
+
+def _days(year: int, month: int, day: int) -> int:
+    """Days since 1970 in the Gregorian calendar."""
+    shifted = year - (month <= 2)
+    day_of_year = (153 * ((month + 9) % 12) + 2) // 5 + day - 1
+    era, of_era = divmod(shifted, 400)
+    return era * 146_097 + of_era * 365 + of_era // 4 - of_era // 100 + day_of_year - 719_468

@@ -1,0 +1,98 @@
+"""One client of the REST API: HTTP/1.1 with keep-alive, on the exchange's own loop."""
+
+from __future__ import annotations
+
+import json
+import socket
+import struct
+from collections.abc import Callable
+from contextlib import suppress
+from http import HTTPStatus
+
+from pricing.simulator.http_control import HttpError, parse
+from pricing.simulator.trading.rest_api import Reply, RestRequest
+
+IDLE_NS = 60_000_000_000
+READ_BYTES = 65_536
+RESET_ON_CLOSE = struct.pack("ii", 1, 0)
+
+
+def response(status: int, value: object) -> bytes:
+    """A JSON response that keeps the connection; 204 has no body."""
+    body = b"" if value is None else json.dumps(value).encode()
+    known = status in HTTPStatus._value2member_map_
+    phrase = HTTPStatus(status).phrase if known else "Status"
+    length = "" if status == HTTPStatus.NO_CONTENT else f"Content-Length: {len(body)}\r\n"
+    return f"HTTP/1.1 {status} {phrase}\r\nContent-Type: application/json\r\n{length}\r\n".encode() + body
+
+
+class RestClient:
+    """One connection. Call `work` when its socket is ready or `deadline_ns` has come; then look at `over`."""
+
+    def __init__(self, sock: socket.socket, answer: Callable[[RestRequest], Reply], now_ns: int) -> None:
+        self.sock = sock
+        self.over = False
+        self.writing = False
+        self.deadline_ns = now_ns + IDLE_NS
+        self._answer = answer
+        self._received = bytearray()
+        self._to_send = b""
+        self._waiting = b""
+        self._silent = False
+
+    def work(self, now_ns: int) -> None:
+        """Go on as far as the socket and the time allow."""
+        try:
+            self._read()
+            self._go_on(now_ns)
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError:
+            self.over = True
+
+    def _read(self) -> None:
+        with suppress(BlockingIOError, InterruptedError):
+            while data := self.sock.recv(READ_BYTES):
+                self._received += data
+            self.over = True
+
+    def _go_on(self, now_ns: int) -> None:
+        if self._waiting and now_ns >= self.deadline_ns:
+            self._to_send, self._waiting = self._waiting, b""
+        elif now_ns >= self.deadline_ns:
+            self.over = True
+        while not self.over:
+            self._write()
+            if self._waiting or self._silent or not self._next(now_ns):
+                return
+
+    def _write(self) -> None:
+        self.writing = bool(self._to_send)
+        while self._to_send:
+            self._to_send = self._to_send[self.sock.send(self._to_send) :]
+        self.writing = False
+
+    def _next(self, now_ns: int) -> bool:
+        try:
+            request = parse(bytes(self._received))
+        except HttpError as error:
+            with suppress(BlockingIOError):
+                self.sock.send(response(error.status, {"code": error.status * 100_000, "message": error.reason}))
+            self.over = True
+            return False
+        if request is None:
+            return False
+        del self._received[: request.size]
+        self.deadline_ns = now_ns + IDLE_NS
+        reply = self._answer(RestRequest(request.method, request.path, request.query, request.headers, request.body))
+        if reply.lost == "rst":
+            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
+            self.over = True
+        elif reply.lost:
+            self._silent = True
+        elif reply.delay_ns:
+            self._waiting = response(reply.status, reply.value)
+            self.deadline_ns = now_ns + reply.delay_ns
+        else:
+            self._to_send = response(reply.status, reply.value)
+        return not self.over

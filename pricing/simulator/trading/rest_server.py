@@ -1,0 +1,69 @@
+"""The REST port on the exchange's loop: accepts clients, works them, ends the idle ones."""
+
+from __future__ import annotations
+
+import selectors
+from selectors import EVENT_READ, EVENT_WRITE
+
+from bus import clock
+from pricing.simulator.listener import Listener
+from pricing.simulator.trading.desk import Desk
+from pricing.simulator.trading.rest_client import RestClient
+
+MOST_CLIENTS = 256
+
+
+class RestServer:
+    """Registers its sockets with the selector; call `work_due` once per turn."""
+
+    def __init__(self, listener: Listener, desk: Desk, selector: selectors.BaseSelector) -> None:
+        self._listener = listener
+        self._desk = desk
+        self._selector = selector
+        self._clients: dict[RestClient, int] = {}
+        listener.listen()
+        selector.register(listener.sock, EVENT_READ, self._accept)
+
+    @property
+    def address(self) -> str:
+        """host:port."""
+        return self._listener.address
+
+    def next_ns(self) -> int | None:
+        """When `work_due` has something to do."""
+        return min((client.deadline_ns for client in self._clients), default=None)
+
+    def work_due(self, now_ns: int) -> None:
+        """Go on with clients whose time has come."""
+        for client in [c for c in self._clients if c.deadline_ns <= now_ns]:
+            self._work(client)
+
+    def close(self) -> None:
+        """End everything."""
+        for client in list(self._clients):
+            self._end(client)
+        self._listener.sock.close()
+
+    def _accept(self) -> None:
+        while (sock := self._listener.accept()) is not None:
+            if len(self._clients) >= MOST_CLIENTS:
+                self._end(next(iter(self._clients)))
+            client = RestClient(sock, lambda request: self._desk.answer(request, clock.now_ns()), clock.now_ns())
+            self._clients[client] = EVENT_READ
+            self._selector.register(sock, EVENT_READ, lambda client=client: self._work(client))
+
+    def _work(self, client: RestClient) -> None:
+        if client not in self._clients:
+            return
+        client.work(clock.now_ns())
+        wanted = EVENT_READ | EVENT_WRITE if client.writing else EVENT_READ
+        if client.over:
+            self._end(client)
+        elif wanted != self._clients[client]:
+            self._clients[client] = wanted
+            self._selector.modify(client.sock, wanted, lambda: self._work(client))
+
+    def _end(self, client: RestClient) -> None:
+        del self._clients[client]
+        self._selector.unregister(client.sock)
+        client.sock.close()

@@ -1,0 +1,178 @@
+"""What an order request must look like, and how Alpaca refuses the others. Pure.
+
+Codes are Alpaca's: the HTTP status, then five digits of its own. Source: its "Orders at Alpaca" and "Working with
+/orders" pages and error bodies that users have quoted; messages may change there without notice, codes do not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal, InvalidOperation
+
+from pricing.simulator.symbols import ticks
+from pricing.simulator.trading.order import Order, Ticket, decimal_text
+
+MALFORMED = 40010001
+FORBIDDEN = 40310000
+NOT_FOUND = 40410000
+UNPROCESSABLE = 42210000
+KINDS = ("market", "limit")
+OTHER_KINDS = ("stop", "stop_limit", "trailing_stop")
+TIMES_IN_FORCE = ("day", "gtc", "ioc", "fok")
+MOST_QTY = Decimal(10_000_000)
+LONGEST_CLIENT_ORDER_ID = 128
+SMALLEST_FRACTION = Decimal("0.000000001")
+
+
+class Refused(Exception):
+    """A request gets this HTTP status and this body."""
+
+    def __init__(self, status: int, code: int, message: str, **more: object) -> None:
+        super().__init__(message)
+        self.status = status
+        self.body: dict[str, object] = {**more, "code": code, "message": message}
+
+
+def _refuse(message: str, code: int = UNPROCESSABLE) -> Refused:
+    return Refused(422, code, message)
+
+
+def not_found(order_id: str) -> Refused:
+    """There is no order with this id."""
+    return Refused(404, NOT_FOUND, f"order not found for {order_id[:64]}")
+
+
+def number(body: Mapping[str, object], name: str) -> Decimal | None:
+    """A positive decimal, given as a string or a number; None if absent."""
+    given = body.get(name)
+    if given is None:
+        return None
+    try:
+        value = Decimal(str(given)) if isinstance(given, str | int | float) and not isinstance(given, bool) else None
+    except InvalidOperation:
+        value = None
+    if value is None or not value.is_finite():
+        raise _refuse(f"{name} is not a number", MALFORMED)
+    if value <= 0:
+        raise _refuse(f"{name} must be > 0", MALFORMED)
+    return value
+
+
+def word(body: Mapping[str, object], name: str, otherwise: str = "") -> str:
+    """A string field."""
+    value = body.get(name)
+    if value is None:
+        return otherwise
+    if not isinstance(value, str):
+        raise _refuse(f"invalid {name}", MALFORMED)
+    return value
+
+
+def read(body: Mapping[str, object], client_order_id: str) -> Ticket:
+    """The ticket in a POST body; `client_order_id` when it names none. Refused if it cannot be one."""
+    symbol = word(body, "symbol").upper()
+    if not symbol:
+        raise _refuse("symbol is required", MALFORMED)
+    if not ticks(symbol):
+        raise _refuse(f'asset "{symbol[:32]}" not found')
+    side, kind = word(body, "side"), word(body, "type")
+    if side not in ("buy", "sell"):
+        raise _refuse("side is required" if not side else "invalid side", MALFORMED)
+    if kind in OTHER_KINDS:
+        raise _refuse(f"{kind} orders are not supported")
+    if kind not in KINDS:
+        raise _refuse("type is required" if not kind else "invalid order type", MALFORMED)
+    if word(body, "order_class", "simple") not in ("", "simple"):
+        raise _refuse("complex orders are not supported")
+    given_id = word(body, "client_order_id", client_order_id) or client_order_id
+    if len(given_id) > LONGEST_CLIENT_ORDER_ID:
+        raise _refuse("client_order_id must be no more than 128 characters", MALFORMED)
+    extended_hours = body.get("extended_hours") or False
+    if not isinstance(extended_hours, bool):
+        raise _refuse("invalid extended_hours", MALFORMED)
+    return check(
+        Ticket(
+            symbol=symbol,
+            side=side,
+            kind=kind,
+            time_in_force=word(body, "time_in_force"),
+            qty=number(body, "qty"),
+            notional=number(body, "notional"),
+            limit_price=number(body, "limit_price"),
+            extended_hours=extended_hours,
+            client_order_id=given_id,
+        )
+    )
+
+
+def check(ticket: Ticket) -> Ticket:
+    """The ticket itself; Refused if its parts do not fit together."""
+    _check_times(ticket)
+    _check_price(ticket)
+    _check_amount(ticket)
+    return ticket
+
+
+def _check_times(ticket: Ticket) -> None:
+    if ticket.time_in_force not in TIMES_IN_FORCE:
+        raise _refuse("time_in_force is required" if not ticket.time_in_force else "invalid time_in_force", MALFORMED)
+    if ticket.extended_hours and (ticket.kind != "limit" or ticket.time_in_force not in ("day", "gtc")):
+        raise _refuse("extended hours order must be DAY or GTC limit orders")
+
+
+def _check_price(ticket: Ticket) -> None:
+    if ticket.kind == "market":
+        if ticket.limit_price is not None:
+            raise _refuse("market orders require no stop or limit price", MALFORMED)
+        return
+    price = ticket.limit_price
+    if price is None:
+        raise _refuse("limit orders require a limit price", MALFORMED)
+    if price % (Decimal("0.01") if price >= 1 else Decimal("0.0001")):
+        raise _refuse(
+            f"invalid limit_price {decimal_text(price)}. sub-penny increment does not fulfill minimum pricing criteria"
+        )
+
+
+def _check_amount(ticket: Ticket) -> None:
+    qty, notional = ticket.qty, ticket.notional
+    if (qty is None) == (notional is None):
+        raise _refuse("qty or notional is required" if qty is None else "only one of qty or notional is accepted",
+                      MALFORMED)  # fmt: skip
+    if notional is not None:
+        if notional % Decimal("0.01"):
+            raise _refuse("notional amount must be limited to 2 decimal places")
+        if notional < 1:
+            raise Refused(403, FORBIDDEN, "cost basis must be >= minimal amount of order 1")
+    if qty is not None and qty > MOST_QTY:
+        raise _refuse("qty must be <= 10000000")
+    if qty is not None and qty % SMALLEST_FRACTION:
+        raise _refuse("qty must be limited to 9 decimal places")
+    if (notional is not None or (qty is not None and qty % 1)) and ticket.time_in_force != "day":
+        raise _refuse("fractional orders must be DAY orders")
+
+
+def replacement(order: Order, body: Mapping[str, object], client_order_id: str) -> Ticket:
+    """The ticket that replaces an order's after a PATCH; Refused if that cannot be."""
+    if order.ticket.notional is not None or order.status not in ("accepted", "new", "partially_filled"):
+        raise _refuse(f"cannot replace order in {order.status} status")
+    old = order.ticket
+    price = number(body, "limit_price")
+    if price is not None and old.kind != "limit":
+        raise _refuse("limit price is only valid for limit orders")
+    ticket = Ticket(
+        symbol=old.symbol,
+        side=old.side,
+        kind=old.kind,
+        time_in_force=word(body, "time_in_force", old.time_in_force),
+        qty=number(body, "qty") or old.qty,
+        notional=None,
+        limit_price=price or old.limit_price,
+        extended_hours=old.extended_hours,
+        client_order_id=word(body, "client_order_id", client_order_id) or client_order_id,
+    )
+    if (ticket.qty, ticket.limit_price, ticket.time_in_force) == (old.qty, old.limit_price, old.time_in_force):
+        raise _refuse("order parameters are not changed")
+    if ticket.qty is not None and ticket.qty <= order.filled_qty:
+        raise _refuse("qty must be > filled_qty")
+    return check(ticket)

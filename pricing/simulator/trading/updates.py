@@ -1,0 +1,86 @@
+"""Order updates on their way to the stream: worded as Alpaca words them, and what faults do to them. Pure."""
+
+from __future__ import annotations
+
+import heapq
+from itertools import count
+
+from pricing.simulator.encoding import rfc3339
+from pricing.simulator.faults import Faults
+from pricing.simulator.trading.broker import OrderEvent
+from pricing.simulator.trading.order import decimal_text
+
+REORDER_NS = 500_000_000
+MOST_WAITING = 100_000
+
+
+def message(happened: OrderEvent) -> dict[str, object]:
+    """One update: `price`, `qty` and `position_qty` belong to an execution."""
+    data: dict[str, object] = {
+        "event": happened.event,
+        "execution_id": happened.execution_id,
+        "order": happened.order,
+        "timestamp": rfc3339(happened.utc_ns),
+    }
+    if happened.fill is not None and happened.position_qty is not None:
+        data["price"] = decimal_text(happened.fill.price)
+        data["qty"] = decimal_text(happened.fill.qty)
+        data["position_qty"] = decimal_text(happened.position_qty)
+    if happened.reason:
+        data["reason"] = happened.reason
+    return {"stream": "trade_updates", "data": data}
+
+
+class Updates:
+    """Updates that wait for their time. Bounded: the oldest go, counted in `dropped`."""
+
+    def __init__(self, faults: Faults) -> None:
+        self.dropped = 0
+        self.lost = 0
+        self._faults = faults
+        self._numbers = count()
+        self._waiting: list[tuple[int, int, dict[str, object]]] = []
+        self._held: dict[str, object] | None = None
+        self._held_until_ns = 0
+
+    def add(self, update: dict[str, object], now_ns: int) -> None:
+        """Queue one update for now, or for what faults make of it."""
+        faults = self._faults
+        if faults.take("update_lost"):
+            self.lost += 1
+            return
+        due_ns = now_ns + faults.draw_ns("update_late_ms")
+        if self._held is None and faults.take("update_reorder"):
+            self._held, self._held_until_ns = update, due_ns + REORDER_NS
+            return
+        if faults.take("update_null"):
+            self._put(due_ns, {"stream": "trade_updates", "data": None})
+        self._put(due_ns, update)
+        if faults.take("update_duplicate"):
+            self._put(due_ns, update)
+        if self._held is not None:
+            self._put(due_ns, self._held)
+            self._held = None
+
+    def _put(self, due_ns: int, update: dict[str, object]) -> None:
+        heapq.heappush(self._waiting, (due_ns, next(self._numbers), update))
+        if len(self._waiting) > MOST_WAITING:
+            heapq.heappop(self._waiting)
+            self.dropped += 1
+
+    def next_ns(self) -> int | None:
+        """When `due` has something."""
+        times = [self._waiting[0][0]] if self._waiting else []
+        if self._held is not None:
+            times.append(self._held_until_ns)
+        return min(times, default=None)
+
+    def due(self, now_ns: int) -> list[dict[str, object]]:
+        """The updates whose time has come."""
+        if self._held is not None and self._held_until_ns <= now_ns:
+            self._put(now_ns, self._held)
+            self._held = None
+        found = []
+        while self._waiting and self._waiting[0][0] <= now_ns:
+            found.append(heapq.heappop(self._waiting)[2])
+        return found
