@@ -59,6 +59,7 @@ class RestClient:
     def _go_on(self, now_ns: int) -> None:
         if self._waiting and now_ns >= self.deadline_ns:
             self._to_send, self._waiting = self._waiting, b""
+            self.deadline_ns = now_ns + IDLE_NS
         elif now_ns >= self.deadline_ns:
             self.over = True
         while not self.over:
