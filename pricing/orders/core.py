@@ -101,10 +101,12 @@ class OrderCore:
         self.session.greeted()  # this stream does not greet
         return wanted
 
-    def on_dial_failed(self, cause: Cause, for_operator: bool, detail: str, now_ns: int) -> None:
+    def on_dial_failed(
+        self, cause: Cause, for_operator: bool, detail: str, now_ns: int, *, retry_after_ns: int = 0
+    ) -> None:
         """The attempt brought no socket."""
         if not self.session.abandoned:
-            self.session.failed(cause, now_ns, for_operator=for_operator, detail=detail)
+            self.session.failed(cause, now_ns, for_operator=for_operator, detail=detail, retry_after_ns=retry_after_ns)
         self.session.dial_ended(now_ns)
 
     def on_lost(self, cause: Cause, now_ns: int) -> None:

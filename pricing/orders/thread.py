@@ -114,7 +114,13 @@ class OrderThread:
                         line.close()
                         core.session.dial_ended(now_ns())
                 case DialFailed() as failure:
-                    core.on_dial_failed(failure.cause, failure.for_operator, failure.detail, now_ns())
+                    core.on_dial_failed(
+                        failure.cause,
+                        failure.for_operator,
+                        failure.detail,
+                        now_ns(),
+                        retry_after_ns=failure.retry_after_ns,
+                    )
                 case Reconciled(orders, generation):
                     core.on_reconciled(orders, generation, now_ns())
                 case ReconcileFailed(generation, why):
@@ -182,7 +188,7 @@ class OrderThread:
                 self._say({"action": "auth", "key": key, "secret": secret})
             case Order.PING:
                 if self._line is not None:
-                    self._line.ping()
+                    self._line.ping(b"")
             case Order.HANG_UP:
                 self._hang_up()
 
