@@ -251,6 +251,12 @@ class OrderUpdate(Event, frozen=True, kw_only=True, gc=False):
     price: str | None
     exchange_ns: Nanos
     received_ns: Nanos
+    status: str = ""
+    execution_id: str = ""
+    execution_qty: str | None = None
+    position_qty: str | None = None
+    filled_avg_price: str | None = None
+    replaced_by: str = ""
 
 
 Reference = tuple[str, int]

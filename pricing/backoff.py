@@ -16,6 +16,8 @@ BASE_NS = NS_PER_S // 4
 CAP_NS = 30 * NS_PER_S
 MINUTE_NS = 60 * NS_PER_S
 PACED_NS = 30 * NS_PER_S
+MAX_RETRY_AFTER_NS = 3_600 * NS_PER_S
+"""An upstream that asks for more is asked again all the same."""
 LIMIT_NS = 5 * NS_PER_S
 FAILURES_TO_OPEN = 5
 PROOF_NS = 10 * NS_PER_S
@@ -32,8 +34,14 @@ class Backoff:
         self._jitter = jitter
         self._limited = 0
 
-    def failed(self, cause: Cause, *, for_operator: bool = False) -> tuple[ConnectionState, int]:
-        """Count one failure; the state to wait in and the wait in ns."""
+    def failed(
+        self, cause: Cause, *, for_operator: bool = False, retry_after_ns: int = 0
+    ) -> tuple[ConnectionState, int]:
+        """Count one failure; the state to wait in and the wait in ns, never less than the upstream asked for."""
+        state, wait_ns = self._failed(cause, for_operator=for_operator)
+        return state, max(wait_ns, min(retry_after_ns, MAX_RETRY_AFTER_NS))
+
+    def _failed(self, cause: Cause, *, for_operator: bool) -> tuple[ConnectionState, int]:
         self.failures += 1
         if cause is Cause.CONNECTION_LIMIT:
             wait_ns = min(LIMIT_NS << min(self._limited, 8), MINUTE_NS)

@@ -7,12 +7,14 @@ step, so a reader sees the old value or the new one, never a mixture, and no loc
 from __future__ import annotations
 
 from bus import codec, topics
+from pricing.quality import Bands
 
 
 class Slot:
     """One wanted symbol. `frame` is the held quote exactly as it was published, empty before the first."""
 
     __slots__ = (
+        "bands",
         "conflated",
         "connection",
         "doubled_mid",
@@ -42,6 +44,7 @@ class Slot:
 
     def forget(self) -> None:
         """Drop the held quote, keep the numbering: that counts for the life of the process."""
+        self.bands: Bands | None = None
         self.frame = b""
         self.connection = 0
         self.exchange_ns = 0

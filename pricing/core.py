@@ -1,7 +1,7 @@
 """The node without its threads and sockets: requests, upstream records and time in, commands out. Pure.
 
-It puts demand, session, reconciler and symbol table together and decides nothing they could decide themselves. The
-shell calls one `on_*` method at a time and then carries out `take()`.
+It puts demand, session, reconciler, placement and tickers together and decides nothing they could decide themselves.
+The shell calls one `on_*` method at a time and then carries out `take()`.
 """
 
 from __future__ import annotations
@@ -24,11 +24,13 @@ from pricing import failures
 from pricing.announcements import Counts, Identity, acknowledgements, health, status
 from pricing.backoff import Backoff
 from pricing.board import Board
-from pricing.demand import Demand, LeaseClock, admit
-from pricing.messages import HALT_CODES, Record, Subscription, Success, UpstreamError, UpstreamStatus
+from pricing.demand import Demand, LeaseClock
+from pricing.messages import Record, Subscription, Success, UpstreamError, UpstreamStatus
+from pricing.placement import Placement
 from pricing.session import UP, Order, Session
 from pricing.subscription import Outcome, Reconciler
 from pricing.symbols import Standing, SymbolTable
+from pricing.tickers import Tickers
 
 HEALTH_EVERY_NS = NS_PER_S
 OTHER_GONE_NS = 3 * NS_PER_S
@@ -61,23 +63,34 @@ class Core:
     """One pricing node's decisions."""
 
     def __init__(
-        self, identity: Identity, board: Board, *, linger_ns: int, quiet_ns: int, jitter: Callable[[], float]
+        self,
+        identity: Identity,
+        board: Board,
+        *,
+        linger_ns: int,
+        quiet_ns: int,
+        slow_line_ns: int,
+        jitter: Callable[[], float],
     ) -> None:
         """`jitter` returns a float in [0, 1)."""
         self.demand = Demand()
-        self.session = Session(Backoff(jitter), self._publish_health, self._command, linger_ns=linger_ns)
+        self.session = Session(
+            Backoff(jitter), self._publish_health, self._command, linger_ns=linger_ns, slow_line_ns=slow_line_ns
+        )
         self.reconciler = Reconciler()
         self.symbols = SymbolTable(self._publish_status)
         self.lock_held = False
         self._identity = identity
         self._board = board
         self._quiet_ns = quiet_ns
-        self._limit = identity.symbol_limit
+        self.tickers = Tickers(self.demand, self.symbols, self.reconciler, board)
+        self.placement = Placement(
+            identity.symbol_limit, self.demand, self.symbols, self.reconciler, self.tickers, board
+        )
         self._lease_clock = LeaseClock()
         self._commands: list[Command] = []
         self._health_ns = 0
         self._hushed_ns = 0
-        self._acknowledged = 0
         self._other_ns: int | None = None
 
     def take(self) -> list[Command]:
@@ -125,12 +138,19 @@ class Core:
         """The dialler has a socket; False when it must be closed because nobody waits for it."""
         self._board.last_byte_ns = now_ns
         self.reconciler.reset()
-        return self.session.dialled(now_ns)
+        if not self.session.dialled(now_ns):
+            return False
+        self.tickers.connection = self.session.connection
+        self.tickers.halts.doubt_all()
+        self.placement.arrange(now_ns)  # what the last connection refused is asked for again, and takes its room
+        return True
 
-    def on_dial_failed(self, cause: Cause, for_operator: bool, detail: str, now_ns: int) -> None:
+    def on_dial_failed(
+        self, cause: Cause, for_operator: bool, detail: str, now_ns: int, *, retry_after_ns: int = 0
+    ) -> None:
         """The attempt brought no socket; `detail` is for people and holds no secret."""
         if not self.session.abandoned:
-            self.session.failed(cause, now_ns, for_operator=for_operator, detail=detail)
+            self.session.failed(cause, now_ns, for_operator=for_operator, detail=detail, retry_after_ns=retry_after_ns)
         self.session.dial_ended(now_ns)
 
     def on_closed(self, cause: Cause | None, now_ns: int) -> None:
@@ -152,26 +172,25 @@ class Core:
                 if self.session.state in _ASKING:
                     self._settle(self.reconciler.on_answer(record, now_ns), now_ns, answered=True)
             case UpstreamStatus():
-                self._on_status(record, now_ns)
+                if self.tickers.on_status(record, now_ns):
+                    self.placement.arrange(now_ns)
             case _:
                 return
         self._ask(now_ns)
 
     def on_quote(self, symbol: str, now_ns: int) -> None:
         """The first good quote since the symbol was pending, quiet or stale."""
-        if self.reconciler.has_all(symbol) and self.symbols.state(symbol) in _TICKS:
-            self.symbols.move(symbol, SymbolState.LIVE, Cause.DEMAND, now_ns)
+        self.tickers.on_quote(symbol, now_ns)
 
     def on_trade(self, symbol: str, now_ns: int) -> None:
-        """A trade of a halted symbol: trading goes on, though no status said so."""
-        if self.symbols.state(symbol) is SymbolState.HALTED:
-            self._resume(symbol, now_ns)
+        """A trade that was waited for."""
+        if self.tickers.on_trade(symbol, now_ns):
+            self.placement.arrange(now_ns)
+            self._ask(now_ns)
 
     def on_bad_data(self, symbol: str, now_ns: int) -> None:
         """A quote of this symbol was nonsense: the held one may be outdated."""
-        if self.symbols.state(symbol) in (SymbolState.PENDING, SymbolState.LIVE, SymbolState.QUIET):
-            self._board.want(symbol).watch_quote = True
-            self.symbols.move(symbol, SymbolState.STALE, Cause.BAD_DATA, now_ns)
+        self.tickers.on_bad_data(symbol, now_ns)
 
     # time
 
@@ -187,9 +206,14 @@ class Core:
         if self.session.state in _ASKING and question is not None and now_ns >= question.deadline_ns:
             self.session.failed(Cause.ACK_TIMEOUT, now_ns, last_byte_ns=self._board.last_byte_ns)
         self.session.on_time(now_ns, self._board.last_byte_ns)
+        self.session.on_lag(self._board.lag_ns or 0, now_ns)
+        if self.session.state in UP and self.placement.admission.probe(now_ns):
+            self.placement.arrange(now_ns)
         self.reconciler.wake(now_ns)
         self._ask(now_ns)
-        self._hush(now_ns)
+        if self.session.state is ConnectionState.STREAMING and now_ns - self._hushed_ns >= NS_PER_S:
+            self._hushed_ns = now_ns
+            self.tickers.hush(self._quiet_ns, now_ns)
         if now_ns - self._health_ns >= HEALTH_EVERY_NS:
             self._publish_health(now_ns)
         self.symbols.rotate(now_ns)
@@ -226,33 +250,10 @@ class Core:
         self.session.other_node(now_ns)
 
     def _demand_changed(self, why_gone: Cause, now_ns: int) -> None:
-        """Bring symbols, slots, the upstream set and the connection in line with the leases."""
-        if self.session.state is ConnectionState.IDLE:  # what the last connection taught may have changed
-            self._limit = self._identity.symbol_limit
-        wishes = self.demand.wishes
-        admitted = admit(wishes, self._limit)
-        for symbol in [symbol for symbol in self.symbols.standings if symbol not in wishes]:
-            self.symbols.move(symbol, SymbolState.RELEASED, why_gone, now_ns)
-            self._board.retire(symbol)
-        for symbol in wishes:
-            self.symbols.add(symbol, now_ns)
-            evicted = self.symbols.state(symbol) is SymbolState.EVICTED
-            if symbol in admitted:
-                self._board.want(symbol)
-                if evicted:
-                    self.symbols.move(symbol, SymbolState.PENDING, Cause.DEMAND, now_ns)
-            elif not evicted:
-                self._board.retire(symbol)
-                self.symbols.move(symbol, SymbolState.EVICTED, Cause.SYMBOL_LIMIT, now_ns)
-        ranked = sorted(admitted.items(), key=lambda item: (-item[1].priority, item[1].order))
-        self.reconciler.want({symbol: tuple(sorted(wish.channels)) for symbol, wish in ranked})
-        self._acknowledged = self.reconciler.symbol_count()
-        for symbol in admitted:  # refused for a channel that nobody wants any more
-            if self.symbols.state(symbol) is SymbolState.REFUSED and not self.reconciler.gave_up(symbol):
-                self.symbols.move(symbol, SymbolState.PENDING, Cause.DEMAND, now_ns)
-                if self.reconciler.has_all(symbol):
-                    self._revive(symbol, now_ns)
-        if admitted:
+        """Bring symbols, the upstream set and the connection in line with the leases."""
+        if self.session.state is ConnectionState.IDLE:
+            self.placement.admission.forget()
+        if self.placement.demand_changed(why_gone, now_ns):
             self.session.demand(now_ns)
         else:
             self.session.no_demand(now_ns)
@@ -279,7 +280,7 @@ class Core:
         """What an answer means for symbols and connection."""
         first = self.session.state is ConnectionState.SUBSCRIBING
         if outcome.learned_limit is not None:
-            self._limit = outcome.learned_limit
+            self.placement.admission.refused(outcome.learned_limit)
             self._demand_changed(Cause.NO_DEMAND, now_ns)
         detail = "" if self.reconciler.statuses_complete() else HALTS_UNKNOWN
         if first and (answered or not self.reconciler.pending()):
@@ -288,50 +289,8 @@ class Core:
                 kept = standing.state in (SymbolState.HALTED, SymbolState.EVICTED)
                 if not kept and not self.reconciler.gave_up(standing.symbol):
                     self.symbols.move(standing.symbol, SymbolState.PENDING, Cause.NO_QUOTE_YET, now_ns)
-        for symbol in outcome.acknowledged:
-            if self.symbols.state(symbol) in (SymbolState.PENDING, SymbolState.REFUSED):
-                self.symbols.move(symbol, SymbolState.PENDING, Cause.NO_QUOTE_YET, now_ns)
-                self._revive(symbol, now_ns)
-        for symbol, cause in outcome.refused:
-            if self.symbols.state(symbol) not in (None, SymbolState.EVICTED):
-                self.symbols.move(symbol, SymbolState.REFUSED, cause, now_ns)
-        self._acknowledged = self.reconciler.symbol_count()
+        self.placement.settle(outcome, now_ns)
         self.session.annotate(detail, now_ns)
-
-    def _revive(self, symbol: str, now_ns: int) -> None:
-        """Live at once when a quote of this connection is held already, else when the next one comes."""
-        slot = self._board.want(symbol)
-        slot.watch_quote = True
-        if slot.frame and slot.connection == self.session.connection:
-            self.on_quote(symbol, now_ns)
-
-    def _on_status(self, record: UpstreamStatus, now_ns: int) -> None:
-        code = HALT_CODES.get(record.sc)
-        state = self.symbols.state(record.S)
-        if code is None or state is None or state in _UNTRADED:
-            return
-        if not code.halted:
-            if state is SymbolState.HALTED:
-                self._resume(record.S, now_ns)
-        else:
-            self._board.want(record.S).watch_trade = True
-            self.symbols.move(record.S, SymbolState.HALTED, Cause.PAUSE if code.paused else Cause.HALT, now_ns)
-
-    def _resume(self, symbol: str, now_ns: int) -> None:
-        """Trading goes on; a price is there with the next quote, since the held one is from before or from within."""
-        self._board.want(symbol).watch_quote = True
-        self.symbols.move(symbol, SymbolState.PENDING, Cause.RESUME, now_ns)
-
-    def _hush(self, now_ns: int) -> None:
-        """A line proven alive and no new quote for a while: the standing one holds, and is called quiet."""
-        if self.session.state is not ConnectionState.STREAMING or now_ns - self._hushed_ns < NS_PER_S:
-            return
-        self._hushed_ns = now_ns
-        slots = self._board.slots
-        for symbol, standing in list(self.symbols.standings.items()):
-            if standing.state is SymbolState.LIVE and now_ns - slots[symbol].received_ns > self._quiet_ns:
-                slots[symbol].watch_quote = True
-                self.symbols.move(symbol, SymbolState.QUIET, Cause.DEMAND, now_ns)
 
     # what is published
 
@@ -344,11 +303,7 @@ class Core:
         up = self.session.state in UP
         counts = Counts(
             desired=len(self.demand.wishes),
-            acknowledged=self._acknowledged if up else 0,
+            acknowledged=self.placement.acknowledged if up else 0,
             live=self.symbols.live_count() if up else 0,
         )
         self._commands.append(Publish(health(self._identity, self.session, counts, self._board)))
-
-
-_TICKS = (SymbolState.PENDING, SymbolState.QUIET, SymbolState.STALE)
-_UNTRADED = (SymbolState.REFUSED, SymbolState.EVICTED)

@@ -55,6 +55,17 @@ class UpstreamStatus(Struct, tag_field="T", tag="s"):
     z: str = ""
 
 
+class UpstreamBands(Struct, tag_field="T", tag="l"):
+    """Limit up (`u`) and limit down (`d`)."""
+
+    S: str
+    t: Raw
+    u: float
+    d: float
+    i: str = ""
+    z: str = ""
+
+
 class Success(Struct, tag_field="T", tag="success"):
     msg: str
 
@@ -70,6 +81,7 @@ class Subscription(Struct, tag_field="T", tag="subscription"):
     trades: tuple[str, ...] = ()
     quotes: tuple[str, ...] = ()
     statuses: tuple[str, ...] = ()
+    lulds: tuple[str, ...] = ()
 
 
 class Correction(Struct, tag_field="T", tag="c"):
@@ -86,9 +98,17 @@ class _Head(Struct):
 
 
 Record: TypeAlias = (
-    UpstreamQuote | UpstreamTrade | UpstreamStatus | Success | UpstreamError | Subscription | Correction | CancelError
+    UpstreamQuote
+    | UpstreamTrade
+    | UpstreamStatus
+    | UpstreamBands
+    | Success
+    | UpstreamError
+    | Subscription
+    | Correction
+    | CancelError
 )
-_READ_TYPES = frozenset("qtscx") | {"success", "error", "subscription"}
+_READ_TYPES = frozenset("qtslcx") | {"success", "error", "subscription"}
 _ERRORS = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 _RFC3339 = re.compile(r'"?(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?Z"?\Z')
 _MAX_NS = 2**63 - 1
@@ -198,19 +218,29 @@ class UpstreamCodec:
 DECODE_ERRORS = _ERRORS
 
 
-class HaltCode(Struct, frozen=True):
-    """What a trading status means for orders."""
+class Halt(Struct, frozen=True):
+    """What a trading status means for orders: whether trading stands, and whether that is a pause for volatility."""
 
     halted: bool
     paused: bool = False
 
 
-HALT_CODES: dict[str, HaltCode] = {
+_CODES: dict[str, Halt] = {
     # Tape A and B (CTS): 2 halt, 3 resume. Tape C and O (UTP): H halt, Q quoting resumes, T trading resumes, P pause.
-    "2": HaltCode(halted=True),
-    "3": HaltCode(halted=False),
-    "H": HaltCode(halted=True),
-    "P": HaltCode(halted=True, paused=True),
-    "Q": HaltCode(halted=True),
-    "T": HaltCode(halted=False),
+    "2": Halt(halted=True),
+    "3": Halt(halted=False),
+    "H": Halt(halted=True),
+    "P": Halt(halted=True, paused=True),
+    "Q": Halt(halted=True),
+    "T": Halt(halted=False),
 }
+_PAUSE_REASONS = frozenset({"M", "LUDP", "LUDS"})
+"""Limit-up limit-down: on tape A and B a pause is a halt for this reason, and so may it be on C."""
+
+
+def halt_of(status: UpstreamStatus) -> Halt | None:
+    """What a status says of trading; None for what does not concern it, such as an imbalance or a short-sale rule."""
+    halt = _CODES.get(status.sc)
+    if halt is not None and halt.halted and status.rc in _PAUSE_REASONS:
+        return Halt(halted=True, paused=True)
+    return halt

@@ -14,7 +14,7 @@ import zmq
 from bus import codec, topics
 from bus.clock import NS_PER_MS, NS_PER_S, now_ns, seconds, utc_ns
 from bus.errors import UndecodableMessage
-from bus.events import ConnectionHealth, Counters, Event, SymbolsRequested
+from bus.events import ConnectionHealth, ConnectionState, Counters, Event, OrderUpdate, SymbolsRequested
 from bus.sequence import Stamper, source_name
 from bus.transport.sockets import Role, make
 from bus.transport.waker import Waker
@@ -23,16 +23,19 @@ from pricing.board import Board
 from pricing.core import Core, Publish, Say
 from pricing.lock import AccountLock
 from pricing.messages import UpstreamCodec
+from pricing.orders.thread import OrderThread
 from pricing.session import Order
 from pricing.settings import PricingSettings
 from pricing.upstream.dialler import DialFailed, Dialler, Target
-from pricing.upstream.hot import Closed, HotPath, Report, Ticked
+from pricing.upstream.hot import Closed, HotPath, Report
 from pricing.upstream.hot_thread import ATTACH, HANG_UP, PING, SAY, STOP, HotThread
 from pricing.upstream.line import Line
+from pricing.upstream.outlet import Ticked
 
 log = logging.getLogger("pricing")
 MAX_REPORTS = 200_000
 _BATCH = 256
+_INACTIVE = (ConnectionState.STANDBY, ConnectionState.STOPPED)
 Credentials = Callable[[], tuple[str, str]]
 
 
@@ -46,7 +49,7 @@ class Node:
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._waker = Waker()
         self._stopping = threading.Event()
-        self._reports: deque[Report | Line | DialFailed] = deque()
+        self._reports: deque[Report | Line | DialFailed | OrderUpdate | ConnectionHealth] = deque()
         self._stamper = Stamper(source_name("pricing", int.from_bytes(os.urandom(3))))
         self._codec = UpstreamCodec(settings.pricing_upstream_encoding)
         self._board = Board()
@@ -56,6 +59,7 @@ class Node:
             self._board,
             linger_ns=seconds(settings.pricing_linger_s),
             quiet_ns=seconds(settings.pricing_quiet_s),
+            slow_line_ns=seconds(settings.pricing_slow_line_s),
             jitter=random.random,
         )
         target = Target(settings.upstream_url, settings.pricing_upstream_encoding, settings.pricing_upstream_ca_file)
@@ -75,6 +79,7 @@ class Node:
             self._report,
             conflate=settings.pricing_conflation == "backlog",
         )
+        self._orders = OrderThread(settings, credentials, self._report) if settings.pricing_order_stream else None
         self.counters = dict.fromkeys(("requests", "undecodable", "unknown_version", "control_dropped"), 0)
 
     @property
@@ -89,6 +94,8 @@ class Node:
     def run(self) -> None:
         """Serve until `stop`, or until the hot thread is gone. Raises RuntimeError in the latter case."""
         self._hot.start(self._path)
+        if self._orders is not None:
+            self._orders.start()
         poller = zmq.Poller()
         poller.register(self._subscriber, zmq.POLLIN)
         poller.register(self._waker.fileno(), zmq.POLLIN)
@@ -110,6 +117,11 @@ class Node:
                 core.on_time(now_ns())
                 if not self._hot.is_alive():
                     raise RuntimeError("the hot thread has ended")
+                if self._orders is not None:
+                    self._watch_orders(self._orders)
+            if self._orders is not None:
+                self._orders.end()
+                self._take_reports()
             core.stop(now_ns())
             self._carry_out()
         finally:
@@ -117,8 +129,14 @@ class Node:
 
     # in
 
-    def _report(self, report: Report | Line | DialFailed) -> None:
-        """Called by the hot thread and the dialler; a control thread so far behind would be of no use any more."""
+    def _watch_orders(self, orders: OrderThread) -> None:
+        """Only the active node has the account's order stream."""
+        if not orders.is_alive():
+            raise RuntimeError("the order thread has ended")
+        orders.allow(self.core.lock_held and self.core.session.state not in _INACTIVE)
+
+    def _report(self, report: Report | Line | DialFailed | OrderUpdate | ConnectionHealth) -> None:
+        """Called by other threads; a control thread so far behind would be of no use any more."""
         if len(self._reports) < MAX_REPORTS or isinstance(report, (Closed, Line, DialFailed)):
             self._reports.append(report)
         else:
@@ -137,12 +155,16 @@ class Node:
                     core.on_trade(symbol, at_ns)
                 case Ticked(_, symbol):
                     core.on_bad_data(symbol, at_ns)
+                case OrderUpdate() | ConnectionHealth():
+                    self._tell(self._stamper.frame(report, utc_ns()))
                 case Closed(cause):
                     core.on_closed(cause, at_ns)
                 case Line():
                     self._attach(report, at_ns)
                 case DialFailed():
-                    core.on_dial_failed(report.cause, report.for_operator, report.detail, at_ns)
+                    core.on_dial_failed(
+                        report.cause, report.for_operator, report.detail, at_ns, retry_after_ns=report.retry_after_ns
+                    )
                 case _:
                     core.on_record(report, at_ns)
             self._carry_out()
@@ -241,9 +263,13 @@ class Node:
             "symbols": len(self.core.demand.wishes),
             "reports_waiting": len(self._reports),
         }
+        if self._orders is not None:
+            counters |= {f"orders_{name}": count for name, count in self._orders.counters.items()}
         self._publish(Counters(program="pricing-node", counters=counters))
 
     def _end(self) -> None:
+        if self._orders is not None:
+            self._orders.end()
         self._dialler.abandon()
         self._tell(STOP)
         self._hot.join(1.0)

@@ -6,8 +6,9 @@ purpose: they tell garbage from markets, not good markets from bad ones.
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
+from bus.clock import NS_PER_S
 from bus.events import Flag
 
 MAX_PRICE = 1e9
@@ -16,6 +17,8 @@ SUSPICIOUS_SPREAD = 0.10
 """Spread over ask; a stock's regular quote is far below."""
 SUSPICIOUS_JUMP = 0.20
 """Mid against the held mid; confirmed by the next quote, whose held mid is the new one."""
+
+BANDS_NS = 600 * NS_PER_S
 
 _ONE_SIDED, _CROSSED, _LOCKED = int(Flag.ONE_SIDED), int(Flag.CROSSED), int(Flag.LOCKED)
 _SUSPICIOUS = int(Flag.SUSPICIOUS)
@@ -62,3 +65,32 @@ def judge(bid: float, bid_size: float, ask: float, ask_size: float, held_doubled
 def sane_trade(price: float, size: float) -> bool:
     """Whether a trade is one at all."""
     return 0 < price < MAX_PRICE and 0 <= size < MAX_SIZE
+
+
+class Bands(NamedTuple):
+    """Limit down and limit up of a symbol, and when they were given (UTC ns)."""
+
+    low: float
+    high: float
+    given_ns: int
+
+
+def read_bands(low: float, high: float, given_ns: int) -> Bands | None:
+    """The bands of one record; None when it gives none that could be meant."""
+    return Bands(low, high, given_ns) if 0 < low < high < MAX_PRICE else None
+
+
+def within_bands(sides: Sides, bands: Bands, exchange_ns: int) -> Sides:
+    """The quote, `suspicious` when a side lies beyond the bands: it cannot be executed there.
+
+    Source: the limit-up limit-down plan. Bands hold for `BANDS_NS` only: without a session calendar nothing else keeps
+    yesterday's from judging today's prices.
+    """
+    bid, bid_size, ask, ask_size, flags, doubled = sides
+    if not 0 <= exchange_ns - bands.given_ns <= BANDS_NS:
+        return sides
+    if (bid is not None and not bands.low <= bid <= bands.high) or (
+        ask is not None and not bands.low <= ask <= bands.high
+    ):
+        return bid, bid_size, ask, ask_size, flags | _SUSPICIOUS, doubled
+    return sides

@@ -21,6 +21,9 @@ SUSPECT_NS = 5 * NS_PER_S // 2
 NO_LIFE_NS = 9 * NS_PER_S // 2
 DIAL_TIMEOUT_NS = 11 * NS_PER_S // 2
 AUTH_TIMEOUT_NS = 10 * NS_PER_S
+PACE_NS = NS_PER_S
+HASTY_DIALS = 3
+"""So many dials in a row may be let go within `PACE_NS` of their start; further ones wait for the rest of it."""
 
 State = ConnectionState
 
@@ -36,6 +39,7 @@ class Signal(StrEnum):
     AUTHENTICATED = "authenticated"
     ANSWERED = "answered"
     SILENT = "silent"
+    SLOW = "slow"
     ALIVE = "alive"
     FAILED = "failed"
     FAILED_AGAIN = "failed again"
@@ -66,6 +70,7 @@ TRANSITIONS: dict[State, dict[Signal, State]] = {
     State.SUBSCRIBING: {Signal.ANSWERED: State.STREAMING, **_LOST, **_ENDED},
     State.STREAMING: {
         Signal.SILENT: State.SUSPECT,
+        Signal.SLOW: State.SUSPECT,
         Signal.LINGER: State.STREAMING,
         Signal.WANTED: State.STREAMING,
         **_LOST,
@@ -118,12 +123,18 @@ class Gap:
 
 
 class Session:
-    """One node's connection. `changed` is called after every transition, to publish health; `orders` takes
-    what the shell is to do.
+    """One node's connection. `changed` is called after every transition, to publish health; `orders` takes what the
+    shell is to do. `abandoned`: the dialler's attempt was given up, and how it ends says nothing about the next one.
     """
 
     def __init__(
-        self, backoff: Backoff, changed: Callable[[int], None], orders: Callable[[Order], None], *, linger_ns: int
+        self,
+        backoff: Backoff,
+        changed: Callable[[int], None],
+        orders: Callable[[Order], None],
+        *,
+        linger_ns: int,
+        slow_line_ns: int = 2 * NS_PER_S,
     ) -> None:
         self.state = State.IDLE
         self.cause = Cause.NO_DEMAND
@@ -137,22 +148,21 @@ class Session:
         self._backoff = backoff
         self._changed = changed
         self._linger_ns = linger_ns
+        self._slow_line_ns = slow_line_ns
+        self._slow = False
         self._linger_until_ns: int | None = None
         self._lost_ns: int | None = None
         self._pinged_ns = 0
         self._not_before_ns = 0
+        self._dialled_ns = 0
+        self._hasty = 0
         self._last_failure = Cause.NO_DEMAND
-        self._abandoned = False
+        self.abandoned = False
 
     @property
     def attempt(self) -> int:
         """Failures in a row."""
         return self._backoff.failures
-
-    @property
-    def abandoned(self) -> bool:
-        """Whether the dialler's attempt was given up: how it ends says nothing about the next one."""
-        return self._abandoned
 
     @property
     def lingering(self) -> bool:
@@ -168,7 +178,7 @@ class Session:
                 self._take(Signal.TOO_SOON, self._last_failure, now_ns)
                 return
             self._take(Signal.WANTED, Cause.DEMAND, now_ns)
-            self._dial()
+            self._dial(now_ns)
         elif self.lingering:
             self._linger_until_ns = None
             self._take(Signal.WANTED, Cause.DEMAND, now_ns)
@@ -180,6 +190,8 @@ class Session:
                 self._linger_until_ns = now_ns + self._linger_ns
                 self._take(Signal.LINGER, Cause.LINGERING, now_ns)
         elif self.state not in (State.IDLE, State.STANDBY, State.STOPPED):
+            if self.state not in WAITING:
+                self._pace(now_ns)
             self._end(Signal.UNWANTED, Cause.NO_DEMAND, now_ns)
 
     def dialled(self, now_ns: int) -> bool:
@@ -187,7 +199,7 @@ class Session:
         if self.state is not State.CONNECTING or self.socket is not Socket.DIALLING:
             return False
         self.socket = Socket.OPEN
-        self._abandoned = False
+        self.abandoned = False
         self.connection += 1
         self._pinged_ns = 0
         self._take(Signal.DIALLED, Cause.DEMAND, now_ns)
@@ -195,7 +207,7 @@ class Session:
 
     def dial_ended(self, now_ns: int) -> None:
         """The dialler is free again after an attempt that brought no socket."""
-        self._abandoned = False
+        self.abandoned = False
         if self.socket is Socket.DIALLING:
             self.socket = Socket.NONE
             self._redial_if_due(now_ns)
@@ -233,6 +245,7 @@ class Session:
         for_operator: bool = False,
         last_byte_ns: int | None = None,
         detail: str = "",
+        retry_after_ns: int = 0,
     ) -> None:
         """The attempt or the line is over; waits for the next try, or ends if nobody wants one."""
         if self.state not in ON_LINE and (self.state is not State.CONNECTING or self.socket is Socket.CLOSING):
@@ -244,9 +257,10 @@ class Session:
         lingering = self.lingering
         self._drop_socket()
         if lingering:  # the line of nobody: no reason to dial again
+            self._pace(now_ns)
             self._take(Signal.UNWANTED, Cause.NO_DEMAND, now_ns)
             return
-        state, wait_ns = self._backoff.failed(cause, for_operator=for_operator)
+        state, wait_ns = self._backoff.failed(cause, for_operator=for_operator, retry_after_ns=retry_after_ns)
         self.next_retry_ns = self._not_before_ns = now_ns + wait_ns
         self._last_failure = cause
         signal = next(signal for signal, target in _LOST.items() if target is state)
@@ -272,6 +286,16 @@ class Session:
         """Orderly exit."""
         if self.state is not State.STOPPED:
             self._end(Signal.STOP, Cause.SHUTDOWN, now_ns)
+
+    def on_lag(self, lag_ns: int, now_ns: int) -> None:
+        """How far the line is behind; one that delivers a backlog is up and yet not to be trusted."""
+        if self.state is State.STREAMING and lag_ns > self._slow_line_ns:
+            self._slow = True
+            self._take(Signal.SLOW, Cause.SLOW_LINE, now_ns)
+        elif self.state is State.SUSPECT and self._slow and lag_ns <= self._slow_line_ns // 2:
+            self._slow = False
+            if self.cause is Cause.SLOW_LINE:
+                self._take(Signal.ALIVE, Cause.LINGERING if self.lingering else Cause.DEMAND, now_ns)
 
     # time
 
@@ -310,7 +334,7 @@ class Session:
 
     def _prove_life(self, now_ns: int, last_byte_ns: int) -> None:
         silent_ns = now_ns - last_byte_ns
-        if self.state is State.SUSPECT and silent_ns < SUSPECT_NS:
+        if self.state is State.SUSPECT and silent_ns < SUSPECT_NS and not self._slow:
             self._take(Signal.ALIVE, Cause.LINGERING if self.lingering else Cause.DEMAND, now_ns)
         elif silent_ns >= NO_LIFE_NS:
             self.failed(Cause.NO_LIFE, now_ns, last_byte_ns=last_byte_ns)
@@ -333,6 +357,7 @@ class Session:
         if target not in UP:
             self.detail = detail
             self._linger_until_ns = None
+            self._slow = False
         if target not in WAITING:
             self.next_retry_ns = None
         self.state, self.cause = target, cause
@@ -348,19 +373,27 @@ class Session:
             self.socket = Socket.CLOSING
             self._orders(Order.HANG_UP)
         elif self.socket is Socket.DIALLING:
-            self._abandoned = True
+            self.abandoned = True
             self._orders(Order.ABANDON_DIAL)
+
+    def _pace(self, now_ns: int) -> None:
+        """Nobody wants the line just dialled any more: asking and letting go must not become a storm of dials."""
+        paced_ns = self._dialled_ns + PACE_NS
+        self._hasty = self._hasty + 1 if now_ns < paced_ns else 0
+        if self._hasty >= HASTY_DIALS and paced_ns > self._not_before_ns:
+            self._not_before_ns, self._last_failure = paced_ns, Cause.DEMAND
 
     def _redial_if_due(self, now_ns: int) -> None:
         if self.socket is not Socket.NONE:
             return
         if self.state in WAITING and self.next_retry_ns is not None and now_ns >= self.next_retry_ns:
             self._take(Signal.RETRY, Cause.DEMAND, now_ns)
-            self._dial()
+            self._dial(now_ns)
         elif self.state is State.CONNECTING:  # wanted while the former socket was still closing
-            self._dial()
+            self._dial(now_ns)
 
-    def _dial(self) -> None:
+    def _dial(self, now_ns: int) -> None:
         if self.socket is Socket.NONE:
             self.socket = Socket.DIALLING
+            self._dialled_ns = now_ns
             self._orders(Order.DIAL)

@@ -13,6 +13,7 @@ from pydantic import AliasChoices, Field, SecretStr, field_validator, model_vali
 from bus.settings import BusSettings, is_loopback
 
 _NODE_NAME = re.compile(r"[A-Za-z0-9_-]{1,32}\Z")
+_ALPACA = {"paper": "paper-api.alpaca.markets", "live": "api.alpaca.markets"}
 _FEED = re.compile(r"[a-z0-9_]{1,32}\Z")
 
 
@@ -39,8 +40,21 @@ class PricingSettings(BusSettings):
     pricing_symbol_limit: int = Field(30, ge=0, description="(symbol, channel) pairs the plan allows; 0: no limit")
     pricing_linger_s: float = Field(30, ge=0, le=86_400, description="how long an unwanted line stays up")
     pricing_quiet_s: float = Field(30, gt=0, le=86_400, description="without a new quote for so long: quiet")
+    pricing_slow_line_s: float = Field(2, gt=0, le=3_600, description="a line further behind is suspect, slow_line")
     pricing_conflation: Literal["backlog", "never"] = Field(
         "backlog", description="replace unsent quotes by newer ones when the broker is behind, or drop and count them"
+    )
+    pricing_order_stream: bool = Field(False, description="keep the account's order stream as well; it dials at start")
+    pricing_order_account: Literal["paper", "live"] = Field("paper", description="whose orders, at Alpaca itself")
+    pricing_order_stream_url: str = Field(
+        "",
+        description="verbatim; empty: /stream beside a local PRICING_UPSTREAM_URL, else the account's at Alpaca",
+    )
+    pricing_order_rest_url: str = Field(
+        "", description="orders REST; empty: the next port of a local order stream, else the account's at Alpaca"
+    )
+    pricing_order_alias: str = Field(
+        "", description="instead of the account in order.<alias>; empty: paper, live, local"
     )
     pricing_lock_dir: Path = Field(
         Path(tempfile.gettempdir()), description="where the lock of this account's one connection is"
@@ -60,23 +74,22 @@ class PricingSettings(BusSettings):
             raise ValueError("1 to 32 small letters, digits or _")
         return feed
 
-    @field_validator("pricing_upstream_url")
+    @field_validator("pricing_upstream_url", "pricing_order_stream_url")
     @classmethod
     def _upstream(cls, url: str) -> str:
-        if not url:
-            return url
-        try:
-            parts = urlsplit(url)
-            host, _ = parts.hostname, parts.port
-        except ValueError:
-            raise ValueError("not a ws:// or wss:// address") from None
-        if parts.scheme not in ("ws", "wss") or not host:
-            raise ValueError("not a ws:// or wss:// address")
-        if parts.username or parts.password:
-            raise ValueError("refused: credentials do not belong in an address")
-        if parts.scheme == "ws" and not is_loopback(host):
-            raise ValueError("refused: ws:// would carry the keys in clear to another machine")
-        return url
+        return _address(url, "ws")
+
+    @field_validator("pricing_order_rest_url")
+    @classmethod
+    def _rest(cls, url: str) -> str:
+        return _address(url, "http").rstrip("/")
+
+    @field_validator("pricing_order_alias")
+    @classmethod
+    def _alias(cls, alias: str) -> str:
+        if alias and not _NODE_NAME.match(alias):
+            raise ValueError("1 to 32 letters, digits, _ or -")
+        return alias
 
     @model_validator(mode="after")
     def _keys(self) -> PricingSettings:
@@ -90,3 +103,46 @@ class PricingSettings(BusSettings):
     @property
     def upstream_url(self) -> str:
         return self.pricing_upstream_url or f"wss://stream.data.alpaca.markets/v2/{self.pricing_feed}"
+
+    @property
+    def order_stream_url(self) -> str:
+        parts = urlsplit(self.pricing_upstream_url)
+        if self.pricing_order_stream_url:
+            return self.pricing_order_stream_url
+        if parts.hostname and is_loopback(parts.hostname):
+            return f"{parts.scheme}://{parts.netloc}/stream"
+        return f"wss://{_ALPACA[self.pricing_order_account]}/stream"
+
+    @property
+    def order_rest_url(self) -> str:
+        if self.pricing_order_rest_url:
+            return self.pricing_order_rest_url
+        parts = urlsplit(self.order_stream_url)
+        if parts.hostname and is_loopback(parts.hostname):
+            host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+            return f"http://{host}:{(parts.port or 80) + 1}"
+        return f"https://{parts.hostname}" + (f":{parts.port}" if parts.port else "")
+
+    @property
+    def order_alias(self) -> str:
+        local = is_loopback(urlsplit(self.order_stream_url).hostname or "")
+        return self.pricing_order_alias or ("local" if local else self.pricing_order_account)
+
+
+def _address(url: str, scheme: str) -> str:
+    """An address of this scheme, or its secure one; in clear only on this machine."""
+    if not url:
+        return url
+    wrong = f"not a {scheme}:// or {scheme}s:// address"
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        raise ValueError(wrong) from None
+    if parts.scheme not in (scheme, f"{scheme}s") or not host:
+        raise ValueError(wrong)
+    if parts.username or parts.password:
+        raise ValueError("refused: credentials do not belong in an address")
+    if parts.scheme == scheme and not is_loopback(host):
+        raise ValueError(f"refused: {scheme}:// would carry the keys in clear to another machine")
+    return url

@@ -18,6 +18,9 @@ from pricing.messages import Subscription as Answer
 
 DATA_CHANNELS = ("quotes", "trades")
 STATUSES = "statuses"
+LULDS = "lulds"
+SIDE_CHANNELS = (STATUSES, LULDS)
+"""What comes along with every symbol, asked for after the data and done without where the feed has it not."""
 MAX_ENTRIES = 1_000
 ACK_TIMEOUT_NS = 5 * NS_PER_S
 ASK_AGAIN_NS = (NS_PER_S, 2 * NS_PER_S, 4 * NS_PER_S)
@@ -48,7 +51,6 @@ class Outcome:
     acknowledged: list[str] = field(default_factory=list)
     refused: list[tuple[str, Cause]] = field(default_factory=list)
     learned_limit: int | None = None
-    statuses_refused: bool = False
 
 
 class Reconciler:
@@ -61,7 +63,8 @@ class Reconciler:
         self._symbols: dict[str, tuple[str, ...]] = {}
         self._misses: dict[Entry, tuple[int, int]] = {}
         self._given_up: set[Entry] = set()
-        self._statuses_refused = False
+        self._refused: set[str] = set()
+        self._without: set[str] = set()
         self._batch = MAX_ENTRIES
         self._dirty = True
 
@@ -69,21 +72,28 @@ class Reconciler:
         """A new connection knows nothing."""
         self.acknowledged = set()
         self.question = None
-        self._statuses_refused = False
+        self._without.clear()
         self._misses.clear()
         self._given_up.clear()
+        self._refused.clear()
         self._batch = MAX_ENTRIES
         self._dirty = True
 
-    def want(self, symbols: dict[str, tuple[str, ...]]) -> None:
-        """Replace what is wanted: symbol to data channels, most important first."""
+    def want(self, symbols: dict[str, tuple[str, ...]], beside: Iterable[Entry] = ()) -> None:
+        """Replace what is wanted: symbol to data channels, most important first.
+
+        `beside` are further entries of these symbols that can be done without. A symbol that was refused for one
+        channel is asked for none, as long as that channel is wanted.
+        """
         self._symbols = symbols
         former = self.wanted
         self.wanted = {(channel, symbol): None for symbol, channels in symbols.items() for channel in channels}
+        self.wanted.update(dict.fromkeys(beside))
         for entry in [*self._misses, *self._given_up]:
             if entry[1] not in symbols or (entry in former) != (entry in self.wanted):
                 self._misses.pop(entry, None)
                 self._given_up.discard(entry)
+        self._refused = {symbol for _, symbol in self._given_up if self.gave_up(symbol)}
         self._dirty = True
 
     def next_question(self, now_ns: int) -> Question | None:
@@ -102,7 +112,10 @@ class Reconciler:
     def on_answer(self, answer: Answer, now_ns: int) -> Outcome:
         """Take the upstream's entire set."""
         outcome = Outcome()
-        channels = (("quotes", answer.quotes), ("trades", answer.trades), (STATUSES, answer.statuses))
+        channels = (
+            *(("quotes", answer.quotes), ("trades", answer.trades)),
+            *((STATUSES, answer.statuses), (LULDS, answer.lulds)),
+        )
         new = {(channel, symbol) for channel, symbols in channels for symbol in symbols}
         added = {symbol for _, symbol in new - self.acknowledged}
         self.acknowledged = new
@@ -124,22 +137,26 @@ class Reconciler:
         if asked is None:
             return outcome
         entry, subscribing = asked.entries[0], asked.action == "subscribe"
-        if subscribing and entry[0] == STATUSES and cause is not Cause.BAD_SYMBOL:
-            self._statuses_refused = outcome.statuses_refused = True
-            for missing in [missing for missing in self._misses if missing[0] == STATUSES]:
+        # No symbol can be at fault over bands: what the feed does not take it refused with the data already.
+        if subscribing and (entry[0] == LULDS or (entry[0] == STATUSES and cause is not Cause.BAD_SYMBOL)):
+            self._without.add(entry[0])
+            for missing in [missing for missing in self._misses if missing[0] == entry[0]]:
                 del self._misses[missing]
         elif len(asked.entries) > 1:
             self._batch = max(1, len(asked.entries) // 2)
         elif self._is_wanted(entry) != subscribing:
             return outcome  # the wish has changed since
         elif subscribing and cause is Cause.SYMBOL_LIMIT:
-            outcome.learned_limit = min(self.data_count(), len(self.wanted) - 1)
+            askable = sum(self._is_wanted(entry) for entry in self.wanted)
+            outcome.learned_limit = min(self.data_count(), askable - 1)
         else:
             self._misses.pop(entry, None)
-            self._given_up.add(entry)
-            if subscribing and entry[0] != STATUSES:
-                outcome.refused.append((entry[1], cause))
+            self._give_up(entry, cause, outcome)
         return outcome
+
+    def wants(self, channel: str, symbol: str) -> bool:
+        """Whether this channel of a symbol is wanted at present."""
+        return (channel, symbol) in self.wanted
 
     def has_all(self, symbol: str) -> bool:
         """Whether every data channel wanted of a symbol is acknowledged."""
@@ -148,11 +165,19 @@ class Reconciler:
 
     def gave_up(self, symbol: str) -> bool:
         """Whether some wanted data of a symbol was refused on this connection."""
-        return any((channel, symbol) in self._given_up for channel in self._symbols.get(symbol, ()))
+        return self.refuses(symbol, self._symbols.get(symbol, ()))
+
+    def refuses(self, symbol: str, channels: Iterable[str]) -> bool:
+        """Whether one of these channels of a symbol was refused on this connection."""
+        return any((channel, symbol) in self._given_up for channel in channels)
 
     def data_count(self) -> int:
         """(symbol, channel) pairs that count towards the upstream's limit."""
-        return sum(channel != STATUSES for channel, _ in self.acknowledged)
+        return sum(channel not in SIDE_CHANNELS for channel, _ in self.acknowledged)
+
+    def had_count(self) -> int:
+        """(symbol, channel) pairs that are wanted and acknowledged."""
+        return sum(entry in self.acknowledged for entry in self.wanted)
 
     def symbol_count(self) -> int:
         """Wanted symbols that the upstream sends."""
@@ -160,11 +185,11 @@ class Reconciler:
 
     def pending(self) -> bool:
         """Whether some wanted data is neither acknowledged nor given up."""
-        return any(entry not in self.acknowledged and entry not in self._given_up for entry in self.wanted)
+        return any(self._is_wanted(e) and e not in self.acknowledged and e not in self._given_up for e in self.wanted)
 
     def statuses_complete(self) -> bool:
-        """Whether a halt of any acknowledged symbol would be heard of."""
-        return all((STATUSES, symbol) in self.acknowledged for symbol in self._symbols)
+        """Whether a halt of any symbol that is sent would be heard of."""
+        return all((STATUSES, symbol) in self.acknowledged for symbol in self._symbols if symbol not in self._refused)
 
     def next_ns(self) -> int | None:
         """When something must be looked at: an answer overdue, or a missing entry asked for again."""
@@ -178,28 +203,26 @@ class Reconciler:
             self._dirty = True
 
     def _differences(self, now_ns: int) -> Iterable[tuple[str, Iterable[Entry]]]:
-        keep = set(self._symbols)
-        extra = (
-            (channel, symbol)
-            for channel, symbol in self.acknowledged
-            if (symbol not in keep if channel == STATUSES else (channel, symbol) not in self.wanted)
-            and self._due((channel, symbol), now_ns)
-        )
+        acknowledged = self.acknowledged
+        extra = (entry for entry in acknowledged if not self._is_wanted(entry) and self._due(entry, now_ns))
         yield "unsubscribe", sorted(extra)
         yield "subscribe", (entry for entry in self.wanted if self._askable(entry, now_ns))
-        if not self._statuses_refused:
-            statuses = ((STATUSES, symbol) for symbol in self._symbols)
-            yield "subscribe", (entry for entry in statuses if self._askable(entry, now_ns))
+        for channel in SIDE_CHANNELS:
+            if channel not in self._without:
+                side = ((channel, symbol) for symbol in self._symbols)
+                yield "subscribe", (entry for entry in side if self._askable(entry, now_ns))
 
     def _askable(self, entry: Entry, now_ns: int) -> bool:
-        return entry not in self.acknowledged and self._due(entry, now_ns)
+        return entry not in self.acknowledged and entry[1] not in self._refused and self._due(entry, now_ns)
 
     def _due(self, entry: Entry, now_ns: int) -> bool:
         miss = self._misses.get(entry)
         return entry not in self._given_up and (miss is None or miss[1] <= now_ns)
 
     def _is_wanted(self, entry: Entry) -> bool:
-        return entry[1] in self._symbols if entry[0] == STATUSES else entry in self.wanted
+        if entry[1] in self._refused:
+            return False
+        return entry[1] in self._symbols if entry[0] in SIDE_CHANNELS else entry in self.wanted
 
     def _is_done(self, entry: Entry) -> bool:
         return (entry in self.acknowledged) == self._is_wanted(entry)
@@ -215,6 +238,14 @@ class Reconciler:
                 self._misses[entry] = (tries + 1, now_ns + ASK_AGAIN_NS[tries])
                 continue
             del self._misses[entry]
-            self._given_up.add(entry)
-            if subscribing and entry[0] != STATUSES:
-                outcome.refused.append((entry[1], Cause.NOT_IN_ACK))
+            self._give_up(entry, Cause.NOT_IN_ACK, outcome)
+
+    def _give_up(self, entry: Entry, cause: Cause, outcome: Outcome) -> None:
+        """Ask no more; a symbol whose wished data cannot be had is refused as a whole."""
+        channel, symbol = entry
+        self._given_up.add(entry)
+        if self._is_wanted(entry) and channel in self._symbols[symbol]:
+            self._refused.add(symbol)
+            outcome.refused.append((symbol, cause))
+            for missing in [missing for missing in self._misses if missing[1] == symbol]:
+                del self._misses[missing]

@@ -22,7 +22,7 @@ MOVES: dict[State, frozenset[State]] = {
     State.STALE: frozenset({State.PENDING, State.LIVE, State.HALTED, *_GOING}),
     State.HALTED: frozenset({State.PENDING, State.LIVE, State.HALTED, *_GOING}),
     State.EVICTED: frozenset({State.PENDING, State.RELEASED}),
-    State.REFUSED: frozenset({State.PENDING, State.REFUSED, State.EVICTED, State.RELEASED}),
+    State.REFUSED: frozenset({State.PENDING, State.HALTED, State.REFUSED, State.EVICTED, State.RELEASED}),
     State.RELEASED: frozenset(),
 }
 ROTATION_NS = 9 * NS_PER_S
@@ -78,6 +78,9 @@ class SymbolTable:
     def state(self, symbol: str) -> State | None:
         standing = self.standings.get(symbol)
         return standing.state if standing else None
+
+    def any_evicted(self) -> bool:
+        return any(standing.state is State.EVICTED for standing in self.standings.values())
 
     def live_count(self) -> int:
         """Symbols with a quote on this connection that are not halted."""

@@ -19,11 +19,12 @@ READS_CLOCK = {"now_ns", "utc_ns", "sleep_s"}
 MUST_BE_PURE = {
     "bus/book.py", "bus/codec.py", "bus/consumer.py", "bus/events.py", "bus/interest.py", "bus/sequence.py",
     "bus/topics.py", "bus/transport/coverage.py", "pricing/backoff.py", "pricing/core.py", "pricing/demand.py",
-    "pricing/failures.py", "pricing/messages.py", "pricing/quality.py", "pricing/session.py",
+    "pricing/failures.py", "pricing/lag.py", "pricing/messages.py", "pricing/quality.py", "pricing/session.py",
     "pricing/subscription.py", "pricing/symbols.py", "pricing/simulator/faults.py", "pricing/simulator/market.py",
     "execution_adapter/decide.py",
 }  # fmt: skip
-ZMQ_LIVES_IN = {"bus/transport", "pricing/node.py", "pricing/upstream/hot.py", "pricing/upstream/hot_thread.py"}
+ZMQ_LIVES_IN = {"bus/transport", "pricing/node.py", "pricing/upstream/hot.py", "pricing/upstream/hot_thread.py",
+                "pricing/upstream/outlet.py"}  # fmt: skip
 CLOCKS_ARE_READ_IN = {"bus/clock.py"}
 ENVIRONMENT_IS_READ_IN = {"bus/cli/up.py"}
 

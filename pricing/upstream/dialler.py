@@ -11,8 +11,9 @@ import contextlib
 import socket
 import ssl
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
 
 from websocket import (
@@ -23,7 +24,7 @@ from websocket import (
     WebSocketTimeoutException,
 )
 
-from bus.clock import NS_PER_S, now_ns, seconds
+from bus.clock import NS_PER_S, now_ns, seconds, utc_ns
 from bus.events import Cause
 from pricing import failures
 from pricing.upstream.line import Line
@@ -33,10 +34,11 @@ MAX_HANDSHAKE_BYTES = 256 * 1024
 
 
 class DialFailed(Exception):
-    """No socket. `detail` is for people: no secret, no text of the peer's."""
+    """No socket. `detail` is for people: no secret, no text of the peer's. `retry_after_ns` is the peer's wish."""
 
-    def __init__(self, cause: Cause, *, for_operator: bool = False, detail: str = "") -> None:
+    def __init__(self, cause: Cause, *, for_operator: bool = False, detail: str = "", retry_after_ns: int = 0) -> None:
         super().__init__(f"{cause} {detail}".strip())
+        self.retry_after_ns = retry_after_ns
         self.cause = cause
         self.for_operator = for_operator
         self.detail = detail
@@ -209,7 +211,7 @@ class Dialler:
                 header=[f"Content-Type: application/{self._target.encoding}"],
             )
         except WebSocketBadStatusException as error:
-            raise _http_failure(error.status_code) from None
+            raise _http_failure(error.status_code, error.resp_headers or {}) from None
         except (WebSocketTimeoutException, TimeoutError):
             raise DialFailed(Cause.HANDSHAKE_TIMEOUT) from None
         except _TooMuch:
@@ -217,7 +219,7 @@ class Dialler:
         except (WebSocketException, ValueError) as error:
             response = websocket.handshake_response
             if response is not None and 300 <= response.status < 400:
-                raise _http_failure(response.status) from None
+                raise _http_failure(response.status, {}) from None
             cause = Cause.CLOSED if isinstance(error, WebSocketConnectionClosedException) else Cause.PROTOCOL
             raise DialFailed(cause, detail="HTTP upgrade") from None
         except OSError as error:
@@ -225,9 +227,26 @@ class Dialler:
         return Line(sock, handshake.rest)
 
 
-def _http_failure(status: int) -> DialFailed:
+def _http_failure(status: int, headers: Mapping[str, str]) -> DialFailed:
     failure = failures.of_http_status(status)
-    return DialFailed(failure.cause, for_operator=failure.for_operator, detail=f"HTTP {status}")
+    return DialFailed(
+        failure.cause,
+        for_operator=failure.for_operator,
+        detail=f"HTTP {status}",
+        retry_after_ns=retry_after_ns(headers.get("retry-after", ""), utc_ns()),
+    )
+
+
+def retry_after_ns(text: str, utc_now_ns: int) -> int:
+    """The wait a `Retry-After` header asks for, in seconds or as a date (RFC 9110, 10.2.3); 0 if it asks for none."""
+    text = text.strip()
+    if text.isascii() and text.isdigit():
+        return int(text[:9]) * NS_PER_S
+    try:
+        at_ns = int(parsedate_to_datetime(text).timestamp()) * NS_PER_S
+    except (ValueError, OverflowError):
+        return 0
+    return max(0, at_ns - utc_now_ns)
 
 
 def _left_s(deadline_ns: int) -> float:

@@ -8,17 +8,17 @@ When this thread hangs, health stops with it, which is what health is for.
 from __future__ import annotations
 
 import contextlib
+import struct
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
 
-import msgspec
 import zmq
 
-from bus.clock import now_ns, to_utc_ns, utc_ns
-from bus.events import VERSION, Cause, Flag
+from bus.clock import now_ns, to_utc_ns
+from bus.events import Cause, Flag
 from pricing.board import Board, Slot
+from pricing.lag import LagMeter
 from pricing.messages import (
     DECODE_ERRORS,
     CancelError,
@@ -26,28 +26,25 @@ from pricing.messages import (
     Record,
     Unreadable,
     UnreadableFrame,
+    UpstreamBands,
     UpstreamCodec,
     UpstreamQuote,
     UpstreamStatus,
     UpstreamTrade,
 )
-from pricing.quality import Sides, judge, sane_trade
+from pricing.quality import judge, read_bands, sane_trade, within_bands
 from pricing.upstream.line import Line, LineLost
+from pricing.upstream.outlet import Outlet, Tick, Ticked
 
 PIECE = 256
 """Records between two looks at the control thread's messages: about 2 ms of work."""
-MAX_TICK_BYTES = 900
-"""A quote or trade that packs to more is nonsense: 1,000 held quotes must fit into one acknowledgement."""
-MAX_TRADES_WAITING = 50_000
+STUCK_NS = 1_000_000_000
+"""A message under way for longer tells of a slow line; until then it is an ordinary piece of one."""
 BAD_FRAMES_ALLOWED = 3
 BAD_FRAMES_WINDOW_NS = 10_000_000_000
-COUNTERS = (
-    *("quotes", "trades", "corrections", "conflated", "quotes_dropped", "trades_dropped", "unwanted"),
-    *("bad_data", "bad_records", "bad_frames", "unknown_types"),
-)
+COUNTERS = ("corrections", "unwanted", "bad_records", "bad_frames", "unknown_types")
 _BACKWARD = int(Flag.BACKWARD_TIME)
-_NOBLOCK = int(zmq.NOBLOCK)
-_encode = msgspec.msgpack.Encoder().encode
+_PING = struct.Struct(">Q")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,17 +54,7 @@ class Closed:
     cause: Cause | None
 
 
-@dataclass(frozen=True, slots=True)
-class Ticked:
-    """A watched symbol had a good quote, a trade, or nonsense: `kind` is quote, trade or bad_data."""
-
-    kind: str
-    symbol: str
-
-
 Report = Record | Closed | Ticked
-Tick: TypeAlias = tuple[Slot, UpstreamQuote | UpstreamTrade, Sides | None, int, int, int]
-"""Slot, record, judged sides (None for a trade), exchange and receive time in UTC nanoseconds, connection."""
 
 
 class HotPath:
@@ -86,16 +73,14 @@ class HotPath:
         """`report` hands something to the control thread and wakes it."""
         self.line: Line | None = None
         self.connection = 0
-        self.counters = dict.fromkeys(COUNTERS, 0)
-        self._publisher = publisher
-        self._source = source
+        self.outlet = Outlet(publisher, source, report, conflate=conflate)
+        self.counters = self.outlet.counters
+        self.counters.update(dict.fromkeys(COUNTERS, 0))
         self._board = board
         self._codec = codec
         self._report = report
-        self._conflate = conflate
-        self._backlog: dict[Slot, Tick] = {}
-        self._trade_backlog: deque[Tick] = deque()
-        self._smallest_lag_ns: int | None = None
+        self._lag = LagMeter()
+        self._message_ns = 0
         self._bad_frames: deque[int] = deque(maxlen=BAD_FRAMES_ALLOWED)
 
     # the line
@@ -103,8 +88,10 @@ class HotPath:
     def attach(self, line: Line, connection: int) -> None:
         """Read this line from now on."""
         self.line, self.connection = line, connection
-        self._smallest_lag_ns = None
+        self.outlet.connection = connection
+        self._lag = LagMeter()
         self._board.lag_ns = None
+        self._message_ns = now_ns()
         self._bad_frames.clear()
 
     def hang_up(self, cause: Cause | None) -> None:
@@ -122,6 +109,7 @@ class HotPath:
                 at_ns = now_ns()
                 self._board.last_byte_ns = at_ns
                 self._publish(line, at_ns, between)
+                self._note_progress(line, at_ns)
                 between()
                 line = self.line  # the control thread may have hung up in between
         except LineLost as lost:
@@ -132,7 +120,8 @@ class HotPath:
         self._write(lambda line: line.send(message, 2 if self._codec.binary else 1))
 
     def ping(self) -> None:
-        self._write(Line.ping)
+        """Ask for a sign of life; the pong brings back when it was asked."""
+        self._write(lambda line: line.ping(_PING.pack(now_ns())))
 
     def flush_line(self) -> None:
         self._write(Line.flush)
@@ -162,6 +151,7 @@ class HotPath:
         received_ns, connection = to_utc_ns(at_ns), self.connection
         slot_of, decode, time_ns = self._board.slots.get, self._codec.decode, self._codec.time_ns
         for message in line.messages():
+            self._message_ns = at_ns
             try:
                 records: Sequence[Record | Unreadable] = decode(message)
             except DECODE_ERRORS:
@@ -180,6 +170,8 @@ class HotPath:
                     if sides is None:
                         self._nonsense(slot, ticks, at_ns)
                         continue
+                    if slot.bands is not None:
+                        sides = within_bands(sides, slot.bands, exchange_ns)
                     if exchange_ns < slot.exchange_ns and slot.exchange_ns_of == connection:
                         sides = (*sides[:4], sides[4] | _BACKWARD, 0.0)
                     else:
@@ -193,6 +185,8 @@ class HotPath:
                     self.counters["corrections"] += 1
                 elif isinstance(record, Unreadable):
                     self._count_unreadable(record, ticks, at_ns)
+                elif type(record) is UpstreamBands:
+                    self._note_bands(record)
                 else:
                     if type(record) is UpstreamStatus:
                         self._note_status(record)
@@ -228,133 +222,34 @@ class HotPath:
             with contextlib.suppress(ValueError):
                 slot.halted_ns = self._codec.time_ns(status.t)
 
-    def _send(self, ticks: list[Tick], at_ns: int) -> None:
-        if not ticks:
+    def _note_bands(self, bands: UpstreamBands) -> None:
+        """Limit up and limit down: a quote outside them cannot be executed."""
+        slot = self._board.slots.get(bands.S)
+        if slot is None:
+            self.counters["unwanted"] += 1
             return
-        self._note_lag(ticks[-1])
-        blocked = self.has_backlog and not self.send_backlog()
-        published_ns = utc_ns()
-        for tick in ticks:
-            if blocked or not self._send_one(tick, published_ns, at_ns):
-                blocked = True
-                self._keep(tick)
-
-    def _send_one(self, tick: Tick, published_ns: int, at_ns: int) -> bool:
-        """Number, pack and send; False when the broker does not take more at present."""
-        slot, record, sides, exchange_ns, received_ns, connection = tick
-        if sides is None:
-            return self._send_trade(tick, published_ns)
-        bid, bid_size, ask, ask_size, flags, _ = sides
-        seq = slot.quote_seq + 1
-        frame = slot.quote_prefix + _encode(
-            (
-                VERSION,
-                self._source,
-                seq,
-                published_ns,
-                slot.symbol,
-                bid,
-                bid_size,
-                ask,
-                ask_size,
-                record.bx,  # type: ignore[union-attr]
-                record.ax,  # type: ignore[union-attr]
-                record.c,
-                record.z,
-                exchange_ns,
-                received_ns,
-                slot.conflated,
-                flags,
-                connection,
-            )
-        )
-        if len(frame) > MAX_TICK_BYTES:
-            self.counters["bad_data"] += 1
-            slot.watch_quote = True
-            self._report(Ticked("bad_data", slot.symbol))
-            return True
         try:
-            self._publisher.send(frame, _NOBLOCK)
-        except zmq.Again:
-            return False
-        self.counters["quotes"] += 1
-        slot.quote_seq = seq
-        slot.conflated = 0
-        if not flags & _BACKWARD:
-            slot.connection = connection
-            slot.received_ns = at_ns
-            slot.frame = frame
-            if slot.watch_quote and connection == self.connection:
-                slot.watch_quote = False
-                self._report(Ticked("quote", slot.symbol))
-        return True
+            slot.bands = read_bands(bands.d, bands.u, self._codec.time_ns(bands.t))
+        except ValueError:
+            self.counters["bad_records"] += 1
 
-    def _send_trade(self, tick: Tick, published_ns: int) -> bool:
-        slot, trade, _, exchange_ns, received_ns, connection = tick
-        assert type(trade) is UpstreamTrade
-        head = (VERSION, self._source, slot.trade_seq + 1, published_ns, slot.symbol)
-        fields = (trade.p, trade.s, trade.x, trade.c, trade.z, trade.i, exchange_ns, received_ns, connection)
-        frame = slot.trade_prefix + _encode(head + fields)
-        if len(frame) > MAX_TICK_BYTES:
-            self.counters["bad_data"] += 1
-            return True
-        try:
-            self._publisher.send(frame, _NOBLOCK)
-        except zmq.Again:
-            return False
-        slot.trade_seq += 1
-        self.counters["trades"] += 1
-        return True
+    def _send(self, ticks: list[Tick], at_ns: int) -> None:
+        if ticks:
+            self._lag.observe(max([tick[3] for tick in ticks]), ticks[-1][4])
+            self._board.lag_ns = self._lag.lag_ns
+            self.outlet.send(ticks, at_ns)
 
-    def _note_lag(self, tick: Tick) -> None:
-        """How far the line is behind the exchange's clock, the smallest distance seen taken away."""
-        lag_ns = tick[4] - tick[3]
-        if self._smallest_lag_ns is None or lag_ns < self._smallest_lag_ns:
-            self._smallest_lag_ns = lag_ns
-        self._board.lag_ns = lag_ns - self._smallest_lag_ns
-
-    # backlog: the broker does not take more at present
-
-    def _keep(self, tick: Tick) -> None:
-        """Keep the latest quote of each symbol, and trades in order, until the broker takes them.
-
-        A quote that is replaced is counted in the next one's `conflated`. What is given up takes its number with it, so
-        that readers count the loss.
-        """
-        slot = tick[0]
-        if tick[2] is None:
-            if len(self._trade_backlog) >= MAX_TRADES_WAITING:
-                self._trade_backlog.popleft()[0].trade_seq += 1
-                self.counters["trades_dropped"] += 1
-            self._trade_backlog.append(tick)
-        elif not self._conflate:
-            slot.quote_seq += 1
-            self.counters["quotes_dropped"] += 1
-        else:
-            waiting = self._backlog.get(slot)
-            if waiting is not None:
-                slot.conflated += 1
-                self.counters["conflated"] += 1
-                if _backward(tick) and not _backward(waiting):
-                    return
-            self._backlog[slot] = tick
-
-    def send_backlog(self) -> bool:
-        """Send what waits, the longest-waiting symbol first; False when the broker is full again."""
-        while self._backlog:
-            slot = next(iter(self._backlog))
-            if not self._send_one(self._backlog[slot], utc_ns(), now_ns()):
-                return False
-            del self._backlog[slot]
-        while self._trade_backlog:
-            if not self._send_one(self._trade_backlog[0], utc_ns(), now_ns()):
-                return False
-            self._trade_backlog.popleft()
-        return True
-
-    @property
-    def has_backlog(self) -> bool:
-        return bool(self._backlog or self._trade_backlog)
+    def _note_progress(self, line: Line, at_ns: int) -> None:
+        """What pongs, and a message that does not become whole, say of the line's lag."""
+        pong = line.take_pong()
+        if len(pong) == _PING.size and 0 < (pinged_ns := _PING.unpack(pong)[0]) <= at_ns:
+            self._lag.answered(to_utc_ns(pinged_ns), to_utc_ns(at_ns))
+            self._board.lag_ns = self._lag.lag_ns
+        if not line.is_mid_message:
+            self._message_ns = at_ns
+        elif at_ns - self._message_ns > STUCK_NS:
+            self._lag.stuck(at_ns - self._message_ns)
+            self._board.lag_ns = self._lag.lag_ns
 
     # what cannot be read
 
@@ -378,9 +273,7 @@ class HotPath:
         """What came before goes out before; the next good quote is reported, though it may be in the same burst."""
         self._send(ticks, at_ns)
         ticks.clear()
-        if self._backlog.pop(slot, None) is not None:
-            slot.conflated += 1
-            self.counters["conflated"] += 1
+        self.outlet.withdraw(slot)
         self.counters["bad_data"] += 1
         slot.watch_quote = True
         self._report(Ticked("bad_data", slot.symbol))
@@ -391,7 +284,3 @@ class HotPath:
         self._bad_frames.append(at_ns)
         if len(self._bad_frames) == BAD_FRAMES_ALLOWED and at_ns - self._bad_frames[0] < BAD_FRAMES_WINDOW_NS:
             raise LineLost(Cause.PROTOCOL, "unreadable frames")
-
-
-def _backward(tick: Tick) -> bool:
-    return tick[2] is not None and bool(tick[2][4] & _BACKWARD)

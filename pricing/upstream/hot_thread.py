@@ -66,8 +66,8 @@ class HotThread:
         path = self.path
         try:
             while not self._stopping:
-                blocked = path.has_backlog or bool(self._held)
-                poller.register(self.publisher, zmq.POLLIN | (zmq.POLLOUT if path.has_backlog else 0))
+                blocked = path.outlet.has_backlog or bool(self._held)
+                poller.register(self.publisher, zmq.POLLIN | (zmq.POLLOUT if path.outlet.has_backlog else 0))
                 if path.line is not polled:
                     if polled is not None:
                         poller.unregister(polled)
@@ -76,8 +76,8 @@ class HotThread:
                     poller.register(polled, zmq.POLLIN | (zmq.POLLOUT if polled.has_unsent else 0))
                 poller.poll(10 if blocked else _IDLE_POLL_MS)
                 self._between()
-                if path.has_backlog:
-                    path.send_backlog()
+                if path.outlet.has_backlog:
+                    path.outlet.send_backlog()
                 if path.line is not None:
                     if path.line.has_unsent:
                         path.flush_line()

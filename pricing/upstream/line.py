@@ -56,6 +56,10 @@ class _Frames(frame_buffer):
         self._buffer = self._buffer[self._at :] + data if self._at < len(self._buffer) else data
         self._at = 0
 
+    @property
+    def has_rest(self) -> bool:
+        return self._at < len(self._buffer) or self.header is not None
+
     def next_plain(self) -> bytes | None:
         """The payload of the next frame if it is whole in the buffer and of the plainest kind.
 
@@ -100,11 +104,17 @@ class Line:
         self._fragments = continuous_frame(False, True)
         self._fragment_bytes = 0
         self._unsent = bytearray()
+        self._pong = b""
         self._frames.feed(already_read)
         self._unparsed = bool(already_read)
 
     def fileno(self) -> int:
         return self._sock.fileno()
+
+    @property
+    def is_mid_message(self) -> bool:
+        """Whether a frame, or a message in fragments, has begun and is not whole."""
+        return self._frames.has_rest or bool(self._fragment_bytes)
 
     @property
     def has_unsent(self) -> bool:
@@ -150,7 +160,9 @@ class Line:
                 elif opcode == ABNF.OPCODE_CLOSE:
                     self.send(payload[:2], ABNF.OPCODE_CLOSE)
                     raise LineLost(Cause.CLOSED, f"close frame {int.from_bytes(payload[:2])}")
-                elif opcode != ABNF.OPCODE_PONG:
+                elif opcode == ABNF.OPCODE_PONG:
+                    self._pong = payload
+                else:
                     whole = self._defragment(frame)
                     if whole is not None:
                         yield whole
@@ -166,9 +178,14 @@ class Line:
             raise LineLost(Cause.NO_LIFE, "the upstream does not read")
         self.flush()
 
-    def ping(self) -> None:
-        """Ask for a sign of life. Raises LineLost."""
-        self.send(b"", ABNF.OPCODE_PING)
+    def ping(self, payload: bytes) -> None:
+        """Ask for a sign of life; the pong has the same payload. Raises LineLost."""
+        self.send(payload, ABNF.OPCODE_PING)
+
+    def take_pong(self) -> bytes:
+        """The payload of the newest pong since the last call, empty if there was none."""
+        pong, self._pong = self._pong, b""
+        return pong
 
     def flush(self) -> None:
         """Send what is waiting. Raises LineLost."""

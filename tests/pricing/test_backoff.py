@@ -68,3 +68,8 @@ def test_only_ten_seconds_of_streaming_forgive() -> None:
     waits.streamed(PROOF_NS)
     assert waits.failures == 0
     assert waits.failed(Cause.CLOSED) == (ConnectionState.BACKING_OFF, int(0.999_999 * NS_PER_S / 4))
+
+
+@pytest.mark.parametrize(("asked_s", "waited_s"), [(0, 30), (5, 30), (90, 90), (3_600, 3_600), (10**9, 3_600)])
+def test_never_less_than_the_upstream_asked_for_within_an_hour(asked_s: int, waited_s: int) -> None:
+    assert backoff(0.0).failed(Cause.HTTP_429, retry_after_ns=asked_s * NS_PER_S)[1] == waited_s * NS_PER_S

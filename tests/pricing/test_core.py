@@ -55,7 +55,7 @@ def test_last_release_unsubscribes_at_once_while_the_line_lingers() -> None:
     assert rig.upstream.entries == set()
     assert (rig.health().state, rig.health().cause) == ("streaming", "lingering")
     rig.ask("b", "IWM")
-    assert rig.upstream.entries == {("quotes", "IWM"), ("statuses", "IWM")}
+    assert rig.upstream.entries == {("quotes", "IWM"), ("statuses", "IWM"), ("lulds", "IWM")}
     assert rig.orders.count(Order.DIAL) == 1
 
 
@@ -224,9 +224,9 @@ def test_no_answer_to_a_subscribe_ends_the_line_and_the_wait_is_no_busy_loop() -
     rig = streaming("SPY")
     rig.answers = False
     rig.ask("b", "QQQ")
+    rig.dials = False
     rig.run(5.1)
     assert ("backing_off", "ack_timeout") in rig.healths()
-    rig.dials = False
     for _ in range(5):
         if not rig.dialling:
             rig.run(61, until=lambda: rig.dialling)

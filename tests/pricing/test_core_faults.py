@@ -10,7 +10,7 @@ import pytest
 from bus.clock import NS_PER_S
 from bus.events import Cause, ConnectionHealth
 from pricing.demand import admit
-from pricing.subscription import STATUSES
+from pricing.subscription import SIDE_CHANNELS
 from tests.support.core_rig import CoreRig
 from tests.support.samples import HEALTH
 from tests.support.upstream import QT
@@ -43,7 +43,7 @@ def mischief(rig: CoreRig) -> None:
             rig.trade(symbol)
         case 9:
             rig.lose(rng.choice([Cause.RESET, Cause.CLOSED, Cause.PROTOCOL, Cause.TOO_BIG]))
-        case 10:
+        case 10 if rng.random() < 0.7:
             rig.error(rng.choice(CODES))
         case 11:
             rig.dials = not rig.dials
@@ -59,6 +59,7 @@ def mischief(rig: CoreRig) -> None:
             upstream.limit = rng.choice([None, None, 0, 3, 8])
             upstream.poisoned = frozenset(rng.sample(SYMBOLS, rng.choice([0, 0, 1, 3])))
             upstream.no_statuses = rng.random() < 0.2
+            upstream.no_lulds = rng.random() < 0.2
             upstream.moody = rng.choice([0, 0, 0.3])
         case 17 if rng.random() < 0.3:
             source = rng.choice(["pricing-000001", "pricing-ffffff"])
@@ -68,6 +69,9 @@ def mischief(rig: CoreRig) -> None:
         case 18 if rng.random() < 0.2:
             rig.core.on_lock(rng.random() < 0.7, rig.now_ns)
             rig.settle()
+        case 10 if rng.random() < 0.3:
+            rig.board.lag_ns = rng.choice([0, 0, NS_PER_S, 9 * NS_PER_S])
+            rig.step()
         case 19:
             rig.core.on_record(rig.upstream.answer(), rig.now_ns)
             rig.settle()
@@ -94,8 +98,10 @@ def test_an_hour_of_faults_and_then_all_is_well(seed: int) -> None:
 def heal(rig: CoreRig) -> None:
     """All faults end; within two minutes the line streams what is wanted and nothing else, and every symbol is live."""
     rig.dials = rig.answers = rig.alive = rig.hears = True
+    rig.board.lag_ns = 0
     upstream = rig.upstream
-    upstream.limit, upstream.poisoned, upstream.no_statuses, upstream.moody = None, frozenset(), False, 0
+    upstream.limit, upstream.poisoned, upstream.moody = None, frozenset(), 0
+    upstream.no_statuses = upstream.no_lulds = False
     rig.core.on_lock(True, rig.now_ns)
     rig.settle()
     rig.run(10)
@@ -108,10 +114,12 @@ def heal(rig: CoreRig) -> None:
     assert rig.health().state == "streaming", rig.health()
     admitted = admit(rig.core.demand.wishes, rig.core._identity.symbol_limit)
     data = {(channel, symbol) for symbol, wish in admitted.items() for channel in wish.channels}
-    assert {entry for entry in upstream.entries if entry[0] != STATUSES} == data
-    assert {symbol for channel, symbol in upstream.entries if channel == STATUSES} == set(admitted)
     for symbol in admitted:
         rig.status(symbol, "T")
+    assert {entry for entry in upstream.entries if entry[0] not in SIDE_CHANNELS} == data
+    for along in SIDE_CHANNELS:
+        assert {symbol for channel, symbol in upstream.entries if channel == along} == set(admitted)
+    for symbol in admitted:
         rig.quote(symbol)
     states = {symbol: rig.core.symbols.state(symbol) for symbol in rig.core.demand.wishes}
     assert states == {symbol: "live" if symbol in admitted else "evicted" for symbol in rig.core.demand.wishes}

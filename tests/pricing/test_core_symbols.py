@@ -10,6 +10,7 @@ from bus.clock import NS_PER_S
 from bus.events import ConnectionHealth, SymbolStatus
 from pricing.failures import CODES, Scope
 from pricing.messages import Subscription
+from pricing.session import Order
 from tests.support.core_rig import CoreRig, state, streaming
 
 
@@ -167,15 +168,126 @@ def test_refused_for_one_channel_it_may_be_had_for_the_other() -> None:
     assert rig.statuses("SPY")[-1] == ("live", "demand")
 
 
-def test_a_refused_symbol_may_be_shed_and_come_back() -> None:
+def test_a_refused_symbol_takes_no_room_under_the_limit() -> None:
     rig = CoreRig(limit=2)
     rig.upstream.poisoned = frozenset({"BAD"})
-    rig.ask("a", "BAD", "OK")
-    assert (state(rig, "BAD"), state(rig, "OK")) == ("refused", "pending")
+    rig.ask("a", "BAD", "OK", "MORE")
+    assert (state(rig, "BAD"), state(rig, "OK"), state(rig, "MORE")) == ("refused", "pending", "pending")
     rig.ask("b", "X", "Y", priority=3)
-    assert (state(rig, "BAD"), state(rig, "OK")) == ("evicted", "evicted")
-    rig.ask("b", priority=3)
-    assert (state(rig, "BAD"), state(rig, "OK")) == ("refused", "pending")
+    assert (state(rig, "BAD"), state(rig, "OK"), state(rig, "MORE")) == ("refused", "evicted", "evicted")
+    rig.upstream.poisoned = frozenset()
+    rig.lose()
+    rig.run(5)
+    assert (state(rig, "BAD"), state(rig, "X"), rig.health().acknowledged) == ("evicted", "pending", 2)
+
+
+def test_after_a_release_one_more_than_learned_is_tried_and_stays_evicted_until_taken() -> None:
+    rig = CoreRig()
+    rig.upstream.limit = 3
+    rig.ask("a", *"ABCDEFGH", ttl_ms=120_000)
+    assert rig.health().acknowledged == 3
+    rig.run(20)
+    rig.upstream.limit = 6
+    rig.ask("a", *"BCDEFGH")
+    rig.run(1)
+    live = {symbol for symbol in "BCDEFGH" if state(rig, symbol) == "pending"}
+    assert live == set("BCDEFG")
+    assert rig.statuses("H")[-1] == ("evicted", "symbol_limit")
+    assert rig.statuses("E")[-2:] == [("evicted", "symbol_limit"), ("pending", "no_quote_yet")], "no word before"
+    assert rig.health().acknowledged == 6
+    assert rig.orders.count(Order.DIAL) == 1
+
+
+def test_a_try_that_is_refused_disturbs_nobody() -> None:
+    rig = CoreRig()
+    rig.upstream.limit = 3
+    rig.ask("a", *"ABCDE", ttl_ms=120_000)
+    rig.run(20)
+    position = len(rig.events)
+    rig.ask("a", *"BCDE", ttl_ms=120_000)
+    rig.run(30)
+    told = rig.all(SymbolStatus, lambda s: s.state == "evicted" and s.symbol in "BCD", since=position)
+    assert not told
+    assert {symbol for channel, symbol in rig.upstream.entries if channel == "quotes"} == set("BCD")
+
+
+# trades
+
+
+def test_trades_alone_make_live_by_a_trade_and_never_quiet() -> None:
+    rig = CoreRig(quiet_s=3)
+    rig.ask("a", "SPY", channels=("trades",), ttl_ms=120_000)
+    assert state(rig) == "pending"
+    rig.trade("SPY")
+    assert rig.statuses("SPY")[-1] == ("live", "demand")
+    rig.run(20)
+    assert state(rig) == "live"
+    rig.ask("b", "SPY", channels=("quotes",), ttl_ms=120_000)
+    assert rig.statuses("SPY")[-1] == ("pending", "no_quote_yet"), "quotes are wanted now and there is none"
+    rig.quote("SPY")
+    assert state(rig) == "live"
+
+
+def test_trades_alone_resume_with_the_trade() -> None:
+    rig = CoreRig()
+    rig.ask("a", "SPY", channels=("trades",))
+    rig.trade("SPY")
+    rig.status("SPY", "H")
+    rig.trade("SPY")
+    assert rig.statuses("SPY")[-3:] == [("halted", "halt"), ("pending", "resume"), ("live", "demand")]
+
+
+# halts in doubt
+
+
+def test_a_halt_whose_end_was_missed_on_a_reconnect_is_ended_by_a_trade_though_only_quotes_are_wanted() -> None:
+    rig = CoreRig(limit=5)
+    rig.ask("a", "SPY", "QQQ", ttl_ms=120_000)
+    rig.quote("SPY")
+    rig.status("SPY", "H")
+    assert ("trades", "SPY") not in rig.upstream.entries
+    rig.lose()
+    rig.run(5)
+    assert ("trades", "SPY") in rig.upstream.entries
+    assert state(rig) == "halted"
+    rig.trade("SPY")
+    rig.quote("SPY")
+    assert rig.statuses("SPY")[-3:] == [("halted", "halt"), ("pending", "resume"), ("live", "demand")]
+    assert ("trades", "SPY") not in rig.upstream.entries, "and no longer asked for"
+
+
+def test_where_there_is_no_room_a_doubtful_halt_waits_for_its_status() -> None:
+    rig = CoreRig(limit=2)
+    rig.ask("a", "SPY", "QQQ", ttl_ms=120_000)
+    rig.status("SPY", "H")
+    rig.lose()
+    rig.run(5)
+    assert ("trades", "SPY") not in rig.upstream.entries
+    rig.status("SPY", "T")
+    assert state(rig) == "pending"
+
+
+def test_a_halt_is_known_again_after_a_release_and_after_an_eviction() -> None:
+    rig = CoreRig(limit=2)
+    rig.ask("a", "A", "B", ttl_ms=120_000)
+    rig.quote("A")
+    rig.status("A", "P")
+    rig.ask("a", "B", ttl_ms=120_000)
+    [ack] = rig.ask("a", "A", "B", ttl_ms=120_000)
+    assert (ack.results[0].symbol, ack.results[0].state, ack.results[0].cause) == ("A", "halted", "pause")
+    rig.ask("b", "X", "Y", priority=9)
+    assert state(rig, "A") == "evicted"
+    rig.ask("b", priority=9)
+    assert state(rig, "A") == "halted"
+    rig.quote("A")
+    assert state(rig, "A") == "halted"
+
+
+@pytest.mark.parametrize(("code", "reason", "cause"), [("2", "M", "pause"), ("2", "D", "halt"), ("H", "LUDP", "pause")])
+def test_a_pause_for_volatility_is_told_by_its_reason(code: str, reason: str, cause: str) -> None:
+    rig = streaming("SPY")
+    rig.status("SPY", code, reason)
+    assert rig.statuses("SPY")[-1] == ("halted", cause)
 
 
 def test_a_refusal_that_comes_after_the_symbol_was_shed_harms_nobody() -> None:

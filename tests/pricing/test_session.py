@@ -327,6 +327,55 @@ def test_the_end_of_the_old_line_is_not_held_against_the_next() -> None:
     assert rig.count(Order.DIAL) == 2
 
 
+def test_a_storm_of_asking_and_letting_go_is_paced() -> None:
+    rig = Rig()
+    began_ns = rig.now_ns
+    while rig.now_ns < began_ns + 60 * NS_PER_S:
+        rig.session.demand(rig.now_ns)
+        rig.run(0.02)
+        rig.session.no_demand(rig.now_ns)
+        if rig.session.abandoned:
+            rig.session.dial_ended(rig.now_ns)
+        rig.run(0.02)
+    assert rig.count(Order.DIAL) <= 70, "about one a second"
+
+
+def test_a_line_that_is_behind_is_suspect_until_it_is_half_as_much() -> None:
+    rig = Rig()
+    rig.start()
+    rig.session.on_lag(2 * NS_PER_S, rig.now_ns)
+    assert rig.session.state is State.STREAMING
+    rig.session.on_lag(2 * NS_PER_S + 1, rig.now_ns)
+    assert (rig.session.state, rig.session.cause) == (State.SUSPECT, Cause.SLOW_LINE)
+    rig.run(30, alive=True)
+    assert (rig.session.state, rig.session.socket) == (State.SUSPECT, Socket.OPEN), "alive: no reason to dial again"
+    rig.session.on_lag(NS_PER_S + 1, rig.now_ns)
+    assert rig.session.state is State.SUSPECT
+    rig.session.on_lag(NS_PER_S, rig.now_ns)
+    assert (rig.session.state, rig.session.cause) == (State.STREAMING, Cause.DEMAND)
+
+
+def test_a_slow_line_that_goes_silent_is_cut_and_the_next_one_starts_clean() -> None:
+    rig = Rig()
+    rig.start()
+    rig.session.on_lag(9 * NS_PER_S, rig.now_ns)
+    rig.run(4.6)
+    assert (rig.session.state, rig.session.cause) == (State.BACKING_OFF, Cause.NO_LIFE)
+    rig.session.socket_closed(rig.now_ns)
+    rig.run(1)
+    rig.stream()
+    rig.run(1, alive=True)
+    assert rig.session.state is State.STREAMING
+
+
+def test_the_upstream_may_ask_for_a_longer_wait() -> None:
+    rig = Rig()
+    rig.session.demand(rig.now_ns)
+    rig.session.failed(Cause.HTTP_429, rig.now_ns, retry_after_ns=90 * NS_PER_S)
+    rig.session.dial_ended(rig.now_ns)
+    assert rig.session.next_retry_ns == rig.now_ns + 90 * NS_PER_S
+
+
 def test_gap_runs_from_the_last_byte_to_the_first_answer_and_stays() -> None:
     rig = Rig()
     rig.start()

@@ -10,7 +10,7 @@ import pytest
 from bus.clock import NS_PER_S
 from bus.events import Cause
 from pricing.messages import Subscription
-from pricing.subscription import ACK_TIMEOUT_NS, MAX_ENTRIES, STATUSES, Reconciler
+from pricing.subscription import ACK_TIMEOUT_NS, LULDS, MAX_ENTRIES, SIDE_CHANNELS, STATUSES, Reconciler
 from tests.support.pricing import T0, s
 from tests.support.upstream import QT, Upstream
 
@@ -61,7 +61,7 @@ def test_converges_on_what_is_wanted_less_what_is_refused(seed: int) -> None:
         wish = {symbol: rng.choice([("quotes",), ("trades",), QT]) for symbol in symbols}
         reconciler.want(wish)
         refused, _, now_ns = converge(reconciler, upstream, now_ns)
-        have = {entry for entry in upstream.entries if entry[0] != STATUSES}
+        have = {entry for entry in upstream.entries if entry[0] not in SIDE_CHANNELS}
         want = {(channel, symbol) for symbol, channels in wish.items() for channel in channels}
         missing = want - have
         assert {symbol for _, symbol in missing} <= poisoned | set(refused)
@@ -81,6 +81,7 @@ def test_data_first_then_statuses_in_messages_of_a_thousand() -> None:
     refused, said, _ = converge(reconciler, upstream)
     assert [Counter({c: len(x) for c, x in message.items() if c != "action"}) for message in said] == [
         {"quotes": 1_000}, {"quotes": 500}, {STATUSES: 1_000}, {STATUSES: 500},
+        {LULDS: 1_000}, {LULDS: 500},
     ]  # fmt: skip
     assert said[0]["quotes"] == symbols[:1_000], "the most important first"
     assert (refused, reconciler.symbol_count(), reconciler.statuses_complete()) == ({}, 1_500, True)
@@ -92,8 +93,8 @@ def test_released_symbols_are_unsubscribed_with_their_statuses() -> None:
     converge(reconciler, upstream)
     reconciler.want({"A": ("quotes",)})
     _, said, _ = converge(reconciler, upstream)
-    assert said == [{"action": "unsubscribe", "quotes": ["B"], "statuses": ["B"], "trades": ["A", "B"]}]
-    assert upstream.entries == {("quotes", "A"), (STATUSES, "A")}
+    assert said == [{"action": "unsubscribe", "quotes": ["B"], "statuses": ["B"], "lulds": ["B"], "trades": ["A", "B"]}]
+    assert upstream.entries == {("quotes", "A"), (STATUSES, "A"), (LULDS, "A")}
     reconciler.want({})
     converge(reconciler, upstream)
     assert upstream.entries == set()
@@ -132,7 +133,7 @@ def test_an_extra_that_will_not_go_is_given_up_too() -> None:
 def test_a_refused_unsubscribe_is_not_repeated_without_end() -> None:
     reconciler = Reconciler()
     reconciler.want(wanted("A"))
-    reconciler.on_answer(Subscription(quotes=("A", "X"), statuses=("A",)), T0)
+    reconciler.on_answer(Subscription(quotes=("A", "X"), statuses=("A",), lulds=("A",)), T0)
     question = reconciler.next_question(T0)
     assert question is not None
     assert question.message() == {"action": "unsubscribe", "quotes": ["X"]}
@@ -148,7 +149,7 @@ def test_a_missing_entry_that_turns_up_by_itself_is_not_waited_for() -> None:
     reconciler.next_question(T0)
     reconciler.on_answer(Subscription(quotes=("A",)), T0)
     reconciler.next_question(T0)
-    outcome = reconciler.on_answer(Subscription(quotes=("A", "B"), statuses=("A", "B")), T0)
+    outcome = reconciler.on_answer(Subscription(quotes=("A", "B"), statuses=("A", "B"), lulds=("A", "B")), T0)
     assert outcome.acknowledged.count("B") == 1
     assert reconciler.next_question(T0) is None
     assert reconciler.next_ns() is None
@@ -203,9 +204,35 @@ def test_without_statuses_the_data_stays_and_they_are_not_asked_again() -> None:
     reconciler, upstream = Reconciler(), Upstream(no_statuses=True)
     reconciler.want(wanted("A", "B"))
     _, said, _ = converge(reconciler, upstream)
-    assert [STATUSES in message for message in said] == [False, True]
+    assert [STATUSES in message for message in said] == [False, True, False]
     assert not reconciler.statuses_complete()
     assert reconciler.symbol_count() == 2
+
+
+def test_without_bands_everything_else_stays_and_they_are_asked_for_once() -> None:
+    reconciler, upstream = Reconciler(), Upstream(no_lulds=True)
+    reconciler.want(wanted(*[f"S{n}" for n in range(20)]))
+    _, said, _ = converge(reconciler, upstream)
+    assert [LULDS in message for message in said] == [False, False, True]
+    assert (reconciler.symbol_count(), reconciler.statuses_complete()) == (20, True)
+
+
+def test_a_symbol_refused_for_one_channel_is_asked_for_none_and_takes_no_room() -> None:
+    reconciler, upstream = Reconciler(), Upstream(no_trades=True)
+    reconciler.want({"A": ("quotes", "trades"), "B": ("quotes",)})
+    refused, _, _ = converge(reconciler, upstream)
+    assert refused == {"A": Cause.NOT_ENTITLED}
+    assert upstream.entries == {("quotes", "B"), (STATUSES, "B"), (LULDS, "B")}
+    reconciler.want({"A": ("quotes",), "B": ("quotes",)})
+    converge(reconciler, upstream)
+    assert reconciler.symbol_count() == 2
+
+
+def test_what_is_asked_beside_a_wish_is_done_without_when_refused() -> None:
+    reconciler, upstream = Reconciler(), Upstream(no_trades=True)
+    reconciler.want({"A": ("quotes",)}, [("trades", "A")])
+    refused, _, _ = converge(reconciler, upstream)
+    assert (refused, reconciler.symbol_count()) == ({}, 1)
 
 
 def test_a_refusal_of_what_is_no_longer_wanted_refuses_nobody() -> None:

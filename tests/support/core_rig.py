@@ -46,6 +46,7 @@ class CoreRig:
             self.board,
             linger_ns=int(linger_s * NS_PER_S),
             quiet_ns=int(quiet_s * NS_PER_S),
+            slow_line_ns=2 * NS_PER_S,
             jitter=self.rng.random,
         )
         self.core.on_lock(True, self.now_ns)
@@ -118,8 +119,8 @@ class CoreRig:
             self.core.on_trade(symbol, self.now_ns)
             self.settle()
 
-    def status(self, symbol: str, code: str) -> None:
-        self.core.on_record(UpstreamStatus(symbol, msgspec.Raw(b"\xc0"), code), self.now_ns)
+    def status(self, symbol: str, code: str, reason: str = "") -> None:
+        self.core.on_record(UpstreamStatus(symbol, msgspec.Raw(b"\xc0"), code, rc=reason), self.now_ns)
         self.settle()
 
     def error(self, code: int) -> None:

@@ -132,6 +132,12 @@ ORDER = OrderUpdate(
     price="687.26",
     exchange_ns=UTC_NS - 1_200_000,
     received_ns=UTC_NS - 60_000,
+    status="partially_filled",
+    execution_id="e-1",
+    execution_qty="1.5",
+    position_qty="102.5",
+    filled_avg_price="687.25",
+    replaced_by="",
 )
 DECISION = ExecutionDecision(
     source="worker-0b51d7",

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from bus.events import Cause
 from pricing.messages import Subscription
-from pricing.subscription import STATUSES, Entry
+from pricing.subscription import LULDS, SIDE_CHANNELS, STATUSES, Entry
 
 QT = ("quotes", "trades")
 
@@ -21,6 +21,7 @@ class Upstream:
     poisoned: frozenset[str] = frozenset()
     no_statuses: bool = False
     no_trades: bool = False
+    no_lulds: bool = False
     moody: float = 0.0
     entries: set[Entry] = field(default_factory=set)
 
@@ -30,13 +31,15 @@ class Upstream:
             return Cause.BAD_SYMBOL
         if self.no_statuses and any(channel == STATUSES for channel, _ in named):
             return Cause.NOT_ENTITLED
+        if self.no_lulds and any(channel == LULDS for channel, _ in named):
+            return Cause.BAD_SYMBOL  # an unknown channel
         if self.no_trades and any(channel == "trades" for channel, _ in named):
             return Cause.NOT_ENTITLED
         if message["action"] == "unsubscribe":
             self.entries -= named
         else:
             grown = self.entries | {entry for entry in sorted(named) if self.rng.random() >= self.moody}
-            if self.limit is not None and sum(channel != STATUSES for channel, _ in grown) > self.limit:
+            if self.limit is not None and sum(channel not in SIDE_CHANNELS for channel, _ in grown) > self.limit:
                 return Cause.SYMBOL_LIMIT
             self.entries = grown
         if self.rng.random() < self.moody:
@@ -47,4 +50,4 @@ class Upstream:
         def of(channel: str) -> tuple[str, ...]:
             return tuple(symbol for kind, symbol in sorted(self.entries) if kind == channel)
 
-        return Subscription(trades=of("trades"), quotes=of("quotes"), statuses=of(STATUSES))
+        return Subscription(trades=of("trades"), quotes=of("quotes"), statuses=of(STATUSES), lulds=of(LULDS))

@@ -14,6 +14,7 @@ from pricing.simulator.trading.rest_api import Reply, RestRequest
 
 IDLE_NS = 60_000_000_000
 READ_BYTES = 65_536
+MOST_RECEIVED_BYTES = 2 * 1_048_576
 RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
@@ -54,11 +55,14 @@ class RestClient:
         with suppress(BlockingIOError, InterruptedError):
             while data := self.sock.recv(READ_BYTES):
                 self._received += data
+                if len(self._received) > MOST_RECEIVED_BYTES:
+                    break
             self.over = True
 
     def _go_on(self, now_ns: int) -> None:
         if self._waiting and now_ns >= self.deadline_ns:
             self._to_send, self._waiting = self._waiting, b""
+            self.deadline_ns = now_ns + IDLE_NS
         elif now_ns >= self.deadline_ns:
             self.over = True
         while not self.over:

@@ -8,8 +8,9 @@ from collections.abc import Callable
 
 import pytest
 
+from bus.clock import NS_PER_S
 from bus.events import Cause
-from pricing.upstream.dialler import DialFailed
+from pricing.upstream.dialler import DialFailed, retry_after_ns
 from pricing.upstream.line import Line
 from tests.support.dialling import Attempt, Server, request, respond, silence, upgrade, ws
 from tests.support.pricing import framed
@@ -222,3 +223,15 @@ def test_a_connection_that_was_abandoned_is_closed_and_the_next_attempt_is_not(s
     line = attempt.outcome()
     assert isinstance(line, Line)
     line.close()
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("120", 120), (" 7 ", 7), ("0", 0), ("", 0), ("soon", 0), ("-5", 0), ("9" * 40, 999_999_999), ("٣", 0),
+        ("Fri, 31 Dec 1999 23:59:59 GMT", 59), ("Fri, 31 Dec 1999 23:00:00 GMT", 0),
+        ("Fri, 31 Dec 99999 23:00:00 GMT", 0),
+    ],
+)  # fmt: skip
+def test_retry_after_in_seconds_or_as_a_date(text: str, seconds: int) -> None:
+    assert retry_after_ns(text, 946_684_740 * NS_PER_S) == seconds * NS_PER_S

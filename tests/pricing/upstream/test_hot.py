@@ -10,10 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bus.clock import NS_PER_S
+from bus.clock import NS_PER_S, now_ns
 from bus.events import Cause, Flag
 from pricing.messages import Success, UpstreamError, UpstreamStatus
-from pricing.upstream.hot import MAX_TICK_BYTES, PIECE, Closed
+from pricing.upstream import hot
+from pricing.upstream.hot import PIECE, Closed
+from pricing.upstream.outlet import MAX_TICK_BYTES
 from tests.support.hot_rig import SOURCE, HotRig, Make
 from tests.support.pricing import EXCHANGE_NS, framed, packed, quote, stamp, trade
 from tests.support.samples import QUICK
@@ -174,7 +176,7 @@ def test_a_good_quote_before_the_bad_one_is_not_the_next(make: Make, bad: dict[s
     rig.publisher.room = 0
     rig.feed(quote(), quote(**bad))
     rig.publisher.room = None
-    rig.path.send_backlog()
+    rig.path.outlet.send_backlog()
     assert rig.ticked()[2:] == [("bad_data", "SPY")]
 
 
@@ -245,14 +247,58 @@ def test_hanging_up_in_the_middle_of_a_burst_publishes_no_more_of_it(make: Make)
     assert rig.reports[-1] == Closed(None)
 
 
-def test_last_byte_and_lag_are_observed(make: Make) -> None:
+class Clock:
+    """The hot path's clock in the test's hand."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now_ns = now_ns()
+        monkeypatch.setattr(hot, "now_ns", lambda: self.now_ns)
+
+
+def test_a_quote_beyond_the_bands_cannot_be_executed_and_is_suspicious(make: Make) -> None:
+    rig = make("SPY", "QQQ")
+    bands = {"T": "l", "S": "SPY", "u": 101.0, "d": 99.0, "i": "B", "t": stamp(EXCHANGE_NS), "z": "B"}
+    rig.feed(quote(bp=99.5, ap=100.5, at_ns=EXCHANGE_NS))
+    rig.feed(bands)
+    rig.feed(quote(bp=99.5, ap=100.5, at_ns=EXCHANGE_NS + 1))
+    rig.feed(quote(bp=98.5, ap=100.5, at_ns=EXCHANGE_NS + 2))
+    rig.feed(quote(bp=100.5, ap=101.5, at_ns=EXCHANGE_NS + 3))
+    rig.feed(quote(bp=100.5, ap=101.0, at_ns=EXCHANGE_NS + 4))
+    rig.feed(quote("QQQ", bp=98.5, ap=100.5, at_ns=EXCHANGE_NS + 4))
+    rig.feed(quote(bp=98.5, ap=98.6, at_ns=EXCHANGE_NS + 601 * NS_PER_S))
+    suspicious = int(Flag.SUSPICIOUS)
+    assert [q.flags for q in rig.quotes()] == [0, 0, suspicious, suspicious, 0, 0, 0], "bands hold for ten minutes"
+    rig.feed({**bands, "u": float("nan")})
+    rig.feed({**bands, "u": "x"})
+    assert rig.path.counters["bad_records"] == 1
+    rig.feed({**bands, "S": "NOBODY"})
+    assert rig.path.counters["unwanted"] == 1
+
+
+def test_last_byte_and_lag_are_observed(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock(monkeypatch)
     rig = make()
     rig.feed(quote(at_ns=EXCHANGE_NS))
-    assert rig.board.last_byte_ns > 0
+    assert rig.board.last_byte_ns == clock.now_ns
     assert rig.board.lag_ns == 0
-    rig.feed(quote(at_ns=EXCHANGE_NS - 3 * NS_PER_S))
+    for _ in range(8):
+        clock.now_ns += NS_PER_S
+        rig.feed(quote(at_ns=EXCHANGE_NS + 1))
     assert rig.board.lag_ns is not None
-    assert 3 * NS_PER_S <= rig.board.lag_ns < 8 * NS_PER_S
+    assert 6 * NS_PER_S <= rig.board.lag_ns < 8 * NS_PER_S
+    rig.path.ping()
+    clock.now_ns += NS_PER_S // 10
+    sent = rig.peer.recv(1_000)
+    rig.feed_bytes(framed(b"not ours", 10))
+    assert rig.board.lag_ns >= 6 * NS_PER_S, "a pong of the peer's own says nothing"
+    rig.feed_bytes(framed(bytes(byte ^ sent[2 + number % 4] for number, byte in enumerate(sent[6:14])), 10))
+    assert rig.board.lag_ns == NS_PER_S // 10, "all that was sent before the ping has been read"
+    whole = framed(packed(quote(at_ns=EXCHANGE_NS + 9 * NS_PER_S)))
+    rig.feed_bytes(whole[:50])
+    for at in range(50, 60):
+        clock.now_ns += NS_PER_S
+        rig.feed_bytes(whole[at : at + 1])
+    assert rig.board.lag_ns == 10 * NS_PER_S, "half a message for so long"
     rig.attach()
     assert rig.board.lag_ns is None
     rig.board.last_byte_ns = 0

@@ -225,8 +225,12 @@ def test_a_ping_is_answered_with_its_payload(pair: Pair) -> None:
 def test_our_messages_are_masked_frames_of_the_opcode_asked_for(pair: Pair) -> None:
     pair.line.send(b"hello", TEXT)
     assert unmask(pair.peer.recv(100)) == (TEXT, b"hello")
-    pair.line.ping()
-    assert unmask(pair.peer.recv(100)) == (PING, b"")
+    pair.line.ping(b"now")
+    assert unmask(pair.peer.recv(100)) == (PING, b"now")
+    assert pair.line.take_pong() == b""
+    pair.peer.sendall(framed(b"now", PONG))
+    assert pair.read() == []
+    assert (pair.line.take_pong(), pair.line.take_pong()) == (b"now", b"")
 
 
 @pytest.mark.parametrize("payload", [b"", struct.pack(">H", 1000), struct.pack(">H", 1001) + b"going away"])

@@ -1,0 +1,94 @@
+"""Who gets in under the upstream's symbol limit, configured or learned, and who is tried beyond it. Pure.
+
+The limit counts (symbol, channel) pairs over quotes and trades. What the upstream refused once is tried again after a
+release: first one symbol more, then two, four … as long as they are taken, each of them still `evicted` until it is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from bus.clock import NS_PER_S
+from pricing.demand import Wish, admit
+
+PROBE_EVERY_NS = 10 * NS_PER_S
+
+
+@dataclass(slots=True)
+class Admitted:
+    """Wishes to be sent upstream, `tried` of them beyond the learned limit. `spare`: pairs left, None without limit."""
+
+    wishes: dict[str, Wish]
+    tried: frozenset[str] = frozenset()
+    spare: int | None = None
+
+
+@dataclass(slots=True)
+class Admission:
+    """The limit in force. `configured` is None for no limit; `learned` what a refusal showed."""
+
+    configured: int | None
+    learned: int | None = None
+    _trying: int = 0
+    _probe_wanted: bool = False
+    _next_probe_ns: int = 0
+    _crowded: bool = field(default=False)
+
+    @property
+    def limit(self) -> int | None:
+        limits = [limit for limit in (self.configured, self.learned) if limit is not None]
+        return min(limits, default=None)
+
+    def forget(self) -> None:
+        """A new connection from rest: what the last one taught may have changed."""
+        self.learned = None
+        self._trying = 0
+        self._probe_wanted = False
+
+    def refused(self, pairs: int) -> None:
+        """The upstream gives no more than `pairs`."""
+        self.learned = pairs
+        self._trying = 0
+
+    def released(self) -> None:
+        """Somebody let go of something: what was refused before may be had now."""
+        self._probe_wanted = self.learned is not None
+
+    def taken(self, pairs: int) -> bool:
+        """`pairs` of the wanted are acknowledged; True when a try has shown that more can be had than was known."""
+        if not self._trying or self.learned is None or pairs <= self.learned:
+            return False
+        self.learned = pairs
+        self._trying *= 2
+        return True
+
+    def probe(self, now_ns: int) -> bool:
+        """Begin to try one symbol more if it is time to."""
+        if not self._probe_wanted or not self._crowded or now_ns < self._next_probe_ns:
+            return False
+        self._probe_wanted = False
+        self._next_probe_ns = now_ns + PROBE_EVERY_NS
+        self._trying = 1
+        return True
+
+    def admit(self, wishes: dict[str, Wish]) -> Admitted:
+        """Choose by priority; on a tie whoever was there first stays."""
+        limit = self.limit
+        admitted = admit(wishes, limit)
+        self._crowded = len(admitted) < len(wishes)
+        if limit is None:
+            return Admitted(admitted)
+        spare = limit - sum(len(wish.channels) for wish in admitted.values())
+        if not self._crowded:
+            self._trying = 0
+        if not self._trying:
+            return Admitted(admitted, spare=spare)
+        waiting = {symbol: wish for symbol, wish in wishes.items() if symbol not in admitted}
+        ranked = sorted(waiting.items(), key=lambda item: (-item[1].priority, item[1].order))
+        tried: dict[str, Wish] = {}
+        room = None if self.configured is None else self.configured - (limit - spare)
+        for symbol, wish in ranked[: self._trying]:
+            if room is None or len(wish.channels) <= room:
+                tried[symbol] = wish
+                room = None if room is None else room - len(wish.channels)
+        return Admitted({**admitted, **tried}, frozenset(tried), 0)

@@ -1,0 +1,190 @@
+"""The messages of the order stream and the order entities of REST, read into events. Pure.
+
+Source: Alpaca's "Websocket streaming" of the trading API. Frames are JSON, in text or binary frames alike, or
+MessagePack; a JSON object begins with `{`, which in MessagePack is a number and no message. What cannot be read is
+`Unreadable`, and says no value of the peer's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+import msgspec
+
+from bus.events import OrderUpdate
+from pricing.messages import json_time_ns
+
+TRADE_UPDATES = "trade_updates"
+RECONCILED = "reconciled"
+"""The event of an order that was read by REST after a gap: not the upstream's word."""
+CLOSED = frozenset({"filled", "canceled", "expired", "replaced", "rejected"})
+"""Statuses after which nothing more happens to an order."""
+MOST_TEXT = 128
+
+
+class Unreadable(ValueError):
+    """A message that is none, or whose fields are not what they must be."""
+
+
+@dataclass(frozen=True, slots=True)
+class Authorization:
+    """The answer to our keys."""
+
+    authorized: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Listening:
+    """The answer to `listen`: the streams that we have."""
+
+    streams: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """The upstream tells an error, and will close."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ignored:
+    """A message that says nothing to us: another stream, or `data` that is null, as has been seen."""
+
+
+Message = Authorization | Listening | Refusal | Ignored | OrderUpdate
+
+
+def read(payload: bytes, alias: str, received_ns: int) -> Message:
+    """One frame. Raises Unreadable."""
+    decode = msgspec.json.decode if payload[:1] == b"{" else msgspec.msgpack.decode
+    try:
+        message = decode(payload)
+    except (msgspec.DecodeError, RecursionError):
+        raise Unreadable("neither JSON nor MessagePack") from None
+    if not isinstance(message, dict):
+        raise Unreadable("no object")
+    if message.get("action") == "error":
+        return Refusal()
+    stream, data = message.get("stream"), message.get("data")
+    if data is None:
+        return Ignored()
+    if not isinstance(data, dict):
+        raise Unreadable("data is no object")
+    if stream == "authorization":
+        return Authorization(data.get("status") == "authorized")
+    if stream == "listening":
+        streams = data.get("streams")
+        return Listening(tuple(str(name) for name in streams) if isinstance(streams, list) else ())
+    return update(data, alias, received_ns) if stream == TRADE_UPDATES else Ignored()
+
+
+def update(data: Mapping[str, Any], alias: str, received_ns: int) -> OrderUpdate:
+    """A trade update as an event. Raises Unreadable."""
+    order = data.get("order")
+    if not isinstance(order, dict):
+        raise Unreadable("order is missing")
+    at = data.get("timestamp") or data.get("at") or order.get("updated_at")
+    return _event(
+        _text(data, "event"),
+        order,
+        alias,
+        _time_ns(at),
+        received_ns,
+        price=_decimal(data, "price"),
+        execution_id=_optional(data, "execution_id") or "",
+        execution_qty=_decimal(data, "qty"),
+        position_qty=_decimal(data, "position_qty"),
+    )
+
+
+def reconciled(order: Mapping[str, Any], alias: str, received_ns: int) -> OrderUpdate:
+    """An order entity of REST as an event. Raises Unreadable."""
+    if not isinstance(order, dict):
+        raise Unreadable("no order entity")
+    at_ns = _time_ns(order.get("updated_at") or order.get("created_at"))
+    return _event(RECONCILED, order, alias, at_ns, received_ns)
+
+
+def _event(
+    event: str,
+    order: Mapping[str, Any],
+    alias: str,
+    exchange_ns: int,
+    received_ns: int,
+    *,
+    price: str | None = None,
+    execution_id: str = "",
+    execution_qty: str | None = None,
+    position_qty: str | None = None,
+) -> OrderUpdate:
+    return OrderUpdate(
+        alias=alias,
+        event=event,
+        order_id=_text(order, "id"),
+        client_order_id=_text(order, "client_order_id"),
+        symbol=_optional(order, "symbol") or "",
+        side=_optional(order, "side") or "",
+        qty=_decimal(order, "qty"),
+        filled_qty=_decimal(order, "filled_qty"),
+        price=price,
+        exchange_ns=exchange_ns,
+        received_ns=received_ns,
+        status=_text(order, "status"),
+        execution_id=execution_id,
+        execution_qty=execution_qty,
+        position_qty=position_qty,
+        filled_avg_price=_decimal(order, "filled_avg_price"),
+        replaced_by=_optional(order, "replaced_by") or "",
+    )
+
+
+def _optional(fields: Mapping[str, Any], name: str) -> str | None:
+    value = fields.get(name)
+    if value is None:
+        return None
+    if not isinstance(value, str) or len(value) > MOST_TEXT:
+        raise Unreadable(f"{name} is no text")
+    return value
+
+
+def _text(fields: Mapping[str, Any], name: str) -> str:
+    value = _optional(fields, name)
+    if not value:
+        raise Unreadable(f"{name} is missing")
+    return value
+
+
+def _decimal(fields: Mapping[str, Any], name: str) -> str | None:
+    """A decimal as its text; the upstream sends strings, and numbers in older messages."""
+    value = fields.get(name)
+    if value is None:
+        return None
+    text = value if isinstance(value, str) else repr(value) if isinstance(value, int | float) else ""
+    try:
+        finite = len(text) <= MOST_TEXT and not isinstance(value, bool) and Decimal(text).is_finite()
+    except InvalidOperation:
+        finite = False
+    if not finite:
+        raise Unreadable(f"{name} is no decimal")
+    return text
+
+
+def _time_ns(value: object) -> int:
+    if not isinstance(value, str):
+        raise Unreadable("a time is missing")
+    try:
+        return json_time_ns(msgspec.Raw(value.encode()))
+    except ValueError:
+        return _offset_time_ns(value)
+
+
+def _offset_time_ns(value: str) -> int:
+    """A time with an offset, as older messages have it."""
+    sign = -1 if value[-6:-5] == "+" else 1
+    try:
+        hours, minutes = int(value[-5:-3]), int(value[-2:])
+        return json_time_ns(msgspec.Raw(f"{value[:-6]}Z".encode())) + sign * (hours * 60 + minutes) * 60_000_000_000
+    except ValueError:
+        raise Unreadable("a time is none") from None

@@ -1,0 +1,204 @@
+"""The thread of the order stream: its socket, its timers, and what it hands to the control thread to publish."""
+
+from __future__ import annotations
+
+import json
+import logging
+import random
+import select
+import threading
+from collections import deque
+from collections.abc import Callable
+
+from bus.clock import NS_PER_MS, now_ns
+from bus.events import Cause, ConnectionHealth, OrderUpdate
+from bus.transport.waker import Waker
+from pricing.orders.core import OrderCore, Reconcile, Say
+from pricing.orders.rest import OrdersRest, Reconciled, ReconcileFailed
+from pricing.session import Order
+from pricing.settings import PricingSettings
+from pricing.upstream.dialler import DialFailed, Dialler, Target
+from pricing.upstream.line import Line, LineLost
+
+log = logging.getLogger("pricing")
+TEXT_OPCODE = 1
+FILLS_A_TURN = 64
+JOIN_S = 2.0
+
+
+class OrderThread:
+    """One account's order stream. `publish` is called from this thread; `allow` and `end` from the owner's."""
+
+    def __init__(
+        self,
+        settings: PricingSettings,
+        credentials: Callable[[], tuple[str, str]],
+        publish: Callable[[OrderUpdate | ConnectionHealth], None],
+    ) -> None:
+        self._credentials = credentials
+        self._publish = publish
+        self._core = OrderCore(settings.pricing_node, settings.order_alias, jitter=random.random)
+        self._reports: deque[Line | DialFailed | Reconciled | ReconcileFailed] = deque()
+        self._waker = Waker()
+        target = Target(settings.order_stream_url, "json", settings.pricing_upstream_ca_file)
+        self._dialler = Dialler(target, self._report)
+        self._rest = OrdersRest(settings.order_rest_url, settings.pricing_upstream_ca_file, credentials, self._report)
+        self._line: Line | None = None
+        self._allowed = self._obeyed = False
+        self._stopping = threading.Event()
+        self._logged: tuple[str, str, str] | None = None
+        self._thread = threading.Thread(target=self._run, name="orders", daemon=True)
+        self.counters = self._core.counters
+
+    def start(self) -> None:
+        """Begin; nothing is dialled before `allow`."""
+        self._thread.start()
+
+    def is_alive(self) -> bool:
+        return self._thread.is_alive()
+
+    def allow(self, active: bool) -> None:
+        """Whether this node is the active one."""
+        if active != self._allowed:
+            self._allowed = active
+            self._waker.wake()
+
+    def end(self) -> None:
+        """Hang up and end; its last health has been published then."""
+        self._stopping.set()
+        self._waker.wake()
+        if self._thread.ident is not None:
+            self._thread.join(JOIN_S)
+
+    def _report(self, report: Line | DialFailed | Reconciled | ReconcileFailed) -> None:
+        self._reports.append(report)
+        self._waker.wake()
+
+    def _run(self) -> None:
+        core = self._core
+        try:
+            while not self._stopping.is_set():
+                if self._obeyed != self._allowed:
+                    self._obeyed = self._allowed
+                    core.allow(self._obeyed, now_ns())
+                self._carry_out()
+                self._wait()
+                self._take_reports()
+                self._read()
+                core.on_time(now_ns())
+            core.stop(now_ns())
+            self._carry_out()
+        finally:
+            self._dialler.abandon()
+            self._rest.abandon()
+            self._hang_up()
+            self._waker.close()
+
+    def _wait(self) -> None:
+        poller = select.poll()
+        poller.register(self._waker.fileno(), select.POLLIN)
+        if self._line is not None:
+            poller.register(self._line.fileno(), select.POLLIN | (select.POLLOUT if self._line.has_unsent else 0))
+        wait_ns = self._core.next_ns() - now_ns()
+        if any(descriptor == self._waker.fileno() for descriptor, _ in poller.poll(max(0, -(-wait_ns // NS_PER_MS)))):
+            self._waker.clear()
+
+    def _take_reports(self) -> None:
+        core = self._core
+        while self._reports:
+            match self._reports.popleft():
+                case Line() as line:
+                    if core.on_dialled(now_ns()):
+                        self._line = line
+                    else:
+                        line.close()
+                        core.session.dial_ended(now_ns())
+                case DialFailed() as failure:
+                    core.on_dial_failed(
+                        failure.cause,
+                        failure.for_operator,
+                        failure.detail,
+                        now_ns(),
+                        retry_after_ns=failure.retry_after_ns,
+                    )
+                case Reconciled(orders, generation):
+                    core.on_reconciled(orders, generation, now_ns())
+                case ReconcileFailed(generation, why):
+                    log.warning("orders could not be read by REST (%s)", why)
+                    core.on_reconcile_failed(generation, why, now_ns())
+            self._carry_out()
+
+    def _read(self) -> None:
+        core = self._core
+        try:
+            for _ in range(FILLS_A_TURN):
+                line = self._line
+                if line is None:
+                    return
+                if line.has_unsent:
+                    line.flush()
+                if not line.fill():
+                    return
+                core.last_byte_ns = now_ns()
+                for payload in line.messages():
+                    core.on_frame(payload, now_ns())
+                    self._carry_out()
+                    if self._line is not line:
+                        return
+        except LineLost as lost:
+            self._lost(lost.cause)
+
+    def _lost(self, cause: Cause) -> None:
+        self._core.on_lost(cause, now_ns())
+        self._hang_up()
+        self._carry_out()
+
+    def _hang_up(self) -> None:
+        line, self._line = self._line, None
+        if line is not None:
+            line.close()
+            self._core.on_closed(now_ns())
+
+    def _carry_out(self) -> None:
+        while commands := self._core.take():
+            for command in commands:
+                try:
+                    self._obey(command)
+                except LineLost as lost:
+                    self._core.on_lost(lost.cause, now_ns())
+                    self._hang_up()
+
+    def _obey(self, command: object) -> None:
+        match command:
+            case OrderUpdate():
+                self._publish(command)
+            case ConnectionHealth():
+                self._log_change(command)
+                self._publish(command)
+            case Say(message):
+                self._say(message)
+            case Reconcile():
+                self._rest.start(command)
+            case Order.DIAL:
+                self._dialler.dial()
+            case Order.ABANDON_DIAL:
+                self._dialler.abandon()
+            case Order.AUTHENTICATE:
+                key, secret = self._credentials()
+                self._say({"action": "auth", "key": key, "secret": secret})
+            case Order.PING:
+                if self._line is not None:
+                    self._line.ping(b"")
+            case Order.HANG_UP:
+                self._hang_up()
+
+    def _say(self, message: dict[str, object]) -> None:
+        if self._line is not None:
+            self._line.send(json.dumps(message).encode(), TEXT_OPCODE)
+
+    def _log_change(self, health: ConnectionHealth) -> None:
+        now = (health.state, health.cause, health.detail)
+        if now != self._logged:
+            self._logged = now
+            detail = f" [{health.detail}]" if health.detail else ""
+            log.info("orders %s (%s)%s, connection %d", health.state, health.cause, detail, health.connection)

@@ -1,0 +1,94 @@
+"""What quotes, trades and trading statuses make of each symbol: live, quiet, stale, halted, and back. Pure."""
+
+from __future__ import annotations
+
+from bus.events import Cause, SymbolState
+from pricing.board import Board
+from pricing.demand import Demand
+from pricing.halts import Halts
+from pricing.messages import UpstreamStatus, halt_of
+from pricing.subscription import Reconciler
+from pricing.symbols import SymbolTable
+
+_TICKS = (SymbolState.PENDING, SymbolState.QUIET, SymbolState.STALE)
+_UNTRADED = (SymbolState.REFUSED, SymbolState.EVICTED)
+
+
+class Tickers:
+    """The symbols' life on the upstream connection number `connection`."""
+
+    def __init__(self, demand: Demand, symbols: SymbolTable, reconciler: Reconciler, board: Board) -> None:
+        self.halts = Halts()
+        self.connection = 0
+        self._demand = demand
+        self._symbols = symbols
+        self._reconciler = reconciler
+        self._board = board
+
+    def on_quote(self, symbol: str, now_ns: int) -> None:
+        """The first good quote since the symbol was pending, quiet or stale."""
+        if self._reconciler.has_all(symbol) and self._symbols.state(symbol) in _TICKS:
+            self._symbols.move(symbol, SymbolState.LIVE, Cause.DEMAND, now_ns)
+
+    def on_trade(self, symbol: str, now_ns: int) -> bool:
+        """A trade of a halted symbol: trading goes on, though no status said so. Or the first where only trades are
+        wanted. True when the end of the halt had been in doubt.
+        """
+        in_doubt = self._symbols.state(symbol) is SymbolState.HALTED and self._resume(symbol, now_ns)
+        if self._trades_only(symbol) and self._symbols.state(symbol) in _TICKS and self._reconciler.has_all(symbol):
+            self._symbols.move(symbol, SymbolState.LIVE, Cause.DEMAND, now_ns)
+        return in_doubt
+
+    def on_bad_data(self, symbol: str, now_ns: int) -> None:
+        """A quote of this symbol was nonsense: the held one may be outdated."""
+        if self._symbols.state(symbol) in (SymbolState.PENDING, SymbolState.LIVE, SymbolState.QUIET):
+            self._board.want(symbol).watch_quote = True
+            self._symbols.move(symbol, SymbolState.STALE, Cause.BAD_DATA, now_ns)
+
+    def revive(self, symbol: str, now_ns: int) -> None:
+        """Live at once when a quote of this connection is held already, else when the next one comes."""
+        slot = self._board.want(symbol)
+        slot.watch_quote = True
+        slot.watch_trade |= self._trades_only(symbol)
+        if slot.frame and slot.connection == self.connection:
+            self.on_quote(symbol, now_ns)
+
+    def on_status(self, record: UpstreamStatus, now_ns: int) -> bool:
+        """A trading status; True when it ended a halt whose end had been in doubt."""
+        halt, state = halt_of(record), self._symbols.state(record.S)
+        if halt is None or state is None or state in _UNTRADED:
+            return False
+        if halt.halted:
+            self.halts.begin(record.S, Cause.PAUSE if halt.paused else Cause.HALT)
+            self.halt_again(record.S, now_ns)
+        elif state is SymbolState.HALTED:
+            return self._resume(record.S, now_ns)
+        return False
+
+    def halt_again(self, symbol: str, now_ns: int) -> None:
+        """What is known to be halted is halted, also when it comes back from an eviction or a release."""
+        cause = self.halts.cause(symbol)
+        if cause is not None:
+            self._board.want(symbol).watch_trade = True
+            self._symbols.move(symbol, SymbolState.HALTED, cause, now_ns)
+
+    def hush(self, quiet_ns: int, now_ns: int) -> None:
+        """The line is proven alive; without a new quote for `quiet_ns` the standing one holds, and is called quiet."""
+        slots = self._board.slots
+        for symbol, standing in list(self._symbols.standings.items()):
+            silent = standing.state is SymbolState.LIVE and now_ns - slots[symbol].received_ns > quiet_ns
+            if silent and not self._trades_only(symbol):
+                slots[symbol].watch_quote = True
+                self._symbols.move(symbol, SymbolState.QUIET, Cause.DEMAND, now_ns)
+
+    def _resume(self, symbol: str, now_ns: int) -> bool:
+        """Trading goes on; a price is there with the next quote, since the held one is from before or from within."""
+        slot = self._board.want(symbol)
+        slot.watch_quote = True
+        slot.watch_trade = self._trades_only(symbol)
+        self._symbols.move(symbol, SymbolState.PENDING, Cause.RESUME, now_ns)
+        return self.halts.end(symbol)
+
+    def _trades_only(self, symbol: str) -> bool:
+        wish = self._demand.wishes.get(symbol)
+        return wish is not None and "quotes" not in wish.channels
