@@ -83,9 +83,9 @@ def from_update(update: OrderUpdate) -> Report:
     """An event of the order stream."""
     return Report(
         update.client_order_id,
-        status_of(update.event),
+        status_of(update.status or update.event),
         decimal(update.filled_qty),
-        None,
+        decimal(update.filled_avg_price),
         update.order_id,
         word=update.event,
     )

@@ -77,7 +77,7 @@ class Run:
         exchange = world.exchange("--rate", "300", "--rest-port", "0")
         words = exchange.line("exchange-simulator: orders http").split()
         self.orders_url = words[words.index("orders") + 1]
-        self.node = world.node()
+        self.node = world.node(PRICING_ORDER_STREAM="true", PRICING_ORDER_REST_URL=self.orders_url)
         self.log: EventLog = world.log()
 
     def start(self, **settings: str) -> Program:
@@ -223,6 +223,17 @@ def restarted(run: Run) -> Program:
     return worker
 
 
+def updates_lost(run: Run) -> Program:
+    """Order updates are lost, doubled, late and out of order, and the order stream is cut: REST puts it right."""
+    run.world.control.faults(update_lost=10, update_duplicate=10, update_reorder=10, update_late_ms=[0, 500])
+    worker = run.start()
+    run.log.wait(ExecutionDecision)
+    run.world.control.faults(stream_cut="rst")
+    assert run.end(worker) == 0, worker.lines
+    run.all_filled(run.check())
+    return worker
+
+
 def storm(run: Run) -> Program:
     """Answers are lost after the deed is done, fills race cancels, fills come in parts."""
     run.world.control.faults(
@@ -242,6 +253,7 @@ RUNS: dict[str, Callable[[Run], Program]] = {
     "one_sided": one_sided,
     "rejecting": rejecting,
     "restarted": restarted,
+    "updates_lost": updates_lost,
     "storm": storm,
 }
 
