@@ -37,7 +37,7 @@ class Child:
             self.order = replace(self.order, limit_price=report.limit_price)
         if report.filled is None:
             return 0
-        contradicts = report.filled > self.order.qty or (report.authoritative and report.filled < self.filled)
+        contradicts = report.filled > self.order.qty or (proves_final(report) and report.filled < self.filled)
         if report.filled >= self.filled:
             self.filled = report.filled
             self.average_price = report.average_price or self.average_price
