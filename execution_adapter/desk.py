@@ -10,6 +10,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 from bus import BusClient
 from bus.clock import NS_PER_S, now_ns, seconds, utc_ns
@@ -24,6 +25,7 @@ from execution_adapter.order_line import OrderLine
 from execution_adapter.orders import Command, Place, decimal, from_update
 from execution_adapter.states import Outcome, State
 from execution_adapter.summary import progress, report
+from execution_adapter.tactics import Tactics
 from execution_adapter.trade_settings import TradeSettings
 from execution_adapter.verdict import Assessor
 from execution_adapter.working import Decision, Work
@@ -62,7 +64,7 @@ class Desk:
         prefixes = [b"order.", b"health.", *(f"intent.{name}\0".encode() for name in self._sources)]
         for intent in settings.intents():
             day = time.strftime("%Y-%m-%d", time.gmtime(utc_ns() // NS_PER_S))
-            self._take_on(intent, intent.intent_id(settings.account, day))
+            self._take_on(intent, intent.intent_id(settings.account, day), self._tactics)
         tail = Tail(settings.bus_subscribe_url, *prefixes)
         try:
             with BusClient(settings, name=settings.execution_client, max_age_s=settings.execution_max_age_s) as bus:
@@ -82,7 +84,7 @@ class Desk:
 
     # intents
 
-    def _take_on(self, intent: Intent, intent_id: str) -> None:
+    def _take_on(self, intent: Intent, intent_id: str, tactics: Tactics) -> None:
         """Begin an intent, or carry on with it where its journal ends."""
         kept = Journal(self._settings.execution_journal_dir, intent_id)
         if not kept.acquire():
@@ -105,7 +107,7 @@ class Desk:
         if not entries:
             kept.append({"intent": {"intent": str(intent), "start_ns": start_utc_ns}})
         start_ns = now_ns() - max(0, utc_ns() - start_utc_ns)
-        work = Work(intent, intent_id, start_ns, self._tactics, self._policies)
+        work = Work(intent, intent_id, start_ns, tactics, self._policies)
         work.arrival_mid = next((decimal(entry["arrival"]) for entry in entries if "arrival" in entry), None)
         self._works[intent_id], self._journals[intent_id] = work, kept
         self._kept[intent_id] = {child.order.client_order_id for child in children if child.proven}
@@ -117,15 +119,16 @@ class Desk:
         if event.client not in self._sources:
             return
         digest = hashlib.sha256(f"{self._settings.account}|{event.client}|{event.intent_id}".encode()).hexdigest()[:12]
-        left_ns = event.deadline_ns - utc_ns() - self._tactics.grace_ns
+        left_ns = max(0, event.deadline_ns - utc_ns())
+        grace_ns = min(self._tactics.grace_ns, left_ns // 5)  # nothing is worked after the deadline
         try:
-            intent = make(event.symbol, event.side, repr(event.qty), f"{max(0, left_ns) / NS_PER_S:.3f}s")
+            intent = make(event.symbol, event.side, repr(event.qty), f"{(left_ns - grace_ns) / NS_PER_S:.3f}s")
         except ValueError as error:
             self._say(f"intent {event.intent_id} of {event.client}: not worked: {error}")
             return
         intent_id = f"qb-{event.side}-{digest}"
         if intent_id not in self._works:
-            self._take_on(intent, intent_id)
+            self._take_on(intent, intent_id, replace(self._tactics, grace_ns=grace_ns))
             self._ask(bus)
 
     def _ask(self, bus: BusClient) -> None:

@@ -33,7 +33,7 @@ def gateway(settings: TradeSettings) -> Gateway:
     key, secret = settings.execution_api_key.get_secret_value(), settings.execution_api_secret.get_secret_value()
     timeout_s = settings.execution_http_timeout_s
     if settings.execution_gateway == "simulator":
-        return RestGateway(settings.execution_orders_url, key, secret, timeout_s)
+        return RestGateway(settings.execution_orders_url, key or "simulated", secret or "simulated", timeout_s)
     if settings.execution_gateway in ("paper", "live"):
         return AlpacaGateway(key, secret, paper=settings.execution_gateway == "paper", timeout_s=timeout_s)
     return Nowhere()

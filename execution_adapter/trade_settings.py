@@ -40,10 +40,14 @@ class TradeSettings(ExecutionSettings):
     )
     execution_http_timeout_s: float = Field(3, gt=0, le=10, description="deadline of each step of a request")
     execution_api_key: SecretStr = Field(
-        SecretStr("simulated"), validation_alias=AliasChoices("execution_api_key", "apca_api_key_id")
+        SecretStr(""),
+        validation_alias=AliasChoices("execution_api_key", "apca_api_key_id"),
+        description="of the account, for paper and live",
     )
     execution_api_secret: SecretStr = Field(
-        SecretStr("simulated"), validation_alias=AliasChoices("execution_api_secret", "apca_api_secret_key")
+        SecretStr(""),
+        validation_alias=AliasChoices("execution_api_secret", "apca_api_secret_key"),
+        description="of the account, for paper and live",
     )
 
     execution_fallbacks: str = Field(

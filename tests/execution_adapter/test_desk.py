@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from bus.clock import NS_PER_S, utc_ns
+from bus.events import TradeIntent
 from tests.execution_adapter.runs import RUNS, Run, books
 from tests.support.programs import eventually
 from tests.support.world import World
@@ -37,3 +39,25 @@ def test_stopped_worker_cancels_what_is_open_and_goes_on_later(world: World) -> 
     again = run.start()
     assert again.process.wait(90) == 0, again.lines
     assert list(books(world.audit).filled.values()) == [10]
+
+
+def test_intent_from_the_bus_is_worked_once_however_often_it_is_sent(world: World) -> None:
+    run = Run(world, ("SPY",), window_s=3)
+    worker = run.start(EXECUTION_INTENTS="", EXECUTION_INTENTS_FROM="strategy")
+    worker.line("working 0 intents")
+    strategy, stranger = world.client("strategy"), world.client("stranger")
+    deadline_ns = utc_ns() + 8 * NS_PER_S
+
+    def wish(client: str) -> TradeIntent:
+        return TradeIntent(
+            client=client, intent_id="a", symbol="SPY", side="buy", qty=7.0, urgency="", deadline_ns=deadline_ns
+        )
+
+    def done() -> bool:
+        strategy.publish(wish("strategy"))
+        stranger.publish(wish("stranger"))
+        return any("done (all filled)" in line for line in worker.lines)
+
+    eventually(done)
+    assert worker.stop() == 0
+    assert list(books(world.audit).filled.values()) == [7]

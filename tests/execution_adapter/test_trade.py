@@ -61,8 +61,12 @@ def test_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
 def test_gateway_is_what_was_asked_for() -> None:
     assert isinstance(gateway(settings()), Nowhere)
     assert isinstance(gateway(settings("--execution-gateway", "simulator")), RestGateway)
-    assert isinstance(gateway(settings("--execution-gateway", "paper")), AlpacaGateway)
-    assert isinstance(gateway(settings("--execution-gateway", "live", "--i-mean-live")), AlpacaGateway)
+    keys = ("--execution-api-key", "canary-key", "--execution-api-secret", "canary-secret")
+    assert isinstance(gateway(settings("--execution-gateway", "paper", *keys)), AlpacaGateway)
+    assert isinstance(gateway(settings("--execution-gateway", "live", "--i-mean-live", *keys)), AlpacaGateway)
+    assert "canary" not in repr(settings(*keys))
+    with pytest.raises(ConfigError, match="need APCA_API_KEY_ID and APCA_API_SECRET_KEY"):
+        gateway(settings("--execution-gateway", "paper"))
 
 
 def test_without_alpaca_py_there_is_one_clear_line(monkeypatch: pytest.MonkeyPatch) -> None:
