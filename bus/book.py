@@ -93,6 +93,8 @@ class Verdict:
     halt: HaltKnowledge
     age_ns: int | None
     health_age_ns: int | None = None
+    announced_seq: int = 0
+    """The newest quote's number as the quote's own source announced it; 0 when it said nothing."""
 
     @property
     def usable(self) -> bool:
@@ -221,14 +223,16 @@ class Book:
             reasons.append(Unusable.NOT_LIVE)
         if halt is HaltKnowledge.HALTED:
             reasons.append(Unusable.HALTED)
-        age_ns = None
+        age_ns, announced_seq = None, 0
         if quote is None:
             reasons.append(Unusable.NO_QUOTE)
         else:
             age_ns = self.age_ns(quote, now_ns)
             reasons += self._faults(quote, health, age_ns)
+            source, seq = self._announced.get(symbol, ("", 0))
+            announced_seq = seq if source == quote.source else 0
         health_age_ns = None if health is None else self.age_ns(health, now_ns)
-        return Verdict(symbol, tuple(reasons), quote, health, standing, halt, age_ns, health_age_ns)
+        return Verdict(symbol, tuple(reasons), quote, health, standing, halt, age_ns, health_age_ns, announced_seq)
 
     def _faults(self, quote: Quote, health: ConnectionHealth | None, age_ns: int) -> Iterable[Unusable]:
         if health is None or quote.source != health.source:

@@ -24,7 +24,12 @@ MUST_BE_PURE = {
     "pricing/admission.py", "pricing/halts.py", "pricing/placement.py", "pricing/tickers.py", "pricing/orders/core.py",
     "pricing/orders/messages.py", "pricing/simulator/trading/broker.py", "pricing/simulator/trading/matching.py",
     "pricing/simulator/trading/order.py",
-    "execution_adapter/decide.py",
+    "execution_adapter/decide.py", "execution_adapter/decision.py", "execution_adapter/verdict.py",
+    "execution_adapter/pricing.py", "execution_adapter/fallback.py", "execution_adapter/intents.py",
+    "execution_adapter/orders.py", "execution_adapter/child.py", "execution_adapter/states.py",
+    "execution_adapter/working.py", "execution_adapter/tactics.py", "execution_adapter/order_line.py",
+    "execution_adapter/gateway.py", "execution_adapter/summary.py", "execution_adapter/stream.py",
+    "execution_adapter/verify.py",
 }  # fmt: skip
 ZMQ_LIVES_IN = {"bus/transport", "pricing/node.py", "pricing/upstream/hot.py", "pricing/upstream/hot_thread.py",
                 "pricing/upstream/outlet.py"}  # fmt: skip

@@ -14,7 +14,7 @@ from bus import BusClient
 from bus.cli import VERBS
 from bus.events import ConnectionHealth, Quote
 from bus.settings import BusSettings
-from execution_adapter.settings import ExecutionSettings
+from execution_adapter.trade_settings import TradeSettings
 from pricing.settings import PricingSettings
 from pricing.simulator.settings import SimulatorSettings
 from tests.support.programs import Program, run
@@ -27,7 +27,7 @@ COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text
 
 
 def variables() -> set[str]:
-    ours = (BusSettings, PricingSettings, ExecutionSettings)
+    ours = (BusSettings, PricingSettings, TradeSettings)
     names = {name.upper() for settings in ours for name in settings.model_fields}
     return names | {f"SIMULATOR_{name.upper()}" for name in SimulatorSettings.model_fields}
 

@@ -22,6 +22,7 @@ from bus.errors import EX_CONFIG, ConfigError
 from bus.settings import BusSettings, die, load
 
 PROGRAM = "quotebus up"
+WORKER = "worker"
 STOP_S = 1.5
 START_S = 15.0
 _KEYS = ("PRICING_API_KEY", "PRICING_API_SECRET", "APCA_API_KEY_ID", "APCA_API_SECRET_KEY")
@@ -144,8 +145,8 @@ def _run(household: Household, settings: UpSettings, asked: list[int]) -> int:
             return 0
         die(PROGRAM, error)
     household.stop()
-    if dead is None:
-        return 0
+    if dead is None or (dead.name == WORKER and dead.process.returncode == 0):
+        return 0  # a worker with intents ends when they are worked
     print(f"{PROGRAM}: {dead.name} ended by itself with status {dead.process.returncode}", file=sys.stderr)
     status = dead.process.returncode
     return 128 - status if status < 0 else status or EX_CONFIG
@@ -177,7 +178,7 @@ def _start_all(household: Household, settings: UpSettings, asked: list[int]) -> 
         return
     household.first_line(household.start("pricing", ["pricing-node"], environment))
     if not asked:
-        household.start("worker", ["execution-worker"], environment)
+        household.start(WORKER, ["execution-worker"], environment)
 
 
 def _wait(household: Household, for_s: float | None, asked: list[int]) -> None:

@@ -38,7 +38,8 @@ def judge(log: EventLog, audit: Path, *, heard_all: bool = True) -> Counter[str]
     actions: Counter[str] = Counter()
     # What was heard comes first: a quote may be on the bus an instant before its line is in the file.
     sent = _sent(audit)
-    named = {(q.symbol, q.exchange_ns) for d in decisions if (q := quotes.get((*d.quote, d.symbol)))}
+    limits = [d for d in decisions if d.action == "limit"]
+    named = {(q.symbol, q.exchange_ns) for d in limits if (q := quotes.get((*d.quote, d.symbol)))}
     if not named <= sent.keys():
         eventually(lambda: sent.update(_sent(audit)) or named <= sent.keys(), within_s=3, why="never sent")
     for decision in decisions:

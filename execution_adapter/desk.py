@@ -1,0 +1,244 @@
+"""The worker that works intents: bus, broker and journal around `Work`, one intent each.
+
+One thread decides. What it hears, it hears before it decides: order updates and answers first, then the clock.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+from bus import BusClient
+from bus.clock import NS_PER_S, now_ns, seconds, utc_ns
+from bus.events import Event, ExecutionDecision, OrderUpdate, TradeIntent
+from bus.transport.tail import Tail
+from execution_adapter import journal
+from execution_adapter.dispatch import Dispatch
+from execution_adapter.gateway import Gateway
+from execution_adapter.intents import Intent, make
+from execution_adapter.journal import Journal, JournalDamaged
+from execution_adapter.order_line import OrderLine
+from execution_adapter.orders import Command, Place, decimal, from_update
+from execution_adapter.states import Outcome, State
+from execution_adapter.summary import progress, report
+from execution_adapter.tactics import Tactics
+from execution_adapter.trade_settings import TradeSettings
+from execution_adapter.verdict import Assessor
+from execution_adapter.working import Decision, Work
+
+TURN_S = 0.02
+STOP_S = 3.0
+ALL_FILLED, NOT_ALL_FILLED, UNRESOLVED = 0, 3, 4
+_log = logging.getLogger("execution.desk")
+
+
+class Desk:
+    """Works every intent to its end. `say` prints a line; `run` returns the exit status."""
+
+    def __init__(self, settings: TradeSettings, gateway: Gateway, say: Callable[[str], None]) -> None:
+        self._settings = settings
+        self._dispatch = Dispatch(gateway)
+        self._say = say
+        self._stopping = threading.Event()
+        self._tactics, self._policies = settings.tactics(), settings.policies()
+        self._works: dict[str, Work] = {}
+        self._journals: dict[str, Journal] = {}
+        self._kept: dict[str, set[str]] = {}
+        self._shown: dict[str, tuple[object, ...]] = {}
+        self._shown_ns: dict[str, int] = {}
+        self._line = OrderLine()
+        self._breaks = 0
+        self._decided = 0
+        self._sources = frozenset(filter(None, settings.execution_intents_from.split(",")))
+
+    def stop(self) -> None:
+        """Cancel what is open and end; may be called from a signal handler. The journals keep the rest for later."""
+        self._stopping.set()
+
+    def run(self) -> int:
+        settings = self._settings
+        prefixes = [b"order.", b"health.", *(f"intent.{name}\0".encode() for name in self._sources)]
+        for intent in settings.intents():
+            day = time.strftime("%Y-%m-%d", time.gmtime(utc_ns() // NS_PER_S))
+            self._take_on(intent, intent.intent_id(settings.account, day), self._tactics)
+        tail = Tail(settings.bus_subscribe_url, *prefixes)
+        try:
+            with BusClient(settings, name=settings.execution_client, max_age_s=settings.execution_max_age_s) as bus:
+                self._say(f"working {len(self._works)} intents as {bus.name} through {settings.execution_gateway}")
+                self._ask(bus)
+                self._work(bus, tail)
+        finally:
+            tail.close()
+            for kept in self._journals.values():
+                kept.close()
+        for line in report(self._works.values(), now_ns()):
+            self._say(line)
+        outcomes = {work.outcome for work in self._works.values()}
+        if Outcome.UNRESOLVED in outcomes or None in outcomes:
+            return UNRESOLVED
+        return ALL_FILLED if outcomes <= {Outcome.FILLED} else NOT_ALL_FILLED
+
+    # intents
+
+    def _take_on(self, intent: Intent, intent_id: str, tactics: Tactics) -> None:
+        """Begin an intent, or carry on with it where its journal ends."""
+        kept = Journal(self._settings.execution_journal_dir, intent_id)
+        if not kept.acquire():
+            self._say(f"{intent}: another worker is on it ({intent_id})")
+            kept.close()
+            return
+        try:
+            entries = kept.entries()
+            children = journal.children(entries)
+        except JournalDamaged as error:
+            self._say(f"{intent}: not worked, its journal is damaged: {error}")
+            kept.close()
+            return
+        done = next((entry["done"] for entry in entries if "done" in entry), None)
+        if done is not None:
+            self._say(f"{intent}: already done: {done}; an id= makes it another intent")
+            kept.close()
+            return
+        start_utc_ns = next((int(entry["intent"]["start_ns"]) for entry in entries if "intent" in entry), utc_ns())
+        if not entries:
+            kept.append({"intent": {"intent": str(intent), "start_ns": start_utc_ns}})
+        start_ns = now_ns() - max(0, utc_ns() - start_utc_ns)
+        work = Work(intent, intent_id, start_ns, tactics, self._policies)
+        work.arrival_mid = next((decimal(entry["arrival"]) for entry in entries if "arrival" in entry), None)
+        self._works[intent_id], self._journals[intent_id] = work, kept
+        self._kept[intent_id] = {child.order.client_order_id for child in children if child.proven}
+        if children:
+            self._say(f"{intent}: carried on after {len(children)} orders")
+            self._do(work, work.restore(children, now_ns()))
+
+    def _take_on_from_bus(self, event: TradeIntent, bus: BusClient) -> None:
+        if event.client not in self._sources:
+            return
+        digest = hashlib.sha256(f"{self._settings.account}|{event.client}|{event.intent_id}".encode()).hexdigest()[:12]
+        left_ns = max(0, event.deadline_ns - utc_ns())
+        grace_ns = min(self._tactics.grace_ns, left_ns // 5)  # nothing is worked after the deadline
+        try:
+            intent = make(event.symbol, event.side, repr(event.qty), f"{(left_ns - grace_ns) / NS_PER_S:.3f}s")
+        except ValueError as error:
+            self._say(f"intent {event.intent_id} of {event.client}: not worked: {error}")
+            return
+        intent_id = f"qb-{event.side}-{digest}"
+        if intent_id not in self._works:
+            self._take_on(intent, intent_id, replace(self._tactics, grace_ns=grace_ns))
+            self._ask(bus)
+
+    def _ask(self, bus: BusClient) -> None:
+        bus.request(
+            dict.fromkeys(work.intent.symbol for work in self._works.values()),
+            priority=self._settings.execution_priority,
+        )
+
+    # the loop
+
+    def _work(self, bus: BusClient, tail: Tail) -> None:
+        assessor = Assessor(bus.assess, self._settings.limits())
+        stop_by_ns: int | None = None
+        while True:
+            for event in tail.take(TURN_S):
+                self._hear(event, bus)
+            if tail.breaks != self._breaks:
+                self._breaks = tail.breaks
+                self._reconcile("the broker was away")
+            for answer in self._dispatch.answers():
+                for work in self._works.values():
+                    self._do(work, work.on_answer(answer, now_ns()))
+            if self._stopping.is_set() and stop_by_ns is None:
+                stop_by_ns = now_ns() + seconds(STOP_S)
+                for work in self._works.values():
+                    self._do(work, work.stop(now_ns()))
+            proven = self._line.proven(now_ns())
+            for work in self._works.values():
+                if work.state is not State.DONE:
+                    now = now_ns()
+                    verdict = assessor.assess(work.intent.symbol, work.intent, now)
+                    commands = work.advance(verdict, now, line_proven=proven)
+                    self._publish(work, bus)
+                    self._do(work, commands)
+                self._show(work)
+            if stop_by_ns is not None and now_ns() > stop_by_ns:
+                return
+            ended = all(work.state is State.DONE for work in self._works.values()) and not self._dispatch.under_way
+            if ended and (stop_by_ns is not None or not self._sources):
+                return
+
+    def _hear(self, event: Event, bus: BusClient) -> None:
+        if isinstance(event, TradeIntent):
+            self._take_on_from_bus(event, bus)
+            return
+        if self._line.on_event(event, now_ns()):
+            self._reconcile("gap in order updates")
+        if isinstance(event, OrderUpdate):
+            for work in self._works.values():
+                self._do(work, work.on_answer(from_update(event), now_ns()))
+
+    def _reconcile(self, why: str) -> None:
+        _log.warning("%s (order stream %s): open orders are looked up", why, self._line.said)
+        for work in self._works.values():
+            self._do(work, work.on_gap(now_ns()))
+
+    # what was decided
+
+    def _do(self, work: Work, commands: list[Command]) -> None:
+        for command in commands:
+            if isinstance(command, Place):
+                self._keep(work, journal.placed(command.order))
+            self._dispatch.send(command)
+
+    def _keep(self, work: Work, *entries: dict[str, object]) -> None:
+        """Write to the intent's journal: first every order that has ended, then `entries`."""
+        kept = self._kept[work.intent_id]
+        ended = [child for child in work.children if child.proven and child.order.client_order_id not in kept]
+        kept |= {child.order.client_order_id for child in ended}
+        first = [{"arrival": f"{work.arrival_mid:f}"}] if work.arrival_mid and len(work.children) == 1 else []
+        self._journals[work.intent_id].append(*first, *(journal.ended(child) for child in ended), *entries)
+
+    def _publish(self, work: Work, bus: BusClient) -> None:
+        for decision in work.decisions:
+            self._decided += 1
+            bus.publish(self._event(work, decision, bus.name))
+            if decision.action != "limit" or "collar" in decision.reasons:
+                price = "" if decision.limit_price is None else f" {decision.limit_price:f}"
+                reasons = ", ".join(decision.reasons)
+                _log.warning("%s: %s%s: %s", work.intent, decision.action, price, reasons)
+        work.decisions.clear()
+
+    def _event(self, work: Work, decision: Decision, client: str) -> ExecutionDecision:
+        price = decision.assessment.price
+        return ExecutionDecision(
+            client=client,
+            decision_id=f"{client[-40:]}-{self._decided}",
+            now_ns=utc_ns(),
+            symbol=work.intent.symbol,
+            side=work.intent.side,
+            qty=float(decision.qty),
+            action=decision.action,
+            limit_price=None if decision.limit_price is None else float(decision.limit_price),
+            reasons=decision.reasons,
+            quote=(price.quote.source, price.quote.seq) if price.quote else ("", 0),
+            health=(price.health.source, price.health.seq) if price.health else ("", 0),
+            status=price.standing.reference if price.standing else ("", 0),
+            config_hash=self._settings.config_hash,
+        )
+
+    def _show(self, work: Work) -> None:
+        now, name = now_ns(), work.intent_id
+        shown: tuple[object, ...] = (work.state, work.filled, work.cause)
+        if shown == self._shown.get(name):
+            return
+        if work.state is not State.DONE and now - self._shown_ns.get(name, 0) < NS_PER_S // 2:
+            return
+        self._shown[name], self._shown_ns[name] = shown, now
+        self._say(progress(work))
+        if work.state is State.DONE and not work.stopping:
+            filled = f"{work.filled:f} of {work.intent.qty:f} ({work.cause})"
+            done: list[dict[str, object]] = [] if work.outcome is Outcome.UNRESOLVED else [{"done": filled}]
+            self._keep(work, *done)

@@ -1,0 +1,117 @@
+"""What a trader wants, as a value: symbol, side, quantity, time to do it in; from text, a CSV row or the bus. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+
+from bus import topics
+from bus.clock import NS_PER_S
+
+DEFAULT_WINDOW_NS = 60 * NS_PER_S
+MAX_WINDOW_NS = 24 * 3600 * NS_PER_S
+MAX_QTY = Decimal(10) ** 9
+QTY_STEP = Decimal("0.000000001")
+"""Alpaca's finest fraction of a share."""
+_UNITS = {"s": 1, "m": 60, "h": 3600, "": 1}
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)(s|m|h|)\Z")
+_NAME = re.compile(r"[A-Za-z0-9_.:-]{1,32}\Z")
+SIDES = ("buy", "sell")
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """A wish to buy or sell `qty` shares of `symbol` within `window_ns`. `name` tells two equal wishes apart."""
+
+    symbol: str
+    side: str
+    qty: Decimal
+    window_ns: int = DEFAULT_WINDOW_NS
+    name: str = ""
+
+    def __str__(self) -> str:
+        name = f" id={self.name}" if self.name else ""
+        return f"{self.symbol} {self.side} {self.qty:f} in {self.window_ns / NS_PER_S:g}s{name}"
+
+    def intent_id(self, account: str, day: str) -> str:
+        """The same for the same wish, account and day, so that a command given twice is one intent; at most 40 long.
+
+        Client order ids are made from it, and the broker refuses to take one twice.
+        """
+        wish = f"{account}|{day}|{self.symbol}|{self.side}|{self.qty.normalize():f}|{self.window_ns}|{self.name}"
+        digest = hashlib.sha256(wish.encode()).hexdigest()[:12]
+        symbol = re.sub(r"[^A-Z0-9]", "_", self.symbol)[:12]
+        return f"qb-{symbol}-{self.side}-{digest}"
+
+
+def make(symbol: str, side: str, qty: str, window: str = "", name: str = "") -> Intent:
+    """An intent from words. Raises ValueError with one clear sentence."""
+    symbol = topics.symbol(symbol)
+    if (side := side.strip().lower()) not in SIDES:
+        raise ValueError(f"side is buy or sell, not {side[:20]!r}")
+    try:
+        amount = Decimal(qty.strip())
+    except InvalidOperation:
+        raise ValueError(f"not a quantity: {qty[:20]!r}") from None
+    if not amount.is_finite() or not 0 < amount <= MAX_QTY or amount % QTY_STEP:
+        raise ValueError(f"quantity must be above 0, at most {MAX_QTY:f}, with at most 9 decimals: {qty[:20]!r}")
+    if name and not _NAME.match(name):
+        raise ValueError(f"an id is 1 to 32 letters, digits, _ . : or -, not {name[:40]!r}")
+    return Intent(symbol, side, amount, duration_ns(window) if window.strip() else DEFAULT_WINDOW_NS, name)
+
+
+def duration_ns(text: str) -> int:
+    """`90s`, `2m`, `1.5h` or plain seconds as nanoseconds. Raises ValueError."""
+    match = _DURATION.match(text.strip().lower())
+    if match is None:
+        raise ValueError(f"not a duration: {text[:20]!r}; say 90s, 2m or 1h")
+    window_ns = int(Decimal(match[1]) * _UNITS[match[2]] * NS_PER_S)
+    if not 0 < window_ns <= MAX_WINDOW_NS:
+        raise ValueError(f"a duration is above 0 and at most a day, not {text[:20]!r}")
+    return window_ns
+
+
+def parse(text: str) -> Intent:
+    """`SPY buy 10`, `SPY buy 10 in 60s`, `SPY buy 10 in 60s id=morning`. Raises ValueError."""
+    words = text.replace(",", " ").split()
+    name = ""
+    if words and words[-1].startswith("id="):
+        name = words.pop()[3:]
+        if not name:
+            raise ValueError("an id= without an id")
+    match words:
+        case [symbol, side, qty]:
+            return make(symbol, side, qty, name=name)
+        case [symbol, side, qty, "in", window]:
+            return make(symbol, side, qty, window, name)
+    raise ValueError(f"not an intent: {text[:60]!r}; say SPY buy 10 in 60s")
+
+
+def from_rows(rows: Iterable[dict[str, str | None]]) -> list[Intent]:
+    """Intents from CSV rows with the columns symbol, side, qty and, if wished, in and id. ValueError names the row."""
+    intents: list[Intent] = []
+    for number, row in enumerate(rows, start=2):
+        cell = {str(key).strip().lower(): value or "" for key, value in row.items() if isinstance(value, str | None)}
+        if missing := [column for column in ("symbol", "side", "qty") if not cell.get(column, "").strip()]:
+            raise ValueError(f"line {number}: no {missing[0]}")
+        try:
+            intents.append(
+                make(cell["symbol"], cell["side"], cell["qty"], cell.get("in", ""), cell.get("id", "").strip())
+            )
+        except ValueError as error:
+            raise ValueError(f"line {number}: {error}") from None
+    return intents
+
+
+def distinct(intents: Iterable[Intent]) -> list[Intent]:
+    """The same list, if no two are the same wish. Raises ValueError: a wish twice is more likely a slip than a plan."""
+    seen: dict[str, Intent] = {}
+    for intent in intents:
+        key = intent.intent_id("", "")
+        if key in seen:
+            raise ValueError(f"the same intent twice: {intent}; give one of them an id=")
+        seen[key] = intent
+    return list(seen.values())

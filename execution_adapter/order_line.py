@@ -1,0 +1,52 @@
+"""Whether order updates are known to arrive, and when some may have been missed. Pure."""
+
+from __future__ import annotations
+
+from bus import topics
+from bus.clock import NS_PER_S
+from bus.events import ConnectionHealth, ConnectionState, Event, OrderUpdate
+from bus.sequence import SequenceTracker
+
+SILENCE_NS = 3 * NS_PER_S
+ORDERS = ".orders"
+
+
+class OrderLine:
+    """The account's order stream as a consumer sees it: `health.<node>.orders` and the numbers of the updates."""
+
+    def __init__(self) -> None:
+        self.gaps = 0
+        self._tracker = SequenceTracker()
+        self._health: ConnectionHealth | None = None
+        self._heard_ns = 0
+        self._was_proven = False
+
+    def on_event(self, event: Event, now_ns: int) -> bool:
+        """Take an event; True when updates before it may have been missed, so that open orders must be looked up."""
+        gap = False
+        if isinstance(event, OrderUpdate):
+            gap = self._tracker.observe(event.source, topics.prefix(topics.order(event.alias)), event.seq) > 0
+            gap = gap or (self._health is not None and event.source != self._health.source)
+        elif isinstance(event, ConnectionHealth) and event.node.endswith(ORDERS):
+            former, self._health, lapsed = self._health, event, now_ns - self._heard_ns > SILENCE_NS
+            self._heard_ns = now_ns
+            streaming = event.state == ConnectionState.STREAMING
+            if streaming:
+                gap = former is not None and (
+                    not self._was_proven
+                    or lapsed
+                    or former.source != event.source
+                    or (former.connection, former.gap_end_ns) != (event.connection, event.gap_end_ns)
+                )
+            self._was_proven = streaming
+        self.gaps += gap
+        return gap
+
+    def proven(self, now_ns: int) -> bool:
+        """Whether the stream is up and its health was heard within three seconds."""
+        return self._was_proven and now_ns - self._heard_ns <= SILENCE_NS
+
+    @property
+    def said(self) -> str:
+        """What the newest health said, for people."""
+        return "not heard of" if self._health is None else f"{self._health.state} ({self._health.cause})"

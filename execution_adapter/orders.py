@@ -1,0 +1,168 @@
+"""Orders and what is said of them: the values between a working order and the broker. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from enum import StrEnum
+
+from bus.events import OrderUpdate
+
+ZERO = Decimal(0)
+
+
+class Status(StrEnum):
+    """What is known of one order at the broker. All but OPEN and REPLACED are final, and cannot be taken back."""
+
+    OPEN = "open"
+    FILLED = "filled"
+    CANCELED = "canceled"
+    EXPIRED = "expired"
+    REJECTED = "rejected"
+    REPLACED = "replaced"
+
+
+FINAL = frozenset({Status.FILLED, Status.CANCELED, Status.EXPIRED, Status.REJECTED})
+_WORDS = {"canceled": Status.CANCELED, "cancelled": Status.CANCELED, "expired": Status.EXPIRED,
+          "rejected": Status.REJECTED, "filled": Status.FILLED, "fill": Status.FILLED,
+          "replaced": Status.REPLACED}  # fmt: skip
+"""Alpaca's words, as an order's status or an update's event. Every other (new, partial_fill, pending_cancel, stopped,
+suspended, done_for_day, calculated …) is an order that may still fill: done_for_day lives on tomorrow."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One order to place. `limit_price` None is a market order."""
+
+    client_order_id: str
+    symbol: str
+    side: str
+    qty: Decimal
+    limit_price: Decimal | None
+
+    def __str__(self) -> str:
+        price = "market" if self.limit_price is None else f"limit {self.limit_price:f}"
+        return f"{self.symbol} {self.side} {self.qty:f} {price}"
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What the broker said of one order. `filled` counts all of it so far; None when it did not say.
+
+    `authoritative`: an answer to our own question, read from the order itself. An event of the order stream may be
+    late, early or wrong; it is believed about fills and prompts the question.
+    """
+
+    client_order_id: str
+    status: Status
+    filled: Decimal | None = None
+    average_price: Decimal | None = None
+    order_id: str = ""
+    limit_price: Decimal | None = None
+    authoritative: bool = False
+    word: str = ""
+
+
+def status_of(word: str) -> Status:
+    """A status or event word of Alpaca's as what it means here."""
+    return _WORDS.get(word.lower(), Status.OPEN)
+
+
+def decimal(text: object) -> Decimal | None:
+    """A quantity or price as the broker wrote it; None for what is not a number from 0 up."""
+    if text is None or isinstance(text, bool):
+        return None
+    try:
+        value = Decimal(str(text))
+    except InvalidOperation:
+        return None
+    return value if value.is_finite() and value >= 0 else None
+
+
+def from_update(update: OrderUpdate) -> Report:
+    """An event of the order stream."""
+    return Report(
+        update.client_order_id,
+        status_of(update.status or update.event),
+        decimal(update.filled_qty),
+        decimal(update.filled_avg_price),
+        update.order_id,
+        word=update.event,
+    )
+
+
+def from_json(order: dict[str, object]) -> Report:
+    """An order as Alpaca's REST API shows it. Raises ValueError for what is none."""
+    client_order_id, status = order.get("client_order_id"), order.get("status")
+    if not isinstance(client_order_id, str) or not isinstance(status, str):
+        raise ValueError("not an order")
+    return Report(
+        client_order_id,
+        status_of(status),
+        decimal(order.get("filled_qty")),
+        decimal(order.get("filled_avg_price")),
+        str(order.get("id") or ""),
+        decimal(order.get("limit_price")),
+        authoritative=True,
+        word=status,
+    )
+
+
+class Request(StrEnum):
+    """What a broker is asked to do."""
+
+    PLACE = "place"
+    CANCEL = "cancel"
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The broker said no: this request had no effect. `final`: asking again brings the same."""
+
+    client_order_id: str
+    request: Request
+    reason: str
+    final: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """Nobody knows whether the request had an effect: only looking the order up will tell."""
+
+    client_order_id: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class NotFound:
+    """The broker knows no such order, now; a request still under way may yet reach it."""
+
+    client_order_id: str
+
+
+Answer = Report | Refused | Unknown | NotFound
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Send this order. It is written to the journal first."""
+
+    order: Order
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    """Cancel this order; may be repeated. The answer says where it stands then."""
+
+    client_order_id: str
+    order_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class LookUp:
+    """Ask what became of this order."""
+
+    client_order_id: str
+
+
+Command = Place | Cancel | LookUp

@@ -1,0 +1,104 @@
+"""Limit prices inside the spread, exact to the tick, and quantities that may be ordered. Pure.
+
+A price lies between our side of the spread (aggression 0) and its middle (1). It never reaches the other side unless
+that is allowed, when 2 is the other side itself. Everything is Decimal: a float's last digit is not a tick.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+
+from bus.events import Quote
+from execution_adapter.intents import QTY_STEP
+
+CENT = Decimal("0.01")
+SUB_DOLLAR = Decimal("0.0001")
+ONE, TWO, ZERO = Decimal(1), Decimal(2), Decimal(0)
+MUCH_OF_SIZE, SOME_OF_SIZE, IMBALANCE = Decimal("0.8"), Decimal("0.3"), Decimal("0.2")
+
+
+@dataclass(frozen=True, slots=True)
+class Touch:
+    """Best bid and ask, both there and in order, with their sizes in shares."""
+
+    bid: Decimal
+    ask: Decimal
+    bid_size: Decimal
+    ask_size: Decimal
+
+    @property
+    def mid(self) -> Decimal:
+        return (self.bid + self.ask) / 2
+
+
+def touch(quote: Quote | None, lot: int = 1) -> Touch | None:
+    """A quote's two sides; None unless both are there, above 0 and apart. `lot`: shares in one unit of its sizes."""
+    if quote is None or quote.bid_price is None or quote.ask_price is None:
+        return None
+    bid, ask = Decimal(repr(quote.bid_price)), Decimal(repr(quote.ask_price))
+    if not (bid.is_finite() and ask.is_finite() and ZERO < bid < ask):
+        return None
+    return Touch(bid, ask, _size(quote.bid_size) * lot, _size(quote.ask_size) * lot)
+
+
+def tick(price: Decimal) -> Decimal:
+    """The smallest price step of US equities: a cent, below one dollar a hundredth of it (Reg NMS rule 612)."""
+    return CENT if price >= ONE else SUB_DOLLAR
+
+
+def on_tick(price: Decimal, side: str) -> Decimal:
+    """The nearest price on a tick that is no worse for us: below for a buy, above for a sell."""
+    step = tick(price)
+    return (price / step).to_integral_value(ROUND_FLOOR if side == "buy" else ROUND_CEILING) * step
+
+
+def limit_price(
+    sides: Touch, side: str, aggression: Decimal, qty: Decimal = ZERO, *, marketable: bool = False
+) -> Decimal:
+    """Where to put a limit of `qty` shares: our side of the spread, moved towards the other by `aggression`.
+
+    A large order stands a tick or two before the queue it would otherwise wait in, and one that has the book against
+    it a tick (sizes and thresholds as in the seed's liquidity analysis), but never beyond the middle.
+    """
+    furthest = TWO if marketable else ONE
+    share = min(max(aggression, ZERO), furthest)
+    half = (sides.ask - sides.bid) / 2
+    if side == "buy":
+        wanted = sides.bid + share * half
+        at_least = sides.bid + _ticks_ahead(qty, sides.bid_size, sides.ask_size) * tick(sides.bid)
+        return on_tick(max(wanted, min(at_least, sides.mid)), side)
+    wanted = sides.ask - share * half
+    at_most = sides.ask - _ticks_ahead(qty, sides.ask_size, sides.bid_size) * tick(sides.ask)
+    return on_tick(min(wanted, max(at_most, sides.mid)), side)
+
+
+def aggression(elapsed_ns: int, window_ns: int, start: Decimal, end: Decimal) -> Decimal:
+    """Rises evenly from `start` to `end` over the window, in steps of a hundredth."""
+    if window_ns <= 0 or elapsed_ns >= window_ns:
+        return end
+    done = Decimal(max(0, elapsed_ns)) / Decimal(window_ns)
+    return (start + (end - start) * done).quantize(CENT, ROUND_FLOOR)
+
+
+def order_qty(remaining: Decimal, price: Decimal | None, *, fractional: bool, min_notional: Decimal) -> Decimal:
+    """How much of `remaining` may be ordered: whole shares unless fractional, and nothing below the least value."""
+    qty = remaining.quantize(QTY_STEP if fractional else ONE, ROUND_FLOOR)
+    if qty <= 0 or (price is not None and qty * price < min_notional):
+        return ZERO
+    return qty
+
+
+def _ticks_ahead(qty: Decimal, own_size: Decimal, other_size: Decimal) -> int:
+    """How many ticks to stand before our side of the spread; `own_size` is shown on it, `other_size` across."""
+    ratio = qty / max(own_size, ONE)
+    if ratio > MUCH_OF_SIZE:
+        return 2
+    total = own_size + other_size
+    against = total > 0 and (own_size - other_size) / total > IMBALANCE
+    return 1 if ratio > SOME_OF_SIZE or against else 0
+
+
+def _size(value: float | None) -> Decimal:
+    size = ZERO if value is None else Decimal(repr(value))
+    return size if size.is_finite() and size > 0 else ZERO

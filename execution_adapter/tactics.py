@@ -1,0 +1,55 @@
+"""How an order is worked: the numbers, and the price and quantity that follow from them. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from bus.clock import NS_PER_S
+from execution_adapter.intents import Intent
+from execution_adapter.orders import ZERO
+from execution_adapter.pricing import aggression, limit_price, order_qty, touch
+from execution_adapter.verdict import Assessment, Grade
+
+
+@dataclass(frozen=True, slots=True)
+class Tactics:
+    """How orders are worked. Every field is a setting; see `execution_adapter.settings`."""
+
+    aggression_start: Decimal = Decimal("0.2")
+    aggression_end: Decimal = Decimal(1)
+    marketable: bool = False
+    fractional: bool = False
+    min_notional: Decimal = Decimal(1)
+    lot: int = 1
+    repeg_ticks: int = 1
+    repeg_every_ns: int = 5 * NS_PER_S
+    repeg_max: int = 20
+    patience_ns: int = 5 * NS_PER_S
+    grace_ns: int = 10 * NS_PER_S
+    """After the window: what is still open then is cancelled."""
+    give_up_ns: int = 60 * NS_PER_S
+    """After the grace: an order of unknown fate is left for a person."""
+    ask_again_ns: int = NS_PER_S
+    lost_after: int = 3
+    """How many times an order must be unknown to the broker before it counts as never arrived."""
+    rejects_max: int = 3
+    reject_pause_ns: int = NS_PER_S
+
+    def share(self, intent: Intent, assessment: Assessment, elapsed_ns: int) -> Decimal:
+        """The aggression now; none while the price is only good enough to stand in the queue."""
+        if assessment.grade is Grade.DEGRADED:
+            return ZERO
+        return aggression(elapsed_ns, intent.window_ns, self.aggression_start, self.aggression_end)
+
+    def price(self, intent: Intent, assessment: Assessment, remaining: Decimal, elapsed_ns: int) -> Decimal | None:
+        """Where a limit for what remains should stand now; None without two sides."""
+        sides = touch(assessment.price.quote, self.lot)
+        if sides is None:
+            return None
+        share = self.share(intent, assessment, elapsed_ns)
+        return limit_price(sides, intent.side, share, remaining, marketable=self.marketable)
+
+    def qty(self, remaining: Decimal, price: Decimal | None) -> Decimal:
+        """How much of what remains may be ordered at once; 0 for too little."""
+        return order_qty(remaining, price, fractional=self.fractional, min_notional=self.min_notional)

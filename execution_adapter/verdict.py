@@ -1,0 +1,233 @@
+"""The verdict before every order: ok, degraded or refuse, why, and on what evidence. Pure; it never waits.
+
+`bus.book` says whether a price may be used at all. This adds what only somebody about to trade cares for: how wide the
+spread is, whether the price jumped, how late the exchange's own stamp is, whether the line has only just come back.
+Degraded means: trade, but passively.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from bus.book import HaltKnowledge, Unusable, Verdict
+from bus.clock import NS_PER_MS, NS_PER_S
+from bus.events import ConnectionHealth, Quote, SymbolState
+from execution_adapter.intents import Intent
+
+
+class Grade(StrEnum):
+    """What an order may do with the price."""
+
+    OK = "ok"
+    DEGRADED = "degraded"
+    REFUSE = "refuse"
+
+
+class Caution(StrEnum):
+    """Reasons beside `bus.book.Unusable`, which always mean refuse."""
+
+    SETTLING = "settling"
+    JUMPED = "jumped"
+    SPREAD_ABSURD = "spread_absurd"
+    SPREAD_WIDE = "spread_wide"
+    EXCHANGE_LATE = "exchange_late"
+    CLOCK_SKEW = "clock_skew"
+    HALTS_UNKNOWN = "halts_unknown"
+    SIZE_LARGE = "size_large"
+
+
+_REFUSING = frozenset({Caution.SETTLING, Caution.JUMPED, Caution.SPREAD_ABSURD})
+_LINE = frozenset(
+    {
+        Unusable.UNCONFIRMED,
+        Unusable.NO_HEALTH,
+        Unusable.HEALTH_SILENT,
+        Unusable.NOT_STREAMING,
+        Unusable.READER_BEHIND,
+    }
+)
+_UNTRADABLE = (SymbolState.REFUSED, SymbolState.HALTED)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The thresholds. Fractions are of the mid."""
+
+    settle_ns: int = NS_PER_S
+    spread_wide: float = 0.005
+    spread_absurd: float = 0.10
+    jump: float = 0.10
+    jump_settle_ns: int = 2 * NS_PER_S
+    jump_memory_ns: int = 60 * NS_PER_S
+    exchange_late_ns: int = 2 * NS_PER_S
+    exchange_refuse_ns: int = 10 * NS_PER_S
+    clock_skew_ns: int = 500 * NS_PER_MS
+    size_large: float = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What a verdict was based on; None where it was not known. Ages are at the instant of the verdict."""
+
+    connection_state: str | None
+    connection_cause: str | None
+    health_age_ns: int | None
+    """Since this worker first judged on it, which is at most the true age."""
+    symbol_state: str | None
+    symbol_cause: str | None
+    halt: HaltKnowledge
+    exchange_age_ns: int | None
+    receive_age_ns: int | None
+    seq: int
+    announced_seq: int
+    bid: float | None
+    ask: float | None
+    spread: float | None
+    flags: int
+    exchange_lag_ns: int | None
+    good_for_ns: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Assessment:
+    """The verdict on trading one symbol at one instant."""
+
+    symbol: str
+    grade: Grade
+    reasons: tuple[str, ...]
+    evidence: Evidence
+    price: Verdict
+
+    @property
+    def tradable(self) -> bool:
+        """Whether any order at all may go out: not for a symbol halted or refused, whatever the fallback."""
+        standing = self.price.standing
+        halted = self.price.halt is HaltKnowledge.HALTED
+        return not halted and (standing is None or standing.state not in _UNTRADABLE)
+
+
+@dataclass(slots=True)
+class _Level:
+    """Where a symbol's mid was last good, and where it may have gone."""
+
+    mid: float
+    at_ns: int
+    jumped_ns: int | None = None
+
+
+class Assessor:
+    """Judges for one worker. `look` gives the book's verdict on a symbol at an instant."""
+
+    def __init__(self, look: Callable[[str, int], Verdict], limits: Limits | None = None) -> None:
+        self._look = look
+        self.limits = limits or Limits()
+        self._good_since_ns: int | None = None
+        self._flapped = False
+        self._levels: dict[str, _Level] = {}
+        self._health: ConnectionHealth | None = None
+        self._heard_ns = 0
+
+    def assess(self, symbol: str, intent: Intent | None, now_ns: int) -> Assessment:
+        """Whether `intent` (None: any) may trade `symbol` on the price held at `now_ns`, and why not."""
+        price = self._look(symbol, now_ns)
+        reasons: list[str] = list(price.reasons)
+        health, quote = price.health, price.quote
+        if health is not self._health:
+            self._health, self._heard_ns = health, now_ns
+        good_for_ns = self._line(not _LINE.intersection(price.reasons), health, now_ns)
+        refused = bool(reasons)
+        cautions: list[Caution] = []
+        if self._flapped and good_for_ns is not None and good_for_ns < self.limits.settle_ns:
+            cautions.append(Caution.SETTLING)
+        spread = lag_ns = None
+        if quote is not None:
+            lag_ns = quote.received_ns - quote.exchange_ns
+            spread = quote.spread
+            cautions += self._quote_cautions(quote, spread, lag_ns, now_ns, clean=not refused)
+            if intent is not None and self._large(quote, intent):
+                cautions.append(Caution.SIZE_LARGE)
+        if health is not None and "halts_unknown" in health.detail:
+            cautions.append(Caution.HALTS_UNKNOWN)
+        late = lag_ns is not None and lag_ns > self.limits.exchange_refuse_ns
+        if refused or late or not _REFUSING.isdisjoint(cautions):
+            grade = Grade.REFUSE
+        else:
+            grade = Grade.DEGRADED if cautions else Grade.OK
+        age_ns, standing = price.age_ns, price.standing
+        evidence = Evidence(
+            connection_state=health.state if health else None,
+            connection_cause=health.cause if health else None,
+            health_age_ns=None if health is None else now_ns - self._heard_ns,
+            symbol_state=standing.state if standing else None,
+            symbol_cause=standing.cause if standing else None,
+            halt=price.halt,
+            exchange_age_ns=None
+            if age_ns is None or quote is None
+            else age_ns + quote.published_ns - quote.exchange_ns,
+            receive_age_ns=None if age_ns is None or quote is None else age_ns + quote.published_ns - quote.received_ns,
+            seq=quote.seq if quote else 0,
+            announced_seq=price.announced_seq,
+            bid=quote.bid_price if quote else None,
+            ask=quote.ask_price if quote else None,
+            spread=spread,
+            flags=quote.flags if quote else 0,
+            exchange_lag_ns=lag_ns,
+            good_for_ns=good_for_ns,
+        )
+        return Assessment(symbol, grade, (*reasons, *cautions), evidence, price)
+
+    def _line(self, good: bool, health: ConnectionHealth | None, now_ns: int) -> int | None:
+        """How long the line has been good; None while it is not. A line that was lost once must settle anew."""
+        if not good or health is None:
+            if self._good_since_ns is not None:
+                self._flapped = True
+            self._good_since_ns = None
+            return None
+        if self._good_since_ns is None:
+            self._good_since_ns = now_ns
+        if health.connection > 1 or health.gap_end_ns is not None:
+            # A flap between two of our looks: the node's own stamp of when the line came up tells.
+            self._flapped = True
+            counted_ns = max(0, health.published_ns - health.since_ns)
+            return min(now_ns - self._good_since_ns, counted_ns + now_ns - self._heard_ns)
+        return now_ns - self._good_since_ns
+
+    def _quote_cautions(
+        self, quote: Quote, spread: float | None, lag_ns: int, now_ns: int, *, clean: bool
+    ) -> list[Caution]:
+        limits = self.limits
+        found: list[Caution] = []
+        if spread is not None and quote.bid_price is not None:
+            mid = quote.bid_price + spread / 2
+            if spread > limits.spread_absurd * mid:
+                found.append(Caution.SPREAD_ABSURD)
+            elif spread > limits.spread_wide * mid:
+                found.append(Caution.SPREAD_WIDE)
+            if clean and self._jumped(quote.symbol, mid, now_ns):
+                found.append(Caution.JUMPED)
+        if lag_ns > limits.exchange_late_ns:
+            found.append(Caution.EXCHANGE_LATE)
+        elif lag_ns < -limits.clock_skew_ns:
+            found.append(Caution.CLOCK_SKEW)
+        return found
+
+    def _jumped(self, symbol: str, mid: float, now_ns: int) -> bool:
+        """Whether a mid is far from the last good one; a new level counts once it has held for a while."""
+        limits, level = self.limits, self._levels.get(symbol)
+        if level is None:
+            self._levels[symbol] = _Level(mid, now_ns)
+            return False
+        far = abs(mid - level.mid) > limits.jump * level.mid and now_ns - level.at_ns <= limits.jump_memory_ns
+        if far:
+            if level.jumped_ns is None:
+                level.jumped_ns = now_ns
+            if now_ns - level.jumped_ns < limits.jump_settle_ns:
+                return True
+        level.mid, level.at_ns, level.jumped_ns = mid, now_ns, None
+        return False
+
+    def _large(self, quote: Quote, intent: Intent) -> bool:
+        shown = quote.ask_size if intent.side == "buy" else quote.bid_size
+        return shown is not None and float(intent.qty) > self.limits.size_large * max(shown, 1.0)

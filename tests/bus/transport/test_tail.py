@@ -1,0 +1,44 @@
+"""A tail hears everything of its kinds in order, and notices that the broker went away."""
+
+from __future__ import annotations
+
+from bus.events import Event, TradeIntent
+from bus.transport.tail import Tail
+from tests.support.programs import eventually
+from tests.support.world import World
+
+
+def wish(number: int) -> TradeIntent:
+    return TradeIntent(
+        client="eyes", intent_id=str(number), symbol="SPY", side="buy", qty=1.0, urgency="", deadline_ns=0
+    )
+
+
+def test_hears_its_kinds_in_order_and_notices_a_broker_that_goes(world: World) -> None:
+    broker = world.broker()
+    tail = Tail(world.environment["BUS_SUBSCRIBE_URL"], b"intent.")
+    try:
+        client = world.client("eyes")
+        heard: list[Event] = []
+
+        def listen() -> bool:
+            client.publish(wish(0))
+            heard.extend(tail.take(0.05))
+            return bool(heard)
+
+        eventually(listen)
+        heard.clear()
+        for number in range(1, 21):
+            client.publish(wish(number))
+        eventually(lambda: heard.extend(tail.take(0.05)) or len([e for e in heard if _number(e) > 0]) == 20)
+        assert [_number(e) for e in heard if _number(e) > 0] == list(range(1, 21))
+        assert tail.breaks == 0
+        broker.kill()
+        eventually(lambda: tail.take(0.05) == [] and tail.breaks > 0)
+    finally:
+        tail.close()
+
+
+def _number(event: Event) -> int:
+    assert isinstance(event, TradeIntent)
+    return int(event.intent_id)

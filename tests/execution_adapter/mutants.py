@@ -1,0 +1,182 @@
+"""`Work` with the order-safety defects of the system that this one replaces put back in, one each.
+
+The search must catch every one, or it proves nothing about the machine without them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from decimal import Decimal
+
+from bus.book import HaltKnowledge
+from execution_adapter.child import Child
+from execution_adapter.orders import Answer, Command, NotFound, Order, Place, Report, Status, Unknown
+from execution_adapter.states import Outcome, State
+from execution_adapter.verdict import Assessment, Grade
+from execution_adapter.working import Work
+
+
+class SendsOriginalQuantity(Work):
+    """The escalation sends what the intent wanted, not what remains."""
+
+    def _qty_to_place(self, price: Decimal | None) -> Decimal:
+        return self.intent.qty
+
+
+class GoesOnAfterCancelIsSent(Work):
+    """It goes on though the cancel may have failed or timed out."""
+
+    def _cancel(self, why: str, now_ns: int) -> list[Command]:
+        commands = super()._cancel(why, now_ns)
+        self.children[-1].proven = True
+        self._enter(State.WAITING, why, now_ns)
+        return commands
+
+
+class CountsOnlyTheLastOrder(Work):
+    """The fill of one order overwrites the cumulative count after a re-peg."""
+
+    @property
+    def filled(self) -> Decimal:
+        return self.children[-1].filled if self.children else Decimal(0)
+
+
+class FailureMeansNotPlaced(Work):
+    """Placing was reported as a failure, so another order is sent while the first lives."""
+
+    def on_answer(self, answer: Answer, now_ns: int) -> list[Command]:
+        if isinstance(answer, Unknown) and self.state is State.PLACING:
+            if answer.client_order_id == self.children[-1].order.client_order_id:
+                self.children[-1].proven = True
+                self._enter(State.WAITING, answer.reason, now_ns)
+            return []
+        return super().on_answer(answer, now_ns)
+
+
+class PlacesLostOrderUnderNewId(Work):
+    """An order that could not be found is sent again as a new one."""
+
+    def on_answer(self, answer: Answer, now_ns: int) -> list[Command]:
+        commands = super().on_answer(answer, now_ns)
+        if isinstance(answer, NotFound) and self.children and self.children[-1].lost:
+            self.children[-1].proven, self.children[-1].lost = True, False
+        return commands
+
+
+class HasNoClientOrderIds(Work):
+    """Nothing ties an order to its intent, so a restart begins anew."""
+
+    lives = 0
+
+    def restore(self, children: list[Child], now_ns: int) -> list[Command]:
+        type(self).lives += 1
+        self._life = type(self).lives
+        return []
+
+    def client_order_id(self, number: int) -> str:
+        return f"{getattr(self, '_life', 0)}-{number}"
+
+
+class BelievesTheStream(Work):
+    """An event of the order stream ends an order without asking the broker."""
+
+    def _final(self, report: Report) -> bool:
+        return super()._final(replace(report, authoritative=True, filled=report.filled or Decimal(0)))
+
+
+class LastWordCounts(Work):
+    """A late or contradictory report lowers the count of fills."""
+
+    def _on_report(self, child: Child, report: Report, now_ns: int) -> list[Command]:
+        if report.filled is not None:
+            child.filled = report.filled
+        return super()._on_report(child, report, now_ns)
+
+
+class FinalMeansDone(Work):
+    """An order that is over ends the intent as a success; what remains is never sent."""
+
+    def _on_final(self, report: Report, now_ns: int) -> list[Command]:
+        commands = super()._on_final(report, now_ns)
+        self.outcome = Outcome.FILLED
+        self._enter(State.DONE, "already terminal", now_ns)
+        return commands
+
+
+class RepegsAreMarketable(Work):
+    """A re-peg goes two cents beyond the other side."""
+
+    def _wanted_price(self, assessment: Assessment, now_ns: int) -> Decimal | None:
+        price = super()._wanted_price(assessment, now_ns)
+        quote = assessment.price.quote
+        if price is None or not self.repegs or quote is None or quote.ask_price is None or quote.bid_price is None:
+            return price
+        beyond = Decimal("0.02") if self.intent.side == "buy" else Decimal("-0.02")
+        return Decimal(repr(quote.ask_price if self.intent.side == "buy" else quote.bid_price)) + beyond
+
+
+class TradesWhileHalted(Work):
+    """Nothing looks at halts."""
+
+    def advance(self, assessment: Assessment, now_ns: int, *, line_proven: bool = True) -> list[Command]:
+        price = assessment.price
+        if price.standing is not None:
+            standing = replace(price.standing, state="live")
+            assessment = replace(assessment, price=replace(price, standing=standing, halt=HaltKnowledge.TRADING))
+        return super().advance(assessment, now_ns, line_proven=line_proven)
+
+
+class PricesOneSidedQuotes(Work):
+    """A quote without a bid passes, and the price becomes a cent."""
+
+    def advance(self, assessment: Assessment, now_ns: int, *, line_proven: bool = True) -> list[Command]:
+        if assessment.reasons == ("one_sided",):
+            assessment = replace(assessment, grade=Grade.OK, reasons=())
+        return super().advance(assessment, now_ns, line_proven=line_proven)
+
+    def _wanted_price(self, assessment: Assessment, now_ns: int) -> Decimal | None:
+        return super()._wanted_price(assessment, now_ns) or Decimal("0.01")
+
+
+class ReplacedIsOver(Work):
+    """An order replaced by somebody else counts as gone, though its successor can fill."""
+
+    def _final(self, report: Report) -> bool:
+        return super()._final(report) or (report.authoritative and report.status is Status.REPLACED)
+
+
+class DoesNotKnowTheEnd(Work):
+    """The status text is never recognised as final."""
+
+    def _final(self, report: Report) -> bool:
+        return False
+
+
+class RepeatsTheRequest(Work):
+    """After a timeout the same order goes out again at once, as a new one."""
+
+    def on_answer(self, answer: Answer, now_ns: int) -> list[Command]:
+        commands = super().on_answer(answer, now_ns)
+        if isinstance(answer, Unknown) and self.state is State.LOOKING_UP and self.children[-1].not_found == 0:
+            order: Order = self.children[-1].order
+            commands = [*commands, Place(replace(order, client_order_id=f"{order.client_order_id}-again"))]
+        return commands
+
+
+MUTANTS: tuple[type[Work], ...] = (
+    SendsOriginalQuantity,
+    GoesOnAfterCancelIsSent,
+    CountsOnlyTheLastOrder,
+    FailureMeansNotPlaced,
+    PlacesLostOrderUnderNewId,
+    HasNoClientOrderIds,
+    BelievesTheStream,
+    LastWordCounts,
+    FinalMeansDone,
+    RepegsAreMarketable,
+    TradesWhileHalted,
+    PricesOneSidedQuotes,
+    ReplacedIsOver,
+    DoesNotKnowTheEnd,
+    RepeatsTheRequest,
+)

@@ -1,0 +1,63 @@
+"""The worker with real orders, as `runs` has it at full length; here with few symbols and short windows."""
+
+from __future__ import annotations
+
+import pytest
+
+from bus.clock import NS_PER_S, utc_ns
+from bus.events import TradeIntent
+from tests.execution_adapter.runs import RUNS, Run, books
+from tests.support.programs import eventually
+from tests.support.world import World
+
+
+@pytest.mark.parametrize("name", ["one_sided", "restarted"])
+def test_run_holds(world: World, name: str) -> None:
+    RUNS[name](Run(world, ("SPY", "QQQ", "AAPL", "XLF"), window_s=3))
+
+
+def test_two_workers_at_once_do_not_disturb_each_other(world: World) -> None:
+    run = Run(world, ("SPY",), window_s=3)
+    one, same = run.start(), run.start()
+    other = run.start(EXECUTION_INTENTS="SPY buy 5 in 3s id=other; QQQ sell 3 in 3s")
+    for worker in (one, same, other):
+        assert worker.process.wait(30) == 0, worker.lines
+    found = books(world.audit)
+    assert sorted(found.filled.values()) == [3, 5, 10]
+    twice = [*one.lines, *same.lines]
+    assert sum("another worker is on it" in line or "already done" in line for line in twice) == 1
+
+
+def test_stopped_worker_cancels_what_is_open_and_goes_on_later(world: World) -> None:
+    run = Run(world, ("SPY",), window_s=60)
+    world.control.faults(order_ack_ms=60_000)
+    worker = run.start()
+    worker.line("resting")
+    world.control.lift_faults()
+    assert worker.stop() in (0, 3)
+    eventually(lambda: set(books(world.audit).statuses.values()) <= {"canceled", "filled"})
+    again = run.start()
+    assert again.process.wait(90) == 0, again.lines
+    assert list(books(world.audit).filled.values()) == [10]
+
+
+def test_intent_from_the_bus_is_worked_once_however_often_it_is_sent(world: World) -> None:
+    run = Run(world, ("SPY",), window_s=3)
+    worker = run.start(EXECUTION_INTENTS="", EXECUTION_INTENTS_FROM="strategy")
+    worker.line("working 0 intents")
+    strategy, stranger = world.client("strategy"), world.client("stranger")
+    deadline_ns = utc_ns() + 8 * NS_PER_S
+
+    def wish(client: str) -> TradeIntent:
+        return TradeIntent(
+            client=client, intent_id="a", symbol="SPY", side="buy", qty=7.0, urgency="", deadline_ns=deadline_ns
+        )
+
+    def done() -> bool:
+        strategy.publish(wish("strategy"))
+        stranger.publish(wish("stranger"))
+        return any("done (all filled)" in line for line in worker.lines)
+
+    eventually(done)
+    assert worker.stop() == 0
+    assert list(books(world.audit).filled.values()) == [7]

@@ -1,0 +1,62 @@
+"""Intents from words, rows and the bus; one clear sentence for a bad one."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from bus.clock import NS_PER_S
+from execution_adapter.intents import Intent, distinct, from_rows, parse
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("SPY buy 10", Intent("SPY", "buy", Decimal(10))),
+        ("spy SELL 0.5 in 90s", Intent("SPY", "sell", Decimal("0.5"), 90 * NS_PER_S)),
+        ("BRK.B buy 1 in 2m id=am", Intent("BRK.B", "buy", Decimal(1), 120 * NS_PER_S, "am")),
+    ],
+)
+def test_words_become_an_intent(text: str, expected: Intent) -> None:
+    assert parse(text) == expected
+    assert parse(str(expected)) == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "SPY", "SPY buy", "SPY hold 1", "SPY buy 0", "SPY buy -1", "SPY buy nan", "SPY buy 1e99", "* buy 1",
+     "SPY buy 1 in", "SPY buy 1 in 0s", "SPY buy 1 in 2d", "SPY buy 1 at 5", "SPY buy 1 id=", "SPY buy 1 id=a/b",
+     "SPY buy 0.1234567891"],
+)  # fmt: skip
+def test_bad_words_are_refused_with_a_sentence(text: str) -> None:
+    with pytest.raises(ValueError, match=r"\w+ \w+"):
+        parse(text)
+
+
+def test_rows_name_the_bad_line() -> None:
+    rows: list[dict[str, str | None]] = [{"Symbol": "SPY", "side": "buy", "qty": "1", "in": "30s"}]
+    assert from_rows(rows) == [parse("SPY buy 1 in 30s")]
+    with pytest.raises(ValueError, match="line 3: side is buy or sell"):
+        from_rows([*rows, {"symbol": "SPY", "side": "x", "qty": "1"}])
+    with pytest.raises(ValueError, match="line 2: no qty"):
+        from_rows([{"symbol": "SPY", "side": "buy", "qty": None}])
+
+
+def test_id_is_the_same_for_the_same_wish_and_fits_the_broker() -> None:
+    one = parse("SPY buy 10").intent_id("simulator", "2026-01-02")
+    assert one == parse("spy buy 10.0 in 60s").intent_id("simulator", "2026-01-02")
+    others = {
+        parse("SPY buy 10 id=b").intent_id("simulator", "2026-01-02"),
+        parse("SPY buy 10").intent_id("simulator", "2026-01-03"),
+        parse("SPY buy 10").intent_id("paper", "2026-01-02"),
+        parse("SPY buy 11").intent_id("simulator", "2026-01-02"),
+    }
+    assert len(others | {one}) == 5
+    assert len(f"{one}-999") <= 48, "what Alpaca takes as a client order id"
+
+
+def test_same_wish_twice_in_one_list_is_a_slip() -> None:
+    with pytest.raises(ValueError, match="the same intent twice: SPY buy 1"):
+        distinct([parse("SPY buy 1"), parse("SPY buy 1")])
+    assert len(distinct([parse("SPY buy 1"), parse("SPY buy 1 id=2")])) == 2

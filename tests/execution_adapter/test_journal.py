@@ -1,0 +1,73 @@
+"""The journal: what was written is there after a crash, one worker at a time, and nothing unreadable is guessed at."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from bus.errors import ConfigError
+from execution_adapter import journal
+from execution_adapter.child import Child
+from execution_adapter.journal import Journal, JournalDamaged
+from execution_adapter.orders import Order, Status
+
+FIRST = Order("qb-1", "SPY", "buy", Decimal("10.5"), Decimal("554.76"))
+SECOND = Order("qb-2", "SPY", "buy", Decimal("4.5"), None)
+
+
+def test_orders_come_back_as_they_were_known(tmp_path: Path) -> None:
+    kept = Journal(tmp_path, "qb")
+    ended = Child(FIRST, Decimal(6), Decimal("554.75"), Status.CANCELED, proven=True)
+    kept.append({"intent": {"intent": "x", "start_ns": 1}}, journal.placed(FIRST))
+    kept.append(journal.ended(ended), journal.placed(SECOND))
+    kept.close()
+    again = Journal(tmp_path, "qb")
+    first, second = journal.children(again.entries())
+    assert (first.order, first.filled, first.average_price) == (FIRST, Decimal(6), Decimal("554.75"))
+    assert (first.status, first.proven) == (Status.CANCELED, True)
+    assert (second.order, second.proven, second.filled) == (SECOND, False, Decimal(0))
+
+
+def test_order_placed_again_under_its_id_is_one_order(tmp_path: Path) -> None:
+    kept = Journal(tmp_path, "qb")
+    kept.append(journal.placed(FIRST), journal.placed(FIRST))
+    [child] = journal.children(kept.entries())
+    assert child.resent
+
+
+def test_last_line_cut_off_by_a_crash_is_dropped_and_the_next_one_whole(tmp_path: Path) -> None:
+    kept = Journal(tmp_path, "qb")
+    kept.append({"arrival": "1"})
+    with kept.path.open("ab") as file:
+        file.write(b'{"place": {"id"')
+    assert kept.entries() == [{"arrival": "1"}]
+    kept.append({"done": "x"})
+    assert kept.entries() == [{"arrival": "1"}, {"done": "x"}]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [b"garbage", b"[]", b"{}", b'{"place": {}}', b'{"place": 5}', b'{"final": {"id": "never placed"}}',
+     b'{"place": {"id": "a", "symbol": "S", "side": "buy", "qty": "x", "limit_price": null}}'],
+)  # fmt: skip
+def test_what_cannot_be_read_is_said_and_not_guessed(tmp_path: Path, line: bytes) -> None:
+    kept = Journal(tmp_path, "qb")
+    kept.path.write_bytes(line + b"\n")
+    with pytest.raises(JournalDamaged):
+        journal.children(kept.entries())
+
+
+def test_one_worker_at_a_time(tmp_path: Path) -> None:
+    one, other = Journal(tmp_path, "qb"), Journal(tmp_path, "qb")
+    assert one.acquire()
+    assert not other.acquire()
+    one.close()
+    assert other.acquire()
+
+
+def test_folder_that_cannot_be_had_is_a_setting(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ConfigError, match="EXECUTION_JOURNAL_DIR"):
+        Journal(tmp_path / "file" / "x", "qb")

@@ -1,0 +1,88 @@
+"""The worker's command line with intents: one clear line for a mistake, and no real order by accident."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from bus.errors import ConfigError
+from bus.settings import parse
+from execution_adapter.alpaca_gateway import AlpacaGateway
+from execution_adapter.gateway import Nowhere
+from execution_adapter.rest_gateway import RestGateway
+from execution_adapter.trade import checked, folded, gateway
+from execution_adapter.trade_settings import TradeSettings
+from tests.support.programs import run
+
+pytestmark = pytest.mark.filterwarnings("ignore:websockets.legacy is deprecated")
+
+
+def settings(*flags: str) -> TradeSettings:
+    return parse(TradeSettings, folded(flags), "execution-worker")
+
+
+def test_intents_come_from_flags_and_from_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "orders.csv"
+    file.write_text("symbol,side,qty,in,id\nMSFT,sell,3,90s,am\n")
+    read = settings(
+        "--intent", "spy buy 10 in 60s", "--intent=QQQ sell 5", "--execution-intents-file", str(file)
+    ).intents()
+    assert [str(intent) for intent in read] == ["SPY buy 10 in 60s", "QQQ sell 5 in 60s", "MSFT sell 3 in 90s id=am"]
+
+
+@pytest.mark.parametrize(
+    ("flags", "names"),
+    [
+        (["--intent", "SPY hold 1"], "EXECUTION_INTENTS: side is buy or sell"),
+        (["--intent", "SPY buy 1", "--intent", "SPY buy 1"], "EXECUTION_INTENTS: the same intent twice"),
+        (["--execution-gateway", "live"], "--i-mean-live"),
+        (["--execution-gateway", "nasdaq"], "EXECUTION_GATEWAY"),
+        (["--execution-fallbacks", "SPY=maybe"], "EXECUTION_FALLBACKS: a fallback is one of"),
+        (["--execution-orders-url", "http://10.0.0.1:1/v2"], "EXECUTION_ORDERS_URL: http:// on this machine"),
+        (["--execution-intents-from", "a b"], "EXECUTION_INTENTS_FROM"),
+        (["--execution-aggression-end", "3"], "EXECUTION_AGGRESSION_END"),
+    ],
+)
+def test_bad_setting_is_named(flags: list[str], names: str) -> None:
+    with pytest.raises(ConfigError, match=names):
+        settings(*flags)
+
+
+def test_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="EXECUTION_INTENTS_FILE: No such file"):
+        checked(settings("--execution-intents-file", str(tmp_path / "none.csv")))
+    (tmp_path / "bad.csv").write_text("symbol,side,qty\nSPY,buy,x\n")
+    with pytest.raises(ConfigError, match="EXECUTION_INTENTS_FILE: line 2: not a quantity"):
+        checked(settings("--execution-intents-file", str(tmp_path / "bad.csv")))
+
+
+def test_gateway_is_what_was_asked_for() -> None:
+    assert isinstance(gateway(settings()), Nowhere)
+    assert isinstance(gateway(settings("--execution-gateway", "simulator")), RestGateway)
+    keys = ("--execution-api-key", "canary-key", "--execution-api-secret", "canary-secret")
+    assert isinstance(gateway(settings("--execution-gateway", "paper", *keys)), AlpacaGateway)
+    assert isinstance(gateway(settings("--execution-gateway", "live", "--i-mean-live", *keys)), AlpacaGateway)
+    assert "canary" not in repr(settings(*keys))
+    with pytest.raises(ConfigError, match="need APCA_API_KEY_ID and APCA_API_SECRET_KEY"):
+        gateway(settings("--execution-gateway", "paper"))
+
+
+def test_without_alpaca_py_there_is_one_clear_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "alpaca.trading.client", None)
+    with pytest.raises(ConfigError, match="paper and live need alpaca-py"):
+        gateway(settings("--execution-gateway", "paper"))
+
+
+def test_hash_names_what_working_an_order_depends_on() -> None:
+    one = settings("--intent", "SPY buy 1")
+    assert settings("--intent", "QQQ buy 1").config_hash == one.config_hash
+    for flags in (["--execution-jump", "0.2"], ["--execution-fallbacks", "refuse"], ["--execution-repeg-max", "1"]):
+        assert settings(*flags).config_hash != one.config_hash
+
+
+def test_program_ends_with_78_and_one_line() -> None:
+    status, printed = run("execution-worker", "--intent", "SPY buy")
+    assert (status, printed.count("\n")) == (78, 1)
+    assert printed.startswith("execution-worker: EXECUTION_INTENTS: not an intent")
