@@ -172,9 +172,7 @@ class Reconciler:
         entry, subscribing = asked.entries[0], asked.action == "subscribe"
         # No symbol can be at fault over bands: what the feed does not take it refused with the data already.
         if subscribing and (entry[0] == LULDS or (entry[0] == STATUSES and cause is not Cause.BAD_SYMBOL)):
-            self._without.add(entry[0])
-            for missing in [missing for missing in self._misses if missing[0] == entry[0]]:
-                del self._misses[missing]
+            self._do_without(entry[0])
         elif len(asked.entries) > 1:
             self._batch = max(1, len(asked.entries) // 2)
         elif self._is_wanted(entry) != subscribing:
@@ -193,9 +191,14 @@ class Reconciler:
         if asked is None or asked.action != "subscribe" or asked.entries[0][0] not in SIDE_CHANNELS:
             return False
         self.question = None
-        self._without.add(asked.entries[0][0])
+        self._do_without(asked.entries[0][0])
         self._dirty = True
         return True
+
+    def _do_without(self, channel: str) -> None:
+        self._without.add(channel)
+        for missing in [missing for missing in self._misses if missing[0] == channel]:
+            del self._misses[missing]
 
     def wants(self, channel: str, symbol: str) -> bool:
         """Whether this channel of a symbol is wanted at present."""

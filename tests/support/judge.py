@@ -15,7 +15,8 @@ from tests.support.eventlog import EventLog
 from tests.support.programs import eventually
 
 SLACK_NS = 1_000_000_000
-HEALTH_BOUND_NS = 3_000_000_000
+HEALTH_BOUND_NS = 3_000_000_000 + 100_000_000
+"""The rule's three seconds, and the smallest delay seen from the source, which a consumer takes away."""
 AGE_BOUND_NS = 60_000_000_000
 
 
