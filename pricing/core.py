@@ -211,8 +211,8 @@ class Core:
                 self._settle(Outcome(), now_ns, answered=False)
             else:
                 self.session.failed(Cause.ACK_TIMEOUT, now_ns, last_byte_ns=self._board.last_byte_ns)
-        self.session.on_time(now_ns, self._board.last_byte_ns)
         self.session.on_lag(self._board.lag_ns or 0, now_ns)
+        self.session.on_time(now_ns, self._board.last_byte_ns)
         if self.session.state in UP and self.placement.admission.probe(now_ns):
             self.placement.arrange(now_ns)
         self.reconciler.wake(now_ns)

@@ -292,10 +292,8 @@ class Session:
         if self.state is State.STREAMING and lag_ns > self._slow_line_ns:
             self._slow = True
             self._take(Signal.SLOW, Cause.SLOW_LINE, now_ns)
-        elif self.state is State.SUSPECT and self._slow and lag_ns <= self._slow_line_ns // 2:
-            self._slow = False
-            if self.cause is Cause.SLOW_LINE:
-                self._take(Signal.ALIVE, Cause.LINGERING if self.lingering else Cause.DEMAND, now_ns)
+        elif lag_ns <= self._slow_line_ns // 2:
+            self._slow = False  # `on_time` says whether the line is alive as well
 
     # time
 

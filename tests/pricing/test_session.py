@@ -350,8 +350,10 @@ def test_a_line_that_is_behind_is_suspect_until_it_is_half_as_much() -> None:
     rig.run(30, alive=True)
     assert (rig.session.state, rig.session.socket) == (State.SUSPECT, Socket.OPEN), "alive: no reason to dial again"
     rig.session.on_lag(NS_PER_S + 1, rig.now_ns)
+    rig.run(0.1, alive=True)
     assert rig.session.state is State.SUSPECT
     rig.session.on_lag(NS_PER_S, rig.now_ns)
+    rig.run(0.1, alive=True)
     assert (rig.session.state, rig.session.cause) == (State.STREAMING, Cause.DEMAND)
 
 
