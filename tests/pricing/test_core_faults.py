@@ -73,6 +73,7 @@ def mischief(rig: CoreRig) -> None:
             rig.board.lag_ns = rng.choice([0, 0, NS_PER_S, 9 * NS_PER_S])
             rig.step()
         case 19:
+            rig.board.last_byte_ns = rig.now_ns
             rig.core.on_record(rig.upstream.answer(), rig.now_ns)
             rig.settle()
         case _:
