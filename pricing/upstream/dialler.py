@@ -36,11 +36,14 @@ MAX_HANDSHAKE_BYTES = 256 * 1024
 class DialFailed(Exception):
     """No socket. `detail` is for people: no secret, no text of the peer's. `retry_after_ns` is the peer's wish."""
 
-    def __init__(self, cause: Cause, *, for_operator: bool = False, detail: str = "", retry_after_ns: int = 0) -> None:
+    def __init__(
+        self, cause: Cause, *, for_operator: bool | None = None, detail: str = "", retry_after_ns: int = 0
+    ) -> None:
+        """`for_operator`: as the fault table says of the cause, unless an HTTP answer says it better."""
         super().__init__(f"{cause} {detail}".strip())
         self.retry_after_ns = retry_after_ns
         self.cause = cause
-        self.for_operator = for_operator
+        self.for_operator = failures.of_dial(cause).for_operator if for_operator is None else for_operator
         self.detail = detail
 
 
@@ -186,7 +189,7 @@ class Dialler:
             context.minimum_version = ssl.TLSVersion.TLSv1_2
             return context.wrap_socket(sock, server_hostname=host, do_handshake_on_connect=False)
         except (OSError, ValueError):
-            raise DialFailed(Cause.TLS, for_operator=True, detail="certificate authority or host name") from None
+            raise DialFailed(Cause.TLS, detail="certificate authority or host name") from None
 
     def _secure(self, sock: ssl.SSLSocket, deadline_ns: int) -> None:
         try:
@@ -195,7 +198,7 @@ class Dialler:
         except TimeoutError:
             raise DialFailed(Cause.HANDSHAKE_TIMEOUT, detail="TLS") from None
         except ssl.SSLError as error:
-            raise DialFailed(Cause.TLS, for_operator=True, detail=error.reason or "TLS") from None
+            raise DialFailed(Cause.TLS, detail=error.reason or "TLS") from None
         except OSError as error:
             raise DialFailed(Cause.RESET, detail=f"TLS: {error.strerror}") from None
 

@@ -1,26 +1,11 @@
-"""The upstream's codes: who is at fault decides what an error may take down, and the README's table says the same."""
+"""The upstream's codes: who is at fault decides what an error may take down."""
 
 from __future__ import annotations
-
-import re
-from pathlib import Path
 
 import pytest
 
 from bus.events import Cause
-from pricing.failures import CODES, Scope, of_code, of_http_status
-
-README = (Path(__file__).parents[2] / "pricing" / "README.md").read_text()
-
-
-def test_readme_lists_every_code_with_its_scope_and_cause() -> None:
-    rows = re.findall(r"^\| (\d{3}) \| (\w+) \| (\w+) \| .+ \|$", README, re.MULTILINE)
-    assert rows == [(str(code), failure.scope.value, failure.cause.value) for code, failure in CODES.items()]
-
-
-def test_readme_says_which_codes_wait_for_an_operator() -> None:
-    told = re.findall(r"^\| (\d{3}) \|.*`refused`.* \|$", README, re.MULTILINE)
-    assert [int(code) for code in told] == [code for code, failure in CODES.items() if failure.for_operator]
+from pricing.failures import CODES, DIALS, Scope, of_code, of_dial, of_http_status
 
 
 @pytest.mark.parametrize("code", [0, 1, 399, 412, 499, 501, 10**30, -406])
@@ -51,3 +36,7 @@ def test_errors_about_a_request_never_take_the_connection_down() -> None:
 def test_refused_upgrades(status: int, cause: Cause, for_operator: bool) -> None:
     failure = of_http_status(status)
     assert (failure.cause, failure.for_operator) == (cause, for_operator)
+
+
+def test_of_failed_dials_only_tls_needs_an_operator() -> None:
+    assert [cause for cause in DIALS if of_dial(cause).for_operator] == [Cause.TLS]

@@ -29,8 +29,11 @@ class Heard:
 class EventLog:
     """Subscribes to everything on the bus from its own thread."""
 
-    def __init__(self, subscribe_url: str, *prefixes: bytes) -> None:
+    def __init__(self, subscribe_url: str, *prefixes: bytes, forbidden: bytes = b"") -> None:
+        """`forbidden`: bytes that no frame may hold; topics of those that do are in `leaks`."""
         self.heard: list[Heard] = []
+        self.leaks: list[bytes] = []
+        self._forbidden = forbidden
         self._changed = threading.Condition()
         self._ending = threading.Event()
         self._ready = threading.Event()
@@ -105,6 +108,8 @@ class EventLog:
             try:
                 for _ in range(1000):
                     frame = socket.recv(zmq.NOBLOCK)
+                    if self._forbidden and self._forbidden in frame:
+                        self.leaks.append(frame.partition(b"\0")[0])
                     batch.append(Heard(now_ns(), codec.decode(frame)))
             except zmq.Again:
                 pass

@@ -1,0 +1,190 @@
+"""How each row of the fault table is made to happen: a plan of the simulator, a control call, a setting."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgpack
+
+from pricing.simulator.control import SimulatorControl
+
+Act = Callable[[SimulatorControl], object]
+SYMBOL = "SPY"
+OTHER = "QQQ"
+NEWCOMER = "NEWB"
+QUIET_S = 1.0
+DEAD = "http://127.0.0.1:9"
+"""Nothing listens on the port `discard`."""
+
+
+def _nothing(_: SimulatorControl) -> None:
+    """The plan is all there is to it."""
+
+
+@dataclass(frozen=True)
+class Injection:
+    """One way to bring a fault about.
+
+    `live`: on a streaming line; else before the node dials. `plan`: faults of the simulator. `act` and `undo`: what is
+    done besides. `newcomer`: a symbol that is asked for while the plan is in force, and which the answer is about.
+    `upstream`: plain, tls, nowhere (no such name) or rude (closes in the upgrade). `settings`: the node's environment.
+    """
+
+    plan: dict[str, Any] = field(default_factory=dict)
+    live: bool = True
+    act: Act = _nothing
+    undo: Act = _nothing
+    symbol: str = SYMBOL
+    newcomer: bool = False
+    upstream: str = "plain"
+    settings: dict[str, str] = field(default_factory=dict)
+    label: str = ""
+    slow: bool = False
+    recovers: bool = True
+
+
+def dial(label: str = "", **plan: Any) -> Injection:
+    return Injection(plan, live=False, label=label)
+
+
+def slow(label: str = "", **plan: Any) -> Injection:
+    return Injection(plan, live=False, label=label, slow=True)
+
+
+def live(label: str = "", **plan: Any) -> Injection:
+    return Injection(plan, label=label)
+
+
+def asked(**plan: Any) -> Injection:
+    return Injection(plan, newcomer=True, symbol=NEWCOMER)
+
+
+def record(fault: str) -> tuple[Injection, ...]:
+    return (live(**{fault: SYMBOL}),)
+
+
+def trading(what: str, symbol: str, label: str) -> Injection:
+    """`what` is one of the control endpoint's words for a status."""
+    return Injection(
+        act=lambda control: getattr(control, what)(symbol),
+        undo=lambda control: control.resume(symbol),
+        symbol=symbol,
+        label=label,
+    )
+
+
+_BAND = msgpack.packb(
+    [{"T": "l", "S": SYMBOL, "u": 105.0, "d": 90.0, "i": "B", "z": "B", "t": msgpack.Timestamp(1_700_000_000)}]
+)
+
+
+def _jump(control: SimulatorControl) -> None:
+    control.faults(mute_symbol=SYMBOL)
+    control.quote(SYMBOL, 100.0, 100.01)
+    control.quote(SYMBOL, 200.0, 200.01)
+
+
+def _beyond_band(control: SimulatorControl) -> None:
+    control.faults(mute_symbol=SYMBOL)
+    control.quote(SYMBOL, 100.0, 100.01)
+    control.quote(SYMBOL, 100.0, 100.01)
+    control.raw(_BAND)
+    control.quote(SYMBOL, 106.0, 106.01)
+
+
+_MUTE = {"PRICING_QUIET_S": str(QUIET_S)}
+INJECTIONS: dict[str, tuple[Injection, ...]] = {
+    "code 400": (asked(subscribe_error=400),),
+    "code 401": (live(error=401),),
+    "code 402": (dial("every key", auth_fail=True), dial("once, open", auth_error=402)),
+    "code 403": (live(error=403),),
+    "code 404": (dial(auth_error=404),),
+    "code 405": (asked(symbol_limit=2), dial("nothing fits", subscribe_error=405)),
+    "code 406": (dial(auth_error=406),),
+    "code 407": (live(slow_client=True),),
+    "code 408": (dial(auth_error=408),),
+    "code 409": (dial(auth_error=409),),
+    "code 410": (asked(subscribe_error=410),),
+    "code 411": (dial(auth_error=411),),
+    "code 500": (live(error=500), live("and closed", close_after_error=1, error=500), dial("at auth", auth_error=500)),
+    "code unknown": (live(error=499),),
+    "http 3xx": (dial("302", http_status=302),),
+    "http 4xx": (dial("401", http_status=401), dial("403", http_status=403), dial("404", http_status=404)),
+    "http 429": (dial(http_status=429), dial("Retry-After 40", http_status=429, retry_after_s=40)),
+    "http 5xx": (dial("500", http_status=500), dial("503", http_status=503)),
+    "no such name": (Injection(live=False, upstream="nowhere", recovers=False),),
+    "refused": (dial(refuse=True),),
+    "black hole": (slow(black_hole=True),),
+    "silent handshake": (slow(silent=True),),
+    "tls": (
+        Injection({"tls_wrong": True}, live=False, upstream="tls", label="unknown authority"),
+        Injection({"tls_wrong": True}, live=False, upstream="tls both", label="wrong host"),
+        Injection({"tls_1_0": True}, live=False, upstream="tls", label="TLS 1.0"),
+    ),
+    "endless headers": (dial(long_header=True),),
+    "closed in the upgrade": (Injection(live=False, upstream="rude", recovers=False),),
+    "reset in the upgrade": (Injection(live=False, upstream="violent", recovers=False),),
+    "no upgrade": (Injection(live=False, upstream="other", recovers=False),),
+    "no greeting": (slow(no_greeting=True),),
+    "no answer to auth": (slow(drop_auth=True),),
+    "closed after auth": (dial(close_after_auth=True),),
+    "closed after auth, repeatedly": (slow(close_after_auth=True),),
+    "no acknowledgement": (slow(drop_ack=True),),
+    "late acknowledgement": (dial(late_ack_ms=2000), asked(late_ack_ms=2000)),
+    "acknowledgement lacks a symbol": (
+        Injection({"ack_missing": NEWCOMER}, newcomer=True, symbol=NEWCOMER, slow=True),
+    ),
+    "acknowledgement has one more": (Injection({"ack_extra": "EXTRA"}, newcomer=True, symbol=NEWCOMER),),
+    "close frame": tuple(live(str(code), close_code=code) for code in (1000, 1001, 1011, 999)),
+    "reset": (live(cut="rst"),),
+    "closed": (live(cut="fin"),),
+    "reset in a frame": (live(cut_mid_frame=["rst", 1]),),
+    "closed in a frame": (live(cut_mid_frame=["fin", 1]),),
+    "half a frame": (live(half_frame=True),),
+    "half-open": (live(half_open=True), dial("a new line", half_open_new=True)),
+    "mute": (Injection({"mute": True}, settings=_MUTE),),
+    "one symbol mute": (Injection({"mute_symbol": SYMBOL}, settings=_MUTE),),
+    "latency": (Injection({"latency_ms": 2400}, slow=True),),
+    "narrow line": (Injection({"throttle_bytes_s": 3000}, slow=True),),
+    "drop by drop": (Injection({"slicer_ms": 4}, slow=True),),
+    "jitter": (live(latency_ms=[100, 900]),),
+    "flood": (live(flood=50),),
+    "unreadable frame": (live("garbage", garbage=1), live("no UTF-8", bad_utf8=1)),
+    "unreadable frames": (live("garbage", garbage=True), live("no UTF-8", bad_utf8=True)),
+    "swapped opcode": (live(swapped_opcode=True),),
+    "wrong opcode": (live(wrong_opcode=1),),
+    "reserved bits": (live(reserved_bits=1),),
+    "masked frame": (live(masked=1),),
+    "huge frame": (live(huge_frame=1),),
+    "endless fragments": (live(huge_message=1),),
+    "wrong types": record("wrong_types"),
+    "missing fields": record("missing_fields"),
+    "duplicate keys": record("duplicate_keys"),
+    "unknown type": record("unknown_type"),
+    "not a number": record("nan"),
+    "infinite": record("infinite"),
+    "huge price": record("huge_price"),
+    "negative": record("negative"),
+    "zero bid": record("zero_bid"),
+    "size 0": record("size_zero"),
+    "crossed": record("crossed"),
+    "locked": record("locked"),
+    "jump": (Injection(act=_jump),),
+    "repeated time": record("repeat_time"),
+    "backward time": record("backward_time"),
+    "clock ahead": (live(skew_ms=300_000),),
+    "clock behind": (dial("from the start", skew_ms=-300_000),),
+    "halt": (trading("halt", "SPY", "tape B"), trading("halt", "QQQ", "tape C")),
+    "pause": (trading("pause", "SPY", "tape B"), trading("pause", "QQQ", "tape C")),
+    "outside the band": (Injection(act=_beyond_band),),
+    "proxy variables": (
+        Injection(
+            live=False,
+            settings={
+                name: DEAD for base in ("http", "https", "all") for name in (f"{base}_proxy", f"{base}_PROXY".upper())
+            },
+        ),
+    ),
+}
