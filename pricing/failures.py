@@ -112,7 +112,7 @@ DIALS: dict[Cause, Answer] = {
         _again("silent handshake", "TCP is accepted, TLS or HTTP never answered", Cause.HANDSHAKE_TIMEOUT, 5.6),
         _operator("tls", "certificate, host name or TLS version does not do", Cause.TLS, 1.0,
                   "never in clear; one try a minute"),
-        _again("endless headers", "an HTTP answer beyond 256 KiB", Cause.TOO_BIG, 1.0, "cut, dialled again"),
+        _again("endless headers", "an HTTP answer beyond 256 KiB", Cause.TOO_BIG, 2.0, "cut, dialled again"),
         _again("closed in the upgrade", "closed before HTTP 101", Cause.CLOSED, 1.0),
         _again("reset in the upgrade", "reset before HTTP 101", Cause.RESET, 1.0),
         _again("no upgrade", "an HTTP answer that is no WebSocket handshake", Cause.PROTOCOL, 1.0),

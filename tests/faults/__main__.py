@@ -16,6 +16,7 @@ import statistics
 import sys
 import tempfile
 import threading
+import traceback
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
@@ -93,8 +94,9 @@ class Lanes:
                 wait_for_recovery_s=self._recovery_s, measuring=self._measuring
             )
         except (AssertionError, OSError) as error:
-            self.failures.append(f"{label}: {str(error)[:300]}")
-            print(f"FAIL  {label}: {str(error)[:300]}", flush=True)
+            why = str(error)[:300] or traceback.format_exc()[-300:]
+            self.failures.append(f"{label}: {why}")
+            print(f"FAIL  {label}: {why}", flush=True)
             return False
         self.results[label].append(measured)
         print(f"ok    {label}: {measured.answer} {measured.took_s:.3f} s", flush=True)

@@ -29,7 +29,9 @@ class Injection:
 
     `live`: on a streaming line; else before the node dials. `plan`: faults of the simulator. `act` and `undo`: what is
     done besides. `newcomer`: a symbol that is asked for while the plan is in force, and which the answer is about.
-    `upstream`: plain, tls, nowhere (no such name) or rude (closes in the upgrade). `settings`: the node's environment.
+    `upstream`: plain, tls, tls both (the node trusts both certificates), nowhere (no such name), or a server that is
+    rude, violent or other in the upgrade. `settings`: the node's environment. `spoils`: the node is not fit for the
+    next fault.
     """
 
     plan: dict[str, Any] = field(default_factory=dict)
@@ -43,6 +45,7 @@ class Injection:
     label: str = ""
     slow: bool = False
     recovers: bool = True
+    spoils: bool = False
 
 
 def dial(label: str = "", **plan: Any) -> Injection:
@@ -96,7 +99,7 @@ def _beyond_band(control: SimulatorControl) -> None:
 
 _MUTE = {"PRICING_QUIET_S": str(QUIET_S)}
 INJECTIONS: dict[str, tuple[Injection, ...]] = {
-    "code 400": (asked(subscribe_error=400),),
+    "code 400": (asked(subscribe_error=[400, 1]),),
     "code 401": (live(error=401),),
     "code 402": (dial("every key", auth_fail=True), dial("once, open", auth_error=402)),
     "code 403": (live(error=403),),
@@ -106,7 +109,7 @@ INJECTIONS: dict[str, tuple[Injection, ...]] = {
     "code 407": (live(slow_client=True),),
     "code 408": (dial(auth_error=408),),
     "code 409": (dial(auth_error=409),),
-    "code 410": (asked(subscribe_error=410),),
+    "code 410": (asked(subscribe_error=[410, 1]),),
     "code 411": (dial(auth_error=411),),
     "code 500": (live(error=500), live("and closed", close_after_error=1, error=500), dial("at auth", auth_error=500)),
     "code unknown": (live(error=499),),
@@ -174,10 +177,11 @@ INJECTIONS: dict[str, tuple[Injection, ...]] = {
     "jump": (Injection(act=_jump),),
     "repeated time": record("repeat_time"),
     "backward time": record("backward_time"),
-    "clock ahead": (live(skew_ms=300_000),),
+    "clock ahead": (Injection({"skew_ms": 300_000}, spoils=True),),
+    "clock steps back": (Injection({"skew_ms": -300_000}, spoils=True),),
     "clock behind": (dial("from the start", skew_ms=-300_000),),
     "halt": (trading("halt", "SPY", "tape B"), trading("halt", "QQQ", "tape C")),
-    "pause": (trading("pause", "SPY", "tape B"), trading("pause", "QQQ", "tape C")),
+    "pause": (trading("pause", "QQQ", "tape C"), trading("pause", "SPY", "tape B")),
     "outside the band": (Injection(act=_beyond_band),),
     "proxy variables": (
         Injection(

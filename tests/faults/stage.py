@@ -9,7 +9,7 @@ import threading
 from pathlib import Path
 
 from bus import BusClient
-from bus.events import ConnectionHealth
+from bus.events import ConnectionHealth, Quote
 from pricing.simulator.control import SimulatorControl
 from tests.faults.injections import OTHER, SYMBOL, Injection
 from tests.support.dialling import Server, request, respond
@@ -18,6 +18,7 @@ from tests.support.judge import judge
 from tests.support.programs import Program, eventually
 from tests.support.world import World
 
+MAX_PRICE = 1e9
 CANARY = "canary-3b9d0c"
 _CERTIFICATE = ("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2")
 
@@ -27,10 +28,13 @@ class Stage:
 
     def __init__(self, folder: Path, *, rate: int = 200) -> None:
         self.world = World(folder)
+        self.world.audit = folder / "audit.json"
         self.world.environment |= {"PRICING_API_KEY": f"{CANARY}-key", "PRICING_API_SECRET": f"{CANARY}-secret"}
         self.folder = folder
         self.log: EventLog
         self.worker: Program
+        self.watcher: BusClient
+        self.late: BusClient
         self.node: Program | None = None
         self.former: set[str] = set()
         """Sources of the nodes that were stopped."""
@@ -49,6 +53,8 @@ class Stage:
         self.worker = world.worker(
             EXECUTION_SYMBOLS=f"{SYMBOL},{OTHER}", EXECUTION_INTERVAL_S="0.05", EXECUTION_PATIENCE_S="0"
         )
+        self.watcher, self.late = world.client("watcher"), world.client("late")
+        self.watcher.request([SYMBOL, OTHER])
 
     def close(self) -> None:
         self.log.close()
@@ -70,7 +76,8 @@ class Stage:
         if self.node is not None:
             self.world.programs.remove(self.node)
             self.check_programs()
-            assert self.node.stop() == 0
+            status = self.node.stop()
+            assert status == 0, f"pricing-node: exit status {status}: {self.node.lines[-10:]}"
             self._forbid(self.node)
             self.former |= {health.source for health in self.log.all(ConnectionHealth)}
             self.node = None
@@ -81,9 +88,6 @@ class Stage:
     def controls(self) -> list[SimulatorControl]:
         return [control for _, control in self._exchanges.values()]
 
-    def client(self, name: str) -> BusClient:
-        return BusClient(self.world.settings(), name=name)
-
     def check_programs(self) -> None:
         """Nobody died, nobody told a secret, and no decision was made on a price that may not be used."""
         running = [*self.world.programs, *([self.node] if self.node else [])]
@@ -93,8 +97,15 @@ class Stage:
         assert not self.log.leaks, f"a secret on the bus: {self.log.leaks}"
 
     def judge(self) -> dict[str, int]:
-        """Every decision of the worker so far against what the exchange sent."""
-        return judge(self.log, self.world.audit)
+        """Every decision of the worker so far against what the exchange sent; how many of each action."""
+        for quote in self.log.all(Quote):
+            for price in (quote.bid_price, quote.ask_price):
+                assert price is None or 0 < price < MAX_PRICE, f"never a price: {quote}"
+        if "tls" not in self._exchanges:
+            return judge(self.log, self.world.audit)
+        both = self.folder / "audits.jsonl"
+        both.write_text("".join(file.read_text() for file in self.folder.glob("audit*.json")))
+        return judge(self.log, both)
 
     def _forbid(self, program: Program) -> None:
         assert not [line for line in program.lines if CANARY in line], f"{program.name} tells a secret"
@@ -125,11 +136,11 @@ class Stage:
                 subprocess.run([*command, *files], cwd=self.folder, check=True, capture_output=True)
             both = "".join((self.folder / f"{name}.pem").read_text() for name in ("right", "wrong"))
             (self.folder / "both.pem").write_text(both)
-            files = {flag: str(self.folder / file) for flag, file in (
+            pairs = {flag: str(self.folder / file) for flag, file in (
                 ("--tls-cert", "right.pem"), ("--tls-key", "right.key"),
                 ("--tls-wrong-cert", "wrong.pem"), ("--tls-wrong-key", "wrong.key"),
             )}  # fmt: skip
-            arguments = [word for pair in files.items() for word in pair]
+            arguments = [word for pair in pairs.items() for word in pair]
             ports = ("--port", "0", "--control-port", "0", "--symbol-limit", "0", "--rate", str(self._rate))
             program = Program(
                 "exchange-simulator", *ports, "--audit", str(self.world.audit), *arguments, environment={}

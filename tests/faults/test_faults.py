@@ -1,0 +1,42 @@
+"""The short form of the fault suite: a choice of rows from each group, on real programs; the whole is a command."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pricing.faults import FAULTS
+from tests.faults.injections import INJECTIONS
+from tests.faults.runner import Run
+from tests.faults.stage import Stage
+
+PATIENCE_S = 4.0
+"""Recoveries that wait longer are left to the long form."""
+SLACK_S = 2.0
+"""The machine may be busy; the command holds the bounds as they stand."""
+RECORDS = (
+    *("wrong types", "missing fields", "duplicate keys", "not a number", "infinite", "huge price", "negative"),
+    *("zero bid", "size 0", "crossed", "locked", "jump", "backward time"),
+)
+CHOICE = {
+    "symbols": (*RECORDS, "halt", "pause", "code 400", "code 410", "code 403", "unreadable frame"),
+    "dialling": ("code 402", "code 406", "http 429", "http 4xx", "refused", "endless headers"),
+    "line": ("reset", "closed", "code 407", "code 500", "masked frame", "huge frame", "endless fragments"),
+}
+
+
+@pytest.mark.parametrize("group", CHOICE)
+def test_the_node_answers_as_the_table_says(group: str, tmp_path: Path) -> None:
+    stage = Stage(tmp_path)
+    stage.open()
+    try:
+        for number, name in enumerate(CHOICE[group]):
+            try:
+                Run(stage, FAULTS[name], INJECTIONS[name][0], number, slack_s=SLACK_S)(wait_for_recovery_s=PATIENCE_S)
+            except AssertionError as error:
+                raise AssertionError(f"{name}: {error}") from error
+        stage.stop_node()
+        assert stage.judge()["limit"] > 0
+    finally:
+        stage.close()
