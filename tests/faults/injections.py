@@ -8,6 +8,7 @@ from typing import Any
 
 import msgpack
 
+from bus.clock import NS_PER_S, utc_ns
 from pricing.simulator.control import SimulatorControl
 
 Act = Callable[[SimulatorControl], object]
@@ -78,9 +79,12 @@ def trading(what: str, symbol: str, label: str) -> Injection:
     )
 
 
-_BAND = msgpack.packb(
-    [{"T": "l", "S": SYMBOL, "u": 105.0, "d": 90.0, "i": "B", "z": "B", "t": msgpack.Timestamp(1_700_000_000)}]
-)
+def _bands(low: float, high: float) -> bytes:
+    """A record of price bands given just now."""
+    seconds, nanoseconds = divmod(utc_ns(), NS_PER_S)
+    at = msgpack.Timestamp(seconds, nanoseconds)
+    packed: bytes = msgpack.packb([{"T": "l", "S": SYMBOL, "u": high, "d": low, "i": "B", "z": "B", "t": at}])
+    return packed
 
 
 def _jump(control: SimulatorControl) -> None:
@@ -93,7 +97,7 @@ def _beyond_band(control: SimulatorControl) -> None:
     control.faults(mute_symbol=SYMBOL)
     control.quote(SYMBOL, 100.0, 100.01)
     control.quote(SYMBOL, 100.0, 100.01)
-    control.raw(_BAND)
+    control.raw(_bands(90.0, 105.0))
     control.quote(SYMBOL, 106.0, 106.01)
 
 
