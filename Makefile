@@ -5,7 +5,8 @@ BIN    := $(VENV)/bin
 ARGS   ?=
 JOBS   ?= 2
 
-.PHONY: up test check format bench idle pins clean help
+.PHONY: up test check format bench latency overload scale clients verdict replaysame replaytiming faults orders search idle \
+  pins clean help
 
 help:
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
@@ -40,6 +41,36 @@ format: $(VENV)/.dev ## let ruff rewrite what it can
 
 bench: $(VENV)/.dev ## quotes per second beside alpaca-py, in the same run; ARGS="--rounds 9"
 	$(BIN)/python -m tests.perf.throughput $(ARGS)
+
+latency: $(VENV)/.dev ## socket to typed quote beside alpaca-py, in the same run; ARGS="--rounds 5"
+	$(BIN)/python -m tests.perf.latency $(ARGS)
+
+overload: $(VENV)/.dev ## a frozen, a slow and a fast reader: losses, and what they cost the fast one
+	$(BIN)/python -m tests.perf.overload $(ARGS)
+
+scale: $(VENV)/.dev ## 10,000 symbols and 100 clients, beside their bounds
+	$(BIN)/python -m tests.perf.scale $(ARGS)
+
+clients: $(VENV)/.dev ## AsyncBusClient beside BusClient
+	$(BIN)/python -m tests.perf.clients $(ARGS)
+
+verdict: $(VENV)/.dev ## microseconds a verdict before an order takes
+	$(BIN)/python -m tests.perf.verdict $(ARGS)
+
+replaysame: $(VENV)/.dev ## one capture at 1x, 10x and max: the same decisions; ARGS="--times 10"
+	$(BIN)/python -m tests.perf.replay_determinism $(ARGS)
+
+replaytiming: $(VENV)/.dev ## how punctual a replay at 1x is, and how fast at most
+	$(BIN)/python -m tests.perf.replay_timing $(ARGS)
+
+faults: $(VENV)/.dev ## every upstream fault shown to the real programs, measured beside its bound; ARGS="--times 3"
+	$(BIN)/python -m tests.faults $(ARGS)
+
+orders: $(VENV)/.dev ## 14 symbols worked to their end under one trouble each; ARGS="halt cut"
+	$(BIN)/python -m tests.execution_adapter.runs $(ARGS)
+
+search: $(VENV)/.dev ## an order of events that over-fills, looked for; ARGS="--seeds 5000"
+	$(BIN)/python -m tests.execution_adapter.search $(ARGS)
 
 idle: $(VENV)/.dev ## the idle node measured for 30 s
 	QUOTEBUS_IDLE_S=30 $(BIN)/python -m pytest -q -k idle_node tests/scenarios/test_lazy.py

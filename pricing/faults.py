@@ -66,6 +66,7 @@ SESSION = (
            SymbolState.REFUSED, Cause.NOT_IN_ACK, 10.0, "asked again after 1, 2 and 4 s, then refused"),
     _harmless("acknowledgement has one more", "the answer lists a symbol nobody asked for", "unsubscribed"),
     _lost("close frame", "a WebSocket close frame, whatever its code", Cause.CLOSED, 0.5),
+    _lost("illegal close frame", "a close frame with a code that may not be sent", Cause.PROTOCOL, 0.5),
 )  # fmt: skip
 LINE = (
     _lost("reset", "TCP RST", Cause.RESET, 0.3),
