@@ -24,7 +24,7 @@ def subscribers(world: World) -> Iterator[list[Subscriber]]:
 
 
 def test_published_is_received_plus_counted_as_lost(world: World, subscribers: list[Subscriber]) -> None:
-    world.exchange("--rate", "8000", "--batch", "10")
+    world.exchange("--rate", "20000", "--batch", "20")
     world.node()
     bus = world.client("overload")
     bus.request(SYMBOLS, wait_s=20)
