@@ -1,7 +1,8 @@
 """Who gets in under the upstream's symbol limit, configured or learned, and who is tried beyond it. Pure.
 
 The limit counts (symbol, channel) pairs over quotes and trades. What the upstream refused once is tried again after a
-release: first one symbol more, then two, four … as long as they are taken, each of them still `evicted` until it is.
+release, or a minute: first one symbol more, then two, four … as long as they are taken, each of them still `evicted`
+until it is.
 """
 
 from __future__ import annotations
@@ -12,6 +13,9 @@ from bus.clock import NS_PER_S
 from pricing.demand import Wish, admit
 
 PROBE_EVERY_NS = 10 * NS_PER_S
+"""The least time between two tries."""
+PATIENCE_NS = 60 * NS_PER_S
+"""Without a release too something is tried after so long: the account's plan may have grown."""
 
 
 @dataclass(slots=True)
@@ -32,6 +36,7 @@ class Admission:
     _trying: int = 0
     _probe_wanted: bool = False
     _next_probe_ns: int = 0
+    _patience_ns: int = 0
     _crowded: bool = field(default=False)
 
     @property
@@ -49,10 +54,11 @@ class Admission:
         self._trying = 0
         self._probe_wanted = False
 
-    def refused(self, pairs: int) -> None:
+    def refused(self, pairs: int, now_ns: int) -> None:
         """The upstream gives no more than `pairs`."""
         self.learned = pairs
         self._trying = 0
+        self._patience_ns = now_ns + PATIENCE_NS
 
     def released(self) -> None:
         """Somebody let go of something: what was refused before may be had now."""
@@ -68,10 +74,12 @@ class Admission:
 
     def probe(self, now_ns: int) -> bool:
         """Begin to try one symbol more if it is time to."""
-        if not self._probe_wanted or not self._crowded or now_ns < self._next_probe_ns:
+        wanted = self._probe_wanted or (self.learned is not None and now_ns >= self._patience_ns)
+        if not wanted or self._trying or not self._crowded or now_ns < self._next_probe_ns:
             return False
         self._probe_wanted = False
         self._next_probe_ns = now_ns + PROBE_EVERY_NS
+        self._patience_ns = now_ns + PATIENCE_NS
         self._trying = 1
         return True
 

@@ -286,7 +286,7 @@ class Core:
         """What an answer means for symbols and connection."""
         first = self.session.state is ConnectionState.SUBSCRIBING
         if outcome.learned_limit is not None:
-            self.placement.admission.refused(outcome.learned_limit)
+            self.placement.admission.refused(outcome.learned_limit, now_ns)
             self._demand_changed(Cause.NO_DEMAND, now_ns)
         detail = "" if self.reconciler.statuses_complete() else HALTS_UNKNOWN
         if first and (answered or not self.reconciler.pending()):

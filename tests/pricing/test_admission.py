@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bus.clock import NS_PER_S
-from pricing.admission import PROBE_EVERY_NS, Admission
+from pricing.admission import PATIENCE_NS, PROBE_EVERY_NS, Admission
 from pricing.demand import Wish
 
 Q, QT = frozenset({"quotes"}), frozenset({"quotes", "trades"})
@@ -23,16 +23,16 @@ def test_the_smaller_of_configured_and_learned_counts_in_pairs() -> None:
     admission = Admission(5)
     assert admission.admit(wishes(*"ABC", channels=QT)).wishes.keys() == {"A", "B"}
     assert admission.admit(wishes("A", channels=QT)).spare == 3
-    admission.refused(3)
+    admission.refused(3, T0)
     assert admission.limit == 3
     assert admission.admit(wishes(*"ABC", channels=QT)).wishes.keys() == {"A"}
-    admission.refused(30)
+    admission.refused(30, T0)
     assert admission.limit == 5
 
 
 def test_a_release_lets_one_more_be_tried_and_success_twice_as_many() -> None:
     admission = Admission(None)
-    admission.refused(2)
+    admission.refused(2, T0)
     everybody = wishes(*"ABCDEFGH")
     assert not admission.admit(everybody).tried
     assert not admission.probe(T0), "nobody let go"
@@ -50,23 +50,26 @@ def test_a_release_lets_one_more_be_tried_and_success_twice_as_many() -> None:
 
 def test_a_refused_try_ends_it_until_the_next_release_and_not_too_soon() -> None:
     admission = Admission(None)
-    admission.refused(2)
+    admission.refused(2, T0)
     everybody = wishes(*"ABCD")
     admission.admit(everybody)
     admission.released()
     assert admission.probe(T0)
     admission.admit(everybody)
-    admission.refused(2)
+    admission.refused(2, T0)
     assert not admission.admit(everybody).tried
-    assert not admission.probe(T0 + 100 * PROBE_EVERY_NS), "nobody let go since"
+    assert not admission.probe(T0 + PATIENCE_NS - 1), "nobody let go since"
     admission.released()
     assert not admission.probe(T0 + PROBE_EVERY_NS - 1)
     assert admission.probe(T0 + PROBE_EVERY_NS)
+    admission.admit(everybody)
+    admission.refused(2, T0 + PROBE_EVERY_NS)
+    assert admission.probe(T0 + PROBE_EVERY_NS + PATIENCE_NS), "or a minute has passed"
 
 
 def test_what_is_configured_is_never_exceeded_by_a_try() -> None:
     admission = Admission(3)
-    admission.refused(2)
+    admission.refused(2, T0)
     everybody = wishes(*"ABCDE")
     admission.admit(everybody)
     admission.released()
@@ -81,7 +84,7 @@ def test_nothing_is_tried_when_all_have_room_or_no_limit_was_learned() -> None:
     admission.admit(wishes(*"ABC"))
     admission.released()
     assert not admission.probe(T0), "the configured limit is what the plan allows"
-    admission.refused(2)
+    admission.refused(2, T0)
     admission.released()
     admission.admit(wishes("A"))
     assert not admission.probe(T0)
@@ -89,6 +92,6 @@ def test_nothing_is_tried_when_all_have_room_or_no_limit_was_learned() -> None:
 
 def test_a_new_connection_from_rest_forgets_what_was_learned() -> None:
     admission = Admission(None)
-    admission.refused(1)
+    admission.refused(1, T0)
     admission.forget()
     assert admission.limit is None
