@@ -108,7 +108,8 @@ class Demand:
         if lease is None and len(self.leases) >= MAX_CLIENTS:
             return Answer(Cause.TOO_MANY)
         ttl_ms = min(max(request.ttl_ms, MIN_TTL_MS), MAX_TTL_MS)
-        refused = [symbol for symbol in request.symbols if not topics.is_symbol(symbol)]
+        known = self._claims
+        refused = [symbol for symbol in request.symbols if symbol not in known and not topics.is_symbol(symbol)]
         former_source, taken_over_ns = "", 0
         if lease is not None:
             former_source, taken_over_ns = lease.former_source, lease.taken_over_ns
@@ -194,9 +195,10 @@ class Demand:
     def _replace(self, old: Lease | None, new: Lease | None) -> bool:
         """Put `new` where `old` was and bring the union up to date; False when only the time moved."""
         if old and new and (old.symbols, old.channels, old.priority) == (new.symbols, new.channels, new.priority):
-            self.leases[new.client] = new
-            for symbol in new.symbols:
-                self._claims[symbol][new.client] = new
+            # In place, since every symbol's claim refers to the lease: a renewal costs the same whatever it holds.
+            old.source, old.seq, old.published_ns = new.source, new.seq, new.published_ns
+            old.ttl_ms, old.expires_ns = new.ttl_ms, new.expires_ns
+            old.former_source, old.taken_over_ns = new.former_source, new.taken_over_ns
             return False
         touched: dict[str, None] = {}
         if old:

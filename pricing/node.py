@@ -185,7 +185,7 @@ class Node:
     def _take_messages(self) -> None:
         """Everything that waits, before any lease may expire; however long that takes, the line and health go on."""
         core = self.core
-        while True:
+        while not self._stopping.is_set():
             for _ in range(_BATCH):
                 try:
                     event = codec.decode(self._subscriber.recv(zmq.NOBLOCK))
