@@ -216,20 +216,25 @@ class Demand:
 
     def _unite(self, symbols: Iterable[str]) -> None:
         for symbol in symbols:
-            self._touched[symbol] = None
             holders = self._claims[symbol]
             former = self.wishes.get(symbol)
-            self.pairs -= len(former.channels) if former else 0
             if not holders:
                 del self._claims[symbol]
-                self.wishes.pop(symbol, None)
+                if former is not None:
+                    del self.wishes[symbol]
+                    self.pairs -= len(former.channels)
+                    self._touched[symbol] = None
                 continue
+            leases = list(holders.values())
+            channels = leases[0].channels.union(*(lease.channels for lease in leases[1:]))
+            priority = max([lease.priority for lease in leases])
             if former is None:
                 self._order += 1
-            channels = frozenset[str]().union(*(lease.channels for lease in holders.values()))
-            priority = max(lease.priority for lease in holders.values())
+            elif (former.channels, former.priority) == (channels, priority):
+                continue
             self.wishes[symbol] = Wish(channels, priority, former.order if former else self._order)
-            self.pairs += len(channels)
+            self.pairs += len(channels) - (len(former.channels) if former else 0)
+            self._touched[symbol] = None
 
 
 def admit(wishes: dict[str, Wish], limit: int | None) -> dict[str, Wish]:

@@ -286,10 +286,14 @@ class Reconciler:
     def _refile(self, symbol: str) -> None:
         """What is missing of one symbol, and what is too much."""
         acknowledged, given_up = self.acknowledged, self._given_up
+        wished = self._symbols.get(symbol)
+        if symbol in self._refused:
+            wished = None
         for channel in CHANNELS:
             entry = (channel, symbol)
-            wanted, had = self._is_wanted(entry), entry in acknowledged
-            missing = self._missing[channel if channel in SIDE_CHANNELS else DATA]
+            side = channel in SIDE_CHANNELS
+            wanted, had = wished is not None and (side or entry in self.wanted), entry in acknowledged
+            missing = self._missing[channel if side else DATA]
             if wanted and not had and entry not in given_up:
                 missing.setdefault(entry)
             else:
@@ -298,12 +302,11 @@ class Reconciler:
                 self._extra.add(entry)
             else:
                 self._extra.discard(entry)
-        wished = self._symbols.get(symbol)
-        if wished and symbol not in self._refused and all((channel, symbol) in acknowledged for channel in wished):
+        if wished and all((channel, symbol) in acknowledged for channel in wished):
             self._had.add(symbol)
         else:
             self._had.discard(symbol)
-        if wished and symbol not in self._refused and (STATUSES, symbol) not in acknowledged:
+        if wished and (STATUSES, symbol) not in acknowledged:
             self._unheard.add(symbol)
         else:
             self._unheard.discard(symbol)
