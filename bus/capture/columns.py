@@ -51,10 +51,15 @@ def name_of(event: type[Event]) -> str:
 
 @cache
 def columns(event: type[Event]) -> tuple[Column, ...]:
-    """What the recorder knows of a message, then its envelope and its fields in the order of the wire."""
+    """What the recorder knows of a message, then its envelope and its fields in the order of the wire.
+
+    An event with a field of the same name keeps its own: the recorder's notes are all under one topic.
+    """
     described = inspect.type_info(event)
     assert isinstance(described, inspect.StructType)
-    return (*_OF_THE_RECORDER, *(Column(field.name, _shape(field.type)) for field in described.fields))
+    own = tuple(Column(field.name, _shape(field.type)) for field in described.fields)
+    taken = {column.name for column in own}
+    return (*(column for column in _OF_THE_RECORDER if column.name not in taken), *own)
 
 
 def row(message: Captured, event: Event) -> dict[str, Any]:
