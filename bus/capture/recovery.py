@@ -86,7 +86,11 @@ def _recover_part(part: Path) -> Recovered:
     if part.stat().st_size == 0:
         part.unlink()
         return Recovered(part.name, None, why="it was empty, and is removed")
-    recovered = recover_file(part, part.with_name(part.name.removesuffix(PART)))
+    target = part.with_name(part.name.removesuffix(PART))
+    if target.exists() and _holds_all(target, part):  # whoever recovered it was killed before the last step
+        part.unlink()
+        return Recovered(part.name, None, why=f"{target.name} holds all of it; it is removed")
+    recovered = recover_file(part, target)
     if recovered.path is None:
         return recovered
     if recovered.damage is None or recovered.damage.cut_off:
@@ -95,6 +99,21 @@ def _recover_part(part: Path) -> Recovered:
     kept = part.with_name(part.name + _DAMAGED)
     part.rename(kept)
     return Recovered(part.name, recovered.path, recovered.messages, recovered.damage, kept)
+
+
+def _holds_all(target: Path, part: Path) -> bool:
+    """Whether a complete capture has every message of a `.part` that was merely cut off."""
+    try:
+        whole, left = Segment(target), Segment(part)
+    except NotACapture:
+        return False
+    if whole.metadata != left.metadata:
+        return False
+    for segment in (whole, left):
+        for _ in segment.chunks():
+            continue
+    cut_off = left.damage is None or left.damage.cut_off
+    return whole.complete and cut_off and whole.last_sequence >= left.last_sequence
 
 
 @contextmanager

@@ -29,15 +29,13 @@ def killed(world: World, publisher: Publisher, folder: Path, after_s: float) -> 
     """Record, kill after so long, compare. What is wrong, and how many milliseconds are missing at the end."""
     program = Program("quotebus", "record", "quote.", "-o", f"{folder}/", environment=world.environment)
     world.programs.append(program)
-    program.line("recording", within_s=30)
-    eventually(lambda: any(part.stat().st_size > 2_000 for part in folder.glob("*.part")))
+    part = folder / program.line("recording", within_s=30).split()[3]
+    part = part.with_name(part.name + ".part")
+    eventually(lambda: part.stat().st_size > 2_000)
     sleep_s(after_s)
     killed_ns = utc_ns()
     program.kill()
-    parts = list(folder.glob("*.part"))
-    if len(parts) != 1:
-        return f"{len(parts)} unfinished files: the former one was not recovered", 0.0
-    capture = Capture(parts[0])
+    capture = Capture(part)
     read = [message.frame for message in capture]
     if capture.damage is None or not capture.damage.cut_off:
         return f"damaged: {capture.damage}", 0.0
@@ -76,7 +74,7 @@ def main() -> int:
                     del publisher.sent[:500_000]
             last = Program("quotebus", "record", "quote.", "-o", f"{folder}/", environment=world.environment)
             world.programs.append(last)
-            eventually(lambda: len(list(folder.glob("*.mcap"))) >= options.times)
+            eventually(lambda: len(list(folder.glob("*.mcap"))) >= options.times, within_s=60)
             publisher.close()
             assert last.stop() == 0
             for file in folder.iterdir():

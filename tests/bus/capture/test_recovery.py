@@ -98,6 +98,15 @@ def test_what_cannot_be_recovered_is_named_and_costs_the_others_nothing(tmp_path
     assert taken.exists()
 
 
+def test_a_recovery_that_was_killed_before_its_last_step_is_completed(tmp_path: Path) -> None:
+    part = left(tmp_path)
+    recover_file(part, tmp_path / "a.mcap")
+    (tmp_path / ".a.mcap.recovering").write_text("half of it")
+    assert "a.mcap holds all of it" in str(*recover_folder(tmp_path))
+    assert not part.exists()
+    assert len(read_all(tmp_path / "a.mcap")) == 9
+
+
 def test_a_whole_file_is_copied_as_it_is(tmp_path: Path) -> None:
     path = write_golden(tmp_path / "a.mcap")
     recovered = recover_file(path, tmp_path / "b.mcap")

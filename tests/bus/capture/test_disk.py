@@ -1,0 +1,35 @@
+"""Names of files and reasons of disks; the threads are tested with the recorder."""
+
+from __future__ import annotations
+
+import errno
+from pathlib import Path
+
+import pytest
+
+from bus.capture.disk import cause_of, free_name
+
+
+def test_a_name_that_neither_a_file_nor_an_unfinished_one_has(tmp_path: Path) -> None:
+    base = tmp_path / "a.mcap"
+    assert free_name(base) == base
+    base.touch()
+    assert free_name(base).name == "a.001.mcap"
+    (tmp_path / "a.001.mcap.part").touch()
+    assert free_name(base).name == "a.002.mcap"
+
+
+@pytest.mark.parametrize(
+    ("code", "cause"),
+    [
+        (errno.ENOSPC, "disk_full"),
+        (errno.EDQUOT, "disk_full"),
+        (errno.EROFS, "read_only"),
+        (errno.EACCES, "read_only"),
+        (errno.ETIMEDOUT, "slow_disk"),
+        (errno.EIO, "disk_error"),
+        (None, "disk_error"),
+    ],
+)
+def test_every_refusal_has_a_cause(code: int | None, cause: str) -> None:
+    assert cause_of(OSError(code, "x") if code else OSError("x")) == cause
