@@ -48,7 +48,8 @@ class Line:
         if key != self._last or now_ns() >= self._next_ns:
             self._last, self._next_ns = key, now_ns() + self._pause_ns
             self._pause_ns = min(2 * self._pause_ns, _PLAIN_EVERY_NS)
-            print(f"{PROGRAM}: {text(progress)}", file=self._stream, flush=True)
+            self._stream.write(f"{PROGRAM}: {text(progress)}\n")
+            self._stream.flush()
 
     def close(self) -> None:
         if self._live is not None:
@@ -104,4 +105,4 @@ def run(argv: Sequence[str]) -> int:
 
 def _recover(folder: Path) -> None:
     for recovered in recover_folder(folder):
-        print(f"{PROGRAM}: {recovered}", file=sys.stderr, flush=True)
+        sys.stderr.write(f"{PROGRAM}: {recovered}\n")  # one write, so that lines of two threads do not mix

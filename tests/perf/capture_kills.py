@@ -29,7 +29,7 @@ def killed(world: World, publisher: Publisher, folder: Path, after_s: float) -> 
     """Record, kill after so long, compare. What is wrong, and how many milliseconds are missing at the end."""
     program = Program("quotebus", "record", "quote.", "-o", f"{folder}/", environment=world.environment)
     world.programs.append(program)
-    part = folder / program.line("recording", within_s=30).split()[3]
+    part = folder / program.line("record: recording", within_s=30).split()[3]
     part = part.with_name(part.name + ".part")
     eventually(lambda: part.stat().st_size > 2_000)
     sleep_s(after_s)
