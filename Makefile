@@ -5,8 +5,8 @@ BIN    := $(VENV)/bin
 ARGS   ?=
 JOBS   ?= 2
 
-.PHONY: up test check format bench latency overload scale clients verdict replaysame replaytiming faults orders search idle \
-  pins clean help
+.PHONY: up test check format bench latency overload scale clients verdict replaysame replaytiming capturerate capturedamage \
+  capturekills faults orders search idle pins clean help
 
 help:
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
@@ -62,6 +62,15 @@ replaysame: $(VENV)/.dev ## one capture at 1x, 10x and max: the same decisions; 
 
 replaytiming: $(VENV)/.dev ## how punctual a replay at 1x is, and how fast at most
 	$(BIN)/python -m tests.perf.replay_timing $(ARGS)
+
+capturerate: $(VENV)/.dev ## messages recorded per second beside plain mcap; ARGS="--rounds 9"
+	$(BIN)/python -m tests.perf.capture_throughput $(ARGS)
+
+capturedamage: $(VENV)/.dev ## every cut and every flipped bit of a small capture; ARGS="--every 11" for fewer
+	$(BIN)/python -m tests.perf.capture_damage $(ARGS)
+
+capturekills: $(VENV)/.dev ## kill -9 of a recorder; ARGS="--times 1000"
+	$(BIN)/python -m tests.perf.capture_kills $(ARGS)
 
 faults: $(VENV)/.dev ## every upstream fault shown to the real programs, measured beside its bound; ARGS="--times 3"
 	$(BIN)/python -m tests.faults $(ARGS)

@@ -18,7 +18,10 @@ SEEDED = {"Random"}
 READS_CLOCK = {"now_ns", "utc_ns", "sleep_s"}
 MUST_BE_PURE = {
     "bus/book.py", "bus/codec.py", "bus/consumer.py", "bus/events.py", "bus/interest.py", "bus/sequence.py",
-    "bus/topics.py", "bus/transport/coverage.py", "pricing/backoff.py", "pricing/core.py", "pricing/demand.py",
+    "bus/topics.py", "bus/transport/coverage.py", "bus/tick_queue.py", "bus/capture/captured.py",
+    "bus/capture/metadata.py", "bus/capture/schemas.py", "bus/capture/compression.py", "bus/capture/records.py",
+    "bus/capture/chunks.py", "bus/capture/summary.py", "bus/capture/intake.py", "bus/capture/text.py",
+    "bus/capture/columns.py", "bus/capture/patch.py", "bus/capture/timeline.py", "pricing/backoff.py", "pricing/core.py", "pricing/demand.py",
     "pricing/failures.py", "pricing/lag.py", "pricing/messages.py", "pricing/quality.py", "pricing/session.py",
     "pricing/subscription.py", "pricing/symbols.py", "pricing/simulator/faults.py", "pricing/simulator/market.py",
     "pricing/admission.py", "pricing/halts.py", "pricing/placement.py", "pricing/tickers.py", "pricing/orders/core.py",
