@@ -7,6 +7,7 @@ of when a price may be used. `SLACK_NS` is what a busy machine may put between a
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter, defaultdict
 from pathlib import Path
 
@@ -109,7 +110,10 @@ def _sent(audit: Path) -> Sent:
     written, _, _ = audit.read_text().rpartition("\n")  # the last line may be under way
     for line in written.splitlines():
         record = json.loads(line)
-        # One made wrong on purpose may not be decided on, unless only its time is: that of the one before.
-        if record.get("T") == "q" and record.get("fault", "repeat_time") == "repeat_time":
+        # One made wrong on purpose may not be decided on, unless only its time is.
+        if record.get("T") == "q" and set(re.findall(r"[a-z_]+", record.get("fault", ""))) <= {
+            "repeat_time",
+            "skew_ms",
+        }:
             sent[record["symbol"], record["t_ns"]].add((record["bid"], record["ask"]))
     return sent
