@@ -29,14 +29,15 @@ class Injection:
     """One way to bring a fault about.
 
     `live`: on a streaming line; else before the node dials. `plan`: faults of the simulator. `act` and `undo`: what is
-    done besides. `newcomer`: a symbol that is asked for while the plan is in force, and which the answer is about.
-    `upstream`: plain, tls, tls both (the node trusts both certificates), nowhere (no such name), or a server that is
-    rude, violent or other in the upgrade. `settings`: the node's environment. `spoils`: the node is not fit for the
-    next fault.
+    done besides, and `ready` what has to have happened before. `newcomer`: a symbol that is asked for while the plan is
+    in force, and which the answer is about. `upstream`: plain, tls, tls both (the node trusts both certificates),
+    nowhere (no such name), or a server that is rude, violent or other in the upgrade. `settings`: the node's
+    environment. `spoils`: the node is not fit for the next fault.
     """
 
     plan: dict[str, Any] = field(default_factory=dict)
     live: bool = True
+    ready: Act = _nothing
     act: Act = _nothing
     undo: Act = _nothing
     symbol: str = SYMBOL
@@ -87,18 +88,24 @@ def _bands(low: float, high: float) -> bytes:
     return packed
 
 
-def _jump(control: SimulatorControl) -> None:
+def _steady(control: SimulatorControl) -> None:
+    """A price that is known before the fault."""
     control.faults(mute_symbol=SYMBOL)
     control.quote(SYMBOL, 100.0, 100.01)
+    control.quote(SYMBOL, 100.0, 100.01)
+
+
+def _jump(control: SimulatorControl) -> None:
     control.quote(SYMBOL, 200.0, 200.01)
 
 
 def _beyond_band(control: SimulatorControl) -> None:
-    control.faults(mute_symbol=SYMBOL)
-    control.quote(SYMBOL, 100.0, 100.01)
-    control.quote(SYMBOL, 100.0, 100.01)
     control.raw(_bands(90.0, 105.0))
     control.quote(SYMBOL, 106.0, 106.01)
+
+
+def _wide_bands(control: SimulatorControl) -> None:
+    control.raw(_bands(1.0, 1e6))
 
 
 _MUTE = {"PRICING_QUIET_S": str(QUIET_S)}
@@ -179,15 +186,15 @@ INJECTIONS: dict[str, tuple[Injection, ...]] = {
     "size 0": record("size_zero"),
     "crossed": record("crossed"),
     "locked": record("locked"),
-    "jump": (Injection(act=_jump),),
+    "jump": (Injection(ready=_steady, act=_jump),),
     "repeated time": record("repeat_time"),
     "backward time": record("backward_time"),
     "clock ahead": (Injection({"skew_ms": 300_000}, spoils=True),),
     "clock steps back": (Injection({"skew_ms": -300_000}, spoils=True),),
-    "clock behind": (dial("from the start", skew_ms=-300_000),),
+    "clock behind": (Injection({"skew_ms": -300_000}, live=False, spoils=True),),
     "halt": (trading("halt", "SPY", "tape B"), trading("halt", "QQQ", "tape C")),
     "pause": (trading("pause", "QQQ", "tape C"), trading("pause", "SPY", "tape B")),
-    "outside the band": (Injection(act=_beyond_band),),
+    "outside the band": (Injection(ready=_steady, act=_beyond_band, undo=_wide_bands),),
     "proxy variables": (
         Injection(
             live=False,

@@ -29,6 +29,8 @@ HOLD_S = 0.6
 """How long the line is watched where nothing is to happen."""
 RECOVERY_S = 20.0
 PAIR_S = 3.0
+READY_BID = 100.0
+"""What `ready` leaves as the price."""
 
 
 @dataclass(frozen=True)
@@ -122,6 +124,7 @@ class Run:
         stage, injection = self.stage, self.injection
         if injection.live:
             counted = self._counted()
+            self._make_ready()
             self._position = self.log.position()
             self._began_ns = now_ns()
             stage.control.faults(**injection.plan)
@@ -135,6 +138,14 @@ class Run:
                 ConnectionHealth, lambda h: h.source not in stage.former and h.state == "connecting", since=before
             )
         return self._expect(counted)
+
+    def _make_ready(self) -> None:
+        """Every subscription is answered, and what the fault needs to have happened has, its flags gone by."""
+        stage, position = self.stage, self.log.position()
+        eventually(stage.all_subscribed, why="every subscription is in place")
+        self.injection.ready(stage.control)
+        if self.injection.ready is not Injection.ready:
+            self.log.wait(Quote, lambda q: q.bid_price == READY_BID and not q.flags, since=position)
 
     def _expect(self, counted: int) -> Measured:
         row, symbol = self.row, self.injection.symbol
@@ -239,8 +250,6 @@ class Run:
 
     def _recover(self, watcher: BusClient, late: BusClient, within_s: float) -> float:
         began_ns = now_ns()
-        if self.injection.symbol == "SPY" and self.injection.plan == {}:
-            self.stage.control.quote(SYMBOL, 100.0, 100.01)
         usable(watcher, SYMBOL, OTHER, within_s=within_s + 10)
         recovered_s = (now_ns() - began_ns) / 1e9
         pushed = 0.0

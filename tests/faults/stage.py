@@ -88,6 +88,14 @@ class Stage:
     def controls(self) -> list[SimulatorControl]:
         return [control for _, control in self._exchanges.values()]
 
+    def all_subscribed(self) -> bool:
+        """Whether the exchange has the quotes and statuses of both symbols on its list."""
+        return any(
+            {SYMBOL, OTHER} <= {*symbols.get("quotes", ())} & {*symbols.get("statuses", ())}
+            for connection in self.control.state()["connections"]
+            for symbols in [connection["symbols"]]
+        )
+
     def check_programs(self) -> None:
         """Nobody died, nobody told a secret, and no decision was made on a price that may not be used."""
         running = [*self.world.programs, *([self.node] if self.node else [])]
