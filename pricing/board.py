@@ -7,7 +7,14 @@ step, so a reader sees the old value or the new one, never a mixture, and no loc
 from __future__ import annotations
 
 from bus import codec, topics
+from bus.clock import NS_PER_S
 from pricing.quality import Bands
+
+STRAGGLERS = 3
+"""So many quotes in a row may be older than the held one, and in order among themselves, before they are believed."""
+
+STEP_NS = NS_PER_S
+"""Less heals by itself."""
 
 
 class Slot:
@@ -22,6 +29,9 @@ class Slot:
         "exchange_ns_of",
         "frame",
         "halted_ns",
+        "late_after_ns",
+        "late_count",
+        "late_ns",
         "quote_prefix",
         "quote_seq",
         "received_ns",
@@ -51,10 +61,26 @@ class Slot:
         self.connection = 0
         self.exchange_ns = 0
         self.exchange_ns_of = 0
+        self.late_after_ns = 0
+        self.late_ns = 0
+        self.late_count = 0
         self.received_ns = 0
         self.doubled_mid = 0.0
         self.conflated = 0
         self.watch_quote = True
+
+    def is_late(self, exchange_ns: int) -> bool:
+        """Whether a quote older than the held one is a straggler.
+
+        After several in order, more than a second older, the held time was wrong: one record from the future, or a
+        clock set right, must not make every later price one of the past.
+        """
+        if self.exchange_ns - exchange_ns < STEP_NS:
+            return True
+        in_order = self.late_after_ns == self.exchange_ns and exchange_ns >= self.late_ns
+        self.late_count = self.late_count + 1 if in_order else 1
+        self.late_after_ns, self.late_ns = self.exchange_ns, exchange_ns
+        return self.late_count <= STRAGGLERS
 
     def last_quote(self) -> tuple[bytes | None, int, int | None]:
         """The held quote's payload, its number, and when it was published; all of one and the same quote."""

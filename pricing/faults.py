@@ -112,7 +112,7 @@ RECORDS = (
              "published with the flag; the held quote stays"),
     _harmless("clock ahead", "the exchange's clock steps 5 minutes ahead", "only differences count"),
     _flagged("clock steps back", "the exchange's clock steps 5 minutes back", Flag.BACKWARD_TIME,
-             "as above, until the clock has caught up or the line is dialled again"),
+             "three flagged as above, then the new time is taken"),
     _harmless("clock behind", "the exchange's clock is 5 minutes behind", "only differences count", 3.0),
 )  # fmt: skip
 TRADING = (

@@ -172,7 +172,8 @@ class HotPath:
                         continue
                     if slot.bands is not None:
                         sides = within_bands(sides, slot.bands, exchange_ns)
-                    if exchange_ns < slot.exchange_ns and slot.exchange_ns_of == connection:
+                    older = exchange_ns < slot.exchange_ns and slot.exchange_ns_of == connection
+                    if older and slot.is_late(exchange_ns):
                         sides = (*sides[:4], sides[4] | _BACKWARD, 0.0)
                     else:
                         slot.exchange_ns = exchange_ns

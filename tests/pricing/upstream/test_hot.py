@@ -130,6 +130,23 @@ def test_a_quote_that_goes_back_in_time_is_published_flagged_and_not_held(make: 
     assert rig.board.slots["SPY"].last_quote()[1] == 3
 
 
+def test_one_quote_from_the_future_does_not_make_all_others_late(make: Make) -> None:
+    rig = make()
+    rig.feed(quote(at_ns=EXCHANGE_NS + 3_600 * 10**9))
+    rig.feed(*(quote(at_ns=EXCHANGE_NS + number) for number in range(5)))
+    late = Flag.BACKWARD_TIME
+    assert [q.flags for q in rig.quotes()] == [0, late, late, late, 0, 0]
+    assert rig.board.slots["SPY"].last_quote()[1] == 6
+
+
+def test_stragglers_between_newer_quotes_and_ever_older_ones_stay_late(make: Make) -> None:
+    rig = make()
+    for number in range(6):
+        rig.feed(quote(at_ns=EXCHANGE_NS + 10**10 + number), quote(at_ns=EXCHANGE_NS + number))
+    rig.feed(*(quote(at_ns=EXCHANGE_NS - number) for number in range(6)))
+    assert [q.flags for q in rig.quotes()] == [0, Flag.BACKWARD_TIME] * 6 + [Flag.BACKWARD_TIME] * 6
+
+
 def test_a_new_connection_may_begin_earlier(make: Make) -> None:
     rig = make()
     rig.feed(quote(at_ns=EXCHANGE_NS + 5))
