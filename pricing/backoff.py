@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 from bus.clock import NS_PER_S
 from bus.events import Cause, ConnectionState
+from pricing.failures import OPERATOR_CAUSES
 
 BASE_NS = NS_PER_S // 4
 CAP_NS = 30 * NS_PER_S
@@ -22,8 +23,6 @@ LIMIT_NS = 5 * NS_PER_S
 FAILURES_TO_OPEN = 5
 PROOF_NS = 10 * NS_PER_S
 """Only a line that streamed this long proves that the trouble is over."""
-
-OPERATOR_CAUSES = frozenset({Cause.AUTH_FAILED, Cause.NOT_ENTITLED, Cause.SCOPE, Cause.TLS, Cause.REDIRECT})
 
 
 class Backoff:

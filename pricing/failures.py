@@ -119,6 +119,9 @@ DIALS: dict[Cause, Answer] = {
     )
 }  # fmt: skip
 
+OPERATOR_CAUSES = frozenset(row.cause for row in (*CODES.values(), HTTP_3XX, *DIALS.values()) if row.for_operator)
+"""What is tried once a minute whoever reports it; another HTTP refusal depends on its status."""
+
 
 def of_code(code: int) -> Answer:
     """The row of a code; an unknown one ends the connection, which is what a client that knows nothing can do."""

@@ -6,7 +6,8 @@ import pytest
 
 from bus.clock import NS_PER_S
 from bus.events import Cause, ConnectionState
-from pricing.backoff import OPERATOR_CAUSES, PROOF_NS, Backoff
+from pricing.backoff import PROOF_NS, Backoff
+from pricing.failures import OPERATOR_CAUSES
 
 MINUTE_NS = 60 * NS_PER_S
 

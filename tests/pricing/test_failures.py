@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bus.events import Cause
-from pricing.failures import CODES, DIALS, Scope, of_code, of_dial, of_http_status
+from pricing.failures import CODES, DIALS, OPERATOR_CAUSES, Scope, of_code, of_dial, of_http_status
 
 
 @pytest.mark.parametrize("code", [0, 1, 399, 412, 499, 501, 10**30, -406])
@@ -40,3 +40,7 @@ def test_refused_upgrades(status: int, cause: Cause, for_operator: bool) -> None
 
 def test_of_failed_dials_only_tls_needs_an_operator() -> None:
     assert [cause for cause in DIALS if of_dial(cause).for_operator] == [Cause.TLS]
+
+
+def test_which_causes_wait_for_an_operator() -> None:
+    assert {Cause.AUTH_FAILED, Cause.NOT_ENTITLED, Cause.SCOPE, Cause.TLS, Cause.REDIRECT} == OPERATOR_CAUSES
