@@ -11,6 +11,7 @@ from bus.errors import EX_CONFIG
 VERBS = {
     "up": "broker, pricing node, execution worker and, without keys, the simulated exchange, together",
     "broker": "the bus's broker",
+    "tap": "what the bus is doing and why: top, echo, rate, delay, why",
 }
 
 
