@@ -1,0 +1,55 @@
+"""Messages as lines: golden output, and nothing that could act on a terminal."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import msgspec
+
+from bus import codec
+from bus.capture import Capture, Captured
+from bus.capture.text import escaped, json_line, line, utc_text
+from tests.support.samples import QUOTE, UTC_NS, like
+
+DATA = Path(__file__).parents[2] / "data"
+
+
+def captured(payload: bytes, topic: str = "quote.SPY") -> Captured:
+    return Captured(topic, payload, 1, UTC_NS, UTC_NS)
+
+
+def test_the_golden_lines() -> None:
+    messages = list(Capture(DATA / "golden.mcap").everything())
+    assert [line(message) for message in messages] == (DATA / "golden.txt").read_text().splitlines()
+    assert [json_line(message) for message in messages] == (DATA / "golden.jsonl").read_text().splitlines()
+
+
+def test_control_characters_never_reach_a_terminal() -> None:
+    evil = "\x1b]0;owned\x07\x9b2J\u202e\n\u2028\ud7ff\U000e0001"
+    payload = codec.encode(like(QUOTE, tape=evil, source=evil)).partition(b"\0")[2]
+    for shown in (line(captured(payload)), json_line(captured(payload))):
+        assert shown.isprintable()
+        assert "\\x1b" in shown or "\\u001b" in shown
+    assert json.loads(json_line(captured(payload)))["fields"]["tape"] == evil
+    assert json.loads(json_line(captured(payload))).get("source") == evil
+    assert escaped("plain ä") == "plain ä"
+
+
+def test_json_stays_ascii_and_loses_nothing() -> None:
+    payload = codec.encode(like(QUOTE, tape="ä€\U0001f600")).partition(b"\0")[2]
+    shown = json_line(captured(payload))
+    assert shown.isascii()
+    assert json.loads(shown)["fields"]["tape"] == "ä€\U0001f600"
+
+
+def test_what_does_not_decode_is_shown_as_such() -> None:
+    for payload in (b"\xc1", msgspec.msgpack.encode([9, "x"])):
+        assert "cannot be decoded" in line(captured(payload))
+        assert json.loads(json_line(captured(payload)))["error"]
+
+
+def test_times() -> None:
+    assert utc_text(UTC_NS + 5) == "2026-01-05T14:30:00.000000005Z"
+    assert utc_text(-1) == "-1"
+    assert utc_text(2**70) == str(2**70)

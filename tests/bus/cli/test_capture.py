@@ -1,0 +1,114 @@
+"""`quotebus capture`: exit statuses and what each verb prints."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from bus.capture import CaptureWriter
+from bus.cli.capture import run
+from tests.support.captures import HEAD, read_all, write_events, write_golden
+from tests.support.samples import QUOTE, SAMPLES
+
+
+@pytest.fixture
+def golden(tmp_path: Path) -> Path:
+    return write_golden(tmp_path / "golden.mcap")
+
+
+def test_verify_tells_whole_from_not(golden: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["verify", str(golden)]) == 0
+    out = capsys.readouterr().out
+    assert out.splitlines()[-1] == "whole"
+    assert "12 on 12 topics" in out
+    assert "lost      2 (bus)" in out
+    golden.write_bytes(golden.read_bytes()[:-100])
+    assert run(["verify", str(golden)]) == 3
+    out = capsys.readouterr().out
+    assert out.splitlines()[-1] == "NOT whole"
+    assert "good up to message 12" in out
+
+
+def test_verify_names_payloads_that_do_not_decode(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with CaptureWriter(tmp_path / "a.mcap", HEAD) as writer:
+        writer.write("quote.SPY", b"\xc1", 1, 1)
+    assert run(["verify", str(tmp_path / "a.mcap")]) == 3
+    assert "message 1 (quote.SPY)" in capsys.readouterr().out
+
+
+def test_info_says_who_recorded_what(golden: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["info", str(golden)]) == 0
+    out = capsys.readouterr().out
+    for part in ("all (recorder-9d0e44) on desk, run 0123456789abcdef", "quotebus 0.1.0", "2026-01-05T14:30:00", "yes"):
+        assert part in out
+
+
+def test_cat_filters_and_prints_json(golden: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["cat", "--json", "--topics", "quote.,trade.", str(golden)]) == 0
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [line["event"] for line in lines] == ["Quote", "Trade"]
+    assert run(["cat", str(golden)]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == len(SAMPLES)
+
+
+def test_cat_of_a_damaged_capture_prints_the_prefix_and_says_so(
+    golden: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    golden.write_bytes(golden.read_bytes()[:-100])
+    assert run(["cat", str(golden)]) == 3
+    printed = capsys.readouterr()
+    assert len(printed.out.splitlines()) == len(SAMPLES)
+    assert "golden.mcap" in printed.err
+
+
+def test_recover_makes_a_whole_file_beside_a_damaged_one(golden: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    original = read_all(golden)
+    damaged = golden.read_bytes()[:-100]
+    golden.write_bytes(damaged)
+    assert run(["recover", str(golden)]) == 0
+    assert "recovered 12 messages" in capsys.readouterr().out
+    assert golden.read_bytes() == damaged
+    assert read_all(golden.with_name("golden.recovered.mcap")) == original
+    assert run(["recover", str(golden)]) == 3
+    assert "exists already" in capsys.readouterr().out
+    assert run(["recover", str(golden), "-o", str(golden.with_name("other.mcap"))]) == 0
+    assert run(["verify", str(golden.with_name("other.mcap"))]) == 0
+
+
+def test_export_writes_tables(golden: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = golden.with_name("tables")
+    assert run(["export", str(golden), "-o", str(out), "--topics", "quote."]) == 0
+    assert [path.name for path in out.iterdir()] == ["quote.parquet"]
+    assert "quote.parquet  1 rows" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status"),
+    [
+        (["nothing"], 78),
+        (["verify", "/does/not/exist.mcap"], 78),
+        (["verify", __file__], 3),
+        (["export", __file__], 3),
+        (["--help"], 0),
+        ([], 0),
+    ],
+)
+def test_bad_arguments_are_one_line(
+    arguments: list[str],
+    status: int,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run(arguments) == status
+    assert len(capsys.readouterr().err.splitlines()) == (1 if status else 0)
+
+
+def test_names_in_a_capture_cannot_act_on_a_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_events(tmp_path / "a.mcap", [QUOTE], head=replace(HEAD, host="\x1b[2Jdesk", recorder="\x07"))
+    assert run(["info", str(tmp_path / "a.mcap")]) == 0
+    assert "\x1b" not in capsys.readouterr().out
