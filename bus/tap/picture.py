@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from bus.book import HEALTH_SILENCE_NS, Book
 from bus.clock import NS_PER_S
@@ -141,7 +143,8 @@ def picture(view: View, intake: Intake, now_ns: int, origin: str, connected: boo
 
 def jsonable(shown: Picture) -> dict[str, Any]:
     """The picture as plain values, one JSON object."""
-    return asdict(shown)
+    plain: dict[str, Any] = msgspec.to_builtins(shown)
+    return plain
 
 
 def rows(view: View, now_ns: int) -> Iterable[Row]:

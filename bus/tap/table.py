@@ -178,13 +178,9 @@ def table(shown: Picture, controls: Controls, width: int, height: int, *, cursor
     columns = _NARROW if width < WIDE else _BROAD
     heading = Text("")
     for column in columns:
-        mark = ("-" if controls.descending else "+") if column.sort == controls.sort else ""
-        title = f"{column.title}{mark}"[: column.width + 1]
-        heading.append(
-            title.rjust(column.width) if column.right else title.ljust(column.width),
-            "bold underline" if mark else "bold",
-        )
-        heading.append(" ")
+        mark = ("v" if controls.descending else "^") if column.sort == controls.sort else ""
+        title = column.title.rjust(column.width) if column.right else column.title
+        heading.append(f"{title}{mark}".ljust(column.width + 1), "bold underline" if mark else "bold")
     rows = chosen(shown.rows, controls)
     at = min(controls.at, max(0, len(rows) - 1))
     first = max(0, min(at - (height - 1) // 2, len(rows) - (height - 1))) if height > 1 else 0
@@ -266,7 +262,7 @@ def _footer(shown: Picture, controls: Controls) -> Text:
     kept = f" ({controls.filter!r})" if controls.filter else ""
     trouble = "  unusable only" if controls.trouble_only else ""
     position = f"{min(controls.at + 1, count)}/{count} of {len(shown.rows)}{kept}{trouble}  "
-    return Text.assemble(held, position, ("q end  s sort  / filter  Enter why  u trouble  c counters  ? help", "dim"))
+    return Text.assemble(held, position, ("? help  q end  s sort  / filter  Enter why  u unusable  c counters", "dim"))
 
 
 def _counted(name: str, value: int, style: str = "bold red") -> Text:

@@ -27,16 +27,16 @@ def test_a_usable_price_in_full() -> None:
         == """\
 SPY  may be used  14:30:00.017Z
 
-quote     bid 687.30 x 3, ask 687.31 x 2; spread 0.01; 12.0ms old (bound 1m00s);
+quote     bid 687.30 x 3, ask 687.31 x 2; spread 0.01; 12ms old (bound 1m00s);
           pricing-3f9c2a#10 over connection 1
 symbol    live (demand) for 5.0s: acknowledged upstream, with a quote on this
           connection
 line      pricing (iex) streaming (demand) for 5.0s: the upstream authenticated
           us and answered our first subscribe: the only state with usable
-          prices; connection 1, 0 failures in a row; last byte 17.1ms ago; lag
+          prices; connection 1, 0 failures in a row; last byte 17ms ago; lag
           1.1ms
           -> nothing needs to
-asked by  worker-1, priority 0; lease ends in 9.8s unless renewed; asked 16.0ms
+asked by  worker-1, priority 0; lease ends in 9.8s unless renewed; asked 16ms
           ago (2 symbols, quotes)"""
     )
 
@@ -105,18 +105,18 @@ def test_the_screen_in_80_columns() -> None:
     shown = picture(view, intake, now_ns, "tcp://127.0.0.1:5571", True)
     lines = [line.plain.rstrip() for line in screen(shown, Controls(), 80, 12)]
     assert lines == [
-        "quotebus  tcp://127.0.0.1:5571                                     14:30:00.020Z",
+        "quotebus  tcp://127.0.0.1:5571                                     14:30:00.019Z",
         "line  pricing (iex) backing_off dns  next try in 4.0s  since 5.0s  failures 3",
-        "      1 wanted 1 acknowledged 1 live  connection 1  lag 1.1ms  last byte 19.6ms",
+        "      1 wanted 1 acknowledged 1 live  connection 1  lag 1.1ms  last byte 19ms",
         "bus   0 msg/s  0 B/s  0 quotes/s  lost here 1  bad 0",
         "count dropped 0  lost 0  bad 0  conflated 0  (counters. of 1 programs)",
         "SYMBOL^        BID       ASK  SPREAD    AGE RATE/s STATE     CL USABLE",
         "QQQ              -         -       -      -      0 halted     1 not_streaming",
-        "SPY         687.30    687.31    0.01 14.5ms      0 live       1 not_streaming",
+        "SPY         687.30    687.31    0.01   14ms      0 live       1 not_streaming",
         "",
         "",
         "",
-        "1/2 of 2  q end  s sort  / filter  Enter why  u unusable  ? help",
+        "1/2 of 2  ? help  q end  s sort  / filter  Enter why  u unusable  c counters",
     ]
 
 

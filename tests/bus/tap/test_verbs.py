@@ -59,7 +59,7 @@ def test_the_verbs_on_a_capture(tmp_path: Path) -> None:
 
 
 def test_the_verbs_on_the_bus(bus: tuple[BusSettings, FakeNode]) -> None:
-    settings, node = bus
+    settings, _ = bus
     environment = live(settings)
     status, printed = run("bus-tap", "echo", "health", "--count", "2", environment=environment)
     assert (status, printed.count("health.pricing")) == (0, 2)
@@ -83,8 +83,8 @@ def test_nothing_heard_is_124_and_says_where_it_listened(tmp_path: Path) -> None
 
 @pytest.mark.parametrize(
     "argv",
-    [["no-such-verb"], ["why"], ["why", "no symbol"], ["echo", "nope"], ["echo", "--symbol", "*"], ["top", "--sort", "x"],
-     ["echo", "--file", "absent.mcap"], ["echo", "--count", "0"], ["rate", "--from", "3"],
+    [["no-such-verb"], ["why"], ["why", "no symbol"], ["echo", "nope"], ["echo", "--symbol", "*"],
+     ["top", "--sort", "x"], ["echo", "--file", "absent.mcap"], ["echo", "--count", "0"], ["rate", "--from", "3"],
      ["top", "--bus-subscribe-url", "tcp://10.0.0.1:1"]],
 )  # fmt: skip
 def test_bad_settings_are_one_line_and_78(argv: list[str]) -> None:
