@@ -13,7 +13,7 @@ HELP = (
     ("q", "end"),
     ("s / S", "sort by the next / former column"),
     ("r", "reverse the order"),
-    ("/", "filter: part of a symbol, state, cause, client or reason"),
+    ("/", "filter by symbol, state, cause, client or reason"),
     ("Esc", "leave the filter, the explanation, the help"),
     ("up down PgUp PgDn Home End", "move (also k and j)"),
     ("Enter", "why may, or may not, this symbol's price be used"),

@@ -126,6 +126,8 @@ def settled(view: View, symbol: str) -> bool:
     if health is None or known is None or known.source != health.source:
         return False
     quote = view.book.quotes.get(symbol)
+    if health.state != ConnectionState.STREAMING:
+        return True
     return known.last_quote_seq == 0 or (quote is not None and quote.source == health.source)
 
 
@@ -142,6 +144,8 @@ def _remark(view: View, verdict: Verdict, given: Answer) -> str:
         )
     if verdict.symbol in view.replayed.quotes and verdict.symbol not in view.book.quotes:
         return "a replay shows this symbol; a replayed price is never a reason to trust"
+    if verdict.standing is None and verdict.health is not None and not any(ask.wants for ask in view.asks.values()):
+        return "nobody asks for it: a client must request it first"
     if verdict.health is None and not view.bus.messages:
         return "nothing at all was heard: is there a broker, and a node?"
     return ""
@@ -159,6 +163,8 @@ def _reason(reason: Unusable, view: View, verdict: Verdict, now_ns: int) -> Reas
         here = f"{standing.state} was said by {standing.source}"
     elif reason in (Unusable.NOT_LIVE, Unusable.HALTED) and standing is not None:
         here = f"it is {standing.state} ({standing.cause})"
+    elif reason is Unusable.NO_QUOTE and (known := view.known.get(verdict.symbol)) and known.last_quote_seq:
+        here = f"#{known.last_quote_seq} was published before this tap listened"
     elif reason is Unusable.OTHER_SOURCE and quote is not None:
         here = f"quote from {quote.source}, health from {health.source if health else 'nobody'}"
     elif reason is Unusable.OTHER_CONNECTION and quote is not None and health is not None:

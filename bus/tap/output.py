@@ -24,11 +24,11 @@ def console() -> Console:
     return Console(file=sys.stdout, markup=False, highlight=False, emoji=False)
 
 
-def columns(wished: int | None) -> int:
-    """How wide to write: as told, as the terminal, or, in a pipe, 120."""
+def columns(wished: int | None, in_pipe: int = PIPE_COLUMNS) -> int:
+    """How wide to write: as told, as the terminal, or what is good in a pipe."""
     if wished is not None:
         return wished
-    return shutil.get_terminal_size().columns if sys.stdout.isatty() else PIPE_COLUMNS
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else in_pipe
 
 
 def show(lines: Sequence[Text]) -> None:

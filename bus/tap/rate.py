@@ -8,6 +8,7 @@ from bus.clock import seconds
 from bus.settings import die, load
 from bus.tap.escape import clean, json_line
 from bus.tap.intake import Intake
+from bus.tap.output import columns
 from bus.tap.reports import TopicRates, rate_lines, rate_record, unreadable_note
 from bus.tap.selection import Selection
 from bus.tap.settings import RateSettings
@@ -33,7 +34,7 @@ def run(argv: Sequence[str]) -> int:
         if settings.as_json:
             print(json_line(rate_record(rows, rates, now_ns, lost)), flush=True)
         else:
-            print("\n".join(rate_lines(rows, rates, now_ns, lost)) + "\n", flush=True)
+            print("\n".join(rate_lines(rows, rates, now_ns, lost, columns(None))) + "\n", flush=True)
 
     reports, live = 0, source.connected is not None
     next_ns = source.now_ns + seconds(settings.every_s)

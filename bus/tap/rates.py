@@ -52,11 +52,11 @@ class Rates(Generic[KeyT]):
         self._now[key] = self._now.get(key, 0) + 1
 
     def at(self, now_ns: int) -> None:
-        """It is `now_ns`: an interval that has run its length becomes part of the window."""
+        """It is `now_ns`: an interval that has run its length, the very first half of it, joins the window."""
         if self.began_ns is None:
             self.began_ns = self.newest_ns = self._started_ns = now_ns
             self._ends_ns = now_ns + self._interval_ns
-        elif now_ns >= self._ends_ns:
+        elif now_ns >= self._ends_ns or (not self._past and now_ns - self._started_ns >= self._interval_ns // 2):
             self._past.append((now_ns - self._started_ns, self._now, self._now_octets))
             self._now, self._now_octets = {}, 0
             self._started_ns, self._ends_ns = now_ns, now_ns + self._interval_ns

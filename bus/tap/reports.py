@@ -56,12 +56,13 @@ class TopicRates:
         ]
 
 
-def rate_lines(rows: Sequence[TopicRate], rates: TopicRates, now_ns: int, lost: int) -> list[str]:
-    """A heading, one line a topic, and the sum."""
+def rate_lines(rows: Sequence[TopicRate], rates: TopicRates, now_ns: int, lost: int, width: int) -> list[str]:
+    """A heading, one line a topic, and the sum; a topic is cut where `width` columns do not hold it."""
     per_s, octets_per_s = rates.rates.all_per_s()
-    lines = [f"{'TOPIC':<32} {'MESSAGES':>9} {'RATE/s':>8} {'MEAN/s':>8} {'BYTES':>8} {'MISSING':>8}"]
+    room = max(32, min(width - 46, max((len(row.topic) for row in rows), default=0)))
+    lines = [f"{'TOPIC':<{room}} {'MESSAGES':>9} {'RATE/s':>8} {'MEAN/s':>8} {'BYTES':>8} {'MISSING':>8}"]
     lines += [
-        f"{clean(row.topic, 32):<32} {row.messages:>9} {rate(row.per_s):>8} {rate(row.mean_per_s):>8} "
+        f"{clean(row.topic, room):<{room}} {row.messages:>9} {rate(row.per_s):>8} {rate(row.mean_per_s):>8} "
         f"{size(row.bytes):>8} {row.missing:>8}"
         for row in rows
     ]

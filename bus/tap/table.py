@@ -14,7 +14,7 @@ from bus.tap.escape import clean
 from bus.tap.picture import Line, Picture, Row
 from bus.tap.units import clock, duration, price, quantity, rate, size
 
-WIDE = 112
+WIDE = 125
 """From this many columns on sizes, causes and client names are shown as well."""
 _STATE_STYLES = {
     "streaming": "bold green", "idle": "cyan", "standby": "cyan", "connecting": "yellow", "authenticating": "yellow",
@@ -40,7 +40,7 @@ _NARROW = (
     Column("ASK", 9, True),
     Column("SPREAD", 7, True, "spread"),
     Column("AGE", 6, True, "age"),
-    Column("RATE/s", 6, True, "rate"),
+    Column("RATE/s", 7, True, "rate"),
     Column("STATE", 8, False, "state"),
     Column("CL", 3, True, "clients"),
     Column("USABLE", 15, False, "usable"),
@@ -69,7 +69,7 @@ def screen(shown: Picture, controls: Controls, width: int, height: int, panel: S
     if controls.panel == "help":
         body: list[Text] = [Text.assemble((f" {keys:<28}", "bold"), meaning) for keys, meaning in HELP]
     elif controls.panel == "counters":
-        body = counters(shown)
+        body = counters(shown, width)
     elif controls.panel:
         body = list(panel)
     else:
@@ -152,16 +152,18 @@ def _line(line: Line, width: int) -> list[Text]:
         text.append(f"  SILENT for {duration(line.heard_ago_ns)}", "bold red")
     elif line.retry_in_ns is not None:
         text.append(f"  next try in {duration(max(0, line.retry_in_ns))}", "bold yellow")
-    text.append(f"  since {duration(line.for_ns)}")
-    if line.attempt:
+    if not line.silent:
+        text.append(f"  for {duration(line.for_ns)}")
+    if line.attempt and line.orders:
         text.append(f"  failures {line.attempt}", "red")
     lines = [text]
     if line.detail:
         lines.append(Text(f"      {clean(line.detail, width - 6)}", "dim"))
     if not line.orders:
         parts = [
-            f"{line.desired} wanted {line.acknowledged} acknowledged {line.live} live",
+            f"{line.desired} wanted {line.acknowledged} acked {line.live} live",
             f"connection {line.connection}",
+            *([f"failures {line.attempt}"] if line.attempt else []),
         ]
         if line.lag_ns is not None:
             parts.append(f"lag {duration(line.lag_ns)}")
@@ -169,8 +171,19 @@ def _line(line: Line, width: int) -> list[Text]:
             parts.append(f"last byte {duration(line.last_byte_ago_ns)}")
         if line.last_gap_ns is not None:
             parts.append(f"gap {duration(line.last_gap_ns)}, {duration(line.last_gap_ago_ns)} ago")
-        lines.append(Text("      " + "  ".join(parts)))
+        lines += _packed(parts, width)
     return lines
+
+
+def _packed(parts: Sequence[str], width: int) -> list[Text]:
+    """Below the state, as many to a line as fit."""
+    lines = [f"      {parts[0]}"]
+    for part in parts[1:]:
+        if len(lines[-1]) + 2 + len(part) <= width:
+            lines[-1] += f"  {part}"
+        else:
+            lines.append(f"      {part}")
+    return [Text(line) for line in lines]
 
 
 def table(shown: Picture, controls: Controls, width: int, height: int, *, cursor: bool = True) -> list[Text]:
@@ -179,8 +192,9 @@ def table(shown: Picture, controls: Controls, width: int, height: int, *, cursor
     heading = Text("")
     for column in columns:
         mark = ("v" if controls.descending else "^") if column.sort == controls.sort else ""
-        title = column.title.rjust(column.width) if column.right else column.title
-        heading.append(f"{title}{mark}".ljust(column.width + 1), "bold underline" if mark else "bold")
+        title = f"{column.title}{mark}"
+        title = title.rjust(column.width) if column.right else title.ljust(column.width)
+        heading.append(f"{title} ", "bold underline" if mark else "bold")
     rows = chosen(shown.rows, controls)
     at = min(controls.at, max(0, len(rows) - 1))
     first = max(0, min(at - (height - 1) // 2, len(rows) - (height - 1))) if height > 1 else 0
@@ -242,13 +256,16 @@ def _clients(claims: Sequence[Claim], width: int) -> str:
     return text[: max(8, width)]
 
 
-def counters(shown: Picture) -> list[Text]:
+def counters(shown: Picture, width: int) -> list[Text]:
     """Every counter that is not zero, by source."""
     lines: list[Text] = []
     for source, counted in shown.counters.items():
         lines.append(Text(clean(source, 60), "bold"))
         named = [f"{clean(name, 40)} {value}" for name, value in counted.items() if value]
-        lines += [Text("  " + "   ".join(named[at : at + 3])) for at in range(0, len(named), 3)]
+        room = max(map(len, named), default=0) + 2
+        across = max(1, (width - 2) // room)
+        shared = (named[at : at + across] for at in range(0, len(named), across))
+        lines += [Text("  " + "".join(text.ljust(room) for text in part).rstrip()) for part in shared]
     return lines or [Text("no counters heard yet", "dim")]
 
 

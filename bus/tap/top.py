@@ -25,6 +25,7 @@ from bus.tap.why_text import why_lines
 PROGRAM = "bus-tap top"
 _SCREEN_EVERY_S = 0.5
 _PIPE_EVERY_S = 1.0
+_PIPE_COLUMNS = 160
 
 
 class Top:
@@ -86,7 +87,7 @@ def _print(top: Top, settings: TopSettings) -> None:
         if settings.as_json:
             print(json_line(jsonable(shown)), flush=True)
         else:
-            show([*snapshot(shown, top.controls, columns(settings.width)), Text("")])
+            show([*snapshot(shown, top.controls, columns(settings.width, _PIPE_COLUMNS)), Text("")])
 
     for batch in batches(top.source, settings.for_s, min(0.25, every_ns / 1e9)):
         top.take(batch)

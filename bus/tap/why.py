@@ -22,6 +22,8 @@ from bus.tap.why_text import why_lines
 PROGRAM = "bus-tap why"
 _AFTER_NS = 300 * NS_PER_MS
 """Once all is known, a moment longer: who asks becomes known with the next renewals."""
+_NO_NODE_NS = 4 * NS_PER_S
+"""A node that lives tells its health every second."""
 
 
 def run(argv: Sequence[str]) -> int:
@@ -38,11 +40,17 @@ def run(argv: Sequence[str]) -> int:
     live = source.connected is not None
     intake, view = Intake(), View(max_age_ns=seconds(settings.max_age_s), focus=symbol)
     known_since_ns: int | None = None
+    began_ns = source.now_ns
     try:
-        for batch in batches(source, settings.for_s or (ROTATION_NS / NS_PER_S if live else None), 0.1):
+        for batch in batches(source, settings.for_s or (2 * ROTATION_NS / NS_PER_S if live else None), 0.1):
             for heard in intake.read(batch):
                 view.take(heard)
-            if live and settings.for_s is None and settled(view, symbol):
+            if not live or settings.for_s is not None:
+                continue
+            heard_ns = source.now_ns - (view.bus.began_ns or began_ns)
+            if heard_ns >= (_NO_NODE_NS if view.book.health is None else ROTATION_NS):
+                break
+            if settled(view, symbol):
                 known_since_ns = known_since_ns or source.now_ns
                 if source.now_ns - known_since_ns >= _AFTER_NS:
                     break

@@ -79,7 +79,7 @@ def test_no_screen_holds_a_control_character(text: str, panel: str, width: int) 
     shown = picture(view, intake, now_ns, "tcp://127.0.0.1:5571", True)
     explained = why_lines(explain(view, "SPY", now_ns), width)
     lines = [*screen(shown, Controls(panel=panel), width, 24, explained), *snapshot(shown, Controls(), width)]
-    for line in [*lines, *explained, *counters(shown)]:
+    for line in [*lines, *explained, *counters(shown, width)]:
         assert safe(line.plain), line.plain
     assert safe(json_line(jsonable(shown)))
     assert safe(json_line(explain(view, "SPY", now_ns).jsonable()))
