@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,13 +18,13 @@ from bus.tap.view import Known, View
 
 RELEASED_SHOWN_NS = 10 * NS_PER_S
 ORDERS = ".orders"
-_FAMILIES = {
-    "dropped": ("dropped",),
-    "lost": ("lost", "gaps"),
-    "bad": ("undecodable", "bad_", "unreadable", "unknown_version"),
-    "conflated": ("conflated",),
+_FAMILIES: dict[str, Callable[[str], bool]] = {
+    "dropped": lambda name: name.endswith("dropped"),
+    "lost": lambda name: name in ("lost", "gaps"),
+    "bad": lambda name: name in ("undecodable", "bad_data", "bad_records", "bad_frames"),
+    "conflated": lambda name: name == "conflated",
 }
-"""Words by which the programs' counters are summed up in the header; all of them are in the counters themselves."""
+"""Which of the programs' counters are summed up in the header; `c` shows all of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,8 +233,6 @@ def _summed(view: View) -> dict[str, int]:
     sums = dict.fromkeys(_FAMILIES, 0)
     for counted, _ in view.counters.values():
         for name, value in counted.counters.items():
-            for family, words in _FAMILIES.items():
-                if any(word in name for word in words):
-                    sums[family] += value
-                    break
+            for family, counts in _FAMILIES.items():
+                sums[family] += value if counts(name) else 0
     return sums

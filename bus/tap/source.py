@@ -80,8 +80,10 @@ class CaptureSource:
         self._wake_on: list[int] = []
         try:
             self._capture = Capture(path)
-        except (NotACapture, OSError) as error:
+        except NotACapture as error:
             raise ConfigError(str(error)) from None
+        except OSError as error:
+            raise ConfigError(f"{path}: {error.strerror}") from None
         begin_s = from_s or 0.0
         ends = [end for end in (to_s, None if for_s is None else begin_s + for_s) if end is not None]
         self._messages = self._within(seconds(begin_s), seconds(min(ends)) if ends else None)

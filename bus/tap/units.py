@@ -16,6 +16,8 @@ def duration(ns: int | None) -> str:
         return "-"
     if ns < 0:
         return f"-{duration(-ns)}"
+    if ns == 0:
+        return "0"
     for limit, unit in _STEPS:
         if ns < limit:
             return _three(ns * 1_000 / limit) + unit
