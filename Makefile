@@ -6,7 +6,7 @@ ARGS   ?=
 JOBS   ?= 2
 
 .PHONY: up test check format bench latency overload scale clients verdict replaysame replaytiming capturerate capturedamage \
-  capturekills faults orders search idle pins clean help
+  capturekills tapcost faults orders search idle pins clean help
 
 help:
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
@@ -71,6 +71,9 @@ capturedamage: $(VENV)/.dev ## every cut and every flipped bit of a small captur
 
 capturekills: $(VENV)/.dev ## kill -9 of a recorder; ARGS="--times 1000"
 	$(BIN)/python -m tests.perf.capture_kills $(ARGS)
+
+tapcost: $(VENV)/.dev ## what a tap that is attached, or killed, costs a fast reader
+	$(BIN)/python -m tests.perf.tap $(ARGS)
 
 faults: $(VENV)/.dev ## every upstream fault shown to the real programs, measured beside its bound; ARGS="--times 3"
 	$(BIN)/python -m tests.faults $(ARGS)

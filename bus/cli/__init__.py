@@ -14,6 +14,7 @@ VERBS = {
     "record": "everything that crosses the bus, to MCAP files",
     "capture": "captures as files: info, verify, recover, cat, export, report",
     "replay": "plays a capture on the bus, so that consumers work as they do live",
+    "tap": "what the bus is doing and why: top, echo, rate, delay, why",
 }
 
 

@@ -25,6 +25,7 @@ LAYERS = {
             ["participant"],
             ["client", "async_client"],
             ["capture"],
+            ["tap"],
             ["cli"],
         ]
     )

@@ -1,0 +1,12 @@
+"""`quotebus tap`: the bus tap, as `bus-tap`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bus.tap.__main__ import main
+
+
+def run(argv: Sequence[str]) -> int:
+    """Run a verb of the tap; its exit status."""
+    return main(argv)

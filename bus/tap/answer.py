@@ -1,0 +1,64 @@
+"""May a price be used, as far as a tap can tell: the book's judgement, and what a listener cannot have heard. Pure.
+
+A tap asks for nothing, so no acknowledgement brings it the held quotes: of what was said before it listened it knows
+only what nodes repeat, which is every wanted symbol's state within 10 s and the number of its newest quote.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from bus.book import Unusable, Verdict
+from bus.clock import NS_PER_S
+from bus.tap.view import Known, View
+
+ROTATION_NS = 11 * NS_PER_S
+"""Within 10 s, and a little for the way, every wanted symbol's state is told again."""
+_UNHEARD = frozenset({Unusable.NO_QUOTE, Unusable.LOST_NEWER, Unusable.TOO_OLD, Unusable.OTHER_CONNECTION})
+
+
+class Answer(StrEnum):
+    """May the price be used?"""
+
+    YES = "yes"
+    NO = "no"
+    UNKNOWN = "cannot_tell"
+
+
+def answer(view: View, verdict: Verdict, now_ns: int) -> Answer:
+    """The book's judgement, unless what speaks against the price is only that this tap has not heard it."""
+    if verdict.usable:
+        return Answer.YES
+    reasons = set(verdict.reasons)
+    began_ns = view.bus.began_ns
+    listening_ns = 0 if began_ns is None else now_ns - began_ns
+    if Unusable.NO_STATUS in reasons and verdict.standing is None and listening_ns < ROTATION_NS:
+        return Answer.UNKNOWN if reasons <= {Unusable.NO_STATUS, Unusable.NO_QUOTE} else Answer.NO
+    known = view.known.get(verdict.symbol)
+    if reasons <= _UNHEARD and known is not None and newer_unheard(verdict, known):
+        age_ns = announced_age_ns(view, verdict, known, now_ns)
+        if age_ns is not None and age_ns <= view.max_age_ns:
+            return Answer.UNKNOWN
+    return Answer.NO
+
+
+def newer_unheard(verdict: Verdict, known: Known) -> bool:
+    """Whether the node of the present line holds a quote of the symbol that was not heard here."""
+    health, quote = verdict.health, verdict.quote
+    if health is None or known.source != health.source or known.last_quote_seq == 0:
+        return False
+    return quote is None or quote.source != known.source or quote.seq < known.last_quote_seq
+
+
+def announced_age_ns(view: View, verdict: Verdict, known: Known, now_ns: int) -> int | None:
+    """How long ago the newest announced quote was published; None when none was announced."""
+    return None if known.last_quote_ns is None else there_ns(view, verdict, known, now_ns) - known.last_quote_ns
+
+
+def there_ns(view: View, verdict: Verdict, known: Known, now_ns: int) -> int:
+    """Now, on the clock of the node that told the symbol's state."""
+    health = verdict.health
+    if health is None or health.source != known.source:
+        return now_ns
+    age_ns = view.book.age_ns(health, now_ns)
+    return health.published_ns + age_ns if age_ns < 2**61 else now_ns

@@ -1,0 +1,60 @@
+"""`bus-tap delay`: p50, p99 and maximum of each hop, exchange to node to bus to here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bus.clock import seconds
+from bus.settings import die, load
+from bus.tap.delays import Delays
+from bus.tap.escape import clean, json_line
+from bus.tap.intake import Intake
+from bus.tap.reports import delay_lines, delay_record, unreadable_note
+from bus.tap.selection import Selection
+from bus.tap.settings import DelaySettings
+from bus.tap.source import batches, open_source, tell
+from bus.tap.status import NOTHING_HEARD
+
+PROGRAM = "bus-tap delay"
+
+
+def run(argv: Sequence[str]) -> int:
+    """A report of each `--every` seconds, and one of all at the end. 124 when nothing was heard."""
+    settings = load(DelaySettings, argv, PROGRAM)
+    try:
+        selection = Selection(settings.topics, settings.symbol)
+    except ValueError as error:
+        die(PROGRAM, error)
+    source = open_source(settings, selection.prefixes())
+    intake, in_all, lately = Intake(), Delays(), Delays()
+
+    def report(delays: Delays, what: str) -> None:
+        hops = delays.hops()
+        if settings.as_json:
+            print(json_line(delay_record(hops, source.now_ns, what)), flush=True)
+        elif hops:
+            print("\n".join(delay_lines(hops, source.now_ns, what)) + "\n", flush=True)
+
+    reports, live = 0, source.connected is not None
+    next_ns = source.now_ns + seconds(settings.every_s)
+    try:
+        for batch in batches(source, settings.for_s, min(0.25, settings.every_s)):
+            for heard in intake.read(batch):
+                if selection.topic(heard.topic) and selection.event(heard.event):
+                    in_all.take(heard)
+                    if live:
+                        lately.take(heard)
+            if live and source.now_ns >= next_ns:
+                next_ns += seconds(settings.every_s)
+                report(lately, f"last {settings.every_s:g} s")
+                lately = Delays()
+                reports += 1
+                if settings.count is not None and reports >= settings.count:
+                    break
+        if in_all.hops() and reports != 1:
+            report(in_all, "in all")
+    finally:
+        notes = [clean(note, 500) for note in source.notes()]
+        tell(PROGRAM, [*filter(None, [unreadable_note(intake.unreadable)]), *notes])
+        source.close()
+    return 0 if in_all.hops() else NOTHING_HEARD

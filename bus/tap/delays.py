@@ -1,0 +1,57 @@
+"""How long messages take from hop to hop. Time stamps of different clocks are compared as they are. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from bus.events import OrderUpdate, Quote, Trade
+from bus.tap.histogram import Histogram
+from bus.tap.intake import Heard
+
+HOPS = ("exchange > received", "received > published", "published > heard", "exchange > heard")
+_HEARD = HOPS[2]
+
+
+@dataclass(frozen=True, slots=True)
+class Hop:
+    """One hop of one kind of message; all values in nanoseconds. A negative minimum means that two clocks differ."""
+
+    kind: str
+    hop: str
+    count: int
+    min_ns: int
+    p50_ns: int
+    p99_ns: int
+    max_ns: int
+
+
+@dataclass(slots=True)
+class Delays:
+    """One histogram for each kind and hop: a known number of them, each bounded."""
+
+    _by_hop: dict[tuple[str, str], Histogram] = field(default_factory=dict)
+
+    def take(self, heard: Heard) -> None:
+        """One message."""
+        event, kind = heard.event, heard.topic.partition(".")[0]
+        self._add(kind, _HEARD, heard.received_ns - event.published_ns)
+        if isinstance(event, Quote | Trade | OrderUpdate):
+            self._add(kind, HOPS[0], event.received_ns - event.exchange_ns)
+            self._add(kind, HOPS[1], event.published_ns - event.received_ns)
+            self._add(kind, HOPS[3], heard.received_ns - event.exchange_ns)
+
+    def hops(self) -> list[Hop]:
+        """What was measured, by kind, in the order a message takes."""
+        found: list[Hop] = []
+        for kind, hop in sorted(self._by_hop, key=lambda key: (key[0], HOPS.index(key[1]))):
+            held = self._by_hop[kind, hop]
+            middle, high = held.quantile(0.5), held.quantile(0.99)
+            if held.smallest is not None and held.largest is not None and middle is not None and high is not None:
+                found.append(Hop(kind, hop, held.count, held.smallest, middle, high, held.largest))
+        return found
+
+    def _add(self, kind: str, hop: str, delay_ns: int) -> None:
+        held = self._by_hop.get((kind, hop))
+        if held is None:
+            held = self._by_hop[kind, hop] = Histogram()
+        held.add(delay_ns)

@@ -1,0 +1,42 @@
+"""What a peer sent, made fit for a terminal: nothing here lets a control character through. Pure."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+MAX_TEXT = 200
+"""A longer text from the bus is cut when it is shown."""
+
+
+def clean(text: object, limit: int = MAX_TEXT) -> str:
+    """`text` with each character that is not printable as an escape (`\\x1b`, `\\u202e`), at most `limit` long.
+
+    Printable is Unicode's word: no controls, no format characters (those that turn the writing direction), no
+    separators but the blank, no surrogates, nothing unassigned.
+    """
+    raw = str(text)
+    if len(raw) <= limit and raw.isascii() and raw.isprintable():
+        return raw
+    shown = "".join(c if c.isprintable() else _escaped(c) for c in raw[: limit + 1])
+    return shown if len(shown) <= limit else shown[: limit - 2] + ".."
+
+
+def json_line(value: Any) -> str:
+    """One line of JSON in ASCII, text kept whole; a number that JSON has no word for is null."""
+    return json.dumps(_finite(value), separators=(",", ":")).replace("\x7f", "\\u007f")
+
+
+def _escaped(character: str) -> str:
+    code = ord(character)
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if value - value == 0 else None
+    if isinstance(value, dict):
+        return {str(key): _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return value

@@ -1,0 +1,151 @@
+"""One message as one line for a person, or as one JSON object for a machine. Pure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from bus import codec
+from bus.errors import UndecodableMessage
+from bus.events import (
+    ConnectionHealth,
+    Counters,
+    Event,
+    ExecutionDecision,
+    Flag,
+    OrderUpdate,
+    Quote,
+    RecorderHealth,
+    SymbolsAcknowledged,
+    SymbolsRequested,
+    SymbolStatus,
+    Trade,
+    TradeIntent,
+)
+from bus.tap.escape import clean
+from bus.tap.intake import Heard
+from bus.tap.units import clock, duration, price, quantity, size
+
+_LIST = 6
+"""Items of a list that are shown; the rest as a number."""
+_LINE = 1_000
+
+
+def text_line(heard: Heard) -> str:
+    """`14:30:00.123 quote.SPY pricing-3f9c2a#7 …`; nothing in it can move a cursor."""
+    event = heard.event
+    missing = f"  ({heard.missing} missing before)" if heard.missing else ""
+    topic, source = heard.topic, f"{event.source}#{event.seq}"
+    return clean(f"{clock(heard.received_ns)} {topic:<14} {source:<18} {summary(event)}{missing}", _LINE)
+
+
+def summary(event: Event) -> str:
+    """What a message says, not yet fit for a terminal."""
+    match event:
+        case Quote():
+            flags = ",".join((flag.name or "").lower() for flag in Flag if event.flags & flag)
+            text = (
+                f"{price(event.bid_price)} x {quantity(event.bid_size) or '-'}  "
+                f"{price(event.ask_price)} x {quantity(event.ask_size) or '-'}"
+                f"  {event.bid_exchange}/{event.ask_exchange}  {_hops(event)}"
+            )
+            return (
+                text + (f"  {flags}" if flags else "") + (f"  conflated {event.conflated}" if event.conflated else "")
+            )
+        case Trade():
+            return f"{price(event.price)} x {quantity(event.size)}  {event.exchange}  #{event.trade_id}  {_hops(event)}"
+        case SymbolStatus():
+            clients = _some(
+                f"{c.client}({c.priority}, {c.lease_left_ms / 1000:.1f}s)" for c in event.clients[: _LIST + 1]
+            )
+            more = f" and {len(event.clients) - _LIST} more" if len(event.clients) > _LIST else ""
+            held = f"held by {clients or 'nobody'}{more}"
+            return f"{event.state} ({event.cause})  newest quote #{event.last_quote_seq}  {held}"
+        case ConnectionHealth():
+            return _health(event)
+        case SymbolsRequested():
+            asked = (
+                f"{_some(event.symbols[:_LIST])}{_more(len(event.symbols))}" if event.symbols else "nothing any more"
+            )
+            return (
+                f"{event.client} asks for {asked}  {'+'.join(event.channels[:2])}  priority {event.priority}"
+                f"  ttl {event.ttl_ms / 1000:g}s  request {event.request_id}"
+            )
+        case SymbolsAcknowledged():
+            rows = _some(f"{row.symbol} {row.state} ({row.cause})" for row in event.results[:_LIST])
+            part = f"  part {event.part} of {event.parts}" if event.parts != 1 else ""
+            return (
+                f"{event.cause}, lease {event.lease_ms / 1000:g}s  {rows}{_more(len(event.results))}"
+                f"  request {event.request_id}{part}"
+            )
+        case OrderUpdate():
+            return (
+                f"{event.event}  {event.side} {event.filled_qty or '0'}/{event.qty or '-'} {event.symbol}"
+                f" at {event.price or '-'}  order {event.order_id}"
+            )
+        case ExecutionDecision():
+            limit = f" {price(event.limit_price)}" if event.limit_price is not None else ""
+            why = f"  because {_some(event.reasons[:_LIST])}" if event.reasons else ""
+            return (
+                f"{event.side} {quantity(event.qty)} {event.symbol}: {event.action}{limit}{why}"
+                f"  on quote {event.quote[0]}#{event.quote[1]}"
+            )
+        case TradeIntent():
+            return (
+                f"{event.side} {quantity(event.qty)} {event.symbol}, {event.urgency}, until {clock(event.deadline_ns)}"
+            )
+        case RecorderHealth():
+            written = f"{event.messages} messages, {size(event.bytes)}, lost {event.lost}"
+            return f"{event.state} ({event.cause})  {event.file}  {written}"
+        case Counters():
+            named = _some((f"{name} {value}" for name, value in event.counters.items() if value), 40)
+            return f"{event.program}  {named or 'all zero'}"
+        case _:
+            return ""
+
+
+def record(heard: Heard) -> dict[str, Any]:
+    """The whole message by field names; a held quote within an acknowledgement is spelled out, too."""
+    event = heard.event
+    fields = {name: getattr(event, name) for name in event.__struct_fields__ if name != "version"}
+    if isinstance(event, SymbolsAcknowledged):
+        fields["results"] = [
+            {**msgspec.structs.asdict(row), "last_quote": _held(row.last_quote)} for row in event.results
+        ]
+    elif isinstance(event, SymbolStatus):
+        fields["clients"] = [msgspec.structs.asdict(claim) for claim in event.clients]
+    return {"topic": heard.topic, "heard_ns": heard.received_ns, "missing_before": heard.missing, **fields}
+
+
+def _health(event: ConnectionHealth) -> str:
+    text = f"{event.state} ({event.cause}) for {duration(event.published_ns - event.since_ns)}"
+    text += f", connection {event.connection}"
+    if event.next_retry_ns is not None:
+        text += f", next try in {duration(max(0, event.next_retry_ns - event.published_ns))}, failures {event.attempt}"
+    text += f"  {event.desired} wanted {event.acknowledged} acknowledged {event.live} live"
+    if event.lag_ns is not None:
+        text += f"  lag {duration(event.lag_ns)}"
+    return text + (f"  [{event.detail}]" if event.detail else "")
+
+
+def _hops(event: Quote | Trade) -> str:
+    return f"{duration(event.received_ns - event.exchange_ns)} + {duration(event.published_ns - event.received_ns)}"
+
+
+def _held(payload: bytes | None) -> dict[str, Any] | None:
+    if payload is None:
+        return None
+    try:
+        quote = codec.decode_payload("quote", payload)
+    except UndecodableMessage as error:
+        return {"unreadable": error.kind}
+    return {name: getattr(quote, name) for name in quote.__struct_fields__ if name != "version"}
+
+
+def _some(items: Any, count: int = _LIST) -> str:
+    return ", ".join(str(item)[:80] for _, item in zip(range(count), items, strict=False))
+
+
+def _more(count: int) -> str:
+    return f" and {count - _LIST} more" if count > _LIST else ""

@@ -1,0 +1,95 @@
+"""Frames to events for every verb: what cannot be read is counted by kind, what is missing by its number. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from bus import codec, topics
+from bus.consumer import REPLAYED
+from bus.errors import UndecodableMessage
+from bus.events import VERSION, Event, Quote, SymbolsAcknowledged
+from bus.sequence import SequenceTracker
+
+MAX_QUOTE_BYTES = 4 * 1024
+"""A quote or trade longer than this is none; it would only fill memory."""
+_MAX_QUOTE_TOPICS = 20_000
+_ACKNOWLEDGED = topics.ACKNOWLEDGED.encode()
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One frame of the bus and when it was received: by this process, or by the recorder of a capture. UTC."""
+
+    frame: bytes
+    received_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """One readable message. `missing`: how many of its (source, topic) did not arrive before it."""
+
+    topic: str
+    event: Event
+    received_ns: int
+    octets: int
+    missing: int
+
+
+class Intake:
+    """Reads and accounts for messages in the order they were received."""
+
+    def __init__(self, *, all_acknowledgements: bool = True) -> None:
+        """All acknowledgements of a source share one counter, so a reader of some cannot see what is missing."""
+        self.tracker = SequenceTracker()
+        self.heard = 0
+        self.replayed = 0
+        self.unreadable: dict[str, int] = {}
+        self._all_acknowledgements = all_acknowledgements
+        self._quote_topics: dict[bytes, tuple[str, str]] = {}
+
+    def read(self, messages: list[Message]) -> Iterator[Heard]:
+        """The readable ones."""
+        decode_quote, quote_topics, observe = codec.decode_quote, self._quote_topics, self.tracker.observe
+        for message in messages:
+            frame = message.frame
+            end = frame.find(b"\0") + 1
+            prefix = frame[:end]
+            known = quote_topics.get(prefix)
+            if known is not None and len(frame) <= MAX_QUOTE_BYTES:
+                try:
+                    quote: Quote = decode_quote(frame[end:])
+                except codec.DECODE_ERRORS:
+                    quote = None  # type: ignore[assignment]
+                if quote is not None and quote.version == VERSION and quote.symbol == known[1]:
+                    self.heard += 1
+                    if quote.source.startswith(REPLAYED):
+                        self.replayed += 1
+                    missing = observe(quote.source, prefix, quote.seq)
+                    yield Heard(known[0], quote, message.received_ns, len(frame), missing if missing > 0 else 0)
+                    continue
+            heard = self._read(message, prefix)
+            if heard is not None:
+                yield heard
+
+    def _read(self, message: Message, prefix: bytes) -> Heard | None:
+        frame = message.frame
+        try:
+            if frame.startswith((b"quote.", b"trade.")) and len(frame) > MAX_QUOTE_BYTES:
+                raise UndecodableMessage("too_big", f"{len(frame)} bytes")
+            event = codec.decode(frame)
+        except UndecodableMessage as error:
+            self.unreadable[error.kind] = self.unreadable.get(error.kind, 0) + 1
+            return None
+        topic = prefix[:-1].decode("ascii")
+        if isinstance(event, Quote) and len(self._quote_topics) < _MAX_QUOTE_TOPICS:
+            self._quote_topics[prefix] = (topic, event.symbol)
+        self.heard += 1
+        if event.source.startswith(REPLAYED):
+            self.replayed += 1
+        missing = 0
+        if not isinstance(event, SymbolsAcknowledged):
+            missing = self.tracker.observe(event.source, prefix, event.seq)
+        elif self._all_acknowledgements:
+            missing = self.tracker.observe(event.source, _ACKNOWLEDGED, event.seq)
+        return Heard(topic, event, message.received_ns, len(frame), max(0, missing))

@@ -1,0 +1,59 @@
+"""`bus-tap rate`: how often each topic is heard, and what is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bus.clock import seconds
+from bus.settings import die, load
+from bus.tap.escape import clean, json_line
+from bus.tap.intake import Intake
+from bus.tap.output import columns
+from bus.tap.reports import TopicRates, rate_lines, rate_record, unreadable_note
+from bus.tap.selection import Selection
+from bus.tap.settings import RateSettings
+from bus.tap.source import batches, open_source, tell
+from bus.tap.status import NOTHING_HEARD
+
+PROGRAM = "bus-tap rate"
+
+
+def run(argv: Sequence[str]) -> int:
+    """A report every `--every` seconds; of a capture, one at its end. 124 when nothing was heard."""
+    settings = load(RateSettings, argv, PROGRAM)
+    try:
+        selection = Selection(settings.topics, settings.symbol)
+    except ValueError as error:
+        die(PROGRAM, error)
+    source = open_source(settings, selection.prefixes())
+    intake, rates = Intake(all_acknowledgements=not settings.topics), TopicRates()
+
+    def report() -> None:
+        now_ns = source.now_ns
+        rows, lost = rates.busiest(settings.rows, now_ns), intake.tracker.lost
+        if settings.as_json:
+            print(json_line(rate_record(rows, rates, now_ns, lost)), flush=True)
+        else:
+            print("\n".join(rate_lines(rows, rates, now_ns, lost, columns(None))) + "\n", flush=True)
+
+    reports, live = 0, source.connected is not None
+    next_ns = source.now_ns + seconds(settings.every_s)
+    rates.rates.at(source.now_ns) if live else None
+    try:
+        for batch in batches(source, settings.for_s, min(0.25, settings.every_s)):
+            for heard in intake.read(batch):
+                if selection.topic(heard.topic) and selection.event(heard.event):
+                    rates.take(heard)
+            if live and source.now_ns >= next_ns:
+                next_ns += seconds(settings.every_s)
+                report()
+                reports += 1
+                if settings.count is not None and reports >= settings.count:
+                    break
+        if not live and rates.rates.messages:
+            report()
+    finally:
+        notes = [clean(note, 500) for note in source.notes()]
+        tell(PROGRAM, [*filter(None, [unreadable_note(intake.unreadable)]), *notes])
+        source.close()
+    return 0 if rates.rates.messages else NOTHING_HEARD

@@ -1,0 +1,116 @@
+"""The full screen and its keys: taken, drawn on, and given back whatever ends or suspends the program."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import termios
+import tty
+from collections.abc import Sequence
+from types import FrameType, TracebackType
+from typing import Any, Self
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.text import Text
+
+from bus.tap.keys import parse
+from bus.tap.output import console
+
+_ENDING = (signal.SIGTERM, signal.SIGHUP)
+
+
+class Screen:
+    """The alternate screen, and single keys where stdin is a terminal. Used with `with`."""
+
+    def __init__(self) -> None:
+        self._console: Console = console()
+        self._live: Live | None = None
+        self._former: list[Any] | None = None
+        self._keys = sys.stdin.isatty()
+        self._pending = b""
+
+    @staticmethod
+    def possible() -> bool:
+        """Whether there is a terminal that can show a screen."""
+        drawn = console()
+        return sys.stdout.isatty() and drawn.is_terminal and not drawn.is_dumb_terminal
+
+    def __enter__(self) -> Self:
+        for number in _ENDING:
+            signal.signal(number, _end)
+        signal.signal(signal.SIGTSTP, self._suspend)
+        self._take()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._give_back()
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Columns and lines, as they are now."""
+        return self._console.size.width, self._console.size.height
+
+    def fileno(self) -> int | None:
+        """What becomes readable with a key; None without keys."""
+        return sys.stdin.fileno() if self._keys else None
+
+    def pressed(self) -> list[str]:
+        """The keys that wait, by name."""
+        if not self._keys:
+            return []
+        os.set_blocking(sys.stdin.fileno(), False)
+        try:
+            read = os.read(sys.stdin.fileno(), 1024)
+        except BlockingIOError:
+            return []
+        except OSError:
+            read = b""
+        finally:
+            os.set_blocking(sys.stdin.fileno(), True)
+        if not read:
+            return ["eof"]
+        keys, self._pending = parse(self._pending + read)
+        return keys
+
+    def draw(self, lines: Sequence[Text]) -> None:
+        """Replace what is shown."""
+        if self._live is not None:
+            self._live.update(Group(*lines), refresh=True)
+
+    def _take(self) -> None:
+        if self._keys:
+            self._former = termios.tcgetattr(sys.stdin.fileno())
+            tty.setcbreak(sys.stdin.fileno())
+        self._live = Live(
+            Group(),
+            console=self._console,
+            screen=True,
+            auto_refresh=False,
+            redirect_stdout=False,
+            redirect_stderr=False,
+        )
+        self._live.start()
+
+    def _give_back(self) -> None:
+        try:
+            if self._live is not None:
+                self._live.stop()
+        finally:
+            self._live = None
+            if self._former is not None:
+                termios.tcsetattr(sys.stdin.fileno(), termios.TCSADRAIN, self._former)
+                self._former = None
+
+    def _suspend(self, _: int, __: FrameType | None) -> None:
+        """Ctrl-Z: the shell gets its own screen back, and `fg` brings ours."""
+        self._give_back()
+        os.kill(os.getpid(), signal.SIGSTOP)
+        self._take()
+
+
+def _end(_: int, __: FrameType | None) -> None:
+    raise SystemExit(0)

@@ -1,0 +1,164 @@
+"""Where a verb's messages come from: the live bus or a capture. "Now" is this machine's time, or the stream's."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import sys
+from collections.abc import Iterator, Sequence
+from typing import Protocol
+
+from bus.capture.captured import GAP_TOPIC, Captured, NotACapture, decode_gap
+from bus.capture.reader import Capture
+from bus.clock import seconds, utc_ns
+from bus.errors import ConfigError, UndecodableMessage
+from bus.tap.intake import Message
+from bus.tap.settings import TapSettings
+from bus.transport.tap import BATCH, TapSubscriber
+
+
+class Source(Protocol):
+    """Messages in the order they were received. `connected` is None for a capture; `notes` are for the end."""
+
+    origin: str
+    ended: bool
+
+    @property
+    def connected(self) -> bool | None: ...
+    @property
+    def now_ns(self) -> int: ...
+    def read(self, wait_s: float) -> list[Message]: ...
+    def also_wake_on(self, descriptor: int) -> None: ...
+    def notes(self) -> list[str]: ...
+    def close(self) -> None: ...
+
+
+class LiveSource:
+    """The bus as it is now."""
+
+    def __init__(self, url: str, prefixes: Sequence[bytes]) -> None:
+        self.origin = url
+        self.ended = False
+        self._subscriber = TapSubscriber(url, prefixes)
+
+    @property
+    def connected(self) -> bool | None:
+        return self._subscriber.connected
+
+    @property
+    def now_ns(self) -> int:
+        return utc_ns()
+
+    def read(self, wait_s: float) -> list[Message]:
+        """What has come, or comes within `wait_s`; one instant of receipt for all that were taken together."""
+        frames = self._subscriber.receive(int(wait_s * 1000))
+        at_ns = utc_ns()
+        return [Message(frame, at_ns) for frame in frames]
+
+    def also_wake_on(self, descriptor: int) -> None:
+        self._subscriber.also_wake_on(descriptor)
+
+    def notes(self) -> list[str]:
+        return [] if self._subscriber.connected else [f"not connected: nothing answers at {self.origin}"]
+
+    def close(self) -> None:
+        self._subscriber.close()
+
+
+class CaptureSource:
+    """A capture, read as fast as it can be. After its end `read` waits in vain, so that keys still work."""
+
+    def __init__(self, path: str, from_s: float | None, to_s: float | None, for_s: float | None) -> None:
+        """Raises ConfigError when there is no capture to read."""
+        self.origin = path
+        self.ended = False
+        self.connected: bool | None = None
+        self.now_ns = 0
+        self._gaps = 0
+        self._trouble = ""
+        self._wake_on: list[int] = []
+        try:
+            self._capture = Capture(path)
+        except NotACapture as error:
+            raise ConfigError(str(error)) from None
+        except OSError as error:
+            raise ConfigError(f"{path}: {error.strerror}") from None
+        begin_s = from_s or 0.0
+        ends = [end for end in (to_s, None if for_s is None else begin_s + for_s) if end is not None]
+        self._messages = self._within(seconds(begin_s), seconds(min(ends)) if ends else None)
+
+    def read(self, wait_s: float) -> list[Message]:
+        """The next messages; empty when there are no more."""
+        batch: list[Message] = []
+        try:
+            for message in self._messages:
+                batch.append(Message(message.frame, message.received_ns))
+                if len(batch) >= BATCH:
+                    break
+        except OSError as error:
+            self._trouble = str(error)
+        if batch:
+            self.now_ns = batch[-1].received_ns
+        elif self.ended:
+            select.select(self._wake_on, [], [], wait_s)
+        else:
+            self.ended = True
+        return batch
+
+    def also_wake_on(self, descriptor: int) -> None:
+        self._wake_on.append(descriptor)
+
+    def notes(self) -> list[str]:
+        """What is missing: what the recorder noted, and what cannot be read of the file."""
+        gaps = [f"the recorder noted {self._gaps} lost messages"] if self._gaps else []
+        damage = [str(self._capture.damage)] if self._capture.damage is not None else []
+        return gaps + damage + ([self._trouble] if self._trouble else [])
+
+    def close(self) -> None:
+        self._messages.close()  # type: ignore[attr-defined]
+
+    def _within(self, from_ns: int, to_ns: int | None) -> Iterator[Captured]:
+        """Messages between two times after the first."""
+        first_ns: int | None = None
+        for message in self._capture.everything():
+            if message.topic == GAP_TOPIC:
+                with contextlib.suppress(UndecodableMessage):
+                    self._gaps += decode_gap(message.payload).count
+                continue
+            if first_ns is None:
+                first_ns = message.received_ns
+            after_ns = message.received_ns - first_ns
+            if to_ns is not None and after_ns >= to_ns:
+                return
+            if after_ns >= from_ns:
+                yield message
+
+
+def open_source(settings: TapSettings, prefixes: Sequence[bytes]) -> Source:
+    """The source that the settings name. On the live bus this process stands back behind all others first."""
+    if settings.file:
+        return CaptureSource(settings.file, settings.from_s, settings.to_s, settings.for_s)
+    if settings.from_s is not None or settings.to_s is not None:
+        raise ConfigError("--from and --to are for a capture: which one? --file")
+    if settings.nice:
+        os.nice(settings.nice)  # before the socket, whose thread inherits it
+    return LiveSource(settings.bus_subscribe_url, prefixes)
+
+
+def batches(source: Source, for_s: float | None, wait_s: float) -> Iterator[list[Message]]:
+    """Everything the source has, until its end or, live, for `for_s`; empty lists let time pass."""
+    live = source.connected is not None
+    end_ns = source.now_ns + seconds(for_s) if live and for_s is not None else None
+    while True:
+        left_s = wait_s if end_ns is None else max(0.0, min(wait_s, (end_ns - source.now_ns) / 1e9))
+        batch = source.read(left_s)
+        yield batch
+        if source.ended or (end_ns is not None and source.now_ns >= end_ns):
+            return
+
+
+def tell(program: str, lines: Sequence[str]) -> None:
+    """Remarks go to stderr, so that they never stand among the data."""
+    for line in lines:
+        print(f"{program}: {line}", file=sys.stderr, flush=True)

@@ -1,0 +1,133 @@
+"""`bus-tap top`: the bus on one screen, or, without one, as pictures in text or JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.text import Text
+
+from bus.clock import seconds
+from bus.settings import load
+from bus.tap.controls import Controls, chosen
+from bus.tap.escape import clean, json_line
+from bus.tap.explain import explain
+from bus.tap.intake import Intake, Message
+from bus.tap.output import columns, show
+from bus.tap.picture import Picture, jsonable, picture
+from bus.tap.screen import Screen
+from bus.tap.settings import TopSettings
+from bus.tap.source import Source, batches, open_source, tell
+from bus.tap.status import NOTHING_HEARD
+from bus.tap.table import page, screen, snapshot
+from bus.tap.view import View
+from bus.tap.why_text import why_lines
+
+PROGRAM = "bus-tap top"
+_SCREEN_EVERY_S = 0.5
+_PIPE_EVERY_S = 1.0
+_PIPE_COLUMNS = 160
+
+
+class Top:
+    """What has been heard, and the pictures of it."""
+
+    def __init__(self, settings: TopSettings, source: Source) -> None:
+        self.source = source
+        self.intake = Intake()
+        self.view = View(max_age_ns=seconds(settings.max_age_s))
+        self.controls = Controls(
+            sort=settings.sort,
+            descending=settings.sort in ("rate", "clients", "spread", "age"),
+            filter=settings.filter,
+        )
+
+    def take(self, batch: list[Message]) -> None:
+        for heard in self.intake.read(batch):
+            self.view.take(heard)
+
+    def picture(self) -> Picture:
+        return picture(self.view, self.intake, self.source.now_ns, self.source.origin, self.source.connected)
+
+    def lines(self, shown: Picture, width: int, height: int) -> list[Text]:
+        """The screen, with the explanation of the symbol under the cursor where that is asked for."""
+        panel: list[Text] = []
+        if self.controls.panel == "why":
+            rows = chosen(shown.rows, self.controls)
+            if rows:
+                symbol = rows[min(self.controls.at, len(rows) - 1)].symbol
+                panel = why_lines(explain(self.view, symbol, shown.now_ns), width)
+        return screen(shown, self.controls, width, height, panel)
+
+
+def run(argv: Sequence[str]) -> int:
+    """Show until `q`, Ctrl-C, `--for` or `--count`. 124 when nothing was heard."""
+    settings = load(TopSettings, argv, PROGRAM)
+    source = open_source(settings, [b""])
+    top = Top(settings, source)
+    try:
+        if settings.as_json or not Screen.possible():
+            _print(top, settings)
+        else:
+            with Screen() as drawn:
+                _draw(top, drawn, settings)
+    finally:
+        tell(PROGRAM, [clean(note, 500) for note in source.notes()])
+        source.close()
+    return 0 if top.intake.heard else NOTHING_HEARD
+
+
+def _print(top: Top, settings: TopSettings) -> None:
+    """Pictures, one after the other; of a capture one, as it stands at its end."""
+    every_ns = seconds(settings.every_s or _PIPE_EVERY_S)
+    live, printed, fresh = top.source.connected is not None, 0, False
+    next_ns = top.source.now_ns + every_ns
+
+    def one() -> None:
+        shown = top.picture()
+        if settings.as_json:
+            print(json_line(jsonable(shown)), flush=True)
+        else:
+            show([*snapshot(shown, top.controls, columns(settings.width, _PIPE_COLUMNS)), Text("")])
+
+    for batch in batches(top.source, settings.for_s, min(0.25, every_ns / 1e9)):
+        top.take(batch)
+        fresh = True
+        if live and top.source.now_ns >= next_ns:
+            next_ns += every_ns
+            one()
+            fresh = False
+            printed += 1
+            if settings.count is not None and printed >= settings.count:
+                return
+    if fresh and (not live or printed == 0):
+        one()
+
+
+def _draw(top: Top, drawn: Screen, settings: TopSettings) -> None:
+    every_ns = seconds(settings.every_s or _SCREEN_EVERY_S)
+    source, live = top.source, top.source.connected is not None
+    descriptor = drawn.fileno()
+    if descriptor is not None:
+        source.also_wake_on(descriptor)
+    end_ns = source.now_ns + seconds(settings.for_s) if live and settings.for_s is not None else None
+    shown, size, drawn_times = top.picture(), drawn.size, 0
+    next_ns = 0
+    while not top.controls.ended:
+        top.take(source.read(max(0.0, min(every_ns, next_ns - source.now_ns) / 1e9) if live else every_ns / 1e9))
+        keys = drawn.pressed()
+        for key in keys:
+            rows = len(chosen(shown.rows, top.controls))
+            top.controls = top.controls.pressed(key, rows, page(shown, *drawn.size))
+        now_ns = source.now_ns
+        due = now_ns >= next_ns if live else source.ended or not next_ns
+        if not due and not keys and drawn.size == size:
+            continue
+        if due and not (top.controls.held and drawn_times):
+            shown = top.picture()
+        next_ns, size = now_ns + every_ns if due else next_ns, drawn.size
+        drawn.draw(top.lines(shown, *size))
+        drawn_times += 1
+        if (end_ns is not None and now_ns >= end_ns) or drawn_times == settings.count:
+            return
+        if descriptor is None and source.ended:
+            return

@@ -1,0 +1,206 @@
+"""What the bus has told so far: lines, symbols, who asks, who counts. Memory is bounded whatever peers send. Pure.
+
+Live and replayed messages are kept apart, in two books: a replayed price is shown as such and is never a reason to
+trust. What is judged is judged by `bus.book`, as every client does.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import msgspec
+
+from bus import topics
+from bus.book import MAX_AGE_NS, Book
+from bus.clock import NS_PER_S
+from bus.consumer import REPLAYED
+from bus.events import (
+    MAX_SYMBOLS,
+    AckRow,
+    Claim,
+    ConnectionHealth,
+    Counters,
+    Event,
+    Quote,
+    RecorderHealth,
+    SymbolsAcknowledged,
+    SymbolsRequested,
+    SymbolStatus,
+)
+from bus.tap.intake import MAX_QUOTE_BYTES, Heard
+from bus.tap.rates import Rates
+
+MAX_CLIENTS = 1_000
+MAX_PEERS = 64
+"""Nodes, sources of counters, recorders: each at most so many, the longest silent forgotten first."""
+MAX_COUNTERS = 200
+MAX_CLAIMS = 100
+ValueT = TypeVar("ValueT")
+GONE_NS = 60 * NS_PER_S
+_NAME = 80
+
+
+@dataclass(slots=True)
+class Known:
+    """The newest SymbolStatus of one symbol, cut to what is shown of it."""
+
+    state: str
+    cause: str
+    since_ns: int
+    claims: tuple[Claim, ...]
+    last_quote_ns: int | None
+    last_quote_seq: int
+    source: str
+    heard_ns: int
+
+
+@dataclass(slots=True)
+class Ask:
+    """A client's newest request, and what was answered to it; `wants` says whether it names the symbol in focus."""
+
+    client: str
+    request_id: str
+    source: str
+    priority: int
+    channels: tuple[str, ...]
+    ttl_ms: int
+    symbols: int
+    wants: bool
+    heard_ns: int
+    answered: str = ""
+
+
+@dataclass(slots=True)
+class View:
+    """Fed with everything heard, in order. `focus` is the symbol that `why` asks about."""
+
+    max_age_ns: int = MAX_AGE_NS
+    focus: str = ""
+    book: Book = field(init=False)
+    replayed: Book = field(init=False)
+    known: dict[str, Known] = field(default_factory=dict)
+    known_replayed: dict[str, Known] = field(default_factory=dict)
+    asks: dict[str, Ask] = field(default_factory=dict)
+    healths: dict[str, tuple[ConnectionHealth, int]] = field(default_factory=dict)
+    counters: dict[str, tuple[Counters, int]] = field(default_factory=dict)
+    recorders: dict[str, tuple[RecorderHealth, int]] = field(default_factory=dict)
+    quotes: Rates[str] = field(default_factory=Rates)
+    bus: Rates[str] = field(default_factory=Rates)
+    symbols: set[str] = field(default_factory=set)
+    beyond_bound: int = 0
+
+    def __post_init__(self) -> None:
+        self.book, self.replayed = Book(max_age_ns=self.max_age_ns), Book(max_age_ns=self.max_age_ns)
+
+    def take(self, heard: Heard) -> None:
+        """One message."""
+        event, at_ns = heard.event, heard.received_ns
+        self.bus.counted(heard.topic.partition(".")[0], heard.octets, at_ns)
+        book = self.replayed if event.source.startswith(REPLAYED) else self.book
+        book.on_message(event, at_ns)
+        if type(event) is Quote:
+            if self._admits(event.symbol):
+                self.quotes.counted(event.symbol, heard.octets, at_ns)
+                book.on_quote(event)
+        else:
+            self._take_other(event, at_ns, book)
+
+    def at(self, now_ns: int) -> None:
+        """It is `now_ns`: windows move on, and what has long been silent is forgotten."""
+        self.quotes.at(now_ns)
+        self.bus.at(now_ns)
+        for table in (self.healths, self.counters, self.recorders):
+            for name in [name for name, (_, heard_ns) in table.items() if now_ns - heard_ns > GONE_NS]:
+                del table[name]
+        for name in [name for name, ask in self.asks.items() if now_ns - ask.heard_ns > 2 * GONE_NS]:
+            del self.asks[name]
+
+    def _take_other(self, event: Event, at_ns: int, book: Book) -> None:
+        if isinstance(event, SymbolStatus):
+            if self._admits(event.symbol):
+                self._stand(event, at_ns, book)
+        elif isinstance(event, ConnectionHealth):
+            book.on_health(event)
+            _keep(self.healths, event.node + " " + event.source, (event, at_ns))
+            self._former_sources_of(event)
+        elif isinstance(event, SymbolsAcknowledged):
+            self._answer(event, book)
+        elif isinstance(event, SymbolsRequested):
+            self._ask(event, at_ns)
+        elif isinstance(event, Counters):
+            cut = {name[:_NAME]: value for name, value in list(event.counters.items())[:MAX_COUNTERS]}
+            _keep(
+                self.counters,
+                event.source,
+                (msgspec.structs.replace(event, program=event.program[:_NAME], counters=cut), at_ns),
+            )
+        elif isinstance(event, RecorderHealth):
+            _keep(self.recorders, event.name, (event, at_ns))
+
+    def _stand(self, status: SymbolStatus, at_ns: int, book: Book) -> None:
+        state, cause = status.state[:_NAME], status.cause[:_NAME]
+        claims = tuple(Claim(c.client[:_NAME], c.priority, c.lease_left_ms) for c in status.clients[:MAX_CLAIMS])
+        book.on_status(msgspec.structs.replace(status, state=state, cause=cause, clients=()))
+        table = self.known if book is self.book else self.known_replayed
+        table[status.symbol] = Known(
+            state, cause, status.since_ns, claims, status.last_quote_ns, status.last_quote_seq, status.source, at_ns
+        )
+
+    def _answer(self, ack: SymbolsAcknowledged, book: Book) -> None:
+        rows = tuple(
+            AckRow(row.symbol, row.state[:_NAME], row.cause[:_NAME], _bounded(row.last_quote), row.last_quote_seq)
+            for row in ack.results
+            if self._admits(row.symbol)
+        )
+        book.on_acknowledged(msgspec.structs.replace(ack, results=rows))
+        ask = self.asks.get(ack.client)
+        if ask is not None and ask.request_id == ack.request_id:
+            ask.answered = ack.cause[:_NAME]
+
+    def _ask(self, request: SymbolsRequested, at_ns: int) -> None:
+        if request.source.startswith(REPLAYED):
+            return
+        wants = bool(self.focus) and self.focus in request.symbols
+        former = self.asks.get(request.client)
+        ask = Ask(
+            client=request.client,
+            request_id=request.request_id,
+            source=request.source[:_NAME],
+            priority=request.priority,
+            channels=tuple(channel[:_NAME] for channel in request.channels[:2]),
+            ttl_ms=request.ttl_ms,
+            symbols=len(request.symbols),
+            wants=wants,
+            heard_ns=at_ns,
+        )
+        if former is not None and former.request_id == ask.request_id:
+            ask.answered = former.answered
+        _keep(self.asks, request.client, ask, MAX_CLIENTS)
+
+    def _admits(self, symbol: str) -> bool:
+        if symbol in self.symbols:
+            return True
+        if len(self.symbols) >= MAX_SYMBOLS or not topics.is_symbol(symbol):
+            self.beyond_bound += 1
+            return False
+        self.symbols.add(symbol)
+        return True
+
+    def _former_sources_of(self, health: ConnectionHealth) -> None:
+        """A node that started anew has one health: its newest source's. Two that alternate show both."""
+        for name, (held, heard_ns) in list(self.healths.items()):
+            replaced = held.node == health.node and held.source != health.source
+            if replaced and self.healths[health.node + " " + health.source][1] - heard_ns > 3 * NS_PER_S:
+                del self.healths[name]
+
+
+def _keep(table: dict[str, ValueT], name: str, value: ValueT, bound: int = MAX_PEERS) -> None:
+    """Newest last, so that the first is the longest silent."""
+    if table.pop(name, None) is None and len(table) >= bound:
+        del table[next(iter(table))]
+    table[name] = value
+
+
+def _bounded(quote: bytes | None) -> bytes | None:
+    return quote if quote is not None and len(quote) <= MAX_QUOTE_BYTES else None

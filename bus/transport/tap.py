@@ -1,0 +1,71 @@
+"""The tap's ears: one SUB socket that asks for nothing, answers nothing, and gives up what it cannot take in time.
+
+A tap that is slow or frozen loses messages at its own bound, and the broker drops for it alone; what it lost shows as
+gaps in the numbers. The thread that makes it must be the one that uses it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import zmq
+
+from bus.clock import NS_PER_MS, now_ns
+from bus.transport.sockets import Role, make
+
+BATCH = 1_000
+"""Frames taken in one go, so that keys and the screen get their turn at full load."""
+_MONITORED = zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED
+
+
+class TapSubscriber:
+    """Hears every frame that begins with one of `prefixes`; `b""` is everything."""
+
+    def __init__(self, url: str, prefixes: Sequence[bytes]) -> None:
+        self.connected = False
+        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        self._socket = make(self._context, Role.SUBSCRIBE)
+        self._monitor = self._socket.get_monitor_socket(_MONITORED)
+        self._poller = zmq.Poller()
+        self._poller.register(self._socket, zmq.POLLIN)
+        self._poller.register(self._monitor, zmq.POLLIN)
+        for prefix in prefixes:
+            self._socket.subscribe(prefix)
+        self._socket.connect(url)
+
+    def also_wake_on(self, descriptor: int) -> None:
+        """`receive` returns early, perhaps with nothing, when this descriptor can be read."""
+        self._poller.register(descriptor, zmq.POLLIN)
+
+    def receive(self, timeout_ms: int) -> list[bytes]:
+        """At most BATCH frames, in the order they came; empty when none came in time."""
+        deadline_ns = now_ns() + timeout_ms * NS_PER_MS
+        while True:
+            left_ms = max(0, -((now_ns() - deadline_ns) // NS_PER_MS))
+            ready = dict(self._poller.poll(left_ms))
+            if self._monitor in ready:
+                self._watch()
+            if self._socket in ready:
+                return self._drain()
+            if ready.keys() - {self._monitor} or left_ms == 0:
+                return []
+
+    def close(self) -> None:
+        self._socket.disable_monitor()
+        self._monitor.close(linger=0)
+        self._context.destroy(linger=0)
+
+    def _drain(self) -> list[bytes]:
+        frames: list[bytes] = []
+        receive = self._socket.recv
+        try:
+            for _ in range(BATCH):
+                frames.append(receive(zmq.NOBLOCK))  # noqa: PERF401 - the exception ends the loop
+        except zmq.Again:
+            pass
+        return frames
+
+    def _watch(self) -> None:
+        while self._monitor.poll(0):
+            event = int.from_bytes(self._monitor.recv_multipart()[0][:2], "little")
+            self.connected = event == zmq.EVENT_HANDSHAKE_SUCCEEDED

@@ -1,0 +1,97 @@
+"""Rates, delays, keys, selections, units: small pure parts at their edges."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bus.clock import NS_PER_S
+from bus.tap.histogram import Histogram
+from bus.tap.keys import parse
+from bus.tap.rates import MAX_KEYS, Rates
+from bus.tap.selection import Selection
+from bus.tap.units import duration, price, rate
+from tests.support.samples import QUICK, QUOTE, REQUESTED
+
+
+@QUICK
+@given(st.lists(st.integers(min_value=-(2**62), max_value=2**62), min_size=1), st.sampled_from([0.5, 0.99, 1.0]))
+def test_a_quantile_is_within_two_percent(values: list[int], share: float) -> None:
+    histogram = Histogram()
+    for value in values:
+        histogram.add(value)
+    exact = sorted(values)[max(0, -int(-share * len(values) // 1) - 1)]
+    found = histogram.quantile(share)
+    assert found is not None
+    assert abs(found - exact) <= 0.016 * abs(exact) + 1
+
+
+def test_rates_look_back_on_whole_seconds_and_silence_counts() -> None:
+    rates: Rates[str] = Rates()
+    for at in range(20):
+        rates.counted("a", 10, at * NS_PER_S // 10)
+    rates.at(2 * NS_PER_S)
+    assert rates.per_s("a") == pytest.approx(10)
+    assert rates.all_per_s() == pytest.approx((10, 100))
+    rates.at(6 * NS_PER_S)
+    assert rates.per_s("a") == pytest.approx(20 / 6)
+
+
+def test_made_up_topics_cannot_fill_memory() -> None:
+    rates: Rates[int] = Rates()
+    for number in range(MAX_KEYS + 5):
+        rates.counted(number, 1, 0)
+    assert len(rates.total) == MAX_KEYS
+    assert rates.others == 5
+
+
+@pytest.mark.parametrize(
+    ("sent", "keys"),
+    [(b"q", ["q"]), (b"\x1b[A\x1b[6~j", ["up", "pgdn", "j"]), (b"\x1b", ["esc"]), (b"\r\x7f", ["enter", "backspace"]),
+     (b"\x1b[1;5Cx", ["x"]), (b"\xff\x00", [])],
+)  # fmt: skip
+def test_keys(sent: bytes, keys: list[str]) -> None:
+    assert parse(sent) == (keys, b"")
+
+
+def test_a_key_cut_in_two_waits_for_its_rest() -> None:
+    assert parse(b"\x1b[5") == ([], b"\x1b[5")
+
+
+@pytest.mark.parametrize(
+    ("patterns", "symbols", "topic", "belongs"),
+    [
+        ([], [], "quote.SPY", True), (["quote"], [], "quote.SPY", True), (["quote.SP"], [], "quote.SPY", False),
+        (["quote.S*"], [], "quote.SPY", True), (["health."], [], "quote.SPY", False), ([], ["spy"], "quote.SPY", True),
+        ([], ["SPY"], "quote.QQQ", False), ([], ["SPY"], "symbols.requested", True), ([], ["SPY"], "health.n", False),
+    ],
+)  # fmt: skip
+def test_selection(patterns: list[str], symbols: list[str], topic: str, belongs: bool) -> None:
+    selection = Selection(patterns, symbols)
+    assert selection.topic(topic) is belongs
+    if belongs:
+        assert any((topic.encode() + b"\0").startswith(prefix) for prefix in selection.prefixes())
+
+
+def test_selection_looks_for_symbols_in_contents_and_refuses_what_matches_nothing() -> None:
+    selection = Selection((), ["QQQ"])
+    assert selection.event(REQUESTED)
+    assert not selection.event(QUOTE)
+    for wrong in (["nope"], ["quot e"], [""]):
+        with pytest.raises(ValueError):
+            Selection(wrong)
+
+
+def test_units() -> None:
+    shown = [duration(ns) for ns in (None, 999, 2_800_000, 12_340_000_000, 252 * 10**9, -5_000_000, 2**62)]
+    assert shown == ["-", "999ns", "2.8ms", "12.3s", "4m12s", "-5.0ms", "-"]
+    assert [rate(value) for value in (0, 0.44, 99.99, 1_234, 158_000, 2e6)] == [
+        "0",
+        "0.4",
+        "100",
+        "1.2k",
+        "158k",
+        "2.0M",
+    ]
+    assert [price(value) for value in (None, 687.25, 0.1234, float("nan"))] == ["-", "687.25", "0.1234", "nan"]
