@@ -64,8 +64,8 @@ def decision(order: Order, verdict: Verdict, judgement: Judgement, now_ns: int) 
         action=choice.action,
         limit_price=choice.limit_price,
         reasons=choice.reasons,
-        quote=_reference(verdict.quote),
-        health=_reference(verdict.health),
+        quote=reference(verdict.quote),
+        health=reference(verdict.health),
         status=verdict.standing.reference if verdict.standing else ("", 0),
         config_hash=judgement.hash,
         quote_age_ns=verdict.age_ns,
@@ -74,5 +74,6 @@ def decision(order: Order, verdict: Verdict, judgement: Judgement, now_ns: int) 
     )
 
 
-def _reference(event: Event | None) -> Reference:
+def reference(event: Event | None) -> Reference:
+    """How a decision names a message; `("", 0)` for none."""
     return (event.source, event.seq) if event else ("", 0)

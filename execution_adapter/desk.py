@@ -13,10 +13,12 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from bus import BusClient
-from bus.clock import NS_PER_S, now_ns, seconds, utc_ns
+from bus.clock import NS_PER_S, now_ns, seconds, to_utc_ns, utc_ns
 from bus.events import Event, ExecutionDecision, OrderUpdate, TradeIntent
 from bus.transport.tail import Tail
-from execution_adapter import journal
+from execution_adapter import basis, journal
+from execution_adapter.basis import KIND, Basis
+from execution_adapter.decision import Order
 from execution_adapter.dispatch import Dispatch
 from execution_adapter.gateway import Gateway
 from execution_adapter.intents import Intent, make
@@ -205,29 +207,17 @@ class Desk:
         for decision in work.decisions:
             self._decided += 1
             bus.publish(self._event(work, decision, bus.name))
-            if decision.action != "limit" or "collar" in decision.reasons:
-                price = "" if decision.limit_price is None else f" {decision.limit_price:f}"
-                reasons = ", ".join(decision.reasons)
-                _log.warning("%s: %s%s: %s", work.intent, decision.action, price, reasons)
+            choice = decision.choice
+            if not choice.pegged:
+                price = "" if choice.limit_price is None else f" {choice.limit_price:f}"
+                _log.warning("%s: %s%s: %s", work.intent, choice.action, price, ", ".join(choice.reasons))
         work.decisions.clear()
 
     def _event(self, work: Work, decision: Decision, client: str) -> ExecutionDecision:
-        price = decision.assessment.price
-        return ExecutionDecision(
-            client=client,
-            decision_id=f"{client[-40:]}-{self._decided}",
-            now_ns=utc_ns(),
-            symbol=work.intent.symbol,
-            side=work.intent.side,
-            qty=float(decision.qty),
-            action=decision.action,
-            limit_price=None if decision.limit_price is None else float(decision.limit_price),
-            reasons=decision.reasons,
-            quote=(price.quote.source, price.quote.seq) if price.quote else ("", 0),
-            health=(price.health.source, price.health.seq) if price.health else ("", 0),
-            status=price.standing.reference if price.standing else ("", 0),
-            config_hash=self._settings.config_hash,
-        )
+        intent, choice = work.intent, decision.choice
+        order = Order(client, f"{client[-40:]}-{self._decided}", intent.symbol, intent.side, float(choice.qty))
+        rests_on = Basis(KIND, self._settings.working(work.tactics), decision.situation)
+        return basis.event(order, choice, decision.assessment.price, rests_on, to_utc_ns(decision.at_ns))
 
     def _show(self, work: Work) -> None:
         now, name = now_ns(), work.intent_id

@@ -12,7 +12,7 @@ from bus.book import HaltKnowledge
 from execution_adapter.decide import Action, Reason
 from execution_adapter.intents import SIDES
 from execution_adapter.pricing import Touch, on_tick
-from execution_adapter.verdict import Assessment
+from execution_adapter.verdict import Graded
 
 
 class Policy(StrEnum):
@@ -60,7 +60,7 @@ class Policies:
         rules = self.particular or {}
         return rules.get((symbol, side)) or rules.get((symbol, "")) or self.default
 
-    def choose(self, assessment: Assessment, side: str, last: LastGood | None, now_ns: int) -> Fallback:
+    def choose(self, assessment: Graded, side: str, last: LastGood | None, now_ns: int) -> Fallback:
         """What to do for an order on this side; a halted or refused symbol gets none whatever the policy."""
         reasons = assessment.reasons
         if not assessment.tradable:

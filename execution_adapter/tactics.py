@@ -9,7 +9,7 @@ from bus.clock import NS_PER_S
 from execution_adapter.intents import Intent
 from execution_adapter.orders import ZERO
 from execution_adapter.pricing import aggression, limit_price, order_qty, touch
-from execution_adapter.verdict import Assessment, Grade
+from execution_adapter.verdict import Grade, Graded
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +36,13 @@ class Tactics:
     rejects_max: int = 3
     reject_pause_ns: int = NS_PER_S
 
-    def share(self, intent: Intent, assessment: Assessment, elapsed_ns: int) -> Decimal:
+    def share(self, intent: Intent, assessment: Graded, elapsed_ns: int) -> Decimal:
         """The aggression now; none while the price is only good enough to stand in the queue."""
         if assessment.grade is Grade.DEGRADED:
             return ZERO
         return aggression(elapsed_ns, intent.window_ns, self.aggression_start, self.aggression_end)
 
-    def price(self, intent: Intent, assessment: Assessment, remaining: Decimal, elapsed_ns: int) -> Decimal | None:
+    def price(self, intent: Intent, assessment: Graded, remaining: Decimal, elapsed_ns: int) -> Decimal | None:
         """Where a limit for what remains should stand now; None without two sides."""
         sides = touch(assessment.price.quote, self.lot)
         if sides is None:

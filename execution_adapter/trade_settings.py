@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import hashlib
 from decimal import Decimal
 from pathlib import Path
 from typing import Literal, Self
@@ -14,6 +13,7 @@ from pydantic import AliasChoices, Field, SecretStr, field_validator, model_vali
 from bus.clock import seconds
 from bus.settings import CLIENT_NAME, is_loopback
 from execution_adapter import fallback
+from execution_adapter.basis import WorkSettings
 from execution_adapter.intents import Intent, distinct, from_rows, parse
 from execution_adapter.settings import ExecutionSettings
 from execution_adapter.tactics import Tactics
@@ -140,8 +140,11 @@ class TradeSettings(ExecutionSettings):
     @property
     def config_hash(self) -> str:
         """Names everything that a working decision depends on beside the messages it was based on."""
-        relevant = f"{self.execution_max_age_s}|{self.tactics()}|{self.policies()}|{self.limits()}"
-        return hashlib.sha256(relevant.encode()).hexdigest()[:12]
+        return self.working(self.tactics()).hash
+
+    def working(self, tactics: Tactics) -> WorkSettings:
+        """What a decision on an intent worked with these tactics depends on."""
+        return WorkSettings.of(seconds(self.execution_max_age_s), tactics, self.policies(), self.limits())
 
     def tactics(self) -> Tactics:
         return Tactics(

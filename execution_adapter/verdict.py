@@ -91,13 +91,12 @@ class Evidence:
 
 
 @dataclass(frozen=True, slots=True)
-class Assessment:
+class Graded:
     """The verdict on trading one symbol at one instant."""
 
     symbol: str
     grade: Grade
     reasons: tuple[str, ...]
-    evidence: Evidence
     price: Verdict
 
     @property
@@ -106,6 +105,60 @@ class Assessment:
         standing = self.price.standing
         halted = self.price.halt is HaltKnowledge.HALTED
         return not halted and (standing is None or standing.state not in _UNTRADABLE)
+
+
+@dataclass(frozen=True, slots=True)
+class Assessment(Graded):
+    """The verdict with its evidence."""
+
+    evidence: Evidence
+
+
+def graded(price: Verdict, intent: Intent | None, limits: Limits, *, settling: bool, jumped: bool) -> Graded:
+    """The book's verdict with every caution. Whether the line settles and the price jumped follows from the past."""
+    refused, quote = bool(price.reasons), price.quote
+    cautions: list[Caution] = [Caution.SETTLING] if settling else []
+    if quote is not None:
+        cautions += _spread_cautions(quote, limits)
+        if jumped:
+            cautions.append(Caution.JUMPED)
+        cautions += _lag_cautions(quote, limits)
+        if intent is not None and _large(quote, intent, limits):
+            cautions.append(Caution.SIZE_LARGE)
+    if price.health is not None and "halts_unknown" in price.health.detail:
+        cautions.append(Caution.HALTS_UNKNOWN)
+    late = quote is not None and quote.received_ns - quote.exchange_ns > limits.exchange_refuse_ns
+    if refused or late or not _REFUSING.isdisjoint(cautions):
+        grade = Grade.REFUSE
+    else:
+        grade = Grade.DEGRADED if cautions else Grade.OK
+    return Graded(price.symbol, grade, (*price.reasons, *cautions), price)
+
+
+def _spread_cautions(quote: Quote, limits: Limits) -> list[Caution]:
+    mid = _mid(quote)
+    if mid is None or quote.spread is None:
+        return []
+    if quote.spread > limits.spread_absurd * mid:
+        return [Caution.SPREAD_ABSURD]
+    return [Caution.SPREAD_WIDE] if quote.spread > limits.spread_wide * mid else []
+
+
+def _lag_cautions(quote: Quote, limits: Limits) -> list[Caution]:
+    lag_ns = quote.received_ns - quote.exchange_ns
+    if lag_ns > limits.exchange_late_ns:
+        return [Caution.EXCHANGE_LATE]
+    return [Caution.CLOCK_SKEW] if lag_ns < -limits.clock_skew_ns else []
+
+
+def _large(quote: Quote, intent: Intent, limits: Limits) -> bool:
+    shown = quote.ask_size if intent.side == "buy" else quote.bid_size
+    return shown is not None and float(intent.qty) > limits.size_large * max(shown, 1.0)
+
+
+def _mid(quote: Quote) -> float | None:
+    spread = quote.spread
+    return None if spread is None or quote.bid_price is None else quote.bid_price + spread / 2
 
 
 @dataclass(slots=True)
@@ -132,29 +185,15 @@ class Assessor:
     def assess(self, symbol: str, intent: Intent | None, now_ns: int) -> Assessment:
         """Whether `intent` (None: any) may trade `symbol` on the price held at `now_ns`, and why not."""
         price = self._look(symbol, now_ns)
-        reasons: list[str] = list(price.reasons)
         health, quote = price.health, price.quote
         if health is not self._health:
             self._health, self._heard_ns = health, now_ns
         good_for_ns = self._line(not _LINE.intersection(price.reasons), health, now_ns)
-        refused = bool(reasons)
-        cautions: list[Caution] = []
-        if self._flapped and good_for_ns is not None and good_for_ns < self.limits.settle_ns:
-            cautions.append(Caution.SETTLING)
-        spread = lag_ns = None
-        if quote is not None:
-            lag_ns = quote.received_ns - quote.exchange_ns
-            spread = quote.spread
-            cautions += self._quote_cautions(quote, spread, lag_ns, now_ns, clean=not refused)
-            if intent is not None and self._large(quote, intent):
-                cautions.append(Caution.SIZE_LARGE)
-        if health is not None and "halts_unknown" in health.detail:
-            cautions.append(Caution.HALTS_UNKNOWN)
-        late = lag_ns is not None and lag_ns > self.limits.exchange_refuse_ns
-        if refused or late or not _REFUSING.isdisjoint(cautions):
-            grade = Grade.REFUSE
-        else:
-            grade = Grade.DEGRADED if cautions else Grade.OK
+        settling = self._flapped and good_for_ns is not None and good_for_ns < self.limits.settle_ns
+        jumped, mid = False, None if quote is None else _mid(quote)
+        if mid is not None and not price.reasons:
+            jumped = self._jumped(symbol, mid, now_ns)
+        found = graded(price, intent, self.limits, settling=settling, jumped=jumped)
         age_ns, standing = price.age_ns, price.standing
         evidence = Evidence(
             connection_state=health.state if health else None,
@@ -171,12 +210,12 @@ class Assessor:
             announced_seq=price.announced_seq,
             bid=quote.bid_price if quote else None,
             ask=quote.ask_price if quote else None,
-            spread=spread,
+            spread=quote.spread if quote else None,
             flags=quote.flags if quote else 0,
-            exchange_lag_ns=lag_ns,
+            exchange_lag_ns=quote.received_ns - quote.exchange_ns if quote else None,
             good_for_ns=good_for_ns,
         )
-        return Assessment(symbol, grade, (*reasons, *cautions), evidence, price)
+        return Assessment(symbol, found.grade, found.reasons, price, evidence)
 
     def _line(self, good: bool, health: ConnectionHealth | None, now_ns: int) -> int | None:
         """How long the line has been good; None while it is not. A line that was lost once must settle anew."""
@@ -194,25 +233,6 @@ class Assessor:
             return min(now_ns - self._good_since_ns, counted_ns + now_ns - self._heard_ns)
         return now_ns - self._good_since_ns
 
-    def _quote_cautions(
-        self, quote: Quote, spread: float | None, lag_ns: int, now_ns: int, *, clean: bool
-    ) -> list[Caution]:
-        limits = self.limits
-        found: list[Caution] = []
-        if spread is not None and quote.bid_price is not None:
-            mid = quote.bid_price + spread / 2
-            if spread > limits.spread_absurd * mid:
-                found.append(Caution.SPREAD_ABSURD)
-            elif spread > limits.spread_wide * mid:
-                found.append(Caution.SPREAD_WIDE)
-            if clean and self._jumped(quote.symbol, mid, now_ns):
-                found.append(Caution.JUMPED)
-        if lag_ns > limits.exchange_late_ns:
-            found.append(Caution.EXCHANGE_LATE)
-        elif lag_ns < -limits.clock_skew_ns:
-            found.append(Caution.CLOCK_SKEW)
-        return found
-
     def _jumped(self, symbol: str, mid: float, now_ns: int) -> bool:
         """Whether a mid is far from the last good one; a new level counts once it has held for a while."""
         limits, level = self.limits, self._levels.get(symbol)
@@ -227,7 +247,3 @@ class Assessor:
                 return True
         level.mid, level.at_ns, level.jumped_ns = mid, now_ns, None
         return False
-
-    def _large(self, quote: Quote, intent: Intent) -> bool:
-        shown = quote.ask_size if intent.side == "buy" else quote.bid_size
-        return shown is not None and float(intent.qty) > self.limits.size_large * max(shown, 1.0)

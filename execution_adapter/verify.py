@@ -2,7 +2,8 @@
 
 The judgement and the decision are the worker's own functions, fed with the quote, health and status that a decision
 names, at its `now_ns`, with the ages it measured and the settings it published. Taken as given is only what no message
-tells: whether the worker's request was answered, whether its reader kept up, and a halt from before its first decision.
+tells: whether the worker's request was answered, whether its reader kept up, and a halt from before its first decision;
+of an intent, where it stood (`Situation`), and whether the line was settling and the price had jumped.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from dataclasses import dataclass, field, replace
 import msgspec
 
 from bus import codec
-from bus.book import Book, Unusable
+from bus.book import Book, Unusable, Verdict
 from bus.capture.captured import Captured
 from bus.errors import UndecodableMessage
 from bus.events import (
@@ -28,14 +29,19 @@ from bus.events import (
     SymbolState,
     SymbolStatus,
 )
+from execution_adapter import basis
+from execution_adapter.basis import Basis
+from execution_adapter.choice import choose
 from execution_adapter.decision import Judgement, Order, decision
+from execution_adapter.intents import Intent
+from execution_adapter.verdict import Caution, graded
 
 KEPT = 5_000
 """Messages of one topic that a decision may still name; a decision follows what it is based on closely."""
 MAX_NAMED = 100_000
 _GIVEN = (Unusable.NOT_REQUESTED, Unusable.UNCONFIRMED, Unusable.READER_BEHIND)
 _KINDS = ("quote.", "health.", "symbol.", "symbols.acknowledged.", "decision.")
-_COMPARED = ("action", "limit_price", "reasons", "quote", "health", "status", "config_hash")
+_COMPARED = ("action", "qty", "limit_price", "reasons", "quote", "health", "status", "config_hash")
 _NOWHERE: Reference = ("", 0)
 _TRADED = (SymbolState.LIVE, SymbolState.QUIET)
 _IMMEASURABLE_NS = 1 << 61
@@ -187,7 +193,7 @@ class Verifier:
                 else:
                     self._differ(sequence, recorded, name, f"{reference[0]}#{reference[1]}", "no such message")
                 return
-        judgement = Judgement.read(recorded.config)
+        judgement = Basis.read(recorded.config) or Judgement.read(recorded.config)
         if judgement is None:
             self._differ(sequence, recorded, "config", repr(recorded.config[:80]), "no settings to judge by")
             return
@@ -195,7 +201,14 @@ class Verifier:
         if strange is not None:
             self._differ(sequence, recorded, *strange)
             return
-        recomputed = self._decide(recorded, judgement)
+        try:
+            recomputed = self._decide(recorded, judgement)
+        except (ArithmeticError, ValueError):  # numbers that no worker has
+            self._differ(sequence, recorded, "config", repr(recorded.config[:80]), "no settings to judge by")
+            return
+        if recomputed is None:
+            self._differ(sequence, recorded, "action", recorded.action, "nothing was to be decided")
+            return
         for name in _COMPARED:
             one, other = getattr(recorded, name), getattr(recomputed, name)
             if one != other:
@@ -203,9 +216,22 @@ class Verifier:
                 return
         self.outcome.agree += 1
 
-    def _decide(self, recorded: ExecutionDecision, judgement: Judgement) -> ExecutionDecision:
+    def _decide(self, recorded: ExecutionDecision, judgement: Judgement | Basis) -> ExecutionDecision | None:
+        """The decision made once more; None when nothing was to be decided."""
+        order = Order(recorded.client, recorded.decision_id, recorded.symbol, recorded.side, recorded.qty)
+        if isinstance(judgement, Judgement):
+            return decision(order, self._look(recorded, judgement.max_age_ns), judgement, recorded.now_ns)
+        settings, state = judgement.settings, judgement.state
+        price = self._look(recorded, settings.max_age_ns)
+        intent = Intent(recorded.symbol, recorded.side, state.qty, state.window_ns)
+        settling, jumped = (caution in recorded.reasons for caution in (Caution.SETTLING, Caution.JUMPED))
+        verdict = graded(price, intent, settings.limits, settling=settling, jumped=jumped)
+        choice = choose(verdict, recorded.side, state, settings.tactics, settings.policies)
+        return None if choice is None else basis.event(order, choice, price, judgement, recorded.now_ns)
+
+    def _look(self, recorded: ExecutionDecision, max_age_ns: int) -> Verdict:
         """A book that holds exactly what the decision names, judged as the worker judged its own."""
-        book, now_ns = Book(max_age_ns=judgement.max_age_ns), recorded.now_ns
+        book, now_ns = Book(max_age_ns=max_age_ns), recorded.now_ns
         if recorded.status != _NOWHERE:
             stood = self._find(recorded.status, f"symbol.{recorded.symbol}")
             assert isinstance(stood, _Stood)
@@ -231,9 +257,7 @@ class Verifier:
                 book.on_health(event)
         verdict = book.assess(recorded.symbol, now_ns)
         given = tuple(reason for reason in _GIVEN if reason in recorded.reasons)
-        verdict = replace(verdict, reasons=(*given, *verdict.reasons))
-        order = Order(recorded.client, recorded.decision_id, recorded.symbol, recorded.side, recorded.qty)
-        return decision(order, verdict, judgement, now_ns)
+        return replace(verdict, reasons=(*given, *verdict.reasons))
 
     def _was_halted(self, stood: _Stood, recorded: ExecutionDecision) -> bool:
         """Whether a halt was known that the named state says nothing about."""

@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from execution_adapter.child import Child, proves_final
+from execution_adapter.choice import Choice, Situation, choose
 from execution_adapter.decide import Action
 from execution_adapter.fallback import Fallback, LastGood, Policies
 from execution_adapter.intents import Intent
@@ -44,13 +45,12 @@ from execution_adapter.verdict import Assessment, Grade
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """Something decided, with the verdict it rests on: what becomes an ExecutionDecision."""
+    """Something decided, with the verdict and situation it rests on: what becomes an ExecutionDecision."""
 
-    action: Action
-    qty: Decimal
-    limit_price: Decimal | None
-    reasons: tuple[str, ...]
+    choice: Choice
     assessment: Assessment
+    situation: Situation
+    at_ns: int
 
 
 class Work:
@@ -194,43 +194,44 @@ class Work:
             return []
         if now_ns >= self.end_ns + self.tactics.grace_ns:
             return self._finish("out of time", now_ns)
-        if now_ns >= self.end_ns:
-            return self._fall_back(assessment, ("window_over",), now_ns)
-        if assessment.grade is Grade.REFUSE:
-            since_ns = self._unusable_since_ns
-            if since_ns is None or now_ns - since_ns < self.tactics.patience_ns:
-                return []
-            return self._fall_back(assessment, (), now_ns)
-        self._refused = None
-        return self._peg(assessment, now_ns)
-
-    def _peg(self, assessment: Assessment, now_ns: int) -> list[Command]:
-        price = self._wanted_price(assessment, now_ns)
-        if price is None:
+        if assessment.grade is not Grade.REFUSE and now_ns < self.end_ns:
+            self._refused = None
+        choice = self._choose(assessment, now_ns)
+        if choice is None:
             return []
-        qty = self._qty_to_place(price)
-        if qty == 0:
+        if choice.action is Action.REFUSE:
+            return self._refuse(choice, assessment, now_ns)
+        if choice.qty == 0:
             return self._finish("the rest is too little to order", now_ns)
-        share = self.tactics.share(self.intent, assessment, now_ns - self.start_ns)
-        reasons = ("repeg" if self.repegs else "place", f"aggression={share}")
-        self._pegged = True
-        return self._place(Action.LIMIT, qty, price, (*reasons, *assessment.reasons), assessment, now_ns)
+        self._pegged = choice.pegged
+        if not choice.pegged:
+            self.fallbacks.append(Fallback(choice.action, choice.limit_price, choice.reasons))
+        return self._place(choice, assessment, now_ns)
 
-    def _fall_back(self, assessment: Assessment, why: tuple[str, ...], now_ns: int) -> list[Command]:
-        choice = self.policies.choose(assessment, self.intent.side, self._last_good, now_ns)
-        choice = Fallback(choice.action, choice.limit_price, (*why, *choice.reasons))
-        if choice.action is not Action.REFUSE:
-            qty = self._qty_to_place(choice.limit_price)
-            if qty == 0:
-                return self._finish("the rest is too little to order", now_ns)
-            self._pegged = False
-            self.fallbacks.append(choice)
-            return self._place(choice.action, qty, choice.limit_price, choice.reasons, assessment, now_ns)
+    def _choose(self, assessment: Assessment, now_ns: int) -> Choice | None:
+        situation = self._situation(now_ns)
+        return choose(assessment, self.intent.side, situation, self.tactics, self.policies)
+
+    def _situation(self, now_ns: int) -> Situation:
+        last, lost = self._last_good, self.open_order
+        return Situation(
+            qty=self.intent.qty,
+            remaining=self.remaining,
+            window_ns=self.intent.window_ns,
+            elapsed_ns=now_ns - self.start_ns,
+            repeg=self.repegs > 0,
+            unusable_ns=None if self._unusable_since_ns is None else now_ns - self._unusable_since_ns,
+            last=last.sides if last else None,
+            last_age_ns=now_ns - last.at_ns if last else 0,
+            again=lost.order.qty if lost else None,
+        )
+
+    def _refuse(self, choice: Choice, assessment: Assessment, now_ns: int) -> list[Command]:
         if self._refused != choice.reasons:
             self._refused = choice.reasons
-            self.fallbacks.append(choice)
-            self.decisions.append(Decision(Action.REFUSE, self.remaining, None, choice.reasons, assessment))
-        if why and assessment.tradable:
+            self.fallbacks.append(Fallback(choice.action, None, choice.reasons))
+            self.decisions.append(Decision(choice, assessment, self._situation(now_ns), now_ns))
+        if now_ns >= self.end_ns and assessment.tradable:
             return self._finish(f"refused: {', '.join(choice.reasons)}", now_ns)
         return []
 
@@ -261,21 +262,11 @@ class Work:
     def _wanted_price(self, assessment: Assessment, now_ns: int) -> Decimal | None:
         return self.tactics.price(self.intent, assessment, self.remaining, now_ns - self.start_ns)
 
-    def _qty_to_place(self, price: Decimal | None) -> Decimal:
-        return self.tactics.qty(self.remaining, price)
-
     # what is done
 
-    def _place(
-        self,
-        action: Action,
-        qty: Decimal,
-        price: Decimal | None,
-        reasons: tuple[str, ...],
-        assessment: Assessment,
-        now_ns: int,
-    ) -> list[Command]:
-        last, intent = self.open_order, self.intent
+    def _place(self, choice: Choice, assessment: Assessment, now_ns: int) -> list[Command]:
+        last, intent, situation = self.open_order, self.intent, self._situation(now_ns)
+        qty, price = choice.qty, choice.limit_price
         if last is None:
             order = Order(self.client_order_id(len(self.children) + 1), intent.symbol, intent.side, qty, price)
             self.children.append(Child(order))
@@ -284,9 +275,9 @@ class Work:
         else:  # lost: under its own id and with its own quantity, of which the broker takes one
             order = replace(last.order, limit_price=price)
             last.order, last.lost, last.resent, last.not_found = order, False, True, 0
-        self.decisions.append(Decision(action, order.qty, price, reasons, assessment))
+        self.decisions.append(Decision(choice, assessment, situation, now_ns))
         self._placed_ns = self._asked_ns = now_ns
-        self._enter(State.PLACING, reasons[0], now_ns)
+        self._enter(State.PLACING, choice.reasons[0], now_ns)
         return [Place(order)]
 
     def _cancel(self, why: str, now_ns: int) -> list[Command]:

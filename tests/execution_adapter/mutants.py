@@ -10,6 +10,8 @@ from decimal import Decimal
 
 from bus.book import HaltKnowledge
 from execution_adapter.child import Child
+from execution_adapter.choice import Choice
+from execution_adapter.decide import Action
 from execution_adapter.orders import Answer, Command, NotFound, Order, Place, Report, Status, Unknown
 from execution_adapter.states import Outcome, State
 from execution_adapter.verdict import Assessment, Grade
@@ -19,8 +21,9 @@ from execution_adapter.working import Work
 class SendsOriginalQuantity(Work):
     """The escalation sends what the intent wanted, not what remains."""
 
-    def _qty_to_place(self, price: Decimal | None) -> Decimal:
-        return self.intent.qty
+    def _choose(self, assessment: Assessment, now_ns: int) -> Choice | None:
+        choice = super()._choose(assessment, now_ns)
+        return choice and replace(choice, qty=self.intent.qty)
 
 
 class GoesOnAfterCancelIsSent(Work):
@@ -106,13 +109,15 @@ class FinalMeansDone(Work):
 class RepegsAreMarketable(Work):
     """A re-peg goes two cents beyond the other side."""
 
-    def _wanted_price(self, assessment: Assessment, now_ns: int) -> Decimal | None:
-        price = super()._wanted_price(assessment, now_ns)
-        quote = assessment.price.quote
-        if price is None or not self.repegs or quote is None or quote.ask_price is None or quote.bid_price is None:
-            return price
+    def _choose(self, assessment: Assessment, now_ns: int) -> Choice | None:
+        choice, quote = super()._choose(assessment, now_ns), assessment.price.quote
+        if choice is None or not choice.pegged or not self.repegs or quote is None:
+            return choice
+        if quote.ask_price is None or quote.bid_price is None:
+            return choice
         beyond = Decimal("0.02") if self.intent.side == "buy" else Decimal("-0.02")
-        return Decimal(repr(quote.ask_price if self.intent.side == "buy" else quote.bid_price)) + beyond
+        price = Decimal(repr(quote.ask_price if self.intent.side == "buy" else quote.bid_price)) + beyond
+        return replace(choice, limit_price=price)
 
 
 class TradesWhileHalted(Work):
@@ -134,8 +139,9 @@ class PricesOneSidedQuotes(Work):
             assessment = replace(assessment, grade=Grade.OK, reasons=())
         return super().advance(assessment, now_ns, line_proven=line_proven)
 
-    def _wanted_price(self, assessment: Assessment, now_ns: int) -> Decimal | None:
-        return super()._wanted_price(assessment, now_ns) or Decimal("0.01")
+    def _choose(self, assessment: Assessment, now_ns: int) -> Choice | None:
+        cent = Choice(Action.LIMIT, self.remaining, Decimal("0.01"), ("place",), pegged=True)
+        return super()._choose(assessment, now_ns) or cent
 
 
 class ReplacedIsOver(Work):

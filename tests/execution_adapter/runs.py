@@ -5,7 +5,8 @@
 
 Everything is a real program. Afterwards the simulator's own books and its record of what it sent are the judge: no
 order id taken twice, never more than the intent's quantity filled, never two orders of an intent open at once, every
-order decided on the bus, every limit on a price that was really sent and might be used.
+order decided on the bus, every limit on a price that was really sent and might be used. Each run is recorded beside, and
+`execution-worker verify` must confirm every decision in the capture.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from bus.events import ExecutionDecision, Quote
 from tests.support.eventlog import EventLog
 from tests.support.judge import judge
 from tests.support.programs import Program, eventually
+from tests.support.programs import run as run_program
 from tests.support.world import World
 
 SYMBOLS = (
@@ -79,6 +81,9 @@ class Run:
         self.orders_url = words[words.index("orders") + 1]
         self.node = world.node(PRICING_ORDER_STREAM="true", PRICING_ORDER_REST_URL=self.orders_url)
         self.log: EventLog = world.log()
+        self.capture = world.folder / "run.mcap"
+        self.recorder = world.start("quotebus", "record", "-o", str(self.capture))
+        self.recorder.line("recording")
 
     def start(self, **settings: str) -> Program:
         """Start the worker; the same command each time."""
@@ -112,6 +117,7 @@ class Run:
         left = {name: status for name, status in found.statuses.items() if status not in OVER}
         assert not left, f"left open: {left}"
         judge(self.log, self.world.audit)
+        self.verify()
         decided = Counter(
             (d.symbol, d.side, Decimal(repr(d.qty)).normalize(), d.limit_price)
             for d in self.log.all(ExecutionDecision, lambda d: d.action != "refuse")
@@ -123,6 +129,15 @@ class Run:
                 assert decided[key] > 0, f"ordered without a decision: {order}"
                 decided[key] -= 1
         return found
+
+    def verify(self) -> None:
+        """End the capture, and make every decision in it once more: all must agree."""
+        assert self.recorder.stop() == 0, self.recorder.lines
+        status, printed = run_program("execution-worker", "verify", str(self.capture))
+        counts = dict(line.split(maxsplit=1) for line in printed.splitlines()[:5])
+        decided = len(self.log.all(ExecutionDecision))
+        assert status == 0 and counts["agree"] == counts["decisions"] == str(decided), f"{decided} heard, {printed}"
+        self.verified = f"{decided} decisions made once more from a capture, all agree"
 
     def filled(self, found: Books) -> dict[str, Decimal]:
         return {orders[0]["symbol"]: found.filled[intent] for intent, orders in found.orders.items()}
@@ -268,8 +283,9 @@ def main(names: list[str]) -> int:
         with tempfile.TemporaryDirectory() as folder:
             world = World(Path(folder))
             try:
-                worker = RUNS[name](Run(world))
-                print(f"== {name}: held")
+                run = Run(world)
+                worker = RUNS[name](run)
+                print(f"== {name}: held; {run.verified}")
                 print("\n".join(worker.lines[next(i for i, x in enumerate(worker.lines) if "outcome" in x) :]))
             except AssertionError as error:
                 failed += 1

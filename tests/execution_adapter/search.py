@@ -108,7 +108,7 @@ class World:
         state = "halted" if self.halted else "live"
         halt = HaltKnowledge.HALTED if self.halted else HaltKnowledge.TRADING
         price = Verdict("SPY", reasons, quote, None, Standing(state, "", "p", ("p", 1)), halt, 0)
-        return Assessment("SPY", Grade.REFUSE if reasons else Grade.OK, reasons, EVIDENCE, price)
+        return Assessment("SPY", Grade.REFUSE if reasons else Grade.OK, reasons, price, EVIDENCE)
 
     # the broker
 

@@ -81,7 +81,7 @@ def test_end_of_the_window_sends_only_the_rest() -> None:
     rig.say(Status.CANCELED, 9)
     [place] = rig.after(0)
     assert place == Place(Order("qb-SPY-2", "SPY", "buy", Decimal(1), None))
-    assert rig.work.decisions[-1].reasons[0] == "window_over"
+    assert rig.work.decisions[-1].choice.reasons[0] == "window_over"
 
 
 @pytest.mark.parametrize("policy", [Policy.REFUSE, Policy.COLLAR])
@@ -115,7 +115,10 @@ def test_halt_cancels_at_once_and_nothing_is_sent_until_it_ends() -> None:
     assert rig.after(0.1) == [Cancel("qb-SPY-1", "b-1")]
     rig.say(Status.CANCELED)
     assert [rig.after(5) for _ in range(5)] == [[]] * 5
-    assert (rig.work.decisions[-1].action, rig.work.decisions[-1].reasons[-1]) == (Action.REFUSE, "not_tradable")
+    assert (rig.work.decisions[-1].choice.action, rig.work.decisions[-1].choice.reasons[-1]) == (
+        Action.REFUSE,
+        "not_tradable",
+    )
     rig.world.halted = False
     assert isinstance(rig.after(1)[0], Place)
 

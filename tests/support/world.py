@@ -39,7 +39,7 @@ class World:
 
     def broker(self) -> Program:
         """Start the broker; a second call starts it again on the same ports."""
-        program = self._start("quotebus", "broker")
+        program = self.start("quotebus", "broker")
         words = program.line("quotebus broker: publish").split()
         for kind in ("publish", "subscribe", "request"):
             self.environment[f"BUS_{kind.upper()}_URL"] = words[words.index(kind) + 1]
@@ -48,7 +48,7 @@ class World:
     def exchange(self, *arguments: str) -> Program:
         """Start the simulated exchange, without a symbol limit unless told."""
         limit = () if "--symbol-limit" in arguments else ("--symbol-limit", "0")
-        program = self._start(
+        program = self.start(
             "exchange-simulator", "--port", "0", "--control-port", "0", "--audit", str(self.audit), *limit, *arguments
         )
         words = program.line("exchange-simulator: ws://").split()
@@ -60,12 +60,12 @@ class World:
 
     def node(self, **settings: str) -> Program:
         """Start a pricing node and wait until it runs."""
-        program = self._start("pricing-node", **settings)
+        program = self.start("pricing-node", **settings)
         program.line("idle until asked")
         return program
 
     def worker(self, **settings: str) -> Program:
-        return self._start("execution-worker", **settings)
+        return self.start("execution-worker", **settings)
 
     def client(self, name: str | None = None, **arguments: Any) -> BusClient:
         """A client in this process."""
@@ -84,7 +84,8 @@ class World:
             bus_request_url=self.environment["BUS_REQUEST_URL"],
         )
 
-    def _start(self, name: str, *arguments: str, **settings: str) -> Program:
+    def start(self, name: str, *arguments: str, **settings: str) -> Program:
+        """Start any program in this world."""
         program = Program(name, *arguments, environment={**self.environment, **settings})
         self.programs.append(program)
         return program
