@@ -5,8 +5,8 @@
 
 Everything is a real program. Afterwards the simulator's own books and its record of what it sent are the judge: no
 order id taken twice, never more than the intent's quantity filled, never two orders of an intent open at once, every
-order decided on the bus, every limit on a price that was really sent and might be used. Each run is recorded beside, and
-`execution-worker verify` must confirm every decision in the capture.
+order decided on the bus, every limit on a price that was really sent and might be used. Each run is recorded,
+and `execution-worker verify` must confirm every decision in the capture.
 """
 
 from __future__ import annotations
@@ -136,7 +136,8 @@ class Run:
         status, printed = run_program("execution-worker", "verify", str(self.capture))
         counts = dict(line.split(maxsplit=1) for line in printed.splitlines()[:5])
         decided = len(self.log.all(ExecutionDecision))
-        assert status == 0 and counts["agree"] == counts["decisions"] == str(decided), f"{decided} heard, {printed}"
+        assert status == 0, printed
+        assert counts["agree"] == counts["decisions"] == str(decided), f"{decided} heard, {printed}"
         self.verified = f"{decided} decisions made once more from a capture, all agree"
 
     def filled(self, found: Books) -> dict[str, Decimal]:
