@@ -82,6 +82,9 @@ class Disk:
     def put(self, packed: Packed, lost: int) -> None:
         """Hand a chunk over; `lost` is the run's losses so far, for the segment's end."""
         with self._changed:
+            if self.failure is not None:  # it failed after there was room for this chunk
+                self.lost += packed.messages
+                return
             self._lost_so_far = lost
             self._queue.append(packed)
             self._queued += len(packed.data)
@@ -144,15 +147,18 @@ class Disk:
             item = self._queue.popleft()
             if isinstance(item, Packed):
                 self._queued -= len(item.data)
+                self._writing = item.messages
             return item
 
     def _write_chunk(self, packed: Packed) -> None:
         assert self._writer is not None
         before = self._writer.bytes
-        self._writing = packed.messages
         self._writer.write_chunk(packed)
-        self._writing = 0
-        self.messages += packed.messages
+        with self._changed:
+            if self.failure is not None:  # given up meanwhile, and counted as lost
+                return
+            self._writing = 0
+            self.messages += packed.messages
         self._sequence += packed.messages
         self.segment_bytes = self._writer.bytes
         self.bytes += self.segment_bytes - before

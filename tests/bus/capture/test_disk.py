@@ -7,7 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from bus.capture.disk import cause_of, free_name
+from bus.capture import CaptureWriter
+from bus.capture.chunks import ChunkBuilder
+from bus.capture.disk import Disk, cause_of, free_name
+from tests.support.captures import HEAD
 
 
 def test_a_name_that_neither_a_file_nor_an_unfinished_one_has(tmp_path: Path) -> None:
@@ -33,3 +36,14 @@ def test_a_name_that_neither_a_file_nor_an_unfinished_one_has(tmp_path: Path) ->
 )
 def test_every_refusal_has_a_cause(code: int | None, cause: str) -> None:
     assert cause_of(OSError(code, "x") if code else OSError("x")) == cause
+
+
+def test_a_chunk_handed_over_after_the_failure_is_counted_as_lost(tmp_path: Path) -> None:
+    disk = Disk(tmp_path / "a.mcap", lambda path, *_: CaptureWriter(path, HEAD), queue_bytes=1 << 20, sync_s=1)
+    disk.give_up("no answer")
+    builder = ChunkBuilder()
+    builder.add(b"quote.SPY", b"x", 1, 1)
+    packed = builder.take()
+    assert packed is not None
+    disk.put(packed, 0)
+    assert (disk.messages, disk.lost) == (0, 1)
