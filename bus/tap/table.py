@@ -225,7 +225,7 @@ def _row(row: Row, columns: Sequence[Column], width: int) -> Text:
         "RATE/s": (rate(row.per_s), dim),
         "STATE": (state, _STATE_STYLES.get(state, "")),
         "CAUSE": (clean(row.cause, 13), ""),
-        "CL": (str(len(row.clients)), ""),
+        "CL": ("-" if row.since_ns is None else str(len(row.clients)), ""),
         "USABLE": (why, why_style),
         "CLIENTS": (_clients(row.clients, width), ""),
     }

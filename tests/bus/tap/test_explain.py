@@ -120,6 +120,12 @@ def test_the_screen_in_80_columns() -> None:
     ]
 
 
+def test_who_holds_a_symbol_is_unknown_until_its_state_was_heard() -> None:
+    view, intake, now_ns = told(HEALTH, QUOTE)
+    shown = picture(view, intake, now_ns, "x", True)
+    assert snapshot(shown, Controls(), 80)[-1].plain.split()[-4:] == ["-", "not", "heard", "yet"]
+
+
 def test_keys_sort_filter_and_move() -> None:
     view, intake, now_ns = told(HEALTH, *(like(STATUS, symbol=f"S{number}") for number in range(30)))
     shown = picture(view, intake, now_ns, "x", True)
