@@ -89,9 +89,10 @@ class Stage:
         return [control for _, control in self._exchanges.values()]
 
     def all_subscribed(self) -> bool:
-        """Whether the exchange has the quotes and statuses of both symbols on its list."""
+        """Whether the exchange has both symbols on its lists, and each symbol on all: nothing is being asked."""
         return any(
-            {SYMBOL, OTHER} <= {*symbols.get("quotes", ())} & {*symbols.get("statuses", ())}
+            {SYMBOL, OTHER} <= {*symbols.get("quotes", ())}
+            and {*symbols.get("quotes", ())} == {*symbols.get("statuses", ())} == {*symbols.get("lulds", ())}
             for connection in self.control.state()["connections"]
             for symbols in [connection["symbols"]]
         )

@@ -18,7 +18,7 @@ from tests.support.programs import DEADLINE_S, eventually
 from tests.support.world import LOOPBACK, World
 
 SYMBOLS = [f"SYM{number}" for number in range(50)]
-FULL = 150_000
+FULL = 100_000
 """Quotes that fill every queue on the way to a reader that has stopped reading, and then some."""
 
 

@@ -18,6 +18,8 @@ SLACK_NS = 1_000_000_000
 HEALTH_BOUND_NS = 3_000_000_000 + 100_000_000
 """The rule's three seconds, and the smallest delay seen from the source, which a consumer takes away."""
 AGE_BOUND_NS = 60_000_000_000
+_ONLY_ITS_TIME = ("repeat_time", "backward_time", "skew_ms")
+"""Faults of the simulator that leave a price as it is; one that is older than the held quote is flagged besides."""
 Sent = dict[tuple[str, int], set[tuple[float | None, float | None]]]
 """Symbol and exchange time to the prices that were sent for them."""
 
@@ -47,7 +49,9 @@ def judge(log: EventLog, audit: Path, *, heard_all: bool = True) -> Counter[str]
         try:
             eventually(lambda: sent.update(_sent(audit)) or named <= sent.keys(), within_s=3)
         except AssertionError:
-            raise AssertionError(f"decided on, and never sent: {sorted(named - sent.keys())[:3]}") from None
+            missing = sorted(named - sent.keys())[:3]
+            lines = [line for line in audit.read_text().splitlines() if any(str(t_ns) in line for _, t_ns in missing)]
+            raise AssertionError(f"decided on, and never sent as good: {missing}, but {lines[:3]}") from None
     for decision in decisions:
         actions[decision.action] += 1
         if decision.action != "limit":
@@ -110,6 +114,6 @@ def _sent(audit: Path) -> Sent:
     for line in written.splitlines():
         record = json.loads(line)
         # One made wrong on purpose may not be decided on, unless only its time is.
-        if record.get("T") == "q" and record.get("fault", "repeat_time") in ("repeat_time", "skew_ms"):
+        if record.get("T") == "q" and record.get("fault", "repeat_time") in _ONLY_ITS_TIME:
             sent[record["symbol"], record["t_ns"]].add((record["bid"], record["ask"]))
     return sent
