@@ -25,7 +25,7 @@ def run(argv: Sequence[str]) -> int:
         selection = Selection(settings.topics, settings.symbol)
     except ValueError as error:
         die(PROGRAM, error)
-    source = open_source(settings, selection.prefixes())
+    source = open_source(settings, selection.prefixes(), gather_ms=0)
     intake, in_all, lately = Intake(), Delays(), Delays()
 
     def report(delays: Delays, what: str) -> None:

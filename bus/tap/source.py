@@ -17,6 +17,9 @@ from bus.tap.intake import Message
 from bus.tap.settings import TapSettings
 from bus.transport.tap import BATCH, TapSubscriber
 
+GATHER_MS = 20
+"""Nobody sees 20 ms, and a tap that is woken for every message takes several times the processor."""
+
 
 class Source(Protocol):
     """Messages in the order they were received. `connected` is None for a capture; `notes` are for the end."""
@@ -37,10 +40,10 @@ class Source(Protocol):
 class LiveSource:
     """The bus as it is now."""
 
-    def __init__(self, url: str, prefixes: Sequence[bytes]) -> None:
+    def __init__(self, url: str, prefixes: Sequence[bytes], gather_ms: int) -> None:
         self.origin = url
         self.ended = False
-        self._subscriber = TapSubscriber(url, prefixes)
+        self._subscriber = TapSubscriber(url, prefixes, gather_ms=gather_ms)
 
     @property
     def connected(self) -> bool | None:
@@ -135,7 +138,7 @@ class CaptureSource:
                 yield message
 
 
-def open_source(settings: TapSettings, prefixes: Sequence[bytes]) -> Source:
+def open_source(settings: TapSettings, prefixes: Sequence[bytes], gather_ms: int = GATHER_MS) -> Source:
     """The source that the settings name. On the live bus this process stands back behind all others first."""
     if settings.file:
         return CaptureSource(settings.file, settings.from_s, settings.to_s, settings.for_s)
@@ -143,7 +146,7 @@ def open_source(settings: TapSettings, prefixes: Sequence[bytes]) -> Source:
         raise ConfigError("--from and --to are for a capture: which one? --file")
     if settings.nice:
         os.nice(settings.nice)  # before the socket, whose thread inherits it
-    return LiveSource(settings.bus_subscribe_url, prefixes)
+    return LiveSource(settings.bus_subscribe_url, prefixes, gather_ms)
 
 
 def batches(source: Source, for_s: float | None, wait_s: float) -> Iterator[list[Message]]:
