@@ -252,8 +252,8 @@ def test_a_lease_lost_to_a_blocked_loop_is_told_and_asked_for_again(settings: Bu
                 await soon(lambda: client.usable("SPY"))
                 asked = len(node.requests)
                 block(1.3)
-                client.assess("SPY")
-                assert Unusable.UNCONFIRMED in client.assess("SPY").reasons
+                told = {*client.assess("SPY").reasons, *client.assess("SPY").reasons}  # the answer may be quick
+                assert Unusable.UNCONFIRMED in told
                 await soon(lambda: client.usable("SPY"))
                 assert len(node.requests) > asked
 
