@@ -77,5 +77,7 @@ def test_a_loop_that_never_waits_lets_others_run_and_sees_the_newest() -> None:
                 break
             feed.put(quotes(tick.seq + 1))  # it never runs dry
         task.cancel()
+        assert turns >= 3, "the other task had its turns"
+        assert tick.seq > 1
 
     run(main())

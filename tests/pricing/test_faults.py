@@ -41,7 +41,8 @@ def test_every_fault_of_the_simulator_is_shown_to_the_node() -> None:
 def test_every_plan_is_one_that_the_simulator_takes() -> None:
     for injections in INJECTIONS.values():
         for injection in injections:
-            Faults(random.Random(1)).change(injection.plan)
+            change = Faults(random.Random(1)).change(injection.plan)
+            assert change.set.keys() == injection.plan.keys()
 
 
 def test_rows_agree_with_themselves() -> None:
