@@ -3,10 +3,11 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 ARGS   ?=
-JOBS   ?= 2
+JOBS   ?= 3
+SEEDS  ?= 50
 
 .PHONY: up test check format bench latency overload scale clients verdict replaysame replaytiming capturerate capturedamage \
-  capturekills tapcost faults orders search idle pins clean help
+  capturekills tapcost faults orders search seeds idle pins clean help
 
 help:
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
@@ -28,7 +29,7 @@ up: $(VENV)/.run ## broker, simulated exchange, pricing node and execution worke
 	@$(BIN)/quotebus up $(ARGS)
 
 test: $(VENV)/.dev ## the test suite; ARGS="-k name" for a part of it
-	$(BIN)/python -m pytest -q -n $(JOBS) $(ARGS)
+	$(BIN)/python -m pytest -q -n $(JOBS) --dist worksteal $(ARGS)
 
 check: $(VENV)/.dev ## ruff and mypy
 	$(BIN)/ruff check .
@@ -83,6 +84,9 @@ orders: $(VENV)/.dev ## 14 symbols worked to their end under one trouble each; A
 
 search: $(VENV)/.dev ## an order of events that over-fills, looked for; ARGS="--seeds 5000"
 	$(BIN)/python -m tests.execution_adapter.search $(ARGS)
+
+seeds: $(VENV)/.dev ## an hour of random faults per seed, against the node without its sockets; SEEDS=200
+	QUOTEBUS_SEEDS=$(SEEDS) $(BIN)/python -m pytest -q -n $(JOBS) tests/pricing/test_core_faults.py $(ARGS)
 
 idle: $(VENV)/.dev ## the idle node measured for 30 s
 	QUOTEBUS_IDLE_S=30 $(BIN)/python -m pytest -q -k idle_node tests/scenarios/test_lazy.py

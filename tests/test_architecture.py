@@ -6,9 +6,9 @@ import ast
 import subprocess
 from functools import cache
 from pathlib import Path
+from typing import TypeVar
 
-import pytest
-
+N = TypeVar("N", bound=ast.AST)
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("bus", "pricing", "execution_adapter")
 IMPURE_MODULES = {"datetime", "secrets", "socket", "ssl", "select", "selectors", "threading",
@@ -50,18 +50,27 @@ def tree(path: Path) -> ast.Module:
     return ast.parse(path.read_text(), str(path))
 
 
+@cache
+def everything(path: Path) -> tuple[ast.AST, ...]:
+    return tuple(ast.walk(tree(path)))
+
+
+def nodes(path: Path, kind: type[N]) -> list[N]:
+    return [node for node in everything(path) if isinstance(node, kind)]
+
+
 def name(path: Path) -> str:
     return str(path.relative_to(ROOT))
 
 
+@cache
 def imports(path: Path) -> set[str]:
     found: set[str] = set()
-    for node in ast.walk(tree(path)):
-        if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{name(path)}: relative import"
-            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    for node in nodes(path, ast.Import):
+        found |= {alias.name for alias in node.names}
+    for node in nodes(path, ast.ImportFrom):
+        assert node.level == 0, f"{name(path)}: relative import"
+        found |= {f"{node.module}.{alias.name}" for alias in node.names}
     return found
 
 
@@ -69,87 +78,106 @@ def declared_pure() -> list[Path]:
     return [path for path in sources(*PACKAGES) if "Pure" in (ast.get_docstring(tree(path)) or "")]
 
 
-@pytest.mark.parametrize("path", sources(*PACKAGES), ids=name)
-def test_imports_go_one_way(path: Path) -> None:
-    package = name(path).partition("/")[0]
-    others = {other for other in (*PACKAGES, "tests") if other not in (package, "bus")}
-    for imported in imports(path):
-        assert imported.partition(".")[0] not in others, f"{name(path)} imports {imported}"
+def test_imports_go_one_way() -> None:
+    across = []
+    for path in sources(*PACKAGES):
+        package = name(path).partition("/")[0]
+        others = {other for other in (*PACKAGES, "tests") if other not in (package, "bus")}
+        across += [(name(path), each) for each in imports(path) if each.partition(".")[0] in others]
+    assert not across
 
 
-@pytest.mark.parametrize("path", sources("pricing/simulator"), ids=name)
-def test_simulator_shares_no_code_with_the_client_side(path: Path) -> None:
+def test_simulator_shares_no_code_with_the_client_side() -> None:
     allowed = ("bus.settings", "bus.errors", "bus.clock", "pricing.simulator")
-    for imported in imports(path):
-        if imported.startswith(("bus", "pricing")):
-            assert imported.startswith(allowed), f"{name(path)} imports {imported}"
+    assert not [
+        (name(path), imported)
+        for path in sources("pricing/simulator")
+        for imported in imports(path)
+        if imported.startswith(("bus", "pricing")) and not imported.startswith(allowed)
+    ]
 
 
-@pytest.mark.parametrize("path", [p for p in sources("pricing") if "simulator" not in p.parts], ids=name)
-def test_node_does_not_know_the_simulator(path: Path) -> None:
-    assert not [imported for imported in imports(path) if imported.startswith("pricing.simulator")]
+def test_node_does_not_know_the_simulator() -> None:
+    assert not [
+        (name(path), imported)
+        for path in sources("pricing")
+        for imported in imports(path)
+        if "simulator" not in path.parts and imported.startswith("pricing.simulator")
+    ]
 
 
 def test_the_core_declares_itself_pure() -> None:
     assert {name(path) for path in declared_pure()} >= MUST_BE_PURE
 
 
-@pytest.mark.parametrize("path", declared_pure(), ids=name)
-def test_pure_files_read_no_clock_no_random_no_socket(path: Path) -> None:
-    for imported in imports(path):
-        assert imported.partition(".")[0] not in IMPURE_MODULES, f"{name(path)} imports {imported}"
-        module, _, attribute = imported.rpartition(".")
-        assert not (module == "bus.clock" and attribute in READS_CLOCK), f"{name(path)} reads a clock"
-        assert module not in ("time", "random"), f"{name(path)} imports {imported}"
-    for node in ast.walk(tree(path)):
-        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
-            allowed = {"time": FORMATS_TIME, "random": SEEDED}.get(node.value.id)
-            assert allowed is None or node.attr in allowed, f"{name(path)}:{node.lineno} {ast.unparse(node)}"
+def test_pure_files_read_no_clock_no_random_no_socket() -> None:
+    impure = []
+    for path in declared_pure():
+        for imported in imports(path):
+            module, _, attribute = imported.rpartition(".")
+            reads_a_clock = module == "bus.clock" and attribute in READS_CLOCK
+            if reads_a_clock or imported.partition(".")[0] in IMPURE_MODULES or module in ("time", "random"):
+                impure.append((name(path), imported))
+        for node in nodes(path, ast.Attribute):
+            if isinstance(node.value, ast.Name):
+                allowed = {"time": FORMATS_TIME, "random": SEEDED}.get(node.value.id)
+                if allowed is not None and node.attr not in allowed:
+                    impure.append((f"{name(path)}:{node.lineno}", ast.unparse(node)))
+    assert not impure
 
 
-@pytest.mark.parametrize("path", sources(*PACKAGES), ids=name)
-def test_io_lives_in_its_places(path: Path) -> None:
-    here = name(path)
-    for imported in imports(path):
-        top = imported.partition(".")[0]
-        if top == "zmq":
-            assert any(here.startswith(place) for place in ZMQ_LIVES_IN), f"{here} imports zmq"
-        if top == "datetime":
-            assert here in CLOCKS_ARE_READ_IN, f"{here} imports {top}"
-    for node in ast.walk(tree(path)):
-        if isinstance(node, ast.Attribute) and ast.unparse(node.value) == "time" and here not in CLOCKS_ARE_READ_IN:
-            assert node.attr in FORMATS_TIME, f"{here}:{node.lineno} {ast.unparse(node)}"
-        if isinstance(node, ast.Attribute) and node.attr in ("environ", "getenv"):
-            assert here in ENVIRONMENT_IS_READ_IN, f"{here} reads the environment past the settings"
+def test_io_lives_in_its_places() -> None:
+    misplaced = []
+    for path in sources(*PACKAGES):
+        here = name(path)
+        for imported in imports(path):
+            top = imported.partition(".")[0]
+            if top == "zmq" and not any(here.startswith(place) for place in ZMQ_LIVES_IN):
+                misplaced.append((here, imported))
+            if top == "datetime" and here not in CLOCKS_ARE_READ_IN:
+                misplaced.append((here, imported))
+        for node in nodes(path, ast.Attribute):
+            read = node.value.id if isinstance(node.value, ast.Name) else ""
+            reads_a_clock = read == "time" and here not in CLOCKS_ARE_READ_IN and node.attr not in FORMATS_TIME
+            reads_the_environment = node.attr in ("environ", "getenv") and here not in ENVIRONMENT_IS_READ_IN
+            if reads_a_clock or reads_the_environment:
+                misplaced.append((f"{here}:{node.lineno}", ast.unparse(node)))
+    assert not misplaced
 
 
-@pytest.mark.parametrize("path", sources(*PACKAGES, "tests"), ids=name)
-def test_files_are_small_and_named_for_their_job(path: Path) -> None:
-    lines = path.read_text().count("\n")
-    assert lines <= (600 if name(path).startswith("tests/") else 400), f"{name(path)} has {lines} lines"
-    for node in ast.walk(tree(path)):
-        if isinstance(node, ast.ClassDef):
-            for word in ("Manager", "Helper", "Utils", "Service"):
-                assert word not in node.name, f"{name(path)}: {node.name}"
+def test_files_are_small_and_named_for_their_job() -> None:
+    lines = {name(path): path.read_text().count("\n") for path in sources(*PACKAGES, "tests")}
+    assert not {here: count for here, count in lines.items() if count > (600 if here.startswith("tests/") else 400)}
+    assert not [
+        f"{name(path)}: {node.name}"
+        for path in sources(*PACKAGES, "tests")
+        for node in nodes(path, ast.ClassDef)
+        if any(word in node.name for word in ("Manager", "Helper", "Utils", "Service"))
+    ]
 
 
-@pytest.mark.parametrize("path", sources(*PACKAGES), ids=name)
-def test_every_module_says_what_it_is_for(path: Path) -> None:
-    assert ast.get_docstring(tree(path)), name(path)
-    for node in ast.walk(tree(path)):
-        if isinstance(node, ast.ExceptHandler):
-            kind = ast.unparse(node.type) if node.type else "everything"
-            assert kind not in ("everything", "Exception"), f"{name(path)}:{node.lineno} catches {kind}"
+def test_every_module_says_what_it_is_for() -> None:
+    assert not [name(path) for path in sources(*PACKAGES) if not ast.get_docstring(tree(path))]
 
 
-@pytest.mark.parametrize("path", sources("tests"), ids=name)
-def test_tests_wait_for_events_and_do_not_sleep(path: Path) -> None:
+def test_nothing_catches_everything() -> None:
+    assert not [
+        f"{name(path)}:{node.lineno}"
+        for path in sources(*PACKAGES)
+        for node in nodes(path, ast.ExceptHandler)
+        if node.type is None or ast.unparse(node.type) == "Exception"
+    ]
+
+
+def test_tests_wait_for_events_and_do_not_sleep() -> None:
     allowed = {"tests/support/programs.py", "tests/scenarios/test_lazy.py"}  # the poll, and a measurement's length
-    if name(path) in allowed or "perf" in path.parts:
-        return
-    for node in ast.walk(tree(path)):
-        if isinstance(node, ast.Call):
-            assert ast.unparse(node.func) not in ("time.sleep", "sleep", "sleep_s"), f"{name(path)}:{node.lineno}"
+    assert not [
+        f"{name(path)}:{node.lineno}"
+        for path in sources("tests")
+        if name(path) not in allowed and "perf" not in path.parts
+        for node in nodes(path, ast.Call)
+        if ast.unparse(node.func) in ("time.sleep", "sleep", "sleep_s")
+    ]
 
 
 def test_no_machine_path_or_registry_address_is_in_the_repository() -> None:

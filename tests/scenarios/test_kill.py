@@ -4,9 +4,16 @@ from __future__ import annotations
 
 from bus.events import ConnectionHealth, ExecutionDecision, Quote, SymbolsAcknowledged, SymbolStatus
 from tests.support.judge import judge
-from tests.support.programs import eventually
+from tests.support.programs import Program, eventually
 from tests.support.world import World
 
+ASKS_AND_WAITS = """
+import signal
+from bus import BusClient, BusSettings
+with BusClient(BusSettings(), name="dying", ttl_s=3) as bus:
+    bus.request(["SPY", "QQQ"])
+    signal.pause()
+"""
 THOUSAND = [f"SYM{number}" for number in range(1000)]
 
 
@@ -102,11 +109,11 @@ def test_killed_client_is_released_after_its_lease_and_only_it(world: World) -> 
     log = world.log()
     keeper = world.client("keeper")
     keeper.request(["SPY"], wait_s=10)
-    worker = world.worker(EXECUTION_CLIENT="dying", EXECUTION_SYMBOLS="SPY,QQQ")
-    eventually(lambda: worker.line("limit"))
+    dying = Program("python", "-c", ASKS_AND_WAITS, environment=world.environment)
+    world.programs.append(dying)
     status, _ = log.wait(SymbolStatus, lambda status: status.symbol == "SPY" and len(status.clients) == 2)
     assert {claim.client for claim in status.clients} == {"keeper", "dying"}
-    worker.kill()
+    dying.kill()
     position = log.position()
     released, _ = log.wait(
         SymbolStatus, lambda status: status.symbol == "QQQ" and status.state == "released", since=position
