@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import random
@@ -24,7 +25,7 @@ from pricing.core import Core, Publish, Say
 from pricing.lock import AccountLock
 from pricing.messages import UpstreamCodec
 from pricing.orders.thread import OrderThread
-from pricing.session import Order
+from pricing.session import UP, Order
 from pricing.settings import PricingSettings
 from pricing.tally import Tally
 from pricing.upstream.dialler import DialFailed, Dialler, Target
@@ -83,6 +84,7 @@ class Node:
         )
         self._orders = OrderThread(settings, credentials, self._report) if settings.pricing_order_stream else None
         self.tally = Tally()
+        self._litter = False
 
     @property
     def source(self) -> str:
@@ -160,6 +162,7 @@ class Node:
                 case OrderUpdate() | ConnectionHealth():
                     self._tell(self._stamper.frame(report, utc_ns()))
                 case Closed(cause):
+                    self._litter = True
                     if cause is not None:
                         self.tally.add("lines_lost")
                     core.on_closed(cause, at_ns)
@@ -260,6 +263,9 @@ class Node:
             held = self._lock.acquire()
             if held:
                 self.core.on_lock(held, now_ns())
+        if self._litter and self.core.session.state not in UP:
+            gc.collect()  # only now, when no quote waits meanwhile
+            self._litter = False
         self.tally.each_second(now_ns())
         self._publish(Counters(program="pricing-node", counters=self.counters()))
 

@@ -6,7 +6,8 @@ put the two together.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from bus.clock import NS_PER_S
@@ -44,9 +45,8 @@ class SymbolTable:
     """All wanted symbols. `changed` is called with each symbol that moved, to publish its status."""
 
     def __init__(self, changed: Callable[[Standing], None]) -> None:
-        self.standings: dict[str, Standing] = {}
+        self.standings: OrderedDict[str, Standing] = OrderedDict()  # the one not re-sent for longest comes first
         self._changed = changed
-        self._rotation: Iterator[str] = iter(())
         self._credit = 0.0
         self._rotated_ns: int | None = None
         self._halted_ns = 0
@@ -99,10 +99,6 @@ class SymbolTable:
         self._credit = min(self._credit + count * elapsed_ns / ROTATION_NS, float(count))
         while self._credit >= 1:
             self._credit -= 1
-            symbol = next(self._rotation, None)
-            if symbol is None:
-                self._rotation = iter(list(self.standings))
-                symbol = next(self._rotation, None)
-            rotated = self.standings.get(symbol) if symbol else None
-            if rotated is not None:
-                self._changed(rotated)
+            symbol = next(iter(self.standings))
+            self.standings.move_to_end(symbol)
+            self._changed(self.standings[symbol])

@@ -12,7 +12,7 @@ from collections import deque
 import zmq
 
 from bus import topics
-from bus.clock import now_ns
+from bus.clock import NS_PER_MS, now_ns
 from bus.transport.coverage import GRACE_NS, Coverage
 from bus.transport.sockets import Role, make
 from pricing.upstream.hot import HotPath
@@ -21,6 +21,8 @@ from pricing.upstream.line import Line
 ATTACH, SAY, PING, HANG_UP, STOP = b"\x01", b"\x02", b"\x03", b"\x04", b"\x05"
 MAX_HELD = 10_000
 """Frames that may wait for their subscription, or for the broker to take more."""
+CONTROL_SLOT_NS = 2 * NS_PER_MS
+"""Without an end a control thread that goes on speaking, as to 100 clients at once, would hold quotes back meanwhile."""
 _ACKS = topics.ACKNOWLEDGED.encode()
 _IDLE_POLL_MS = 1_000
 
@@ -92,12 +94,13 @@ class HotThread:
             self._control.close()
 
     def _between(self) -> None:
-        """What goes before data: subscriptions, held frames, and everything the control thread has to say."""
+        """What goes before data: subscriptions, held frames, and what the control thread has to say, for a slot."""
         self._read_coverage()
         if self._held:
             self._send_held()
+        until_ns = now_ns() + CONTROL_SLOT_NS
         try:
-            while not self._stopping:
+            while not self._stopping and now_ns() < until_ns:
                 message = self._control.recv(zmq.NOBLOCK)
                 if message[0] >= 0x20:
                     self._publish(message)

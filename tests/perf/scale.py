@@ -36,6 +36,7 @@ PROCESSES = 4
 
 def clients() -> None:
     """One process of clients: `first count total symbols` and the subscribe and request URLs; obeys lines on stdin."""
+    os.nice(19)  # they stand for programs on many machines: what is measured must not wait for their processor
     first, count, total, symbols = (int(word) for word in sys.argv[2:6])
     settings = BusSettings(**{name.lower(): url for name, url in json.loads(sys.argv[6]).items()})
     share = max(1, symbols * min(HOLDERS, total) // total)

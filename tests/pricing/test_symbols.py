@@ -89,6 +89,21 @@ def test_each_status_is_sent_again_within_ten_seconds_and_evenly(count: int) -> 
     assert min(last.values()) > s(30)
 
 
+def test_a_symbol_added_in_the_middle_of_a_round_waits_no_longer_than_others() -> None:
+    symbols, sent = table()
+    last: dict[str, int] = {}
+    for step in range(300):
+        now_ns = T0 + step * NS_PER_S // 10
+        if step in (0, 2):
+            for number in range(100):
+                symbols.add(f"{step}-{number}", now_ns)
+        symbols.rotate(now_ns)
+        last |= {symbol: now_ns for symbol, _ in sent}
+        sent.clear()
+        for symbol, standing in symbols.standings.items():
+            assert now_ns - max(last.get(symbol, 0), standing.since_ns) <= 10 * NS_PER_S, symbol
+
+
 def test_rotation_survives_symbols_that_come_and_go() -> None:
     symbols, sent = table()
     for number in range(50):

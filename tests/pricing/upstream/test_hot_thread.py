@@ -105,6 +105,20 @@ def test_after_a_reconnect_everything_waits_for_subscriptions_and_stays_in_order
     assert bench.turn(second, after_ms=20) == [first, second]
 
 
+def test_a_control_thread_that_goes_on_speaking_has_a_slot_and_no_more(bench: Bench) -> None:
+    frames = [HEALTH + bytes([number]) for number in range(6)]
+    send = bench.broker.send
+
+    def slow(frame: bytes, flags: int) -> None:
+        bench.now_ns += NS_PER_MS
+        send(frame, flags)
+
+    bench.broker.send = slow  # type: ignore[method-assign]
+    assert bench.turn(*frames) == frames[:2]
+    assert bench.turn() == frames[:4], "data had its turn in between"
+    assert bench.turn() == frames
+
+
 def test_nothing_overtakes_what_waits_for_a_full_broker(bench: Bench) -> None:
     frames = [HEALTH + bytes([number]) for number in range(6)]
     send, calls = bench.broker.send, 0
