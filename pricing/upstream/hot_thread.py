@@ -22,7 +22,7 @@ ATTACH, SAY, PING, HANG_UP, STOP = b"\x01", b"\x02", b"\x03", b"\x04", b"\x05"
 MAX_HELD = 10_000
 """Frames that may wait for their subscription, or for the broker to take more."""
 CONTROL_SLOT_NS = 2 * NS_PER_MS
-"""Without an end a control thread that goes on speaking, as to 100 clients at once, would hold quotes back meanwhile."""
+"""Without an end a control thread that goes on speaking, as to 100 clients at once, would hold quotes back."""
 _ACKS = topics.ACKNOWLEDGED.encode()
 _IDLE_POLL_MS = 1_000
 
