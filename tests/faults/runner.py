@@ -113,6 +113,8 @@ class Run:
             if not self._touches_line and injection.live:
                 assert stage.control.state()["tcp_accepted_total"] == accepted, "the line was dialled again"
             late.request([])
+            if injection.newcomer:
+                watcher.request([SYMBOL, OTHER])
             if injection.spoils:
                 stage.stop_node()
         self._finish()
@@ -142,7 +144,8 @@ class Run:
     def _make_ready(self) -> None:
         """Every subscription is answered, and what the fault needs to have happened has, its flags gone by."""
         stage, position = self.stage, self.log.position()
-        eventually(stage.all_subscribed, why="every subscription is in place")
+        newcomer = self.injection.symbol if self.injection.newcomer else ""
+        eventually(lambda: stage.all_subscribed(but=newcomer), why="every subscription is in place")
         self.injection.ready(stage.control)
         if self.injection.ready is not Injection.ready:
             self.log.wait(Quote, lambda q: q.bid_price == READY_BID and not q.flags, since=position)

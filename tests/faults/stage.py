@@ -88,10 +88,11 @@ class Stage:
     def controls(self) -> list[SimulatorControl]:
         return [control for _, control in self._exchanges.values()]
 
-    def all_subscribed(self) -> bool:
+    def all_subscribed(self, *, but: str = "") -> bool:
         """Whether the exchange has both symbols on its lists, and each symbol on all: nothing is being asked."""
         return any(
-            {SYMBOL, OTHER} <= {*symbols.get("quotes", ())}
+            but not in symbols.get("quotes", ())
+            and {SYMBOL, OTHER} <= {*symbols.get("quotes", ())}
             and {*symbols.get("quotes", ())} == {*symbols.get("statuses", ())} == {*symbols.get("lulds", ())}
             for connection in self.control.state()["connections"]
             for symbols in [connection["symbols"]]
