@@ -308,6 +308,7 @@ class TradeIntent(Event, frozen=True, kw_only=True, gc=False):
     qty: float
     urgency: str
     deadline_ns: Nanos
+    complete_exit: bool = False
 
 
 class RecorderHealth(Event, frozen=True, kw_only=True, gc=False):

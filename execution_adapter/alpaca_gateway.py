@@ -5,8 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from bus.errors import ConfigError
-from execution_adapter.gateway import BAD_FIELD_CODE, read_error, read_order, settle_doubt
-from execution_adapter.orders import Answer, NotFound, Order, Request, Unknown
+from execution_adapter.gateway import (
+    BAD_FIELD_CODE,
+    NO_POSITION_CODE,
+    read_error,
+    read_order,
+    read_position,
+    settle_doubt,
+)
+from execution_adapter.orders import ZERO, Answer, Held, NotFound, Order, Request, Unknown
 
 if TYPE_CHECKING:
     from alpaca.common.exceptions import APIError
@@ -87,6 +94,17 @@ class AlpacaGateway:
         except self._lost as error:
             return Unknown(client_order_id, f"no answer: {type(error).__name__}")
         return read_order(client_order_id, answer)
+
+    def holding(self, request_id: str, symbol: str) -> Answer:
+        try:
+            answer = self._client.get_open_position(symbol)
+        except self._api_error as error:
+            if error.status_code == 404 and _code(error) == NO_POSITION_CODE:
+                return Held(request_id, ZERO, ZERO)
+            return Unknown(request_id, f"http {error.status_code}")
+        except self._lost as error:
+            return Unknown(request_id, f"no answer: {type(error).__name__}")
+        return read_position(request_id, answer)
 
     def _refusal(self, client_order_id: str, request: Request, error: APIError) -> Answer:
         status = error.status_code

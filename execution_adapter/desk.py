@@ -20,8 +20,9 @@ from execution_adapter import basis, journal
 from execution_adapter.basis import KIND, Basis
 from execution_adapter.decision import Order
 from execution_adapter.dispatch import Dispatch
+from execution_adapter.exits import ExitWork
 from execution_adapter.gateway import Gateway
-from execution_adapter.intents import Intent, make
+from execution_adapter.intents import Intent, from_event
 from execution_adapter.journal import Journal, JournalDamaged
 from execution_adapter.order_line import OrderLine
 from execution_adapter.orders import Command, Place, decimal, from_update
@@ -96,6 +97,7 @@ class Desk:
         try:
             entries = kept.entries()
             children = journal.children(entries)
+            intent = replace(intent, qty=journal.sized(entries) or intent.qty)
         except JournalDamaged as error:
             self._say(f"{intent}: not worked, its journal is damaged: {error}")
             kept.close()
@@ -109,7 +111,8 @@ class Desk:
         if not entries:
             kept.append({"intent": {"intent": str(intent), "start_ns": start_utc_ns}})
         start_ns = now_ns() - max(0, utc_ns() - start_utc_ns)
-        work = Work(intent, intent_id, start_ns, tactics, self._policies)
+        kind = ExitWork if intent.exits else Work
+        work = kind(intent, intent_id, start_ns, tactics, self._policies)
         work.arrival_mid = next((decimal(entry["arrival"]) for entry in entries if "arrival" in entry), None)
         self._works[intent_id], self._journals[intent_id] = work, kept
         self._kept[intent_id] = {child.order.client_order_id for child in children if child.proven}
@@ -121,10 +124,8 @@ class Desk:
         if event.client not in self._sources:
             return
         digest = hashlib.sha256(f"{self._settings.account}|{event.client}|{event.intent_id}".encode()).hexdigest()[:12]
-        left_ns = max(0, event.deadline_ns - utc_ns())
-        grace_ns = min(self._tactics.grace_ns, left_ns // 5)  # nothing is worked after the deadline
         try:
-            intent = make(event.symbol, event.side, repr(event.qty), f"{(left_ns - grace_ns) / NS_PER_S:.3f}s")
+            intent, grace_ns = from_event(event, utc_ns(), self._tactics.grace_ns)
         except ValueError as error:
             self._say(f"intent {event.intent_id} of {event.client}: not worked: {error}")
             return
@@ -192,7 +193,8 @@ class Desk:
     def _do(self, work: Work, commands: list[Command]) -> None:
         for command in commands:
             if isinstance(command, Place):
-                self._keep(work, journal.placed(command.order))
+                size = [journal.size(work.intent.qty)] if work.intent.exits else []
+                self._keep(work, *size, journal.placed(command.order))
             self._dispatch.send(command)
 
     def _keep(self, work: Work, *entries: dict[str, object]) -> None:

@@ -8,7 +8,7 @@ from queue import Empty, Full, Queue
 
 from bus.clock import NS_PER_S, now_ns
 from execution_adapter.gateway import Gateway
-from execution_adapter.orders import Answer, Cancel, Command, Place, Unknown
+from execution_adapter.orders import Answer, Cancel, Command, Measure, Place, Unknown
 
 THREADS = 8
 BOUND = 1_000
@@ -33,7 +33,7 @@ class Dispatch:
     def send(self, command: Command) -> None:
         """Pass a request on; one that finds no room is answered as unknown."""
         self._number += 1
-        name = command.order.client_order_id if isinstance(command, Place) else command.client_order_id
+        name = _name(command)
         self._due[self._number] = (now_ns() + self._deadline_ns, name)
         try:
             self._requests.put_nowait((self._number, command))
@@ -71,4 +71,13 @@ class Dispatch:
             return self._gateway.place(command.order)
         if isinstance(command, Cancel):
             return self._gateway.cancel(command.client_order_id, command.order_id)
+        if isinstance(command, Measure):
+            return self._gateway.holding(command.request_id, command.symbol)
         return self._gateway.look_up(command.client_order_id)
+
+
+def _name(command: Command) -> str:
+    """What its answer is for."""
+    if isinstance(command, Place):
+        return command.order.client_order_id
+    return command.request_id if isinstance(command, Measure) else command.client_order_id

@@ -5,10 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
-from execution_adapter.orders import Answer, NotFound, Order, Refused, Request, Unknown, from_json
+from execution_adapter.orders import (
+    ZERO,
+    Answer,
+    Held,
+    NotFound,
+    Order,
+    Refused,
+    Request,
+    Unknown,
+    decimal,
+    from_json,
+)
 
 BAD_FIELD_CODE = 40010001
 """Alpaca's code for a client order id that was used before, and for any other wrong field as well."""
+NO_POSITION_CODE = 40410000
+"""Alpaca's code for what does not exist, beside HTTP 404; a 404 without it may be anybody's."""
 
 
 class Gateway(Protocol):
@@ -23,6 +36,9 @@ class Gateway(Protocol):
     def look_up(self, client_order_id: str) -> Answer:
         """Where the order stands at the broker."""
 
+    def holding(self, request_id: str, symbol: str) -> Answer:
+        """What the account holds of `symbol`: Held, or Unknown under `request_id`."""
+
 
 class Nowhere:
     """No gateway: nothing is ever ordered."""
@@ -35,6 +51,20 @@ class Nowhere:
 
     def look_up(self, client_order_id: str) -> Answer:
         return NotFound(client_order_id)
+
+    def holding(self, request_id: str, symbol: str) -> Answer:  # noqa: ARG002 - the interface's
+        return Held(request_id, ZERO, ZERO)
+
+
+def read_position(request_id: str, body: object) -> Answer:
+    """A position's body as what may be sold of it; Unknown when it does not say both numbers."""
+    if isinstance(body, Mapping):
+        if body.get("side") == "short":
+            return Held(request_id, ZERO, ZERO)
+        qty, available = decimal(body.get("qty")), decimal(body.get("qty_available"))
+        if qty is not None and available is not None:
+            return Held(request_id, qty, min(qty, available))
+    return Unknown(request_id, "unreadable position")
 
 
 def read_order(client_order_id: str, body: object) -> Answer:

@@ -10,6 +10,7 @@ from decimal import Decimal, InvalidOperation
 
 from bus import topics
 from bus.clock import NS_PER_S
+from bus.events import TradeIntent
 
 DEFAULT_WINDOW_NS = 60 * NS_PER_S
 MAX_WINDOW_NS = 24 * 3600 * NS_PER_S
@@ -20,28 +21,39 @@ _UNITS = {"s": 1, "m": 60, "h": 3600, "": 1}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(s|m|h|)\Z")
 _NAME = re.compile(r"[A-Za-z0-9_.:-]{1,32}\Z")
 SIDES = ("buy", "sell")
+ALL = "all"
+"""In place of a quantity: sell what is held."""
 
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """A wish to buy or sell `qty` shares of `symbol` within `window_ns`. `name` tells two equal wishes apart."""
+    """A wish to buy or sell `qty` shares of `symbol` within `window_ns`. `name` tells two equal wishes apart.
+
+    One that `exits` sells all that is held; its `qty` is 0 until the broker was asked how much that is.
+    """
 
     symbol: str
     side: str
     qty: Decimal
     window_ns: int = DEFAULT_WINDOW_NS
     name: str = ""
+    exits: bool = False
+
+    @property
+    def amount(self) -> str:
+        """The quantity as it was wished."""
+        return ALL if self.exits else f"{self.qty.normalize():f}"
 
     def __str__(self) -> str:
         name = f" id={self.name}" if self.name else ""
-        return f"{self.symbol} {self.side} {self.qty:f} in {self.window_ns / NS_PER_S:g}s{name}"
+        return f"{self.symbol} {self.side} {self.amount} in {self.window_ns / NS_PER_S:g}s{name}"
 
     def intent_id(self, account: str, day: str) -> str:
         """The same for the same wish, account and day, so that a command given twice is one intent; at most 40 long.
 
         Client order ids are made from it, and the broker refuses to take one twice.
         """
-        wish = f"{account}|{day}|{self.symbol}|{self.side}|{self.qty.normalize():f}|{self.window_ns}|{self.name}"
+        wish = f"{account}|{day}|{self.symbol}|{self.side}|{self.amount}|{self.window_ns}|{self.name}"
         digest = hashlib.sha256(wish.encode()).hexdigest()[:12]
         symbol = re.sub(r"[^A-Z0-9]", "_", self.symbol)[:12]
         return f"qb-{symbol}-{self.side}-{digest}"
@@ -52,15 +64,23 @@ def make(symbol: str, side: str, qty: str, window: str = "", name: str = "") -> 
     symbol = topics.symbol(symbol)
     if (side := side.strip().lower()) not in SIDES:
         raise ValueError(f"side is buy or sell, not {side[:20]!r}")
-    try:
-        amount = Decimal(qty.strip())
-    except InvalidOperation:
-        raise ValueError(f"not a quantity: {qty[:20]!r}") from None
-    if not amount.is_finite() or not 0 < amount <= MAX_QTY or amount % QTY_STEP:
-        raise ValueError(f"quantity must be above 0, at most {MAX_QTY:f}, with at most 9 decimals: {qty[:20]!r}")
+    exits = qty.strip().lower() == ALL
+    if exits and side != "sell":
+        raise ValueError("what is held can only be sold: say sell all")
+    amount = Decimal(0) if exits else _shares(qty)
     if name and not _NAME.match(name):
         raise ValueError(f"an id is 1 to 32 letters, digits, _ . : or -, not {name[:40]!r}")
-    return Intent(symbol, side, amount, duration_ns(window) if window.strip() else DEFAULT_WINDOW_NS, name)
+    return Intent(symbol, side, amount, duration_ns(window) if window.strip() else DEFAULT_WINDOW_NS, name, exits)
+
+
+def _shares(text: str) -> Decimal:
+    try:
+        amount = Decimal(text.strip())
+    except InvalidOperation:
+        raise ValueError(f"not a quantity: {text[:20]!r}") from None
+    if not amount.is_finite() or not 0 < amount <= MAX_QTY or amount % QTY_STEP:
+        raise ValueError(f"quantity must be above 0, at most {MAX_QTY:f}, with at most 9 decimals: {text[:20]!r}")
+    return amount
 
 
 def duration_ns(text: str) -> int:
@@ -75,7 +95,7 @@ def duration_ns(text: str) -> int:
 
 
 def parse(text: str) -> Intent:
-    """`SPY buy 10`, `SPY buy 10 in 60s`, `SPY buy 10 in 60s id=morning`. Raises ValueError."""
+    """`SPY buy 10`, `SPY buy 10 in 60s`, `SPY sell all in 60s id=morning`. Raises ValueError."""
     words = text.replace(",", " ").split()
     name = ""
     if words and words[-1].startswith("id="):
@@ -104,6 +124,19 @@ def from_rows(rows: Iterable[dict[str, str | None]]) -> list[Intent]:
         except ValueError as error:
             raise ValueError(f"line {number}: {error}") from None
     return intents
+
+
+def from_event(event: TradeIntent, now_ns: int, grace_ns: int) -> tuple[Intent, int]:
+    """The intent of a TradeIntent heard at `now_ns` UTC, and its grace: all of both ends before its deadline.
+
+    A fifth of the time, at most `grace_ns`, is kept for cancelling. Raises ValueError.
+    """
+    if event.complete_exit and event.qty:
+        raise ValueError(f"a complete exit has the quantity 0, not {event.qty!r}")
+    left_ns = max(0, event.deadline_ns - now_ns)
+    grace_ns = min(grace_ns, left_ns // 5)
+    amount = ALL if event.complete_exit else repr(event.qty)
+    return make(event.symbol, event.side, amount, f"{(left_ns - grace_ns) / NS_PER_S:.3f}s"), grace_ns
 
 
 def distinct(intents: Iterable[Intent]) -> list[Intent]:

@@ -1,7 +1,7 @@
 """One intent's journal: an append-only file, locked while the intent is worked, on disk before an order is sent.
 
-A line is a JSON object with one key: `intent` (first), `place`, `final`, `arrival`, `done`. The last line may have been
-cut off by a crash; anything else that cannot be read is an error.
+A line is a JSON object with one key: `intent` (first), `size`, `place`, `final`, `arrival`, `done`. The last line may
+have been cut off by a crash; anything else that cannot be read is an error.
 """
 
 from __future__ import annotations
@@ -70,6 +70,19 @@ class Journal:
                 raise JournalDamaged(f"{self.path.name}, line {number}: not an entry")
             found.append(entry)
         return found
+
+
+def size(qty: Decimal) -> dict[str, Any]:
+    """How much an exit is to sell in all, as it was when an order was placed."""
+    return {"size": f"{qty:f}"}
+
+
+def sized(entries: list[dict[str, Any]]) -> Decimal | None:
+    """The newest size of an exit; None before its first order. Raises JournalDamaged."""
+    sizes = [decimal(entry["size"]) for entry in entries if "size" in entry]
+    if None in sizes:
+        raise JournalDamaged("a size in it cannot be read")
+    return sizes[-1] if sizes else None
 
 
 def placed(order: Order) -> dict[str, Any]:

@@ -127,7 +127,10 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """Nobody knows whether the request had an effect: only looking the order up will tell."""
+    """Nobody knows whether the request had an effect: only looking the order up will tell.
+
+    For a question about a position `client_order_id` is its `request_id`.
+    """
 
     client_order_id: str
     reason: str
@@ -140,7 +143,16 @@ class NotFound:
     client_order_id: str
 
 
-Answer = Report | Refused | Unknown | NotFound
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What the account holds of a symbol, and how much of that no open order holds back. A short position is 0."""
+
+    request_id: str
+    qty: Decimal
+    available: Decimal
+
+
+Answer = Report | Refused | Unknown | NotFound | Held
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,4 +177,12 @@ class LookUp:
     client_order_id: str
 
 
-Command = Place | Cancel | LookUp
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """Ask what the account holds of a symbol."""
+
+    request_id: str
+    symbol: str
+
+
+Command = Place | Cancel | LookUp | Measure

@@ -9,8 +9,15 @@ import http.client
 import json
 from urllib.parse import quote, urlsplit
 
-from execution_adapter.gateway import BAD_FIELD_CODE, read_error, read_order, settle_doubt
-from execution_adapter.orders import Answer, NotFound, Order, Request, Unknown
+from execution_adapter.gateway import (
+    BAD_FIELD_CODE,
+    NO_POSITION_CODE,
+    read_error,
+    read_order,
+    read_position,
+    settle_doubt,
+)
+from execution_adapter.orders import ZERO, Answer, Held, NotFound, Order, Request, Unknown
 
 MAX_BODY_BYTES = 1 << 20
 
@@ -64,6 +71,15 @@ class RestGateway:
         if status == 200:
             return read_order(client_order_id, answer)
         return NotFound(client_order_id) if status == 404 else Unknown(client_order_id, f"http {status}")
+
+    def holding(self, request_id: str, symbol: str) -> Answer:
+        try:
+            status, answer = self._request("GET", f"/positions/{quote(symbol, safe='')}")
+        except (OSError, http.client.HTTPException) as error:
+            return Unknown(request_id, _said(error))
+        if status == 404 and _code(answer) == NO_POSITION_CODE:
+            return Held(request_id, ZERO, ZERO)
+        return read_position(request_id, answer) if status == 200 else Unknown(request_id, f"http {status}")
 
     def _request(self, method: str, path: str, body: dict[str, object] | None = None) -> tuple[int, object]:
         """Status and decoded body; None for a body that is no JSON. Raises OSError or HTTPException."""

@@ -9,6 +9,7 @@ class State(StrEnum):
     """Where the intent stands."""
 
     WAITING = "waiting"
+    SIZING = "sizing"
     PLACING = "placing"
     RESTING = "resting"
     CANCELING = "canceling"
@@ -17,7 +18,8 @@ class State(StrEnum):
 
 
 TRANSITIONS: dict[State, frozenset[State]] = {
-    State.WAITING: frozenset({State.PLACING, State.LOOKING_UP, State.WAITING, State.DONE}),
+    State.WAITING: frozenset({State.SIZING, State.PLACING, State.LOOKING_UP, State.WAITING, State.DONE}),
+    State.SIZING: frozenset({State.WAITING, State.LOOKING_UP, State.DONE}),
     State.PLACING: frozenset({State.RESTING, State.WAITING, State.LOOKING_UP}),
     State.RESTING: frozenset({State.CANCELING, State.LOOKING_UP, State.WAITING}),
     State.CANCELING: frozenset({State.LOOKING_UP, State.WAITING}),

@@ -27,6 +27,7 @@ from execution_adapter.orders import (
     Answer,
     Cancel,
     Command,
+    Held,
     LookUp,
     NotFound,
     Order,
@@ -137,6 +138,8 @@ class Work:
 
     def on_answer(self, answer: Answer, now_ns: int) -> list[Command]:
         """Take what the broker or the order stream said; what concerns no order of this intent is ignored."""
+        if isinstance(answer, Held):
+            return self._on_held(answer, now_ns)
         child = next((c for c in self.children if c.order.client_order_id == answer.client_order_id), None)
         if child is None:
             return []
@@ -203,10 +206,11 @@ class Work:
             return self._refuse(choice, assessment, now_ns)
         if choice.qty == 0:
             return self._finish("the rest is too little to order", now_ns)
-        self._pegged = choice.pegged
-        if not choice.pegged:
-            self.fallbacks.append(Fallback(choice.action, choice.limit_price, choice.reasons))
         return self._place(choice, assessment, now_ns)
+
+    def _orderable(self) -> Decimal:
+        """How much of what remains may be ordered now."""
+        return self.remaining
 
     def _choose(self, assessment: Assessment, now_ns: int) -> Choice | None:
         situation = self._situation(now_ns)
@@ -216,7 +220,7 @@ class Work:
         last, lost = self._last_good, self.open_order
         return Situation(
             qty=self.intent.qty,
-            remaining=self.remaining,
+            remaining=self._orderable(),
             window_ns=self.intent.window_ns,
             elapsed_ns=now_ns - self.start_ns,
             repeg=self.repegs > 0,
@@ -270,11 +274,14 @@ class Work:
         if last is None:
             order = Order(self.client_order_id(len(self.children) + 1), intent.symbol, intent.side, qty, price)
             self.children.append(Child(order))
-        elif last.order.qty > self.remaining:
+        elif last.order.qty > self._orderable():
             return self._finish("never reached the broker, and is too large now", now_ns)
         else:  # lost: under its own id and with its own quantity, of which the broker takes one
             order = replace(last.order, limit_price=price)
             last.order, last.lost, last.resent, last.not_found = order, False, True, 0
+        self._pegged = choice.pegged
+        if not choice.pegged:
+            self.fallbacks.append(Fallback(choice.action, choice.limit_price, choice.reasons))
         self.decisions.append(Decision(choice, assessment, situation, now_ns))
         self._placed_ns = self._asked_ns = now_ns
         self._enter(State.PLACING, choice.reasons[0], now_ns)
@@ -321,6 +328,9 @@ class Work:
 
     # what was said
 
+    def _on_held(self, held: Held, now_ns: int) -> list[Command]:  # noqa: ARG002 - for exits
+        return []
+
     def _on_report(self, child: Child, report: Report, now_ns: int) -> list[Command]:
         self.contradictions += child.take(report)
         if child.proven or child is not self.children[-1]:
@@ -330,7 +340,7 @@ class Work:
         if self._final(report):
             child.status, child.proven = report.status, True
             return self._on_final(report, now_ns)
-        if self.state is State.WAITING:  # a lost order turned up after all
+        if self.state in (State.WAITING, State.SIZING):  # a lost order turned up after all
             child.lost = False
             return self._ask("turned up after all", now_ns)
         if report.status is Status.REPLACED and report.authoritative and self.state is State.LOOKING_UP:

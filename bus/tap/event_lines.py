@@ -92,9 +92,8 @@ def summary(event: Event) -> str:
                 f"  on quote {event.quote[0]}#{event.quote[1]}"
             )
         case TradeIntent():
-            return (
-                f"{event.side} {quantity(event.qty)} {event.symbol}, {event.urgency}, until {clock(event.deadline_ns)}"
-            )
+            amount = "all" if event.complete_exit else quantity(event.qty)
+            return f"{event.side} {amount} {event.symbol}, {event.urgency}, until {clock(event.deadline_ns)}"
         case RecorderHealth():
             written = f"{event.messages} messages, {size(event.bytes)}, lost {event.lost}"
             return f"{event.state} ({event.cause})  {event.file}  {written}"

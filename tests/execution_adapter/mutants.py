@@ -12,7 +12,8 @@ from bus.book import HaltKnowledge
 from execution_adapter.child import Child
 from execution_adapter.choice import Choice
 from execution_adapter.decide import Action
-from execution_adapter.orders import Answer, Command, NotFound, Order, Place, Report, Status, Unknown
+from execution_adapter.exits import ExitWork
+from execution_adapter.orders import Answer, Command, Held, NotFound, Order, Place, Report, Status, Unknown
 from execution_adapter.states import Outcome, State
 from execution_adapter.verdict import Assessment, Grade
 from execution_adapter.working import Work
@@ -169,6 +170,37 @@ class RepeatsTheRequest(Work):
         return commands
 
 
+class SellsWhatIsHeldBack(ExitWork):
+    """An exit is sized to all that is held, though other orders hold some of it back."""
+
+    def _orderable(self) -> Decimal:
+        return self.remaining
+
+
+class TrustsTheFirstSize(ExitWork):
+    """An exit is sized once; what others sold meanwhile is sold again, short."""
+
+    def _place(self, choice: Choice, assessment: Assessment, now_ns: int) -> list[Command]:
+        self._held_ns, self._held = now_ns, self._held or Held("", self.intent.qty, self.intent.qty)
+        return super()._place(choice, assessment, now_ns)
+
+
+class BelievesTheLatePosition(ExitWork):
+    """An exit is sized anew by a position that does not show our own last fill yet."""
+
+    def _on_held(self, held: Held, now_ns: int) -> list[Command]:
+        self._sized = False
+        return super()._on_held(held, now_ns)
+
+
+class ExitsInWholeShares(ExitWork):
+    """The fraction of a share stays behind."""
+
+    def _decide(self, assessment: Assessment, now_ns: int) -> list[Command]:
+        self.tactics = replace(self.tactics, fractional=False)
+        return super()._decide(assessment, now_ns)
+
+
 MUTANTS: tuple[type[Work], ...] = (
     SendsOriginalQuantity,
     GoesOnAfterCancelIsSent,
@@ -185,4 +217,8 @@ MUTANTS: tuple[type[Work], ...] = (
     ReplacedIsOver,
     DoesNotKnowTheEnd,
     RepeatsTheRequest,
+    SellsWhatIsHeldBack,
+    TrustsTheFirstSize,
+    BelievesTheLatePosition,
+    ExitsInWholeShares,
 )

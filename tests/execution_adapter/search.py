@@ -21,12 +21,15 @@ from bus.book import HaltKnowledge, Standing, Unusable, Verdict
 from bus.clock import NS_PER_MS, NS_PER_S
 from bus.events import Quote
 from execution_adapter.child import Child
+from execution_adapter.exits import ExitWork
 from execution_adapter.fallback import Policies, Policy
 from execution_adapter.intents import Intent
 from execution_adapter.orders import (
     Answer,
     Cancel,
     Command,
+    Held,
+    Measure,
     NotFound,
     Order,
     Place,
@@ -45,6 +48,7 @@ EVIDENCE = Evidence(
     None, None, None, None, None, HaltKnowledge.TRADING, None, None, 0, 0, None, None, None, 0, None, None
 )
 ZERO = Decimal(0)
+NOTHING_TOLD = Held("", ZERO, ZERO)
 
 
 class Wrong(AssertionError):
@@ -90,6 +94,19 @@ class World:
     updates: list[Report] = field(default_factory=list)
     journal: list[tuple[Order, dict[str, Child]]] = field(default_factory=list)
     refused: int = 0
+    position: Decimal | None = None
+    """What the account holds; None where nobody counts."""
+    lags: bool = False
+    """Whether the broker shows a position from before our last fill, `unseen`."""
+    unseen: Decimal = ZERO
+    held_back: Decimal = ZERO
+    told: Held = NOTHING_TOLD
+
+    @property
+    def available(self) -> Decimal:
+        """What of the position no open order holds back."""
+        ours = sum((booked.order.qty - booked.filled for booked in self.open()), ZERO)
+        return (self.position or ZERO) - self.held_back - ours
 
     def assessment(self) -> Assessment:
         reasons: tuple[Unusable, ...] = ()
@@ -114,11 +131,15 @@ class World:
 
     def serve(self, request: Command) -> Answer | None:
         """The broker takes a request; what it answers."""
+        if isinstance(request, Measure):
+            return Held(request.request_id, (self.position or ZERO) + self.unseen, self.available + self.unseen)
         if isinstance(request, Place):
             order = request.order
             if order.client_order_id in self.books:
                 return Unknown(order.client_order_id, "client_order_id must be unique")
-            if self.rejects:
+            if self.position is not None and order.qty > self.position:
+                raise Wrong(f"sells short, {self.position} are held: {order}")
+            if self.rejects or (self.position is not None and order.qty > self.available):
                 self.refused += 1
                 return Refused(order.client_order_id, Request.PLACE, "insufficient buying power")
             self.books[order.client_order_id] = booked = Booked(order)
@@ -141,7 +162,11 @@ class World:
         self.updates.append(booked.report(authoritative=False))
 
     def fill(self, booked: Booked, qty: Decimal) -> None:
-        booked.filled += min(qty, booked.order.qty - booked.filled)
+        got = min(qty, booked.order.qty - booked.filled)
+        booked.filled += got
+        if self.position is not None and not booked.foreign:
+            self.position -= got
+            self.unseen = got if self.lags else ZERO
         if booked.filled == booked.order.qty:
             booked.status = Status.FILLED
         self.updates.append(booked.report(authoritative=False))
@@ -164,6 +189,14 @@ class Life:
         self.kind = work
         self.world = World(self.random)
         self.intent = Intent("SPY", self.random.choice(["buy", "sell"]), Decimal(10), 30 * NS_PER_S)
+        self.others = Random(seed)
+        if issubclass(work, ExitWork) or (work is Work and self.others.random() < 0.3):
+            self.kind = work if issubclass(work, ExitWork) else ExitWork
+            self.intent = Intent("SPY", "sell", ZERO, 30 * NS_PER_S, exits=True)
+            self.world.position = Decimal(self.others.choice(["0", "0.5", "10", "10.25"]))
+            self.world.lags = self.others.random() < 0.5
+        self.most = self.intent.qty if self.world.position is None else self.world.position
+        self.size = self.intent.qty
         self.policy = self.random.choice(list(Policy))
         self.tactics = Tactics(
             repeg_every_ns=NS_PER_S,
@@ -175,7 +208,9 @@ class Life:
         self.events: Counter[str] = Counter()
 
     def born(self) -> Work:
-        return self.kind(self.intent, "qb-SPY", self.world.start_ns, self.tactics, Policies(self.policy))
+        return self.kind(
+            replace(self.intent, qty=self.size), "qb-SPY", self.world.start_ns, self.tactics, Policies(self.policy)
+        )
 
     def live(self) -> None:
         for _ in range(self.random.randint(20, 120)):
@@ -189,14 +224,15 @@ class Life:
 
     def step(self) -> None:
         roll, random, world = self.random.random(), self.random, self.world
+        if world.position is not None and self.others.random() < 0.1:
+            self.share()
         if roll < 0.30:
             world.now_ns += int(random.choice([1, 20, 300, 1500]) * NS_PER_MS * random.random())
             self.do(self.work.advance(world.assessment(), world.now_ns, line_proven=random.random() < 0.5), "advance")
         elif roll < 0.50 and world.requests:
             self.deliver(random.randrange(len(world.requests)))
         elif roll < 0.66 and world.answers:
-            answer = world.answers.pop(random.randrange(len(world.answers)))
-            self.do(self.work.on_answer(answer, world.now_ns), "answer")
+            self.answered(world.answers.pop(random.randrange(len(world.answers))))
         elif roll < 0.76 and world.updates:
             self.update()
         elif roll < 0.86 and world.open():
@@ -233,6 +269,11 @@ class Life:
             self.events["timeout, done"] += 1
         else:
             self.world.answers.append(answer)
+
+    def answered(self, answer: Answer) -> None:
+        if isinstance(answer, Held) and self.work.state is State.SIZING:
+            self.world.told = answer
+        self.do(self.work.on_answer(answer, self.world.now_ns), "answer")
 
     def update(self) -> None:
         """An order update arrives: out of order, perhaps not for the last time, perhaps never, perhaps false."""
@@ -271,6 +312,17 @@ class Life:
                            qty=booked.order.qty - booked.filled)  # fmt: skip
             self.world.books[rest.client_order_id] = Booked(rest, foreign=True)
 
+    def share(self) -> None:
+        """Somebody else has orders in the same position, and they fill while ours are not just being sized."""
+        world, ours = self.world, any(isinstance(request, Place) for request in self.world.requests)
+        if self.others.random() < 0.5:
+            world.held_back = max(ZERO, self.others.choice([ZERO, world.available, world.available // 2]))
+            self.events["held back"] += 1
+        elif not world.lags and not ours and self.work.state not in (State.WAITING, State.SIZING):
+            sold = max(ZERO, world.available // 2)
+            world.position = (world.position or ZERO) - sold
+            self.events["sold by others"] += sold > 0
+
     def restart(self) -> None:
         """The worker dies and comes back with its journal; answers to the dead reach nobody."""
         self.events["restart"] += 1
@@ -289,6 +341,7 @@ class Life:
         for command in commands:
             if isinstance(command, Place):
                 self.judge(command.order)
+                self.size = self.work.intent.qty
                 self.world.journal.append((command.order, {c.order.client_order_id: replace(c) for c in
                                                            self.work.children if c.proven}))  # fmt: skip
                 if self.random.random() < 0.05:
@@ -304,6 +357,10 @@ class Life:
         world = self.world
         if world.halted:
             raise Wrong(f"ordered while halted: {order}")
+        if world.position is not None:
+            again = any(order.client_order_id == former.client_order_id for former, _ in world.journal)
+            if order.qty > (world.told.qty if again else world.told.available):
+                raise Wrong(f"more than {world.told}: {order}")
         if order.limit_price is None:
             if self.policy is not Policy.MARKET:
                 raise Wrong(f"market order against the policy: {order}")
@@ -321,23 +378,24 @@ class Life:
 
     def check(self) -> None:
         at_worst = self.world.at_worst()
-        if at_worst > self.intent.qty:
-            raise Wrong(f"{at_worst} could be filled of {self.intent.qty}: {self.world.books} {self.world.requests}")
+        if at_worst > self.most:
+            raise Wrong(f"{at_worst} could be filled of {self.most}: {self.world.books} {self.world.requests}")
 
     def calm(self) -> None:
         """No faults any more: it must end, and say what the books say."""
         world = self.world
         world.usable, world.halted, world.one_sided, world.rejects = True, False, False, False
+        world.held_back, world.lags, world.unseen = ZERO, False, ZERO
         time_left = world.now_ns + 5 * NS_PER_S < self.work.end_ns and self.work.state is not State.DONE
         for _ in range(400):
             world.now_ns += 400 * NS_PER_MS
             while world.requests:
                 answer = world.serve(world.requests.pop(0))
                 if answer is not None:
-                    self.do(self.work.on_answer(answer, world.now_ns), "answer")
+                    self.answered(answer)
                 self.check()
             for answer in [*world.answers, *world.updates]:
-                self.do(self.work.on_answer(answer, world.now_ns), "answer")
+                self.answered(answer)
             world.answers.clear()
             world.updates.clear()
             for booked in world.open():
@@ -361,16 +419,24 @@ class Life:
         filled = sum((booked.filled for booked in ours), ZERO)
         if work.filled != filled:
             raise Wrong(f"says {work.filled} filled, the books say {filled}")
-        if (work.outcome is Outcome.FILLED) != (filled == self.intent.qty) and not replaced:
-            raise Wrong(f"says {work.outcome}, and {filled} of {self.intent.qty} are filled")
+        wanted = work.intent.qty
+        unsized = wanted == 0 and work.outcome is Outcome.UNFILLED
+        if (work.outcome is Outcome.FILLED) != (filled == wanted) and not replaced and not unsized:
+            raise Wrong(f"says {work.outcome}, and {filled} of {wanted} are filled")
         if work.outcome is Outcome.UNRESOLVED and not replaced:
             raise Wrong(f"says unresolved, though the broker answers: {work.cause}")
         ended_by_broker = replaced or world.refused or any(b.status is Status.REJECTED for b in ours)
-        if time_left and self.policy is Policy.MARKET and not ended_by_broker and filled != self.intent.qty:
-            raise Wrong(f"the rest was never sent: {filled} of {self.intent.qty} ({work.cause})")
+        if world.position is not None and "too large now" in work.cause:
+            return  # others sold while an order was lost that may still arrive: nothing else may be sent
+        if time_left and self.policy is Policy.MARKET and not ended_by_broker and filled != wanted:
+            raise Wrong(f"the rest was never sent: {filled} of {wanted} ({work.cause})")
+        if work.outcome is Outcome.FILLED and world.position and not replaced:
+            raise Wrong(f"says all was sold, and {world.position} are held")
 
 
 def _name(request: Command) -> str:
+    if isinstance(request, Measure):
+        return request.request_id
     return request.order.client_order_id if isinstance(request, Place) else request.client_order_id
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import pytest
 
 from bus.clock import NS_PER_S, utc_ns
@@ -19,13 +21,19 @@ def test_run_holds(world: World, name: str) -> None:
 def test_two_workers_at_once_do_not_disturb_each_other(world: World) -> None:
     run = Run(world, ("SPY",), window_s=3)
     one, same = run.start(), run.start()
-    other = run.start(EXECUTION_INTENTS="SPY buy 5 in 3s id=other; QQQ sell 3 in 3s")
+    other = run.start(EXECUTION_INTENTS="SPY buy 5.5 in 3s id=other; QQQ sell 3 in 3s", EXECUTION_FRACTIONAL="true")
     for worker in (one, same, other):
         assert worker.process.wait(30) == 0, worker.lines
     found = books(world.audit)
-    assert sorted(found.filled.values()) == [3, 5, 10]
+    assert sorted(map(float, found.filled.values())) == [3, 5.5, 10]
     twice = [*one.lines, *same.lines]
     assert sum("another worker is on it" in line or "already done" in line for line in twice) == 1
+    leaver = run.start(EXECUTION_INTENTS="SPY sell all in 3s; QQQ sell all; AAPL sell all")
+    assert leaver.process.wait(30) == 0, leaver.lines
+    sold = {orders[0]["symbol"]: books(world.audit).filled[intent] for intent, orders in
+            books(world.audit).orders.items() if intent not in found.orders}  # fmt: skip
+    assert sold == {"SPY": Decimal("15.5")}, "a short position and none are nothing to sell"
+    assert sum("filled (nothing held)" in line for line in leaver.lines) == 2
 
 
 def test_stopped_worker_cancels_what_is_open_and_goes_on_later(world: World) -> None:

@@ -8,8 +8,8 @@ from decimal import Decimal
 import pytest
 
 from execution_adapter.alpaca_gateway import AlpacaGateway
-from execution_adapter.gateway import Gateway, Nowhere, read_error, read_order
-from execution_adapter.orders import NotFound, Order, Refused, Report, Request, Status, Unknown
+from execution_adapter.gateway import Gateway, Nowhere, read_error, read_order, read_position
+from execution_adapter.orders import Held, NotFound, Order, Refused, Report, Request, Status, Unknown
 from execution_adapter.rest_gateway import RestGateway
 from tests.support.programs import eventually
 from tests.support.world import World
@@ -35,6 +35,25 @@ def test_error_is_a_refusal_only_where_nothing_was_done(status: int, kind: type,
 )
 def test_answer_that_is_not_this_order_says_nothing(body: object) -> None:
     assert isinstance(read_order("a", body), Unknown)
+
+
+@pytest.mark.parametrize(
+    ("body", "held"),
+    [
+        ({"qty": "10.25", "qty_available": "4", "side": "long"}, ("10.25", "4")),
+        ({"qty": "10", "qty_available": "11", "side": "long"}, ("10", "10")),
+        ({"qty": "-5", "qty_available": "-5", "side": "short"}, ("0", "0")),
+        ({"qty": "10", "side": "long"}, None),
+        ({"qty": "-5", "qty_available": "1"}, None),
+        (["10"], None),
+    ],
+)
+def test_position_is_what_may_be_sold_of_it(body: object, held: tuple[str, str] | None) -> None:
+    answer = read_position("r", body)
+    if held is None:
+        assert isinstance(answer, Unknown)
+    else:
+        assert answer == Held("r", Decimal(held[0]), Decimal(held[1]))
 
 
 def test_nowhere_orders_nothing() -> None:
@@ -93,6 +112,11 @@ def test_life_of_an_order(broker: tuple[World, str], make: Make) -> None:
         return isinstance(found, Report) and found.status is Status.FILLED and found.average_price is not None
 
     eventually(filled)
+    assert gateway.holding("r", "SPY") == Held("r", Decimal(1), Decimal(1))
+    resting = gateway.place(Order("qb-test-sell", "SPY", "sell", Decimal("0.5"), Decimal("9000.00")))
+    assert isinstance(resting, Report)
+    assert gateway.holding("r", "SPY") == Held("r", Decimal(1), Decimal("0.5"))
+    assert gateway.holding("r", "QQQ") == Held("r", Decimal(0), Decimal(0))
     # What was done and not answered is unknown, and found by its id.
     for number, fault in enumerate(({"rest_drop_reply": 1}, {"rest_cut_reply": 1}), start=4):
         world.control.faults(**fault)
@@ -109,3 +133,4 @@ def test_nobody_there_is_unknown(make: Make) -> None:
     assert isinstance(gateway.place(FAR), Unknown)
     assert isinstance(gateway.cancel("a", "b"), Unknown)
     assert isinstance(gateway.look_up("a"), Unknown)
+    assert gateway.holding("r", "SPY") == Unknown("r", getattr(gateway.holding("r", "SPY"), "reason", ""))

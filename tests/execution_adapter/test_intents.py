@@ -7,7 +7,8 @@ from decimal import Decimal
 import pytest
 
 from bus.clock import NS_PER_S
-from execution_adapter.intents import Intent, distinct, from_rows, parse
+from execution_adapter.intents import Intent, distinct, from_event, from_rows, parse
+from tests.support.samples import INTENT, like
 
 
 @pytest.mark.parametrize(
@@ -15,6 +16,7 @@ from execution_adapter.intents import Intent, distinct, from_rows, parse
     [
         ("SPY buy 10", Intent("SPY", "buy", Decimal(10))),
         ("spy SELL 0.5 in 90s", Intent("SPY", "sell", Decimal("0.5"), 90 * NS_PER_S)),
+        ("SPY sell ALL in 60s", Intent("SPY", "sell", Decimal(0), 60 * NS_PER_S, exits=True)),
         ("BRK.B buy 1 in 2m id=am", Intent("BRK.B", "buy", Decimal(1), 120 * NS_PER_S, "am")),
     ],
 )
@@ -27,7 +29,7 @@ def test_words_become_an_intent(text: str, expected: Intent) -> None:
     "text",
     ["", "SPY", "SPY buy", "SPY hold 1", "SPY buy 0", "SPY buy -1", "SPY buy nan", "SPY buy 1e99", "* buy 1",
      "SPY buy 1 in", "SPY buy 1 in 0s", "SPY buy 1 in 2d", "SPY buy 1 at 5", "SPY buy 1 id=", "SPY buy 1 id=a/b",
-     "SPY buy 0.1234567891"],
+     "SPY buy 0.1234567891", "SPY buy all"],
 )  # fmt: skip
 def test_bad_words_are_refused_with_a_sentence(text: str) -> None:
     with pytest.raises(ValueError, match=r"\w+ \w+"):
@@ -37,6 +39,7 @@ def test_bad_words_are_refused_with_a_sentence(text: str) -> None:
 def test_rows_name_the_bad_line() -> None:
     rows: list[dict[str, str | None]] = [{"Symbol": "SPY", "side": "buy", "qty": "1", "in": "30s"}]
     assert from_rows(rows) == [parse("SPY buy 1 in 30s")]
+    assert from_rows([{"symbol": "SPY", "side": "sell", "qty": "all"}]) == [parse("SPY sell all")]
     with pytest.raises(ValueError, match="line 3: side is buy or sell"):
         from_rows([*rows, {"symbol": "SPY", "side": "x", "qty": "1"}])
     with pytest.raises(ValueError, match="line 2: no qty"):
@@ -60,3 +63,17 @@ def test_same_wish_twice_in_one_list_is_a_slip() -> None:
     with pytest.raises(ValueError, match="the same intent twice: SPY buy 1"):
         distinct([parse("SPY buy 1"), parse("SPY buy 1")])
     assert len(distinct([parse("SPY buy 1"), parse("SPY buy 1 id=2")])) == 2
+
+
+def test_event_is_an_intent_that_ends_with_its_grace_before_the_deadline() -> None:
+    now_ns = INTENT.deadline_ns - 60 * NS_PER_S
+    intent, grace_ns = from_event(INTENT, now_ns, 10 * NS_PER_S)
+    assert (intent, grace_ns) == (Intent("SPY", "sell", Decimal(5), 50 * NS_PER_S), 10 * NS_PER_S)
+    _, grace_ns = from_event(INTENT, INTENT.deadline_ns - 10 * NS_PER_S, 10 * NS_PER_S)
+    assert grace_ns == 2 * NS_PER_S
+    leaves, _ = from_event(like(INTENT, qty=0.0, complete_exit=True), now_ns, 0)
+    assert leaves == parse("SPY sell all in 60s")
+    for bad in ({"complete_exit": True}, {"qty": 0.0}, {"deadline_ns": now_ns}, {"qty": float("nan")},
+                {"side": "buy", "qty": 0.0, "complete_exit": True}):  # fmt: skip
+        with pytest.raises(ValueError, match=r"\w+ \w+"):
+            from_event(like(INTENT, **bad), now_ns, 0)

@@ -37,6 +37,16 @@ def test_order_placed_again_under_its_id_is_one_order(tmp_path: Path) -> None:
     assert child.resent
 
 
+def test_newest_size_of_an_exit_counts_and_an_unreadable_one_stops_it(tmp_path: Path) -> None:
+    kept = Journal(tmp_path, "qb")
+    assert journal.sized(kept.entries()) is None
+    kept.append(journal.size(Decimal("10.25")), journal.placed(FIRST), journal.size(Decimal(6)))
+    assert journal.sized(kept.entries()) == 6
+    kept.append({"size": "much"})
+    with pytest.raises(JournalDamaged):
+        journal.sized(kept.entries())
+
+
 def test_last_line_cut_off_by_a_crash_is_dropped_and_the_next_one_whole(tmp_path: Path) -> None:
     kept = Journal(tmp_path, "qb")
     kept.append({"arrival": "1"})
