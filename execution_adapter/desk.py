@@ -112,7 +112,7 @@ class Desk:
             kept.append({"intent": {"intent": str(intent), "start_ns": start_utc_ns}})
         start_ns = now_ns() - max(0, utc_ns() - start_utc_ns)
         kind = ExitWork if intent.exits else Work
-        work = kind(intent, intent_id, start_ns, tactics, self._policies)
+        work = kind(intent, intent_id, start_ns, tactics.pressed(intent.urgency), self._policies)
         work.arrival_mid = next((decimal(entry["arrival"]) for entry in entries if "arrival" in entry), None)
         self._works[intent_id], self._journals[intent_id] = work, kept
         self._kept[intent_id] = {child.order.client_order_id for child in children if child.proven}

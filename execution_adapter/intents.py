@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
+from enum import StrEnum
 
 from bus import topics
 from bus.clock import NS_PER_S
@@ -25,6 +26,14 @@ ALL = "all"
 """In place of a quantity: sell what is held."""
 
 
+class Urgency(StrEnum):
+    """How much a trader minds waiting; see `Tactics.pressed`."""
+
+    LOW = "low"
+    NORMAL = "normal"
+    HIGH = "high"
+
+
 @dataclass(frozen=True, slots=True)
 class Intent:
     """A wish to buy or sell `qty` shares of `symbol` within `window_ns`. `name` tells two equal wishes apart.
@@ -38,6 +47,7 @@ class Intent:
     window_ns: int = DEFAULT_WINDOW_NS
     name: str = ""
     exits: bool = False
+    urgency: Urgency = Urgency.NORMAL
 
     @property
     def amount(self) -> str:
@@ -45,22 +55,25 @@ class Intent:
         return ALL if self.exits else f"{self.qty.normalize():f}"
 
     def __str__(self) -> str:
+        urgency = "" if self.urgency is Urgency.NORMAL else f" urgency={self.urgency}"
         name = f" id={self.name}" if self.name else ""
-        return f"{self.symbol} {self.side} {self.amount} in {self.window_ns / NS_PER_S:g}s{name}"
+        return f"{self.symbol} {self.side} {self.amount} in {self.window_ns / NS_PER_S:g}s{urgency}{name}"
 
     def intent_id(self, account: str, day: str) -> str:
         """The same for the same wish, account and day, so that a command given twice is one intent; at most 40 long.
 
         Client order ids are made from it, and the broker refuses to take one twice.
         """
-        wish = f"{account}|{day}|{self.symbol}|{self.side}|{self.amount}|{self.window_ns}|{self.name}"
+        wish = "|".join(
+            (account, day, self.symbol, self.side, self.amount, str(self.window_ns), self.urgency, self.name)
+        )
         digest = hashlib.sha256(wish.encode()).hexdigest()[:12]
         symbol = re.sub(r"[^A-Z0-9]", "_", self.symbol)[:12]
         return f"qb-{symbol}-{self.side}-{digest}"
 
 
-def make(symbol: str, side: str, qty: str, window: str = "", name: str = "") -> Intent:
-    """An intent from words. Raises ValueError with one clear sentence."""
+def make(symbol: str, side: str, qty: str, window: str = "", name: str = "", urgency: str = "") -> Intent:
+    """An intent from words, of which the last three may be empty. Raises ValueError with one clear sentence."""
     symbol = topics.symbol(symbol)
     if (side := side.strip().lower()) not in SIDES:
         raise ValueError(f"side is buy or sell, not {side[:20]!r}")
@@ -68,9 +81,13 @@ def make(symbol: str, side: str, qty: str, window: str = "", name: str = "") -> 
     if exits and side != "sell":
         raise ValueError("what is held can only be sold: say sell all")
     amount = Decimal(0) if exits else _shares(qty)
+    word = urgency.strip().lower() or Urgency.NORMAL
+    if word not in tuple(Urgency):
+        raise ValueError(f"urgency is {', '.join(Urgency)}, not {urgency[:20]!r}")
     if name and not _NAME.match(name):
         raise ValueError(f"an id is 1 to 32 letters, digits, _ . : or -, not {name[:40]!r}")
-    return Intent(symbol, side, amount, duration_ns(window) if window.strip() else DEFAULT_WINDOW_NS, name, exits)
+    window_ns = duration_ns(window) if window.strip() else DEFAULT_WINDOW_NS
+    return Intent(symbol, side, amount, window_ns, name, exits, Urgency(word))
 
 
 def _shares(text: str) -> Decimal:
@@ -95,32 +112,38 @@ def duration_ns(text: str) -> int:
 
 
 def parse(text: str) -> Intent:
-    """`SPY buy 10`, `SPY buy 10 in 60s`, `SPY sell all in 60s id=morning`. Raises ValueError."""
+    """`SPY buy 10`, `SPY buy 10 in 60s`, `SPY sell all in 60s urgency=high id=morning`. Raises ValueError."""
     words = text.replace(",", " ").split()
-    name = ""
-    if words and words[-1].startswith("id="):
-        name = words.pop()[3:]
-        if not name:
-            raise ValueError("an id= without an id")
+    options: dict[str, str] = {}
+    while words and "=" in words[-1]:
+        option, _, value = words.pop().partition("=")
+        if option not in ("id", "urgency") or option in options:
+            raise ValueError(f"an option is id= or urgency=, each once, not {option[:20]!r}")
+        if not value:
+            raise ValueError(f"nothing after {option}=")
+        options[option] = value
+    name, urgency = options.get("id", ""), options.get("urgency", "")
     match words:
         case [symbol, side, qty]:
-            return make(symbol, side, qty, name=name)
+            return make(symbol, side, qty, "", name, urgency)
         case [symbol, side, qty, "in", window]:
-            return make(symbol, side, qty, window, name)
+            return make(symbol, side, qty, window, name, urgency)
     raise ValueError(f"not an intent: {text[:60]!r}; say SPY buy 10 in 60s")
 
 
 def from_rows(rows: Iterable[dict[str, str | None]]) -> list[Intent]:
-    """Intents from CSV rows with the columns symbol, side, qty and, if wished, in and id. ValueError names the row."""
+    """Intents from CSV rows with the columns symbol, side, qty and, if wished, in, urgency and id.
+
+    Raises ValueError, which names the row.
+    """
     intents: list[Intent] = []
     for number, row in enumerate(rows, start=2):
         cell = {str(key).strip().lower(): value or "" for key, value in row.items() if isinstance(value, str | None)}
         if missing := [column for column in ("symbol", "side", "qty") if not cell.get(column, "").strip()]:
             raise ValueError(f"line {number}: no {missing[0]}")
         try:
-            intents.append(
-                make(cell["symbol"], cell["side"], cell["qty"], cell.get("in", ""), cell.get("id", "").strip())
-            )
+            name, urgency = cell.get("id", "").strip(), cell.get("urgency", "")
+            intents.append(make(cell["symbol"], cell["side"], cell["qty"], cell.get("in", ""), name, urgency))
         except ValueError as error:
             raise ValueError(f"line {number}: {error}") from None
     return intents
@@ -136,7 +159,8 @@ def from_event(event: TradeIntent, now_ns: int, grace_ns: int) -> tuple[Intent, 
     left_ns = max(0, event.deadline_ns - now_ns)
     grace_ns = min(grace_ns, left_ns // 5)
     amount = ALL if event.complete_exit else repr(event.qty)
-    return make(event.symbol, event.side, amount, f"{(left_ns - grace_ns) / NS_PER_S:.3f}s"), grace_ns
+    window = f"{(left_ns - grace_ns) / NS_PER_S:.3f}s"
+    return make(event.symbol, event.side, amount, window, urgency=event.urgency), grace_ns
 
 
 def distinct(intents: Iterable[Intent]) -> list[Intent]:

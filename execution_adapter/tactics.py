@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from bus.clock import NS_PER_S
-from execution_adapter.intents import Intent
+from execution_adapter.intents import Intent, Urgency
 from execution_adapter.orders import ZERO
-from execution_adapter.pricing import aggression, limit_price, order_qty, touch
+from execution_adapter.pricing import TWO, aggression, limit_price, order_qty, touch
 from execution_adapter.verdict import Grade, Graded
+
+HASTE_NS = NS_PER_S
+"""How long a pressing intent waits for a usable price at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,21 @@ class Tactics:
     """How many times an order must be unknown to the broker before it counts as never arrived."""
     rejects_max: int = 3
     reject_pause_ns: int = NS_PER_S
+
+    def pressed(self, urgency: Urgency) -> Tactics:
+        """The same for an intent of this urgency, never less aggressive than for a lower one.
+
+        Low stands on our side and goes no further than others begin. High begins where others end, goes on to the
+        other side where that is allowed, and falls back a second after the price was last usable.
+        """
+        low, high = sorted((self.aggression_start, self.aggression_end))
+        if urgency is Urgency.LOW:
+            return replace(self, aggression_start=ZERO, aggression_end=low)
+        if urgency is Urgency.HIGH:
+            furthest = max(TWO, high) if self.marketable else high
+            patience_ns = min(self.patience_ns, HASTE_NS)
+            return replace(self, aggression_start=high, aggression_end=furthest, patience_ns=patience_ns)
+        return self
 
     def share(self, intent: Intent, assessment: Graded, elapsed_ns: int) -> Decimal:
         """The aggression now; none while the price is only good enough to stand in the queue."""

@@ -31,7 +31,7 @@ class TradeSettings(ExecutionSettings):
     )
     i_mean_live: bool = Field(False, description="with the gateway live: real orders with real money")
     execution_intents: str = Field("", description="intents, `SPY buy 10 in 60s; QQQ sell 5`; --intent adds one")
-    execution_intents_file: str = Field("", description="a CSV file with the columns symbol, side, qty and, in, id")
+    execution_intents_file: str = Field("", description="a CSV file: symbol, side, qty and, if wished, in, urgency, id")
     execution_intents_from: str = Field("", description="comma-separated clients whose TradeIntents are worked")
     execution_orders_url: str = Field("http://127.0.0.1:8766/v2", description="the simulator's orders REST")
     execution_account: str = Field("", description="name that keeps ids and journals of two accounts apart")

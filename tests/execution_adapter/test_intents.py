@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 
 from bus.clock import NS_PER_S
-from execution_adapter.intents import Intent, distinct, from_event, from_rows, parse
+from execution_adapter.intents import Intent, Urgency, distinct, from_event, from_rows, parse
 from tests.support.samples import INTENT, like
 
 
@@ -17,6 +17,7 @@ from tests.support.samples import INTENT, like
         ("SPY buy 10", Intent("SPY", "buy", Decimal(10))),
         ("spy SELL 0.5 in 90s", Intent("SPY", "sell", Decimal("0.5"), 90 * NS_PER_S)),
         ("SPY sell ALL in 60s", Intent("SPY", "sell", Decimal(0), 60 * NS_PER_S, exits=True)),
+        ("SPY buy 10 id=a urgency=HIGH", Intent("SPY", "buy", Decimal(10), name="a", urgency=Urgency.HIGH)),
         ("BRK.B buy 1 in 2m id=am", Intent("BRK.B", "buy", Decimal(1), 120 * NS_PER_S, "am")),
     ],
 )
@@ -29,7 +30,8 @@ def test_words_become_an_intent(text: str, expected: Intent) -> None:
     "text",
     ["", "SPY", "SPY buy", "SPY hold 1", "SPY buy 0", "SPY buy -1", "SPY buy nan", "SPY buy 1e99", "* buy 1",
      "SPY buy 1 in", "SPY buy 1 in 0s", "SPY buy 1 in 2d", "SPY buy 1 at 5", "SPY buy 1 id=", "SPY buy 1 id=a/b",
-     "SPY buy 0.1234567891", "SPY buy all"],
+     "SPY buy 0.1234567891", "SPY buy all", "SPY buy 1 urgency=soon", "SPY buy 1 urgency=", "SPY buy 1 id=a id=b",
+     "SPY buy 1 speed=1"],
 )  # fmt: skip
 def test_bad_words_are_refused_with_a_sentence(text: str) -> None:
     with pytest.raises(ValueError, match=r"\w+ \w+"):
@@ -39,7 +41,8 @@ def test_bad_words_are_refused_with_a_sentence(text: str) -> None:
 def test_rows_name_the_bad_line() -> None:
     rows: list[dict[str, str | None]] = [{"Symbol": "SPY", "side": "buy", "qty": "1", "in": "30s"}]
     assert from_rows(rows) == [parse("SPY buy 1 in 30s")]
-    assert from_rows([{"symbol": "SPY", "side": "sell", "qty": "all"}]) == [parse("SPY sell all")]
+    more: dict[str, str | None] = {"symbol": "SPY", "side": "sell", "qty": "all", "urgency": "low"}
+    assert from_rows([more]) == [parse("SPY sell all urgency=low")]
     with pytest.raises(ValueError, match="line 3: side is buy or sell"):
         from_rows([*rows, {"symbol": "SPY", "side": "x", "qty": "1"}])
     with pytest.raises(ValueError, match="line 2: no qty"):
@@ -54,8 +57,9 @@ def test_id_is_the_same_for_the_same_wish_and_fits_the_broker() -> None:
         parse("SPY buy 10").intent_id("simulator", "2026-01-03"),
         parse("SPY buy 10").intent_id("paper", "2026-01-02"),
         parse("SPY buy 11").intent_id("simulator", "2026-01-02"),
+        parse("SPY buy 10 urgency=high").intent_id("simulator", "2026-01-02"),
     }
-    assert len(others | {one}) == 5
+    assert len(others | {one}) == 6
     assert len(f"{one}-999") <= 48, "what Alpaca takes as a client order id"
 
 
@@ -73,7 +77,10 @@ def test_event_is_an_intent_that_ends_with_its_grace_before_the_deadline() -> No
     assert grace_ns == 2 * NS_PER_S
     leaves, _ = from_event(like(INTENT, qty=0.0, complete_exit=True), now_ns, 0)
     assert leaves == parse("SPY sell all in 60s")
-    for bad in ({"complete_exit": True}, {"qty": 0.0}, {"deadline_ns": now_ns}, {"qty": float("nan")},
-                {"side": "buy", "qty": 0.0, "complete_exit": True}):  # fmt: skip
+    hasty, _ = from_event(like(INTENT, urgency="high"), now_ns, 0)
+    assert hasty.urgency is Urgency.HIGH
+    assert from_event(like(INTENT, urgency=""), now_ns, 0)[0].urgency is Urgency.NORMAL
+    for bad in ({"complete_exit": True}, {"urgency": "now"}, {"qty": 0.0}, {"deadline_ns": now_ns},
+                {"qty": float("nan")}, {"side": "buy", "qty": 0.0, "complete_exit": True}):  # fmt: skip
         with pytest.raises(ValueError, match=r"\w+ \w+"):
             from_event(like(INTENT, **bad), now_ns, 0)
