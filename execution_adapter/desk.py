@@ -16,19 +16,19 @@ from bus import BusClient
 from bus.clock import NS_PER_S, now_ns, seconds, to_utc_ns, utc_ns
 from bus.events import Event, ExecutionDecision, OrderUpdate, TradeIntent
 from bus.transport.tail import Tail
-from execution_adapter import basis, journal
+from execution_adapter import basis, entries
 from execution_adapter.basis import KIND, Basis
 from execution_adapter.decision import Order
 from execution_adapter.dispatch import Dispatch
+from execution_adapter.entries import Begun, Entry, JournalDamaged
 from execution_adapter.exits import ExitWork
 from execution_adapter.gateway import Gateway
-from execution_adapter.intents import Intent, from_event
-from execution_adapter.journal import Journal, JournalDamaged
+from execution_adapter.intents import from_event
+from execution_adapter.journal import Journal, unfinished
 from execution_adapter.order_line import OrderLine
-from execution_adapter.orders import Command, Place, decimal, from_update
+from execution_adapter.orders import Command, Place, from_update
 from execution_adapter.states import Outcome, State
 from execution_adapter.summary import progress, report
-from execution_adapter.tactics import Tactics
 from execution_adapter.trade_settings import TradeSettings
 from execution_adapter.verdict import Assessor
 from execution_adapter.working import Decision, Work
@@ -56,6 +56,7 @@ class Desk:
         self._line = OrderLine()
         self._breaks = 0
         self._decided = 0
+        self._ended: set[str] = set()
         self._sources = frozenset(filter(None, settings.execution_intents_from.split(",")))
 
     def stop(self) -> None:
@@ -67,7 +68,10 @@ class Desk:
         prefixes = [b"order.", b"health.", *(f"intent.{name}\0".encode() for name in self._sources)]
         for intent in settings.intents():
             day = time.strftime("%Y-%m-%d", time.gmtime(utc_ns() // NS_PER_S))
-            self._take_on(intent, intent.intent_id(settings.account, day), self._tactics)
+            begun = Begun(intent, utc_ns(), self._tactics.grace_ns, settings.account)
+            self._take_on(begun, intent.intent_id(settings.account, day))
+        for intent_id, begun in unfinished(settings.execution_journal_dir, settings.account, self._sources).items():
+            self._take_on(begun, intent_id)
         tail = Tail(settings.bus_subscribe_url, *prefixes)
         try:
             with BusClient(settings, name=settings.execution_client, max_age_s=settings.execution_max_age_s) as bus:
@@ -87,33 +91,32 @@ class Desk:
 
     # intents
 
-    def _take_on(self, intent: Intent, intent_id: str, tactics: Tactics) -> None:
-        """Begin an intent, or carry on with it where its journal ends."""
+    def _take_on(self, begun: Begun, intent_id: str) -> None:
+        """Begin an intent, or carry on with it where its journal ends, and then as it began."""
         kept = Journal(self._settings.execution_journal_dir, intent_id)
         if not kept.acquire():
-            self._say(f"{intent}: another worker is on it ({intent_id})")
+            self._say(f"{begun.intent}: another worker is on it ({intent_id})")
             kept.close()
             return
         try:
-            entries = kept.entries()
-            children = journal.children(entries)
-            intent = replace(intent, qty=journal.sized(entries) or intent.qty)
+            found = kept.entries()
+            begun, children = entries.begun(found) or begun, entries.children(found)
+            intent = replace(begun.intent, qty=entries.sized(found) or begun.intent.qty)
         except JournalDamaged as error:
-            self._say(f"{intent}: not worked, its journal is damaged: {error}")
+            self._say(f"{begun.intent}: not worked, its journal is damaged: {error}")
             kept.close()
             return
-        done = next((entry["done"] for entry in entries if "done" in entry), None)
-        if done is not None:
+        if (done := entries.done(found)) is not None:
+            self._ended.add(intent_id)
             self._say(f"{intent}: already done: {done}; an id= makes it another intent")
             kept.close()
             return
-        start_utc_ns = next((int(entry["intent"]["start_ns"]) for entry in entries if "intent" in entry), utc_ns())
-        if not entries:
-            kept.append({"intent": {"intent": str(intent), "start_ns": start_utc_ns}})
-        start_ns = now_ns() - max(0, utc_ns() - start_utc_ns)
-        kind = ExitWork if intent.exits else Work
-        work = kind(intent, intent_id, start_ns, tactics.pressed(intent.urgency), self._policies)
-        work.arrival_mid = next((decimal(entry["arrival"]) for entry in entries if "arrival" in entry), None)
+        if not found:
+            kept.append(begun.entry)
+        start_ns = now_ns() - max(0, utc_ns() - begun.start_ns)
+        tactics = replace(self._tactics, grace_ns=begun.grace_ns).pressed(intent.urgency)
+        work = (ExitWork if intent.exits else Work)(intent, intent_id, start_ns, tactics, self._policies)
+        work.arrival_mid = entries.arrival(found)
         self._works[intent_id], self._journals[intent_id] = work, kept
         self._kept[intent_id] = {child.order.client_order_id for child in children if child.proven}
         if children:
@@ -130,8 +133,8 @@ class Desk:
             self._say(f"intent {event.intent_id} of {event.client}: not worked: {error}")
             return
         intent_id = f"qb-{event.side}-{digest}"
-        if intent_id not in self._works:
-            self._take_on(intent, intent_id, replace(self._tactics, grace_ns=grace_ns))
+        if intent_id not in self._works and intent_id not in self._ended:
+            self._take_on(Begun(intent, utc_ns(), grace_ns, self._settings.account, event.client), intent_id)
             self._ask(bus)
 
     def _ask(self, bus: BusClient) -> None:
@@ -193,17 +196,17 @@ class Desk:
     def _do(self, work: Work, commands: list[Command]) -> None:
         for command in commands:
             if isinstance(command, Place):
-                size = [journal.size(work.intent.qty)] if work.intent.exits else []
-                self._keep(work, *size, journal.placed(command.order))
+                size = [entries.size(work.intent.qty)] if work.intent.exits else []
+                self._keep(work, *size, entries.placed(command.order))
             self._dispatch.send(command)
 
-    def _keep(self, work: Work, *entries: dict[str, object]) -> None:
-        """Write to the intent's journal: first every order that has ended, then `entries`."""
+    def _keep(self, work: Work, *added: Entry) -> None:
+        """Write to the intent's journal: first every order that has ended, then `added`."""
         kept = self._kept[work.intent_id]
         ended = [child for child in work.children if child.proven and child.order.client_order_id not in kept]
         kept |= {child.order.client_order_id for child in ended}
         first = [{"arrival": f"{work.arrival_mid:f}"}] if work.arrival_mid and len(work.children) == 1 else []
-        self._journals[work.intent_id].append(*first, *(journal.ended(child) for child in ended), *entries)
+        self._journals[work.intent_id].append(*first, *(entries.ended(child) for child in ended), *added)
 
     def _publish(self, work: Work, bus: BusClient) -> None:
         for decision in work.decisions:
@@ -232,5 +235,5 @@ class Desk:
         self._say(progress(work))
         if work.state is State.DONE and not work.stopping:
             filled = f"{work.filled:f} of {work.intent.qty:f} ({work.cause})"
-            done: list[dict[str, object]] = [] if work.outcome is Outcome.UNRESOLVED else [{"done": filled}]
+            done: list[Entry] = [] if work.outcome is Outcome.UNRESOLVED else [{"done": filled}]
             self._keep(work, *done)

@@ -49,23 +49,36 @@ def test_stopped_worker_cancels_what_is_open_and_goes_on_later(world: World) -> 
     assert list(books(world.audit).filled.values()) == [10]
 
 
-def test_intent_from_the_bus_is_worked_once_however_often_it_is_sent(world: World) -> None:
+def test_intent_from_the_bus_is_worked_once_however_often_it_is_sent_and_outlives_its_worker(world: World) -> None:
     run = Run(world, ("SPY",), window_s=3)
+    world.control.faults(order_ack_ms=60_000)
     worker = run.start(EXECUTION_INTENTS="", EXECUTION_INTENTS_FROM="strategy")
     worker.line("working 0 intents")
     strategy, stranger = world.client("strategy"), world.client("stranger")
-    deadline_ns = utc_ns() + 8 * NS_PER_S
+    deadline_ns = utc_ns() + 4 * NS_PER_S
 
     def wish(client: str) -> TradeIntent:
         return TradeIntent(
             client=client, intent_id="a", symbol="SPY", side="buy", qty=7.0, urgency="", deadline_ns=deadline_ns
         )
 
-    def done() -> bool:
+    def said(text: str) -> bool:
         strategy.publish(wish("strategy"))
         stranger.publish(wish("stranger"))
-        return any("done (all filled)" in line for line in worker.lines)
+        return any(text in line for line in worker.lines)
 
-    eventually(done)
+    eventually(lambda: said("resting"))
+    worker.kill()
+    world.control.lift_faults()
+    worker = run.start(EXECUTION_INTENTS="", EXECUTION_INTENTS_FROM="strategy")
+    worker.line("carried on after 1 orders")
+    worker.line("done (all filled)")
     assert worker.stop() == 0
-    assert list(books(world.audit).filled.values()) == [7]
+    worker = run.start(EXECUTION_INTENTS="", EXECUTION_INTENTS_FROM="strategy")
+    worker.line("working 0 intents")
+    eventually(lambda: said("already done"))
+    assert worker.stop() == 0
+    assert sum("already done" in line for line in worker.lines) == 1
+    found = books(world.audit)
+    assert list(found.filled.values()) == [7]
+    assert [len(orders) for orders in found.orders.values()] == [2], "the one that rested, and one for the rest"
