@@ -5,7 +5,7 @@ The worker decides with it and `execution-worker verify` decides with it once mo
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 
 from execution_adapter.decide import Action
@@ -13,7 +13,7 @@ from execution_adapter.fallback import LastGood, Policies
 from execution_adapter.intents import Intent
 from execution_adapter.pricing import ZERO, Touch, touch
 from execution_adapter.tactics import Tactics
-from execution_adapter.verdict import Grade, Graded
+from execution_adapter.verdict import Assessment, Grade, Graded, Past
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +33,13 @@ class Situation:
     last_age_ns: int = 0
     again: Decimal | None = None
     """The quantity of a lost order, which is placed again as it was."""
+    past: Past = field(default_factory=Past)
+    """What the verdict rested on beside the newest messages."""
+    intent_id: str = ""
+    number: int = 1
+    """Of the order that may follow: its client order id is `intent_id`, `-` and this."""
+    wish: tuple[str, str] = ("", "")
+    """Client and `intent_id` of the TradeIntent; empty for an intent that did not come over the bus."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +52,16 @@ class Choice:
     reasons: tuple[str, ...]
     pegged: bool
     """Whether the price follows the market; not so in a fallback."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Something decided, with the verdict and situation it rests on: what becomes an ExecutionDecision."""
+
+    choice: Choice
+    assessment: Assessment
+    situation: Situation
+    at_ns: int
 
 
 def choose(graded: Graded, side: str, at: Situation, tactics: Tactics, policies: Policies) -> Choice | None:

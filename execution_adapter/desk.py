@@ -18,6 +18,7 @@ from bus.events import Event, ExecutionDecision, OrderUpdate, TradeIntent
 from bus.transport.tail import Tail
 from execution_adapter import basis, entries
 from execution_adapter.basis import KIND, Basis
+from execution_adapter.choice import Decision
 from execution_adapter.decision import Order
 from execution_adapter.dispatch import Dispatch
 from execution_adapter.entries import Begun, Entry, JournalDamaged
@@ -31,7 +32,7 @@ from execution_adapter.states import Outcome, State
 from execution_adapter.summary import progress, report
 from execution_adapter.trade_settings import TradeSettings
 from execution_adapter.verdict import Assessor
-from execution_adapter.working import Decision, Work
+from execution_adapter.working import Work
 
 TURN_S = 0.02
 STOP_S = 3.0
@@ -113,10 +114,10 @@ class Desk:
             return
         if not found:
             kept.append(begun.entry)
-        start_ns = now_ns() - max(0, utc_ns() - begun.start_ns)
+        start_ns = min(now_ns(), begun.start_ns - to_utc_ns(0))
         tactics = replace(self._tactics, grace_ns=begun.grace_ns).pressed(intent.urgency)
         work = (ExitWork if intent.exits else Work)(intent, intent_id, start_ns, tactics, self._policies)
-        work.arrival_mid = entries.arrival(found)
+        work.arrival_mid, work.wish = entries.arrival(found), begun.wish
         self._works[intent_id], self._journals[intent_id] = work, kept
         self._kept[intent_id] = {child.order.client_order_id for child in children if child.proven}
         if children:
@@ -127,14 +128,16 @@ class Desk:
         if event.client not in self._sources:
             return
         digest = hashlib.sha256(f"{self._settings.account}|{event.client}|{event.intent_id}".encode()).hexdigest()[:12]
+        heard_ns = utc_ns()
         try:
-            intent, grace_ns = from_event(event, utc_ns(), self._tactics.grace_ns)
+            intent, grace_ns = from_event(event, heard_ns, self._tactics.grace_ns)
         except ValueError as error:
             self._say(f"intent {event.intent_id} of {event.client}: not worked: {error}")
             return
         intent_id = f"qb-{event.side}-{digest}"
         if intent_id not in self._works and intent_id not in self._ended:
-            self._take_on(Begun(intent, utc_ns(), grace_ns, self._settings.account, event.client), intent_id)
+            wish = (event.client, event.intent_id)
+            self._take_on(Begun(intent, heard_ns, grace_ns, self._settings.account, wish), intent_id)
             self._ask(bus)
 
     def _ask(self, bus: BusClient) -> None:

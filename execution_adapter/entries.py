@@ -23,19 +23,19 @@ class JournalDamaged(QuotebusError):
 
 @dataclass(frozen=True, slots=True)
 class Begun:
-    """How an intent began. `start_ns` is UTC; `client` who wished it on the bus, empty for the command line."""
+    """How an intent began. `start_ns` is UTC; `wish` names the TradeIntent by client and id, if it is one's."""
 
     intent: Intent
     start_ns: int
     grace_ns: int
     account: str
-    client: str = ""
+    wish: tuple[str, str] = ("", "")
 
     @property
     def entry(self) -> Entry:
         return {
             "intent": {"intent": str(self.intent), "start_ns": self.start_ns, "window_ns": self.intent.window_ns,
-                       "grace_ns": self.grace_ns, "account": self.account, "client": self.client}
+                       "grace_ns": self.grace_ns, "account": self.account, "wish": list(self.wish)}
         }  # fmt: skip
 
 
@@ -51,11 +51,11 @@ def begun(entries: list[Entry]) -> Begun | None:
                 "window_ns": int(window_ns),
                 "grace_ns": int(grace_ns),
                 "account": str(account),
-                "client": str(client),
+                "wish": [str(client), str(wish_id)],
             }
         }:
             try:
-                return Begun(replace(parse(text), window_ns=window_ns), start_ns, grace_ns, account, client)
+                return Begun(replace(parse(text), window_ns=window_ns), start_ns, grace_ns, account, (client, wish_id))
             except ValueError:
                 pass
     raise JournalDamaged("its beginning cannot be read")

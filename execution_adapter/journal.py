@@ -70,7 +70,7 @@ def unfinished(folder: Path, account: str, clients: Collection[str]) -> dict[str
             begun = entries.begun(lines)
         except (OSError, JournalDamaged):
             continue
-        if begun is not None and begun.account == account and begun.client in clients and not entries.done(lines):
+        if begun is not None and begun.account == account and begun.wish[0] in clients and not entries.done(lines):
             found[path.stem] = begun
     return found
 

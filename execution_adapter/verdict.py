@@ -68,6 +68,31 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class Past:
+    """What a verdict rests on beside the newest messages; ages are at its instant."""
+
+    good_for_ns: int | None = None
+    """For how long the line has been good; None while it is not."""
+    flapped: bool = False
+    """Whether it was lost once: then it must settle."""
+    level_mid: float | None = None
+    """The last good mid that was no jump, `level_age_ns` ago."""
+    level_age_ns: int = 0
+    far_for_ns: int | None = None
+    """For how long the mid has been far from it; None when it was not far at the look before."""
+
+    def settling(self, limits: Limits) -> bool:
+        return self.flapped and self.good_for_ns is not None and self.good_for_ns < limits.settle_ns
+
+    def jumped(self, mid: float, limits: Limits) -> bool:
+        """Whether a good mid is far from the level; a new level counts once it has held for a while."""
+        if self.level_mid is None or self.level_age_ns > limits.jump_memory_ns:
+            return False
+        far = abs(mid - self.level_mid) > limits.jump * self.level_mid
+        return far and (self.far_for_ns or 0) < limits.jump_settle_ns
+
+
+@dataclass(frozen=True, slots=True)
 class Evidence:
     """What a verdict was based on; None where it was not known. Ages are at the instant of the verdict."""
 
@@ -87,7 +112,7 @@ class Evidence:
     spread: float | None
     flags: int
     exchange_lag_ns: int | None
-    good_for_ns: int | None
+    past: Past
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,13 +139,13 @@ class Assessment(Graded):
     evidence: Evidence
 
 
-def graded(price: Verdict, intent: Intent | None, limits: Limits, *, settling: bool, jumped: bool) -> Graded:
-    """The book's verdict with every caution. Whether the line settles and the price jumped follows from the past."""
+def graded(price: Verdict, intent: Intent | None, limits: Limits, past: Past) -> Graded:
+    """The book's verdict with every caution."""
     refused, quote = bool(price.reasons), price.quote
-    cautions: list[Caution] = [Caution.SETTLING] if settling else []
+    cautions: list[Caution] = [Caution.SETTLING] if past.settling(limits) else []
     if quote is not None:
         cautions += _spread_cautions(quote, limits)
-        if jumped:
+        if not refused and quote.mid is not None and past.jumped(quote.mid, limits):
             cautions.append(Caution.JUMPED)
         cautions += _lag_cautions(quote, limits)
         if intent is not None and _large(quote, intent, limits):
@@ -136,7 +161,7 @@ def graded(price: Verdict, intent: Intent | None, limits: Limits, *, settling: b
 
 
 def _spread_cautions(quote: Quote, limits: Limits) -> list[Caution]:
-    mid = _mid(quote)
+    mid = quote.mid
     if mid is None or quote.spread is None:
         return []
     if quote.spread > limits.spread_absurd * mid:
@@ -154,11 +179,6 @@ def _lag_cautions(quote: Quote, limits: Limits) -> list[Caution]:
 def _large(quote: Quote, intent: Intent, limits: Limits) -> bool:
     shown = quote.ask_size if intent.side == "buy" else quote.bid_size
     return shown is not None and float(intent.qty) > limits.size_large * max(shown, 1.0)
-
-
-def _mid(quote: Quote) -> float | None:
-    spread = quote.spread
-    return None if spread is None or quote.bid_price is None else quote.bid_price + spread / 2
 
 
 @dataclass(slots=True)
@@ -189,11 +209,10 @@ class Assessor:
         if health is not self._health:
             self._health, self._heard_ns = health, now_ns
         good_for_ns = self._line(not _LINE.intersection(price.reasons), health, now_ns)
-        settling = self._flapped and good_for_ns is not None and good_for_ns < self.limits.settle_ns
-        jumped, mid = False, None if quote is None else _mid(quote)
-        if mid is not None and not price.reasons:
-            jumped = self._jumped(symbol, mid, now_ns)
-        found = graded(price, intent, self.limits, settling=settling, jumped=jumped)
+        past = self._past(symbol, good_for_ns, now_ns)
+        found = graded(price, intent, self.limits, past)
+        if quote is not None and quote.mid is not None and not price.reasons:
+            self._remember(symbol, quote.mid, now_ns, jumped=Caution.JUMPED in found.reasons)
         age_ns, standing = price.age_ns, price.standing
         evidence = Evidence(
             connection_state=health.state if health else None,
@@ -213,7 +232,7 @@ class Assessor:
             spread=quote.spread if quote else None,
             flags=quote.flags if quote else 0,
             exchange_lag_ns=quote.received_ns - quote.exchange_ns if quote else None,
-            good_for_ns=good_for_ns,
+            past=past,
         )
         return Assessment(symbol, found.grade, found.reasons, price, evidence)
 
@@ -233,17 +252,16 @@ class Assessor:
             return min(now_ns - self._good_since_ns, counted_ns + now_ns - self._heard_ns)
         return now_ns - self._good_since_ns
 
-    def _jumped(self, symbol: str, mid: float, now_ns: int) -> bool:
-        """Whether a mid is far from the last good one; a new level counts once it has held for a while."""
-        limits, level = self.limits, self._levels.get(symbol)
+    def _past(self, symbol: str, good_for_ns: int | None, now_ns: int) -> Past:
+        level = self._levels.get(symbol)
         if level is None:
+            return Past(good_for_ns, self._flapped)
+        far_for_ns = None if level.jumped_ns is None else now_ns - level.jumped_ns
+        return Past(good_for_ns, self._flapped, level.mid, now_ns - level.at_ns, far_for_ns)
+
+    def _remember(self, symbol: str, mid: float, now_ns: int, *, jumped: bool) -> None:
+        level = self._levels.get(symbol)
+        if level is None or not jumped:
             self._levels[symbol] = _Level(mid, now_ns)
-            return False
-        far = abs(mid - level.mid) > limits.jump * level.mid and now_ns - level.at_ns <= limits.jump_memory_ns
-        if far:
-            if level.jumped_ns is None:
-                level.jumped_ns = now_ns
-            if now_ns - level.jumped_ns < limits.jump_settle_ns:
-                return True
-        level.mid, level.at_ns, level.jumped_ns = mid, now_ns, None
-        return False
+        elif level.jumped_ns is None:
+            level.jumped_ns = now_ns

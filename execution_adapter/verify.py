@@ -2,13 +2,13 @@
 
 The judgement and the decision are the worker's own functions, fed with the quote, health and status that a decision
 names, at its `now_ns`, with the ages it measured and the settings it published. Taken as given is only what no message
-tells: whether the worker's request was answered, whether its reader kept up, and a halt from before its first decision;
-of an intent, where it stood (`Situation`), and whether the line was settling and the price had jumped.
+tells: whether the worker's request was answered, whether its reader kept up, and a halt from before its first decision.
+Where an intent stood (`Situation`) is held against what the capture tells of it, see `history`.
 """
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
@@ -23,24 +23,27 @@ from bus.events import (
     ConnectionHealth,
     Event,
     ExecutionDecision,
+    OrderUpdate,
     Quote,
     Reference,
     SymbolsAcknowledged,
     SymbolState,
     SymbolStatus,
+    TradeIntent,
 )
 from execution_adapter import basis
 from execution_adapter.basis import Basis
 from execution_adapter.choice import choose
 from execution_adapter.decision import Judgement, Order, decision
+from execution_adapter.history import History, Strange
 from execution_adapter.intents import Intent
-from execution_adapter.verdict import Caution, graded
+from execution_adapter.verdict import graded
 
 KEPT = 5_000
 """Messages of one topic that a decision may still name; a decision follows what it is based on closely."""
 MAX_NAMED = 100_000
 _GIVEN = (Unusable.NOT_REQUESTED, Unusable.UNCONFIRMED, Unusable.READER_BEHIND)
-_KINDS = ("quote.", "health.", "symbol.", "symbols.acknowledged.", "decision.")
+_KINDS = ("quote.", "health.", "symbol.", "symbols.acknowledged.", "decision.", "intent.", "order.")
 _COMPARED = ("action", "qty", "limit_price", "reasons", "quote", "health", "status", "config_hash")
 _NOWHERE: Reference = ("", 0)
 _TRADED = (SymbolState.LIVE, SymbolState.QUIET)
@@ -66,6 +69,8 @@ class Outcome:
     agree: int = 0
     before: int = 0
     undecodable: int = 0
+    as_recorded: Counter[str] = field(default_factory=Counter)
+    """How often something of an intent's state was taken as recorded, since the capture does not tell it."""
     differences: int = 0
     first: Difference | None = None
 
@@ -105,6 +110,8 @@ class Verifier:
         self._began: dict[str, int] = {}
         self._halted_at: dict[str, int] = {}
         self._smallest_delay_ns: dict[tuple[str, str], int] = {}
+        self._history = History()
+        self.outcome.as_recorded = self._history.as_recorded
 
     def run(self, entries: Iterable[Captured]) -> Outcome:
         """Verify every decision among these."""
@@ -124,8 +131,14 @@ class Verifier:
                 self._judge(event, sequence)
             case Quote():
                 self._keep(event.source, f"quote.{event.symbol}", event.seq, event)
+                self._history.on_quote(event)
             case ConnectionHealth():
                 self._keep(event.source, "health", event.seq, event)
+                self._history.on_health(event)
+            case OrderUpdate():
+                self._history.on_order(event)
+            case TradeIntent():
+                self._history.on_wish(event)
             case SymbolStatus():
                 stood = self._stand(event, event.symbol, event.state, sequence)
                 self._keep(event.source, f"symbol.{event.symbol}", event.seq, stood)
@@ -144,6 +157,7 @@ class Verifier:
                     continue
                 if isinstance(quote, Quote) and quote.symbol == row.symbol:
                     self._keep(quote.source, f"quote.{row.symbol}", quote.seq, quote)
+                    self._history.on_quote(quote)
 
     def _stand(self, event: SymbolStatus | SymbolsAcknowledged, symbol: str, state: str, sequence: int) -> _Stood:
         """A known halt goes on until a state says otherwise."""
@@ -198,13 +212,15 @@ class Verifier:
             self._differ(sequence, recorded, "config", repr(recorded.config[:80]), "no settings to judge by")
             return
         strange = self._strange_age(recorded)
-        if strange is not None:
-            self._differ(sequence, recorded, *strange)
-            return
         try:
+            if strange is None and isinstance(judgement, Basis):
+                strange = self._strange_state(recorded, judgement)
             recomputed = self._decide(recorded, judgement)
         except (ArithmeticError, ValueError):  # numbers that no worker has
             self._differ(sequence, recorded, "config", repr(recorded.config[:80]), "no settings to judge by")
+            return
+        if strange is not None:
+            self._differ(sequence, recorded, *strange)
             return
         if recomputed is None:
             self._differ(sequence, recorded, "action", recorded.action, "nothing was to be decided")
@@ -224,8 +240,7 @@ class Verifier:
         settings, state = judgement.settings, judgement.state
         price = self._look(recorded, settings.max_age_ns)
         intent = Intent(recorded.symbol, recorded.side, state.qty, state.window_ns)
-        settling, jumped = (caution in recorded.reasons for caution in (Caution.SETTLING, Caution.JUMPED))
-        verdict = graded(price, intent, settings.limits, settling=settling, jumped=jumped)
+        verdict = graded(price, intent, settings.limits, state.past)
         choice = choose(verdict, recorded.side, state, settings.tactics, settings.policies)
         return None if choice is None else basis.event(order, choice, price, judgement, recorded.now_ns)
 
@@ -266,7 +281,7 @@ class Verifier:
         heard = stood.halted_at is not None and self._began.get(recorded.source, stood.halted_at) < stood.halted_at
         return heard or Unusable.HALTED in recorded.reasons
 
-    def _strange_age(self, recorded: ExecutionDecision) -> tuple[str, str, str] | None:
+    def _strange_age(self, recorded: ExecutionDecision) -> Strange | None:
         """Ages follow from `now_ns` and the smallest delay ever seen from a source, which never grows."""
         for name, reference, topic, age_ns in (
             ("quote_age_ns", recorded.quote, f"quote.{recorded.symbol}", recorded.quote_age_ns),
@@ -284,6 +299,15 @@ class Verifier:
                 return name, f"{age_ns} at now_ns {recorded.now_ns}", f"at least {at_least_ns}"
             self._smallest_delay_ns[key] = delay_ns
         return None
+
+    def _strange_state(self, recorded: ExecutionDecision, basis: Basis) -> Strange | None:
+        """What of an intent's state the capture contradicts."""
+        health, delay_ns = None, 0
+        if recorded.health != _NOWHERE:
+            found = self._find(recorded.health, "health")
+            health = found if isinstance(found, ConnectionHealth) else None
+            delay_ns = self._smallest_delay_ns.get((recorded.source, recorded.health[0]), 0)
+        return self._history.strange(recorded, basis.state, basis.settings.tactics.grace_ns, health, delay_ns)
 
     def _differ(self, sequence: int, recorded: ExecutionDecision, name: str, one: str, other: str) -> None:
         self.outcome.differences += 1

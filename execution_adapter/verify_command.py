@@ -50,8 +50,14 @@ def report(outcome: Outcome) -> list[str]:
         f"differ       {outcome.differences}",
         f"not judged   {outcome.before} (based on messages from before the capture began)",
         f"undecodable  {outcome.undecodable}",
+        f"as recorded  {_counted(outcome)}",
     ]
     return lines if outcome.first is None else [*lines, *_difference(outcome.first)]
+
+
+def _counted(outcome: Outcome) -> str:
+    """What of intents' states this capture does not tell, and how often."""
+    return ", ".join(f"{name} {count}" for name, count in sorted(outcome.as_recorded.items())) or "nothing"
 
 
 def _difference(difference: Difference) -> list[str]:

@@ -14,11 +14,11 @@ The rules that make an over-fill impossible, whatever is lost, late, doubled or 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from decimal import Decimal
 
 from execution_adapter.child import Child, proves_final
-from execution_adapter.choice import Choice, Situation, choose
+from execution_adapter.choice import Choice, Decision, Situation, choose
 from execution_adapter.decide import Action
 from execution_adapter.fallback import Fallback, LastGood, Policies
 from execution_adapter.intents import Intent
@@ -44,16 +44,6 @@ from execution_adapter.tactics import Tactics
 from execution_adapter.verdict import Assessment, Grade
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """Something decided, with the verdict and situation it rests on: what becomes an ExecutionDecision."""
-
-    choice: Choice
-    assessment: Assessment
-    situation: Situation
-    at_ns: int
-
-
 class Work:
     """Works one intent. Its methods take what happened and return what to do; `decisions` collects what was decided."""
 
@@ -65,6 +55,7 @@ class Work:
         self.state, self.cause, self.since_ns = State.WAITING, "started", start_ns
         self.children: list[Child] = []
         self.outcome: Outcome | None = None
+        self.wish = ("", "")
         self.arrival_mid: Decimal | None = None
         self.repegs = self.rejects = self.contradictions = 0
         self.fallbacks: list[Fallback] = []
@@ -213,10 +204,10 @@ class Work:
         return self.remaining
 
     def _choose(self, assessment: Assessment, now_ns: int) -> Choice | None:
-        situation = self._situation(now_ns)
+        situation = self._situation(assessment, now_ns)
         return choose(assessment, self.intent.side, situation, self.tactics, self.policies)
 
-    def _situation(self, now_ns: int) -> Situation:
+    def _situation(self, assessment: Assessment, now_ns: int) -> Situation:
         last, lost = self._last_good, self.open_order
         return Situation(
             qty=self.intent.qty,
@@ -228,13 +219,17 @@ class Work:
             last=last.sides if last else None,
             last_age_ns=now_ns - last.at_ns if last else 0,
             again=lost.order.qty if lost else None,
+            past=assessment.evidence.past,
+            intent_id=self.intent_id,
+            number=len(self.children) + (lost is None),
+            wish=self.wish,
         )
 
     def _refuse(self, choice: Choice, assessment: Assessment, now_ns: int) -> list[Command]:
         if self._refused != choice.reasons:
             self._refused = choice.reasons
             self.fallbacks.append(Fallback(choice.action, None, choice.reasons))
-            self.decisions.append(Decision(choice, assessment, self._situation(now_ns), now_ns))
+            self.decisions.append(Decision(choice, assessment, self._situation(assessment, now_ns), now_ns))
         if now_ns >= self.end_ns and assessment.tradable:
             return self._finish(f"refused: {', '.join(choice.reasons)}", now_ns)
         return []
@@ -269,7 +264,7 @@ class Work:
     # what is done
 
     def _place(self, choice: Choice, assessment: Assessment, now_ns: int) -> list[Command]:
-        last, intent, situation = self.open_order, self.intent, self._situation(now_ns)
+        last, intent, situation = self.open_order, self.intent, self._situation(assessment, now_ns)
         qty, price = choice.qty, choice.limit_price
         if last is None:
             order = Order(self.client_order_id(len(self.children) + 1), intent.symbol, intent.side, qty, price)

@@ -168,10 +168,11 @@ def cut(run: Run) -> Program:
 
 def killed(run: Run) -> Program:
     """The node is killed and stays away: what rests is cancelled, the fallback says why."""
-    run.world.control.faults(order_ack_ms=1500)
+    run.world.control.faults(order_ack_ms=60_000)
     worker = run.start()
     eventually(lambda: len({d.symbol for d in run.log.all(ExecutionDecision)}) > len(run.intents) // 2)
     run.node.kill()
+    run.world.control.lift_faults()
     assert run.end(worker) == 0, worker.lines
     run.all_filled(run.check())
     worker.line("health_silent")

@@ -41,11 +41,11 @@ from execution_adapter.orders import (
 )
 from execution_adapter.states import Outcome, State
 from execution_adapter.tactics import Tactics
-from execution_adapter.verdict import Assessment, Evidence, Grade
+from execution_adapter.verdict import Assessment, Evidence, Grade, Past
 from execution_adapter.working import Work
 
 EVIDENCE = Evidence(
-    None, None, None, None, None, HaltKnowledge.TRADING, None, None, 0, 0, None, None, None, 0, None, None
+    None, None, None, None, None, HaltKnowledge.TRADING, None, None, 0, 0, None, None, None, 0, None, Past()
 )
 ZERO = Decimal(0)
 NOTHING_TOLD = Held("", ZERO, ZERO)

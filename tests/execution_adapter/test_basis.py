@@ -45,7 +45,7 @@ def session(market: Market, policy: Policy = Policy.MARKET) -> list[Captured]:
             work = works.get(symbol)
             if work is None or work.outcome is not None:
                 intent = Intent(symbol, side, Decimal(10), 2 * NS_PER_S)
-                work = works[symbol] = Work(intent, f"qb-{symbol}", now_ns, TACTICS, policies)
+                work = works[symbol] = Work(intent, f"qb-{symbol}-{count}", now_ns, TACTICS, policies)
             assessment = assessor.assess(symbol, work.intent, now_ns)
             for command in work.advance(assessment, now_ns):
                 if isinstance(command, Place):
@@ -107,7 +107,7 @@ def test_a_whole_session_agrees(policy: Policy) -> None:
         ("limit_price", {"limit_price": 1.0}),
         ("action", {"action": "market", "limit_price": None}),
         ("reasons", {"reasons": ("place", "aggression=0.99")}),
-        ("action", {"reasons": ("place", "aggression=0.20", "jumped")}),
+        ("reasons", {"reasons": ("place", "aggression=0.20", "jumped")}),
         ("qty", {"qty": 11.0}),
         ("quote", {"quote": ("pricing-000000", 1)}),
         ("action", {"health": ("", 0), "health_age_ns": None}),
@@ -132,6 +132,12 @@ def test_every_change_to_a_decision_is_found(field: str, changes: dict[str, obje
         ("state", "remaining", "NaN"),
         ("state", "remaining", "1e999999"),
         ("state", "elapsed_ns", 0),
+        ("state", "elapsed_ns", 10**10),
+        ("state", "qty", "11"),
+        ("state.past", "level_mid", 499.123),
+        ("state.past", "level_mid", None),
+        ("state.past", "good_for_ns", 10**12),
+        ("state.past", "flapped", False),
         ("state", "window_ns", 10**18),
         ("state", "unusable_ns", "soon"),
         ("settings", "max_age_ns", 1),
@@ -139,10 +145,32 @@ def test_every_change_to_a_decision_is_found(field: str, changes: dict[str, obje
     ],
 )
 def test_every_change_to_what_it_rests_on_is_found(part: str, name: str, value: object) -> None:
+    part, _, inner = part.partition(".")
     entries = session(day(seconds=3))
     text = next(d.config for _, d in reversed(decisions(entries)) if d.reasons[0] == "window_over")
     basis = json.loads(text)
-    basis[part][name] = value
+    (basis[part][inner] if inner else basis[part])[name] = value
     outcome, first = edited(entries, "window_over", config=json.dumps(basis))
     assert outcome.differences == 1, outcome
     assert first is not None
+
+
+def test_jump_that_was_recorded_away_is_found() -> None:
+    market = Market()
+    market.health()
+    for symbol in ("SPY", "QQQ"):
+        market.quote(symbol)
+        market.status(symbol, "live")
+    market.seconds(1)
+    for _ in range(40):
+        market.quote("SPY", bid_price=900.0, ask_price=900.02)
+        market.wait_ms(10)
+    market.health()
+    entries = session(market)
+    assert Verifier().run(entries).differences == 0
+    found = [(place, made) for place, made in decisions(entries) if "jumped" in made.reasons]
+    assert found
+    place, made = found[0]
+    forged = like(made, reasons=tuple(reason for reason in made.reasons if reason != "jumped"))
+    outcome = Verifier().run([*entries[:place], captured(codec.encode(forged), place + 1), *entries[place + 1 :]])
+    assert outcome.differences == 1, outcome

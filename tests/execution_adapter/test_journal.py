@@ -88,12 +88,12 @@ def test_folder_that_cannot_be_had_is_a_setting(tmp_path: Path) -> None:
 
 def test_unfinished_are_those_of_the_account_and_its_clients_that_have_not_ended(tmp_path: Path) -> None:
     intent = replace(parse("SPY sell all urgency=high"), window_ns=47_999_200_000)
-    mine = Begun(intent, 5, 3, "simulator/", "strategy")
+    mine = Begun(intent, 5, 3, "simulator/", ("strategy", "a"))
     for name, begun, last in (
         ("mine", mine, entries.placed(FIRST)),
         ("done", mine, {"done": "10 of 10"}),
-        ("others", replace(mine, client="stranger"), {}),
-        ("typed", replace(mine, client=""), {}),
+        ("others", replace(mine, wish=("stranger", "a")), {}),
+        ("typed", replace(mine, wish=("", "")), {}),
         ("paper", replace(mine, account="paper/"), {}),
     ):
         kept = Journal(tmp_path, f"qb-{name}")
@@ -107,7 +107,7 @@ def test_unfinished_are_those_of_the_account_and_its_clients_that_have_not_ended
     assert unfinished(tmp_path / "none", "simulator/", {"strategy"}) == {}
 
 
-@pytest.mark.parametrize("change", [{"intent": "SPY"}, {"start_ns": "soon"}, {"client": None}])
+@pytest.mark.parametrize("change", [{"intent": "SPY"}, {"start_ns": "soon"}, {"wish": ["a"]}])
 def test_beginning_that_cannot_be_read_is_said(change: dict[str, object]) -> None:
     entry = Begun(parse("SPY buy 1"), 5, 3, "simulator/").entry
     with pytest.raises(JournalDamaged):

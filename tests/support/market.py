@@ -93,7 +93,7 @@ def day(seconds: int = 6, quotes_a_second: int = 100) -> Market:
     market.health(state="backing_off", cause="reset")
     begin_ns = market.at_ns
     market.wait_ms(1_500)
-    gap = {"connection": 2, "gap_start_ns": begin_ns, "gap_end_ns": market.at_ns}
+    gap = {"connection": 2, "gap_start_ns": begin_ns, "gap_end_ns": market.at_ns, "since_ns": market.at_ns}
     market.health(**gap)
     for symbol in ("SPY", "QQQ", "AAPL"):
         market.status(symbol, "pending", "no_quote_yet")
