@@ -10,7 +10,7 @@ from typing import Self
 
 from bus.async_feed import AsyncFeed
 from bus.consumer import Consumer
-from bus.events import Quote, Trade
+from bus.events import OrderUpdate, Quote, Trade
 from bus.interest import SymbolResult
 from bus.participant import FEED_BOUND, Participant, listed
 from bus.settings import BusSettings
@@ -84,6 +84,10 @@ class AsyncBusClient(Participant[AsyncLink]):
     def trades(self, *, bound: int = FEED_BOUND, timeout_s: float | None = None) -> AsyncFeed[Trade]:
         """An iterator over trades, never conflated; ask for the `trades` channel."""
         return self._link.trade_feed(AsyncFeed(conflate=False, bound=bound, timeout_s=timeout_s))
+
+    def orders(self, *, bound: int = FEED_BOUND, timeout_s: float | None = None) -> AsyncFeed[OrderUpdate]:
+        """An iterator over updates of the account's orders from now on, never conflated; see `BusClient.orders`."""
+        return self._link.order_feed(AsyncFeed(conflate=False, bound=bound, timeout_s=timeout_s))
 
     async def _answer(self, wait_s: float) -> dict[str, SymbolResult]:
         await self._link.wait(self._consumer.interest.settled, wait_s)

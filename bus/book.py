@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from math import inf
 
-from bus import codec
+from bus import codec, topics
 from bus.clock import NS_PER_S
 from bus.errors import UndecodableMessage
 from bus.events import (
@@ -127,7 +127,7 @@ class Book:
 
     def on_health(self, health: ConnectionHealth) -> bool:
         """Take a node's health; True when it comes from another source than before."""
-        if health.node.endswith(".orders"):
+        if health.node.endswith(topics.ORDERS):
             return False
         former = self.health
         if former is not None and former.source != health.source and health.state in _WAITING:

@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Self
 
 from bus.consumer import Consumer
-from bus.events import Quote, Trade
+from bus.events import OrderUpdate, Quote, Trade
 from bus.feed import Feed
 from bus.interest import SymbolResult
 from bus.participant import FEED_BOUND, Participant, listed
@@ -75,6 +75,14 @@ class BusClient(Participant[Link]):
     def trades(self, *, bound: int = FEED_BOUND, timeout_s: float | None = None) -> Feed[Trade]:
         """An iterator over trades, never conflated; ask for the `trades` channel."""
         return self._link.trade_feed(Feed(conflate=False, bound=bound, timeout_s=timeout_s))
+
+    def orders(self, *, bound: int = FEED_BOUND, timeout_s: float | None = None) -> Feed[OrderUpdate]:
+        """An iterator over updates of the account's orders from now on, never conflated; no request is needed.
+
+        The node publishes them with `PRICING_ORDER_STREAM`. Updates may come twice and late; what it missed itself it
+        reads by REST and publishes as `reconciled` before `order_health` says `streaming` again.
+        """
+        return self._link.order_feed(Feed(conflate=False, bound=bound, timeout_s=timeout_s))
 
     def _answer(self, wait_s: float) -> dict[str, SymbolResult]:
         self._link.wait(self._consumer.interest.settled, wait_s)

@@ -15,6 +15,8 @@ from bus.events import (
     VERSION,
     Cause,
     ConnectionHealth,
+    ConnectionState,
+    OrderUpdate,
     Quote,
     SymbolsAcknowledged,
     SymbolStatus,
@@ -47,6 +49,7 @@ class Heard:
 
     quotes: list[Quote] = field(default_factory=list)
     trades: list[Trade] = field(default_factory=list)
+    orders: list[OrderUpdate] = field(default_factory=list)
     news: bool = False
     held: int = 0
     """How many of the quotes came within an answer."""
@@ -82,6 +85,8 @@ class Consumer:
         self.tracker = SequenceTracker()
         self.stamper = Stamper(source)
         self.confirmed = False
+        self.order_health: ConnectionHealth | None = None
+        self._follows_orders = False
         self.counters = dict.fromkeys(COUNTERS, 0)
         self._version_note: str | None = None
         self._quote_topics: dict[bytes, str] = {}
@@ -98,7 +103,7 @@ class Consumer:
         return self._topics
 
     def _topics_of(self, wish: Wish) -> frozenset[bytes]:
-        wanted = {b"health."}
+        wanted = {b"health.", b"order."} if self._follows_orders else {b"health."}
         for symbol in wish.symbols:
             wanted.add(topics.prefix(topics.quote(symbol)))
             wanted.add(topics.prefix(topics.status(symbol)))
@@ -108,6 +113,12 @@ class Consumer:
 
     def ack_topic(self) -> bytes:
         return topics.prefix(topics.acknowledged(self.interest.client))
+
+    def follow_orders(self) -> None:
+        """Hear order updates from now on."""
+        if not self._follows_orders:
+            self._follows_orders = True
+            self._topics = self._topics_of(self.interest.wish)
 
     # what to ask
 
@@ -251,6 +262,8 @@ class Consumer:
             self.interest.on_status(event)
         elif type(event) is Trade:
             heard.trades.append(event)
+        elif type(event) is OrderUpdate:
+            heard.orders.append(event)
         elif type(event) is Quote and self.replayed and topic in self._quote_topics:
             book.on_quote(event)
             heard.quotes.append(event)
@@ -268,6 +281,9 @@ class Consumer:
         return held
 
     def _on_health(self, health: ConnectionHealth, received_ns: int) -> None:
+        if health.node.endswith(topics.ORDERS):
+            self._on_order_health(health)
+            return
         self.book.on_health(health)
         if self.book.health is not health:
             return
@@ -275,6 +291,18 @@ class Consumer:
         if self._health_went or health.source != self.interest.answered_by:
             self.interest.ask_again(received_ns, jitter_ns=self._jitter_ns)
         self._health_went = False
+
+    def _on_order_health(self, health: ConnectionHealth) -> None:
+        former, waiting = self.order_health, (ConnectionState.STANDBY, ConnectionState.STOPPED)
+        if former is None or former.source == health.source or health.state not in waiting:
+            self.order_health = health
+
+    def orders_streaming(self, now_ns: int) -> bool:
+        """Whether order updates are known to arrive: their stream is up, and its health was heard in three seconds."""
+        health = self.order_health
+        if health is None or health.state != ConnectionState.STREAMING:
+            return False
+        return self.book.age_ns(health, now_ns) <= _HEALTH_GONE_NS
 
     def _count_undecodable(self, error: UndecodableMessage) -> None:
         self.counters["undecodable"] += 1

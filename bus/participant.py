@@ -169,6 +169,17 @@ class Participant(ABC, Generic[LinkT]):
         with self._link.lock:
             return self._consumer.book.streaming(self._consumer.time_ns(now_ns()))
 
+    def order_health(self) -> ConnectionHealth | None:
+        """The newest health of the account's order stream; None when no node keeps one. See `orders_are_connected`."""
+        with self._link.lock:
+            return self._consumer.order_health
+
+    @property
+    def orders_are_connected(self) -> bool:
+        """Whether the order stream is streaming and its health was heard within three seconds."""
+        with self._link.lock:
+            return self._consumer.orders_streaming(self._consumer.time_ns(now_ns()))
+
     @property
     def counters(self) -> dict[str, int]:
         """Messages received, undecodable, lost and so on since the start."""

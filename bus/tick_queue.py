@@ -6,9 +6,9 @@ from abc import ABC, abstractmethod
 from collections import OrderedDict, deque
 from typing import Generic, TypeVar
 
-from bus.events import Quote, Trade
+from bus.events import OrderUpdate, Quote, Trade
 
-TickT = TypeVar("TickT", bound=Quote | Trade)
+TickT = TypeVar("TickT", bound=Quote | Trade | OrderUpdate)
 
 
 class TickQueue(ABC, Generic[TickT]):

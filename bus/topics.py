@@ -16,6 +16,8 @@ REQUESTED = "symbols.requested"
 ACKNOWLEDGED = "symbols.acknowledged"
 ADMITTED_REQUEST_KINDS = (REQUESTED, "intent.", "decision.", "counters.", "recorder.")
 """What the broker's request endpoint lets in: a client cannot forge a quote or a health there."""
+ORDERS = ".orders"
+"""How a node's name ends in the health of its order stream."""
 
 _SYMBOL = re.compile(r"[A-Z0-9][A-Z0-9./_-]{0,31}\Z")
 _TOPIC = re.compile(r"[\x21-\x7e]{1,128}\Z")

@@ -8,7 +8,6 @@ from bus.events import ConnectionHealth, ConnectionState, Event, OrderUpdate
 from bus.sequence import SequenceTracker
 
 SILENCE_NS = 3 * NS_PER_S
-ORDERS = ".orders"
 
 
 class OrderLine:
@@ -27,7 +26,7 @@ class OrderLine:
         if isinstance(event, OrderUpdate):
             gap = self._tracker.observe(event.source, topics.prefix(topics.order(event.alias)), event.seq) > 0
             gap = gap or (self._health is not None and event.source != self._health.source)
-        elif isinstance(event, ConnectionHealth) and event.node.endswith(ORDERS):
+        elif isinstance(event, ConnectionHealth) and event.node.endswith(topics.ORDERS):
             former, self._health, lapsed = self._health, event, now_ns - self._heard_ns > SILENCE_NS
             self._heard_ns = now_ns
             streaming = event.state == ConnectionState.STREAMING

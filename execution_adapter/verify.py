@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 
 import msgspec
 
-from bus import codec
+from bus import codec, topics
 from bus.book import Book, Unusable, Verdict
 from bus.capture.captured import Captured
 from bus.errors import UndecodableMessage
@@ -116,7 +116,7 @@ class Verifier:
     def run(self, entries: Iterable[Captured]) -> Outcome:
         """Verify every decision among these."""
         for captured in entries:
-            if captured.topic.startswith(_KINDS) and not captured.topic.endswith(".orders"):
+            if captured.topic.startswith(_KINDS) and not captured.topic.endswith(topics.ORDERS):
                 try:
                     event = captured.event()
                 except UndecodableMessage:

@@ -17,7 +17,7 @@ import zmq
 
 from bus.clock import NS_PER_S, now_ns, utc_ns
 from bus.consumer import Consumer
-from bus.events import Counters, Event, Quote, Trade
+from bus.events import Counters, Event, OrderUpdate, Quote, Trade
 from bus.settings import BusSettings
 from bus.tick_queue import TickQueue
 from bus.transport.coverage import GRACE_NS, Coverage
@@ -30,6 +30,7 @@ _MONITORED = zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED
 
 QuotesT = TypeVar("QuotesT", bound=TickQueue[Quote])
 TradesT = TypeVar("TradesT", bound=TickQueue[Trade])
+OrdersT = TypeVar("OrdersT", bound=TickQueue[OrderUpdate])
 
 
 class Carrier(ABC):
@@ -50,6 +51,7 @@ class Carrier(ABC):
         # Weak: a feed that nobody iterates any more is gone, and takes nothing.
         self._quote_feeds: WeakSet[TickQueue[Quote]] = WeakSet()
         self._trade_feeds: WeakSet[TickQueue[Trade]] = WeakSet()
+        self._order_feeds: WeakSet[TickQueue[OrderUpdate]] = WeakSet()
         self._subscribed: frozenset[bytes] = frozenset()
         self._coverage = Coverage()
         self._connections = 0
@@ -85,6 +87,13 @@ class Carrier(ABC):
     def trade_feed(self, feed: TradesT) -> TradesT:
         with self.lock:
             self._trade_feeds.add(feed)
+        return feed
+
+    def order_feed(self, feed: OrdersT) -> OrdersT:
+        with self.lock:
+            self._consumer.follow_orders()
+            self._order_feeds.add(feed)
+        self.wake()
         return feed
 
     def counters(self) -> dict[str, int]:
@@ -143,10 +152,12 @@ class Carrier(ABC):
 
     def _end_feeds(self) -> None:
         """Called under the lock: let every loop over a feed end."""
-        for quote_feed in self._quote_feeds:
-            quote_feed.close()
-        for trade_feed in self._trade_feeds:
-            trade_feed.close()
+        for feeds in self._feeds():
+            for feed in feeds:
+                feed.close()
+
+    def _feeds(self) -> tuple[WeakSet[TickQueue[Quote]], WeakSet[TickQueue[Trade]], WeakSet[TickQueue[OrderUpdate]]]:
+        return self._quote_feeds, self._trade_feeds, self._order_feeds
 
     def _release(self) -> None:
         """A last, empty request: other clients see the symbols go at once, not when the lease ends."""
@@ -213,6 +224,9 @@ class Carrier(ABC):
             if heard.trades:
                 for trade_feed in self._trade_feeds:
                     consumer.counters["feed_dropped"] += trade_feed.put(heard.trades)
+            if heard.orders:
+                for order_feed in self._order_feeds:
+                    consumer.counters["feed_dropped"] += order_feed.put(heard.orders)
             if heard.news:
                 self._notify()
         return len(frames) == _BATCH
@@ -253,7 +267,7 @@ class Carrier(ABC):
             "send_dropped": self._dropped,
             "send_depth": len(self._outbox),
             "conflated": self._conflated,
-            "feed_depth": sum(map(len, self._quote_feeds)) + sum(map(len, self._trade_feeds)),
+            "feed_depth": sum(len(feed) for feeds in self._feeds() for feed in feeds),
         }
 
 

@@ -17,7 +17,7 @@ from bus.events import MAX_SYMBOLS
 from bus.transport.async_link import AsyncLink
 from tests.support.aio import run, soon
 from tests.support.bus import FREE, fake_node, running_broker
-from tests.support.samples import INTENT, TRADE, like
+from tests.support.samples import HEALTH, INTENT, ORDER, TRADE, like
 from tests.support.world import World
 
 NOBODY = BusSettings(
@@ -54,6 +54,17 @@ def test_a_price_that_may_be_used(settings: BusSettings) -> None:
                 await client.discard("qqq")
                 assert client.symbols == ("SPY", "IWM")
                 await soon(lambda: node.requests[-1].symbols == ("SPY", "IWM"))
+                orders = client.orders(timeout_s=10)
+                following = asyncio.ensure_future(anext(orders))
+
+                async def told() -> bool:
+                    node.publish(ORDER, like(HEALTH, node="pricing.orders"))
+                    return (await asyncio.wait([following], timeout=0.02))[0] != set()
+
+                while not await told():
+                    pass
+                assert (await following).client_order_id == ORDER.client_order_id
+                await soon(lambda: client.orders_are_connected)
                 assert client.publish(INTENT)
                 with pytest.raises(ValueError, match="priority"):
                     await client.request(["SPY"], priority=200)

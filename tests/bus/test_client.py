@@ -19,7 +19,7 @@ from bus.events import MAX_SYMBOLS
 from tests.support.bus import FREE, fake_node, running_broker
 from tests.support.counters import documented
 from tests.support.programs import eventually
-from tests.support.samples import INTENT, QUOTE, STATUS, TRADE, like
+from tests.support.samples import HEALTH, INTENT, ORDER, QUOTE, STATUS, TRADE, like
 
 
 @pytest.fixture
@@ -129,6 +129,22 @@ def test_trades_are_never_conflated(settings: BusSettings) -> None:
         trades = client.trades(timeout_s=10)
         node.publish(*(like(TRADE, trade_id=number) for number in range(5)))
         assert [trade.trade_id for _, trade in zip(range(5), trades, strict=False)] == [0, 1, 2, 3, 4]
+
+
+def test_order_updates_can_be_followed_without_a_symbol(settings: BusSettings) -> None:
+    with fake_node(settings) as node, BusClient(settings, name="blotter") as client:
+        assert client.order_health() is None
+        updates = iter(client.orders(timeout_s=0.05))
+        heard = []
+
+        def followed() -> bool:
+            node.publish(ORDER, like(HEALTH, node="pricing.orders"))
+            heard.extend(updates)
+            return bool(heard) and client.orders_are_connected
+
+        eventually(followed)
+        assert {update.client_order_id for update in heard} == {ORDER.client_order_id}
+        assert client.order_health() is not client.health()
 
 
 def test_close_ends_iterators_and_releases(settings: BusSettings) -> None:

@@ -10,7 +10,7 @@ from bus.book import Unusable
 from bus.clock import NS_PER_S
 from bus.consumer import RE_ASK_JITTER_NS, WARN_EVERY_NS, Consumer
 from bus.events import Event, SymbolsRequested
-from tests.support.samples import ACKNOWLEDGED, HEALTH, QUICK, QUOTE, SAMPLES, STATUS, TRADE, UTC_NS, like
+from tests.support.samples import ACKNOWLEDGED, HEALTH, ORDER, QUICK, QUOTE, SAMPLES, STATUS, TRADE, UTC_NS, like
 
 T0 = 1_000 * NS_PER_S
 
@@ -48,6 +48,27 @@ def test_subscribes_to_exactly_what_is_wanted() -> None:
     assert make("spy").topics() == wanted
     assert make("SPY", channels=("quotes", "trades")).topics() == wanted | {b"trade.SPY\0"}
     assert make().ack_topic() == b"symbols.acknowledged.worker-1\0"
+
+
+def test_order_updates_are_heard_when_followed_and_their_health_is_never_the_prices() -> None:
+    consumer = confirmed("SPY")
+    before = consumer.topics()
+    consumer.follow_orders()
+    assert consumer.topics() == before | {b"order."}
+    assert consumer.topics() is consumer.topics()
+    consumer.want(["QQQ"], ("quotes",), 0, T0)
+    assert b"order." in consumer.topics()
+    price_health = consumer.book.health
+    line = like(HEALTH, node="pricing.orders", seq=8)
+    heard = consumer.receive([codec.encode(ORDER), codec.encode(line)], T0)
+    assert (heard.orders, heard.news) == ([ORDER], True)
+    assert consumer.book.health is price_health
+    assert consumer.orders_streaming(T0 + 3 * NS_PER_S)
+    assert not consumer.orders_streaming(T0 + 3 * NS_PER_S + 1)
+    hear(consumer, like(line, source="pricing-other1", state="standby"))
+    assert consumer.order_health == line, "a node in waiting says nothing of the active one's stream"
+    hear(consumer, like(line, seq=9, state="backing_off"))
+    assert not consumer.orders_streaming(T0)
 
 
 def test_an_answer_confirms_and_its_held_quotes_come_as_news() -> None:
