@@ -7,6 +7,7 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from enum import StrEnum
 
 from bus.book import HaltKnowledge, Unusable, Verdict
+from execution_adapter.pricing import tick
 
 
 class Action(StrEnum):
@@ -43,11 +44,6 @@ def decide(verdict: Verdict, side: str, fallback: str) -> Choice:
     if verdict.halt is HaltKnowledge.UNKNOWN:
         reasons = (*reasons, Reason.HALT_UNKNOWN)
     return Choice(Action.MARKET if fallback == "market" else Action.REFUSE, None, reasons)
-
-
-def tick(price: Decimal) -> Decimal:
-    """The smallest price step of US equities: a cent, below one dollar a hundredth of it (Reg NMS rule 612)."""
-    return Decimal("0.01") if price >= 1 else Decimal("0.0001")
 
 
 def inside(bid: float, ask: float, side: str) -> float:

@@ -6,55 +6,44 @@ cannot be read is an error.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 from collections.abc import Collection
 from pathlib import Path
 
 from bus.errors import ConfigError
+from bus.locked_file import LockedFile
 from execution_adapter import entries
 from execution_adapter.entries import Begun, Entry, JournalDamaged
 
 
-class Journal:
-    """`folder/<intent_id>.jsonl`. Raises ConfigError when the file cannot be opened."""
+class Journal(LockedFile):
+    """`folder/<intent_id>.jsonl`, held by the one worker on the intent. Raises ConfigError when it cannot be opened."""
 
     def __init__(self, folder: Path, intent_id: str) -> None:
-        self.path = folder / f"{intent_id}.jsonl"
+        path = folder / f"{intent_id}.jsonl"
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+            super().__init__(path)
             folder_handle = os.open(folder, os.O_RDONLY)
             os.fsync(folder_handle)
             os.close(folder_handle)
         except OSError as error:
-            raise ConfigError(f"EXECUTION_JOURNAL_DIR: cannot open {self.path}: {error.strerror}") from None
-
-    def acquire(self) -> bool:
-        """Lock it, without waiting; False when another process works this intent. The kernel unlocks at death."""
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        return True
-
-    def close(self) -> None:
-        os.close(self._file)
+            raise ConfigError(f"EXECUTION_JOURNAL_DIR: cannot open {path}: {error.strerror}") from None
 
     def append(self, *added: Entry) -> None:
         """Write entries, and return only when they are on disk. Raises OSError, and then nothing may be sent."""
         data = b"".join(json.dumps(entry).encode() + b"\n" for entry in added)
         while data:
-            data = data[os.write(self._file, data) :]
-        os.fsync(self._file)
+            data = data[os.write(self.file, data) :]
+        os.fsync(self.file)
 
     def entries(self) -> list[Entry]:
         """Everything written so far; a last line without its end is cut off. Raises JournalDamaged."""
         raw = self.path.read_bytes()
         whole, _, torn = raw.rpartition(b"\n")
         if torn:
-            os.ftruncate(self._file, len(whole) + (1 if b"\n" in raw else 0))
+            os.ftruncate(self.file, len(whole) + (1 if b"\n" in raw else 0))
         return _lines(whole, self.path.name)
 
 

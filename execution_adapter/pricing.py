@@ -59,7 +59,7 @@ def limit_price(
     """Where to put a limit of `qty` shares: our side of the spread, moved towards the other by `aggression`.
 
     A large order stands a tick or two before the queue it would otherwise wait in, and one that has the book against
-    it a tick (sizes and thresholds as in the seed's liquidity analysis), but never beyond the middle.
+    it a tick, but never beyond the middle.
     """
     furthest = TWO if marketable else ONE
     share = min(max(aggression, ZERO), furthest)

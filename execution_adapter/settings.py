@@ -23,7 +23,7 @@ class ExecutionSettings(BusSettings):
         "", validate_default=True, description="client name on the bus; empty: <program>-<host>-<pid>"
     )
     execution_symbols: str = Field("SPY,QQQ,AAPL", description="comma-separated symbols to decide on")
-    execution_gateway: Literal["none"] = Field("none", description="where orders go: nowhere in this version")
+    execution_gateway: Literal["none"] = Field("none", description="where orders go: nowhere without intents")
     execution_side: Literal["buy", "sell", "both"] = Field("both", description="side of the decisions; both: in turn")
     execution_qty: float = Field(1, gt=0, le=1e9, description="quantity of each decision")
     execution_interval_s: float = Field(1, gt=0, le=3600, description="time between two rounds of decisions")

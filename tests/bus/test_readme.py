@@ -16,7 +16,7 @@ LAYERS = {
     name: level
     for level, names in enumerate(
         [
-            ["errors", "clock"],
+            ["errors", "clock", "locked_file"],
             ["events", "topics"],
             ["codec"],
             ["sequence", "interest", "book"],

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from bus.book import HaltKnowledge, Unusable, Verdict
 from bus.events import Quote
-from execution_adapter.decide import Action, decide, inside, tick
+from execution_adapter.decide import Action, decide, inside
+from execution_adapter.pricing import tick
 
 cents = st.integers(100, 1_000_000)
 
