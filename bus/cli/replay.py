@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import signal
 import sys
 from collections.abc import Iterable, Sequence
@@ -25,6 +26,8 @@ from bus.settings import BusSettings, die, load
 
 PROGRAM = "quotebus replay"
 EX_DAMAGED = 3
+SWITCH_INTERVAL_S = 0.0002
+"""How long the thread of the bar may keep the interpreter from the player, whose messages are due."""
 _LOOK_S = 0.2
 
 
@@ -83,7 +86,7 @@ def _play(capture: Capture, arguments: argparse.Namespace, settings: BusSettings
     if arguments.paused:
         player.pause()
     begin_ns = first_ns if from_ns is None else from_ns
-    _play_visibly(player, begin_ns, last_ns if to_ns is None else min(to_ns, last_ns))
+    play_visibly(player, begin_ns, last_ns if to_ns is None else min(to_ns, last_ns))
     counters = ", ".join(f"{name} {count}" for name, count in player.counters.items() if count)
     print(f"{PROGRAM}: {player.progress().messages} messages; {counters}", flush=True)
     if capture.damage is not None:
@@ -92,8 +95,11 @@ def _play(capture: Capture, arguments: argparse.Namespace, settings: BusSettings
     return 0
 
 
-def _play_visibly(player: Player, begin_ns: int, end_ns: int) -> None:
+def play_visibly(player: Player, begin_ns: int, end_ns: int) -> None:
     """Play in a thread of its own, with a bar and keys on a terminal. Raises what `play` raised."""
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
+    gc.collect()
+    gc.freeze()  # else a collection goes through all that was ever imported, for some milliseconds
     with ThreadPoolExecutor(1, "player") as threads:
         playing = threads.submit(player.play)
         console = Console(stderr=True)
