@@ -14,14 +14,15 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
 from bus.capture.captured import Captured, NotACapture
-from bus.capture.instants import instant_ns, shown
+from bus.capture.instants import shown
 from bus.capture.player import BusOccupied, Player
 from bus.capture.player import Progress as Standing
 from bus.capture.reader import Capture
-from bus.capture.span import span
+from bus.capture.span import span, window
+from bus.capture.text import escaped
 from bus.cli.arguments import Arguments
 from bus.cli.keys import keys
-from bus.errors import ConfigError
+from bus.errors import EX_NOINPUT, ConfigError
 from bus.settings import BusSettings, die, load
 
 PROGRAM = "quotebus replay"
@@ -32,7 +33,8 @@ _LOOK_S = 0.2
 
 
 def run(argv: Sequence[str]) -> int:
-    """Play to the end: exit status 0; 3 when the capture is damaged or none, 78 when it cannot be played here."""
+    """Play to the end: exit status 0; 3 when the capture is damaged or none, 66 when there is no such file, 78 when it
+    cannot be played here."""
     arguments, rest = _parser().parse_known_args(argv)
     settings = load(BusSettings, rest, PROGRAM)
     try:
@@ -41,6 +43,9 @@ def run(argv: Sequence[str]) -> int:
     except NotACapture as error:
         print(f"{PROGRAM}: {error}", file=sys.stderr)
         return EX_DAMAGED
+    except FileNotFoundError as error:
+        print(f"{PROGRAM}: {error.strerror}: {escaped(str(error.filename))}", file=sys.stderr)
+        return EX_NOINPUT
     except (OSError, ConfigError, BusOccupied, ValueError) as error:
         hint = "; --force plays all the same" if isinstance(error, BusOccupied) else ""
         die(PROGRAM, ConfigError(f"{error}{hint}"))
@@ -66,8 +71,7 @@ def _rate(text: str) -> float | None:
 
 def _play(capture: Capture, arguments: argparse.Namespace, settings: BusSettings) -> int:
     first_ns, last_ns = span(capture)
-    from_ns = None if arguments.from_ is None else instant_ns(arguments.from_, first_ns)
-    to_ns = None if arguments.to is None else instant_ns(arguments.to, first_ns)
+    from_ns, to_ns = window(capture, arguments.from_, arguments.to)
 
     def entries(begin_ns: int | None) -> Iterable[Captured]:
         return capture.read(from_ns=begin_ns, to_ns=to_ns, topics=arguments.topics)
