@@ -59,6 +59,7 @@ class Unusable(StrEnum):
 
 _FLAG_REASONS = [(flag, Unusable[flag.name or ""]) for flag in Flag]
 _KNOWN_FLAGS = sum(Flag)
+_BACKWARD_TIME = int(Flag.BACKWARD_TIME)  # an enumeration's own & costs more than decoding the quote
 _FOREVER_NS = 2**62
 _WAITING = (ConnectionState.STANDBY, ConnectionState.STOPPED)
 
@@ -139,7 +140,7 @@ class Book:
         """Take a quote; True when it replaced the held one."""
         held = self.quotes.get(quote.symbol)
         if held is not None:
-            if quote.flags & Flag.BACKWARD_TIME:
+            if quote.flags & _BACKWARD_TIME:
                 return False
             if held.source == quote.source:
                 if quote.seq <= held.seq:

@@ -14,6 +14,9 @@ from __future__ import annotations
 EX_CONFIG = 78
 """Exit status of every program for bad settings, as in BSD sysexits.h."""
 
+EX_NOINPUT = 66
+"""Exit status when the file to be read is not there, from the same list."""
+
 EX_IOERR = 74
 """Exit status when a disk refuses, from the same list."""
 

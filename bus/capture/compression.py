@@ -9,6 +9,7 @@ import lz4.frame  # type: ignore[import-untyped]
 import zstandard
 
 MAX_WINDOW_BYTES = 8 << 20
+_UNSTATED = -1
 
 
 class Undecompressable(ValueError):
@@ -40,9 +41,12 @@ def _unpack_lz4(packed: bytes, size: int) -> bytes:
 def _unpack_zstd(packed: bytes, size: int) -> bytes:
     unpacker: Any = zstandard.ZstdDecompressor(max_window_size=MAX_WINDOW_BYTES)
     try:
-        data: bytes = unpacker.stream_reader(packed).read(size + 1)
+        # The library makes room for what a frame states, and looks at our bound only where it states nothing.
+        if zstandard.frame_content_size(packed) not in (size, _UNSTATED):
+            raise Undecompressable("a chunk is not as long as it says")
+        data: bytes = unpacker.decompress(packed, max_output_size=size, allow_extra_data=False)
     except zstandard.ZstdError:
-        raise Undecompressable("a chunk cannot be decompressed") from None
+        raise Undecompressable("a chunk cannot be decompressed, or more follows it") from None
     return data
 
 

@@ -33,6 +33,7 @@ ROWS_PER_PART = 1_000
 SHORTEST_TTL_MS, LONGEST_TTL_MS = 1_000, 120_000
 LOOK_AHEAD = 50_000
 """How far to read for the first health, which says whose recording this is."""
+_BACKWARD_TIME = int(Flag.BACKWARD_TIME)  # an enumeration's own & costs more than decoding the quote
 _SILENT = ("symbols.requested", "symbols.acknowledged", "capture")
 
 
@@ -185,7 +186,7 @@ class Playback:
             return
         held = self._quotes.get(topic)
         if held is not None and (
-            quote.flags & Flag.BACKWARD_TIME or (only_newer and quote.published_ns <= held[1].published_ns)
+            quote.flags & _BACKWARD_TIME or (only_newer and quote.published_ns <= held[1].published_ns)
         ):
             return
         self._quotes[topic] = (payload, quote)
@@ -205,6 +206,11 @@ class Playback:
             return AckRow(symbol, state, cause, None, 0)
         payload, quote = held
         return AckRow(symbol, state, cause, payload if with_quote else None, quote.seq)
+
+
+def withheld(topic: str) -> bool:
+    """Whether messages of this topic are not published again."""
+    return topics.kind(topic) in _SILENT
 
 
 def _of_prices(topic: str) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from bus.capture.audience import Audience
 from bus.capture.captured import Captured
-from bus.capture.playback import Playback
+from bus.capture.playback import Playback, withheld
 from bus.capture.timeline import Timeline
 from bus.clock import NS_PER_MS, NS_PER_S, now_ns, seconds, sleep_s
 from bus.consumer import REPLAYED
@@ -21,9 +21,12 @@ LOOK_BACK_NS = 60 * NS_PER_S
 """A start in the middle first reads so much of what came before: quotes older than that are too old to be used."""
 LISTEN_NS = NS_PER_S + NS_PER_S // 2
 """A node says its health every second, so one that is there is heard within this."""
-_SLEEP_BELOW_NS = 2 * NS_PER_MS
 _HOLD_NS = 20 * NS_PER_MS
-_LOOK_EVERY = 64
+_LISTEN_ABOVE_NS = 2 * NS_PER_MS
+"""Sockets are waited on in whole milliseconds; a shorter wait is slept."""
+_SPIN_BELOW_NS = NS_PER_MS // 10
+"""A sleep ends some 60 µs late, so the last of a wait is spent looking at the clock: at most so much a message."""
+_LOOK_EVERY_NS = 10 * NS_PER_MS
 _SILENT = (ConnectionState.STANDBY, ConnectionState.STOPPED)
 
 
@@ -79,6 +82,7 @@ class Player:
         self._alone = False
         self._waiting = True
         self._messages = 0
+        self._look_at_ns = 0
         self._audience = Audience()
         self._playback = Playback()
         self._requests: dict[str, SymbolsRequested] = {}
@@ -178,17 +182,15 @@ class Player:
 
     def _play(self, entries: Iterator[Captured]) -> None:
         first = True
-        for number, captured in enumerate(entries):
-            frame = self._playback.frame(captured)
-            if frame is None:
-                continue
-            if first:
-                self._stage.await_subscription(frame)
+        for captured in entries:
+            if first and not withheld(captured.topic):
+                self._stage.await_subscription(captured.frame)
                 first = False
             if not self._hold_until_due(captured.received_ns):
                 return
-            if number % _LOOK_EVERY == 0:
-                self._listen(0)
+            frame = self._playback.frame(captured)  # not before: until then, answers are those of the position before
+            if frame is None:
+                continue
             while not self._stage.send(frame):
                 if self._ended.is_set():
                     return
@@ -197,6 +199,8 @@ class Player:
             self._messages += 1
             with self._lock:
                 self._timeline.sent(captured.received_ns)
+            if now_ns() >= self._look_at_ns:
+                self._listen(0)
 
     def _hold_until_due(self, recorded_ns: int) -> bool:
         """Wait, answering requests meanwhile; False when the replay was stopped or sent elsewhere."""
@@ -211,10 +215,10 @@ class Player:
                 self._listen(_HOLD_NS)
             elif due_ns <= at_ns:
                 return True
-            elif due_ns - at_ns > _SLEEP_BELOW_NS:
-                self._listen(min(due_ns - at_ns - _SLEEP_BELOW_NS // 2, _HOLD_NS))
-            else:
-                sleep_s((due_ns - at_ns) / NS_PER_S)
+            elif due_ns - at_ns > _LISTEN_ABOVE_NS:
+                self._listen(min(due_ns - at_ns - _LISTEN_ABOVE_NS // 2, _HOLD_NS))
+            elif due_ns - at_ns > _SPIN_BELOW_NS:
+                sleep_s((due_ns - at_ns - _SPIN_BELOW_NS) / NS_PER_S)
 
     def _listen(self, wait_ns: int) -> None:
         """Answer requests; during the wait for clients only keep them. Raises BusOccupied."""
@@ -229,6 +233,7 @@ class Player:
                 self._requests[event.client] = event
             else:
                 self._answer(event)
+        self._look_at_ns = now_ns() + _LOOK_EVERY_NS
 
     def _answer(self, request: SymbolsRequested) -> None:
         self._audience.on_request(request)

@@ -56,31 +56,31 @@ class Capture:
     def read(
         self, from_ns: int | None = None, to_ns: int | None = None, topics: Iterable[str] = ()
     ) -> Iterator[Captured]:
-        """Messages received in [`from_ns`, `to_ns`) whose topic starts with one of `topics`; none means all."""
+        """Messages received in [`from_ns`, `to_ns`) whose topic starts with one of `topics`; none means all.
+
+        What a complete file has before and after that is neither read nor checked.
+        """
         prefixes = tuple(topics)
-        if from_ns is None and to_ns is None and not prefixes:
-            yield from (message for message in self.everything() if message.topic != GAP_TOPIC)
-            return
-        for message in self.everything():
-            if message.topic == GAP_TOPIC or (from_ns is not None and message.received_ns < from_ns):
-                continue
-            if to_ns is not None and message.received_ns >= to_ns:
-                continue
-            if not prefixes or message.topic.startswith(prefixes):
+        for message in self.everything(from_ns, to_ns):
+            if message.topic != GAP_TOPIC and (not prefixes or message.topic.startswith(prefixes)):
                 yield message
 
     def gaps(self) -> Iterator[Gap]:
         """The losses that the recorder noted. Reads the whole capture. Raises UndecodableMessage."""
         return (decode_gap(message.payload) for message in self.everything() if message.topic == GAP_TOPIC)
 
-    def everything(self) -> Iterator[Captured]:
-        """All messages, the recorder's own (GAP_TOPIC) among them. Raises CaptureDamaged if strict, and OSError."""
+    def everything(self, from_ns: int | None = None, to_ns: int | None = None) -> Iterator[Captured]:
+        """As `read`, the recorder's own notes (GAP_TOPIC) among them. Raises CaptureDamaged if strict, and OSError."""
         self.damage = None
         last: Segment | None = None
         for segment in self.segments:
             if last is not None and not self._follows(last, segment):
                 return
-            yield from segment.read()
+            for message in segment.read(from_ns, to_ns):
+                if (from_ns is None or message.received_ns >= from_ns) and (
+                    to_ns is None or message.received_ns < to_ns
+                ):
+                    yield message
             if segment.damage is not None:
                 self._on_damage(segment.damage)
                 return

@@ -79,6 +79,10 @@ class Fields:
             raise BadRecord("a map is longer than it says")
         return found
 
+    @property
+    def at_end(self) -> bool:
+        return self._at == len(self._content)
+
     def end(self) -> None:
         if self._at != len(self._content):
             raise BadRecord("a record is longer than its fields")

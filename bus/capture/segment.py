@@ -1,15 +1,16 @@
-"""One capture file, read from front to back in bounded memory; every byte is checked on the way.
+"""One capture file, read from front to back in bounded memory; every byte that is read is checked on the way.
 
 Reading goes on as far as the file can be trusted: chunks are checked by CRC, messages must follow each other without a
 hole in `sequence` and belong to a known topic, a finished file by its data and summary CRCs. Whatever does not fit ends
-the reading there and is kept as `damage`.
+the reading there and is kept as `damage`. Of a part of the time only the chunks that the index names for it are read:
+what is skipped is not checked.
 """
 
 from __future__ import annotations
 
 import os
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -18,13 +19,12 @@ from mcap.opcode import Opcode
 
 from bus.capture import records
 from bus.capture.captured import Captured, Damage, NotACapture, is_recordable
+from bus.capture.index import Index, IndexedChunk, Schemas, read_index
 from bus.capture.metadata import END_NAME, HEAD_NAME, CaptureMetadata, from_map, lost_until
 from bus.capture.records import BadRecord, Channel, ChunkHead, CutOff
 from bus.capture.schemas import ENCODING
 
 PART = ".part"
-Schemas = dict[int, tuple[str, str, bytes]]
-"""Number to name, encoding and text."""
 _SEQUENCE_MASK = 0xFFFFFFFF
 _MAX_SCHEMAS = 64
 _MAX_NOTES = 64
@@ -68,7 +68,7 @@ class Segment:
 
     def _reset(self) -> None:
         self.damage: Damage | None = None
-        self.complete = False
+        self.complete = self._seeking = False
         self.messages = self.good_bytes = self.crc = 0
         self.lost: int | None = None
         self.notes: list[tuple[int, int, str]] = []
@@ -77,19 +77,26 @@ class Segment:
         self.channels.clear()
         self.counts.clear()
 
-    def read(self) -> Iterator[Captured]:
-        """Its messages in file order, the recorder's own among them."""
-        for chunk in self.chunks():
-            yield from self.unpack(chunk)
+    def read(self, from_ns: int | None = None, to_ns: int | None = None) -> Iterator[Captured]:
+        """Its messages in file order, the recorder's own among them. Of a part of the time: also others around it."""
+        index = None if from_ns is None and to_ns is None else read_index(self.path)
+        for chunk in (
+            self.chunks() if index is None else self._checked(lambda r: self._indexed(r, index, from_ns, to_ns))
+        ):
+            if _touches(chunk.head, from_ns, to_ns):
+                yield from self.unpack(chunk)
 
     def chunks(self) -> Iterator[Chunk]:
         """Its chunks, each checked before it is given: a chunk counts entirely or not at all. Raises OSError."""
+        return self._checked(self._chunks)
+
+    def _checked(self, walk: Callable[[_Reading], Iterator[Chunk]]) -> Iterator[Chunk]:
         with self.path.open("rb") as file:
             size = _size(file)
             reading = _Reading(file, size)
             self._reset()
             try:
-                yield from self._chunks(reading)
+                yield from walk(reading)
             except BadRecord as error:
                 self.damage = Damage(
                     file=self.path.name,
@@ -115,18 +122,56 @@ class Segment:
             yield Captured(topic_of[channel], data[start:at], sequence, log_ns, published_ns)
             sequence += 1
 
+    def _indexed(self, reading: _Reading, index: Index, from_ns: int | None, to_ns: int | None) -> Iterator[Chunk]:
+        """The chunks that the index names for this time, in file order."""
+        self._seeking = True  # the index has declared what the chunks declare again
+        self.schemas |= index.schemas
+        self.channels |= index.channels
+        for place in index.chunks:
+            if not _touches(place, from_ns, to_ns):
+                continue
+            reading.skip_to(place.offset)
+            opcode, content = reading.record()
+            if opcode != Opcode.CHUNK:
+                raise BadRecord("the index does not fit the data")
+            head, data = records.read_chunk(content)
+            before = self._first_sequence(data) - 1
+            found = IndexedChunk(reading.begin, reading.at - reading.begin, head.start_ns, head.end_ns)
+            if found != place or before < self.last_sequence:
+                raise BadRecord("the index does not fit the data")
+            self.last_sequence = before
+            yield self._take(reading, head, data)
+        self.messages = index.messages
+        self.last_sequence = self.metadata.first_sequence + index.messages - 1
+        self.complete = True
+
+    def _first_sequence(self, data: bytes) -> int:
+        at, head, skip, base = 0, records.MESSAGE, records.RECORD_HEAD.size, self.metadata.first_sequence
+        while at + head.size <= len(data):
+            if data[at] == Opcode.MESSAGE:
+                low: int = head.unpack_from(data, at)[3]
+                return base + ((low - base) & _SEQUENCE_MASK)
+            at += skip + records.RECORD_HEAD.unpack_from(data, at)[1]
+        raise BadRecord("a chunk without messages")
+
+    def _take(self, reading: _Reading, head: ChunkHead, data: bytes) -> Chunk:
+        first, count = self._examine(data, head)
+        self.messages += count
+        self.last_sequence = first + count - 1
+        self._settle(reading)
+        return Chunk(reading.begin, reading.at - reading.begin, head, data, first, count)
+
     def _chunks(self, reading: _Reading) -> Iterator[Chunk]:
+        places: list[IndexedChunk] = []
         _read_head(reading)
         self._keep_note(reading, HEAD_NAME)
         while True:
             opcode, content = reading.record()
             if opcode == Opcode.CHUNK:
                 head, data = records.read_chunk(content)
-                first, count = self._examine(data, head)
-                self.messages += count
-                self.last_sequence = first + count - 1
-                self._settle(reading)
-                yield Chunk(reading.begin, reading.at - reading.begin, head, data, first, count)
+                chunk = self._take(reading, head, data)
+                places.append(IndexedChunk(chunk.offset, chunk.length, head.start_ns, head.end_ns))
+                yield chunk
             elif opcode == Opcode.METADATA:
                 name, texts = records.read_metadata(content)
                 if name == END_NAME:
@@ -134,7 +179,7 @@ class Segment:
                 else:
                     self._keep_note(reading, name)
             elif opcode == Opcode.DATA_END:
-                self._finish(reading, content)
+                self._finish(reading, content, places)
                 return
             elif opcode == Opcode.MESSAGE_INDEX:
                 self._settle(reading)  # of no use here and harmless: the mcap tools write it
@@ -190,6 +235,8 @@ class Segment:
         """Take a chunk's schema or channel into those it brings. Raises BadRecord."""
         if opcode == Opcode.SCHEMA:
             number, name, encoding, data = records.read_schema(content)
+            if self._seeking and self.schemas.get(number) == (name, encoding, data):
+                return
             if number in self.schemas or number in schemas or len(self.schemas) + len(schemas) >= _MAX_SCHEMAS:
                 raise BadRecord("a schema too many")
             schemas[number] = (name, encoding, data)
@@ -197,6 +244,8 @@ class Segment:
         if opcode != Opcode.CHANNEL:
             raise BadRecord("a record in a chunk that does not belong there")
         channel = records.read_channel(content)
+        if self._seeking and self.channels.get(channel.id) == channel:
+            return
         if channel.id in self.channels or channel.id in channels:
             raise BadRecord("a topic is declared twice")
         if not is_recordable(channel.topic):
@@ -215,7 +264,7 @@ class Segment:
         """All up to here is good."""
         self.good_bytes, self.crc = reading.at, reading.crc
 
-    def _finish(self, reading: _Reading, data_end: bytes) -> None:
+    def _finish(self, reading: _Reading, data_end: bytes, places: list[IndexedChunk]) -> None:
         """Check what follows the data: its CRC, summary, footer, magic, and that nothing comes after."""
         if len(data_end) != 4 or int.from_bytes(data_end, "little") != reading.crc_before:
             raise BadRecord("checksum of the whole data does not fit")
@@ -239,6 +288,9 @@ class Segment:
             raise BadRecord("the file does not end as it should")
         if reading.at != reading.size:
             raise BadRecord("something follows the end")
+        index = read_index(self.path)
+        if index is not None and (index.chunks, index.channels) != (tuple(places), self.channels):
+            raise BadRecord("the index does not fit the data")
         self.complete = True
         self.good_bytes = reading.at
 
@@ -262,6 +314,11 @@ class _Reading:
         self.crc = zlib.crc32(taken, self.crc)
         return taken
 
+    def skip_to(self, offset: int) -> None:
+        """Go on elsewhere; `crc` says nothing any more."""
+        self._file.seek(offset)
+        self.at = offset
+
     def record(self) -> tuple[int, bytes]:
         """The next record's opcode and content; `crc_before` is the CRC-32 of all before it. Raises BadRecord."""
         self.begin, self.crc_before = self.at, self.crc
@@ -269,6 +326,11 @@ class _Reading:
         if length > records.MAX_RECORD_BYTES:
             raise BadRecord(f"a record claims {length} bytes, more than any of ours has")
         return opcode, self.take(length)
+
+
+def _touches(chunk: ChunkHead | IndexedChunk, from_ns: int | None, to_ns: int | None) -> bool:
+    """Whether messages of [`from_ns`, `to_ns`) may be in it."""
+    return (from_ns is None or chunk.end_ns >= from_ns) and (to_ns is None or chunk.start_ns < to_ns)
 
 
 def _size(file: BinaryIO) -> int:

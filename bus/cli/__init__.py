@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import importlib
 import sys
 from collections.abc import Sequence
 
-from bus.errors import EX_CONFIG
+from bus.verbs import run_verb
 
 VERBS = {
     "up": "broker, pricing node, execution worker and, without keys, the simulated exchange, together",
@@ -18,20 +17,6 @@ VERBS = {
 }
 
 
-def usage() -> str:
-    lines = [f"  {verb:<8} {text}" for verb, text in VERBS.items()]
-    return "usage: quotebus VERB [--help | settings]\n\n" + "\n".join(lines)
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a verb; its exit status. 78 for an unknown one."""
-    arguments = sys.argv[1:] if argv is None else list(argv)
-    if not arguments or arguments[0] in ("-h", "--help"):
-        print(usage())
-        return 0
-    verb, *rest = arguments
-    if verb not in VERBS:
-        print(f"quotebus: no such verb: {verb[:40]!r} (there are {', '.join(VERBS)})", file=sys.stderr)
-        return EX_CONFIG
-    status: int = importlib.import_module(f"bus.cli.{verb}").run(rest)
-    return status
+    return run_verb("quotebus", __name__, VERBS, sys.argv[1:] if argv is None else argv)

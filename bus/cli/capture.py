@@ -17,11 +17,12 @@ from bus.capture.export import Export
 from bus.capture.reader import SUFFIX, Capture
 from bus.capture.recovery import recover_file, recover_folder
 from bus.capture.segment import PART
+from bus.capture.span import window
 from bus.capture.verify import Verdict, verify
 from bus.cli import capture_report
 from bus.cli.record import size
 from bus.clock import NS_PER_S
-from bus.errors import EX_CONFIG, EX_IOERR, ConfigError
+from bus.errors import EX_CONFIG, EX_IOERR, EX_NOINPUT, ConfigError
 from bus.settings import Settings, die, load
 
 PROGRAM = "quotebus capture"
@@ -35,7 +36,14 @@ class FileSettings(Settings):
     files: CliPositionalArg[list[Path]] = Field(min_length=1, description="capture files, or a folder of them")
 
 
-class CatSettings(FileSettings):
+class WindowSettings(FileSettings):
+    """Which part of a capture. What lies outside is neither read nor checked where the files have an index."""
+
+    begin: str = Field("", validation_alias=AliasChoices("from"), description="a UTC time, nanoseconds, or +seconds")
+    end: str = Field("", validation_alias=AliasChoices("to"), description="end before this time")
+
+
+class CatSettings(WindowSettings):
     """Which messages of a capture, and how they are printed."""
 
     topics: str = Field("", description="topic prefixes, separated by commas")
@@ -49,7 +57,7 @@ class RecoverSettings(FileSettings):
     output: str = Field("", validation_alias=AliasChoices("o", "output"), description="the file to make, from one file")
 
 
-class ExportSettings(FileSettings):
+class ExportSettings(WindowSettings):
     """What to export, and where to."""
 
     output: Path = Field(
@@ -60,7 +68,9 @@ class ExportSettings(FileSettings):
 
 
 def run(argv: Sequence[str]) -> int:
-    """Run a verb. 0 when all is well, 3 for a capture that is not whole, 74 for a disk, 78 for bad arguments."""
+    """Run a verb. 0 when all is well, 3 for a capture that is not whole, 66 for one that is not there, 74 for a disk,
+    78 for bad arguments.
+    """
     if not argv or argv[0] in ("-h", "--help"):
         print(f"usage: {PROGRAM} VERB FILE… [--help | settings]\n\n" + "\n".join(_usage()))
         return 0
@@ -81,7 +91,7 @@ def run(argv: Sequence[str]) -> int:
     except OSError as error:
         about = text.escaped(f": {error.filename}" if error.filename else "")
         print(f"{PROGRAM} {verb}: {error.strerror or error}{about}", file=sys.stderr)
-        return EX_CONFIG if isinstance(error, FileNotFoundError) else EX_IOERR
+        return EX_NOINPUT if isinstance(error, FileNotFoundError) else EX_IOERR
 
 
 def info(argv: Sequence[str]) -> int:
@@ -145,7 +155,8 @@ def cat(argv: Sequence[str]) -> int:
     capture = _open(settings)
     shown = text.json_line if settings.json_lines else text.line
     wanted = _prefixes(settings.topics)
-    for message in capture.everything() if settings.gaps else capture.read():
+    within = _window(capture, settings)
+    for message in capture.everything(*within) if settings.gaps else capture.read(*within):
         if not wanted or message.topic.startswith(wanted):
             sys.stdout.write(shown(message) + "\n")
     sys.stdout.flush()
@@ -158,7 +169,8 @@ def export(argv: Sequence[str]) -> int:
     exporter = Export(settings.output, settings.format)
     capture = _open(settings)
     wanted = _prefixes(settings.topics)
-    exporter.write(m for m in capture.everything() if not wanted or m.topic.startswith(wanted))
+    within = capture.everything(*_window(capture, settings))
+    exporter.write(m for m in within if not wanted or m.topic.startswith(wanted))
     for name, rows in sorted(exporter.rows.items()):
         print(f"{settings.output / name}.{settings.format}  {rows:,} rows")
     if exporter.unreadable:
@@ -182,6 +194,13 @@ def _usage() -> list[str]:
 
 def _open(settings: FileSettings) -> Capture:
     return Capture(settings.files)
+
+
+def _window(capture: Capture, settings: WindowSettings) -> tuple[int | None, int | None]:
+    try:
+        return window(capture, settings.begin, settings.end)
+    except ValueError as error:
+        raise ConfigError(str(error)) from None
 
 
 def _prefixes(topics: str) -> tuple[str, ...]:

@@ -10,8 +10,9 @@ from bus.capture.reader import Capture
 from bus.capture.report_data import Collector
 from bus.capture.report_html import page
 from bus.capture.report_scale import Columns
-from bus.capture.span import span
+from bus.capture.span import span, window
 from bus.cli.arguments import Arguments
+from bus.errors import ConfigError
 
 PROGRAM = "quotebus capture report"
 EX_DAMAGED = 3
@@ -21,17 +22,27 @@ COLUMNS = 1_100
 def run(argv: Sequence[str]) -> int:
     """One self-contained HTML page; 3 when the capture is damaged and only what is good is shown.
 
-    Raises NotACapture and OSError.
+    Raises NotACapture, ConfigError and OSError.
     """
     parser = Arguments(PROGRAM, description=__doc__)
     parser.add_argument("file", type=Path, help="a capture: a file, or a folder of its segments")
     parser.add_argument("-o", "--output", type=Path, help="the page; beside the capture, with .html, unless given")
     parser.add_argument("--symbols", default="", help="comma-separated symbols to draw, instead of the busiest")
+    parser.add_argument("--from", dest="begin", metavar="T", help="begin at: a UTC time, nanoseconds, or +seconds")
+    parser.add_argument("--to", dest="end", metavar="T", help="end before")
     arguments = parser.parse_args(argv)
     output: Path = arguments.output or arguments.file.with_suffix(".html")
     symbols = [symbol.strip().upper() for symbol in arguments.symbols.split(",") if symbol.strip()]
     capture = Capture(arguments.file)
-    data = Collector(Columns(*span(capture), COLUMNS)).run(capture.everything())
+    first_ns, last_ns = span(capture)
+    try:
+        from_ns, to_ns = window(capture, arguments.begin, arguments.end)
+    except ValueError as error:
+        raise ConfigError(str(error)) from None
+    drawn = max(first_ns, from_ns or 0), last_ns if to_ns is None else min(last_ns, to_ns)
+    if drawn[0] > drawn[1]:
+        raise ConfigError("nothing was recorded between these times")
+    data = Collector(Columns(*drawn, COLUMNS)).run(capture.everything(from_ns, to_ns))
     facts = [("recorder", capture.metadata.recorder), ("host", capture.metadata.host)]
     facts += [(f"{program}", version) for program, version in capture.metadata.versions.items()]
     if capture.damage is not None:

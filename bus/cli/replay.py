@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import signal
 import sys
 from collections.abc import Iterable, Sequence
@@ -13,23 +14,27 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
 from bus.capture.captured import Captured, NotACapture
-from bus.capture.instants import instant_ns, shown
+from bus.capture.instants import shown
 from bus.capture.player import BusOccupied, Player
 from bus.capture.player import Progress as Standing
 from bus.capture.reader import Capture
-from bus.capture.span import span
+from bus.capture.span import span, window
+from bus.capture.text import escaped
 from bus.cli.arguments import Arguments
 from bus.cli.keys import keys
-from bus.errors import ConfigError
+from bus.errors import EX_NOINPUT, ConfigError
 from bus.settings import BusSettings, die, load
 
 PROGRAM = "quotebus replay"
 EX_DAMAGED = 3
+SWITCH_INTERVAL_S = 0.0002
+"""How long the thread of the bar may keep the interpreter from the player, whose messages are due."""
 _LOOK_S = 0.2
 
 
 def run(argv: Sequence[str]) -> int:
-    """Play to the end: exit status 0; 3 when the capture is damaged or none, 78 when it cannot be played here."""
+    """Play to the end: exit status 0; 3 when the capture is damaged or none, 66 when there is no such file, 78 when it
+    cannot be played here."""
     arguments, rest = _parser().parse_known_args(argv)
     settings = load(BusSettings, rest, PROGRAM)
     try:
@@ -38,6 +43,9 @@ def run(argv: Sequence[str]) -> int:
     except NotACapture as error:
         print(f"{PROGRAM}: {error}", file=sys.stderr)
         return EX_DAMAGED
+    except FileNotFoundError as error:
+        print(f"{PROGRAM}: {error.strerror}: {escaped(str(error.filename))}", file=sys.stderr)
+        return EX_NOINPUT
     except (OSError, ConfigError, BusOccupied, ValueError) as error:
         hint = "; --force plays all the same" if isinstance(error, BusOccupied) else ""
         die(PROGRAM, ConfigError(f"{error}{hint}"))
@@ -63,8 +71,7 @@ def _rate(text: str) -> float | None:
 
 def _play(capture: Capture, arguments: argparse.Namespace, settings: BusSettings) -> int:
     first_ns, last_ns = span(capture)
-    from_ns = None if arguments.from_ is None else instant_ns(arguments.from_, first_ns)
-    to_ns = None if arguments.to is None else instant_ns(arguments.to, first_ns)
+    from_ns, to_ns = window(capture, arguments.from_, arguments.to)
 
     def entries(begin_ns: int | None) -> Iterable[Captured]:
         return capture.read(from_ns=begin_ns, to_ns=to_ns, topics=arguments.topics)
@@ -83,7 +90,7 @@ def _play(capture: Capture, arguments: argparse.Namespace, settings: BusSettings
     if arguments.paused:
         player.pause()
     begin_ns = first_ns if from_ns is None else from_ns
-    _play_visibly(player, begin_ns, last_ns if to_ns is None else min(to_ns, last_ns))
+    play_visibly(player, begin_ns, last_ns if to_ns is None else min(to_ns, last_ns))
     counters = ", ".join(f"{name} {count}" for name, count in player.counters.items() if count)
     print(f"{PROGRAM}: {player.progress().messages} messages; {counters}", flush=True)
     if capture.damage is not None:
@@ -92,8 +99,11 @@ def _play(capture: Capture, arguments: argparse.Namespace, settings: BusSettings
     return 0
 
 
-def _play_visibly(player: Player, begin_ns: int, end_ns: int) -> None:
+def play_visibly(player: Player, begin_ns: int, end_ns: int) -> None:
     """Play in a thread of its own, with a bar and keys on a terminal. Raises what `play` raised."""
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
+    gc.collect()
+    gc.freeze()  # else a collection goes through all that was ever imported, for some milliseconds
     with ThreadPoolExecutor(1, "player") as threads:
         playing = threads.submit(player.play)
         console = Console(stderr=True)

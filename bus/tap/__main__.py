@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import signal
 import sys
 from collections.abc import Sequence
 
-from bus.errors import EX_CONFIG, ConfigError
+from bus.errors import ConfigError
 from bus.settings import die
-from bus.tap.escape import clean
 from bus.tap.output import prepare
+from bus.verbs import run_verb
 
 PROGRAM = "bus-tap"
 VERBS = {
@@ -23,28 +22,16 @@ VERBS = {
 }
 
 
-def usage() -> str:
-    lines = [f"  {verb:<8} {text}" for verb, text in VERBS.items()]
-    return f"usage: {PROGRAM} VERB [--help | settings]\n\n" + "\n".join(lines)
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a verb; its exit status. 78 for an unknown one; Ctrl-C and a closed pipe are a quiet 0."""
     arguments = sys.argv[1:] if argv is None else list(argv)
-    if not arguments or arguments[0] in ("-h", "--help"):
-        print(usage())
-        return 0
-    verb, *rest = arguments
-    if verb not in VERBS:
-        print(f"{PROGRAM}: no such verb: {clean(verb, 40)!r} (there are {', '.join(VERBS)})", file=sys.stderr)
-        return EX_CONFIG
     prepare()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
-        status: int = importlib.import_module(f"bus.tap.{verb}").run(rest)
+        status = run_verb(PROGRAM, "bus.tap", VERBS, arguments)
         sys.stdout.flush()
     except ConfigError as error:
-        die(f"{PROGRAM} {verb}", error)
+        die(f"{PROGRAM} {arguments[0]}", error)
     except KeyboardInterrupt:
         return 0
     except BrokenPipeError:

@@ -122,20 +122,17 @@ class CaptureSource:
         self._messages.close()  # type: ignore[attr-defined]
 
     def _within(self, from_ns: int, to_ns: int | None) -> Iterator[Captured]:
-        """Messages between two times after the first."""
-        first_ns: int | None = None
-        for message in self._capture.everything():
-            if message.topic == GAP_TOPIC:
-                with contextlib.suppress(UndecodableMessage):
-                    self._gaps += decode_gap(message.payload).count
-                continue
-            if first_ns is None:
-                first_ns = message.received_ns
-            after_ns = message.received_ns - first_ns
-            if to_ns is not None and after_ns >= to_ns:
-                return
-            if after_ns >= from_ns:
+        """Messages between two times after the first, and the losses noted among them."""
+        first = next(iter(self._capture), None)
+        if first is None:
+            return
+        begin_ns = first.received_ns + from_ns if from_ns else None
+        for message in self._capture.everything(begin_ns, None if to_ns is None else first.received_ns + to_ns):
+            if message.topic != GAP_TOPIC:
                 yield message
+                continue
+            with contextlib.suppress(UndecodableMessage):
+                self._gaps += decode_gap(message.payload).count
 
 
 def open_source(settings: TapSettings, prefixes: Sequence[bytes], gather_ms: int = GATHER_MS) -> Source:

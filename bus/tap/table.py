@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from rich.text import Text
 
-from bus.events import Claim
+from bus.events import Claim, RecorderState
 from bus.tap.answer import Answer
 from bus.tap.controls import HELP, Controls, chosen
 from bus.tap.escape import clean
@@ -16,6 +16,7 @@ from bus.tap.units import clock, duration, price, quantity, rate, size
 
 WIDE = 125
 """From this many columns on sizes, causes and client names are shown as well."""
+_KEYS = ("? help", "q end", "s sort", "/ filter", "Enter why", "u unusable", "c counters")
 _STATE_STYLES = {
     "streaming": "bold green", "idle": "cyan", "standby": "cyan", "connecting": "yellow", "authenticating": "yellow",
     "subscribing": "yellow", "suspect": "bold yellow", "backing_off": "bold red", "circuit_open": "bold red",
@@ -64,7 +65,7 @@ _BROAD = (
 def screen(shown: Picture, controls: Controls, width: int, height: int, panel: Sequence[Text] = ()) -> list[Text]:
     """At most `height` lines of at most `width` columns. `panel` stands below the header instead of the table."""
     head = header(shown, width)
-    foot = _footer(shown, controls)
+    foot = _footer(shown, controls, width)
     room = max(0, height - len(head) - 1)
     if controls.panel == "help":
         body: list[Text] = [Text.assemble((f" {keys:<28}", "bold"), meaning) for keys, meaning in HELP]
@@ -127,13 +128,14 @@ def header(shown: Picture, width: int) -> list[Text]:
     programs.append(f"  (counters. of {len(shown.counters)} programs)", "dim")
     lines.append(programs)
     for recorder in shown.recorders[:2]:
-        text = f"{clean(recorder.name, 20)} {clean(recorder.state, 20)} ({clean(recorder.cause, 20)})"
-        text += f" {clean(recorder.file, 40)}"
         lines.append(
             Text.assemble(
                 ("rec   ", "bold"),
-                f"{text}  {recorder.messages} msg {size(recorder.bytes)}  ",
+                f"{clean(recorder.name, 20)} ",
+                (clean(recorder.state, 20), "bold red" if recorder.state == RecorderState.FAILED else ""),
+                f" ({clean(recorder.cause, 20)})  {recorder.messages} msg {size(recorder.bytes)}  ",
                 _counted("lost", recorder.lost),
+                f"  {clean(recorder.file, 40)}",
             )
         )
     return lines
@@ -269,7 +271,7 @@ def counters(shown: Picture, width: int) -> list[Text]:
     return lines or [Text("no counters heard yet", "dim")]
 
 
-def _footer(shown: Picture, controls: Controls) -> Text:
+def _footer(shown: Picture, controls: Controls, width: int) -> Text:
     if controls.typing:
         return Text.assemble(
             ("filter: ", "bold"), controls.filter, ("_", "blink"), ("   Enter keeps it, Esc drops it", "dim")
@@ -278,8 +280,12 @@ def _footer(shown: Picture, controls: Controls) -> Text:
     held = ("HELD  ", "bold reverse") if controls.held else ("", "")
     kept = f" ({controls.filter!r})" if controls.filter else ""
     trouble = "  unusable only" if controls.trouble_only else ""
-    position = f"{min(controls.at + 1, count)}/{count} of {len(shown.rows)}{kept}{trouble}  "
-    return Text.assemble(held, position, ("? help  q end  s sort  / filter  Enter why  u unusable  c counters", "dim"))
+    position = f"{min(controls.at + 1, count)}/{count} of {len(shown.rows)}{kept}{trouble}"
+    line = Text.assemble(held, position)
+    for key in _KEYS:
+        if line.cell_len + 2 + len(key) <= width:
+            line.append(f"  {key}", "dim")
+    return line
 
 
 def _counted(name: str, value: int, style: str = "bold red") -> Text:

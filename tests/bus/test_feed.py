@@ -54,6 +54,17 @@ def test_ends_after_its_timeout_and_can_be_iterated_again() -> None:
     assert len(list(feed)) == 1
 
 
+def test_a_loop_left_early_goes_on_where_it_was() -> None:
+    feed: Feed[Quote] = Feed(conflate=False, bound=9, timeout_s=None)
+    feed.put([quote("A", seq) for seq in (1, 2, 3)])
+    for tick in feed:
+        assert tick.seq == 1
+        break
+    feed.put([quote("A", 4)])
+    assert [seq for _, seq in taken(feed)] == [2, 3, 4]
+    assert feed.dropped == 0
+
+
 def test_close_ends_a_waiting_reader_at_once() -> None:
     feed: Feed[Quote] = Feed(conflate=True, bound=3, timeout_s=None)
     ended = threading.Event()

@@ -20,7 +20,7 @@ LAYERS = {
             ["events", "topics"],
             ["codec"],
             ["sequence", "interest", "book"],
-            ["consumer", "tick_queue", "feed", "async_feed", "settings", "log", "stream"],
+            ["consumer", "tick_queue", "feed", "async_feed", "settings", "verbs", "log", "stream"],
             ["transport"],
             ["participant"],
             ["client", "async_client"],

@@ -136,6 +136,22 @@ def test_from_the_middle_answers_know_what_came_before(settings: BusSettings) ->
     log.close()
 
 
+def test_an_answer_names_the_newest_quote_that_was_published(settings: BusSettings) -> None:
+    """Not the one whose turn is next: whoever was told of it would wait for it in vain while the replay is paused."""
+    before, after = [at for at, entry in enumerate(DAY) if entry.topic == "quote.QQQ"][2:4]
+    player = Player(entries_of(DAY), settings, rate=1.0, from_ns=DAY[before].received_ns)
+    player.pause()
+    log = EventLog(settings.bus_subscribe_url)
+    with playing(player), BusClient(settings, name="paused", replayed=True) as client:
+        for _ in range(after - before):
+            player.step()
+        eventually(lambda: player.progress().messages == after - before)
+        client.request(["QQQ"])
+        ack, _ = log.wait(Acknowledged)
+    assert ack.results[0].last_quote_seq == DAY[before].event().seq
+    log.close()
+
+
 def test_refused_beside_a_live_node_unless_forced(settings: BusSettings) -> None:
     with fake_node(settings) as node:
         with playing(Player(entries_of(DAY), settings)) as ended, pytest.raises(BusOccupied, match="pricing-fake01"):

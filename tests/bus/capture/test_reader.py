@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from bus import codec
-from bus.capture import Capture, CaptureDamaged, CaptureWriter, NotACapture
+from bus.capture import Capture, CaptureDamaged, CaptureWriter, NotACapture, records
 from bus.capture.captured import GAP_TOPIC
+from bus.capture.index import read_index
 from tests.support.captures import GAP, HEAD, write_events, write_golden
 from tests.support.samples import QUOTE, SAMPLES, TRADE, UTC_NS, like
 
@@ -119,3 +121,83 @@ def test_what_is_no_capture_is_refused_in_one_line(tmp_path: Path) -> None:
     capture = Capture([good, other])
     assert len(list(capture)) == len(SAMPLES)
     assert "other.mcap" in str(capture.damage)
+
+
+class Opened:
+    """Which bytes of a file were asked for: counts chunks that were decompressed."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.chunks = 0
+        unpack = records.read_chunk
+
+        def counted(content: bytes) -> tuple[records.ChunkHead, bytes]:
+            self.chunks += 1
+            return unpack(content)
+
+        monkeypatch.setattr(records, "read_chunk", counted)
+
+
+def disorderly(path: Path) -> Path:
+    """Chunks of two messages whose times overlap, and a topic that is declared in the first chunk alone."""
+    times = [(1, 50), (2, 3), (40, 4), (60, 61), (5, 70), (71, 72)]
+    with CaptureWriter(path, HEAD) as writer:
+        for number, received in enumerate(at for pair in times for at in pair):
+            topic = "quote.SPY" if number % 2 else "quote.QQQ"
+            writer.write(topic, b"%d" % number, received, 1)
+            if number % 2:
+                writer.flush()
+    return path
+
+
+@pytest.mark.parametrize("end", ["complete", "cut off"])
+def test_a_window_is_the_same_by_the_index_and_by_reading_through(tmp_path: Path, end: str) -> None:
+    path = disorderly(tmp_path / "a.mcap")
+    if end == "cut off":
+        path.write_bytes(path.read_bytes()[:-1])
+    whole = list(Capture(path).everything())
+    for from_ns in (None, *range(0, 74, 3)):
+        for to_ns in (None, *range(0, 74, 7)):
+            wanted = [m for m in whole if (from_ns or 0) <= m.received_ns and (to_ns is None or m.received_ns < to_ns)]
+            assert list(Capture(path).read(from_ns=from_ns, to_ns=to_ns)) == wanted, (from_ns, to_ns)
+
+
+def test_what_is_before_and_after_a_window_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    paths = [
+        write_events(tmp_path / f"{n}.mcap", QUOTES, head=replace(HEAD, segment=n, first_sequence=10 * n + 1, utc_ns=n))
+        for n in range(3)
+    ]
+    path = disorderly(tmp_path / "d.mcap")
+    opened = Opened(monkeypatch)
+    capture = Capture(path)
+    assert [m.received_ns for m in capture.read(from_ns=71)] == [71, 72]
+    assert (opened.chunks, capture.damage, capture.segments[0].last_sequence) == (1, None, 12)
+    capture = Capture(paths, strict=True)
+    opened.chunks = 0
+    assert list(capture.read(to_ns=UTC_NS)) == []
+    assert opened.chunks == 0
+    assert len(list(capture.read(from_ns=UTC_NS + 9_000_000))) == 3
+    assert opened.chunks == 3
+
+
+def test_an_index_that_does_not_fit_is_not_believed_and_found(tmp_path: Path) -> None:
+    path = disorderly(tmp_path / "a.mcap")
+    data = path.read_bytes()
+    index = read_index(path)
+    assert index is not None
+    start = data.rindex(b"\x02" + (20).to_bytes(8, "little")) + 9
+    summary_start = int.from_bytes(data[start : start + 8], "little")
+    last = index.chunks[-1]
+    place = data.index(last.start_ns.to_bytes(8, "little") + last.end_ns.to_bytes(8, "little"), summary_start)
+    path.write_bytes(data[:place] + b"\x01" + data[place + 1 :])
+    assert read_index(path) is None, "its checksum does not fit"
+    assert [m.received_ns for m in Capture(path).read(from_ns=71)] == [71, 72]
+    forged = bytearray(path.read_bytes())
+    forged[start + 16 : start + 20] = zlib.crc32(forged[summary_start : start + 16]).to_bytes(4, "little")
+    path.write_bytes(forged)
+    assert read_index(path) is not None
+    capture = Capture(path)
+    assert len(list(capture.everything())) == 12
+    assert capture.damage is not None
+    assert "index does not fit" in capture.damage.what
+    assert list(capture.read(from_ns=71)) == []
+    assert capture.damage is not None

@@ -86,6 +86,10 @@ def test_a_sample_of_all_cuts_and_flips_is_found(tmp_path: Path) -> None:
         (GOOD + chunk(message(1, 2), "lz4", b"nothing of the kind"), "cannot be decompressed"),
         (GOOD + chunk(message(1, 2), "lz4", lz4.frame.compress(message(1, 2))[:-3]), "not one whole frame"),
         (GOOD + chunk(message(1, 2), "zstd", b"nothing of the kind"), "cannot be decompressed"),
+        (GOOD + chunk(message(1, 2), "lz4", lz4.frame.compress(message(1, 2)) + b"x"), "not one whole frame"),
+        (GOOD + chunk(message(1, 2), "zstd", zstandard.compress(message(1, 2)) + b"x"), "more follows it"),
+        (GOOD + chunk(message(1, 2), "zstd", zstandard.compress(message(1, 2)) * 2), "more follows it"),
+        (GOOD + chunk(message(1, 2), "zstd", zstandard.compress(message(1, 2))[:-1]), "cannot be decompressed"),
         (GOOD + message(1, 2), "where none belongs"),
         (GOOD + b"\x80" + struct.pack("<Q", 0), "where none belongs"),
         (GOOD + encode(DataEnd(1)), "whole data"),
@@ -126,6 +130,8 @@ HOSTILE: dict[str, Callable[[], bytes]] = {
     "lz4 bomb": lambda: chunk(b"", "lz4", lz4.frame.compress(ZEROS * 72), size=8 << 20),
     "lz4 bomb of a forged size": lambda: chunk(b"", "lz4", lz4.frame.compress(ZEROS * 72), size=1 << 62),
     "zstd bomb": lambda: chunk(b"", "zstd", zstandard.compress(ZEROS * 72), size=8 << 20),
+    "zstd bomb that states less": lambda: chunk(b"", "zstd", ZSTD_FORGED, size=1 << 20),
+    "zstd bomb that states nothing": lambda: chunk(b"", "zstd", ZSTD_UNSTATED, size=1 << 20),
     "zstd bomb of a forged size": lambda: chunk(b"", "zstd", zstandard.compress(ZEROS * 72), size=1 << 62),
     "zstd window": lambda: chunk(b"", "zstd", bytes.fromhex("28b52ffd00f8") + bytes(64), size=8 << 20),
     "forged record": lambda: b"\x06" + struct.pack("<Q", 1 << 62) + b"x" * 100,
@@ -140,6 +146,11 @@ HOSTILE: dict[str, Callable[[], bytes]] = {
     "forged map": lambda: b"\x0c" + struct.pack("<Q", 60) + b"\0\0\0\0" + b"\xff" * 56,
     "many metadata records": lambda: encode(Metadata(name="x", metadata={})) * 30_000,
 }
+ZSTD_UNSTATED = zstandard.ZstdCompressor(write_content_size=False).compress(ZEROS * 72)
+ZSTD_FORGED = (
+    b"\x28\xb5\x2f\xfd\xa0" + struct.pack("<I", 1 << 20) + (struct.pack("<I", 128 << 13 | 2)[:3] + b"\0") * 5_000
+)
+"""A frame of one megabyte, followed by 5,000 blocks that repeat one byte 128 Ki times, none of them the last."""
 MEASURE = """
 import resource, sys
 from bus.capture import Capture

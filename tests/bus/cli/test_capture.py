@@ -54,6 +54,20 @@ def test_cat_filters_and_prints_json(golden: Path, capsys: pytest.CaptureFixture
     assert len(capsys.readouterr().out.splitlines()) == len(SAMPLES)
 
 
+def test_cat_of_a_part_prints_what_was_received_in_it(golden: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["cat", "--json", "--from", "+0.002", "--to", "2026-01-05T14:30:00.004Z", str(golden)]) == 0
+    assert [json.loads(line)["sequence"] for line in capsys.readouterr().out.splitlines()] == [3, 4]
+    with pytest.raises(SystemExit) as ended:
+        run(["cat", "--from", "yesterday", str(golden)])
+    assert ended.value.code == 78
+
+
+@pytest.mark.parametrize("verb", ["info", "verify", "cat", "recover", "export", "report"])
+def test_a_file_that_is_not_there_is_status_66(verb: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([verb, str(tmp_path / "nowhere.mcap")]) == 66
+    assert "nowhere.mcap" in capsys.readouterr().err
+
+
 def test_cat_of_a_damaged_capture_prints_the_prefix_and_says_so(
     golden: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -89,7 +103,6 @@ def test_export_writes_tables(golden: Path, capsys: pytest.CaptureFixture[str]) 
     ("arguments", "status"),
     [
         (["nothing"], 78),
-        (["verify", "/does/not/exist.mcap"], 78),
         (["verify", __file__], 3),
         (["export", __file__], 3),
         (["--help"], 0),
