@@ -7,7 +7,7 @@ JOBS   ?= 3
 SEEDS  ?= 50
 
 .PHONY: up test check format bench latency overload scale clients verdict replaysame replaytiming capturerate capturedamage \
-  capturekills tapcost faults orders search seeds idle pins clean help
+  capturekills captureseek tapcost faults orders search seeds idle pins clean help
 
 help:
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
@@ -87,6 +87,9 @@ search: $(VENV)/.dev ## an order of events that over-fills, looked for; ARGS="--
 
 seeds: $(VENV)/.dev ## an hour of random faults per seed, against the node without its sockets; SEEDS=200
 	QUOTEBUS_SEEDS=$(SEEDS) $(BIN)/python -m pytest -q -n $(JOBS) tests/pricing/test_core_faults.py $(ARGS)
+
+captureseek: $(VENV)/.dev ## reading the end of a capture by its index; ARGS="--minutes 20"
+	$(BIN)/python -m tests.perf.capture_seek $(ARGS)
 
 idle: $(VENV)/.dev ## the idle node measured for 30 s
 	QUOTEBUS_IDLE_S=30 $(BIN)/python -m pytest -q -k idle_node tests/scenarios/test_lazy.py

@@ -33,7 +33,8 @@ MUST_BE_PURE = {
     "execution_adapter/orders.py", "execution_adapter/child.py", "execution_adapter/states.py",
     "execution_adapter/working.py", "execution_adapter/tactics.py", "execution_adapter/order_line.py",
     "execution_adapter/gateway.py", "execution_adapter/summary.py", "execution_adapter/stream.py",
-    "execution_adapter/verify.py",
+    "execution_adapter/verify.py", "execution_adapter/exits.py", "execution_adapter/entries.py",
+    "execution_adapter/history.py", "execution_adapter/choice.py", "execution_adapter/basis.py",
 }  # fmt: skip
 ZMQ_LIVES_IN = {"bus/transport", "pricing/node.py", "pricing/upstream/hot.py", "pricing/upstream/hot_thread.py",
                 "pricing/upstream/outlet.py"}  # fmt: skip

@@ -11,7 +11,10 @@ from bus.participant import default_name
 from bus.settings import CLIENT_NAME
 
 WAITS = {"request", "add", "discard", "close"}
-ITERATES = {"quotes": ("Feed[Quote]", "AsyncFeed[Quote]"), "trades": ("Feed[Trade]", "AsyncFeed[Trade]")}
+ITERATES = {
+    name: (f"Feed[{event}]", f"AsyncFeed[{event}]")
+    for name, event in (("quotes", "Quote"), ("trades", "Trade"), ("orders", "OrderUpdate"))
+}
 
 
 def public(client: type) -> set[str]:

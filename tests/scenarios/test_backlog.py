@@ -4,22 +4,31 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 import zmq
 
 from bus import codec, topics
 from bus.clock import utc_ns
-from bus.events import Counters, Event, Quote, SymbolsRequested
+from bus.events import Counters, Event, Quote, SymbolsAcknowledged, SymbolsRequested
 from bus.sequence import Stamper
 from bus.transport.sockets import Role, bind, make
-from tests.support.programs import DEADLINE_S, eventually
+from tests.support.programs import DEADLINE_S, Program, eventually
 from tests.support.world import LOOPBACK, World
 
 SYMBOLS = [f"SYM{number}" for number in range(50)]
-FULL = 100_000
+HIGH_WATER_MARK, BUFFER = 2_000, 64 * 1024
+"""Smaller than they are, so that all is full before a broker's silence ends the connection."""
+FULL = 20_000
 """Quotes that fill every queue on the way to a reader that has stopped reading, and then some."""
+NODE = f"""
+import sys, zmq
+from bus.transport.sockets import Role
+Role.PUBLISH.value[2].update({{zmq.SNDHWM: {HIGH_WATER_MARK}, zmq.SNDBUF: {BUFFER}}})
+from pricing.__main__ import main
+sys.exit(main([]))
+"""
 
 
 class StubbornBroker:
@@ -31,20 +40,25 @@ class StubbornBroker:
             make(self.context, Role.BROKER_PUBLISH),
             make(self.context, Role.BROKER_SUBSCRIBE),
         )
-        self.publish.setsockopt(zmq.RCVHWM, 1_000)
-        self.publish.setsockopt(zmq.RCVBUF, 64 * 1024)
+        self.publish.setsockopt(zmq.RCVHWM, HIGH_WATER_MARK // 2)
+        self.publish.setsockopt(zmq.RCVBUF, BUFFER)
         self.publish_url = bind(self.publish, LOOPBACK["BUS_PUBLISH_URL"])
         self.subscribe_url = bind(self.subscribe, LOOPBACK["BUS_SUBSCRIBE_URL"])
         self.publish.send(b"\x01")  # everything
         self.events: list[Event] = []
 
-    def ask(self, symbols: list[str]) -> None:
-        """Send a request as soon as the node listens for one."""
+    def listens(self) -> None:
+        """Wait until the node listens for requests."""
         while self.subscribe.poll(int(DEADLINE_S * 1000)):
             if self.subscribe.recv() == b"\x01" + topics.prefix(topics.REQUESTED):
-                break
-        request = SymbolsRequested(client="stubborn", request_id="1", symbols=tuple(symbols), ttl_ms=120_000)
-        self.subscribe.send(Stamper("test-000001").frame(request, utc_ns()))
+                return
+        raise AssertionError("the node listens for no request")
+
+    def request(self, symbols: list[str]) -> None:
+        """Send a request; each one in the name of another client."""
+        name = f"stubborn-{symbols[0]}"
+        request = SymbolsRequested(client=name, request_id="1", symbols=tuple(symbols), ttl_ms=120_000)
+        self.subscribe.send(Stamper(f"{name}-000001").frame(request, utc_ns()))
 
     def read(self, quiet_ms: int = 0) -> bool:
         """Take what is there, waiting `quiet_ms` for more; whether anything came."""
@@ -54,8 +68,15 @@ class StubbornBroker:
             quiet_ms = 0
         return len(self.events) > before
 
-    def of(self, kind: type[Event]) -> list[Event]:
-        return [event for event in self.events if isinstance(event, kind)]
+    def quotes(self, since: int = 0) -> list[Quote]:
+        return [event for event in self.events[since:] if isinstance(event, Quote)]
+
+    def counters(self) -> dict[str, int]:
+        counters = [event.counters for event in self.events if isinstance(event, Counters)]
+        return counters[-1] if counters else {}
+
+    def position(self, what: Callable[[Event], bool]) -> int:
+        return next(at for at, event in enumerate(self.events) if what(event))
 
 
 @pytest.fixture
@@ -66,46 +87,69 @@ def broker() -> Iterator[StubbornBroker]:
 
 
 def test_every_quote_is_published_or_counted_in_a_later_one(world: World, broker: StubbornBroker) -> None:
-    world.environment |= {"BUS_PUBLISH_URL": broker.publish_url, "BUS_SUBSCRIBE_URL": broker.subscribe_url}
-    world.exchange("--rate", "200", "--batch", "10")
-    world.node()
-    broker.ask(SYMBOLS)
-    eventually(lambda: broker.read(50) and len({q.symbol for q in broker.of(Quote) if isinstance(q, Quote)}) == 50)
-
-    def sent() -> int:
-        return int(world.control.state()["connections"][0]["sent_quotes"])
-
-    before = sent()
-    world.control.rate(0)
-    eventually(lambda: sent() - before > FULL, why="more than the queues on the way can hold")
-    world.control.faults(mute=True)
-    total = sent()
+    total, sent = overfill(world, broker)
+    for name in ("LATE", "LATER"):  # once the second is asked for upstream, the first one's answer is on its way
+        broker.request([name])
+        eventually(lambda name=name: name in world.control.state()["connections"][0]["symbols"]["quotes"])
 
     def accounted() -> Counter[str]:
         counted: Counter[str] = Counter()
-        for quote in broker.of(Quote):
-            assert isinstance(quote, Quote)
+        for quote in broker.quotes():
             counted[quote.symbol] += 1 + quote.conflated
         return counted
 
     eventually(lambda: broker.read(200) and accounted().total() >= total, why="all is read or counted")
-    expected: Counter[str] = Counter()
-    for line in world.audit.read_text().splitlines():
-        record = json.loads(line)
-        if record.get("T") == "q":
-            expected[record["symbol"]] += 1
-    assert accounted() == expected
-    assert any(isinstance(event, Quote) and event.conflated for event in broker.events)
+    assert accounted() == sent()
     for symbol in SYMBOLS:
-        quotes = [quote for quote in broker.of(Quote) if isinstance(quote, Quote) and quote.symbol == symbol]
+        quotes = [quote for quote in broker.quotes() if quote.symbol == symbol]
         assert [quote.seq for quote in quotes] == list(range(1, len(quotes) + 1)), "nothing is lost on the way"
         times = [quote.exchange_ns for quote in quotes]
         assert times == sorted(times), "never an older quote after a newer one"
-    eventually(lambda: broker.read(200) and _counters(broker).get("conflated", 0) > 0)
-    assert _counters(broker)["quotes_dropped"] == 0
+    answer = broker.position(lambda event: isinstance(event, SymbolsAcknowledged) and event.client == "stubborn-LATE")
+    assert any(quote.conflated for quote in broker.quotes(since=answer)), "control goes before what waits"
+    eventually(lambda: broker.read(200) and broker.counters().get("conflated", 0) > 0)
+    assert broker.counters()["quotes_dropped"] == 0
     assert world.control.state()["tcp_accepted_total"] == 1
 
 
-def _counters(broker: StubbornBroker) -> dict[str, int]:
-    counters = [event.counters for event in broker.events if isinstance(event, Counters)]
-    return counters[-1] if counters else {}
+def test_without_conflation_what_is_given_up_is_a_counted_gap(world: World, broker: StubbornBroker) -> None:
+    _, sent = overfill(world, broker, PRICING_CONFLATION="never")
+    eventually(lambda: broker.read(200) and broker.counters().get("quotes_dropped", 0) > 0)
+    world.control.rate(500)
+    world.control.faults(mute=False)
+
+    def last() -> Counter[str]:
+        return Counter({quote.symbol: quote.seq for quote in broker.quotes()})
+
+    given_up = sent()
+    eventually(lambda: broker.read(200) and all(last()[symbol] > given_up[symbol] for symbol in SYMBOLS))
+    world.control.faults(mute=True)
+    eventually(lambda: broker.read(200) and last() == sent(), why="the last of each symbol has the last number")
+    received = len(broker.quotes())
+    eventually(lambda: broker.read(200) and broker.counters()["quotes"] == received)
+    assert broker.counters()["quotes_dropped"] == sent().total() - received
+    assert broker.counters()["conflated"] == 0
+    assert not [quote for quote in broker.quotes() if quote.conflated]
+
+
+def overfill(world: World, broker: StubbornBroker, **settings: str) -> tuple[int, Callable[[], Counter[str]]]:
+    """Stop reading until every queue on the way is full; quotes sent until then, and how to count them by symbol."""
+    world.environment |= {"BUS_PUBLISH_URL": broker.publish_url, "BUS_SUBSCRIBE_URL": broker.subscribe_url}
+    world.exchange("--rate", "200", "--batch", "10")
+    world.programs.append(Program("python", "-c", NODE, environment={**world.environment, **settings}))
+    broker.listens()
+    broker.request(SYMBOLS)
+    eventually(lambda: broker.read(50) and len({quote.symbol for quote in broker.quotes()}) == len(SYMBOLS))
+
+    def total() -> int:
+        return int(world.control.state()["connections"][0]["sent_quotes"])
+
+    def by_symbol() -> Counter[str]:
+        records = map(json.loads, world.audit.read_text().splitlines())
+        return Counter(record["symbol"] for record in records if record.get("T") == "q")
+
+    before = total()
+    world.control.rate(0)
+    eventually(lambda: total() - before > FULL, why="more than the queues on the way can hold")
+    world.control.faults(mute=True)
+    return total(), by_symbol

@@ -18,7 +18,7 @@ SLACK_NS = 1_000_000_000
 HEALTH_BOUND_NS = 3_000_000_000 + 100_000_000
 """The rule's three seconds, and the smallest delay seen from the source, which a consumer takes away."""
 AGE_BOUND_NS = 60_000_000_000
-_ONLY_ITS_TIME = ("repeat_time", "backward_time", "skew_ms")
+_PRICE_STAYS = ("repeat_time", "backward_time", "skew_ms", "swapped_opcode")
 """Faults of the simulator that leave a price as it is; one that is older than the held quote is flagged besides."""
 Sent = dict[tuple[str, int], set[tuple[float | None, float | None]]]
 """Symbol and exchange time to the prices that were sent for them."""
@@ -114,6 +114,6 @@ def _sent(audit: Path) -> Sent:
     for line in written.splitlines():
         record = json.loads(line)
         # One made wrong on purpose may not be decided on, unless only its time is.
-        if record.get("T") == "q" and record.get("fault", "repeat_time") in _ONLY_ITS_TIME:
+        if record.get("T") == "q" and record.get("fault", "repeat_time") in _PRICE_STAYS:
             sent[record["symbol"], record["t_ns"]].add((record["bid"], record["ask"]))
     return sent
