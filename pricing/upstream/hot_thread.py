@@ -82,7 +82,7 @@ class HotThread:
                     poller.register(polled, zmq.POLLIN | (zmq.POLLOUT if polled.has_unsent else 0))
                 poller.poll(10 if blocked else _IDLE_POLL_MS)
                 self._between()
-                if path.outlet.has_backlog:
+                if path.outlet.has_backlog and not self._full:
                     path.outlet.send_backlog()
                 if path.line is not None:
                     if path.line.has_unsent:
