@@ -17,6 +17,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -75,6 +76,22 @@ def clients() -> None:
         print(json.dumps(answer), flush=True)
 
 
+def hiccups() -> None:
+    """A process that only sleeps a millisecond at a time: how late it wakes is what the machine itself adds."""
+    late: list[float] = []
+
+    def sleep() -> None:
+        while True:
+            due = time.monotonic() + 0.001
+            time.sleep(0.001)
+            late.append((time.monotonic() - due) * 1000)
+
+    threading.Thread(target=sleep, daemon=True).start()
+    for _ in sys.stdin:
+        taken, late[:] = late[:], []
+        print(quantile(taken, 0.99), flush=True)
+
+
 def start(world: World, number: int, options: argparse.Namespace) -> subprocess.Popen[str]:
     first = number * options.clients // PROCESSES
     count = (number + 1) * options.clients // PROCESSES - first
@@ -87,6 +104,15 @@ def start(world: World, number: int, options: argparse.Namespace) -> subprocess.
         stdout=subprocess.PIPE,
         text=True,
     )
+
+
+def machine_p99(meter: subprocess.Popen[str]) -> float:
+    """How late a sleeping process woke since the last call, ms at p99."""
+    assert meter.stdin is not None
+    assert meter.stdout is not None
+    meter.stdin.write("\n")
+    meter.stdin.flush()
+    return float(meter.stdout.readline())
 
 
 def tell(processes: list[subprocess.Popen[str]], order: str) -> list[dict[str, Any]]:
@@ -120,6 +146,7 @@ def measure(options: argparse.Namespace) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
         world = World(Path(folder))
         processes: list[subprocess.Popen[str]] = []
+        opened: list[subprocess.Popen[str]] = []
         try:
             world.broker()
             world.environment["PRICING_LINGER_S"] = "60"
@@ -132,6 +159,11 @@ def measure(options: argparse.Namespace) -> dict[str, float]:
             for process in processes:
                 assert process.stdout is not None
                 assert process.stdout.readline().strip() == "ready"
+            meter = subprocess.Popen(
+                [sys.executable, "-m", "tests.perf.scale", "hiccups"],
+                cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+            )  # fmt: skip
+            opened.append(meter)
             progress("asking")
             cpu, at = cpu_s(node.pid), log.position()
             answers = tell(processes, "ask")
@@ -155,6 +187,7 @@ def measure(options: argparse.Namespace) -> dict[str, float]:
             figures["symbol_kib"] = (rss_bytes(node.pid) - empty) / options.symbols / 1024
             progress("watching the rotation")
             time.sleep(1)
+            machine_p99(meter)
             position, cpu, began = log.position(), cpu_s(node.pid), time.monotonic()
             seen: set[str] = set()
             while len(seen) < options.symbols and time.monotonic() - began < 30:
@@ -162,14 +195,14 @@ def measure(options: argparse.Namespace) -> dict[str, float]:
                 seen = {status.symbol for status in log.all(SymbolStatus, since=position)}
             figures["rest_cpu"] = (cpu_s(node.pid) - cpu) / (time.monotonic() - began)
             figures["rotation_s"] = longest_silence_s(log, position) if len(seen) == options.symbols else 99.0
-            rest = through_node(log, position)
+            rest, figures["rest_machine"] = through_node(log, position), machine_p99(meter)
             position, cpu, began = log.position(), cpu_s(node.pid), time.monotonic()
             progress("clients change their wishes")
             for _ in range(options.changes):
                 answers = tell(processes, "change")
             figures["change_s"] = (time.monotonic() - began) / options.changes
             figures["change_cpu_s"] = (cpu_s(node.pid) - cpu) / options.changes
-            busy = through_node(log, position)
+            busy, figures["busy_machine"] = through_node(log, position), machine_p99(meter)
             for name, values in (("rest", rest), ("busy", busy)):
                 figures |= {f"{name}_p50": quantile(values, 0.5), f"{name}_p99": quantile(values, 0.99),
                             f"{name}_max": max(values, default=0.0)}  # fmt: skip
@@ -178,7 +211,7 @@ def measure(options: argparse.Namespace) -> dict[str, float]:
             figures["exchange_up"] = float(exchange.process.poll() is None)
             tell(processes, "close")
         finally:
-            for process in processes:
+            for process in processes + opened:
                 process.kill()
                 process.wait()
                 for pipe in (process.stdin, process.stdout):
@@ -204,9 +237,11 @@ ROWS = (
     ("rest_p50", "received to published at rest, p50 ms", ""),
     ("rest_p99", "… p99 ms", ""),
     ("rest_max", "… max ms", ""),
+    ("rest_machine", "… a process that only sleeps wakes late by, p99 ms", ""),
     ("busy_p50", "… while wishes change, p50 ms", ""),
     ("busy_p99", "… p99 ms", "5"),
     ("busy_max", "… max ms", ""),
+    ("busy_machine", "… a process that only sleeps wakes late by, p99 ms", ""),
     ("lost", "messages lost by the clients", "0"),
     ("sockets", "upstream sockets ever", "1"),
 )
@@ -244,5 +279,7 @@ def main() -> int:
 if __name__ == "__main__":
     if sys.argv[1:2] == ["clients"]:
         clients()
+    elif sys.argv[1:2] == ["hiccups"]:
+        hiccups()
     else:
         sys.exit(main())
