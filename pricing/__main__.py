@@ -15,7 +15,7 @@ from pricing.node import Node
 from pricing.settings import PricingSettings
 
 PROGRAM = "pricing-node"
-SWITCH_INTERVAL_S = 0.0001
+SWITCH_INTERVAL_S = 0.0005
 """How long the control thread may keep the interpreter from the hot thread, which gives it away at each system call."""
 NEVER = 1_000_000_000
 EX_SOFTWARE = 70

@@ -118,6 +118,7 @@ class Node:
                 if now_ns() >= next_second_ns:
                     next_second_ns = now_ns() + NS_PER_S
                     self._each_second()
+                self._hot.give_way()
                 core.on_time(now_ns())
                 if not self._hot.is_alive():
                     raise RuntimeError("the hot thread has ended")
@@ -174,6 +175,7 @@ class Node:
                         report.cause, report.for_operator, report.detail, at_ns, retry_after_ns=report.retry_after_ns
                     )
                 case _:
+                    self._hot.give_way()
                     core.on_record(report, at_ns)
             self._carry_out()
 
@@ -202,6 +204,7 @@ class Node:
                     continue
                 if type(event) is SymbolsRequested:
                     self.tally.add("requests")
+                    self._hot.give_way()
                     core.on_request(event, now_ns())
                 elif type(event) is ConnectionHealth:
                     if event.source == self._stamper.source:
@@ -214,7 +217,9 @@ class Node:
     # out
 
     def _carry_out(self) -> None:
-        for command in self.core.take():
+        for number, command in enumerate(self.core.take()):
+            if number % _BATCH == 0:
+                self._hot.give_way()
             match command:
                 case Publish(event):
                     self._publish(event)
