@@ -194,12 +194,21 @@ class Demand:
 
     def _replace(self, old: Lease | None, new: Lease | None) -> bool:
         """Put `new` where `old` was and bring the union up to date; False when only the time moved."""
-        if old and new and (old.symbols, old.channels, old.priority) == (new.symbols, new.channels, new.priority):
-            # In place, since every symbol's claim refers to the lease: a renewal costs the same whatever it holds.
+        if old and new and (old.channels, old.priority) == (new.channels, new.priority):
+            # In place, since every symbol's claim refers to the lease: it costs what changes, whatever the lease holds.
+            before, old.symbols = old.symbols, new.symbols
             old.source, old.seq, old.published_ns = new.source, new.seq, new.published_ns
             old.ttl_ms, old.expires_ns = new.ttl_ms, new.expires_ns
             old.former_source, old.taken_over_ns = new.former_source, new.taken_over_ns
-            return False
+            if before == new.symbols:
+                return False
+            left, come = set(before).difference(new.symbols), set(new.symbols).difference(before)
+            for symbol in left:
+                del self._claims[symbol][old.client]
+            for symbol in come:
+                self._claims.setdefault(symbol, {})[old.client] = old
+            self._unite(symbol for symbol in (*before, *new.symbols) if symbol in left or symbol in come)
+            return True
         touched: dict[str, None] = {}
         if old:
             del self.leases[old.client]
