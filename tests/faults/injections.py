@@ -32,7 +32,8 @@ class Injection:
     done besides, and `ready` what has to have happened before. `newcomer`: a symbol that is asked for while the plan is
     in force, and which the answer is about. `upstream`: plain, tls, tls both (the node trusts both certificates),
     nowhere (no such name), or a server that is rude, violent or other in the upgrade. `settings`: the node's
-    environment. `spoils`: the node is not fit for the next fault.
+    environment. `spoils`: the node is not fit for the next fault. `prompt_s`: how old a quote may be when it is
+    published after five seconds of it.
     """
 
     plan: dict[str, Any] = field(default_factory=dict)
@@ -48,6 +49,7 @@ class Injection:
     slow: bool = False
     recovers: bool = True
     spoils: bool = False
+    prompt_s: float = 0.0
 
 
 def dial(label: str = "", **plan: Any) -> Injection:
@@ -165,7 +167,7 @@ INJECTIONS: dict[str, tuple[Injection, ...]] = {
     "narrow line": (Injection({"throttle_bytes_s": 3000}, slow=True),),
     "drop by drop": (Injection({"slicer_ms": 4}, slow=True),),
     "jitter": (live(latency_ms=[100, 900]),),
-    "flood": (live(flood=50),),
+    "flood": (Injection({"flood": 50}, prompt_s=0.25),),
     "unreadable frame": (live("garbage", garbage=1), live("no UTF-8", bad_utf8=1)),
     "unreadable frames": (live("garbage", garbage=True), live("no UTF-8", bad_utf8=True)),
     "swapped opcode": (live(swapped_opcode=True),),

@@ -27,6 +27,8 @@ SLACK_S = 0.4
 """What a busy machine may add between two programs."""
 HOLD_S = 0.6
 """How long the line is watched where nothing is to happen."""
+FLOOD_S = 5.0
+"""How long a flood lasts before the age of its newest quote is looked at."""
 RECOVERY_S = 20.0
 PAIR_S = 3.0
 READY_BID = 100.0
@@ -99,6 +101,8 @@ class Run:
             acked_s = self._ask(late)
             if self.row.state is ConnectionState.STREAMING and not self.row.counter:
                 self._hold()
+            if injection.prompt_s:
+                measured = replace(measured, answer=f"{measured.answer}, {self._newest_age_s():.3f} s old")
             if others is not None and injection.plan.keys().isdisjoint(_SPOIL_ALL):
                 others.close()
                 assert not others.reasons, f"another symbol was touched: {others.reasons}"
@@ -235,6 +239,15 @@ class Run:
         since = self._position if self.injection.live else self._streaming_from()
         others = self.log.all(ConnectionHealth, lambda h: h.state != "streaming", since=since)
         assert not others, f"the line was touched: {others[0].state}/{others[0].cause}"
+
+    def _newest_age_s(self) -> float:
+        """How old the newest quote of the fault's symbol was when it was published, some seconds into the fault."""
+        until_ns = now_ns() + int(FLOOD_S * 1e9)
+        eventually(lambda: now_ns() >= until_ns, FLOOD_S + 5)
+        newest = self.log.all(Quote, lambda quote: quote.symbol == self.injection.symbol, since=self._position)[-1]
+        age_s = (newest.published_ns - newest.exchange_ns) / 1e9
+        assert age_s <= self.injection.prompt_s + self._slack_s, f"the newest quote was {age_s:.2f} s old"
+        return age_s
 
     def _streaming_from(self) -> int:
         heard = self.log.heard
