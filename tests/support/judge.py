@@ -7,6 +7,7 @@ of when a price may be used. `SLACK_NS` is what a busy machine may put between a
 from __future__ import annotations
 
 import json
+from bisect import bisect_right
 from collections import Counter, defaultdict
 from pathlib import Path
 
@@ -32,10 +33,12 @@ def judge(log: EventLog, audit: Path, *, heard_all: bool = True) -> Counter[str]
     """
     decisions = log.all(ExecutionDecision)
     quotes = {(q.source, q.seq, q.symbol): q for q in log.all(Quote)}
-    by_symbol: dict[str, list[Quote]] = defaultdict(list)
-    for quote in quotes.values():
-        by_symbol[quote.symbol].append(quote)
+    in_order: dict[tuple[str, str], list[Quote]] = defaultdict(list)
+    for each in sorted(quotes.values(), key=_number):
+        if not each.flags & 8:
+            in_order[each.symbol, each.source].append(each)
     healths = {(h.source, h.seq): h for h in log.all(ConnectionHealth)}
+    health_in_order = sorted(healths.values(), key=_published)
     states = {(s.source, s.seq, s.symbol): s.state for s in log.all(SymbolStatus)}
     for ack in log.all(SymbolsAcknowledged):
         for row in ack.results:
@@ -69,14 +72,12 @@ def judge(log: EventLog, audit: Path, *, heard_all: bool = True) -> Counter[str]
         assert quote is not None, f"based on a quote that was never on the bus: {decision}"
         assert health is not None, f"based on a health that was never on the bus: {decision}"
         _check_price(decision, quote, sent)
-        _check_line(decision, quote, health, healths)
+        _check_line(decision, quote, health, health_in_order)
         assert state in ("live", "quiet"), f"not live but {state}: {decision}"
-        newer = [
-            q for q in by_symbol[decision.symbol]
-            if q.source == quote.source and q.seq > quote.seq and not q.flags & 8
-            and q.published_ns < decision.now_ns - SLACK_NS
-        ]  # fmt: skip
-        assert not newer, f"a newer quote was there for over a second: {decision} {newer[0]}"
+        followers = in_order[quote.symbol, quote.source]
+        for newer in followers[bisect_right(followers, quote.seq, key=_number) :][:1]:
+            heard_late = newer.published_ns >= decision.now_ns - SLACK_NS
+            assert heard_late, f"a newer quote was there for over a second: {decision} {newer}"
     return actions
 
 
@@ -99,13 +100,22 @@ def _check_line(
     decision: ExecutionDecision,
     quote: Quote,
     health: ConnectionHealth,
-    healths: dict[tuple[str, int], ConnectionHealth],
+    in_order: list[ConnectionHealth],
 ) -> None:
     assert health.state == "streaming", f"line not streaming: {decision} {health}"
     assert (health.source, health.connection) == (quote.source, quote.connection), f"other line: {decision}"
     assert decision.now_ns - health.published_ns <= HEALTH_BOUND_NS, f"old health: {decision} {health}"
-    newer = [h for h in healths.values() if health.published_ns < h.published_ns < decision.now_ns - SLACK_NS]
-    assert not newer, f"a newer health was there for over a second: {decision} {newer[0]}"
+    for newer in in_order[bisect_right(in_order, health.published_ns, key=_published) :][:1]:
+        heard_late = newer.published_ns >= decision.now_ns - SLACK_NS
+        assert heard_late, f"a newer health was there for over a second: {decision} {newer}"
+
+
+def _number(quote: Quote) -> int:
+    return quote.seq
+
+
+def _published(health: ConnectionHealth) -> int:
+    return health.published_ns
 
 
 def _sent(audit: Path) -> Sent:
