@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from bus.events import ExecutionDecision
 from pricing.faults import FAULTS
-from tests.faults.injections import INJECTIONS
+from tests.faults.injections import INJECTIONS, Injection
 from tests.faults.runner import Run
 from tests.faults.stage import Stage
+from tests.support.programs import eventually
 
 PATIENCE_S = 4.0
 """Recoveries that wait longer are left to the long form."""
@@ -36,6 +38,8 @@ def test_the_node_answers_as_the_table_says(group: str, tmp_path: Path) -> None:
                 Run(stage, FAULTS[name], INJECTIONS[name][0], number, slack_s=SLACK_S)(wait_for_recovery_s=PATIENCE_S)
             except AssertionError as error:
                 raise AssertionError(f"{name}: {error}") from error
+        stage.prepare(Injection(), fresh=False)
+        eventually(lambda: stage.log.all(ExecutionDecision, lambda d: d.action == "limit"), why="prices are used again")
         stage.stop_node()
         assert stage.judge()["limit"] > 0
     finally:
