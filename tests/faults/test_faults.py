@@ -22,7 +22,7 @@ RECORDS = (
     *("zero bid", "size 0", "crossed", "locked", "jump", "backward time"),
 )
 CHOICE = {
-    "symbols": (*RECORDS, "halt", "pause", "code 400", "code 403", "code 410", "unreadable frame"),
+    "symbols": (*RECORDS, "halt", "pause", "code 403", "code 410", "unreadable frame"),
     "dialling": ("code 402", "code 406", "http 429", "http 4xx", "refused", "endless headers"),
     "line": ("reset", "closed", "code 407", "code 500", "masked frame", "huge frame", "endless fragments"),
 }
