@@ -11,7 +11,7 @@ import msgspec
 from bus.book import Verdict
 from bus.events import ExecutionDecision
 from execution_adapter.choice import Choice, Situation
-from execution_adapter.decision import Order, reference
+from execution_adapter.decision import Order, told
 from execution_adapter.fallback import Policies, Policy
 from execution_adapter.tactics import Tactics
 from execution_adapter.verdict import Limits
@@ -80,21 +80,6 @@ class Basis:
 
 def event(order: Order, choice: Choice, price: Verdict, basis: Basis, now_ns: int) -> ExecutionDecision:
     """The event that tells of `choice` made at `now_ns` UTC on `price`."""
-    return ExecutionDecision(
-        client=order.client,
-        decision_id=order.decision_id,
-        now_ns=now_ns,
-        symbol=order.symbol,
-        side=order.side,
-        qty=float(choice.qty),
-        action=choice.action,
-        limit_price=None if choice.limit_price is None else float(choice.limit_price),
-        reasons=choice.reasons,
-        quote=reference(price.quote),
-        health=reference(price.health),
-        status=price.standing.reference if price.standing else ("", 0),
-        config_hash=basis.settings.hash,
-        quote_age_ns=price.age_ns,
-        health_age_ns=price.health_age_ns,
-        config=basis.text,
-    )
+    limit_price = None if choice.limit_price is None else float(choice.limit_price)
+    config = (basis.settings.hash, basis.text)
+    return told(order, choice.action, float(choice.qty), limit_price, choice.reasons, price, config, now_ns)

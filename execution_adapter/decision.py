@@ -54,23 +54,40 @@ class Order:
 def decision(order: Order, verdict: Verdict, judgement: Judgement, now_ns: int) -> ExecutionDecision:
     """The decision on `order` at `now_ns` UTC, with everything that is needed to make it once more."""
     choice = decide(verdict, order.side, judgement.fallback)
+    return told(
+        order, choice.action, order.qty, choice.limit_price, choice.reasons, verdict, (judgement.hash, judgement.text),
+        now_ns,
+    )  # fmt: skip
+
+
+def told(
+    order: Order,
+    action: str,
+    qty: float,
+    limit_price: float | None,
+    reasons: tuple[str, ...],
+    verdict: Verdict,
+    config: tuple[str, str],
+    now_ns: int,
+) -> ExecutionDecision:
+    """The event that tells of an action on `verdict`, with everything it rests on; `config` is its hash and text."""
     return ExecutionDecision(
         client=order.client,
         decision_id=order.decision_id,
         now_ns=now_ns,
         symbol=order.symbol,
         side=order.side,
-        qty=order.qty,
-        action=choice.action,
-        limit_price=choice.limit_price,
-        reasons=choice.reasons,
+        qty=qty,
+        action=action,
+        limit_price=limit_price,
+        reasons=reasons,
         quote=reference(verdict.quote),
         health=reference(verdict.health),
         status=verdict.standing.reference if verdict.standing else ("", 0),
-        config_hash=judgement.hash,
+        config_hash=config[0],
         quote_age_ns=verdict.age_ns,
         health_age_ns=verdict.health_age_ns,
-        config=judgement.text,
+        config=config[1],
     )
 
 

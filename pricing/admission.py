@@ -55,7 +55,13 @@ class Admission:
         self._probe_wanted = False
 
     def refused(self, pairs: int, now_ns: int) -> None:
-        """The upstream gives no more than `pairs`."""
+        """The upstream gives no more than `pairs`.
+
+        A refusal never raises what is known, and one without a try lowers it: else the same would be asked for again
+        and again.
+        """
+        if self.learned is not None:
+            pairs = min(pairs, self.learned if self._trying else max(0, self.learned - 1))
         self.learned = pairs
         self._trying = 0
         self._patience_ns = now_ns + PATIENCE_NS

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from bus import topics
 from bus.clock import NS_PER_S
 from bus.consumer import REPLAYED
 from bus.events import (
@@ -115,7 +116,7 @@ class Core:
         if heard.source == self._identity.source:
             self._lease_clock.heard(now_ns)
             return
-        if heard.source.startswith(REPLAYED) or heard.node.endswith(".orders") or heard.state in _INACTIVE:
+        if heard.source.startswith(REPLAYED) or heard.node.endswith(topics.ORDERS) or heard.state in _INACTIVE:
             return
         self._other_ns = now_ns
         state = self.session.state
@@ -142,6 +143,8 @@ class Core:
             return False
         self.tickers.connection = self.session.connection
         self.tickers.halts.doubt_all()
+        if self.placement.admission.learned == 0:  # with nothing to ask for, a new line would never stream
+            self.placement.admission.forget()
         self.placement.arrange(now_ns)  # what the last connection refused is asked for again, and takes its room
         return True
 

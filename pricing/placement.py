@@ -37,7 +37,7 @@ class Placement:
         self._crowded = False
 
     def arrange(self, now_ns: int) -> bool:
-        """Decide who is sent upstream under the limit, and tell the losers; False when nobody is."""
+        """Decide who is sent upstream under the limit, and tell the losers; False when nobody is nor may be."""
         wishes, reconciler = self._demand.wishes, self._reconciler
         self._demand.take_touched()
         refused = {symbol for symbol, wish in wishes.items() if reconciler.refuses(symbol, wish.channels)}
@@ -56,7 +56,7 @@ class Placement:
                 self._symbols.move(symbol, SymbolState.PENDING, Cause.DEMAND, now_ns)
                 if reconciler.has_all(symbol):
                     self._tickers.revive(symbol, now_ns)
-        return bool(within)
+        return bool(within) or (bool(wishes) and self.admission.learned is not None)
 
     def _admit(self, symbol: str, wish: Wish, admitted: Admitted, now_ns: int, *, within: bool) -> None:
         """One symbol's place under the limit."""
@@ -95,7 +95,7 @@ class Placement:
             self._symbols.move(symbol, SymbolState.RELEASED, why_gone, now_ns)
             self._board.retire(symbol)
         former, self._pairs = self._pairs, self._demand.pairs
-        if gone or self._pairs < former:
+        if gone or self._pairs < former or self.admission.learned == 0:  # of nothing, any wish may show more
             self.admission.released()
         plain = self.admission.learned is None and not self._tickers.halts.doubtful
         if not plain or self._crowded or self._reconciler.refuses_any or not self.admission.fits(self._pairs):

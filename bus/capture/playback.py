@@ -215,7 +215,7 @@ def withheld(topic: str) -> bool:
 
 def _of_prices(topic: str) -> bool:
     """A health of the market-data line; that of the order stream says nothing about prices."""
-    return topic.startswith("health.") and not topic.endswith(".orders")
+    return topic.startswith("health.") and not topic.endswith(topics.ORDERS)
 
 
 def _with_rows(ack: SymbolsAcknowledged, rows: tuple[AckRow, ...]) -> SymbolsAcknowledged:

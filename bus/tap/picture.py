@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from bus import topics
 from bus.book import HEALTH_SILENCE_NS, Book
 from bus.clock import NS_PER_S
 from bus.consumer import REPLAYED
@@ -17,7 +18,6 @@ from bus.tap.intake import Intake
 from bus.tap.view import Known, View
 
 RELEASED_SHOWN_NS = 10 * NS_PER_S
-ORDERS = ".orders"
 _FAMILIES: dict[str, Callable[[str], bool]] = {
     "dropped": lambda name: name.endswith("dropped"),
     "lost": lambda name: name in ("lost", "gaps"),
@@ -224,7 +224,7 @@ def line(health: ConnectionHealth, heard_ns: int, book: Book, now_ns: int) -> Li
         last_gap_ago_ns=ago(end_ns),
         heard_ago_ns=now_ns - heard_ns,
         silent=age_ns > HEALTH_SILENCE_NS,
-        orders=health.node.endswith(ORDERS),
+        orders=health.node.endswith(topics.ORDERS),
         replayed=health.source.startswith(REPLAYED),
     )
 

@@ -286,6 +286,9 @@ def test_a_new_node_and_a_returned_broker_are_asked_without_any_call() -> None:
             await soon(lambda: node.requests and node.requests[-1].symbols == ("SPY",))
             node.tick("SPY")
             await soon(lambda: client.usable("SPY"))
+            quote = client.assess("SPY").quote
+            assert quote is not None
+            assert quote.source == "pricing-fake03", "of the node that is there, not a held one"
             await client.close()
 
     run(main())
@@ -305,8 +308,16 @@ def test_real_programs_killed_and_started_again(world: World) -> None:
             await soon(lambda: client.usable("SPY"))
             node.kill()
             await soon(lambda: not client.usable("SPY"))
+            former = client.health()
             await asyncio.to_thread(world.node)
             await soon(lambda: client.usable("SPY"))
+            health, quote = client.health(), client.assess("SPY").quote
+            assert former is not None
+            assert health is not None
+            assert quote is not None
+            assert quote.source == health.source != former.source
+        state = world.control.state()
+        assert (state["upgraded_total"], state["max_simultaneous"]) == (2, 1), "a line for each node, none for the bus"
 
     run(main())
 

@@ -15,7 +15,11 @@ from tests.support.world import World
 
 @pytest.mark.parametrize("name", ["one_sided", "restarted"])
 def test_run_holds(world: World, name: str) -> None:
-    RUNS[name](Run(world, ("SPY", "QQQ", "AAPL", "XLF"), window_s=3))
+    run = Run(world, ("SPY", "QQQ", "AAPL", "XLF"), window_s=3)
+    RUNS[name](run)  # asserts what must hold in every run, and what this one is for
+    found = books(world.audit)
+    assert {orders[0]["symbol"] for orders in found.orders.values()} == run.intents.keys(), "each was worked"
+    assert any(found.filled.values())
 
 
 def test_two_workers_at_once_do_not_disturb_each_other(world: World) -> None:
@@ -55,16 +59,16 @@ def test_intent_from_the_bus_is_worked_once_however_often_it_is_sent_and_outlive
     worker = run.start(EXECUTION_INTENTS="", EXECUTION_INTENTS_FROM="strategy")
     worker.line("working 0 intents")
     strategy, stranger = world.client("strategy"), world.client("stranger")
-    deadline_ns = utc_ns() + 4 * NS_PER_S
+    first_ns = utc_ns() + 4 * NS_PER_S
 
-    def wish(client: str) -> TradeIntent:
+    def wish(client: str, deadline_ns: int) -> TradeIntent:
         return TradeIntent(
             client=client, intent_id="a", symbol="SPY", side="buy", qty=7.0, urgency="", deadline_ns=deadline_ns
         )
 
-    def said(text: str) -> bool:
-        strategy.publish(wish("strategy"))
-        stranger.publish(wish("stranger"))
+    def said(text: str, deadline_ns: int = first_ns) -> bool:
+        strategy.publish(wish("strategy", deadline_ns))
+        stranger.publish(wish("stranger", deadline_ns))
         return any(text in line for line in worker.lines)
 
     eventually(lambda: said("resting"))
@@ -76,9 +80,10 @@ def test_intent_from_the_bus_is_worked_once_however_often_it_is_sent_and_outlive
     assert worker.stop() == 0
     worker = run.start(EXECUTION_INTENTS="", EXECUTION_INTENTS_FROM="strategy")
     worker.line("working 0 intents")
-    eventually(lambda: said("already done"))
+    eventually(lambda: said("already done", utc_ns() + 60 * NS_PER_S), why="one more time for it makes no other intent")
     assert worker.stop() == 0
     assert sum("already done" in line for line in worker.lines) == 1
     found = books(world.audit)
     assert list(found.filled.values()) == [7]
-    assert [len(orders) for orders in found.orders.values()] == [2], "the one that rested, and one for the rest"
+    [orders] = found.orders.values()
+    assert len(orders) >= 2, "the one that rested, and more for the rest"

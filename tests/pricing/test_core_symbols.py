@@ -151,10 +151,29 @@ def test_an_upstream_that_gives_nothing_is_asked_again_by_the_next_wish() -> Non
     rig = CoreRig()
     rig.upstream.limit = 0
     rig.ask("a", "A")
-    assert (state(rig, "A"), rig.health().state) == ("evicted", "idle")
+    assert (state(rig, "A"), rig.health().state) == ("evicted", "streaming"), "somebody wants it: the line stays"
     rig.upstream.limit = None
     rig.ask("a", "A", "B")
     rig.run(5)
+    assert rig.health().acknowledged == 2
+
+
+@pytest.mark.parametrize("line_lost", [False, True])
+def test_an_upstream_that_gave_nothing_is_tried_again_without_anybody_asking(line_lost: bool) -> None:
+    rig = CoreRig(linger_s=1)
+    rig.upstream.limit = 0
+    rig.ask("a", "A", "B", ttl_ms=120_000)
+    rig.ask("b", "C")
+    rig.ask("b")
+    asked = len(rig.orders)
+    if line_lost:
+        rig.lose()
+    rig.run(20)
+    assert {state(rig, symbol) for symbol in "AB"} == {"evicted"}
+    assert line_lost or len(rig.orders) == asked, "neither dialled again nor let go"
+    rig.upstream.limit = None
+    rig.run(61)
+    assert {state(rig, symbol) for symbol in "AB"} == {"pending"}
     assert rig.health().acknowledged == 2
 
 
