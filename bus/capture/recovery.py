@@ -74,8 +74,10 @@ def recover_folder(folder: Path) -> Iterator[Recovered]:
     for part in sorted(folder.glob(f"*{SUFFIX}{PART}")):
         try:
             with _unused(part) as unused:
-                if unused:
-                    yield _recover_part(part)
+                if not unused:
+                    continue
+                recovered = _recover_part(part)
+            yield recovered  # the lock is let go before: who hears of it may take long
         except FileNotFoundError:
             continue  # completed by its recorder in this moment
         except OSError as error:
@@ -118,14 +120,14 @@ def _holds_all(target: Path, part: Path) -> bool:
 
 @contextmanager
 def _unused(part: Path) -> Iterator[bool]:
-    """Whether no recorder writes this file; a live one holds its lock."""
+    """Whether no recorder writes this file; a live one holds its lock. Raises FileNotFoundError when it is gone."""
     with part.open("rb") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             yield False
             return
-        yield True
+        yield os.path.samestat(os.fstat(file.fileno()), part.stat())  # else a new one got the name meanwhile
 
 
 def _rewrite(segment: Segment, target: Path) -> None:

@@ -42,9 +42,8 @@ class CaptureWriter:
         self._builder = ChunkBuilder(metadata.first_sequence)
         if self.path.exists():
             raise FileExistsError(errno.EEXIST, "exists already", str(self.path))
-        self._fd = os.open(self.part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+        self._fd = _create_locked(self.part)
         try:
-            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)  # tells who wants to recover it that it is in use
             self._write(MAGIC + encode(Header(PROFILE, f"quotebus/{metadata.versions.get('quotebus', '')}")))
             self._write_metadata(HEAD_NAME, to_map(metadata))
         except OSError:
@@ -143,6 +142,25 @@ class CaptureWriter:
             view = view[os.write(self._fd, view) :]
         self._crc = zlib.crc32(data, self._crc)
         self.bytes += len(data)
+
+
+def _create_locked(part: Path) -> int:
+    """The descriptor of a new file whose lock tells who recovers `.part` files that it is in use. Raises OSError.
+
+    Before it has its lock it looks like one that was left behind, and may be removed as such: then there is no file of
+    that name any more, and it is made anew.
+    """
+    while True:
+        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            if os.fstat(descriptor).st_nlink > 0:
+                return descriptor
+        except OSError:
+            os.close(descriptor)
+            part.unlink(missing_ok=True)
+            raise
+        os.close(descriptor)
 
 
 def name_file(part: Path, path: Path) -> None:

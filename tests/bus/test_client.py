@@ -15,7 +15,7 @@ import bus
 from bus import BusClient, BusSettings, Unusable
 from bus import consumer as consumer_module
 from bus.clock import NS_PER_S, now_ns
-from bus.events import MAX_SYMBOLS
+from bus.events import MAX_SYMBOLS, OrderUpdate
 from tests.support.bus import FREE, fake_node, running_broker
 from tests.support.counters import documented
 from tests.support.programs import eventually
@@ -134,8 +134,8 @@ def test_trades_are_never_conflated(settings: BusSettings) -> None:
 def test_order_updates_can_be_followed_without_a_symbol(settings: BusSettings) -> None:
     with fake_node(settings) as node, BusClient(settings, name="blotter") as client:
         assert client.order_health() is None
-        updates = iter(client.orders(timeout_s=0.05))
-        heard = []
+        updates = client.orders(timeout_s=0.05)
+        heard: list[OrderUpdate] = []
 
         def followed() -> bool:
             node.publish(ORDER, like(HEALTH, node="pricing.orders"))

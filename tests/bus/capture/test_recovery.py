@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 from pathlib import Path
 
+import pytest
 from mcap.reader import make_reader
 
 from bus import codec
@@ -78,6 +80,26 @@ def test_one_that_is_being_written_is_left_alone(tmp_path: Path) -> None:
         writer.flush()
         assert list(recover_folder(tmp_path)) == []
         assert writer.part.exists()
+    assert len(read_all(tmp_path / "a.mcap")) == 1
+
+
+def test_a_file_that_has_just_been_begun_is_not_taken_for_one_left_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+
+    def late(descriptor: int, operation: int) -> None:
+        """The writer's lock, with a recovery in the moment before the first."""
+        monkeypatch.undo()
+        told.extend(str(recovered) for recovered in recover_folder(tmp_path))
+        fcntl.flock(descriptor, operation)
+
+    monkeypatch.setattr("bus.capture.writer.fcntl.flock", late)
+    with CaptureWriter(tmp_path / "a.mcap", HEAD) as writer:
+        assert told == ["a.mcap.part not recovered: it was empty, and is removed"]
+        writer.write_frame(codec.encode(QUOTE), UTC_NS, UTC_NS)
+        writer.flush()
+        assert list(recover_folder(tmp_path)) == []
     assert len(read_all(tmp_path / "a.mcap")) == 1
 
 
