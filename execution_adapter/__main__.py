@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import resource
 import signal
 import sys
 from collections.abc import Sequence
@@ -13,7 +14,7 @@ from bus.settings import die, load
 from execution_adapter import trade, verify_command
 from execution_adapter.desk import Desk
 from execution_adapter.follow import ReplayWorker
-from execution_adapter.trade_settings import TradeSettings
+from execution_adapter.trade_settings import MAX_INTENTS, TradeSettings
 from execution_adapter.worker import Worker
 
 PROGRAM = "execution-worker"
@@ -37,6 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     setup()
     worker: Worker | ReplayWorker | Desk
     if gateway is not None:
+        _allow_files()
         worker = Desk(settings, gateway, _say)
     else:
         worker = (ReplayWorker if settings.execution_clock == "stream" else Worker)(settings, _say)
@@ -46,6 +48,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         return worker.run() or 0
     except ConfigError as error:
         die(PROGRAM, error)
+
+
+def _allow_files() -> None:
+    """Each intent holds its journal open, and many shells allow 1,024 files: take as many as we may have."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 4 * MAX_INTENTS if hard == resource.RLIM_INFINITY else min(4 * MAX_INTENTS, hard)
+    if soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _say(text: str) -> None:

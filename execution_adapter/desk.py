@@ -9,11 +9,13 @@ import hashlib
 import logging
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 
 from bus import BusClient
 from bus.clock import NS_PER_S, now_ns, seconds, to_utc_ns, utc_ns
+from bus.errors import ConfigError
 from bus.events import Event, ExecutionDecision, OrderUpdate, TradeIntent
 from bus.transport.tail import Tail
 from execution_adapter import basis, entries
@@ -30,12 +32,15 @@ from execution_adapter.order_line import OrderLine
 from execution_adapter.orders import Command, Place, from_update
 from execution_adapter.states import Outcome, State
 from execution_adapter.summary import progress, report
-from execution_adapter.trade_settings import TradeSettings
+from execution_adapter.trade_settings import MAX_INTENTS, TradeSettings
 from execution_adapter.verdict import Assessor
 from execution_adapter.working import Work
 
 TURN_S = 0.02
 STOP_S = 3.0
+KEPT_OVER = 200
+"""Intents of the bus that are over and still listen to late reports; the summary counts those before them."""
+KEPT_IDS = 10_000
 ALL_FILLED, NOT_ALL_FILLED, UNRESOLVED = 0, 3, 4
 _log = logging.getLogger("execution.desk")
 
@@ -57,7 +62,8 @@ class Desk:
         self._line = OrderLine()
         self._breaks = 0
         self._decided = 0
-        self._ended: set[str] = set()
+        self._ended: dict[str, None] = {}
+        self._past: Counter[Outcome] = Counter()
         self._sources = frozenset(filter(None, settings.execution_intents_from.split(",")))
 
     def stop(self) -> None:
@@ -83,9 +89,9 @@ class Desk:
             tail.close()
             for kept in self._journals.values():
                 kept.close()
-        for line in report(self._works.values(), now_ns()):
+        for line in report(self._works.values(), now_ns(), self._past):
             self._say(line)
-        outcomes = {work.outcome for work in self._works.values()}
+        outcomes = {work.outcome for work in self._works.values()} | self._past.keys()
         if Outcome.UNRESOLVED in outcomes or None in outcomes:
             return UNRESOLVED
         return ALL_FILLED if outcomes <= {Outcome.FILLED} else NOT_ALL_FILLED
@@ -108,7 +114,7 @@ class Desk:
             kept.close()
             return
         if (done := entries.done(found)) is not None:
-            self._ended.add(intent_id)
+            self._has_ended(intent_id)
             self._say(f"{intent}: already done: {done}; an id= makes it another intent")
             kept.close()
             return
@@ -136,9 +142,35 @@ class Desk:
             return
         intent_id = f"qb-{event.side}-{digest}"
         if intent_id not in self._works and intent_id not in self._ended:
+            if self._let_go() >= MAX_INTENTS:
+                self._say(f"intent {event.intent_id} of {event.client}: not worked: {MAX_INTENTS} others are")
+                return
             wish = (event.client, event.intent_id)
-            self._take_on(Begun(intent, heard_ns, grace_ns, self._settings.account, wish), intent_id)
+            try:
+                self._take_on(Begun(intent, heard_ns, grace_ns, self._settings.account, wish), intent_id)
+            except ConfigError as error:  # of its journal: those that are being worked go on
+                self._say(f"intent {event.intent_id} of {event.client}: not worked: {error}")
             self._ask(bus)
+
+    def _has_ended(self, intent_id: str) -> None:
+        self._ended[intent_id] = None
+        if len(self._ended) > KEPT_IDS:  # its journal knows as well
+            del self._ended[next(iter(self._ended))]
+
+    def _let_go(self) -> int:
+        """Forget the oldest intents that are over; how many are not."""
+        over = [intent_id for intent_id, work in self._works.items() if work.state is State.DONE]
+        at_work = len(self._works) - len(over)
+        for intent_id in over[: max(0, len(over) - KEPT_OVER)]:
+            outcome = self._works.pop(intent_id).outcome
+            assert outcome is not None
+            self._past[outcome] += 1
+            if outcome is not Outcome.UNRESOLVED:
+                self._has_ended(intent_id)
+            self._journals.pop(intent_id).close()
+            for kept in (self._kept, self._shown, self._shown_ns):
+                kept.pop(intent_id, None)
+        return at_work
 
     def _ask(self, bus: BusClient) -> None:
         bus.request(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
+from types import MappingProxyType
 
 from bus.clock import NS_PER_S
 from execution_adapter.states import Outcome
@@ -41,10 +42,13 @@ def progress(work: Work) -> str:
     return f"{what}{average}  {work.state} ({work.cause}){at}"
 
 
-def report(works: Iterable[Work], now_ns: int) -> list[str]:
-    """The end of it all: a line for each intent, then every fallback and refusal with its reasons."""
+def report(works: Iterable[Work], now_ns: int, past: Mapping[Outcome, int] = MappingProxyType({})) -> list[str]:
+    """The end of it all: a line for each intent, then every fallback and refusal with its reasons.
+
+    `past`: intents that ended before these, by how.
+    """
     works = list(works)
-    if not works:
+    if not works and not past:
         return ["nothing to work"]
     lines = [
         f"{'symbol':<8}{'side':<6}{'filled':>16}  {'average':>12}  {'arrival':>12}  {'cost bp':>8}  {'time s':>7}  "
@@ -69,7 +73,10 @@ def report(works: Iterable[Work], now_ns: int) -> list[str]:
             lines.append(f"{work.intent.symbol} {work.intent.side}: {work.contradictions} contradictory reports")
         if work.outcome is Outcome.UNRESOLVED and (child := work.open_order) is not None:
             lines.append(f"{work.intent.symbol} {work.intent.side}: LOOK AT ORDER {child.order.client_order_id}")
-    filled = sum(work.outcome is Outcome.FILLED for work in works)
+    if past:
+        counted = ", ".join(f"{count} {outcome}" for outcome, count in sorted(past.items()))
+        lines.append(f"and before them {sum(past.values())} intents: {counted}")
+    filled = sum(work.outcome is Outcome.FILLED for work in works) + past.get(Outcome.FILLED, 0)
     fallbacks = sum(len(work.fallbacks) for work in works)
-    lines.append(f"{filled} of {len(works)} filled, {fallbacks} fallbacks or refusals")
+    lines.append(f"{filled} of {len(works) + sum(past.values())} filled, {fallbacks} fallbacks or refusals")
     return lines

@@ -123,7 +123,7 @@ class OrdersRest:
             found += page
             if len(page) < PAGE:
                 return found
-            after = str(page[-1].get("submitted_at"))
+            after = _go_on_after(page)
         raise _Failed("orders without end")
 
     def _get(self, connection: http.client.HTTPConnection, path: str) -> object:
@@ -143,6 +143,13 @@ class OrdersRest:
         except (msgspec.DecodeError, RecursionError):
             raise _Failed("no JSON") from None
         return decoded
+
+
+def _go_on_after(page: list[dict[str, Any]]) -> str:
+    """The `after` of the next page. It leaves out its own moment, whose other orders may be on that page: so it is the
+    moment before the last one, and the orders of the last are read twice."""
+    last = str(page[-1].get("submitted_at"))
+    return next((at for order in reversed(page) if (at := str(order.get("submitted_at"))) != last), last)
 
 
 def _is_order(value: object) -> bool:

@@ -79,8 +79,8 @@ def test_pages_are_read_to_the_end_and_what_they_lack_by_id(broker: Broker) -> N
             return 404, {"message": "order not found"}
         if query["status"] == "open":
             return 200, [order(1)]
-        start = {"2026-01-05T14:30:00Z": 0, "2026-01-05T14:30:02Z": 2}[query["after"]]
-        return 200, [order(number, "filled") for number in (1, 2, 3)][start : start + 2]
+        late = [order(number, "filled") for number in (1, 2, 3) if order(number)["submitted_at"] > query["after"]]
+        return 200, late[:2]
 
     found = read(broker, answer)
     assert isinstance(found, Reconciled)
@@ -89,6 +89,19 @@ def test_pages_are_read_to_the_end_and_what_they_lack_by_id(broker: Broker) -> N
     ]  # fmt: skip
     assert found.generation == 5
     assert [path for path in broker.asked if "orders/" in path] == ["/v2/orders/gone", "/v2/orders/7"]
+
+
+def test_orders_of_one_moment_on_two_pages_are_all_found(broker: Broker) -> None:
+    moments = {"a": 1, "b": 2, "c": 2, "d": 3}
+
+    def answer(path: str, query: dict[str, str]) -> tuple[int, object]:
+        after = query.get("after", "")
+        late = [order(at) | {"id": name} for name, at in moments.items() if order(at)["submitted_at"] > after]
+        return (200, late[:2]) if path == "/v2/orders" else (404, {})
+
+    found = read(broker, answer)
+    assert isinstance(found, Reconciled)
+    assert [one["id"] for one in found.orders] == ["a", "b", "c", "d"]
 
 
 @pytest.mark.parametrize(

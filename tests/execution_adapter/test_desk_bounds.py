@@ -1,0 +1,118 @@
+"""A worker on the intents of the bus runs for weeks: what it keeps of them has a bound, and nothing is worked twice."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from bus import BusClient, BusSettings
+from bus.clock import NS_PER_S, utc_ns
+from bus.events import TradeIntent
+from execution_adapter import desk
+from execution_adapter.desk import Desk
+from execution_adapter.gateway import Nowhere
+from execution_adapter.orders import ZERO, Answer, Held
+from execution_adapter.trade_settings import TradeSettings
+from tests.support.bus import running_broker
+from tests.support.programs import eventually
+
+
+class Holding(Nowhere):
+    """Says that nothing is held, once it may."""
+
+    def __init__(self) -> None:
+        self.may = threading.Event()
+
+    def holding(self, request_id: str, symbol: str) -> Answer:
+        self.may.wait(10)
+        return Held(request_id, ZERO, ZERO)
+
+
+class Rig:
+    def __init__(self, bus: BusSettings, folder: Path) -> None:
+        self.gateway, self.lines = Holding(), list[str]()
+        self.status: int | None = None
+        urls = {name: getattr(bus, name) for name in ("bus_publish_url", "bus_subscribe_url", "bus_request_url")}
+        settings = TradeSettings(execution_intents_from="strategy", execution_journal_dir=folder, **urls)
+        self.desk = Desk(settings, self.gateway, self.lines.append)
+        self.strategy = BusClient(bus, name="strategy")
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        self.status = self.desk.run()
+
+    def wish(self, name: str) -> None:
+        self.strategy.publish(
+            TradeIntent(
+                client="strategy",
+                intent_id=name,
+                symbol="SPY",
+                side="sell",
+                qty=0.0,
+                urgency="",
+                deadline_ns=utc_ns() + 60 * NS_PER_S,
+                complete_exit=True,
+            )
+        )
+
+    def until(self, name: str, text: str, times: int = 1) -> None:
+        """Wish until the worker has said so often what it says of it."""
+        eventually(lambda: self.wish(name) or sum(text in line for line in self.lines) >= times, why=text)
+
+    def end(self) -> None:
+        self.gateway.may.set()
+        self.desk.stop()
+        self._thread.join(10)
+        self.strategy.close()
+        assert not self._thread.is_alive()
+
+
+@contextmanager
+def worker(folder: Path, *, over: int, at_once: int = 1_000) -> Iterator[Rig]:
+    with pytest.MonkeyPatch.context() as patch, running_broker() as bus:
+        patch.setattr(desk, "KEPT_OVER", over)
+        patch.setattr(desk, "MAX_INTENTS", at_once)
+        rig = Rig(bus, folder)
+        try:
+            yield rig
+        finally:
+            rig.end()
+
+
+def test_those_that_are_over_are_counted_and_never_worked_again(tmp_path: Path) -> None:
+    with worker(tmp_path, over=2) as rig:
+        rig.gateway.may.set()
+        for number in range(6):
+            rig.until(f"wish-{number}", "done (nothing held)", number + 1)
+        rig.wish("wish-0")
+        rig.until("wish-6", "done (nothing held)", 7)
+        assert sum("done (nothing held)" in line for line in rig.lines) == 7, "the first one was not begun again"
+    assert rig.status == desk.ALL_FILLED
+    assert rig.lines[-1] == "7 of 7 filled, 0 fallbacks or refusals"
+    assert "and before them 4 intents: 4 filled" in rig.lines
+
+
+def test_one_too_many_is_refused_by_name_and_may_come_again(tmp_path: Path) -> None:
+    with worker(tmp_path, over=0, at_once=2) as rig:
+        for name in ("first", "second", "third"):
+            rig.wish(name)
+        rig.until("third", "intent third of strategy: not worked: 2 others are")
+        rig.gateway.may.set()
+        rig.until("third", "done (nothing held)", 3)
+
+
+def test_one_whose_journal_cannot_be_opened_costs_the_others_nothing(tmp_path: Path) -> None:
+    folder = tmp_path / "journal"
+    with worker(folder, over=2) as rig:
+        rig.gateway.may.set()
+        rig.until("one", "done (nothing held)")
+        folder.rename(tmp_path / "away")
+        folder.write_text("not a folder")
+        rig.until("two", "intent two of strategy: not worked: EXECUTION_JOURNAL_DIR")
+        folder.unlink()
+        rig.until("three", "done (nothing held)", 2)
