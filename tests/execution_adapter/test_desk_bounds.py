@@ -60,9 +60,15 @@ class Rig:
             )
         )
 
-    def until(self, name: str, text: str, times: int = 1) -> None:
-        """Wish until the worker has said so often what it says of it."""
-        eventually(lambda: self.wish(name) or sum(text in line for line in self.lines) >= times, why=text)
+    def until(self, *names: str, says: str, times: int = 1) -> None:
+        """Wish (the worker may not listen yet) until it has said so often what it says of it."""
+
+        def said() -> bool:
+            for name in names:
+                self.wish(name)
+            return sum(says in line for line in self.lines) >= times
+
+        eventually(said, why=says)
 
     def end(self) -> None:
         self.gateway.may.set()
@@ -88,9 +94,9 @@ def test_those_that_are_over_are_counted_and_never_worked_again(tmp_path: Path) 
     with worker(tmp_path, over=2) as rig:
         rig.gateway.may.set()
         for number in range(6):
-            rig.until(f"wish-{number}", "done (nothing held)", number + 1)
+            rig.until(f"wish-{number}", says="done (nothing held)", times=number + 1)
         rig.wish("wish-0")
-        rig.until("wish-6", "done (nothing held)", 7)
+        rig.until("wish-6", says="done (nothing held)", times=7)
         assert sum("done (nothing held)" in line for line in rig.lines) == 7, "the first one was not begun again"
     assert rig.status == desk.ALL_FILLED
     assert rig.lines[-1] == "7 of 7 filled, 0 fallbacks or refusals"
@@ -99,20 +105,21 @@ def test_those_that_are_over_are_counted_and_never_worked_again(tmp_path: Path) 
 
 def test_one_too_many_is_refused_by_name_and_may_come_again(tmp_path: Path) -> None:
     with worker(tmp_path, over=0, at_once=2) as rig:
-        for name in ("first", "second", "third"):
-            rig.wish(name)
-        rig.until("third", "intent third of strategy: not worked: 2 others are")
+        names = ("first", "second", "third")
+        rig.until(*names, says="not worked: 2 others are")
+        refused = next(line for line in rig.lines if "not worked: 2 others are" in line)
+        assert refused.startswith(tuple(f"intent {name} of strategy: not worked" for name in names))
         rig.gateway.may.set()
-        rig.until("third", "done (nothing held)", 3)
+        rig.until(*names, says="done (nothing held)", times=3)
 
 
 def test_one_whose_journal_cannot_be_opened_costs_the_others_nothing(tmp_path: Path) -> None:
     folder = tmp_path / "journal"
     with worker(folder, over=2) as rig:
         rig.gateway.may.set()
-        rig.until("one", "done (nothing held)")
+        rig.until("one", says="done (nothing held)")
         folder.rename(tmp_path / "away")
         folder.write_text("not a folder")
-        rig.until("two", "intent two of strategy: not worked: EXECUTION_JOURNAL_DIR")
+        rig.until("two", says="intent two of strategy: not worked: EXECUTION_JOURNAL_DIR")
         folder.unlink()
-        rig.until("three", "done (nothing held)", 2)
+        rig.until("three", says="done (nothing held)", times=2)
