@@ -69,7 +69,9 @@ def books(audit: Path) -> Books:
 class Run:
     """One worker on fourteen intents in a world of its own."""
 
-    def __init__(self, world: World, symbols: tuple[str, ...] = SYMBOLS, window_s: int = 8) -> None:
+    def __init__(
+        self, world: World, symbols: tuple[str, ...] = SYMBOLS, window_s: int = 8, *, recorded: bool = True
+    ) -> None:
         self.world = world
         self.intents = {
             symbol: ("buy" if number % 2 == 0 else "sell", 10 + number) for number, symbol in enumerate(symbols)
@@ -82,8 +84,9 @@ class Run:
         self.node = world.node(PRICING_ORDER_STREAM="true", PRICING_ORDER_REST_URL=self.orders_url)
         self.log: EventLog = world.log()
         self.capture = world.folder / "run.mcap"
-        self.recorder = world.start("quotebus", "record", "-o", str(self.capture))
-        self.recorder.line("recording")
+        if recorded:
+            self.recorder = world.start("quotebus", "record", "-o", str(self.capture))
+            self.recorder.line("recording")
 
     def start(self, **settings: str) -> Program:
         """Start the worker; the same command each time."""

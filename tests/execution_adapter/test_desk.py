@@ -23,7 +23,7 @@ def test_run_holds(world: World, name: str) -> None:
 
 
 def test_two_workers_at_once_do_not_disturb_each_other(world: World) -> None:
-    run = Run(world, ("SPY",), window_s=3)
+    run = Run(world, ("SPY",), window_s=3, recorded=False)
     one, same = run.start(), run.start()
     other = run.start(EXECUTION_INTENTS="SPY buy 5.5 in 3s id=other; QQQ sell 3 in 3s", EXECUTION_FRACTIONAL="true")
     for worker in (one, same, other):
@@ -41,7 +41,7 @@ def test_two_workers_at_once_do_not_disturb_each_other(world: World) -> None:
 
 
 def test_stopped_worker_cancels_what_is_open_and_goes_on_later(world: World) -> None:
-    run = Run(world, ("SPY",), window_s=60)
+    run = Run(world, ("SPY",), window_s=60, recorded=False)
     world.control.faults(order_ack_ms=60_000)
     worker = run.start()
     worker.line("resting")
@@ -54,7 +54,7 @@ def test_stopped_worker_cancels_what_is_open_and_goes_on_later(world: World) -> 
 
 
 def test_intent_from_the_bus_is_worked_once_however_often_it_is_sent_and_outlives_its_worker(world: World) -> None:
-    run = Run(world, ("SPY",), window_s=3)
+    run = Run(world, ("SPY",), window_s=3, recorded=False)
     world.control.faults(order_ack_ms=60_000)
     worker = run.start(EXECUTION_INTENTS="", EXECUTION_INTENTS_FROM="strategy")
     worker.line("working 0 intents")

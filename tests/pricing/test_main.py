@@ -28,13 +28,27 @@ NOWHERE = {
         ({"PRICING_UPSTREAM_URL": "", "PRICING_API_KEY": "", "PRICING_API_SECRET": ""}, "PRICING_UPSTREAM_URL"),
         ({"PRICING_API_KEY": ""}, "go together"),
         ({"PRICING_UPSTREAM_URL": f"wss://me:{SECRET}@example.com/"}, "PRICING_UPSTREAM_URL"),
-        ({"PRICING_LOCK_DIR": "/nonexistent"}, "PRICING_LOCK_DIR"),
         ({"BUS_PUBLISH_URL": "tcp://192.0.2.1:1"}, "BUS_PUBLISH_URL"),
     ],
 )
-def test_bad_settings_are_one_line_and_78(wrong: dict[str, str], told: str) -> None:
-    status, printed = run("pricing-node", environment={**NOWHERE, **wrong})
+def test_bad_settings_are_one_line_and_78(
+    wrong: dict[str, str], told: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, value in {**NOWHERE, **wrong}.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(SystemExit) as ended:
+        program.main([])
+    assert ended.value.code == 78
+    assert_told(capsys.readouterr().err, told)
+
+
+def test_a_lock_that_cannot_be_made_is_one_line_and_78() -> None:
+    status, printed = run("pricing-node", environment={**NOWHERE, "PRICING_LOCK_DIR": "/nonexistent"})
     assert status == 78
+    assert_told(printed, "PRICING_LOCK_DIR")
+
+
+def assert_told(printed: str, told: str) -> None:
     assert printed.startswith("pricing-node: ")
     assert printed.count("\n") == 1
     assert told in printed
