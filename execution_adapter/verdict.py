@@ -207,7 +207,9 @@ class Assessor:
         price = self._look(symbol, now_ns)
         health, quote = price.health, price.quote
         if health is not self._health:
-            self._health, self._heard_ns = health, now_ns
+            self._health = health
+            # The book may have heard it after `now_ns` was read: a line is not good before its health was there.
+            self._heard_ns = now_ns - min(0, price.health_age_ns or 0)
         good_for_ns = self._line(not _LINE.intersection(price.reasons), health, now_ns)
         past = self._past(symbol, good_for_ns, now_ns)
         found = graded(price, intent, self.limits, past)
@@ -217,7 +219,7 @@ class Assessor:
         evidence = Evidence(
             connection_state=health.state if health else None,
             connection_cause=health.cause if health else None,
-            health_age_ns=None if health is None else now_ns - self._heard_ns,
+            health_age_ns=None if health is None else max(0, now_ns - self._heard_ns),
             symbol_state=standing.state if standing else None,
             symbol_cause=standing.cause if standing else None,
             halt=price.halt,
@@ -244,13 +246,13 @@ class Assessor:
             self._good_since_ns = None
             return None
         if self._good_since_ns is None:
-            self._good_since_ns = now_ns
+            self._good_since_ns = max(now_ns, self._heard_ns)
         if health.connection > 1 or health.gap_end_ns is not None:
             # A flap between two of our looks: the node's own stamp of when the line came up tells.
             self._flapped = True
             counted_ns = max(0, health.published_ns - health.since_ns)
-            return min(now_ns - self._good_since_ns, counted_ns + now_ns - self._heard_ns)
-        return now_ns - self._good_since_ns
+            return max(0, min(now_ns - self._good_since_ns, counted_ns + now_ns - self._heard_ns))
+        return max(0, now_ns - self._good_since_ns)
 
     def _past(self, symbol: str, good_for_ns: int | None, now_ns: int) -> Past:
         level = self._levels.get(symbol)

@@ -118,6 +118,15 @@ def _flapped_unseen(rig: Rig) -> None:
     rig.beat(5, HEALTH.seq + 5, since_ns=up_ns, gap_start_ns=UTC_NS, gap_end_ns=up_ns)
 
 
+def test_a_line_is_not_good_before_its_health_was_there() -> None:
+    rig = Rig(HEALTH)
+    rig.beat(0.003, HEALTH.seq + 1, connection=HEALTH.connection)
+    rig.hear(STATUS, CALM, at=0.003)
+    assert rig.assess(0).evidence.past.good_for_ns == 0, "heard after the clock was read, before the book was"
+    assert rig.assess(0.003).evidence.past.good_for_ns == 0
+    assert rig.assess(0.005).evidence.past.good_for_ns == 2_000_000
+
+
 @pytest.mark.parametrize("flap", [_bus_silent, _line_flapped, _flapped_unseen])
 def test_after_a_flap_the_line_must_be_good_for_a_while(flap: Callable[[Rig], None]) -> None:
     rig = Rig()
