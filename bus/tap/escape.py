@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
+import msgspec
+
+_NOT_SAFE = re.compile(r"[^\x00-\x7e]")
 MAX_TEXT = 200
 """A longer text from the bus is cut when it is shown."""
 
@@ -24,12 +28,20 @@ def clean(text: object, limit: int = MAX_TEXT) -> str:
 
 def json_line(value: Any) -> str:
     """One line of JSON in ASCII, text kept whole; a number that JSON has no word for is null."""
-    return json.dumps(_finite(value), separators=(",", ":")).replace("\x7f", "\\u007f")
+    try:
+        line = msgspec.json.encode(value).decode()
+    except (UnicodeEncodeError, OverflowError):  # a path that is no Unicode, a number beyond 64 bits
+        line = json.dumps(_finite(value), separators=(",", ":"))
+    return line if line.isascii() and "\x7f" not in line else _NOT_SAFE.sub(_as_json, line)
 
 
 def _escaped(character: str) -> str:
     code = ord(character)
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def _as_json(found: re.Match[str]) -> str:
+    return json.dumps(found[0])[1:-1] if found[0] != "\x7f" else "\\u007f"
 
 
 def _finite(value: Any) -> Any:

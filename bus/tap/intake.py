@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from bus import codec, topics
 from bus.consumer import REPLAYED
 from bus.errors import UndecodableMessage
 from bus.events import VERSION, Event, Quote, SymbolsAcknowledged
 from bus.sequence import SequenceTracker
+from bus.tap.newest import Newest
 
 MAX_QUOTE_BYTES = 4 * 1024
 """A quote or trade longer than this is none; it would only fill memory."""
@@ -17,16 +18,14 @@ _MAX_QUOTE_TOPICS = 20_000
 _ACKNOWLEDGED = topics.ACKNOWLEDGED.encode()
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(NamedTuple):
     """One frame of the bus and when it was received: by this process, or by the recorder of a capture. UTC."""
 
     frame: bytes
     received_ns: int
 
 
-@dataclass(frozen=True, slots=True)
-class Heard:
+class Heard(NamedTuple):
     """One readable message. `missing`: how many of its (source, topic) did not arrive before it."""
 
     topic: str
@@ -48,11 +47,11 @@ class Intake:
         self._all_acknowledgements = all_acknowledgements
         self._quote_topics: dict[bytes, tuple[str, str]] = {}
 
-    def read(self, messages: list[Message]) -> Iterator[Heard]:
-        """The readable ones."""
+    def read(self, messages: list[Message], newest: Newest | None = None) -> Iterator[Heard]:
+        """The readable ones; quotes, with few exceptions, are put into `newest` instead when there is one."""
         decode_quote, quote_topics, observe = codec.decode_quote, self._quote_topics, self.tracker.observe
         for message in messages:
-            frame = message.frame
+            frame, received_ns = message
             end = frame.find(b"\0") + 1
             prefix = frame[:end]
             known = quote_topics.get(prefix)
@@ -66,7 +65,10 @@ class Intake:
                     if quote.source.startswith(REPLAYED):
                         self.replayed += 1
                     missing = observe(quote.source, prefix, quote.seq)
-                    yield Heard(known[0], quote, message.received_ns, len(frame), missing if missing > 0 else 0)
+                    if newest is not None:
+                        newest.add(prefix, quote, received_ns, len(frame), repeated=missing < 0)
+                    else:
+                        yield Heard(known[0], quote, received_ns, len(frame), missing if missing > 0 else 0)
                     continue
             heard = self._read(message, prefix)
             if heard is not None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
 
 import msgspec
 
@@ -27,8 +26,7 @@ _FAMILIES: dict[str, Callable[[str], bool]] = {
 """Which of the programs' counters are summed up in the header; `c` shows all of them."""
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(msgspec.Struct, frozen=True):
     """One symbol. Prices are None where absent; `age_ns` None without a quote; `usable` is a client's judgement,
     as far as a tap can tell."""
 
@@ -139,12 +137,6 @@ def picture(view: View, intake: Intake, now_ns: int, origin: str, connected: boo
         programs=_summed(view),
         counters={source: {**c.counters} for source, (c, _) in sorted(view.counters.items())},
     )
-
-
-def jsonable(shown: Picture) -> dict[str, Any]:
-    """The picture as plain values, one JSON object."""
-    plain: dict[str, Any] = msgspec.to_builtins(shown)
-    return plain
 
 
 def rows(view: View, now_ns: int) -> Iterable[Row]:

@@ -32,24 +32,24 @@ class Rates(Generic[KeyT]):
         self._now_octets = 0
         self._past: deque[tuple[int, dict[KeyT, int], int]] = deque(maxlen=WINDOW)
 
-    def counted(self, key: KeyT, octets: int, at_ns: int) -> None:
-        """One message of `octets` bytes under `key`."""
+    def counted(self, key: KeyT, octets: int, at_ns: int, messages: int = 1) -> None:
+        """One message under `key`, or several that have `octets` bytes together."""
         if at_ns >= self._ends_ns:
             self.at(at_ns)
-        self.messages += 1
+        self.messages += messages
         self.octets += octets
         self._now_octets += octets
         self.newest_ns = at_ns
         if key in self.total:
-            self.total[key] += 1
+            self.total[key] += messages
             self.total_bytes[key] += octets
         elif len(self.total) < MAX_KEYS:
-            self.total[key] = 1
+            self.total[key] = messages
             self.total_bytes[key] = octets
         else:
-            self.others += 1
+            self.others += messages
             return
-        self._now[key] = self._now.get(key, 0) + 1
+        self._now[key] = self._now.get(key, 0) + messages
 
     def at(self, now_ns: int) -> None:
         """It is `now_ns`: an interval that has run its length, the very first half of it, joins the window."""

@@ -6,14 +6,15 @@ from collections.abc import Sequence
 
 from rich.text import Text
 
-from bus.clock import seconds
+from bus.clock import NS_PER_MS, seconds
 from bus.settings import load
 from bus.tap.controls import Controls, chosen
 from bus.tap.escape import clean, json_line
 from bus.tap.explain import explain
 from bus.tap.intake import Intake, Message
+from bus.tap.newest import Newest
 from bus.tap.output import columns, show
-from bus.tap.picture import Picture, jsonable, picture
+from bus.tap.picture import Picture, picture
 from bus.tap.screen import Screen
 from bus.tap.settings import TopSettings
 from bus.tap.source import Source, batches, open_source, tell
@@ -26,6 +27,8 @@ PROGRAM = "bus-tap top"
 _SCREEN_EVERY_S = 0.5
 _PIPE_EVERY_S = 1.0
 _PIPE_COLUMNS = 160
+_LOOK_EVERY_NS = 250 * NS_PER_MS
+"""Of the stream's time: rates are of whole seconds, so quotes must be counted in the second they came in."""
 
 
 class Top:
@@ -34,6 +37,8 @@ class Top:
     def __init__(self, settings: TopSettings, source: Source) -> None:
         self.source = source
         self.intake = Intake()
+        self._newest = Newest()
+        self._looked_ns = 0
         self.view = View(max_age_ns=seconds(settings.max_age_s))
         self.controls = Controls(
             sort=settings.sort,
@@ -42,10 +47,18 @@ class Top:
         )
 
     def take(self, batch: list[Message]) -> None:
-        for heard in self.intake.read(batch):
+        for heard in self.intake.read(batch, self._newest):
             self.view.take(heard)
+        if batch and abs(batch[-1].received_ns - self._looked_ns) >= _LOOK_EVERY_NS:
+            self._looked_ns = batch[-1].received_ns
+            self._look()
+
+    def _look(self) -> None:
+        for counted in self._newest.take():
+            self.view.take_quotes(counted.quote, counted.received_ns, counted.messages, counted.octets)
 
     def picture(self) -> Picture:
+        self._look()
         return picture(self.view, self.intake, self.source.now_ns, self.source.origin, self.source.connected)
 
     def lines(self, shown: Picture, width: int, height: int) -> list[Text]:
@@ -85,7 +98,7 @@ def _print(top: Top, settings: TopSettings) -> None:
     def one() -> None:
         shown = top.picture()
         if settings.as_json:
-            print(json_line(jsonable(shown)), flush=True)
+            print(json_line(shown), flush=True)
         else:
             show([*snapshot(shown, top.controls, columns(settings.width, _PIPE_COLUMNS)), Text("")])
 

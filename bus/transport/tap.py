@@ -6,16 +6,17 @@ gaps in the numbers. The thread that makes it must be the one that uses it.
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Sequence
 
 import zmq
 
 from bus.clock import NS_PER_MS, now_ns
 from bus.transport.sockets import Role, make
+from bus.transport.threshold import EVENTS, WakeThreshold
 
 BATCH = 1_000
 """Frames taken in one go, so that keys and the screen get their turn at full load."""
-_MONITORED = zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED
 
 
 class TapSubscriber:
@@ -24,11 +25,12 @@ class TapSubscriber:
     def __init__(self, url: str, prefixes: Sequence[bytes], *, gather_ms: int = 0) -> None:
         """With `gather_ms` it is woken at most once in so long, and takes what has gathered: a tenth of the work."""
         self.connected = False
+        self._threshold = WakeThreshold()
         self._gather_ns = gather_ms * NS_PER_MS
         self._next_ns = 0
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._socket = make(self._context, Role.SUBSCRIBE)
-        self._monitor = self._socket.get_monitor_socket(_MONITORED)
+        self._monitor = self._socket.get_monitor_socket(EVENTS)
         self._poller = zmq.Poller()
         self._poller.register(self._socket, zmq.POLLIN)
         self._poller.register(self._monitor, zmq.POLLIN)
@@ -49,8 +51,11 @@ class TapSubscriber:
         while True:
             now = now_ns()
             gathering = now < self._next_ns
+            if gathering:
+                self._threshold.high()
             until_ns = min(self._next_ns, deadline_ns) if gathering else deadline_ns
             ready = dict((self._others if gathering else self._poller).poll(max(0, -((now - until_ns) // NS_PER_MS))))
+            self._threshold.low()  # never while the program is elsewhere: heartbeats want answers
             if self._monitor in ready:
                 self._watch()
             if self._socket in ready:
@@ -61,6 +66,7 @@ class TapSubscriber:
     def close(self) -> None:
         self._socket.disable_monitor()
         self._monitor.close(linger=0)
+        self._threshold.close()
         self._context.destroy(linger=0)
 
     def _drain(self) -> list[bytes]:
@@ -75,5 +81,7 @@ class TapSubscriber:
 
     def _watch(self) -> None:
         while self._monitor.poll(0):
-            event = int.from_bytes(self._monitor.recv_multipart()[0][:2], "little")
-            self.connected = event == zmq.EVENT_HANDSHAKE_SUCCEEDED
+            event, value = struct.unpack("=HI", self._monitor.recv_multipart()[0])
+            self._threshold.on_event(event, value)
+            if event != zmq.EVENT_CONNECTED:
+                self.connected = event == zmq.EVENT_HANDSHAKE_SUCCEEDED

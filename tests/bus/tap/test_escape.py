@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import Any
 
 import msgspec
@@ -16,7 +17,7 @@ from bus.tap.escape import clean, json_line
 from bus.tap.event_lines import record, text_line
 from bus.tap.explain import explain
 from bus.tap.intake import Heard
-from bus.tap.picture import jsonable, picture
+from bus.tap.picture import picture
 from bus.tap.table import counters, screen, snapshot
 from bus.tap.why_text import why_lines
 from tests.support.samples import COUNTERS, HEALTH, QUICK, QUOTE, RECORDER, REQUESTED, SAMPLES, STATUS, UTC_NS, like
@@ -50,6 +51,13 @@ def test_json_is_one_line_of_ascii_that_a_machine_reads(value: dict[str, Any]) -
     json.loads(line, parse_constant=pytest.fail)
 
 
+def test_json_of_what_json_has_no_word_for() -> None:
+    assert json_line({"path": "a\udc80", "far": 2**70, "none": math.nan, "é😀\x7f": 1}) == (
+        '{"path":"a\\udc80","far":1180591620717411303424,"none":null,"\\u00e9\\ud83d\\ude00\\u007f":1}'
+    )
+    assert json_line(["日", math.inf]) == '["\\u65e5",null]'
+
+
 def poisoned(event: Event, text: str) -> Event:
     """The event with every text of its content replaced, but what its topic repeats."""
     keep = {"version", "symbol", "node", "alias", "name"}
@@ -81,5 +89,5 @@ def test_no_screen_holds_a_control_character(text: str, panel: str, width: int) 
     lines = [*screen(shown, Controls(panel=panel), width, 24, explained), *snapshot(shown, Controls(), width)]
     for line in [*lines, *explained, *counters(shown, width)]:
         assert safe(line.plain), line.plain
-    assert safe(json_line(jsonable(shown)))
+    assert safe(json_line(shown))
     assert safe(json_line(explain(view, "SPY", now_ns).jsonable()))

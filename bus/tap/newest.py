@@ -1,0 +1,54 @@
+"""Quotes between two looks at them: all are counted, the newest of each symbol is kept. Pure.
+
+A person looks twice a second. A quote costs a tap that keeps only what is looked at half of what it costs one that
+takes each to heart, and a tap should cost its neighbours nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from bus.events import Flag, Quote
+
+_BACKWARD_TIME = int(Flag.BACKWARD_TIME)
+
+
+@dataclass(slots=True)
+class Counted:
+    """A symbol's newest quote, when it was received, and how many messages and bytes it stands for."""
+
+    quote: Quote
+    received_ns: int
+    messages: int
+    octets: int
+
+
+class Newest:
+    """At most one entry a topic. `add` takes quotes in the order they came."""
+
+    def __init__(self) -> None:
+        self._held: dict[bytes, Counted] = {}
+        self._before: list[Counted] = []
+
+    def add(self, topic: bytes, quote: Quote, received_ns: int, octets: int, *, repeated: bool) -> None:
+        """One more; `repeated`: its number says that it is not new."""
+        held = self._held.get(topic)
+        if held is None:
+            self._held[topic] = Counted(quote, received_ns, 1, octets)
+            return
+        if held.quote.source != quote.source:  # which of them counts is not decided here
+            self._before.append(held)
+            self._held[topic] = Counted(quote, received_ns, 1, octets)
+            return
+        held.messages += 1
+        held.octets += octets
+        if not repeated and not quote.flags & _BACKWARD_TIME:
+            held.quote, held.received_ns = quote, received_ns
+
+    def take(self) -> Iterator[Counted]:
+        """What there is, in the order of each topic; then nothing is held."""
+        before, held = self._before, self._held
+        self._before, self._held = [], {}
+        yield from before
+        yield from held.values()
