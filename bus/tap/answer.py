@@ -42,6 +42,17 @@ def answer(view: View, verdict: Verdict, now_ns: int) -> Answer:
     return Answer.NO
 
 
+def reasons(view: View, verdict: Verdict, now_ns: int) -> tuple[Unusable, ...]:
+    """The rules that speak against the price, with the age of a quote that clients hold and this tap never heard."""
+    known = view.known.get(verdict.symbol)
+    if verdict.quote is not None or known is None or not newer_unheard(verdict, known):
+        return verdict.reasons
+    age_ns = announced_age_ns(view, verdict, known, now_ns)
+    if age_ns is None or age_ns <= view.max_age_ns:
+        return verdict.reasons
+    return tuple(Unusable.TOO_OLD if reason is Unusable.NO_QUOTE else reason for reason in verdict.reasons)
+
+
 def newer_unheard(verdict: Verdict, known: Known) -> bool:
     """Whether the node of the present line holds a quote of the symbol that was not heard here."""
     health, quote = verdict.health, verdict.quote

@@ -12,7 +12,7 @@ from typing import Any
 from bus.book import Unusable, Verdict
 from bus.clock import NS_PER_MS
 from bus.events import Cause, ConnectionState, Flag, SymbolState
-from bus.tap.answer import Answer, announced_age_ns, answer, there_ns
+from bus.tap.answer import Answer, announced_age_ns, answer, reasons, there_ns
 from bus.tap.meanings import CAUSES, LINE_STATES, REASONS, SYMBOL_STATES
 from bus.tap.picture import Line, line
 from bus.tap.units import clock, duration
@@ -103,7 +103,7 @@ def explain(view: View, symbol: str, now_ns: int) -> Explanation:
         now_ns=now_ns,
         answer=given,
         remark=_remark(view, verdict, given),
-        reasons=tuple(_reason(reason, view, verdict, now_ns) for reason in verdict.reasons),
+        reasons=tuple(_reason(reason, view, verdict, now_ns) for reason in reasons(view, verdict, now_ns)),
         max_age_ns=view.max_age_ns,
         quote=_quote(verdict),
         announced_seq=known.last_quote_seq if known is not None else 0,
@@ -173,7 +173,10 @@ def _reason(reason: Unusable, view: View, verdict: Verdict, now_ns: int) -> Reas
         known = view.known.get(verdict.symbol)
         here = f"#{known.last_quote_seq if known else '?'} announced, #{quote.seq} heard"
     elif reason is Unusable.TOO_OLD:
-        here = f"{duration(verdict.age_ns)} old, the bound is {duration(view.max_age_ns)}"
+        known, age_ns = view.known.get(verdict.symbol), verdict.age_ns
+        if age_ns is None and known is not None:
+            age_ns = announced_age_ns(view, verdict, known, now_ns)
+        here = f"{duration(age_ns)} old, the bound is {duration(view.max_age_ns)}"
     elif reason.name in Flag.__members__ and quote is not None:
         here = f"flags {quote.flags}"
     return Reason(str(reason), rule, here, change)

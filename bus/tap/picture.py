@@ -12,7 +12,7 @@ from bus.book import HEALTH_SILENCE_NS, Book
 from bus.clock import NS_PER_S
 from bus.consumer import REPLAYED
 from bus.events import Claim, ConnectionHealth, SymbolState
-from bus.tap.answer import Answer, answer
+from bus.tap.answer import Answer, answer, reasons
 from bus.tap.intake import Intake
 from bus.tap.view import Known, View
 
@@ -160,7 +160,6 @@ def _row(view: View, book: Book, symbol: str, now_ns: int) -> Row | None:
     gone = known is not None and now_ns - known.heard_ns > RELEASED_SHOWN_NS
     if state == SymbolState.RELEASED and gone and (verdict.age_ns is None or verdict.age_ns > RELEASED_SHOWN_NS):
         return None
-    reasons = tuple(map(str, verdict.reasons))
     return Row(
         symbol=symbol,
         bid_price=quote.bid_price if quote else None,
@@ -175,7 +174,7 @@ def _row(view: View, book: Book, symbol: str, now_ns: int) -> Row | None:
         since_ns=known.since_ns if known is not None else None,
         clients=known.claims if known is not None else (),
         usable=Answer.NO if replayed else answer(view, verdict, now_ns),
-        reasons=(REPLAYED.rstrip(":") + "ed",) if replayed else reasons,
+        reasons=(REPLAYED.rstrip(":") + "ed",) if replayed else tuple(map(str, reasons(view, verdict, now_ns))),
         flags=quote.flags if quote else 0,
         replayed=replayed,
     )

@@ -32,7 +32,9 @@ class TapSettings(Settings):
     for_s: float | None = Field(
         None, gt=0, validation_alias=AliasChoices("for", "tap_for"), description="end after so many seconds"
     )
-    nice: int = Field(10, ge=0, le=19, description="how far the tap stands back behind other programs")
+    nice: int = Field(
+        20, ge=0, le=20, description="how far the tap stands back: as of nice(1), or 20, only where nobody else works"
+    )
 
     @field_validator("bus_subscribe_url")
     @classmethod

@@ -20,6 +20,8 @@ from bus.transport.tap import BATCH, TapSubscriber
 GATHER_MS = 20
 """Nobody sees 20 ms, and a tap that is woken for every message takes several times the processor."""
 
+MOST_NICE = 19
+
 
 class Source(Protocol):
     """Messages in the order they were received. `connected` is None for a capture; `notes` are for the end."""
@@ -141,9 +143,19 @@ def open_source(settings: TapSettings, prefixes: Sequence[bytes], gather_ms: int
         return CaptureSource(settings.file, settings.from_s, settings.to_s, settings.for_s)
     if settings.from_s is not None or settings.to_s is not None:
         raise ConfigError("--from and --to are for a capture: which one? --file")
-    if settings.nice:
-        os.nice(settings.nice)  # before the socket, whose thread inherits it
+    stand_back(settings.nice)  # before the socket, whose thread inherits it
     return LiveSource(settings.bus_subscribe_url, prefixes, gather_ms)
+
+
+def stand_back(nice: int) -> None:
+    """Leave the processor to others: by `nice` as of nice(1), with 20 at once whenever another program wants it.
+
+    See SCHED_IDLE in `man 7 sched`. A program that only is nice keeps the processor until its time slice ends.
+    """
+    if nice > MOST_NICE and hasattr(os, "SCHED_IDLE"):
+        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+    elif nice:
+        os.nice(min(nice, MOST_NICE))
 
 
 def batches(source: Source, for_s: float | None, wait_s: float) -> Iterator[list[Message]]:

@@ -159,3 +159,12 @@ def test_the_screen_is_given_back(bus: tuple[BusSettings, FakeNode], ending: byt
     assert b"\x1b]0;" not in shown
     os.close(master)
     os.close(slave)
+
+
+def test_it_stands_back_as_it_is_told() -> None:
+    look = "print(os.nice(0), os.sched_getscheduler(0) == os.SCHED_IDLE)"
+    script = f"import os; from bus.tap.source import stand_back as s; s(0); {look}; s(4); {look}; s(20); {look}"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=20, check=True)
+    before, nicer, idle = (line.split() for line in done.stdout.splitlines())
+    assert int(nicer[0]) == int(before[0]) + 4
+    assert (nicer[1], idle[1]) == ("False", "True")
