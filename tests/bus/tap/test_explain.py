@@ -75,9 +75,7 @@ def test_a_quote_from_before_it_listened_is_no_reason_against_the_price() -> Non
     view, intake, now_ns = told(HEALTH, like(STATUS, last_quote_ns=UTC_NS - 90 * NS_PER_S))
     told_why = explain(view, "SPY", now_ns)
     assert told_why.answer is Answer.NO
-    assert [(reason.name, reason.here) for reason in told_why.reasons] == [
-        ("too_old", "1m30s old, the bound is 1m00s")
-    ]
+    assert [(reason.name, reason.here) for reason in told_why.reasons] == [("too_old", "1m30s old, the bound is 1m00s")]
     assert picture(view, intake, now_ns, "x", True).rows[0].reasons == ("too_old",)
 
 
