@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-import resource
 import signal
 import sys
 from collections.abc import Sequence
 
 from bus.errors import ConfigError
 from bus.log import setup
+from bus.open_files import allow_open_files
 from bus.settings import die, load
 from execution_adapter import trade, verify_command
 from execution_adapter.desk import Desk
@@ -38,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     setup()
     worker: Worker | ReplayWorker | Desk
     if gateway is not None:
-        _allow_files()
+        allow_open_files(4 * MAX_INTENTS)  # each intent holds its journal open
         worker = Desk(settings, gateway, _say)
     else:
         worker = (ReplayWorker if settings.execution_clock == "stream" else Worker)(settings, _say)
@@ -48,14 +48,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         return worker.run() or 0
     except ConfigError as error:
         die(PROGRAM, error)
-
-
-def _allow_files() -> None:
-    """Each intent holds its journal open, and many shells allow 1,024 files: take as many as we may have."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = 4 * MAX_INTENTS if hard == resource.RLIM_INFINITY else min(4 * MAX_INTENTS, hard)
-    if soft < wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _say(text: str) -> None:

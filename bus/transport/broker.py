@@ -8,7 +8,6 @@ passes on nothing else, so that no client can forge a quote or a health.
 from __future__ import annotations
 
 import os
-import resource
 import struct
 import threading
 
@@ -18,6 +17,7 @@ from bus import topics
 from bus.clock import NS_PER_S, now_ns, utc_ns
 from bus.errors import ConfigError
 from bus.events import Counters
+from bus.open_files import allow_open_files
 from bus.sequence import Stamper, source_name
 from bus.settings import BusSettings
 from bus.transport.sockets import Role, bind, make
@@ -25,6 +25,7 @@ from bus.transport.sockets import Role, bind, make
 _INPROC_ADMIT = "inproc://admit"
 _INPROC_CONTROL = "inproc://proxy-control"
 _BURST = 1_000
+_OPEN_FILES = 65_536
 _MONITORED: dict[int, str] = {
     zmq.EVENT_HANDSHAKE_SUCCEEDED: "connects",
     zmq.EVENT_DISCONNECTED: "disconnects",
@@ -52,7 +53,7 @@ class Broker:
     """Bound when constructed, running in `run` until `stop`. Raises ConfigError when an endpoint is taken."""
 
     def __init__(self, settings: BusSettings) -> None:
-        _raise_file_limit()
+        allow_open_files(_OPEN_FILES)  # a broker out of descriptors spins in accept
         self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._stopping = threading.Event()
         self._stamper = Stamper(source_name("broker", int.from_bytes(os.urandom(3))))
@@ -173,11 +174,3 @@ def _drain(socket: zmq.Socket[bytes]) -> None:
             socket.recv(zmq.NOBLOCK)
         except zmq.Again:
             return
-
-
-def _raise_file_limit() -> None:
-    """A broker out of descriptors spins in accept, so it takes all that it may have."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = hard if hard != resource.RLIM_INFINITY else 65_536
-    if soft < wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
