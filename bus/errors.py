@@ -2,6 +2,7 @@
 
     QuotebusError
     ├── ConfigError            a setting is wrong: one line, exit 78
+    │   └── NoInput            the file to be read is not there: one line, exit 66
     ├── BadSymbol              a symbol that cannot be a topic; carries `symbol`
     ├── UndecodableMessage     a peer's message that cannot be read; carries `kind`
     └── MessageTooLarge        ours, refused before sending; carries `size_bytes`, `limit_bytes`
@@ -27,6 +28,10 @@ class QuotebusError(Exception):
 
 class ConfigError(QuotebusError):
     """A setting or an endpoint cannot be used; the text is one line and holds no secret."""
+
+
+class NoInput(ConfigError):
+    """The file to be read is not there; the text is one line."""
 
 
 class BadSymbol(QuotebusError, ValueError):

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
-from bus.errors import EX_CONFIG, ConfigError
+from bus.errors import EX_CONFIG, EX_NOINPUT, ConfigError, NoInput
 
 LOOPBACK_NAMES = ("localhost", "localhost.localdomain")
 CLIENT_NAME = re.compile(r"[A-Za-z0-9_.:-]{1,64}\Z")
@@ -111,6 +111,6 @@ def load(settings: type[SettingsT], argv: Sequence[str], program: str) -> Settin
 
 
 def die(program: str, error: Exception) -> NoReturn:
-    """End a program because of its settings: one line on stderr, exit status 78."""
+    """End a program because of its settings: one line on stderr, exit status 78; 66 when a file is not there."""
     print(f"{program}: {error}", file=sys.stderr, flush=True)
-    raise SystemExit(EX_CONFIG) from None
+    raise SystemExit(EX_NOINPUT if isinstance(error, NoInput) else EX_CONFIG) from None

@@ -9,7 +9,7 @@ from pathlib import Path
 from bus.capture.captured import CaptureDamaged, NotACapture
 from bus.capture.reader import Capture
 from bus.cli.arguments import Arguments
-from bus.errors import EX_CONFIG
+from bus.errors import EX_IOERR, EX_NOINPUT
 from execution_adapter.verify import Difference, Outcome, Verifier
 
 PROGRAM = "execution-worker verify"
@@ -37,7 +37,7 @@ def run(argv: Sequence[str]) -> int:
         return EX_DIFFERENT
     except OSError as error:
         print(f"{PROGRAM}: {path}: {error.strerror}", file=sys.stderr)
-        return EX_CONFIG
+        return EX_NOINPUT if isinstance(error, FileNotFoundError) else EX_IOERR
     print("\n".join(report(verifier.outcome)))
     return EX_DIFFERENT if damaged or verifier.outcome.differences or verifier.outcome.undecodable else 0
 

@@ -12,7 +12,7 @@ from typing import Protocol
 from bus.capture.captured import GAP_TOPIC, Captured, NotACapture, decode_gap
 from bus.capture.reader import Capture
 from bus.clock import seconds, utc_ns
-from bus.errors import ConfigError, UndecodableMessage
+from bus.errors import ConfigError, NoInput, UndecodableMessage
 from bus.tap.intake import Message
 from bus.tap.settings import TapSettings
 from bus.transport.tap import BATCH, TapSubscriber
@@ -75,7 +75,7 @@ class CaptureSource:
     """A capture, read as fast as it can be. After its end `read` waits in vain, so that keys still work."""
 
     def __init__(self, path: str, from_s: float | None, to_s: float | None, for_s: float | None) -> None:
-        """Raises ConfigError when there is no capture to read."""
+        """Raises ConfigError when there is no capture to read, NoInput when there is no file."""
         self.origin = path
         self.ended = False
         self.connected: bool | None = None
@@ -88,7 +88,8 @@ class CaptureSource:
         except NotACapture as error:
             raise ConfigError(str(error)) from None
         except OSError as error:
-            raise ConfigError(f"{path}: {error.strerror}") from None
+            kind = NoInput if isinstance(error, FileNotFoundError) else ConfigError
+            raise kind(f"{path}: {error.strerror}") from None
         begin_s = from_s or 0.0
         ends = [end for end in (to_s, None if for_s is None else begin_s + for_s) if end is not None]
         self._messages = self._within(seconds(begin_s), seconds(min(ends)) if ends else None)

@@ -151,5 +151,5 @@ def test_command_prints_counts_and_both_sides(tmp_path: Path, capsys: pytest.Cap
 
 
 def test_no_capture_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["verify", str(tmp_path / "none.mcap")]) == 78
+    assert main(["verify", str(tmp_path / "none.mcap")]) == 66
     assert capsys.readouterr().err.count("\n") == 1

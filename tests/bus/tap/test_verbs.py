@@ -107,7 +107,7 @@ def test_nothing_heard_is_124_and_says_where_it_listened(tap: Tap, monkeypatch: 
     "argv",
     [["no-such-verb"], ["why"], ["why", "no symbol"], ["echo", "nope"], ["echo", "--symbol", "*"],
      ["top", "--sort", "x"],
-     ["echo", "--file", "absent.mcap"], ["echo", "--count", "0"], ["rate", "--from", "3"],
+     ["echo", "--count", "0"], ["rate", "--from", "3"],
      ["top", "--bus-subscribe-url", "tcp://10.0.0.1:1"]],
 )  # fmt: skip
 def test_bad_settings_are_one_line_and_78(argv: list[str], tap: Tap) -> None:
@@ -159,6 +159,11 @@ def test_the_screen_is_given_back(bus: tuple[BusSettings, FakeNode], ending: byt
     assert b"\x1b]0;" not in shown
     os.close(master)
     os.close(slave)
+
+
+def test_no_such_file_is_one_line_and_66(tap: Tap) -> None:
+    status, printed = tap("echo", "--file", "absent.mcap")
+    assert (status, printed) == (66, "bus-tap echo: absent.mcap: no such capture\n")
 
 
 def test_it_stands_back_as_it_is_told() -> None:
