@@ -123,3 +123,4 @@ def test_one_whose_journal_cannot_be_opened_costs_the_others_nothing(tmp_path: P
         rig.until("two", says="intent two of strategy: not worked: EXECUTION_JOURNAL_DIR")
         folder.unlink()
         rig.until("three", says="done (nothing held)", times=2)
+    assert rig.status == desk.ALL_FILLED, "those that could be worked were"
