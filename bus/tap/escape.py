@@ -30,7 +30,7 @@ def json_line(value: Any) -> str:
     """One line of JSON in ASCII, text kept whole; a number that JSON has no word for is null."""
     try:
         line = msgspec.json.encode(value).decode()
-    except (UnicodeEncodeError, OverflowError):  # a path that is no Unicode, a number beyond 64 bits
+    except UnicodeEncodeError:  # a path that is no Unicode
         line = json.dumps(_finite(value), separators=(",", ":"))
     return line if line.isascii() and "\x7f" not in line else _NOT_SAFE.sub(_as_json, line)
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from bus.events import Flag, Quote
 
 _BACKWARD_TIME = int(Flag.BACKWARD_TIME)
+MAX_BEFORE = 1_000
 
 
 @dataclass(slots=True)
@@ -25,11 +26,16 @@ class Counted:
 
 
 class Newest:
-    """At most one entry a topic. `add` takes quotes in the order they came."""
+    """One entry a topic, and one more each time that its source changes. `add` takes quotes in the order they came."""
 
     def __init__(self) -> None:
         self._held: dict[bytes, Counted] = {}
         self._before: list[Counted] = []
+
+    @property
+    def full(self) -> bool:
+        """Whether it should be looked at before more comes: sources that alternate would fill memory."""
+        return len(self._before) >= MAX_BEFORE
 
     def add(self, topic: bytes, quote: Quote, received_ns: int, octets: int, *, repeated: bool) -> None:
         """One more; `repeated`: its number says that it is not new."""

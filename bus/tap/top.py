@@ -49,7 +49,7 @@ class Top:
     def take(self, batch: list[Message]) -> None:
         for heard in self.intake.read(batch, self._newest):
             self.view.take(heard)
-        if batch and abs(batch[-1].received_ns - self._looked_ns) >= _LOOK_EVERY_NS:
+        if batch and (self._newest.full or abs(batch[-1].received_ns - self._looked_ns) >= _LOOK_EVERY_NS):
             self._looked_ns = batch[-1].received_ns
             self._look()
 

@@ -283,8 +283,9 @@ def main() -> int:
         print(f"{text:52} {medians[name]:>10.2f} {worst:>10.2f}  {bound}")
     print(f"p99 of received to published, changing / at rest: {medians['busy_p99'] / medians['rest_p99']:.2f}")
     held = (medians["acknowledged"] == options.clients and medians["live"] == options.symbols
-            and medians["ack_s"] <= 5 and medians["rotation_s"] <= 10 and medians["sockets"] == 1)  # fmt: skip
-    print(f"all acknowledged in 5 s, all live, statuses within 10 s, one socket: {'yes' if held else 'NO'}")
+            and medians["ack_s"] <= 5 and medians["rotation_s"] <= 10 and medians["sockets"] == 1
+            and not any(figures["lost"] for figures in rounds))  # fmt: skip
+    print(f"all acknowledged in 5 s, all live, statuses within 10 s, one socket, nothing lost: {'yes' if held else 'NO'}")
     return 0 if held else 1
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -9,8 +11,12 @@ from bus import codec
 from bus.events import Flag
 from bus.tap.intake import Intake, Message
 from bus.tap.newest import Newest
+from bus.tap.settings import TopSettings
+from bus.tap.source import CaptureSource
+from bus.tap.top import Top
 from bus.tap.view import View
 from tests.support.samples import QUICK, QUOTE, UTC_NS, like
+from tests.support.tap import STORY, capture
 
 QUOTES = st.builds(
     lambda symbol, source, seq, flags, step: codec.encode(
@@ -59,3 +65,11 @@ def test_most_of_a_busy_symbol_is_never_shown_to_the_view() -> None:
     [counted] = newest.take()
     assert (counted.quote.seq, counted.messages) == (100, 99)
     assert not list(newest.take())
+
+
+def test_sources_that_alternate_in_one_instant_do_not_fill_memory(tmp_path: Path) -> None:
+    top = Top(TopSettings(), CaptureSource(str(capture(tmp_path, *STORY)), None, None, None))
+    frames = [codec.encode(like(QUOTE, seq=seq, source=f"pricing-{seq % 2:06x}")) for seq in range(1, 5_001)]
+    for first in range(0, len(frames), 500):
+        top.take([Message(frame, UTC_NS) for frame in frames[first : first + 500]])
+    assert top.view.quotes.total["SPY"] > 3_000, "looked at though no time passed"
