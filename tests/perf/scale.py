@@ -285,7 +285,7 @@ def main() -> int:
     held = (medians["acknowledged"] == options.clients and medians["live"] == options.symbols
             and medians["ack_s"] <= 5 and medians["rotation_s"] <= 10 and medians["sockets"] == 1
             and not any(figures["lost"] for figures in rounds))  # fmt: skip
-    print(f"all asked in 5 s, all live, statuses within 10 s, one socket, nothing lost: {'yes' if held else 'NO'}")
+    print(f"all answered in 5 s, all live, statuses within 10 s, one socket, nothing lost: {'yes' if held else 'NO'}")
     return 0 if held else 1
 
 
