@@ -66,7 +66,7 @@ class Intake:
                         self.replayed += 1
                     missing = observe(quote.source, prefix, quote.seq)
                     if newest is not None:
-                        newest.add(prefix, quote, received_ns, len(frame), repeated=missing < 0)
+                        newest.add(prefix, quote, received_ns, len(frame))
                     else:
                         yield Heard(known[0], quote, received_ns, len(frame), missing if missing > 0 else 0)
                     continue

@@ -26,7 +26,7 @@ class Counted:
 
 
 class Newest:
-    """One entry a topic, and one more each time that its source changes. `add` takes quotes in the order they came."""
+    """One entry a topic, and one more each time that its order breaks. `add` takes quotes in the order they came."""
 
     def __init__(self) -> None:
         self._held: dict[bytes, Counted] = {}
@@ -34,23 +34,26 @@ class Newest:
 
     @property
     def full(self) -> bool:
-        """Whether it should be looked at before more comes: sources that alternate would fill memory."""
+        """Whether it should be looked at before more comes: numbers that go back and forth would fill memory."""
         return len(self._before) >= MAX_BEFORE
 
-    def add(self, topic: bytes, quote: Quote, received_ns: int, octets: int, *, repeated: bool) -> None:
-        """One more; `repeated`: its number says that it is not new."""
+    def add(self, topic: bytes, quote: Quote, received_ns: int, octets: int) -> None:
+        """One more. It takes the place of the one before where a book that hears both would hold it in the end."""
         held = self._held.get(topic)
-        if held is None:
-            self._held[topic] = Counted(quote, received_ns, 1, octets)
-            return
-        if held.quote.source != quote.source:  # which of them counts is not decided here
-            self._before.append(held)
-            self._held[topic] = Counted(quote, received_ns, 1, octets)
-            return
-        held.messages += 1
-        held.octets += octets
-        if not repeated and not quote.flags & _BACKWARD_TIME:
-            held.quote, held.received_ns = quote, received_ns
+        if held is not None:
+            former = held.quote
+            if (
+                quote.source == former.source
+                and quote.seq > former.seq
+                and quote.published_ns >= former.published_ns
+                and not quote.flags & _BACKWARD_TIME
+            ):
+                held.quote, held.received_ns = quote, received_ns
+                held.messages += 1
+                held.octets += octets
+                return
+            self._before.append(held)  # which of them counts is not decided here
+        self._held[topic] = Counted(quote, received_ns, 1, octets)
 
     def take(self) -> Iterator[Counted]:
         """What there is, in the order of each topic; then nothing is held."""
