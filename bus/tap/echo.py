@@ -32,7 +32,7 @@ def run(argv: Sequence[str]) -> int:
     try:
         for batch in batches(source, settings.for_s, _WAIT_S):
             lines: list[str] = []
-            for heard in intake.read(batch):
+            for heard in intake.read(source.pace(batch)):
                 if not selection.topic(heard.topic) or not selection.event(heard.event):
                     continue
                 lines.append(json_line(record(heard)) if settings.as_json else text_line(heard))

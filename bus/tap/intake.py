@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from bus import codec, topics
@@ -47,7 +47,7 @@ class Intake:
         self._all_acknowledgements = all_acknowledgements
         self._quote_topics: dict[bytes, tuple[str, str]] = {}
 
-    def read(self, messages: list[Message], newest: Newest | None = None) -> Iterator[Heard]:
+    def read(self, messages: Iterable[Message], newest: Newest | None = None) -> Iterator[Heard]:
         """The readable ones; quotes, with few exceptions, are put into `newest` instead when there is one."""
         decode_quote, quote_topics, observe = codec.decode_quote, self._quote_topics, self.tracker.observe
         for message in messages:

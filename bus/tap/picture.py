@@ -14,6 +14,7 @@ from bus.consumer import REPLAYED
 from bus.events import Claim, ConnectionHealth, SymbolState
 from bus.tap.answer import Answer, answer, reasons
 from bus.tap.intake import Intake
+from bus.tap.pace import Pacing, at_once
 from bus.tap.view import Known, View
 
 RELEASED_SHOWN_NS = 10 * NS_PER_S
@@ -110,7 +111,9 @@ class Picture:
     counters: dict[str, dict[str, int]]
 
 
-def picture(view: View, intake: Intake, now_ns: int, origin: str, connected: bool | None) -> Picture:
+def picture(
+    view: View, intake: Intake, now_ns: int, origin: str, connected: bool | None, pace: Pacing = at_once
+) -> Picture:
     """The bus as it stands at `now_ns`. `connected` is None for a capture."""
     view.at(now_ns)
     messages_per_s, bytes_per_s = view.bus.all_per_s()
@@ -122,7 +125,7 @@ def picture(view: View, intake: Intake, now_ns: int, origin: str, connected: boo
         origin=origin,
         connected=connected,
         lines=tuple(lines),
-        rows=tuple(rows(view, now_ns)),
+        rows=tuple(pace(rows(view, now_ns))),
         recorders=tuple(
             Recorder(r.name, r.state, r.cause, r.file, r.messages, r.bytes, r.lost, now_ns - at_ns)
             for r, at_ns in view.recorders.values()

@@ -41,7 +41,7 @@ def run(argv: Sequence[str]) -> int:
     rates.rates.at(source.now_ns) if live else None
     try:
         for batch in batches(source, settings.for_s, min(0.25, settings.every_s)):
-            for heard in intake.read(batch):
+            for heard in intake.read(source.pace(batch)):
                 if selection.topic(heard.topic) and selection.event(heard.event):
                     rates.take(heard)
             if live and source.now_ns >= next_ns:

@@ -7,16 +7,17 @@ import signal
 import sys
 import termios
 import tty
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from types import FrameType, TracebackType
 from typing import Any, Self
 
-from rich.console import Console, Group
-from rich.live import Live
+from rich.console import COLOR_SYSTEMS, Console
+from rich.segment import Segment
 from rich.text import Text
 
 from bus.tap.keys import parse
 from bus.tap.output import console
+from bus.tap.pace import Pacing, at_once
 
 _ENDING = (signal.SIGTERM, signal.SIGHUP)
 
@@ -26,7 +27,8 @@ class Screen:
 
     def __init__(self) -> None:
         self._console: Console = console()
-        self._live: Live | None = None
+        self._colors = COLOR_SYSTEMS.get(self._console.color_system or "")
+        self._taken = False
         self._former: list[Any] | None = None
         self._keys = sys.stdin.isatty()
         self._pending = b""
@@ -76,31 +78,41 @@ class Screen:
         keys, self._pending = parse(self._pending + read)
         return keys
 
-    def draw(self, lines: Sequence[Text]) -> None:
-        """Replace what is shown."""
-        if self._live is not None:
-            self._live.update(Group(*lines), refresh=True)
+    def draw(self, lines: Sequence[Text], pace: Pacing = at_once) -> None:
+        """Replace what is shown. Lines fit already: rich's layout is left out, which takes 10 ms a screen."""
+        columns = self._console.size.width
+        drawn = [
+            f"\x1b[{number};1H{self._coloured(line)}{' ' * (columns - line.cell_len)}"
+            for number, line in enumerate(pace(lines), 1)
+        ]
+        sys.stdout.write("".join(drawn))
+        sys.stdout.flush()
+
+    def _coloured(self, line: Text) -> str:
+        if not line.spans:
+            line.stylize(line.style)  # which `render` does not look at where there are no spans
+        segments: Iterable[Segment] = line.render(self._console)
+        if self._console.no_color:
+            segments = Segment.remove_color(segments)
+        return "".join(
+            text if style is None else style.render(text, color_system=self._colors) for text, style, _ in segments
+        )
 
     def _take(self) -> None:
         if self._keys:
             self._former = termios.tcgetattr(sys.stdin.fileno())
             tty.setcbreak(sys.stdin.fileno())
-        self._live = Live(
-            Group(),
-            console=self._console,
-            screen=True,
-            auto_refresh=False,
-            redirect_stdout=False,
-            redirect_stderr=False,
-        )
-        self._live.start()
+        self._taken = True
+        self._console.set_alt_screen(True)
+        self._console.show_cursor(False)
 
     def _give_back(self) -> None:
         try:
-            if self._live is not None:
-                self._live.stop()
+            if self._taken:
+                self._console.show_cursor(True)
+                self._console.set_alt_screen(False)
         finally:
-            self._live = None
+            self._taken = False
             if self._former is not None:
                 termios.tcsetattr(sys.stdin.fileno(), termios.TCSADRAIN, self._former)
                 self._former = None

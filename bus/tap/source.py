@@ -14,21 +14,27 @@ from bus.capture.reader import Capture
 from bus.clock import seconds, utc_ns
 from bus.errors import ConfigError, NoInput, UndecodableMessage
 from bus.tap.intake import Message
+from bus.tap.pace import Pace, Pacing, at_once
 from bus.tap.settings import TapSettings
 from bus.transport.tap import BATCH, TapSubscriber
 
-GATHER_MS = 20
-"""Nobody sees 20 ms, and a tap that is woken for every message takes several times the processor."""
+GATHER_MS = 50
+"""Nobody sees 50 ms, and a tap that is woken for every message takes several times the processor."""
 
 MOST_NICE = 19
 
 
 class Source(Protocol):
-    """Messages in the order they were received. `connected` is None for a capture; `notes` are for the end."""
+    """Messages in the order they were received. `connected` is None for a capture; `notes` are for the end.
+
+    `pace` is for all that is done with them.
+    """
 
     origin: str
     ended: bool
 
+    @property
+    def pace(self) -> Pacing: ...
     @property
     def connected(self) -> bool | None: ...
     @property
@@ -45,7 +51,13 @@ class LiveSource:
     def __init__(self, url: str, prefixes: Sequence[bytes], gather_ms: int) -> None:
         self.origin = url
         self.ended = False
-        self._subscriber = TapSubscriber(url, prefixes, gather_ms=gather_ms)
+        self._pace = Pace() if gather_ms else None
+        self._subscriber = TapSubscriber(url, prefixes, gather_ms=gather_ms, pace=self.pace)
+
+    @property
+    def pace(self) -> Pacing:
+        """Rests between messages and lines; none for who wants each message at once."""
+        return self._pace or at_once
 
     @property
     def connected(self) -> bool | None:
@@ -59,6 +71,8 @@ class LiveSource:
         """What has come, or comes within `wait_s`; one instant of receipt for all that were taken together."""
         frames = self._subscriber.receive(int(wait_s * 1000))
         at_ns = utc_ns()
+        if self._pace is not None:
+            self._pace.behind = len(frames) >= BATCH
         return [Message(frame, at_ns) for frame in frames]
 
     def also_wake_on(self, descriptor: int) -> None:
@@ -80,6 +94,7 @@ class CaptureSource:
         self.ended = False
         self.connected: bool | None = None
         self.now_ns = 0
+        self.pace: Pacing = at_once
         self._gaps = 0
         self._trouble = ""
         self._wake_on: list[int] = []

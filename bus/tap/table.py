@@ -11,6 +11,7 @@ from bus.events import Claim, RecorderState
 from bus.tap.answer import Answer
 from bus.tap.controls import HELP, Controls, chosen
 from bus.tap.escape import clean
+from bus.tap.pace import Pacing, at_once
 from bus.tap.picture import Line, Picture, Row
 from bus.tap.units import clock, duration, price, quantity, rate, size
 
@@ -62,7 +63,14 @@ _BROAD = (
 )
 
 
-def screen(shown: Picture, controls: Controls, width: int, height: int, panel: Sequence[Text] = ()) -> list[Text]:
+def screen(
+    shown: Picture,
+    controls: Controls,
+    width: int,
+    height: int,
+    panel: Sequence[Text] = (),
+    pace: Pacing = at_once,
+) -> list[Text]:
     """At most `height` lines of at most `width` columns. `panel` stands below the header instead of the table."""
     head = header(shown, width)
     foot = _footer(shown, controls, width)
@@ -74,7 +82,7 @@ def screen(shown: Picture, controls: Controls, width: int, height: int, panel: S
     elif controls.panel:
         body = list(panel)
     else:
-        body = table(shown, controls, width, room)
+        body = table(shown, controls, width, room, pace)
     lines = [*head, *body[:room]]
     lines += [Text("")] * (height - 1 - len(lines))
     return [_fitted(line, width) for line in [*lines[: height - 1], foot]]
@@ -85,9 +93,9 @@ def page(shown: Picture, width: int, height: int) -> int:
     return max(1, height - len(header(shown, width)) - 2)
 
 
-def snapshot(shown: Picture, controls: Controls, width: int) -> list[Text]:
+def snapshot(shown: Picture, controls: Controls, width: int, pace: Pacing = at_once) -> list[Text]:
     """The whole picture, all rows, for a pipe."""
-    rows = table(shown, controls, width, len(shown.rows) + 1, cursor=False)
+    rows = table(shown, controls, width, len(shown.rows) + 1, pace, cursor=False)
     return [_fitted(line, width) for line in [*header(shown, width), *rows]]
 
 
@@ -188,7 +196,9 @@ def _packed(parts: Sequence[str], width: int) -> list[Text]:
     return [Text(line) for line in lines]
 
 
-def table(shown: Picture, controls: Controls, width: int, height: int, *, cursor: bool = True) -> list[Text]:
+def table(
+    shown: Picture, controls: Controls, width: int, height: int, pace: Pacing = at_once, *, cursor: bool = True
+) -> list[Text]:
     """Headings and the rows around the cursor, `height` lines in all."""
     columns = _NARROW if width < WIDE else _BROAD
     heading = Text("")
@@ -201,7 +211,7 @@ def table(shown: Picture, controls: Controls, width: int, height: int, *, cursor
     at = min(controls.at, max(0, len(rows) - 1))
     first = max(0, min(at - (height - 1) // 2, len(rows) - (height - 1))) if height > 1 else 0
     lines = [heading]
-    for number, row in enumerate(rows[first : first + height - 1], first):
+    for number, row in enumerate(pace(rows[first : first + height - 1]), first):
         line = _row(row, columns, width)
         if cursor and number == at:
             line.stylize("reverse")
@@ -231,14 +241,17 @@ def _row(row: Row, columns: Sequence[Column], width: int) -> Text:
         "USABLE": (why, why_style),
         "CLIENTS": (_clients(row.clients, width), ""),
     }
-    line = Text("")
+    parts: list[tuple[str, str]] = []
     for column in columns:
         text, style = values[column.title]
         if column.title != "CLIENTS" and len(text) > column.width:
             text = text[: column.width - 1] + "~"
-        line.append(text.rjust(column.width) if column.right else text.ljust(column.width), style)
-        line.append(" ")
-    return line
+        text = (text.rjust(column.width) if column.right else text.ljust(column.width)) + " "
+        if parts and parts[-1][1] == style:
+            parts[-1] = (parts[-1][0] + text, style)  # half the parts are half the time to draw them
+        else:
+            parts.append((text, style))
+    return Text.assemble(*parts)
 
 
 def _usable(row: Row) -> tuple[str, str]:

@@ -47,19 +47,20 @@ class Top:
         )
 
     def take(self, batch: list[Message]) -> None:
-        for heard in self.intake.read(batch, self._newest):
+        for heard in self.intake.read(self.source.pace(batch), self._newest):
             self.view.take(heard)
         if batch and (self._newest.full or abs(batch[-1].received_ns - self._looked_ns) >= _LOOK_EVERY_NS):
             self._looked_ns = batch[-1].received_ns
             self._look()
 
     def _look(self) -> None:
-        for counted in self._newest.take():
+        for counted in self.source.pace(self._newest.take()):
             self.view.take_quotes(counted.quote, counted.received_ns, counted.messages, counted.octets)
 
     def picture(self) -> Picture:
         self._look()
-        return picture(self.view, self.intake, self.source.now_ns, self.source.origin, self.source.connected)
+        source = self.source
+        return picture(self.view, self.intake, source.now_ns, source.origin, source.connected, source.pace)
 
     def lines(self, shown: Picture, width: int, height: int) -> list[Text]:
         """The screen, with the explanation of the symbol under the cursor where that is asked for."""
@@ -69,7 +70,7 @@ class Top:
             if rows:
                 symbol = rows[min(self.controls.at, len(rows) - 1)].symbol
                 panel = why_lines(explain(self.view, symbol, shown.now_ns), width)
-        return screen(shown, self.controls, width, height, panel)
+        return screen(shown, self.controls, width, height, panel, self.source.pace)
 
 
 def run(argv: Sequence[str]) -> int:
@@ -100,7 +101,8 @@ def _print(top: Top, settings: TopSettings) -> None:
         if settings.as_json:
             print(json_line(shown), flush=True)
         else:
-            show([*snapshot(shown, top.controls, columns(settings.width, _PIPE_COLUMNS)), Text("")])
+            lines = snapshot(shown, top.controls, columns(settings.width, _PIPE_COLUMNS), top.source.pace)
+            show([*lines, Text("")])
 
     for batch in batches(top.source, settings.for_s, min(0.25, every_ns / 1e9)):
         top.take(batch)
@@ -138,7 +140,7 @@ def _draw(top: Top, drawn: Screen, settings: TopSettings) -> None:
         if due and not (top.controls.held and drawn_times):
             shown = top.picture()
         next_ns, size = now_ns + every_ns if due else next_ns, drawn.size
-        drawn.draw(top.lines(shown, *size))
+        drawn.draw(top.lines(shown, *size), source.pace)
         drawn_times += 1
         if (end_ns is not None and now_ns >= end_ns) or drawn_times == settings.count:
             return

@@ -43,7 +43,7 @@ def run(argv: Sequence[str]) -> int:
     began_ns = source.now_ns
     try:
         for batch in batches(source, settings.for_s or (2 * ROTATION_NS / NS_PER_S if live else None), 0.1):
-            for heard in intake.read(batch):
+            for heard in intake.read(source.pace(batch)):
                 view.take(heard)
             if not live or settings.for_s is not None:
                 continue

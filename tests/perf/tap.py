@@ -12,9 +12,11 @@ from __future__ import annotations
 import argparse
 import os
 import platform
+import pty
 import subprocess
 import sys
 import tempfile
+import termios
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -32,25 +34,32 @@ BIN = Path(sys.executable).parent
 
 
 class Taps:
-    """At most one `bus-tap top` at a time; its pictures go nowhere."""
+    """At most one `bus-tap top` at a time, on a terminal of its own."""
 
     def __init__(self, url: str) -> None:
-        self._environment = {**os.environ, "BUS_SUBSCRIBE_URL": url}
-        self._process: subprocess.Popen[str] | None = None
+        self._environment = {**os.environ, "BUS_SUBSCRIBE_URL": url, "TERM": "xterm-256color"}
+        self._process: subprocess.Popen[bytes] | None = None
+        self._terminal = -1
         self.killed = 0
 
     def start(self) -> None:
         """Start one, and wait for its first picture."""
-        command = [str(BIN / "bus-tap"), "top", "--json", "--every", "0.5"]
-        self._process = subprocess.Popen(command, env=self._environment, stdout=subprocess.PIPE, text=True)
-        self.picture()
+        self._terminal, its = pty.openpty()
+        termios.tcsetwinsize(its, (40, 120))
+        command = [str(BIN / "bus-tap"), "top"]
+        self._process = subprocess.Popen(
+            command, env=self._environment, stdin=its, stdout=its, stderr=its, start_new_session=True
+        )
+        os.close(its)
+        while b"S0 " not in self.shown():
+            pass
 
-    def picture(self) -> None:
-        """Read one picture."""
-        assert self._process is not None
-        assert self._process.stdout is not None
-        if not self._process.stdout.readline():
-            raise SystemExit("the tap has ended")
+    def shown(self) -> bytes:
+        """Wait for more of a picture. SystemExit when the tap has ended."""
+        try:
+            return os.read(self._terminal, 65_536)
+        except OSError:
+            raise SystemExit("the tap has ended") from None
 
     def cpu_s(self) -> float:
         return cpu_s(self._process.pid) if self._process is not None else 0.0
@@ -59,8 +68,7 @@ class Taps:
         if self._process is not None:
             self._process.kill()
             self._process.wait()
-            assert self._process.stdout is not None
-            self._process.stdout.close()
+            os.close(self._terminal)
             self._process = None
             self.killed += 1
 
@@ -81,7 +89,7 @@ def span(kind: str, world: World, seconds: float) -> dict[str, Any]:
             elif kind == "killed" and left_s <= seconds / 2:
                 taps.kill()
             elif kind in ("attached", "killed"):
-                taps.picture()
+                taps.shown()
             else:
                 taps.start()
                 taps.kill()
