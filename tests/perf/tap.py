@@ -143,8 +143,9 @@ def main() -> int:
         p50, p99 = (median(report[name] for report in reports) for name in ("p50_ms", "p99_ms"))
         missing = sum(lost(report) for report in reports)
         pairs = [mine["p99_ms"] / beside["p99_ms"] for mine, beside in zip(reports, found["alone"], strict=True)]
-        print(f"{kind:<9} p50 {p50:.3f} ms  p99 {p99:.3f} ms  ratio {p99 / alone:.3f}"
-              f" (pairs {', '.join(f'{pair:.2f}' for pair in pairs)})  lost {missing}"
+        spans = [report["p99_ms"] for report in reports]
+        print(f"{kind:<9} p50 {p50:.3f} ms  p99 {p99:.3f} ms ({min(spans):.2f} to {max(spans):.2f})"
+              f"  ratio {p99 / alone:.3f} (pairs {', '.join(f'{pair:.2f}' for pair in pairs)})  lost {missing}"
               f" of {sum(report['timed'] for report in reports):,}")  # fmt: skip
         held = held and missing == 0 and (kind == "started" or p99 / alone < TARGET)
     print(f"attached, the tap takes {median(r['tap_core'] for r in found['attached']):.2f} of a core; "

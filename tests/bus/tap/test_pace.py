@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from bus.tap.pace import PIECE_NS, REST_S, Pace
+import pytest
+
+from bus.tap.pace import PIECE_NS, REST_S, Pace, at_once
+from bus.tap.source import LiveSource
+from tests.support.bus import fake_node, running_broker
+from tests.support.programs import eventually
 
 
 @dataclass
@@ -55,3 +60,26 @@ def test_who_is_behind_does_not_rest() -> None:
     for _ in pace(range(50)):
         clock.now_ns += PIECE_NS
     assert clock.rested_at_ns == []
+
+
+def test_the_live_bus_is_taken_at_a_pace_until_the_tap_is_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("bus.tap.source", "bus.transport.tap"):
+        monkeypatch.setattr(f"{module}.BATCH", 3)
+    with running_broker() as settings, fake_node(settings) as node:
+        source = LiveSource(settings.bus_subscribe_url, [b"quote."], gather_ms=1)
+        pace = source.pace
+        assert isinstance(pace, Pace)
+        eventually(lambda: source.read(0.02) or node.tick("SPY"))  # its subscription must have come through
+        eventually(lambda: not source.read(0.02))
+        assert not pace.behind
+        eventually(lambda: len(source.read(0.02)) == 3 or node.tick("SPY", 9))
+        assert pace.behind
+        eventually(lambda: len(source.read(0.02)) < 3)
+        assert not pace.behind
+        source.close()
+
+
+def test_who_measures_time_has_no_pace() -> None:
+    source = LiveSource("tcp://127.0.0.1:9", [b""], gather_ms=0)
+    assert source.pace is at_once
+    source.close()
