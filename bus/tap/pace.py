@@ -14,6 +14,8 @@ PIECE_NS = 200_000
 """A quote takes 10 to 20 µs, a line of the screen 200 µs."""
 REST_S = 0.0005
 """Longer than a piece, so that what has waited is done before the next."""
+MAX_RESTS = 200
+"""Between two looks at the bus: 0.1 s, which a person does not mind, whatever there is to show."""
 
 ItemT = TypeVar("ItemT")
 
@@ -30,19 +32,24 @@ def at_once(items: Iterable[ItemT], /) -> Iterable[ItemT]:
 
 
 class Pace:
-    """Gives items on with a rest before the one that a piece has no more time for; no rests while `behind`."""
+    """Gives items on, with a rest before the one that a piece has no more time for."""
 
     def __init__(
         self, clock_ns: Callable[[], int] = time.perf_counter_ns, sleep: Callable[[float], None] = time.sleep
     ) -> None:
-        self.behind = False
+        self.rests_left = MAX_RESTS
         self._clock_ns = clock_ns
         self._sleep = sleep
         self._began_ns = clock_ns()
 
+    def look(self, *, behind: bool) -> None:
+        """The bus was looked at. `behind`: it has more than could be taken, so there is no time to rest."""
+        self.rests_left = 0 if behind else MAX_RESTS
+
     def __call__(self, items: Iterable[ItemT], /) -> Iterator[ItemT]:
         for item in items:
-            if not self.behind and self._clock_ns() - self._began_ns > PIECE_NS:
+            if self.rests_left and self._clock_ns() - self._began_ns > PIECE_NS:
+                self.rests_left -= 1
                 self._sleep(REST_S)
                 self._began_ns = self._clock_ns()
             yield item

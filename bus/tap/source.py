@@ -72,7 +72,7 @@ class LiveSource:
         frames = self._subscriber.receive(int(wait_s * 1000))
         at_ns = utc_ns()
         if self._pace is not None:
-            self._pace.behind = len(frames) >= BATCH
+            self._pace.look(behind=len(frames) >= BATCH)
         return [Message(frame, at_ns) for frame in frames]
 
     def also_wake_on(self, descriptor: int) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from bus.tap.pace import PIECE_NS, REST_S, Pace, at_once
+from bus.tap.pace import MAX_RESTS, PIECE_NS, REST_S, Pace, at_once
 from bus.tap.source import LiveSource
 from tests.support.bus import fake_node, running_broker
 from tests.support.programs import eventually
@@ -56,10 +56,20 @@ def test_one_piece_goes_on_through_all_that_is_given() -> None:
 def test_who_is_behind_does_not_rest() -> None:
     clock = Clock()
     pace = Pace(clock.read_ns, clock.sleep)
-    pace.behind = True
+    pace.look(behind=True)
     for _ in pace(range(50)):
-        clock.now_ns += PIECE_NS
+        clock.now_ns += 2 * PIECE_NS
     assert clock.rested_at_ns == []
+
+
+def test_rests_are_counted_from_one_look_to_the_next() -> None:
+    clock = Clock()
+    pace = Pace(clock.read_ns, clock.sleep)
+    for looks in (1, 2):
+        pace.look(behind=False)
+        for _ in pace(range(MAX_RESTS + 50)):
+            clock.now_ns += 2 * PIECE_NS
+        assert len(clock.rested_at_ns) == looks * MAX_RESTS
 
 
 def test_the_live_bus_is_taken_at_a_pace_until_the_tap_is_behind(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -71,11 +81,11 @@ def test_the_live_bus_is_taken_at_a_pace_until_the_tap_is_behind(monkeypatch: py
         assert isinstance(pace, Pace)
         eventually(lambda: source.read(0.02) or node.tick("SPY"))  # its subscription must have come through
         eventually(lambda: not source.read(0.02))
-        assert not pace.behind
+        assert pace.rests_left
         eventually(lambda: len(source.read(0.02)) == 3 or node.tick("SPY", 9))
-        assert pace.behind
+        assert not pace.rests_left
         eventually(lambda: len(source.read(0.02)) < 3)
-        assert not pace.behind
+        assert pace.rests_left
         source.close()
 
 
