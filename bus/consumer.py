@@ -30,6 +30,8 @@ RE_ASK_JITTER_NS = 200 * NS_PER_MS
 WARN_EVERY_NS = 10 * NS_PER_S
 _HEALTH_GONE_NS = 3 * NS_PER_S
 REPLAYED = "replay:"
+_FAMILIES = (b"health.", b"order.")
+"""Subscribed to as a whole; everything else topic by topic."""
 RENEW_EVERY = 4_000
 """A consumer of a replay renews after so many messages: to the player each request says how far it has come."""
 _REFUSALS: dict[str, str] = {
@@ -252,6 +254,8 @@ class Consumer:
             heard.held += len(held)
             heard.quotes += held
             return
+        if topic not in self._topics and not topic.startswith(_FAMILIES):
+            return  # its symbol was given up while it was under way: heard now, it would make a gap later
         self.tracker.observe(event.source, topic, event.seq)
         if type(event) is ConnectionHealth:
             heard.news = True

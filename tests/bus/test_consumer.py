@@ -109,6 +109,17 @@ def test_dropping_a_symbol_and_taking_it_back_is_no_loss() -> None:
     assert consumer.tracker.lost == 0
 
 
+def test_what_was_under_way_when_its_symbol_was_dropped_counts_for_nothing() -> None:
+    consumer = confirmed("SPY", "QQQ")
+    consumer.want(["QQQ"], ("quotes", "trades"), 0, T0)
+    heard = consumer.receive([codec.encode(like(event, seq=7)) for event in (QUOTE, STATUS, TRADE)], T0)
+    assert (heard.quotes, heard.trades, heard.news) == ([], [], False)
+    assert "SPY" not in consumer.book.standings
+    consumer.want(["SPY", "QQQ"], ("quotes", "trades"), 0, T0)
+    hear(consumer, like(QUOTE, seq=20), like(STATUS, seq=20), like(TRADE, seq=20))
+    assert consumer.tracker.lost == 0
+
+
 def test_what_cannot_be_read_is_counted_and_dropped() -> None:
     consumer = make("SPY")
     payload = codec.encode(QUOTE).partition(b"\0")[2]
