@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import AliasChoices, Field, field_validator
 from pydantic_settings import CliPositionalArg
 
+from bus.capture.prefixes import prefixes
 from bus.settings import CLIENT_NAME, BusSettings
 
 
@@ -41,6 +42,4 @@ class RecordSettings(BusSettings):
     @field_validator("topics")
     @classmethod
     def _topics(cls, topics: list[str]) -> list[str]:
-        if any(not topic.isascii() or not topic.isprintable() or " " in topic for topic in topics):
-            raise ValueError("a topic prefix is printable ASCII")
-        return topics
+        return list(prefixes(topics))

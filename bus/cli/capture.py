@@ -6,14 +6,15 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import AliasChoices, Field
+from pydantic import AfterValidator, AliasChoices, Field, field_validator
 from pydantic_settings import CliPositionalArg
 
 from bus.capture import text
 from bus.capture.captured import NotACapture
 from bus.capture.export import Export
+from bus.capture.prefixes import prefixes
 from bus.capture.reader import SUFFIX, Capture
 from bus.capture.recovery import recover_file, recover_folder
 from bus.capture.segment import PART
@@ -28,6 +29,14 @@ from bus.settings import Settings, die, load
 PROGRAM = "quotebus capture"
 EX_DAMAGED = 3
 """A capture that is not whole."""
+
+
+def _known(topics: str) -> str:
+    prefixes([topics])
+    return topics
+
+
+Prefixes = Annotated[str, AfterValidator(_known)]
 
 
 class FileSettings(Settings):
@@ -46,7 +55,7 @@ class WindowSettings(FileSettings):
 class CatSettings(WindowSettings):
     """Which messages of a capture, and how they are printed."""
 
-    topics: str = Field("", description="topic prefixes, separated by commas")
+    topics: Prefixes = Field("", description="topic prefixes, separated by commas")
     json_lines: bool = Field(False, validation_alias=AliasChoices("json"), description="one JSON object a line")
     gaps: bool = Field(False, description="with the losses that the recorder noted, as capture.gap")
 
@@ -61,10 +70,17 @@ class ExportSettings(WindowSettings):
     """What to export, and where to."""
 
     output: Path = Field(
-        Path("export"), validation_alias=AliasChoices("o", "output"), description="folder for the tables"
+        Path("export"), validation_alias=AliasChoices("output", "o"), description="folder for the tables"
     )
     format: Literal["parquet", "csv"] = Field("parquet", description="of the tables")
-    topics: str = Field("", description="topic prefixes, separated by commas")
+    topics: Prefixes = Field("", description="topic prefixes, separated by commas")
+
+    @field_validator("output")
+    @classmethod
+    def _folder(cls, output: Path) -> Path:
+        if output.suffix.lower() in (".csv", ".parquet"):
+            raise ValueError(f"{output.name}: a folder is wanted, for a table a kind of event; see --format")
+        return output
 
 
 def run(argv: Sequence[str]) -> int:
@@ -154,7 +170,7 @@ def cat(argv: Sequence[str]) -> int:
     settings = load(CatSettings, argv, f"{PROGRAM} cat")
     capture = _open(settings)
     shown = text.json_line if settings.json_lines else text.line
-    wanted = _prefixes(settings.topics)
+    wanted = prefixes([settings.topics])
     within = _window(capture, settings)
     for message in capture.everything(*within) if settings.gaps else capture.read(*within):
         if not wanted or message.topic.startswith(wanted):
@@ -168,7 +184,7 @@ def export(argv: Sequence[str]) -> int:
     settings = load(ExportSettings, argv, f"{PROGRAM} export")
     exporter = Export(settings.output, settings.format)
     capture = _open(settings)
-    wanted = _prefixes(settings.topics)
+    wanted = prefixes([settings.topics])
     within = capture.everything(*_window(capture, settings))
     exporter.write(m for m in within if not wanted or m.topic.startswith(wanted))
     for name, rows in sorted(exporter.rows.items()):
@@ -201,10 +217,6 @@ def _window(capture: Capture, settings: WindowSettings) -> tuple[int | None, int
         return window(capture, settings.begin, settings.end)
     except ValueError as error:
         raise ConfigError(str(error)) from None
-
-
-def _prefixes(topics: str) -> tuple[str, ...]:
-    return tuple(filter(None, (topic.strip() for topic in topics.split(","))))
 
 
 def _recovered_name(path: Path) -> Path:

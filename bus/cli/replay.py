@@ -17,6 +17,7 @@ from bus.capture.captured import Captured, NotACapture
 from bus.capture.instants import shown
 from bus.capture.player import BusOccupied, Player
 from bus.capture.player import Progress as Standing
+from bus.capture.prefixes import prefixes
 from bus.capture.reader import Capture
 from bus.capture.span import span, window
 from bus.capture.text import escaped
@@ -57,7 +58,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--rate", type=_rate, default=1.0, metavar="1|10|max", help="recorded seconds in one; max")
     parser.add_argument("--from", dest="from_", metavar="T", help="start at: a UTC time, nanoseconds, or +seconds")
     parser.add_argument("--to", metavar="T", help="end before")
-    parser.add_argument("--topics", nargs="+", default=[], metavar="PREFIX", help="play these topics only")
+    parser.add_argument(
+        "--topics",
+        nargs="+",
+        default=[],
+        metavar="PREFIX",
+        help="play these topics only, with commas or spaces between them",
+    )
     parser.add_argument("--clients", type=int, default=1, metavar="N", help="begin when N consumers have asked (1)")
     parser.add_argument("--wait", type=float, default=10.0, metavar="S", help="but wait for them no longer (10)")
     parser.add_argument("--paused", action="store_true", help="begin paused; keys: space, n for one message, q")
@@ -72,9 +79,10 @@ def _rate(text: str) -> float | None:
 def _play(capture: Capture, arguments: argparse.Namespace, settings: BusSettings) -> int:
     first_ns, last_ns = span(capture)
     from_ns, to_ns = window(capture, arguments.from_, arguments.to)
+    wanted = prefixes(arguments.topics)
 
     def entries(begin_ns: int | None) -> Iterable[Captured]:
-        return capture.read(from_ns=begin_ns, to_ns=to_ns, topics=arguments.topics)
+        return capture.read(from_ns=begin_ns, to_ns=to_ns, topics=wanted)
 
     player = Player(
         entries,

@@ -121,6 +121,24 @@ def test_bad_arguments_are_one_line(
     assert len(capsys.readouterr().err.splitlines()) == (1 if status else 0)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["cat", "--topics", "quote.,quotes."], "no topic begins so: 'quotes.'"),
+        (["export", "--topics", "é"], "no topic begins so"),
+        (["export", "-o", "day.csv"], "OUTPUT: day.csv: a folder is wanted"),
+    ],
+)
+def test_what_would_find_or_make_nothing_is_refused_by_name(
+    arguments: list[str], says: str, golden: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        run([*arguments, str(golden)])
+    printed = capsys.readouterr().err
+    assert (ended.value.code, printed.count("\n")) == (78, 1), printed
+    assert says in printed
+
+
 def test_names_in_a_capture_cannot_act_on_a_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_events(tmp_path / "a.mcap", [QUOTE], head=replace(HEAD, host="\x1b[2Jdesk", recorder="\x07"))
     assert run(["info", str(tmp_path / "a.mcap")]) == 0

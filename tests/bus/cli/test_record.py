@@ -136,7 +136,7 @@ def test_a_folder_that_cannot_be_made_is_status_74(world: World, tmp_path: Path)
     assert "disk_error" in printed
 
 
-@pytest.mark.parametrize("flag", ["--record-name=a b", "--record-rotate-mb=0", "--record-compression=rar"])
+@pytest.mark.parametrize("flag", ["--record-name=a b", "--record-rotate-mb=0", "--record-compression=rar", "quotes."])
 def test_bad_settings_are_one_line_and_status_78(flag: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         record([flag])
