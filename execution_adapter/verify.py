@@ -84,6 +84,17 @@ class _Stood:
     halted_at: int | None
 
 
+@dataclass(frozen=True, slots=True)
+class _Missing:
+    """What a decision names, in its field `name`, and is not kept."""
+
+    sequence: int
+    decision: ExecutionDecision
+    name: str
+    reference: Reference
+    topic: str
+
+
 @dataclass(slots=True)
 class _Kept:
     """The newest messages of one (source, topic), by number."""
@@ -111,6 +122,7 @@ class Verifier:
         self._halted_at: dict[str, int] = {}
         self._smallest_delay_ns: dict[tuple[str, str], int] = {}
         self._history = History()
+        self._unheard: list[_Missing] = []
         self.outcome.as_recorded = self._history.as_recorded
 
     def run(self, entries: Iterable[Captured]) -> Outcome:
@@ -123,6 +135,9 @@ class Verifier:
                     self.outcome.undecodable += 1
                     continue
                 self._take(event, captured.sequence)
+        for missing in self._unheard:  # a capture may begin with a decision, and only then tell of what came before it
+            self._miss(missing)
+        self._unheard = []
         return self.outcome
 
     def _take(self, event: Event, sequence: int) -> None:
@@ -179,13 +194,8 @@ class Verifier:
         kept.add(seq, message)
 
     def _find(self, reference: Reference, topic: str) -> object:
-        kept = self._kept.get((reference[0], topic))
-        if kept is None:
-            raise _NotThere(before=reference[0] in self._sources)
-        try:
-            return kept.by_seq[reference[1]]
-        except KeyError:
-            raise _NotThere(before=0 < reference[1] < kept.first) from None
+        """The message; KeyError when it is not among those kept."""
+        return self._kept[reference[0], topic].by_seq[reference[1]]
 
     # one decision
 
@@ -201,11 +211,12 @@ class Verifier:
             try:
                 if reference != _NOWHERE:
                     self._find(reference, topic)
-            except _NotThere as error:
-                if error.before:
-                    self.outcome.before += 1
+            except KeyError:
+                missing = _Missing(sequence, recorded, name, reference, topic)
+                if reference[0] not in self._sources and len(self._unheard) < KEPT:
+                    self._unheard.append(missing)
                 else:
-                    self._differ(sequence, recorded, name, f"{reference[0]}#{reference[1]}", "no such message")
+                    self._miss(missing)
                 return
         judgement = Basis.read(recorded.config) or Judgement.read(recorded.config)
         if judgement is None:
@@ -231,6 +242,15 @@ class Verifier:
                 self._differ(sequence, recorded, name, _shown(one), _shown(other))
                 return
         self.outcome.agree += 1
+
+    def _miss(self, missing: _Missing) -> None:
+        """A message that is not there is from before the capture began, or never was."""
+        source, seq = missing.reference
+        kept = self._kept.get((source, missing.topic))
+        if source in self._sources if kept is None else 0 < seq < kept.first:
+            self.outcome.before += 1
+        else:
+            self._differ(missing.sequence, missing.decision, missing.name, f"{source}#{seq}", "no such message")
 
     def _decide(self, recorded: ExecutionDecision, judgement: Judgement | Basis) -> ExecutionDecision | None:
         """The decision made once more; None when nothing was to be decided."""
@@ -311,14 +331,8 @@ class Verifier:
 
     def _differ(self, sequence: int, recorded: ExecutionDecision, name: str, one: str, other: str) -> None:
         self.outcome.differences += 1
-        if self.outcome.first is None:
+        if self.outcome.first is None or sequence < self.outcome.first.sequence:
             self.outcome.first = Difference(sequence, recorded, name, one, other)
-
-
-class _NotThere(Exception):
-    def __init__(self, *, before: bool) -> None:
-        super().__init__()
-        self.before = before
 
 
 def _shown(value: object) -> str:

@@ -113,6 +113,26 @@ def test_messages_from_before_the_capture_are_no_difference() -> None:
     assert outcome.agree > 30
 
 
+def test_a_capture_may_begin_anywhere_and_with_a_decision_too() -> None:
+    entries = session(day(seconds=3))
+    decisions = [index for index, entry in enumerate(entries) if entry.topic.startswith("decision.")]
+    for begin in [*range(0, len(entries), 17), *decisions[1::5]]:
+        outcome = verified(entries[begin:])
+        assert outcome.differences == 0, (begin, outcome.first)
+        assert outcome.agree + outcome.before == outcome.decisions
+
+
+@pytest.mark.parametrize("reference", [("replay:pricing-aaaaaa", 10**6), ("pricing-000000", 1)])
+def test_what_never_was_is_found_in_the_first_message_too(reference: tuple[str, int]) -> None:
+    entries = session(day(seconds=3))
+    first = next(index for index, entry in enumerate(entries) if entry.topic.startswith("decision."))
+    late = changed(entries, 1, quote=reference)[first:]
+    outcome = verified(late)
+    assert outcome.differences == 1
+    assert outcome.first is not None
+    assert (outcome.first.field, outcome.first.recomputed) == ("quote", "no such message")
+
+
 def test_a_halt_that_outlives_its_line_is_remembered() -> None:
     market = Market()
     market.health()
