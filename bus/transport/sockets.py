@@ -32,6 +32,15 @@ _SENDS: dict[int, int] = {zmq.SNDHWM: DATA_HWM, zmq.RCVHWM: NO_LIMIT}
 _RECEIVES: dict[int, int] = {zmq.RCVHWM: DATA_HWM, zmq.SNDHWM: NO_LIMIT}
 # Only a socket with a single peer may refuse to drop: on a fan-out one stuck peer would stop all the others.
 _ONE_PEER: dict[int, int] = {zmq.XPUB_NODROP: 1, zmq.IMMEDIATE: 1}
+# While a reader's queue is full it reads no heartbeats either, finds its line dead, and libzmq may abort the process
+# when it reads on (zeromq/libzmq#3937). The kernel's probes are answered whatever the two programs do.
+_KEEPALIVE: dict[int, int] = {
+    zmq.HEARTBEAT_IVL: 0,
+    zmq.TCP_KEEPALIVE: 1,
+    zmq.TCP_KEEPALIVE_IDLE: 1,
+    zmq.TCP_KEEPALIVE_INTVL: 1,
+    zmq.TCP_KEEPALIVE_CNT: 3,
+}
 
 
 class Role(Enum):
@@ -44,6 +53,7 @@ class Role(Enum):
     PUBLISH = ("node, data", zmq.XPUB, {**_SENDS, **_ONE_PEER})
     REQUEST = ("client, requests", zmq.XPUB, {**_SENDS, **_ONE_PEER, zmq.LINGER: 500})
     SUBSCRIBE = ("client or node, listening", zmq.SUB, _RECEIVES)
+    TAP = ("a reader that may be slow", zmq.SUB, {**_RECEIVES, **_KEEPALIVE})
     INPROC = ("between two threads", zmq.PAIR, {zmq.SNDHWM: DATA_HWM, zmq.RCVHWM: DATA_HWM})
     PROXY_CONTROL = ("the proxy's command line", zmq.PAIR, {zmq.RCVTIMEO: 1_000, zmq.SNDTIMEO: 1_000})
 

@@ -19,6 +19,10 @@ BATCH = 1_000
 """Frames taken in one go, so that keys and the screen get their turn at full load."""
 
 
+_FETCH_MS = 10
+"""How long the I/O thread may take to be given a processor."""
+
+
 class TapSubscriber:
     """Hears every frame that begins with one of `prefixes`; `b""` is everything."""
 
@@ -40,7 +44,7 @@ class TapSubscriber:
         self._pace = pace
         self._next_ns = 0
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-        self._socket = make(self._context, Role.SUBSCRIBE)
+        self._socket = make(self._context, Role.TAP)
         self._monitor = self._socket.get_monitor_socket(EVENTS)
         self._poller = zmq.Poller()
         self._poller.register(self._socket, zmq.POLLIN)
@@ -81,13 +85,16 @@ class TapSubscriber:
         self._context.destroy(linger=0)
 
     def _drain(self) -> list[bytes]:
+        """All there is, at most BATCH. The I/O thread may not have fetched all of it from the kernel yet."""
         frames: list[bytes] = []
         receive = self._socket.recv
-        try:
-            for _ in self._pace(range(BATCH)):
-                frames.append(receive(zmq.NOBLOCK))  # noqa: PERF401 - the exception ends the loop
-        except zmq.Again:
-            self._next_ns = now_ns() + self._gather_ns
+        for _ in self._pace(range(BATCH)):
+            try:
+                frames.append(receive(zmq.NOBLOCK))
+            except zmq.Again:
+                if not self._threshold.unread() or not self._socket.poll(_FETCH_MS):
+                    self._next_ns = now_ns() + self._gather_ns
+                    break
         return frames
 
     def _watch(self) -> None:

@@ -9,8 +9,11 @@ options belong to the connection and not to the descriptor: see `SO_RCVLOWAT` in
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import socket
+import struct
+import termios
 
 import zmq
 
@@ -18,6 +21,7 @@ EVENTS = zmq.EVENT_CONNECTED | zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONN
 """What the socket's monitor must tell."""
 _MUCH = 1 << 20
 """The kernel takes half of its receive buffer when that is less, so nothing ever waits for room."""
+_COUNT = struct.Struct("i")
 
 
 class WakeThreshold:
@@ -48,6 +52,14 @@ class WakeThreshold:
         if self._raised:
             self._set(1)
             self._raised = False
+
+    def unread(self) -> int:
+        """How many bytes wait in the kernel for ZeroMQ to read them; 0 where that is not known."""
+        if self._line is None:
+            return 0
+        with contextlib.suppress(OSError):
+            return int(_COUNT.unpack(fcntl.ioctl(self._line, termios.FIONREAD, bytes(_COUNT.size)))[0])
+        return 0
 
     def close(self) -> None:
         if self._line is not None:

@@ -58,9 +58,16 @@ def test_what_every_role_has(role: Role, bench: Bench) -> None:
     socket = bench.make(role)
     assert socket.getsockopt(zmq.LINGER) == (500 if role is Role.REQUEST else 0)
     assert socket.getsockopt(zmq.MAXMSGSIZE) == MAX_FRAME_BYTES == (1 << 20) + 1024
-    assert [socket.getsockopt(o) for o in (zmq.HEARTBEAT_IVL, zmq.HEARTBEAT_TIMEOUT)] == [1000, 3000]
+    assert socket.getsockopt(zmq.HEARTBEAT_IVL) == (0 if role is Role.TAP else 1000)
+    assert socket.getsockopt(zmq.HEARTBEAT_TIMEOUT) == 3000
     assert socket.getsockopt(zmq.HANDSHAKE_IVL) == 3000
     assert [socket.getsockopt(o) for o in (zmq.RECONNECT_IVL, zmq.RECONNECT_IVL_MAX)] == [100, 500]
+
+
+def test_a_reader_that_may_be_slow_leaves_finding_a_dead_line_to_the_kernel(bench: Bench) -> None:
+    socket = bench.make(Role.TAP)
+    probes = (zmq.TCP_KEEPALIVE, zmq.TCP_KEEPALIVE_IDLE, zmq.TCP_KEEPALIVE_INTVL, zmq.TCP_KEEPALIVE_CNT)
+    assert [socket.getsockopt(option) for option in (zmq.HEARTBEAT_IVL, *probes)] == [0, 1, 1, 1, 3]
 
 
 def test_data_is_bounded_and_subscriptions_are_not(bench: Bench) -> None:

@@ -58,9 +58,11 @@ def test_nothing_little_comes_while_it_is_high_and_all_of_it_when_it_is_low_agai
     line.threshold.high()
     assert not line.comes(b"held", 100)
     line.publisher.send(b"too")
+    eventually(lambda: line.threshold.unread() >= len(b"heldtoo"))
     line.threshold.low()
     eventually(lambda: line.subscriber.poll(50))
     assert [line.subscriber.recv(), line.subscriber.recv()] == [b"held", b"too"]
+    assert line.threshold.unread() == 0
 
 
 def test_a_lost_line_and_one_of_another_kind_are_left_alone(line: Line) -> None:
