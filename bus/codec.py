@@ -62,6 +62,8 @@ DECODE_ERRORS = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 def topic_of(event: Event) -> str:
     """The topic an event is published under."""
     kind, field = _TOPIC_OF[type(event)]
+    if type(event) is Counters:
+        return topics.counters(event.source)
     return kind if field is None else f"{kind}.{getattr(event, field)}"
 
 

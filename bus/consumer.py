@@ -29,7 +29,7 @@ RE_ASK_JITTER_NS = 200 * NS_PER_MS
 """Re-asking is spread over this long, so that a hundred clients do not ask a new node in the same instant."""
 WARN_EVERY_NS = 10 * NS_PER_S
 _HEALTH_GONE_NS = 3 * NS_PER_S
-REPLAYED = "replay:"
+REPLAYED = topics.REPLAYED
 _FAMILIES = (b"health.", b"order.")
 """Subscribed to as a whole; everything else topic by topic."""
 RENEW_EVERY = 4_000

@@ -16,6 +16,8 @@ REQUESTED = "symbols.requested"
 ACKNOWLEDGED = "symbols.acknowledged"
 ADMITTED_REQUEST_KINDS = (REQUESTED, "intent.", "decision.", "counters.", "recorder.")
 """What the broker's request endpoint lets in: a client cannot forge a quote or a health there."""
+REPLAYED = "replay:"
+"""How the source of every replayed message begins. Its topic stays as it was."""
 ORDERS = ".orders"
 """How a node's name ends in the health of its order stream."""
 
@@ -78,7 +80,7 @@ def recorder(name: str) -> str:
 
 
 def counters(source: str) -> str:
-    return f"counters.{source}"
+    return f"counters.{source.removeprefix(REPLAYED)}"
 
 
 def prefix(topic: str) -> bytes:

@@ -160,6 +160,15 @@ def read_chunk(content: bytes) -> tuple[ChunkHead, bytes]:
     return ChunkHead(start_ns, end_ns, size, compression, len(packed)), data
 
 
+def check_message_index(content: bytes) -> None:
+    """Raises BadRecord for what only claims to be a message index: two numbers for each message of a channel."""
+    fields = Fields(content)
+    fields.take(2)
+    if len(fields.blob()) % 16:
+        raise BadRecord("a message index of no use")
+    fields.end()
+
+
 OPCODE_NAMES = {int(opcode): opcode.name.lower().replace("_", " ") for opcode in Opcode}
 
 

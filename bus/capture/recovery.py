@@ -50,6 +50,13 @@ class Recovered:
 
 def recover_file(source: Path, target: Path) -> Recovered:
     """Write the good prefix of `source` to `target`, which must not exist. `source` stays. Raises OSError."""
+    with _unused(source) as unused:
+        if not unused:
+            return Recovered(source.name, None, why="its recorder is still writing it")
+        return _recover_file(source, target)
+
+
+def _recover_file(source: Path, target: Path) -> Recovered:
     if target.exists():
         return Recovered(source.name, None, why=f"{target.name} exists already")
     try:
@@ -92,7 +99,7 @@ def _recover_part(part: Path) -> Recovered:
     if target.exists() and _holds_all(target, part):  # whoever recovered it was killed before the last step
         part.unlink()
         return Recovered(part.name, None, why=f"{target.name} holds all of it; it is removed")
-    recovered = recover_file(part, target)
+    recovered = _recover_file(part, target)
     if recovered.path is None:
         return recovered
     if recovered.damage is None or recovered.damage.cut_off:

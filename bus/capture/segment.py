@@ -8,6 +8,7 @@ what is skipped is not checked.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import zlib
 from collections.abc import Callable, Iterator
@@ -28,6 +29,7 @@ PART = ".part"
 _SEQUENCE_MASK = 0xFFFFFFFF
 _MAX_SCHEMAS = 64
 _MAX_NOTES = 64
+_MAX_TRIES = 1_000
 _IN_SUMMARY = frozenset(
     {Opcode.SCHEMA, Opcode.CHANNEL, Opcode.STATISTICS, Opcode.CHUNK_INDEX, Opcode.METADATA_INDEX, Opcode.SUMMARY_OFFSET}
 )
@@ -104,7 +106,7 @@ class Segment:
                     what=str(error),
                     last_sequence=self.last_sequence,
                     lost_bytes=size - self.good_bytes,
-                    cut_off=isinstance(error, CutOff),
+                    cut_off=isinstance(error, CutOff) and not _hides_chunk(file, reading.begin, size),
                 )
 
     def unpack(self, chunk: Chunk) -> Iterator[Captured]:
@@ -182,6 +184,7 @@ class Segment:
                 self._finish(reading, content, places)
                 return
             elif opcode == Opcode.MESSAGE_INDEX:
+                records.check_message_index(content)
                 self._settle(reading)  # of no use here and harmless: the mcap tools write it
             else:
                 raise BadRecord(f"a {records.OPCODE_NAMES.get(opcode, 'foreign')} record where none belongs")
@@ -331,6 +334,28 @@ class _Reading:
 def _touches(chunk: ChunkHead | IndexedChunk, from_ns: int | None, to_ns: int | None) -> bool:
     """Whether messages of [`from_ns`, `to_ns`) may be in it."""
     return (from_ns is None or chunk.end_ns >= from_ns) and (to_ns is None or chunk.start_ns < to_ns)
+
+
+def _hides_chunk(file: BinaryIO, begin: int, size: int) -> bool:
+    """Whether behind the record at `begin`, whose length leads past the file's end, there is a chunk all the same.
+
+    Then it is the length that is wrong, and the file was not cut off there.
+    """
+    file.seek(min(begin + 1, size))
+    rest = file.read(records.MAX_RECORD_BYTES)
+    opcode, skip, tries = bytes((Opcode.CHUNK,)), records.RECORD_HEAD.size, 0
+    at = rest.find(opcode)
+    while 0 <= at <= len(rest) - skip:
+        length = records.RECORD_HEAD.unpack_from(rest, at)[1]
+        if length <= len(rest) - skip - at:
+            tries += 1
+            with contextlib.suppress(BadRecord):
+                records.read_chunk(rest[at + skip : at + skip + length])
+                return True
+            if tries >= _MAX_TRIES:
+                return True  # made up to take time: nothing of it is to be trusted
+        at = rest.find(opcode, at + 1)
+    return False
 
 
 def _size(file: BinaryIO) -> int:

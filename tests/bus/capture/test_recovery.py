@@ -11,6 +11,7 @@ from mcap.reader import make_reader
 from bus import codec
 from bus.capture import Capture, CaptureWriter
 from bus.capture.recovery import recover_file, recover_folder
+from bus.capture.segment import Segment
 from bus.capture.verify import verify
 from tests.support.captures import HEAD, read_all, write_golden
 from tests.support.samples import QUOTE, UTC_NS, like
@@ -71,6 +72,32 @@ def test_a_file_damaged_inside_is_kept(tmp_path: Path) -> None:
     assert recovered.damage is not None
     assert "kept as a.mcap.part.damaged" in str(recovered)
     assert (tmp_path / "a.mcap.part.damaged").read_bytes() == data
+    assert verify(Capture(tmp_path / "a.mcap")).whole
+
+
+@pytest.mark.parametrize("flip", [(0, 0x01), (3, 0x10)], ids=["opcode", "length"])
+@pytest.mark.parametrize("number", [0, 1, 2])
+def test_a_damaged_chunk_is_never_taken_for_the_end(tmp_path: Path, number: int, flip: tuple[int, int]) -> None:
+    part = left(tmp_path)
+    segment = Segment(part)
+    places = [chunk.offset for chunk in segment.chunks()]
+    data = bytearray(part.read_bytes())
+    data[places[number] + flip[0]] ^= flip[1]
+    part.write_bytes(data)
+    (recovered,) = recover_folder(tmp_path)
+    assert recovered.messages == 3 * number
+    assert recovered.damage is not None
+    assert recovered.damage.lost_bytes == len(data) - places[number]
+    if number < 2 or flip[0] == 0:  # a wrong length of the last one looks like an end that was cut off
+        assert (tmp_path / "a.mcap.part.damaged").read_bytes() == data
+
+
+def test_a_file_is_not_recovered_while_its_recorder_writes_it(tmp_path: Path) -> None:
+    with CaptureWriter(tmp_path / "a.mcap", HEAD) as writer:
+        writer.write_frame(codec.encode(QUOTE), UTC_NS, UTC_NS)
+        writer.flush()
+        recovered = recover_file(writer.part, tmp_path / "b.mcap")
+        assert str(recovered) == "a.mcap.part not recovered: its recorder is still writing it"
     assert verify(Capture(tmp_path / "a.mcap")).whole
 
 
