@@ -124,7 +124,7 @@ class Event(Struct, array_like=True, frozen=True, gc=False):
     """The envelope. A publisher fills it when it sends; see `bus.sequence.Stamper`."""
 
     version: int = VERSION
-    source: str = ""
+    source: Name = ""
     seq: int = 0
     published_ns: int = 0
 
@@ -334,7 +334,7 @@ class Payload(Struct, array_like=True, frozen=True):
     """The envelope alone, for readers that only account for messages; the rest stays undecoded."""
 
     version: int
-    source: str
+    source: Name
     seq: int
     published_ns: int
 

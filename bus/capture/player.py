@@ -101,7 +101,9 @@ class Player:
             self._timeline.resume()
 
     def step(self, messages: int = 1) -> None:
-        """Pause, and send so many more messages at once."""
+        """Pause, and send so many more messages at once. Raises ValueError for less than one."""
+        if messages < 1:
+            raise ValueError(f"not a number of messages: {messages}")
         with self._lock:
             self._timeline.step(messages, now_ns())
 

@@ -10,6 +10,7 @@ from typing import Self
 
 from bus.capture.captured import GAP_TOPIC, Captured, CaptureDamaged, Damage, Gap, NotACapture, decode_gap
 from bus.capture.metadata import CaptureMetadata
+from bus.capture.records import MAGIC
 from bus.capture.segment import PART, Segment
 
 SUFFIX = ".mcap"
@@ -73,8 +74,10 @@ class Capture:
         """As `read`, the recorder's own notes (GAP_TOPIC) among them. Raises CaptureDamaged if strict, and OSError."""
         self.damage = None
         last: Segment | None = None
-        for segment in self.segments:
-            if last is not None and not self._follows(last, segment):
+        ends: dict[str, int] = {}
+        for known in self.segments:
+            segment = Segment(known.path)  # of its own, so that several may read one capture at the same time
+            if not self._follows(ends.get(segment.metadata.run), segment):
                 return
             for message in segment.read(from_ns, to_ns):
                 if (from_ns is None or message.received_ns >= from_ns) and (
@@ -85,24 +88,32 @@ class Capture:
                 self._on_damage(segment.damage)
                 return
             last = segment
+            ends[segment.metadata.run] = segment.last_sequence
         if self._unreadable and last is not None:
             self._on_damage(
                 Damage(last.path.name, last.good_bytes, f"beside it, {self._unreadable[0]}", last.last_sequence, 0)
             )
 
-    def _follows(self, last: Segment, segment: Segment) -> bool:
-        """Whether a segment starts where the one before it ended; another run starts anew."""
-        head = segment.metadata
-        if head.run != last.metadata.run or head.first_sequence == last.last_sequence + 1:
+    def _follows(self, end: int | None, segment: Segment) -> bool:
+        """Whether a segment starts where the one before it in its run ended; runs may be mixed in a folder."""
+        first = segment.metadata.first_sequence
+        if end is None or first == end + 1:
             return True
-        what = f"messages {last.last_sequence + 1} to {head.first_sequence - 1} are missing before it"
-        self._on_damage(Damage(segment.path.name, 0, what, last.last_sequence, segment.path.stat().st_size))
+        missing = f"messages {end + 1} to {first - 1} are missing before it"
+        what = missing if first > end else "its messages are there already"
+        self._on_damage(Damage(segment.path.name, 0, what, end, segment.path.stat().st_size))
         return False
 
     def _on_damage(self, damage: Damage) -> None:
         self.damage = damage
         if self.strict:
             raise CaptureDamaged(damage)
+
+
+def is_capture(path: Path) -> bool:
+    """Whether a file begins as every MCAP file does. Raises OSError."""
+    with path.open("rb") as file:
+        return file.read(len(MAGIC)) == MAGIC
 
 
 def _place(segment: Segment) -> tuple[int, str, int]:

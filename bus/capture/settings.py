@@ -25,7 +25,7 @@ class RecordSettings(BusSettings):
     record_name: str = Field("all", description="the recorder's name on the bus, recorder.<name>")
     record_compression: Literal["lz4", "zstd", "none"] = Field("lz4", description="of the chunks")
     record_rotate_mb: int = Field(256, ge=1, le=1 << 20, description="begin a new file at this size, in MiB")
-    record_rotate_s: float = Field(900, gt=0, description="begin a new file at this age")
+    record_rotate_s: float = Field(900, gt=0, le=1e8, description="begin a new file at this age")
     record_sync_s: float = Field(1, gt=0, le=60, description="how often what was written is forced to the disk")
     record_queue_mb: int = Field(64, ge=4, le=1 << 14, description="memory for what the disk has not taken yet, in MiB")
     record_disk_timeout_s: float = Field(

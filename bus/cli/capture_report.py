@@ -6,11 +6,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from bus.capture.reader import Capture
+from bus.capture.reader import Capture, is_capture
 from bus.capture.report_data import Collector
 from bus.capture.report_html import page
 from bus.capture.report_scale import Columns
 from bus.capture.span import span, window
+from bus.capture.text import escaped
 from bus.cli.arguments import Arguments
 from bus.errors import ConfigError
 
@@ -31,8 +32,12 @@ def run(argv: Sequence[str]) -> int:
     parser.add_argument("--from", dest="begin", metavar="T", help="begin at: a UTC time, nanoseconds, or +seconds")
     parser.add_argument("--to", dest="end", metavar="T", help="end before")
     arguments = parser.parse_args(argv)
-    output: Path = arguments.output or arguments.file.with_suffix(".html")
+    output: Path = arguments.output or arguments.file.resolve().with_suffix(".html")
     symbols = [symbol.strip().upper() for symbol in arguments.symbols.split(",") if symbol.strip()]
+    if output.name in ("", ".", "..") or not output.stem.strip("."):
+        output = arguments.file.resolve().with_suffix(".html")
+    if output.exists() and is_capture(output):
+        raise ConfigError(f"{escaped(str(output))} is a capture, and is not replaced")
     capture = Capture(arguments.file)
     first_ns, last_ns = span(capture)
     try:

@@ -27,20 +27,59 @@ from bus.transport.listener import Listener
 
 PROGRAM = "quotebus record"
 _PLAIN_EVERY_NS = 10 * NS_PER_S
+_LINE_S = 1.0
 
 
 class Line:
-    """The live line: redrawn in place on a terminal; elsewhere a line at each change, and soon every ten seconds."""
+    """The live line: redrawn in place on a terminal; elsewhere a line at each change, and soon every ten seconds.
+
+    It has a thread of its own: a terminal that is stopped, or a pipe that is full or closed, costs the recording
+    nothing.
+    """
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
+        self._changed = threading.Condition()
+        self._newest: Progress | None = None
+        self._ending = False
         self._live = Live(console=Console(file=stream), auto_refresh=False) if stream.isatty() else None
         self._last: tuple[str, str] | None = None
         self._next_ns, self._pause_ns = 0, NS_PER_S
-        if self._live is not None:
-            self._live.start()
+        self._thread = threading.Thread(target=self._run, name="line", daemon=True)
+        self._thread.start()
 
     def show(self, progress: Progress) -> None:
+        """What is to be seen from now on."""
+        with self._changed:
+            self._newest = progress
+            self._changed.notify()
+
+    def close(self) -> bool:
+        """Show the last of it; False when that cannot be waited for."""
+        with self._changed:
+            self._ending = True
+            self._changed.notify()
+        self._thread.join(_LINE_S)
+        return not self._thread.is_alive()
+
+    def _run(self) -> None:
+        try:
+            if self._live is not None:
+                self._live.start()
+            while (progress := self._next()) is not None:
+                self._draw(progress)
+            if self._live is not None:
+                self._live.stop()
+        except OSError:  # whoever looked at it has gone; and nothing is left for the interpreter's end
+            os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())
+
+    def _next(self) -> Progress | None:
+        with self._changed:
+            self._changed.wait_for(lambda: self._newest is not None or self._ending)
+            progress, self._newest = self._newest, None
+            return progress
+
+    def _draw(self, progress: Progress) -> None:
         if self._live is not None:
             self._live.update(Text(text(progress), no_wrap=True, overflow="ellipsis"), refresh=True)
             return
@@ -50,10 +89,6 @@ class Line:
             self._pause_ns = min(2 * self._pause_ns, _PLAIN_EVERY_NS)
             self._stream.write(f"{PROGRAM}: {text(progress)}\n")
             self._stream.flush()
-
-    def close(self) -> None:
-        if self._live is not None:
-            self._live.stop()
 
 
 def text(progress: Progress) -> str:
@@ -81,25 +116,26 @@ def size(count: float) -> str:
 
 
 def run(argv: Sequence[str]) -> int:
-    """Record until SIGINT or SIGTERM: exit status 0. 74 when the disk ends it, 78 for bad settings."""
+    """Record until SIGINT, SIGTERM or SIGHUP: exit status 0. 74 when the disk ends it, 78 for bad settings."""
     settings = load(RecordSettings, argv, PROGRAM)
     source = source_name("recorder", random.getrandbits(24))
     base = base_path(settings.record_output, utc_ns())
-    line = Line(sys.stdout)
+    line, seen = Line(sys.stdout or open(os.devnull, "w")), True  # noqa: SIM115 - for the life of the program
     with Listener(settings, source, settings.topics) as listener:
         recorder = Recorder(settings, listener, source, base, on_progress=line.show)
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, lambda *_: recorder.stop())
         threading.Thread(target=_recover, args=(base.parent,), name="recover", daemon=True).start()
         try:
             recorder.run()
         finally:
-            line.close()
+            seen = line.close()
     if recorder.state is not RecorderState.FAILED:
+        if not seen:
+            os._exit(0)  # all is written, and an ordinary exit would wait for the terminal
         return 0
     print(f"{PROGRAM}: {recorder.cause}: {recorder.detail}", file=sys.stderr, flush=True)
     # A thread may hang in the kernel, waiting for the disk: an ordinary exit would wait with it.
-    sys.stdout.flush()
     os._exit(EX_IOERR)
 
 

@@ -93,7 +93,7 @@ def _play(capture: Capture, arguments: argparse.Namespace, settings: BusSettings
         wait_s=arguments.wait,
         force=arguments.force,
     )
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: player.stop())
     if arguments.paused:
         player.pause()

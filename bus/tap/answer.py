@@ -35,6 +35,8 @@ def answer(view: View, verdict: Verdict, now_ns: int) -> Answer:
     if Unusable.NO_STATUS in reasons and verdict.standing is None and listening_ns < ROTATION_NS:
         return Answer.UNKNOWN if reasons <= {Unusable.NO_STATUS, Unusable.NO_QUOTE} else Answer.NO
     known = view.known.get(verdict.symbol)
+    if reasons <= _UNHEARD and known is None and listening_ns < ROTATION_NS:
+        return Answer.UNKNOWN  # its state came with an answer to a client, which had been told the quote before
     if reasons <= _UNHEARD and known is not None and newer_unheard(verdict, known):
         age_ns = announced_age_ns(view, verdict, known, now_ns)
         if age_ns is not None and age_ns <= view.max_age_ns:

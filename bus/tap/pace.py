@@ -6,9 +6,10 @@ then a program that works for milliseconds is left to work for milliseconds, how
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol, TypeVar
+
+from bus.clock import now_ns, sleep_s
 
 PIECE_NS = 200_000
 """A quote takes 10 to 20 µs, a line of the screen 200 µs."""
@@ -34,9 +35,7 @@ def at_once(items: Iterable[ItemT], /) -> Iterable[ItemT]:
 class Pace:
     """Gives items on, with a rest before the one that a piece has no more time for."""
 
-    def __init__(
-        self, clock_ns: Callable[[], int] = time.perf_counter_ns, sleep: Callable[[float], None] = time.sleep
-    ) -> None:
+    def __init__(self, clock_ns: Callable[[], int] = now_ns, sleep: Callable[[float], None] = sleep_s) -> None:
         self.rests_left = MAX_RESTS
         self._clock_ns = clock_ns
         self._sleep = sleep

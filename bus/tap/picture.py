@@ -92,7 +92,8 @@ class Recorder:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """`lost_here` is what this tap itself did not get; `programs` is what the others counted."""
+    """`lost_here` is what this tap itself did not get; `programs` is what the others counted;
+    `beyond_bound` are messages of symbols after the first MAX_SYMBOLS, which have no row."""
 
     now_ns: int
     origin: str
@@ -107,6 +108,7 @@ class Picture:
     lost_here: int
     unreadable: dict[str, int]
     replayed: int
+    beyond_bound: int
     programs: dict[str, int]
     counters: dict[str, dict[str, int]]
 
@@ -137,6 +139,7 @@ def picture(
         lost_here=intake.tracker.lost,
         unreadable=dict(intake.unreadable),
         replayed=intake.replayed,
+        beyond_bound=view.beyond_bound,
         programs=_summed(view),
         counters={source: {**c.counters} for source, (c, _) in sorted(view.counters.items())},
     )

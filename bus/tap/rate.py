@@ -30,7 +30,7 @@ def run(argv: Sequence[str]) -> int:
 
     def report() -> None:
         now_ns = source.now_ns
-        rows, lost = rates.busiest(settings.rows, now_ns), intake.tracker.lost
+        rows, lost = rates.busiest(settings.rows, now_ns), rates.missing
         if settings.as_json:
             print(json_line(rate_record(rows, rates, now_ns, lost)), flush=True)
         else:

@@ -38,6 +38,11 @@ class TopicRates:
         if heard.missing and heard.topic in self.rates.total:
             self._missing[heard.topic] = self._missing.get(heard.topic, 0) + heard.missing
 
+    @property
+    def missing(self) -> int:
+        """Of the topics that are reported, all together."""
+        return sum(self._missing.values())
+
     def busiest(self, count: int, now_ns: int) -> list[TopicRate]:
         """The topics with the most messages, as they stand at `now_ns`."""
         self.rates.at(now_ns)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
@@ -28,7 +29,7 @@ class Screen:
     def __init__(self) -> None:
         self._console: Console = console()
         self._colors = COLOR_SYSTEMS.get(self._console.color_system or "")
-        self._taken = False
+        self._taken = self._drawing = self._asked = False
         self._former: list[Any] | None = None
         self._keys = sys.stdin.isatty()
         self._pending = b""
@@ -49,6 +50,8 @@ class Screen:
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
+        for number in (*_ENDING, signal.SIGINT):  # once is enough
+            signal.signal(number, signal.SIG_IGN)
         self._give_back()
 
     @property
@@ -82,11 +85,18 @@ class Screen:
         """Replace what is shown. Lines fit already: rich's layout is left out, which takes 10 ms a screen."""
         columns = self._console.size.width
         drawn = [
-            f"\x1b[{number};1H{self._coloured(line)}{' ' * (columns - line.cell_len)}"
+            f"\x1b[{number};1H\x1b[2K{self._coloured(line)}{' ' * (columns - line.cell_len)}"
             for number, line in enumerate(pace(lines), 1)
         ]
-        sys.stdout.write("".join(drawn))
-        sys.stdout.flush()
+        self._drawing = True
+        try:
+            sys.stdout.write("".join(drawn))
+            sys.stdout.flush()
+        finally:
+            self._drawing = False
+        if self._asked:
+            self._asked = False
+            self._leave()
 
     def _coloured(self, line: Text) -> str:
         if not line.spans:
@@ -107,6 +117,11 @@ class Screen:
         self._console.show_cursor(False)
 
     def _give_back(self) -> None:
+        with contextlib.suppress(OSError, termios.error):  # a terminal that is gone
+            self._give_all_back()
+
+    def _give_all_back(self) -> None:
+        termios.tcflow(sys.stdout.fileno(), termios.TCOON)  # or Ctrl-S would keep it for ever
         try:
             if self._taken:
                 self._console.show_cursor(True)
@@ -119,6 +134,12 @@ class Screen:
 
     def _suspend(self, _: int, __: FrameType | None) -> None:
         """Ctrl-Z: the shell gets its own screen back, and `fg` brings ours."""
+        if self._drawing:  # a terminal that is written to cannot be written to besides
+            self._asked = True
+        else:
+            self._leave()
+
+    def _leave(self) -> None:
         self._give_back()
         os.kill(os.getpid(), signal.SIGSTOP)
         self._take()

@@ -7,6 +7,9 @@ from pydantic_settings import CliPositionalArg, SettingsConfigDict
 
 from bus.settings import Settings, local_endpoint
 
+LONGEST_S = 1e9
+"""Thirty years: in nanoseconds still a number of 64 bits."""
+
 
 class TapSettings(Settings):
     """What every verb of the tap has."""
@@ -20,17 +23,26 @@ class TapSettings(Settings):
     from_s: float | None = Field(
         None,
         ge=0,
+        le=LONGEST_S,
         validation_alias=AliasChoices("from", "tap_from"),
         description="of a capture: seconds after its start",
     )
     to_s: float | None = Field(
-        None, ge=0, validation_alias=AliasChoices("to", "tap_to"), description="of a capture: seconds after its start"
+        None,
+        ge=0,
+        le=LONGEST_S,
+        validation_alias=AliasChoices("to", "tap_to"),
+        description="of a capture: seconds after its start",
     )
     as_json: bool = Field(
         False, validation_alias=AliasChoices("json", "tap_json"), description="JSON lines, for machines"
     )
     for_s: float | None = Field(
-        None, gt=0, validation_alias=AliasChoices("for", "tap_for"), description="end after so many seconds"
+        None,
+        gt=0,
+        le=LONGEST_S,
+        validation_alias=AliasChoices("for", "tap_for"),
+        description="end after so many seconds",
     )
     nice: int = Field(
         20, ge=0, le=20, description="how far the tap stands back: as of nice(1), or 20, only where nobody else works"
@@ -81,7 +93,7 @@ class TopSettings(TapSettings):
     sort: str = Field("symbol", description="symbol, spread, age, rate, state, clients or usable")
     filter: str = Field("", max_length=40, description="part of a symbol, state, cause, client or reason")
     width: int | None = Field(None, ge=40, le=1000, description="columns, where there is no screen to ask")
-    max_age_s: float = Field(60.0, gt=0, description="how old a usable quote may be")
+    max_age_s: float = Field(60.0, gt=0, le=LONGEST_S, description="how old a usable quote may be")
 
     @field_validator("sort")
     @classmethod
@@ -97,5 +109,5 @@ class WhySettings(TapSettings):
     """`why`."""
 
     symbol: CliPositionalArg[str] = Field("", description="which symbol")
-    max_age_s: float = Field(60.0, gt=0, description="how old a usable quote may be")
+    max_age_s: float = Field(60.0, gt=0, le=LONGEST_S, description="how old a usable quote may be")
     width: int | None = Field(None, ge=40, le=1000, description="columns, where there is no screen to ask")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 
 from bus.events import Claim, RecorderState
@@ -17,6 +18,7 @@ from bus.tap.units import clock, duration, price, quantity, rate, size
 
 WIDE = 125
 """From this many columns on sizes, causes and client names are shown as well."""
+_MAX_LINES = 4
 _KEYS = ("? help", "q end", "s sort", "/ filter", "Enter why", "u unusable", "c counters")
 _STATE_STYLES = {
     "streaming": "bold green", "idle": "cyan", "standby": "cyan", "connecting": "yellow", "authenticating": "yellow",
@@ -114,8 +116,11 @@ def header(shown: Picture, width: int) -> list[Text]:
     lines = [title]
     if not any(not line.orders for line in shown.lines):
         lines.append(Text.assemble(("line  ", "bold"), ("no pricing node is heard", "bold red")))
-    for line in shown.lines[:4]:
+    for line in shown.lines[:_MAX_LINES]:
         lines += _line(line, width)
+    if len(shown.lines) > _MAX_LINES:
+        rest = ", ".join(f"{clean(line.node, 24)} {clean(line.state, 20)}" for line in shown.lines[_MAX_LINES:])
+        lines.append(Text(f"      and {len(shown.lines) - _MAX_LINES} more: {rest}", "dim"))
     bus = f"{rate(shown.messages_per_s)} msg/s  {size(shown.bytes_per_s)}/s  {rate(shown.quotes_per_s)} quotes/s"
     lines.append(
         Text.assemble(
@@ -129,6 +134,8 @@ def header(shown: Picture, width: int) -> list[Text]:
     )
     if shown.replayed:
         lines[-1].append(f"  replayed {shown.replayed}", "magenta")
+    if shown.beyond_bound:
+        lines[-1].append(f"  {shown.beyond_bound} of symbols not shown", "bold red")
     programs = Text.assemble(("count ", "bold"))
     for number, (name, value) in enumerate(shown.programs.items()):
         programs.append("  " if number else "")
@@ -244,9 +251,10 @@ def _row(row: Row, columns: Sequence[Column], width: int) -> Text:
     parts: list[tuple[str, str]] = []
     for column in columns:
         text, style = values[column.title]
-        if column.title != "CLIENTS" and len(text) > column.width:
-            text = text[: column.width - 1] + "~"
-        text = (text.rjust(column.width) if column.right else text.ljust(column.width)) + " "
+        room = column.width - cell_len(text)
+        if room < 0 and column.title != "CLIENTS":
+            text, room = set_cell_size(text, column.width - 1) + "~", 0
+        text = (" " * room + text if column.right else text + " " * room) + " "
         if parts and parts[-1][1] == style:
             parts[-1] = (parts[-1][0] + text, style)  # half the parts are half the time to draw them
         else:

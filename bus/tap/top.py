@@ -31,6 +31,10 @@ _LOOK_EVERY_NS = 250 * NS_PER_MS
 """Of the stream's time: rates are of whole seconds, so quotes must be counted in the second they came in."""
 
 
+_SOON_NS = 250 * NS_PER_MS
+_EMPTY_NS = 1_000 * NS_PER_MS
+
+
 class Top:
     """What has been heard, and the pictures of it."""
 
@@ -69,7 +73,7 @@ class Top:
             rows = chosen(shown.rows, self.controls)
             if rows:
                 symbol = rows[min(self.controls.at, len(rows) - 1)].symbol
-                panel = why_lines(explain(self.view, symbol, shown.now_ns), width)
+                panel = why_lines(explain(self.view, symbol, self.source.now_ns), width)
         return screen(shown, self.controls, width, height, panel, self.source.pace)
 
 
@@ -125,24 +129,29 @@ def _draw(top: Top, drawn: Screen, settings: TopSettings) -> None:
     if descriptor is not None:
         source.also_wake_on(descriptor)
     end_ns = source.now_ns + seconds(settings.for_s) if live and settings.for_s is not None else None
-    shown, size, drawn_times = top.picture(), drawn.size, 0
-    next_ns = 0
-    while not top.controls.ended:
-        top.take(source.read(max(0.0, min(every_ns, next_ns - source.now_ns) / 1e9) if live else every_ns / 1e9))
+    began_ns, shown, size, pictures = source.now_ns, top.picture(), drawn.size, 0
+    next_ns, ended = 0, False
+    while not (top.controls.ended or ended):
+        until_ns = next_ns if end_ns is None else min(next_ns, end_ns)
+        top.take(source.read(max(0.0, min(every_ns, until_ns - source.now_ns) / 1e9) if live else every_ns / 1e9))
         keys = drawn.pressed()
         for key in keys:
             rows = len(chosen(shown.rows, top.controls))
             top.controls = top.controls.pressed(key, rows, page(shown, *drawn.size))
         now_ns = source.now_ns
-        due = now_ns >= next_ns if live else source.ended or not next_ns
+        ended = end_ns is not None and now_ns >= end_ns
+        due = ended or now_ns >= next_ns if live else source.ended or not next_ns
         if not due and not keys and drawn.size == size:
             continue
-        if due and not (top.controls.held and drawn_times):
+        if due and not (top.controls.held and pictures):
             shown = top.picture()
-        next_ns, size = now_ns + every_ns if due else next_ns, drawn.size
+        size = drawn.size
         drawn.draw(top.lines(shown, *size), source.pace)
-        drawn_times += 1
-        if (end_ns is not None and now_ns >= end_ns) or drawn_times == settings.count:
+        if due:
+            empty = live and not top.intake.heard and now_ns - began_ns < _EMPTY_NS
+            next_ns = now_ns + (min(every_ns, _SOON_NS) if empty else every_ns)
+            pictures += not empty  # before anything can have been heard it is none that was asked for
+        if pictures == settings.count:
             return
         if descriptor is None and source.ended:
             return

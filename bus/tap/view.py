@@ -143,7 +143,12 @@ class View:
                 (msgspec.structs.replace(event, program=event.program[:_NAME], counters=cut), at_ns),
             )
         elif isinstance(event, RecorderHealth):
-            _keep(self.recorders, event.name, (event, at_ns))
+            replayed = REPLAYED if event.source.startswith(REPLAYED) else ""
+            _keep(
+                self.recorders,
+                replayed + event.name,
+                (msgspec.structs.replace(event, name=replayed + event.name), at_ns),
+            )
 
     def _stand(self, status: SymbolStatus, at_ns: int, book: Book) -> None:
         state, cause = status.state[:_NAME], status.cause[:_NAME]

@@ -15,9 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bus import codec, topics
+from bus.capture.patch import replayed
 from bus.errors import MessageTooLarge, UndecodableMessage
 from bus.events import Event, Quote, SymbolsRequested
-from tests.support.samples import ACKNOWLEDGED, HEALTH, QUICK, QUOTE, REQUESTED, SAMPLES, TRADE, like
+from tests.support.samples import ACKNOWLEDGED, COUNTERS, HEALTH, QUICK, QUOTE, REQUESTED, SAMPLES, TRADE, like
 
 TOPIC_TEXT = st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_size=1, max_size=60)
 
@@ -278,3 +279,17 @@ def test_a_topic_that_cannot_be_one_is_refused() -> None:
     for client in ("two words", "ünïcode", "new\nline", "x" * 120):
         with pytest.raises(ValueError, match="not a topic"):
             codec.encode(like(ACKNOWLEDGED, client=client))
+
+
+def test_a_replayed_counters_message_keeps_its_topic() -> None:
+    frame = codec.encode(COUNTERS)
+    topic, _, payload = frame.partition(b"\0")
+    event = codec.decode(topic + b"\0" + replayed(payload))
+    assert event.source.startswith("replay:")
+    assert codec.topic_of(event).encode() == topic
+
+
+def test_the_name_of_a_source_has_a_bound() -> None:
+    assert codec.decode(codec.encode(like(HEALTH, source="s" * 128)))
+    with pytest.raises(UndecodableMessage):
+        codec.decode(codec.encode(like(HEALTH, source="s" * 129)))

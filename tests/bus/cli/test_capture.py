@@ -143,3 +143,15 @@ def test_names_in_a_capture_cannot_act_on_a_terminal(tmp_path: Path, capsys: pyt
     write_events(tmp_path / "a.mcap", [QUOTE], head=replace(HEAD, host="\x1b[2Jdesk", recorder="\x07"))
     assert run(["info", str(tmp_path / "a.mcap")]) == 0
     assert "\x1b" not in capsys.readouterr().out
+
+
+def test_a_report_replaces_no_capture(golden: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = golden.read_bytes()
+    other = golden.with_name("other.html")
+    other.write_bytes(before)
+    for arguments in ([str(golden), "-o", str(golden)], [str(other)]):
+        with pytest.raises(SystemExit) as ended:
+            run(["report", *arguments])
+        assert ended.value.code == 78
+        assert "is a capture, and is not replaced" in capsys.readouterr().err
+    assert golden.read_bytes() == other.read_bytes() == before

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import pty
+import signal
 import subprocess
 import sys
+import termios
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -161,3 +165,38 @@ def test_the_line() -> None:
         "slow (slow_disk)  a.mcap  12,345 messages  1,234/s  3.0 MiB  7 lost  lag 2.5 ms  5.0 GiB free"
     )
     assert [size(count) for count in (0, 1023, 1024, 5 << 40)] == ["0 B", "1,023 B", "1.0 KiB", "5.0 TiB"]
+
+
+def test_whoever_looks_at_the_line_cannot_stop_the_recording(
+    world: World, publisher: Publisher, tmp_path: Path
+) -> None:
+    """A terminal that takes nothing more, as after Ctrl-S."""
+    master, slave = pty.openpty()
+    command = [str(Path(sys.executable).parent / "quotebus"), "record", "-o", f"{tmp_path}/a.mcap"]
+    environment = {**os.environ, **world.environment, "TERM": "xterm-256color"}
+    with subprocess.Popen(command, stdin=slave, stdout=slave, stderr=slave, env=environment) as program:
+        eventually(lambda: (tmp_path / "a.mcap.part").exists())
+        eventually(lambda: b"recording" in os.read(master, 65_536))
+        termios.tcflow(slave, termios.TCOOFF)
+        before = len(publisher.sent)
+        eventually(lambda: len(publisher.sent) > before + 2_000)
+        program.terminate()
+        assert program.wait(20) == 0
+    os.close(master)
+    os.close(slave)
+    assert len(list(Capture(tmp_path / "a.mcap"))) > 1_500
+
+
+def test_a_closed_pipe_ends_the_line_and_not_the_recording(world: World, publisher: Publisher, tmp_path: Path) -> None:
+    reader, writer = os.pipe()
+    command = [str(Path(sys.executable).parent / "quotebus"), "record", "-o", f"{tmp_path}/a.mcap"]
+    environment = {**os.environ, **world.environment}
+    with subprocess.Popen(command, stdout=writer, stderr=subprocess.PIPE, text=True, env=environment) as program:
+        os.close(writer)
+        eventually(lambda: (tmp_path / "a.mcap.part").exists())
+        os.close(reader)
+        before = len(publisher.sent)
+        eventually(lambda: len(publisher.sent) > before + 2_000)
+        program.send_signal(signal.SIGHUP)
+        assert (program.wait(20), program.stderr.read() if program.stderr else None) == (0, "")
+    assert (tmp_path / "a.mcap").exists()

@@ -11,8 +11,8 @@ from bus.tap.screen import Screen
 @pytest.mark.parametrize(
     ("variables", "expected"),
     [
-        ({}, "\x1b[1;1H\x1b[1;31mno\x1b[0m  \x1b[2;1Hyes "),
-        ({"NO_COLOR": "1"}, "\x1b[1;1H\x1b[1mno\x1b[0m  \x1b[2;1Hyes "),
+        ({}, "\x1b[1;1H\x1b[2K\x1b[1;31mno\x1b[0m  \x1b[2;1H\x1b[2Kyes "),
+        ({"NO_COLOR": "1"}, "\x1b[1;1H\x1b[2K\x1b[1mno\x1b[0m  \x1b[2;1H\x1b[2Kyes "),
     ],
 )
 def test_each_line_is_put_in_its_place_and_fills_it(
