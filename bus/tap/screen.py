@@ -121,7 +121,7 @@ class Screen:
             self._give_all_back()
 
     def _give_all_back(self) -> None:
-        termios.tcflow(sys.stdout.fileno(), termios.TCOON)  # or Ctrl-S would keep it for ever
+        _let_go_on(sys.stdout.fileno())
         try:
             if self._taken:
                 self._console.show_cursor(True)
@@ -143,6 +143,13 @@ class Screen:
         self._give_back()
         os.kill(os.getpid(), signal.SIGSTOP)
         self._take()
+
+
+def _let_go_on(terminal: int) -> None:
+    """One that Ctrl-S has stopped takes no farewell either; it goes on when flow control is switched off."""
+    flags, *others = now = termios.tcgetattr(terminal)
+    termios.tcsetattr(terminal, termios.TCSANOW, [flags & ~termios.IXON, *others])
+    termios.tcsetattr(terminal, termios.TCSANOW, now)
 
 
 def _end(_: int, __: FrameType | None) -> None:
