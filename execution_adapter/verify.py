@@ -16,7 +16,7 @@ import msgspec
 
 from bus import codec, topics
 from bus.book import Book, Unusable, Verdict
-from bus.capture.captured import Captured
+from bus.capture.captured import GAP_TOPIC, Captured, Gap, decode_gap
 from bus.errors import UndecodableMessage
 from bus.events import (
     AckRow,
@@ -45,6 +45,7 @@ MAX_NAMED = 100_000
 _GIVEN = (Unusable.NOT_REQUESTED, Unusable.UNCONFIRMED, Unusable.READER_BEHIND)
 _KINDS = ("quote.", "health.", "symbol.", "symbols.acknowledged.", "decision.", "intent.", "order.")
 _COMPARED = ("action", "qty", "limit_price", "reasons", "quote", "health", "status", "config_hash")
+_ACK = "ack:"
 _NOWHERE: Reference = ("", 0)
 _TRADED = (SymbolState.LIVE, SymbolState.QUIET)
 _IMMEASURABLE_NS = 1 << 61
@@ -63,7 +64,7 @@ class Difference:
 
 @dataclass(slots=True)
 class Outcome:
-    """How many decisions there were, how many agree, and how many name messages from before the capture began."""
+    """How many decisions there were, how many agree; `before`: how many name messages that the capture cannot have."""
 
     decisions: int = 0
     agree: int = 0
@@ -123,12 +124,15 @@ class Verifier:
         self._smallest_delay_ns: dict[tuple[str, str], int] = {}
         self._history = History()
         self._unheard: list[_Missing] = []
+        self._gaps: deque[Gap] = deque(maxlen=KEPT)
         self.outcome.as_recorded = self._history.as_recorded
 
     def run(self, entries: Iterable[Captured]) -> Outcome:
-        """Verify every decision among these."""
+        """Verify every decision among these; with the recorder's notes, what was lost on the way is no difference."""
         for captured in entries:
-            if captured.topic.startswith(_KINDS) and not captured.topic.endswith(topics.ORDERS):
+            if captured.topic == GAP_TOPIC:
+                self._note(captured)
+            elif captured.topic.startswith(_KINDS) and not captured.topic.endswith(topics.ORDERS):
                 try:
                     event = captured.event()
                 except UndecodableMessage:
@@ -164,7 +168,7 @@ class Verifier:
         for row in ack.results:
             alone = msgspec.structs.replace(ack, results=(_without_quote(row),))
             stood = self._stand(alone, row.symbol, row.state, sequence)
-            self._keep(f"ack:{ack.source}", f"symbol.{row.symbol}", ack.seq, stood)
+            self._keep(f"{_ACK}{ack.source}", f"symbol.{row.symbol}", ack.seq, stood)
             if row.last_quote is not None:
                 try:
                     quote = codec.decode_payload("quote", row.last_quote)
@@ -247,10 +251,31 @@ class Verifier:
         """A message that is not there is from before the capture began, or never was."""
         source, seq = missing.reference
         kept = self._kept.get((source, missing.topic))
-        if source in self._sources if kept is None else 0 < seq < kept.first:
+        before = source in self._sources if kept is None else 0 < seq < kept.first
+        if before or self._noted(missing):
             self.outcome.before += 1
         else:
             self._differ(missing.sequence, missing.decision, missing.name, f"{source}#{seq}", "no such message")
+
+    def _note(self, captured: Captured) -> None:
+        try:
+            gap = decode_gap(captured.payload)
+        except UndecodableMessage:
+            self.outcome.undecodable += 1
+            return
+        self._gaps.append(gap)
+
+    def _noted(self, missing: _Missing) -> bool:
+        """Whether the recorder noted the message as lost."""
+        source, seq = missing.reference
+        acknowledged = source.startswith(_ACK)
+        topic = f"{topics.ACKNOWLEDGED}." if acknowledged else missing.topic
+        return any(
+            gap.publisher == source.removeprefix(_ACK)
+            and (gap.topic.startswith(topic) if acknowledged or topic == "health" else gap.topic == topic)
+            and (gap.first_seq == 0 or gap.first_seq <= seq < gap.first_seq + gap.count)
+            for gap in self._gaps
+        )
 
     def _decide(self, recorded: ExecutionDecision, judgement: Judgement | Basis) -> ExecutionDecision | None:
         """The decision made once more; None when nothing was to be decided."""

@@ -25,7 +25,7 @@ def run(argv: Sequence[str]) -> int:
     damaged = False
     try:
         with Capture(path) as capture:
-            verifier.run(capture)
+            verifier.run(capture.everything())
             if capture.damage is not None:
                 print(f"{PROGRAM}: {capture.damage}", file=sys.stderr)
                 damaged = True
@@ -48,7 +48,7 @@ def report(outcome: Outcome) -> list[str]:
         f"decisions    {outcome.decisions}",
         f"agree        {outcome.agree}",
         f"differ       {outcome.differences}",
-        f"not judged   {outcome.before} (based on messages from before the capture began)",
+        f"not judged   {outcome.before} (based on messages from before the capture began, or noted as lost)",
         f"undecodable  {outcome.undecodable}",
         f"as recorded  {_counted(outcome)}",
     ]

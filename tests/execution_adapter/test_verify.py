@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from bus import codec
-from bus.capture.captured import Captured
+from bus.capture.captured import GAP_TOPIC, Captured, Gap, encode_gap
 from bus.capture.inprocess import InProcessBus
-from bus.events import ExecutionDecision
+from bus.events import ExecutionDecision, Quote
 from bus.stream import StreamFollower
 from execution_adapter.__main__ import main
 from execution_adapter.settings import ExecutionSettings
@@ -131,6 +131,31 @@ def test_what_never_was_is_found_in_the_first_message_too(reference: tuple[str, 
     assert outcome.differences == 1
     assert outcome.first is not None
     assert (outcome.first.field, outcome.first.recomputed) == ("quote", "no such message")
+
+
+def test_a_loss_that_the_recorder_noted_is_no_difference() -> None:
+    entries = session(day(seconds=3))
+    decision = next(
+        event
+        for entry in entries[len(entries) // 2 :]
+        if isinstance(event := entry.event() if entry.topic.startswith("decision.") else None, ExecutionDecision)
+        and event.quote[1]
+    )
+    source, seq = decision.quote
+    topic = f"quote.{decision.symbol}"
+    place = next(
+        index
+        for index, entry in enumerate(entries)
+        if entry.topic == topic
+        and isinstance(quote := entry.event(), Quote)
+        and (quote.source, quote.seq) == (source, seq)
+    )
+    for first, differences in ((seq, False), (seq + 1, True)):
+        gap = Gap(cause="bus", publisher=source, topic=topic, first_seq=first, count=1)
+        noted = Captured(GAP_TOPIC, encode_gap(gap), place + 1, 1, 1)
+        outcome = verified([*entries[:place], noted, *entries[place + 1 :]])
+        assert bool(outcome.differences) is differences
+        assert bool(outcome.before) is not differences
 
 
 def test_a_halt_that_outlives_its_line_is_remembered() -> None:
