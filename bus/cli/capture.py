@@ -6,9 +6,9 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import AfterValidator, AliasChoices, Field, field_validator
+from pydantic import AliasChoices, Field, field_validator
 from pydantic_settings import CliPositionalArg
 
 from bus.capture import text
@@ -31,14 +31,6 @@ EX_DAMAGED = 3
 """A capture that is not whole."""
 
 
-def _known(topics: str) -> str:
-    prefixes([topics])
-    return topics
-
-
-Prefixes = Annotated[str, AfterValidator(_known)]
-
-
 class FileSettings(Settings):
     """Which capture."""
 
@@ -55,7 +47,7 @@ class WindowSettings(FileSettings):
 class CatSettings(WindowSettings):
     """Which messages of a capture, and how they are printed."""
 
-    topics: Prefixes = Field("", description="topic prefixes, separated by commas")
+    topics: str = Field("", description="topic prefixes, separated by commas")
     json_lines: bool = Field(False, validation_alias=AliasChoices("json"), description="one JSON object a line")
     gaps: bool = Field(False, description="with the losses that the recorder noted, as capture.gap")
 
@@ -73,7 +65,7 @@ class ExportSettings(WindowSettings):
         Path("export"), validation_alias=AliasChoices("output", "o"), description="folder for the tables"
     )
     format: Literal["parquet", "csv"] = Field("parquet", description="of the tables")
-    topics: Prefixes = Field("", description="topic prefixes, separated by commas")
+    topics: str = Field("", description="topic prefixes, separated by commas")
 
     @field_validator("output")
     @classmethod
@@ -170,7 +162,7 @@ def cat(argv: Sequence[str]) -> int:
     settings = load(CatSettings, argv, f"{PROGRAM} cat")
     capture = _open(settings)
     shown = text.json_line if settings.json_lines else text.line
-    wanted = prefixes([settings.topics])
+    wanted = _prefixes(settings.topics)
     within = _window(capture, settings)
     for message in capture.everything(*within) if settings.gaps else capture.read(*within):
         if not wanted or message.topic.startswith(wanted):
@@ -184,7 +176,7 @@ def export(argv: Sequence[str]) -> int:
     settings = load(ExportSettings, argv, f"{PROGRAM} export")
     exporter = Export(settings.output, settings.format)
     capture = _open(settings)
-    wanted = prefixes([settings.topics])
+    wanted = _prefixes(settings.topics)
     within = capture.everything(*_window(capture, settings))
     exporter.write(m for m in within if not wanted or m.topic.startswith(wanted))
     for name, rows in sorted(exporter.rows.items()):
@@ -215,6 +207,13 @@ def _open(settings: FileSettings) -> Capture:
 def _window(capture: Capture, settings: WindowSettings) -> tuple[int | None, int | None]:
     try:
         return window(capture, settings.begin, settings.end)
+    except ValueError as error:
+        raise ConfigError(str(error)) from None
+
+
+def _prefixes(topics: str) -> tuple[str, ...]:
+    try:
+        return prefixes([topics])
     except ValueError as error:
         raise ConfigError(str(error)) from None
 

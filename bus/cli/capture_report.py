@@ -34,8 +34,6 @@ def run(argv: Sequence[str]) -> int:
     arguments = parser.parse_args(argv)
     output: Path = arguments.output or arguments.file.resolve().with_suffix(".html")
     symbols = [symbol.strip().upper() for symbol in arguments.symbols.split(",") if symbol.strip()]
-    if output.name in ("", ".", "..") or not output.stem.strip("."):
-        output = arguments.file.resolve().with_suffix(".html")
     if output.exists() and is_capture(output):
         raise ConfigError(f"{escaped(str(output))} is a capture, and is not replaced")
     capture = Capture(arguments.file)

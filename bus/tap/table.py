@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 
-from bus.events import Claim, RecorderState
+from bus.events import MAX_SYMBOLS, Claim, RecorderState
 from bus.tap.answer import Answer
 from bus.tap.controls import HELP, Controls, chosen
 from bus.tap.escape import clean
@@ -135,7 +135,9 @@ def header(shown: Picture, width: int) -> list[Text]:
     if shown.replayed:
         lines[-1].append(f"  replayed {shown.replayed}", "magenta")
     if shown.beyond_bound:
-        lines[-1].append(f"  {shown.beyond_bound} of symbols not shown", "bold red")
+        lines.append(
+            Text(f"      {shown.beyond_bound} messages of symbols beyond the first {MAX_SYMBOLS:,}", "bold red")
+        )
     programs = Text.assemble(("count ", "bold"))
     for number, (name, value) in enumerate(shown.programs.items()):
         programs.append("  " if number else "")

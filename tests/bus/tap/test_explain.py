@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from rich.cells import set_cell_size
+
 from bus import codec
 from bus.book import Book
 from bus.clock import NS_PER_S
-from bus.events import ConnectionHealth, Event, Quote, SymbolStatus
+from bus.events import AckRow, ConnectionHealth, Event, Quote, SymbolStatus
 from bus.tap.answer import Answer
 from bus.tap.controls import Controls
 from bus.tap.explain import explain
 from bus.tap.picture import picture
 from bus.tap.table import screen, snapshot
 from bus.tap.why_text import why_lines
-from tests.support.samples import HEALTH, QUOTE, REQUESTED, STATUS, UTC_NS, like
+from tests.support.samples import ACKNOWLEDGED, HEALTH, QUOTE, RECORDER, REQUESTED, STATUS, UTC_NS, like
 from tests.support.tap import STORY, messages, told
 
 
@@ -139,3 +141,47 @@ def test_keys_sort_filter_and_move() -> None:
     assert "3/11 of 30" in screen(shown, controls, 80, 10)[-1].plain
     assert controls.pressed("esc", 11, 5).filter == ""
     assert controls.pressed("q", 11, 5).ended
+
+
+def test_a_state_from_an_answer_to_a_client_says_nothing_of_the_quote_yet() -> None:
+    """The client was told the held quote before; only a node's rotation tells a listener of it."""
+    row = AckRow("SPY", "live", "demand", None, 0)
+    ack = like(ACKNOWLEDGED, source=HEALTH.source, results=(row,))
+    view, intake, now_ns = told(HEALTH, ack)
+    assert picture(view, intake, now_ns, "x", True).rows[0].usable is Answer.UNKNOWN
+
+
+def test_a_replayed_recorder_is_shown_as_such_beside_a_live_one() -> None:
+    view, intake, now_ns = told(RECORDER, like(RECORDER, source=f"replay:{RECORDER.source}"))
+    recorders = picture(view, intake, now_ns, "x", True).recorders
+    assert [recorder.name for recorder in recorders] == [RECORDER.name, f"replay:{RECORDER.name}"]
+
+
+def test_wide_characters_keep_the_columns() -> None:
+    states = ("live", "\u6f22\u5b57\u6f22\u5b57\u6f22\u5b57", "e\u0301e\u0301")
+    symbols = ("SPY", "QQQ", "IWM")
+    view, intake, now_ns = told(
+        HEALTH, *(like(STATUS, symbol=s, state=t) for s, t in zip(symbols, states, strict=True))
+    )
+    *_, heading, first, second, third = (
+        line.plain for line in snapshot(picture(view, intake, now_ns, "x", True), Controls(), 80)
+    )
+    before = heading.index(" CL")
+    for row in (first, second, third):
+        left = set_cell_size(row, before)
+        assert row.startswith(left)
+        assert row[len(left) : len(left) + 3] == f"{len(STATUS.clients):>3}", row
+
+
+def test_nodes_beyond_what_fits_are_named() -> None:
+    nodes = [like(HEALTH, node=f"n{number}", source=f"n{number}-aaaaaa") for number in range(7)]
+    view, intake, now_ns = told(*nodes)
+    lines = "\n".join(line.plain for line in snapshot(picture(view, intake, now_ns, "x", True), Controls(), 160))
+    assert "and 3 more: n4 streaming, n5 streaming, n6 streaming" in lines
+
+
+def test_symbols_beyond_the_bound_are_said() -> None:
+    view, intake, now_ns = told(*STORY)
+    view.beyond_bound = 12
+    lines = [line.plain for line in snapshot(picture(view, intake, now_ns, "x", True), Controls(), 80)]
+    assert any("12 messages of symbols beyond the first 10,000" in line for line in lines)

@@ -108,6 +108,7 @@ def test_nothing_heard_is_124_and_says_where_it_listened(tap: Tap, monkeypatch: 
     [["no-such-verb"], ["why"], ["why", "no symbol"], ["echo", "nope"], ["echo", "--symbol", "*"],
      ["top", "--sort", "x"],
      ["echo", "--count", "0"], ["rate", "--from", "3"],
+     ["top", "--for", "inf"], ["echo", "--for", "1e300"], ["why", "SPY", "--max-age-s", "inf"],
      ["top", "--bus-subscribe-url", "tcp://10.0.0.1:1"]],
 )  # fmt: skip
 def test_bad_settings_are_one_line_and_78(argv: list[str], tap: Tap) -> None:
