@@ -17,6 +17,7 @@ from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from bus.errors import EX_CONFIG, EX_NOINPUT, ConfigError, NoInput
+from bus.printable import escaped
 
 LOOPBACK_NAMES = ("localhost", "localhost.localdomain")
 CLIENT_NAME = re.compile(r"[A-Za-z0-9_.:-]{1,64}\Z")
@@ -112,5 +113,5 @@ def load(settings: type[SettingsT], argv: Sequence[str], program: str) -> Settin
 
 def die(program: str, error: Exception) -> NoReturn:
     """End a program because of its settings: one line on stderr, exit status 78; 66 when a file is not there."""
-    print(f"{program}: {error}", file=sys.stderr, flush=True)
+    print(f"{program}: {escaped(str(error))}", file=sys.stderr, flush=True)
     raise SystemExit(EX_NOINPUT if isinstance(error, NoInput) else EX_CONFIG) from None

@@ -27,11 +27,14 @@ Strange = tuple[str, str, str]
 """A field, what is recorded, and what the capture tells."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Began:
+    """An intent's start; `confirmed` when a second decision tells the same."""
+
     start_ns: int
     window_ns: int
     qty: Decimal
+    confirmed: bool = False
 
 
 @dataclass(slots=True)
@@ -46,8 +49,8 @@ class _Prices:
 class History:
     """Hears a capture in file order. `as_recorded` counts what had to be believed, by its name."""
 
-    def __init__(self) -> None:
-        self.as_recorded: Counter[str] = Counter()
+    def __init__(self, as_recorded: Counter[str] | None = None) -> None:
+        self.as_recorded: Counter[str] = Counter() if as_recorded is None else as_recorded
         self._began: dict[str, _Began] = {}
         self._wishes: dict[tuple[str, str], TradeIntent] = {}
         self._filled: dict[str, dict[int, Decimal]] = {}
@@ -97,7 +100,10 @@ class History:
         began = self._began.get(at.intent_id)
         if began is not None:
             if began.start_ns != start_ns:
+                if not began.confirmed:  # it may be the first one that is wrong: the next ones are held against this
+                    self._began[at.intent_id] = _Began(start_ns, at.window_ns, at.qty)
                 return "elapsed_ns", str(at.elapsed_ns), str(recorded.now_ns - began.start_ns)
+            began.confirmed = True
             if began.window_ns != at.window_ns:
                 return "window_ns", str(at.window_ns), str(began.window_ns)
             return ("qty", str(at.qty), f"at most {began.qty}") if at.qty > began.qty else None

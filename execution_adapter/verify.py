@@ -32,6 +32,7 @@ from bus.events import (
     TradeIntent,
 )
 from execution_adapter import basis
+from execution_adapter.ages import Aged, Ages, Judged
 from execution_adapter.basis import Basis
 from execution_adapter.choice import choose
 from execution_adapter.decision import Judgement, Order, decision
@@ -48,7 +49,6 @@ _COMPARED = ("action", "qty", "limit_price", "reasons", "quote", "health", "stat
 _ACK = "ack:"
 _NOWHERE: Reference = ("", 0)
 _TRADED = (SymbolState.LIVE, SymbolState.QUIET)
-_IMMEASURABLE_NS = 1 << 61
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,15 +121,18 @@ class Verifier:
         self._sources: set[str] = set()
         self._began: dict[str, int] = {}
         self._halted_at: dict[str, int] = {}
-        self._smallest_delay_ns: dict[tuple[str, str], int] = {}
-        self._history = History()
+        self._ages = Ages()
+        self._history = History(self.outcome.as_recorded)
         self._unheard: list[_Missing] = []
         self._gaps: deque[Gap] = deque(maxlen=KEPT)
-        self.outcome.as_recorded = self._history.as_recorded
+        self._sequence: int | None = None
 
     def run(self, entries: Iterable[Captured]) -> Outcome:
         """Verify every decision among these; with the recorder's notes, what was lost on the way is no difference."""
         for captured in entries:
+            if self._sequence is not None and captured.sequence != self._sequence + 1:
+                self._on_hole()
+            self._sequence = captured.sequence
             if captured.topic == GAP_TOPIC:
                 self._note(captured)
             elif captured.topic.startswith(_KINDS) and not captured.topic.endswith(topics.ORDERS):
@@ -139,10 +142,23 @@ class Verifier:
                     self.outcome.undecodable += 1
                     continue
                 self._take(event, captured.sequence)
-        for missing in self._unheard:  # a capture may begin with a decision, and only then tell of what came before it
+        self._settle()
+        self._blame(self._ages.end())
+        return self.outcome
+
+    def _settle(self) -> None:
+        """Judge what had to wait: a capture may begin with a decision, and only then tell of what came before it."""
+        for missing in self._unheard:
             self._miss(missing)
         self._unheard = []
-        return self.outcome
+
+    def _on_hole(self) -> None:
+        """Messages are not there: a file is damaged, or another recording begins. What came before says no more."""
+        self._settle()
+        self._kept.clear()
+        self._began.clear()
+        self._halted_at.clear()
+        self._history = History(self.outcome.as_recorded)
 
     def _take(self, event: Event, sequence: int) -> None:
         match event:
@@ -226,10 +242,13 @@ class Verifier:
         if judgement is None:
             self._differ(sequence, recorded, "config", repr(recorded.config[:80]), "no settings to judge by")
             return
-        strange = self._strange_age(recorded)
+        judged = Judged(sequence, recorded)
+        quote, health = self._based_on(recorded)
+        strange, measured, wrong = self._ages.judge(judged, quote, health)
+        strange = self._blame(wrong, judged) or strange
         try:
             if strange is None and isinstance(judgement, Basis):
-                strange = self._strange_state(recorded, judgement)
+                strange = self._strange_state(recorded, judgement, health, measured)
             recomputed = self._decide(recorded, judgement)
         except (ArithmeticError, ValueError):  # numbers that no worker has
             self._differ(sequence, recorded, "config", repr(recorded.config[:80]), "no settings to judge by")
@@ -245,7 +264,28 @@ class Verifier:
             if one != other:
                 self._differ(sequence, recorded, name, _shown(one), _shown(other))
                 return
+        judged.agreed = True
         self.outcome.agree += 1
+
+    def _based_on(self, recorded: ExecutionDecision) -> tuple[Quote | None, ConnectionHealth | None]:
+        quote = self._kept_one(recorded.quote, f"quote.{recorded.symbol}")
+        health = self._kept_one(recorded.health, "health")
+        return quote if isinstance(quote, Quote) else None, health if isinstance(health, ConnectionHealth) else None
+
+    def _kept_one(self, reference: Reference, topic: str) -> object:
+        return None if reference == _NOWHERE else self._find(reference, topic)
+
+    def _blame(self, wrong: Iterable[tuple[Aged, int]], judging: Judged | None = None) -> Strange | None:
+        """Count earlier decisions whose ages later ones contradict; what is strange about the one being judged."""
+        strange = None
+        for aged, delay_ns in wrong:
+            if aged.of is judging:
+                strange = aged.strange(delay_ns)
+            elif aged.of.agreed:
+                aged.of.agreed = False
+                self.outcome.agree -= 1
+                self._differ(aged.of.sequence, aged.of.decision, *aged.strange(delay_ns))
+        return strange
 
     def _miss(self, missing: _Missing) -> None:
         """A message that is not there is from before the capture began, or never was."""
@@ -326,32 +366,11 @@ class Verifier:
         heard = stood.halted_at is not None and self._began.get(recorded.source, stood.halted_at) < stood.halted_at
         return heard or Unusable.HALTED in recorded.reasons
 
-    def _strange_age(self, recorded: ExecutionDecision) -> Strange | None:
-        """Ages follow from `now_ns` and the smallest delay ever seen from a source, which never grows."""
-        for name, reference, topic, age_ns in (
-            ("quote_age_ns", recorded.quote, f"quote.{recorded.symbol}", recorded.quote_age_ns),
-            ("health_age_ns", recorded.health, "health", recorded.health_age_ns),
-        ):
-            if reference == _NOWHERE or age_ns is None or age_ns >= _IMMEASURABLE_NS:
-                continue
-            event = self._find(reference, topic)
-            assert isinstance(event, (ConnectionHealth, Quote))
-            delay_ns = recorded.now_ns - event.published_ns - age_ns
-            key = (recorded.source, event.source)
-            smallest_ns = self._smallest_delay_ns.setdefault(key, delay_ns)
-            if delay_ns > smallest_ns:
-                at_least_ns = recorded.now_ns - event.published_ns - smallest_ns
-                return name, f"{age_ns} at now_ns {recorded.now_ns}", f"at least {at_least_ns}"
-            self._smallest_delay_ns[key] = delay_ns
-        return None
-
-    def _strange_state(self, recorded: ExecutionDecision, basis: Basis) -> Strange | None:
+    def _strange_state(
+        self, recorded: ExecutionDecision, basis: Basis, health: ConnectionHealth | None, measured: Iterable[Aged]
+    ) -> Strange | None:
         """What of an intent's state the capture contradicts."""
-        health, delay_ns = None, 0
-        if recorded.health != _NOWHERE:
-            found = self._find(recorded.health, "health")
-            health = found if isinstance(found, ConnectionHealth) else None
-            delay_ns = self._smallest_delay_ns.get((recorded.source, recorded.health[0]), 0)
+        delay_ns = next((aged.delay_ns for aged in measured if aged.source == recorded.health[0]), 0)
         return self._history.strange(recorded, basis.state, basis.settings.tactics.grace_ns, health, delay_ns)
 
     def _differ(self, sequence: int, recorded: ExecutionDecision, name: str, one: str, other: str) -> None:

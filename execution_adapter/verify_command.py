@@ -6,10 +6,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from bus.capture.captured import CaptureDamaged, NotACapture
+from bus.capture.captured import NotACapture
 from bus.capture.reader import Capture
 from bus.cli.arguments import Arguments
 from bus.errors import EX_IOERR, EX_NOINPUT
+from bus.printable import escaped
 from execution_adapter.verify import Difference, Outcome, Verifier
 
 PROGRAM = "execution-worker verify"
@@ -22,24 +23,19 @@ def run(argv: Sequence[str]) -> int:
     parser.add_argument("file", type=Path, help="a capture: a file, or a folder of its segments")
     path: Path = parser.parse_args(argv).file
     verifier = Verifier()
-    damaged = False
     try:
         with Capture(path) as capture:
             verifier.run(capture.everything())
-            if capture.damage is not None:
-                print(f"{PROGRAM}: {capture.damage}", file=sys.stderr)
-                damaged = True
-    except CaptureDamaged as error:
-        print(f"{PROGRAM}: {error}", file=sys.stderr)
-        damaged = True
     except NotACapture as error:
-        print(f"{PROGRAM}: {error}", file=sys.stderr)
+        print(f"{PROGRAM}: {escaped(str(error))}", file=sys.stderr)
         return EX_DIFFERENT
     except OSError as error:
-        print(f"{PROGRAM}: {path}: {error.strerror}", file=sys.stderr)
+        print(f"{PROGRAM}: {escaped(str(path))}: {error.strerror}", file=sys.stderr)
         return EX_NOINPUT if isinstance(error, FileNotFoundError) else EX_IOERR
+    for damage in capture.damages:
+        print(f"{PROGRAM}: {escaped(str(damage))}", file=sys.stderr)
     print("\n".join(report(verifier.outcome)))
-    return EX_DIFFERENT if damaged or verifier.outcome.differences or verifier.outcome.undecodable else 0
+    return EX_DIFFERENT if capture.damages or verifier.outcome.differences or verifier.outcome.undecodable else 0
 
 
 def report(outcome: Outcome) -> list[str]:

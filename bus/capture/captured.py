@@ -120,3 +120,7 @@ class CaptureDamaged(QuotebusError):
 
 class NotACapture(QuotebusError):
     """A file or folder holds no capture of ours that could be read at all; the text is one line."""
+
+    def __init__(self, name: str, what: str, size: int = 0) -> None:
+        super().__init__(f"{name}: {what}")
+        self.damage = Damage(name, 0, what, 0, size)

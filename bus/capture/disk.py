@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from bus.capture.chunks import Packed
+from bus.capture.metadata import ROTATED
 from bus.capture.segment import PART
 from bus.capture.writer import CaptureWriter
 from bus.clock import now_ns
@@ -27,7 +28,6 @@ _CAUSES = {
     errno.EPERM: Cause.READ_ONLY,
     errno.ETIMEDOUT: Cause.SLOW_DISK,
 }
-_ROTATE = "rotated"
 Open = Callable[[Path, int, int], CaptureWriter]
 """Makes the writer of a path, a segment number and a first sequence."""
 
@@ -94,7 +94,7 @@ class Disk:
         """What follows goes into the next segment."""
         with self._changed:
             self._rotations += 1
-            self._queue.append(_ROTATE)
+            self._queue.append(ROTATED)
             self._changed.notify()
 
     def busy_ns(self, at_ns: int) -> int:

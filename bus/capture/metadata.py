@@ -9,6 +9,8 @@ from dataclasses import asdict, dataclass, field
 FORMAT = 1
 HEAD_NAME = "quotebus.capture"
 END_NAME = "quotebus.end"
+ROTATED = "rotated"
+"""Why a segment ends that another one follows."""
 _NUMBERS = ("format", "wire", "segment", "first_sequence", "boot_ns", "utc_ns")
 _VERSION = "version."
 

@@ -20,16 +20,20 @@ class Capture:
     """A recording, read front to back any number of times, in bounded memory.
 
     Order is file order, which is the order of reception; segments are put in order by what they say of themselves.
-    Reading stops where a file cannot be trusted any further, and `damage` then says where and what is missing: what was
-    yielded before is exactly what was recorded. A capture that is still being written, or whose recorder was killed,
-    reads as one that is cut off. With `strict`, damage is raised instead. The recorder's own notes are not among the
-    messages; see `gaps`.
+    A file is read as far as it can be trusted, and reading goes on with the next one; `damages` then says of each file
+    where it ended and what is missing. What is yielded of a file is exactly what was recorded up to there, and a hole
+    shows in `sequence`. A capture that is still being written, or whose recorder was killed, reads as one that is cut
+    off. With `strict`, the first damage is raised instead. The recorder's own notes are not among the messages; see
+    `gaps`.
     """
 
     def __init__(self, path: Path | str | Sequence[Path | str], *, strict: bool = False) -> None:
         """Read the heads. Raises NotACapture if there is none to read, and OSError."""
         self.strict = strict
-        self.damage: Damage | None = None
+        self.damages: list[Damage] = []
+        """Of the last reading, in the order it was found."""
+        self.partial: list[str] = []
+        """Of the last reading: where a run's first or last segments are not here, no damage to those that are."""
         unreadable: list[NotACapture] = []
         segments: list[Segment] = []
         for file in files(path):
@@ -38,10 +42,15 @@ class Capture:
             except NotACapture as error:
                 unreadable.append(error)
         if not segments:
-            raise unreadable[0] if unreadable else NotACapture(f"{path}: no capture there")
+            raise unreadable[0] if unreadable else NotACapture(_shown(path), "no capture there")
         self.segments = tuple(sorted(segments, key=_place))
         self._unreadable = unreadable
         self.metadata: CaptureMetadata = self.segments[0].metadata
+
+    @property
+    def damage(self) -> Damage | None:
+        """The first of `damages`."""
+        return self.damages[0] if self.damages else None
 
     def __enter__(self) -> Self:
         return self
@@ -72,13 +81,13 @@ class Capture:
 
     def everything(self, from_ns: int | None = None, to_ns: int | None = None) -> Iterator[Captured]:
         """As `read`, the recorder's own notes (GAP_TOPIC) among them. Raises CaptureDamaged if strict, and OSError."""
-        self.damage = None
-        last: Segment | None = None
-        ends: dict[str, int] = {}
+        self.damages, self.partial = [], []
+        ends: dict[str, _End] = {}
         for known in self.segments:
-            segment = Segment(known.path)  # of its own, so that several may read one capture at the same time
-            if not self._follows(ends.get(segment.metadata.run), segment):
-                return
+            segment = _opened_again(known.path)  # of its own, so that several may read one capture at the same time
+            before = ends.get(segment.metadata.run)
+            if not self._follows(before, segment):
+                continue
             for message in segment.read(from_ns, to_ns):
                 if (from_ns is None or message.received_ns >= from_ns) and (
                     to_ns is None or message.received_ns < to_ns
@@ -86,34 +95,62 @@ class Capture:
                     yield message
             if segment.damage is not None:
                 self._on_damage(segment.damage)
-                return
-            last = segment
-            ends[segment.metadata.run] = segment.last_sequence
-        if self._unreadable and last is not None:
-            self._on_damage(
-                Damage(last.path.name, last.good_bytes, f"beside it, {self._unreadable[0]}", last.last_sequence, 0)
-            )
+            ends[segment.metadata.run] = _End(segment)
+        for error in self._unreadable:
+            self._on_damage(error.damage)
+        self.partial += [f"{end.file}: its run's next segment is not here" for end in ends.values() if end.goes_on]
 
-    def _follows(self, end: int | None, segment: Segment) -> bool:
-        """Whether a segment starts where the one before it in its run ended; runs may be mixed in a folder."""
-        first = segment.metadata.first_sequence
-        if end is None or first == end + 1:
+    def _follows(self, before: _End | None, segment: Segment) -> bool:
+        """Whether a segment brings anything new; runs may be mixed in a folder, and one file may be there twice."""
+        first, name = segment.metadata.first_sequence, segment.path.name
+        if before is None:
+            if first > 1:
+                self.partial.append(f"{name}: begins with message {first} of its run")
             return True
-        missing = f"messages {end + 1} to {first - 1} are missing before it"
-        what = missing if first > end else "its messages are there already"
-        self._on_damage(Damage(segment.path.name, 0, what, end, segment.path.stat().st_size))
-        return False
+        if first <= before.last_sequence or segment.metadata.segment <= before.segment:
+            what = f"{before.file} holds its messages already"
+            self._on_damage(Damage(name, 0, what, before.last_sequence, segment.path.stat().st_size))
+            return False
+        if first > before.last_sequence + 1 and not before.damaged:
+            what = f"messages {before.last_sequence + 1} to {first - 1} are missing before it"
+            self._on_damage(Damage(name, 0, what, before.last_sequence, 0))
+        return True
 
     def _on_damage(self, damage: Damage) -> None:
-        self.damage = damage
+        self.damages.append(damage)
         if self.strict:
             raise CaptureDamaged(damage)
+
+
+class _End:
+    """How the newest segment of a run ended."""
+
+    def __init__(self, segment: Segment) -> None:
+        self.file = segment.path.name
+        self.segment = segment.metadata.segment
+        self.last_sequence = segment.last_sequence
+        self.damaged = segment.damage is not None
+        self.goes_on = segment.goes_on
+
+
+def _opened_again(path: Path) -> Segment:
+    """A segment that was found before; its recorder may have completed it meanwhile. Raises OSError."""
+    try:
+        return Segment(path)
+    except FileNotFoundError:
+        if not path.name.endswith(PART):
+            raise
+        return Segment(path.with_name(path.name.removesuffix(PART)))
 
 
 def is_capture(path: Path) -> bool:
     """Whether a file begins as every MCAP file does. Raises OSError."""
     with path.open("rb") as file:
         return file.read(len(MAGIC)) == MAGIC
+
+
+def _shown(path: Path | str | Sequence[Path | str]) -> str:
+    return str(path) if isinstance(path, (str, Path)) else ", ".join(map(str, path))
 
 
 def _place(segment: Segment) -> tuple[int, str, int]:

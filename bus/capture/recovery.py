@@ -62,7 +62,7 @@ def _recover_file(source: Path, target: Path) -> Recovered:
     try:
         segment = Segment(source)
     except NotACapture as error:
-        return Recovered(source.name, None, why=str(error).partition(": ")[2])
+        return Recovered(source.name, None, why=error.damage.what)
     temporary = target.with_name(f".{target.name}{_RECOVERING}")
     try:
         _rewrite(segment, temporary)

@@ -21,7 +21,7 @@ from mcap.opcode import Opcode
 from bus.capture import records
 from bus.capture.captured import Captured, Damage, NotACapture, is_recordable
 from bus.capture.index import Index, IndexedChunk, Schemas, read_index
-from bus.capture.metadata import END_NAME, HEAD_NAME, CaptureMetadata, from_map, lost_until
+from bus.capture.metadata import END_NAME, HEAD_NAME, ROTATED, CaptureMetadata, from_map, lost_until
 from bus.capture.records import BadRecord, Channel, ChunkHead, CutOff
 from bus.capture.schemas import ENCODING
 
@@ -52,7 +52,8 @@ class Segment:
 
     `complete`: the end was read and fits. `damage`: where it cannot be trusted any further, else None. `good_bytes`,
     `crc`: how far it can be trusted, and the CRC-32 of that. `lost`: the run's losses by its end, None where that was
-    not written. `notes`: offset, length and name of its metadata records.
+    not written. `goes_on`: its end says that another segment follows. `notes`: offset, length and name of its metadata
+    records.
     """
 
     def __init__(self, path: Path) -> None:
@@ -65,12 +66,12 @@ class Segment:
             try:
                 self.metadata = _read_head(_Reading(file, _size(file)))
             except BadRecord as error:
-                raise NotACapture(f"{path.name}: {error}") from None
+                raise NotACapture(path.name, str(error), _size(file)) from None
         self._reset()
 
     def _reset(self) -> None:
         self.damage: Damage | None = None
-        self.complete = self._seeking = False
+        self.complete = self.goes_on = self._seeking = False
         self.messages = self.good_bytes = self.crc = 0
         self.lost: int | None = None
         self.notes: list[tuple[int, int, str]] = []
@@ -177,7 +178,7 @@ class Segment:
             elif opcode == Opcode.METADATA:
                 name, texts = records.read_metadata(content)
                 if name == END_NAME:
-                    self.lost = lost_until(texts)
+                    self.lost, self.goes_on = lost_until(texts), texts.get("cause") == ROTATED
                 else:
                     self._keep_note(reading, name)
             elif opcode == Opcode.DATA_END:

@@ -11,10 +11,12 @@ from bus.capture.reader import Capture
 def span(capture: Capture) -> tuple[int, int]:
     """When its first message was received, and its last. Raises NotACapture for one without a message, and OSError."""
     first_ns = _first_ns(capture)
-    last = capture.segments[-1]
-    index = read_index(last.path)
-    ends = [chunk.head.end_ns for chunk in last.chunks()] if index is None else [chunk.end_ns for chunk in index.chunks]
-    return first_ns, max(ends, default=first_ns)
+    for last in reversed(capture.segments):
+        index = read_index(last.path)
+        ends = [chunk.head.end_ns for chunk in last.chunks()] if index is None else [c.end_ns for c in index.chunks]
+        if ends:
+            return first_ns, max(first_ns, *ends)
+    return first_ns, first_ns
 
 
 def window(capture: Capture, begin: str | None, end: str | None) -> tuple[int | None, int | None]:
@@ -28,5 +30,8 @@ def window(capture: Capture, begin: str | None, end: str | None) -> tuple[int | 
 def _first_ns(capture: Capture) -> int:
     first = next(iter(capture), None)
     if first is None:
-        raise NotACapture("no message in it")
+        damage = capture.damage
+        if damage is None:
+            raise NotACapture(capture.segments[0].path.name, "no message in it")
+        raise NotACapture(damage.file, f"no message before {damage.what} at byte {damage.offset}")
     return first.received_ns

@@ -12,13 +12,9 @@ from bus.capture.captured import Captured
 from bus.clock import NS_PER_S
 from bus.errors import UndecodableMessage
 from bus.events import AckRow, Event, SymbolsAcknowledged
+from bus.printable import escaped
 
 _ENVELOPE = ("version", "source", "seq", "published_ns")
-
-
-def escaped(text: str) -> str:
-    """With every character that is not plainly printable written out, as Python writes it in a string."""
-    return text if text.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 def utc_text(utc_ns: int) -> str:

@@ -28,11 +28,13 @@ class Verdict:
     unreadable: int = 0
     examples: list[str] = field(default_factory=list)
     """The first payloads that do not decode."""
-    damage: Damage | None = None
+    damages: list[Damage] = field(default_factory=list)
+    partial: list[str] = field(default_factory=list)
+    """Where a run's first or last segments are not here."""
 
     @property
     def whole(self) -> bool:
-        return self.damage is None and not self.unreadable
+        return not self.damages and not self.unreadable
 
 
 def verify(capture: Capture, *, decode: bool = True) -> Verdict:
@@ -50,7 +52,7 @@ def verify(capture: Capture, *, decode: bool = True) -> Verdict:
         if decode or message.topic == GAP_TOPIC:
             _decode(message, verdict)
     verdict.topics = len(seen)
-    verdict.damage = capture.damage
+    verdict.damages, verdict.partial = capture.damages, capture.partial
     return verdict
 
 

@@ -24,6 +24,7 @@ from bus.cli import capture_report
 from bus.cli.record import size
 from bus.clock import NS_PER_S
 from bus.errors import EX_CONFIG, EX_IOERR, EX_NOINPUT, ConfigError
+from bus.printable import escaped
 from bus.settings import Settings, die, load
 
 PROGRAM = "quotebus capture"
@@ -89,7 +90,7 @@ def run(argv: Sequence[str]) -> int:
     try:
         return VERBS[verb](rest)
     except NotACapture as error:
-        print(f"{PROGRAM} {verb}: {text.escaped(str(error))}", file=sys.stderr)
+        print(f"{PROGRAM} {verb}: {escaped(str(error))}", file=sys.stderr)
         return EX_DAMAGED
     except ConfigError as error:
         die(f"{PROGRAM} {verb}", error)
@@ -97,7 +98,7 @@ def run(argv: Sequence[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except OSError as error:
-        about = text.escaped(f": {error.filename}" if error.filename else "")
+        about = escaped(f": {error.filename}" if error.filename else "")
         print(f"{PROGRAM} {verb}: {error.strerror or error}{about}", file=sys.stderr)
         return EX_NOINPUT if isinstance(error, FileNotFoundError) else EX_IOERR
 
@@ -116,24 +117,28 @@ def info(argv: Sequence[str]) -> int:
         *(("file", f"{s.path.name}  {size(s.path.stat().st_size)}") for s in capture.segments),
         *([("runs", f"{len(runs)}: their messages are numbered apart")] if len(runs) > 1 else []),
         *_contents(verdict),
-        ("whole", "yes" if verdict.damage is None else f"no: {verdict.damage}"),
+        *(("partial", part) for part in verdict.partial),
+        *(("damaged", str(damage)) for damage in verdict.damages),
+        ("whole", "no" if verdict.damages else "yes"),
     ]
     for name, value in rows:
-        print(f"{name:<10}{text.escaped(value)}")
-    return 0 if verdict.damage is None else EX_DAMAGED
+        print(f"{name:<10}{escaped(value)}")
+    return EX_DAMAGED if verdict.damages else 0
 
 
 def check(argv: Sequence[str]) -> int:
     """Whether a capture is whole."""
     verdict = verify(_open(load(FileSettings, argv, f"{PROGRAM} verify")))
     for name, value in _contents(verdict):
-        print(f"{name:<10}{text.escaped(value)}")
+        print(f"{name:<10}{escaped(value)}")
     for example in verdict.examples:
-        print(f"unreadable {text.escaped(example)}")
+        print(f"unreadable {escaped(example)}")
     if verdict.unreadable > len(verdict.examples):
         print(f"unreadable {verdict.unreadable - len(verdict.examples):,} more")
-    if verdict.damage is not None:
-        print(f"damaged   {text.escaped(str(verdict.damage))}")
+    for part in verdict.partial:
+        print(f"partial   {escaped(part)}")
+    for damage in verdict.damages:
+        print(f"damaged   {escaped(str(damage))}")
     print("whole" if verdict.whole else "NOT whole")
     return 0 if verdict.whole else EX_DAMAGED
 
@@ -146,13 +151,13 @@ def recover(argv: Sequence[str]) -> int:
         if path.is_dir():
             results = list(recover_folder(path))
             if not results:
-                print(f"nothing to recover in {text.escaped(str(path))}")
+                print(f"nothing to recover in {escaped(str(path))}")
         else:
             if settings.output and len(settings.files) > 1:
                 raise ConfigError("--output goes with one file")
             results = [recover_file(path, Path(settings.output) if settings.output else _recovered_name(path))]
         for recovered in results:
-            print(text.escaped(str(recovered)))
+            print(escaped(str(recovered)))
             status = status if recovered.path is not None else EX_DAMAGED
     return status
 
@@ -236,7 +241,6 @@ def _contents(verdict: Verdict) -> list[tuple[str, str]]:
 
 
 def _warn(capture: Capture, verb: str) -> int:
-    if capture.damage is None:
-        return 0
-    print(f"{PROGRAM} {verb}: {text.escaped(str(capture.damage))}", file=sys.stderr)
-    return EX_DAMAGED
+    for damage in capture.damages:
+        print(f"{PROGRAM} {verb}: {escaped(str(damage))}", file=sys.stderr)
+    return EX_DAMAGED if capture.damages else 0

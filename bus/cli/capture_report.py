@@ -11,9 +11,9 @@ from bus.capture.report_data import Collector
 from bus.capture.report_html import page
 from bus.capture.report_scale import Columns
 from bus.capture.span import span, window
-from bus.capture.text import escaped
 from bus.cli.arguments import Arguments
 from bus.errors import ConfigError
+from bus.printable import escaped
 
 PROGRAM = "quotebus capture report"
 EX_DAMAGED = 3
@@ -48,11 +48,9 @@ def run(argv: Sequence[str]) -> int:
     data = Collector(Columns(*drawn, COLUMNS)).run(capture.everything(from_ns, to_ns))
     facts = [("recorder", capture.metadata.recorder), ("host", capture.metadata.host)]
     facts += [(f"{program}", version) for program, version in capture.metadata.versions.items()]
-    if capture.damage is not None:
-        facts.append(("damaged", str(capture.damage)))
+    facts += [("damaged", str(damage)) for damage in capture.damages]
     output.write_text(page(data, f"Capture {arguments.file.name}", facts, symbols), encoding="utf-8")
-    print(f"{PROGRAM}: {output}, {output.stat().st_size / 1e6:.2f} MB")
-    if capture.damage is not None:
-        print(f"{PROGRAM}: {capture.damage}", file=sys.stderr)
-        return EX_DAMAGED
-    return 0
+    print(f"{PROGRAM}: {escaped(str(output))}, {output.stat().st_size / 1e6:.2f} MB")
+    for damage in capture.damages:
+        print(f"{PROGRAM}: {escaped(str(damage))}", file=sys.stderr)
+    return EX_DAMAGED if capture.damages else 0

@@ -21,6 +21,7 @@ from bus.capture.settings import RecordSettings
 from bus.clock import NS_PER_MS, NS_PER_S, now_ns, utc_ns
 from bus.errors import EX_IOERR
 from bus.events import RecorderState
+from bus.printable import escaped
 from bus.sequence import source_name
 from bus.settings import load
 from bus.transport.listener import Listener
@@ -95,7 +96,7 @@ def text(progress: Progress) -> str:
     """One line on how a recording goes."""
     parts = [
         progress.state if progress.state is RecorderState.RECORDING else f"{progress.state} ({progress.cause})",
-        progress.file or "no file yet",
+        escaped(progress.file) or "no file yet",
         f"{progress.messages:,} messages",
         f"{progress.rate:,.0f}/s",
         size(progress.bytes),
@@ -103,7 +104,7 @@ def text(progress: Progress) -> str:
         "lag -" if progress.lag_ns is None else f"lag {progress.lag_ns / NS_PER_MS:,.1f} ms",
         "" if progress.free_bytes is None else f"{size(progress.free_bytes)} free",
     ]
-    return "  ".join(part for part in parts if part) + (f"  {progress.detail}" if progress.detail else "")
+    return "  ".join(part for part in parts if part) + (f"  {escaped(progress.detail)}" if progress.detail else "")
 
 
 def size(count: float) -> str:
@@ -134,11 +135,13 @@ def run(argv: Sequence[str]) -> int:
         if not seen:
             os._exit(0)  # all is written, and an ordinary exit would wait for the terminal
         return 0
-    print(f"{PROGRAM}: {recorder.cause}: {recorder.detail}", file=sys.stderr, flush=True)
+    print(f"{PROGRAM}: {recorder.cause}: {escaped(recorder.detail)}", file=sys.stderr, flush=True)
     # A thread may hang in the kernel, waiting for the disk: an ordinary exit would wait with it.
     os._exit(EX_IOERR)
 
 
 def _recover(folder: Path) -> None:
     for recovered in recover_folder(folder):
-        sys.stderr.write(f"{PROGRAM}: {recovered}\n")  # one write, so that lines of two threads do not mix
+        sys.stderr.write(
+            f"{PROGRAM}: {escaped(str(recovered))}\n"
+        )  # one write, so that lines of two threads do not mix

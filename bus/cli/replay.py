@@ -20,10 +20,10 @@ from bus.capture.player import Progress as Standing
 from bus.capture.prefixes import prefixes
 from bus.capture.reader import Capture
 from bus.capture.span import span, window
-from bus.capture.text import escaped
 from bus.cli.arguments import Arguments
 from bus.cli.keys import keys
 from bus.errors import EX_NOINPUT, ConfigError
+from bus.printable import escaped
 from bus.settings import BusSettings, die, load
 
 PROGRAM = "quotebus replay"
@@ -42,7 +42,7 @@ def run(argv: Sequence[str]) -> int:
         with Capture(arguments.file) as capture:
             return _play(capture, arguments, settings)
     except NotACapture as error:
-        print(f"{PROGRAM}: {error}", file=sys.stderr)
+        print(f"{PROGRAM}: {escaped(str(error))}", file=sys.stderr)
         return EX_DAMAGED
     except FileNotFoundError as error:
         print(f"{PROGRAM}: {error.strerror}: {escaped(str(error.filename))}", file=sys.stderr)
@@ -101,10 +101,9 @@ def _play(capture: Capture, arguments: argparse.Namespace, settings: BusSettings
     play_visibly(player, begin_ns, last_ns if to_ns is None else min(to_ns, last_ns))
     counters = ", ".join(f"{name} {count}" for name, count in player.counters.items() if count)
     print(f"{PROGRAM}: {player.progress().messages} messages; {counters}", flush=True)
-    if capture.damage is not None:
-        print(f"{PROGRAM}: {capture.damage}", file=sys.stderr)
-        return EX_DAMAGED
-    return 0
+    for damage in capture.damages:
+        print(f"{PROGRAM}: {escaped(str(damage))}", file=sys.stderr)
+    return EX_DAMAGED if capture.damages else 0
 
 
 def play_visibly(player: Player, begin_ns: int, end_ns: int) -> None:

@@ -133,8 +133,7 @@ class CaptureSource:
     def notes(self) -> list[str]:
         """What is missing: what the recorder noted, and what cannot be read of the file."""
         gaps = [f"the recorder noted {self._gaps} lost messages"] if self._gaps else []
-        damage = [str(self._capture.damage)] if self._capture.damage is not None else []
-        return gaps + damage + ([self._trouble] if self._trouble else [])
+        return gaps + [str(damage) for damage in self._capture.damages] + ([self._trouble] if self._trouble else [])
 
     def close(self) -> None:
         self._messages.close()  # type: ignore[attr-defined]

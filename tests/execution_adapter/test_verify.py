@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,10 @@ def captured(frame: bytes, number: int) -> Captured:
     return Captured(topic.decode(), payload, number, published_ns, published_ns)
 
 
+def like_captured(entry: Captured, sequence: int) -> Captured:
+    return replace(entry, sequence=sequence)
+
+
 def changed(entries: list[Captured], index: int, **changes: object) -> list[Captured]:
     """The same with the decision at `index` of all decisions changed."""
     places = [place for place, entry in enumerate(entries) if entry.topic.startswith("decision.")]
@@ -89,6 +94,8 @@ LIMIT = 5
         ("config", {"config": "{}"}),
         ("config_hash", {"config": '{"fallback":"refuse","max_age_ns":60000000000}'}),
         ("quote_age_ns", {"quote_age_ns": 0}),
+        ("quote_age_ns", {"quote_age_ns": None}),
+        ("health_age_ns", {"health_age_ns": None}),
         ("quote_age_ns", {"now_ns": 2**60 * 2}),
         ("limit_price", {"side": "sell", "limit_price": 10.0}),
     ],
@@ -98,9 +105,36 @@ def test_every_change_to_a_decision_is_found(field: str, changes: dict[str, obje
     outcome = verified(changed(entries, LIMIT, **changes))
     assert outcome.differences == 1, outcome
     assert outcome.first is not None
-    named = {field, "action", "health"} if field == "health" else {field}
+    named = {field, "health_age_ns"} if field == "health" else {field}
     assert outcome.first.field in named
     assert outcome.first.recorded != outcome.first.recomputed
+
+
+@pytest.mark.parametrize("place", [1, 2, LIMIT, 40, -3, -2])
+@pytest.mark.parametrize("field", ["now_ns", "health_age_ns", "quote_age_ns"])
+@pytest.mark.parametrize("by_ns", [-1_000_000, 1_000_000, 1_000_000_000])
+def test_a_changed_time_is_found_where_it_is_and_nowhere_else(place: int, field: str, by_ns: int) -> None:
+    entries = session(day(seconds=3))
+    decisions = [entry for entry in entries if entry.topic.startswith("decision.")]
+    decision = decisions[place].event()
+    outcome = verified(changed(entries, place, **{field: getattr(decision, field) + by_ns}))
+    assert outcome.differences == 1, outcome
+    assert outcome.agree + outcome.differences + outcome.before == outcome.decisions
+    assert outcome.first is not None
+    assert outcome.first.sequence == decisions[place].sequence
+
+
+def test_a_hole_in_a_capture_makes_no_difference() -> None:
+    """As of a damaged segment, or between a recorder that was killed and the next one."""
+    entries = session(day(seconds=3))
+    for begin in range(0, len(entries), 13):
+        for length in (1, 2, 7, 30):
+            again = [like_captured(entry, number) for number, entry in enumerate(entries[begin + length :], 1)]
+            for rest in (entries[begin + length :], again):
+                outcome = verified([*entries[:begin], *rest])
+                assert outcome.differences == 0, (begin, length, outcome.first)
+                assert outcome.agree + outcome.before == outcome.decisions
+    assert outcome.agree > 0
 
 
 def test_messages_from_before_the_capture_are_no_difference() -> None:

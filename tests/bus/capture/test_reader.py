@@ -65,12 +65,64 @@ def test_segments_are_read_in_the_order_they_were_recorded(tmp_path: Path) -> No
         assert [message.sequence for message in capture] == list(range(1, 11))
 
 
-def test_a_missing_segment_ends_the_reading_and_is_named(tmp_path: Path) -> None:
+def test_a_missing_segment_is_named_and_the_others_are_read(tmp_path: Path) -> None:
     paths = segments(tmp_path)
     capture = Capture([paths[0], paths[2]])
-    assert [message.event() for message in capture] == QUOTES[:4]
-    assert capture.damage is not None
-    assert "messages 5 to 7 are missing" in capture.damage.what
+    assert [message.event() for message in capture] == [*QUOTES[:4], *QUOTES[7:]]
+    assert [damage.what for damage in capture.damages] == ["messages 5 to 7 are missing before it"]
+    with pytest.raises(CaptureDamaged, match="5 to 7"):
+        list(Capture([paths[0], paths[2]], strict=True))
+
+
+def test_what_follows_a_damaged_file_is_read_and_each_damage_named(tmp_path: Path) -> None:
+    paths = segments(tmp_path)
+    write_events(tmp_path / "z.mcap", list(QUOTES), head=replace(HEAD, run="f" * 16, utc_ns=UTC_NS + 9))
+    (tmp_path / "none.mcap").write_bytes(b"hello")
+    for path in paths[:2]:
+        data = bytearray(path.read_bytes())
+        data[len(data) // 3] ^= 1
+        path.write_bytes(data)
+    capture = Capture(tmp_path)
+    assert [message.sequence for message in capture][-13:] == [8, 9, 10, *range(1, 11)]
+    assert [damage.file for damage in capture.damages] == ["c.mcap", "a.mcap", "none.mcap"]
+    assert capture.damages[2].lost_bytes == 5
+
+
+@pytest.mark.parametrize("copied", [0, 1, 2])
+def test_a_segment_that_is_there_twice_is_read_once_and_named(tmp_path: Path, copied: int) -> None:
+    paths = segments(tmp_path)
+    (tmp_path / "copy.mcap").write_bytes(paths[copied].read_bytes())
+    capture = Capture(tmp_path)
+    assert [message.event() for message in capture] == QUOTES
+    [damage] = capture.damages
+    assert "holds its messages already" in damage.what
+    assert "copy.mcap" in str(damage)
+
+
+def test_ends_of_a_run_that_are_not_here_are_said_and_no_damage(tmp_path: Path) -> None:
+    for number in range(3):
+        head = replace(HEAD, segment=number, first_sequence=number + 1, utc_ns=UTC_NS + number)
+        writer = CaptureWriter(tmp_path / f"{number}.mcap", head)
+        writer.write_frame(codec.encode(QUOTES[number]), UTC_NS, UTC_NS)
+        writer.close("stopped" if number == 2 else "rotated")
+    for left, said in (
+        ("012", []),
+        ("01", ["1.mcap: its run's next segment is not here"]),
+        ("12", ["1.mcap: begins with message 2 of its run"]),
+        ("2", ["2.mcap: begins with message 3 of its run"]),
+    ):
+        capture = Capture([tmp_path / f"{number}.mcap" for number in left], strict=True)
+        assert len(list(capture)) == len(left)
+        assert capture.partial == said
+
+
+def test_a_file_may_be_completed_between_opening_and_reading(tmp_path: Path) -> None:
+    writer = CaptureWriter(tmp_path / "a.mcap", HEAD)
+    writer.write_frame(codec.encode(QUOTE), UTC_NS, UTC_NS)
+    writer.flush()
+    capture = Capture(tmp_path, strict=True)
+    writer.close()
+    assert [message.event() for message in capture] == [QUOTE]
 
 
 def test_two_runs_in_one_folder_follow_each_other(tmp_path: Path) -> None:

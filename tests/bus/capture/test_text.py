@@ -9,7 +9,8 @@ import msgspec
 
 from bus import codec
 from bus.capture import Capture, Captured
-from bus.capture.text import escaped, json_line, line, utc_text
+from bus.capture.text import json_line, line, utc_text
+from bus.printable import escaped
 from tests.support.samples import QUOTE, UTC_NS, like
 
 DATA = Path(__file__).parents[2] / "data"
