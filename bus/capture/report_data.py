@@ -112,6 +112,7 @@ class Collector:
         self._book = Book()
         self._open: dict[str, Span] = {}
         self._column = -1
+        self._sequence: int | None = None
         self._end_ns = columns.begin_ns
 
     def run(self, entries: Iterable[Captured]) -> ReportData:
@@ -125,6 +126,9 @@ class Collector:
 
     def _take(self, captured: Captured) -> None:
         data, at_ns = self.data, captured.received_ns
+        if self._sequence is not None and captured.sequence != self._sequence + 1 and len(data.missed) < MAX_SPANS:
+            data.missed.append(Span(self._end_ns, max(self._end_ns, at_ns), "lost", "not in this capture"))
+        self._sequence = captured.sequence
         self._end_ns = max(self._end_ns, at_ns)
         data.kinds[topics.kind(captured.topic) if captured.topic != GAP_TOPIC else "capture.gap"] += 1
         data.bytes += len(captured.payload)

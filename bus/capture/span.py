@@ -24,7 +24,10 @@ def window(capture: Capture, begin: str | None, end: str | None) -> tuple[int | 
     if not begin and not end:
         return None, None
     first_ns = _first_ns(capture)
-    return (instant_ns(begin, first_ns) if begin else None), (instant_ns(end, first_ns) if end else None)
+    from_ns, to_ns = (instant_ns(text, first_ns) if text else None for text in (begin, end))
+    if from_ns is not None and to_ns is not None and to_ns <= from_ns:
+        raise ValueError(f"nothing is from {begin} on and before {end}")
+    return from_ns, to_ns
 
 
 def _first_ns(capture: Capture) -> int:

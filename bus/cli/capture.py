@@ -6,74 +6,26 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Literal
-
-from pydantic import AliasChoices, Field, field_validator
-from pydantic_settings import CliPositionalArg
 
 from bus.capture import text
 from bus.capture.captured import NotACapture
 from bus.capture.export import Export
-from bus.capture.prefixes import prefixes
 from bus.capture.reader import SUFFIX, Capture
 from bus.capture.recovery import recover_file, recover_folder
 from bus.capture.segment import PART
 from bus.capture.span import window
 from bus.capture.verify import Verdict, verify
 from bus.cli import capture_report
+from bus.cli.capture_arguments import cat_arguments, export_arguments, file_arguments, recover_arguments
 from bus.cli.record import size
 from bus.clock import NS_PER_S
 from bus.errors import EX_CONFIG, EX_IOERR, EX_NOINPUT, ConfigError
 from bus.printable import escaped
-from bus.settings import Settings, die, load
+from bus.settings import die
 
 PROGRAM = "quotebus capture"
 EX_DAMAGED = 3
 """A capture that is not whole."""
-
-
-class FileSettings(Settings):
-    """Which capture."""
-
-    files: CliPositionalArg[list[Path]] = Field(min_length=1, description="capture files, or a folder of them")
-
-
-class WindowSettings(FileSettings):
-    """Which part of a capture. What lies outside is neither read nor checked where the files have an index."""
-
-    begin: str = Field("", validation_alias=AliasChoices("from"), description="a UTC time, nanoseconds, or +seconds")
-    end: str = Field("", validation_alias=AliasChoices("to"), description="end before this time")
-
-
-class CatSettings(WindowSettings):
-    """Which messages of a capture, and how they are printed."""
-
-    topics: str = Field("", description="topic prefixes, separated by commas")
-    json_lines: bool = Field(False, validation_alias=AliasChoices("json"), description="one JSON object a line")
-    gaps: bool = Field(False, description="with the losses that the recorder noted, as capture.gap")
-
-
-class RecoverSettings(FileSettings):
-    """What to recover."""
-
-    output: str = Field("", validation_alias=AliasChoices("o", "output"), description="the file to make, from one file")
-
-
-class ExportSettings(WindowSettings):
-    """What to export, and where to."""
-
-    output: Path = Field(
-        Path("export"), validation_alias=AliasChoices("output", "o"), description="folder for the tables"
-    )
-    format: Literal["parquet", "csv"] = Field("parquet", description="of the tables")
-    topics: str = Field("", description="topic prefixes, separated by commas")
-
-    @field_validator("output")
-    @classmethod
-    def _folder(cls, output: Path) -> Path:
-        if output.suffix.lower() in (".csv", ".parquet"):
-            raise ValueError(f"{output.name}: a folder is wanted, for a table a kind of event; see --format")
-        return output
 
 
 def run(argv: Sequence[str]) -> int:
@@ -105,7 +57,7 @@ def run(argv: Sequence[str]) -> int:
 
 def info(argv: Sequence[str]) -> int:
     """Who recorded what, when, how much. Reads everything, but decodes only the recorder's own notes."""
-    capture = _open(load(FileSettings, argv, f"{PROGRAM} info"))
+    capture = Capture(file_arguments(argv, f"{PROGRAM} info", _about(info)).files)
     verdict = verify(capture, decode=False)
     head = capture.metadata
     versions = ", ".join(f"{program} {version}" for program, version in sorted(head.versions.items()))
@@ -128,7 +80,7 @@ def info(argv: Sequence[str]) -> int:
 
 def check(argv: Sequence[str]) -> int:
     """Whether a capture is whole."""
-    verdict = verify(_open(load(FileSettings, argv, f"{PROGRAM} verify")))
+    verdict = verify(Capture(file_arguments(argv, f"{PROGRAM} verify", _about(check)).files))
     for name, value in _contents(verdict):
         print(f"{name:<10}{escaped(value)}")
     for example in verdict.examples:
@@ -145,17 +97,15 @@ def check(argv: Sequence[str]) -> int:
 
 def recover(argv: Sequence[str]) -> int:
     """Make complete files of what is left: of each `.part` in a folder, or of one file."""
-    settings = load(RecoverSettings, argv, f"{PROGRAM} recover")
+    arguments = recover_arguments(argv, f"{PROGRAM} recover", _about(recover))
     status = 0
-    for path in settings.files:
+    for path in arguments.files:
         if path.is_dir():
             results = list(recover_folder(path))
             if not results:
                 print(f"nothing to recover in {escaped(str(path))}")
         else:
-            if settings.output and len(settings.files) > 1:
-                raise ConfigError("--output goes with one file")
-            results = [recover_file(path, Path(settings.output) if settings.output else _recovered_name(path))]
+            results = [recover_file(path, arguments.output or _recovered_name(path))]
         for recovered in results:
             print(escaped(str(recovered)))
             status = status if recovered.path is not None else EX_DAMAGED
@@ -164,31 +114,32 @@ def recover(argv: Sequence[str]) -> int:
 
 def cat(argv: Sequence[str]) -> int:
     """Print messages, one a line."""
-    settings = load(CatSettings, argv, f"{PROGRAM} cat")
-    capture = _open(settings)
-    shown = text.json_line if settings.json_lines else text.line
-    wanted = _prefixes(settings.topics)
-    within = _window(capture, settings)
-    for message in capture.everything(*within) if settings.gaps else capture.read(*within):
+    arguments = cat_arguments(argv, f"{PROGRAM} cat", _about(cat))
+    capture, wanted = Capture(arguments.files), arguments.topics
+    shown = text.json_line if arguments.json_lines else text.line
+    within = _window(capture, arguments.begin, arguments.end)
+    printed = 0
+    for message in capture.everything(*within) if arguments.gaps else capture.read(*within):
         if not wanted or message.topic.startswith(wanted):
             sys.stdout.write(shown(message) + "\n")
+            printed += 1
     sys.stdout.flush()
-    return _warn(capture, "cat")
+    return _end(capture, "cat", printed)
 
 
 def export(argv: Sequence[str]) -> int:
     """Write one table per kind of event."""
-    settings = load(ExportSettings, argv, f"{PROGRAM} export")
-    exporter = Export(settings.output, settings.format)
-    capture = _open(settings)
-    wanted = _prefixes(settings.topics)
-    within = capture.everything(*_window(capture, settings))
+    arguments = export_arguments(argv, f"{PROGRAM} export", _about(export))
+    output, wanted = arguments.output, arguments.topics
+    exporter = Export(output, arguments.format)
+    capture = Capture(arguments.files)
+    within = capture.everything(*_window(capture, arguments.begin, arguments.end))
     exporter.write(m for m in within if not wanted or m.topic.startswith(wanted))
     for name, rows in sorted(exporter.rows.items()):
-        print(f"{settings.output / name}.{settings.format}  {rows:,} rows")
+        print(f"{escaped(str(output / name))}.{arguments.format}  {rows:,} rows")
     if exporter.unreadable:
         print(f"{PROGRAM} export: {exporter.unreadable:,} messages have no place in a table", file=sys.stderr)
-    return _warn(capture, "export")
+    return _end(capture, "export", len(exporter.rows))
 
 
 VERBS: dict[str, Callable[[Sequence[str]], int]] = {
@@ -205,20 +156,13 @@ def _usage() -> list[str]:
     return [f"  {verb:<8} {(act.__doc__ or '').splitlines()[0]}" for verb, act in VERBS.items()]
 
 
-def _open(settings: FileSettings) -> Capture:
-    return Capture(settings.files)
+def _about(verb: Callable[[Sequence[str]], int]) -> str:
+    return (verb.__doc__ or "").strip()
 
 
-def _window(capture: Capture, settings: WindowSettings) -> tuple[int | None, int | None]:
+def _window(capture: Capture, begin: str, end: str) -> tuple[int | None, int | None]:
     try:
-        return window(capture, settings.begin, settings.end)
-    except ValueError as error:
-        raise ConfigError(str(error)) from None
-
-
-def _prefixes(topics: str) -> tuple[str, ...]:
-    try:
-        return prefixes([topics])
+        return window(capture, begin, end)
     except ValueError as error:
         raise ConfigError(str(error)) from None
 
@@ -240,7 +184,10 @@ def _contents(verdict: Verdict) -> list[tuple[str, str]]:
     return [*rows, ("lost", lost or "nothing")]
 
 
-def _warn(capture: Capture, verb: str) -> int:
+def _end(capture: Capture, verb: str, found: int) -> int:
+    """Say what was missing; the exit status."""
     for damage in capture.damages:
         print(f"{PROGRAM} {verb}: {escaped(str(damage))}", file=sys.stderr)
+    if not found and not capture.damages:
+        print(f"{PROGRAM} {verb}: no message there", file=sys.stderr)
     return EX_DAMAGED if capture.damages else 0

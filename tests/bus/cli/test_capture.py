@@ -126,7 +126,7 @@ def test_bad_arguments_are_one_line(
     [
         (["cat", "--topics", "quote.,quotes."], "no topic begins so: 'quotes.'"),
         (["export", "--topics", "é"], "no topic begins so"),
-        (["export", "-o", "day.csv"], "OUTPUT: day.csv: a folder is wanted"),
+        (["export", "-o", "day.csv"], "day.csv: a folder is wanted"),
     ],
 )
 def test_what_would_find_or_make_nothing_is_refused_by_name(
