@@ -196,11 +196,25 @@ class Disk:
                 continue
             try:
                 self._guarded("sync", os.fsync, descriptor)
+                self._guarded("look", self._look_for_file)
             except OSError as error:
                 self._fail(error)
                 return
             finally:
                 os.close(descriptor)
+
+    def _look_for_file(self) -> None:
+        """Raises OSError when what is written can no longer be found: the file or its folder was moved or removed."""
+        with self._fd_lock:
+            if self._sync_fd < 0 or self._writer is None:
+                return
+            part = self._writer.part
+            try:
+                there = os.path.samestat(os.fstat(self._sync_fd), part.stat())
+            except FileNotFoundError:
+                there = False
+        if not there:
+            raise OSError(errno.ENOENT, f"{part.name} is no longer where it was made: moved or removed")
 
     def _fail(self, error: OSError) -> None:
         with self._changed:

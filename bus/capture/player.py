@@ -12,7 +12,7 @@ from bus.capture.playback import Playback, withheld
 from bus.capture.timeline import Timeline
 from bus.clock import NS_PER_MS, NS_PER_S, now_ns, seconds, sleep_s
 from bus.consumer import REPLAYED
-from bus.errors import QuotebusError
+from bus.errors import ConfigError, QuotebusError
 from bus.events import ConnectionHealth, ConnectionState, SymbolsRequested
 from bus.settings import BusSettings
 from bus.transport.stage import Stage
@@ -27,6 +27,8 @@ _LISTEN_ABOVE_NS = 2 * NS_PER_MS
 _SPIN_BELOW_NS = NS_PER_MS // 10
 """A sleep ends some 60 µs late, so the last of a wait is spent looking at the clock: at most so much a message."""
 _LOOK_EVERY_NS = 10 * NS_PER_MS
+_AWAY_NS = 30 * NS_PER_S
+"""A broker that is away for longer ends the replay."""
 _SILENT = (ConnectionState.STANDBY, ConnectionState.STOPPED)
 
 
@@ -83,6 +85,8 @@ class Player:
         self._waiting = True
         self._messages = 0
         self._look_at_ns = 0
+        self._interrupted = 0
+        self._covered = False
         self._audience = Audience()
         self._playback = Playback()
         self._requests: dict[str, SymbolsRequested] = {}
@@ -129,13 +133,17 @@ class Player:
 
     @property
     def counters(self) -> dict[str, int]:
-        """What was published, withheld, unreadable; requests answered; consumers lost."""
-        return {**self._playback.counters, "listeners_lost": self._audience.lost}
+        """What was published, withheld, unreadable; requests answered; consumers lost; how often the broker went."""
+        lost = {"listeners_lost": self._audience.lost, "interrupted": self._interrupted}
+        return {**self._playback.counters, **lost}
 
     # the replay
 
     def play(self) -> None:
-        """Play to the end or until `stop`. Raises ConfigError without a broker, BusOccupied beside a live node."""
+        """Play to the end or until `stop`; while the broker is away, time stands still.
+
+        Raises ConfigError without a broker, BusOccupied beside a live node.
+        """
         self._stage = Stage(self._settings)
         try:
             self._stage.reach()
@@ -163,11 +171,13 @@ class Player:
         if start_ns is None:
             return self._playback.opened(self._entries(None))
         entries = self._playback.opened(self._entries(start_ns - LOOK_BACK_NS))
+        before = dict(self._playback.counters)
         for captured in entries:
             if captured.received_ns >= start_ns:
                 entries = _with_first(captured, entries)
                 break
             self._playback.frame(captured)
+        self._playback.counters.update(before)  # nothing of it was published
         with self._lock:
             self._timeline.seek(start_ns)
         return entries
@@ -183,13 +193,12 @@ class Player:
         self._requests.clear()
 
     def _play(self, entries: Iterator[Captured]) -> None:
-        first = True
+        self._covered = False
         for captured in entries:
-            if first and not withheld(captured.topic):
-                self._stage.await_subscription(captured.frame)
-                first = False
+            self._await_reader(captured)
             if not self._hold_until_due(captured.received_ns):
                 return
+            self._await_reader(captured)  # again only if the broker went meanwhile
             frame = self._playback.frame(captured)  # not before: until then, answers are those of the position before
             if frame is None:
                 continue
@@ -204,6 +213,12 @@ class Player:
             if now_ns() >= self._look_at_ns:
                 self._listen(0)
 
+    def _await_reader(self, captured: Captured) -> None:
+        """Before the first message: one that is sent before it has a subscriber is gone."""
+        if not self._covered and not withheld(captured.topic):
+            self._stage.await_subscription(captured.frame)
+            self._covered = True
+
     def _hold_until_due(self, recorded_ns: int) -> bool:
         """Wait, answering requests meanwhile; False when the replay was stopped or sent elsewhere."""
         while True:
@@ -213,7 +228,9 @@ class Player:
                 sought = self._sought
             if sought or self._ended.is_set():
                 return False
-            if self._audience.must_wait(at_ns) or due_ns is None:
+            if not self._stage.connected:
+                self._await_broker()
+            elif self._audience.must_wait(at_ns) or due_ns is None:
                 self._listen(_HOLD_NS)
             elif due_ns <= at_ns:
                 return True
@@ -221,6 +238,22 @@ class Player:
                 self._listen(min(due_ns - at_ns - _LISTEN_ABOVE_NS // 2, _HOLD_NS))
             elif due_ns - at_ns > _SPIN_BELOW_NS:
                 sleep_s((due_ns - at_ns - _SPIN_BELOW_NS) / NS_PER_S)
+
+    def _await_broker(self) -> None:
+        """Stand still until the broker is there again. Raises ConfigError when it stays away."""
+        self._interrupted += 1
+        with self._lock:
+            was_paused = self._timeline.paused
+            self._timeline.pause(now_ns())
+        deadline_ns = now_ns() + _AWAY_NS
+        while not self._stage.connected and not self._ended.is_set():
+            if now_ns() >= deadline_ns:
+                raise ConfigError(f"the broker went, and stayed away for {_AWAY_NS // NS_PER_S} s")
+            self._listen(_HOLD_NS)
+        self._covered = False  # its readers come back one after the other
+        with self._lock:
+            if not was_paused:
+                self._timeline.resume()
 
     def _listen(self, wait_ns: int) -> None:
         """Answer requests; during the wait for clients only keep them. Raises BusOccupied."""

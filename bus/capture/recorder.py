@@ -16,6 +16,7 @@ from bus.capture.chunks import MAX_TOPICS
 from bus.capture.disk import Disk, cause_of
 from bus.capture.intake import Intake
 from bus.capture.metadata import CaptureMetadata
+from bus.capture.reader import SUFFIX
 from bus.capture.settings import RecordSettings
 from bus.capture.writer import CaptureWriter
 from bus.clock import NS_PER_S, now_ns, seconds, to_utc_ns, utc_ns
@@ -39,6 +40,8 @@ TRANSITIONS: dict[RecorderState, frozenset[RecorderState]] = {
 class Ear(Protocol):
     """What the recorder needs of the bus."""
 
+    @property
+    def connected(self) -> bool: ...
     def receive(self, limit: int, timeout_ms: int) -> list[bytes]: ...
     def publish(self, event: Event) -> None: ...
     def send(self) -> bool: ...
@@ -46,7 +49,7 @@ class Ear(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How the recording goes; `rate` and `lag_ns` of the last second."""
+    """How the recording goes; `connected`, `rate` and `lag_ns` of the last second."""
 
     state: RecorderState
     cause: Cause
@@ -58,6 +61,7 @@ class Progress:
     rate: float
     lag_ns: int | None
     free_bytes: int | None
+    connected: bool = True
 
 
 class Recorder:
@@ -90,6 +94,7 @@ class Recorder:
         self._last_second = (now_ns(), 0)
         self._rate = 0.0
         self._lag_ns: int | None = None
+        self._connected = True  # until the first look: a connection takes a moment
 
     def stop(self) -> None:
         """End in order, within two seconds; may be called from a signal handler."""
@@ -128,6 +133,7 @@ class Recorder:
             rate=self._rate,
             lag_ns=self._lag_ns,
             free_bytes=_free_bytes(self._base.parent),
+            connected=self._connected,
         )
 
     def _take(self, timeout_ms: int) -> bool:
@@ -199,6 +205,7 @@ class Recorder:
         now, (then, before) = now_ns(), self._last_second
         self._rate = (self.intake.received - before) * NS_PER_S / max(1, now - then)
         self._last_second = (now, self.intake.received)
+        self._connected = self._ear.connected
         self._report()
         self._lag_ns = None
 
@@ -240,11 +247,11 @@ class Recorder:
 
 
 def base_path(output: str, at_utc_ns: int) -> Path:
-    """The file that `output` means: itself, or, for a folder, `capture-<UTC>.mcap` in it."""
+    """The file that `output` means: itself, with `.mcap`, or, for a folder, `capture-<UTC>.mcap` in it."""
     path = Path(output)
     if output.endswith(os.sep) or path.is_dir():
-        return path / f"capture-{compact_utc(at_utc_ns)}.mcap"
-    return path
+        return path / f"capture-{compact_utc(at_utc_ns)}{SUFFIX}"
+    return path if path.name.endswith(SUFFIX) else path.with_name(path.name + SUFFIX)
 
 
 def _free_bytes(folder: Path) -> int | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Literal
 
 from pydantic import AliasChoices, Field, field_validator
@@ -9,6 +10,9 @@ from pydantic_settings import CliPositionalArg
 
 from bus.capture.prefixes import prefixes
 from bus.settings import CLIENT_NAME, BusSettings
+
+LONGEST_NAME = 240
+"""Most file systems take 255 bytes; a number and `.mcap.part` are added."""
 
 
 class RecordSettings(BusSettings):
@@ -20,7 +24,7 @@ class RecordSettings(BusSettings):
     record_output: str = Field(
         "captures/",
         validation_alias=AliasChoices("o", "output", "record_output"),
-        description="file, or folder (with a slash at its end) for capture-<UTC>.mcap; no file is ever replaced",
+        description="file (.mcap), or folder (with a slash) for capture-<UTC>.mcap; no file is ever replaced",
     )
     record_name: str = Field("all", description="the recorder's name on the bus, recorder.<name>")
     record_compression: Literal["lz4", "zstd", "none"] = Field("lz4", description="of the chunks")
@@ -38,6 +42,20 @@ class RecordSettings(BusSettings):
         if not CLIENT_NAME.match(name):
             raise ValueError("not a name: A-Z a-z 0-9 _ . : - and at most 64 of them")
         return name
+
+    @field_validator("record_output")
+    @classmethod
+    def _output(cls, output: str) -> str:
+        path = Path(output)
+        try:
+            names = [name.encode() for name in path.parts]
+        except UnicodeEncodeError:
+            raise ValueError("a file's name must be UTF-8, as it is told to the bus") from None
+        if b"\0" in output.encode() or any(len(name) > LONGEST_NAME for name in names):
+            raise ValueError(f"not a file's name: at most {LONGEST_NAME} bytes, and none of them zero")
+        if path.exists() and not path.is_dir() and not path.is_file():
+            raise ValueError(f"{output} is neither a file nor a folder")
+        return output
 
     @field_validator("topics")
     @classmethod

@@ -92,6 +92,10 @@ def _windowed(program: str, about: str) -> Arguments:
 def _folder(text: str) -> Path:
     if text.lower().endswith((".csv", ".parquet")):
         raise ArgumentTypeError(f"{text}: a folder is wanted, for a table a kind of event; see --format")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ArgumentTypeError(f"{text}: the library that writes tables takes UTF-8 names only") from None
     return Path(text)
 
 

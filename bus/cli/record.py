@@ -44,7 +44,7 @@ class Line:
         self._newest: Progress | None = None
         self._ending = False
         self._live = Live(console=Console(file=stream), auto_refresh=False) if stream.isatty() else None
-        self._last: tuple[str, str] | None = None
+        self._last: tuple[str, str, bool] | None = None
         self._next_ns, self._pause_ns = 0, NS_PER_S
         self._thread = threading.Thread(target=self._run, name="line", daemon=True)
         self._thread.start()
@@ -84,7 +84,7 @@ class Line:
         if self._live is not None:
             self._live.update(Text(text(progress), no_wrap=True, overflow="ellipsis"), refresh=True)
             return
-        key = (progress.state, progress.file)
+        key = (progress.state, progress.file, progress.connected)
         if key != self._last or now_ns() >= self._next_ns:
             self._last, self._next_ns = key, now_ns() + self._pause_ns
             self._pause_ns = min(2 * self._pause_ns, _PLAIN_EVERY_NS)
@@ -103,6 +103,7 @@ def text(progress: Progress) -> str:
         f"{progress.lost:,} lost",
         "lag -" if progress.lag_ns is None else f"lag {progress.lag_ns / NS_PER_MS:,.1f} ms",
         "" if progress.free_bytes is None else f"{size(progress.free_bytes)} free",
+        "" if progress.connected else "NO BROKER answers",
     ]
     return "  ".join(part for part in parts if part) + (f"  {escaped(progress.detail)}" if progress.detail else "")
 

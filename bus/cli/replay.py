@@ -22,7 +22,7 @@ from bus.capture.reader import Capture
 from bus.capture.span import span, window
 from bus.cli.arguments import Arguments
 from bus.cli.keys import keys
-from bus.errors import EX_NOINPUT, ConfigError
+from bus.errors import EX_IOERR, EX_NOINPUT, ConfigError
 from bus.printable import escaped
 from bus.settings import BusSettings, die, load
 
@@ -30,12 +30,15 @@ PROGRAM = "quotebus replay"
 EX_DAMAGED = 3
 SWITCH_INTERVAL_S = 0.0002
 """How long the thread of the bar may keep the interpreter from the player, whose messages are due."""
+SLOWEST, FASTEST = 1e-3, 1e6
+LONGEST_WAIT_S = 86_400.0
 _LOOK_S = 0.2
 
 
 def run(argv: Sequence[str]) -> int:
-    """Play to the end: exit status 0; 3 when the capture is damaged or none, 66 when there is no such file, 78 when it
-    cannot be played here."""
+    """Play to the end: exit status 0; 3 when the capture is damaged or none, 66 when there is no such file, 74
+    when the broker was away meanwhile, 78 when it cannot be played here.
+    """
     arguments, rest = _parser().parse_known_args(argv)
     settings = load(BusSettings, rest, PROGRAM)
     try:
@@ -66,20 +69,32 @@ def _parser() -> argparse.ArgumentParser:
         help="play these topics only, with commas or spaces between them",
     )
     parser.add_argument("--clients", type=int, default=1, metavar="N", help="begin when N consumers have asked (1)")
-    parser.add_argument("--wait", type=float, default=10.0, metavar="S", help="but wait for them no longer (10)")
+    parser.add_argument("--wait", type=_wait_s, default=10.0, metavar="S", help="but wait for them no longer (10)")
     parser.add_argument("--paused", action="store_true", help="begin paused; keys: space, n for one message, q")
     parser.add_argument("--force", action="store_true", help="also on a bus with a live node")
     return parser
 
 
 def _rate(text: str) -> float | None:
-    return None if text == "max" else float(text)
+    rate = None if text == "max" else float(text)
+    if rate is not None and not SLOWEST <= rate <= FASTEST:
+        raise argparse.ArgumentTypeError(f"max, or from {SLOWEST:g} to {FASTEST:g}: {text}")
+    return rate
+
+
+def _wait_s(text: str) -> float:
+    wait_s = float(text)
+    if not 0 <= wait_s <= LONGEST_WAIT_S:
+        raise argparse.ArgumentTypeError(f"from 0 to {LONGEST_WAIT_S:,.0f} seconds: {text}")
+    return wait_s
 
 
 def _play(capture: Capture, arguments: argparse.Namespace, settings: BusSettings) -> int:
     first_ns, last_ns = span(capture)
     from_ns, to_ns = window(capture, arguments.from_, arguments.to)
     wanted = prefixes(arguments.topics)
+    if from_ns is not None and from_ns > last_ns:
+        raise ConfigError(f"--from is after the end: {shown(last_ns)}Z")
 
     def entries(begin_ns: int | None) -> Iterable[Captured]:
         return capture.read(from_ns=begin_ns, to_ns=to_ns, topics=wanted)
@@ -103,6 +118,9 @@ def _play(capture: Capture, arguments: argparse.Namespace, settings: BusSettings
     print(f"{PROGRAM}: {player.progress().messages} messages; {counters}", flush=True)
     for damage in capture.damages:
         print(f"{PROGRAM}: {escaped(str(damage))}", file=sys.stderr)
+    if player.counters["interrupted"]:
+        print(f"{PROGRAM}: the broker was away; what was under way then is lost", file=sys.stderr)
+        return EX_IOERR
     return EX_DAMAGED if capture.damages else 0
 
 

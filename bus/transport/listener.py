@@ -45,6 +45,11 @@ class Listener:
     ) -> None:
         self.close()
 
+    @property
+    def connected(self) -> bool:
+        """Whether a broker listens to us, as of the last `send`."""
+        return bool(self._coverage)
+
     def receive(self, limit: int, timeout_ms: int) -> list[bytes]:
         """Up to `limit` frames, or 4 MiB of them; waits for the first one. Empty after `timeout_ms`."""
         receive = self._subscriber.recv

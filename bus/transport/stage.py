@@ -50,6 +50,11 @@ class Stage:
                 return
         raise ConfigError(f"no broker answers at {self._settings.bus_publish_url}")
 
+    @property
+    def connected(self) -> bool:
+        """Whether a broker takes what is sent, as of the last `listen`: it always wants our own subscriptions."""
+        return bool(self._coverage)
+
     def listen(self, wait_ns: int) -> list[Heard]:
         """Requests and healths that have come, waiting for the first for at most so long (in whole milliseconds)."""
         heard: list[Heard] = []

@@ -27,6 +27,8 @@ from tests.support.samples import QUOTE, UTC_NS, like
 class Frames:
     """A bus in memory: gives what a test puts in, keeps what the recorder says, notes the longest pause in between."""
 
+    connected = True
+
     def __init__(self) -> None:
         self.said: list[RecorderHealth] = []
         self.longest_ns = 0
@@ -231,5 +233,7 @@ def test_states_form_a_table_without_a_way_back_from_the_end() -> None:
 
 def test_where_to(tmp_path: Path) -> None:
     assert base_path("x/y.mcap", UTC_NS) == Path("x/y.mcap")
+    assert base_path("x/y", UTC_NS) == Path("x/y.mcap")
+    assert base_path("x/y.1", UTC_NS) == Path("x/y.1.mcap")
     assert base_path("new/", UTC_NS) == Path("new/capture-20260105T143000Z.mcap")
     assert base_path(str(tmp_path), UTC_NS) == tmp_path / "capture-20260105T143000Z.mcap"

@@ -155,3 +155,38 @@ def test_a_report_replaces_no_capture(golden: Path, capsys: pytest.CaptureFixtur
         assert ended.value.code == 78
         assert "is a capture, and is not replaced" in capsys.readouterr().err
     assert golden.read_bytes() == other.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "name", ["a,b.mcap", "[x].mcap", 'q"x.mcap', "123", "{}", "-", "ä\x1b[31m.mcap", "b\udcff.mcap"]
+)
+def test_a_file_may_have_any_name(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = write_golden(tmp_path / name)
+    for verb in ("info", "verify", "cat", "recover"):
+        assert run([verb, str(path)]) == 0, capsys.readouterr()
+    assert run(["export", str(path), "-o", str(tmp_path / "tables"), "--format", "csv"]) == 0
+    assert "\x1b" not in capsys.readouterr().out
+
+
+def test_each_damaged_file_of_a_folder_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for number, run_id in enumerate("abc"):
+        head = replace(HEAD, run=run_id * 16, utc_ns=HEAD.utc_ns + number)
+        path = write_events(tmp_path / f"{run_id}.mcap", [QUOTE], head=head)
+        if run_id != "c":
+            path.write_bytes(path.read_bytes()[:-1])
+    assert run(["verify", str(tmp_path)]) == 3
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[1] for line in lines if line.startswith("damaged")] == ["a.mcap:", "b.mcap:"]
+    assert lines[0].startswith("messages  3 ")
+    assert run(["cat", str(tmp_path)]) == 3
+    assert len(capsys.readouterr().out.splitlines()) == 3
+
+
+@pytest.mark.parametrize("verb", ["cat", "export"])
+def test_a_selection_of_nothing_is_said(verb: str, golden: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    output = ["-o", f"{golden}.d"] if verb == "export" else []
+    assert run([verb, "--from", "+500", str(golden), *output]) == 0
+    assert capsys.readouterr().err == f"quotebus capture {verb}: no message there\n"
+    with pytest.raises(SystemExit) as ended:
+        run([verb, "--from", "+2", "--to", "+1", str(golden)])
+    assert ended.value.code == 78

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import termios
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -140,6 +141,41 @@ def test_a_folder_that_cannot_be_made_is_status_74(world: World, tmp_path: Path)
     assert "disk_error" in printed
 
 
+@pytest.mark.parametrize("gone", ["file", "folder"])
+def test_a_file_that_was_moved_away_ends_it_loudly(
+    world: World, publisher: Publisher, tmp_path: Path, gone: str
+) -> None:
+    log = world.log(b"recorder.")
+    program = recording(world, "-o", f"{tmp_path}/rec/a.mcap", "--record-sync-s", "0.1")
+    eventually(lambda: any(health.messages > 100 for health in healths(log)))
+    if gone == "file":
+        (tmp_path / "rec" / "a.mcap.part").unlink()
+    else:
+        (tmp_path / "rec").rename(tmp_path / "elsewhere")
+    assert program.process.wait(20) == 74
+    program.line("no longer where it was made")
+    eventually(lambda: any((h.state, h.cause) == ("failed", "disk_error") for h in healths(log)))
+
+
+def test_a_broker_that_does_not_answer_is_said(tmp_path: Path) -> None:
+    nowhere = dict.fromkeys(("BUS_SUBSCRIBE_URL", "BUS_REQUEST_URL"), "tcp://127.0.0.1:1")
+    program = Program("quotebus", "record", "-o", f"{tmp_path}/a", environment=nowhere)
+    try:
+        program.line("NO BROKER answers")
+        assert (tmp_path / "a.mcap.part").exists(), "and it gets the name that others look for"
+        assert program.stop(within_s=4) == 0
+    finally:
+        program.stop()
+
+
+@pytest.mark.parametrize("output", ["x" * 241, "a\udcff.mcap", "/dev/null"])
+def test_what_is_no_name_for_a_file_is_refused(output: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        record(["-o", output])
+    assert ended.value.code == 78
+    assert len(capsys.readouterr().err.splitlines()) == 1
+
+
 @pytest.mark.parametrize("flag", ["--record-name=a b", "--record-rotate-mb=0", "--record-compression=rar", "quotes."])
 def test_bad_settings_are_one_line_and_status_78(flag: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
@@ -164,6 +200,7 @@ def test_the_line() -> None:
     assert text(progress) == (
         "slow (slow_disk)  a.mcap  12,345 messages  1,234/s  3.0 MiB  7 lost  lag 2.5 ms  5.0 GiB free"
     )
+    assert text(replace(progress, connected=False)).endswith("free  NO BROKER answers")
     assert [size(count) for count in (0, 1023, 1024, 5 << 40)] == ["0 B", "1,023 B", "1.0 KiB", "5.0 TiB"]
 
 

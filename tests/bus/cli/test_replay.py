@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bus.cli import main
-from bus.events import ConnectionHealth, ExecutionDecision
+from bus.events import ConnectionHealth, ExecutionDecision, Quote
 from tests.support.market import day, write
 from tests.support.programs import Program, eventually, run
 from tests.support.world import World
@@ -52,6 +52,25 @@ def test_a_worker_of_the_wall_clock_refuses_a_replay(world: World, tmp_path: Pat
     assert all("no_health" in decision.reasons for decision in decisions)
 
 
+def test_time_stands_still_while_the_broker_is_away(world: World, tmp_path: Path) -> None:
+    """What was under way when it went is lost, which is said; all that was due meanwhile is not."""
+    capture = write(day(seconds=3).entries, tmp_path / "day.mcap")
+    broker = world.broker()
+    log = world.log(b"quote.")
+    replay = Program("quotebus", "replay", str(capture), "--clients", "0", environment=world.environment)
+    world.programs.append(replay)
+    eventually(lambda: len(log.all(Quote)) > 10)
+    broker.kill()
+    assert broker.process.wait(10) != 0
+    world.broker()
+    assert replay.process.wait(40) == 74
+    replay.line("the broker was away")
+    words = next(line for line in replay.lines if "messages;" in line).replace(",", "").split()
+    published, heard = int(words[words.index("published") + 1]), len(log.all(Quote))
+    assert "interrupted 1" in " ".join(words)
+    assert published / 3 < heard, "most of it came"
+
+
 def test_a_live_node_does_not_serve_a_consumer_of_a_replay(world: World) -> None:
     world.broker()
     world.exchange()
@@ -68,7 +87,10 @@ def test_a_live_node_does_not_serve_a_consumer_of_a_replay(world: World) -> None
     ("arguments", "says"),
     [
         (["day.mcap", "--rate", "quick"], "--rate"),
-        (["day.mcap", "--rate", "0"], "above 0"),
+        (["day.mcap", "--rate", "0"], "from 0.001"),
+        (["day.mcap", "--rate", "1e308"], "from 0.001"),
+        (["day.mcap", "--wait", "inf"], "from 0 to"),
+        (["day.mcap", "--wait", "nan"], "from 0 to"),
         (["day.mcap", "--from", "yesterday"], "not a time"),
         (["day.mcap", "--bus-publish-url", "tcp://10.0.0.1:1"], "BUS_PUBLISH_URL"),
         (["day.mcap", "--topics", "health.,quotes."], "begins so: 'quotes.'"),
