@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -34,7 +35,13 @@ def run(argv: Sequence[str]) -> int:
         return EX_NOINPUT if isinstance(error, FileNotFoundError) else EX_IOERR
     for damage in capture.damages:
         print(f"{PROGRAM}: {escaped(str(damage))}", file=sys.stderr)
-    print("\n".join(report(verifier.outcome)))
+    try:
+        print("\n".join(report(verifier.outcome)), flush=True)
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the interpreter complains at its end
+        if not isinstance(error, BrokenPipeError):
+            print(f"{PROGRAM}: {error.strerror}", file=sys.stderr)
+            return EX_IOERR
     return EX_DIFFERENT if capture.damages or verifier.outcome.differences or verifier.outcome.undecodable else 0
 
 

@@ -10,7 +10,8 @@ from typing import Any
 
 import msgspec
 
-from bus.capture.captured import Captured
+from bus import codec
+from bus.capture.captured import Captured, Gap
 from bus.capture.columns import Column, columns, name_of, row
 from bus.errors import ConfigError, UndecodableMessage
 from bus.events import Event
@@ -55,6 +56,11 @@ class Export:
             table.part.replace(table.path)
             self.rows[table.name] = table.rows
             self.unreadable += table.refused
+
+    def older(self) -> list[str]:
+        """Names of the tables in the folder, whoever wrote them."""
+        names = {name_of(Gap), *(name_of(event) for event, _ in codec.KINDS.values())}
+        return sorted(name for name in names if (self._folder / f"{name}.{self._kind}").exists())
 
 
 class _Table:

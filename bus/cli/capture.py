@@ -39,6 +39,7 @@ def run(argv: Sequence[str]) -> int:
     if verb not in VERBS:
         print(f"{PROGRAM}: no such verb: {verb[:40]!r} (there are {', '.join(VERBS)})", file=sys.stderr)
         return EX_CONFIG
+    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115 - for the life of the program
     try:
         return VERBS[verb](rest)
     except NotACapture as error:
@@ -135,6 +136,9 @@ def export(argv: Sequence[str]) -> int:
     capture = Capture(arguments.files)
     within = capture.everything(*_window(capture, arguments.begin, arguments.end))
     exporter.write(m for m in within if not wanted or m.topic.startswith(wanted))
+    left = [name for name in exporter.older() if name not in exporter.rows]
+    if left:
+        print(f"{PROGRAM} export: tables of an earlier export are left: {', '.join(left)}", file=sys.stderr)
     for name, rows in sorted(exporter.rows.items()):
         print(f"{escaped(str(output / name))}.{arguments.format}  {rows:,} rows")
     if exporter.unreadable:

@@ -7,7 +7,7 @@ import signal
 import sys
 from collections.abc import Sequence
 
-from bus.errors import ConfigError
+from bus.errors import EX_IOERR, ConfigError
 from bus.settings import die
 from bus.tap.output import prepare
 from bus.verbs import run_verb
@@ -23,7 +23,7 @@ VERBS = {
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a verb; its exit status. 78 for an unknown one; Ctrl-C and a closed pipe are a quiet 0."""
+    """A verb's exit status. 78 for an unknown one, 74 for a full disk; Ctrl-C and a closed pipe are a quiet 0."""
     arguments = sys.argv[1:] if argv is None else list(argv)
     prepare()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
@@ -37,6 +37,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the interpreter complains at its end
         return 0
+    except OSError as error:
+        print(f"{PROGRAM} {arguments[0]}: {error.strerror or error}", file=sys.stderr)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EX_IOERR
     return status
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 from collections.abc import Sequence
@@ -13,7 +14,8 @@ PIPE_COLUMNS = 120
 
 
 def prepare() -> None:
-    """A terminal or pipe that cannot show a character gets an escape for it, never an error."""
+    """A terminal or pipe that cannot show a character gets an escape for it, never an error; a closed one, nothing."""
+    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115 - for the life of the program
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -190,3 +192,29 @@ def test_a_selection_of_nothing_is_said(verb: str, golden: Path, capsys: pytest.
     with pytest.raises(SystemExit) as ended:
         run([verb, "--from", "+2", "--to", "+1", str(golden)])
     assert ended.value.code == 78
+
+
+def test_older_tables_are_named(golden: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    output = ["-o", str(tmp_path / "tables"), "--format", "csv"]
+    assert run(["export", str(golden), *output]) == 0
+    assert capsys.readouterr().err == ""
+    assert run(["export", str(golden), *output, "--topics", "quote."]) == 0
+    assert "are left: capture_gap, counters, decision" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")
+@pytest.mark.parametrize(
+    "command",
+    ["quotebus capture verify", "execution-worker verify", "bus-tap echo --file", "bus-tap top --count 1 --file"],
+)
+def test_an_output_that_takes_nothing_is_one_line_and_74(command: str, tmp_path: Path) -> None:
+    capture = write_events(tmp_path / "a.mcap", [QUOTE])
+    words = [str(Path(sys.executable).parent / command.split()[0]), *command.split()[1:], str(capture)]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(words, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr.count("\n")) == (74, 1), done.stderr
+    assert "No space left" in done.stderr
+    closed = subprocess.run(
+        ["bash", "-c", 'exec "$@" >&-', "-", *words], stderr=subprocess.PIPE, text=True, timeout=60, check=False
+    )
+    assert (closed.returncode, closed.stderr) == (0, "")
