@@ -26,6 +26,7 @@ from bus.events import (
     RecorderHealth,
     SymbolsAcknowledged,
     SymbolsRequested,
+    SymbolState,
     SymbolStatus,
 )
 from bus.tap.intake import MAX_QUOTE_BYTES, Heard
@@ -89,6 +90,8 @@ class View:
     bus: Rates[str] = field(default_factory=Rates)
     symbols: set[str] = field(default_factory=set)
     beyond_bound: int = 0
+    _released: dict[str, int] = field(default_factory=dict)
+    """Since when, the longest first."""
 
     def __post_init__(self) -> None:
         self.book, self.replayed = Book(max_age_ns=self.max_age_ns), Book(max_age_ns=self.max_age_ns)
@@ -122,6 +125,23 @@ class View:
                 del table[name]
         for name in [name for name, ask in self.asks.items() if now_ns - ask.heard_ns > 2 * GONE_NS]:
             del self.asks[name]
+        self._forget_released(now_ns)
+
+    def _forget_released(self, now_ns: int) -> None:
+        """A symbol that nobody wants any more has its row for another minute; then others may have its place."""
+        gone: list[str] = []
+        for name, since_ns in self._released.items():
+            if now_ns - since_ns <= GONE_NS:
+                break
+            gone.append(name)
+        for name in gone:
+            del self._released[name]
+            self.symbols.discard(name)
+            self.known.pop(name, None)
+            self.known_replayed.pop(name, None)
+        if gone:
+            self.book.keep_only(self.symbols)
+            self.replayed.keep_only(self.symbols)
 
     def _take_other(self, event: Event, at_ns: int, book: Book) -> None:
         if isinstance(event, SymbolStatus):
@@ -154,6 +174,9 @@ class View:
         state, cause = status.state[:_NAME], status.cause[:_NAME]
         claims = tuple(Claim(c.client[:_NAME], c.priority, c.lease_left_ms) for c in status.clients[:MAX_CLAIMS])
         book.on_status(msgspec.structs.replace(status, state=state, cause=cause, clients=()))
+        self._released.pop(status.symbol, None)
+        if state == SymbolState.RELEASED and status.symbol != self.focus:
+            self._released[status.symbol] = at_ns
         table = self.known if book is self.book else self.known_replayed
         table[status.symbol] = Known(
             state, cause, status.since_ns, claims, status.last_quote_ns, status.last_quote_seq, status.source, at_ns
