@@ -38,11 +38,9 @@ from execution_adapter.choice import choose
 from execution_adapter.decision import Judgement, Order, decision
 from execution_adapter.history import History, Strange
 from execution_adapter.intents import Intent
+from execution_adapter.named import KEPT, MAX_NAMED, Named
 from execution_adapter.verdict import graded
 
-KEPT = 5_000
-"""Messages of one topic that a decision may still name; a decision follows what it is based on closely."""
-MAX_NAMED = 100_000
 _GIVEN = (Unusable.NOT_REQUESTED, Unusable.UNCONFIRMED, Unusable.READER_BEHIND)
 _KINDS = ("quote.", "health.", "symbol.", "symbols.acknowledged.", "decision.", "intent.", "order.")
 _COMPARED = ("action", "qty", "limit_price", "reasons", "quote", "health", "status", "config_hash")
@@ -96,29 +94,12 @@ class _Missing:
     topic: str
 
 
-@dataclass(slots=True)
-class _Kept:
-    """The newest messages of one (source, topic), by number."""
-
-    first: int
-    order: deque[int] = field(default_factory=deque)
-    by_seq: dict[int, object] = field(default_factory=dict)
-
-    def add(self, seq: int, message: object) -> None:
-        if seq not in self.by_seq:
-            if len(self.order) >= KEPT:
-                del self.by_seq[self.order.popleft()]
-            self.order.append(seq)
-        self.by_seq[seq] = message
-
-
 class Verifier:
     """Reads a capture's messages in file order."""
 
     def __init__(self) -> None:
         self.outcome = Outcome()
-        self._kept: dict[tuple[str, str], _Kept] = {}
-        self._sources: set[str] = set()
+        self._named = Named()
         self._began: dict[str, int] = {}
         self._halted_at: dict[str, int] = {}
         self._ages = Ages()
@@ -153,9 +134,9 @@ class Verifier:
         self._unheard = []
 
     def _on_hole(self) -> None:
-        """Messages are not there: a file is damaged, or another recording begins. What came before says no more."""
+        """Messages are not there: a file is damaged, or another recording begins. What follows from all is unknown."""
         self._settle()
-        self._kept.clear()
+        self._named.on_hole()
         self._began.clear()
         self._halted_at.clear()
         self._history = History(self.outcome.as_recorded)
@@ -165,10 +146,10 @@ class Verifier:
             case ExecutionDecision():
                 self._judge(event, sequence)
             case Quote():
-                self._keep(event.source, f"quote.{event.symbol}", event.seq, event)
+                self._named.keep(event.source, f"quote.{event.symbol}", event.seq, event)
                 self._history.on_quote(event)
             case ConnectionHealth():
-                self._keep(event.source, "health", event.seq, event)
+                self._named.keep(event.source, "health", event.seq, event)
                 self._history.on_health(event)
             case OrderUpdate():
                 self._history.on_order(event)
@@ -176,7 +157,7 @@ class Verifier:
                 self._history.on_wish(event)
             case SymbolStatus():
                 stood = self._stand(event, event.symbol, event.state, sequence)
-                self._keep(event.source, f"symbol.{event.symbol}", event.seq, stood)
+                self._named.keep(event.source, f"symbol.{event.symbol}", event.seq, stood)
             case SymbolsAcknowledged():
                 self._take_acknowledged(event, sequence)
 
@@ -184,14 +165,14 @@ class Verifier:
         for row in ack.results:
             alone = msgspec.structs.replace(ack, results=(_without_quote(row),))
             stood = self._stand(alone, row.symbol, row.state, sequence)
-            self._keep(f"{_ACK}{ack.source}", f"symbol.{row.symbol}", ack.seq, stood)
+            self._named.keep(f"{_ACK}{ack.source}", f"symbol.{row.symbol}", ack.seq, stood)
             if row.last_quote is not None:
                 try:
                     quote = codec.decode_payload("quote", row.last_quote)
                 except UndecodableMessage:
                     continue
                 if isinstance(quote, Quote) and quote.symbol == row.symbol:
-                    self._keep(quote.source, f"quote.{row.symbol}", quote.seq, quote)
+                    self._named.keep(quote.source, f"quote.{row.symbol}", quote.seq, quote)
                     self._history.on_quote(quote)
 
     def _stand(self, event: SymbolStatus | SymbolsAcknowledged, symbol: str, state: str, sequence: int) -> _Stood:
@@ -201,21 +182,6 @@ class Verifier:
         elif state in _TRADED:
             self._halted_at.pop(symbol, None)
         return _Stood(event, state, self._halted_at.get(symbol))
-
-    def _keep(self, source: str, topic: str, seq: int, message: object) -> None:
-        kept = self._kept.get((source, topic))
-        if kept is None:
-            if len(self._sources) < MAX_NAMED:
-                self._sources.add(source)
-            if len(self._kept) >= MAX_NAMED:
-                del self._kept[next(iter(self._kept))]
-            kept = self._kept[source, topic] = _Kept(seq)
-        kept.first = min(kept.first, seq)
-        kept.add(seq, message)
-
-    def _find(self, reference: Reference, topic: str) -> object:
-        """The message; KeyError when it is not among those kept."""
-        return self._kept[reference[0], topic].by_seq[reference[1]]
 
     # one decision
 
@@ -230,10 +196,10 @@ class Verifier:
         ):
             try:
                 if reference != _NOWHERE:
-                    self._find(reference, topic)
+                    self._named.find(reference, topic)
             except KeyError:
                 missing = _Missing(sequence, recorded, name, reference, topic)
-                if reference[0] not in self._sources and len(self._unheard) < KEPT:
+                if not self._named.knows(reference[0]) and len(self._unheard) < KEPT:
                     self._unheard.append(missing)
                 else:
                     self._miss(missing)
@@ -273,7 +239,7 @@ class Verifier:
         return quote if isinstance(quote, Quote) else None, health if isinstance(health, ConnectionHealth) else None
 
     def _kept_one(self, reference: Reference, topic: str) -> object:
-        return None if reference == _NOWHERE else self._find(reference, topic)
+        return None if reference == _NOWHERE else self._named.find(reference, topic)
 
     def _blame(self, wrong: Iterable[tuple[Aged, int]], judging: Judged | None = None) -> Strange | None:
         """Count earlier decisions whose ages later ones contradict; what is strange about the one being judged."""
@@ -288,11 +254,9 @@ class Verifier:
         return strange
 
     def _miss(self, missing: _Missing) -> None:
-        """A message that is not there is from before the capture began, or never was."""
+        """A message that is not there is from before the capture began, was in a hole, or never was."""
         source, seq = missing.reference
-        kept = self._kept.get((source, missing.topic))
-        before = source in self._sources if kept is None else 0 < seq < kept.first
-        if before or self._noted(missing):
+        if self._named.may_be_elsewhere(missing.reference, missing.topic) or self._noted(missing):
             self.outcome.before += 1
         else:
             self._differ(missing.sequence, missing.decision, missing.name, f"{source}#{seq}", "no such message")
@@ -333,7 +297,7 @@ class Verifier:
         """A book that holds exactly what the decision names, judged as the worker judged its own."""
         book, now_ns = Book(max_age_ns=max_age_ns), recorded.now_ns
         if recorded.status != _NOWHERE:
-            stood = self._find(recorded.status, f"symbol.{recorded.symbol}")
+            stood = self._named.find(recorded.status, f"symbol.{recorded.symbol}")
             assert isinstance(stood, _Stood)
             if self._was_halted(stood, recorded):
                 book.on_status(_halted(recorded.symbol))
@@ -347,7 +311,7 @@ class Verifier:
         ):
             if reference == _NOWHERE:
                 continue
-            event = self._find(reference, topic)
+            event = self._named.find(reference, topic)
             assert isinstance(event, (ConnectionHealth, Quote))
             # Received so that its age, less the smallest delay, is what the worker measured.
             book.on_message(event, event.published_ns if age_ns is None else now_ns - age_ns)

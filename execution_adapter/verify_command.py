@@ -51,7 +51,7 @@ def report(outcome: Outcome) -> list[str]:
         f"decisions    {outcome.decisions}",
         f"agree        {outcome.agree}",
         f"differ       {outcome.differences}",
-        f"not judged   {outcome.before} (based on messages from before the capture began, or noted as lost)",
+        f"not judged   {outcome.before} (based on messages that are not in the capture, as it says itself)",
         f"undecodable  {outcome.undecodable}",
         f"as recorded  {_counted(outcome)}",
     ]

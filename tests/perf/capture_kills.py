@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import random
 import statistics
+import sys
 import tempfile
 from pathlib import Path
 
@@ -70,6 +71,8 @@ def main() -> int:
                 if what or missing_ms > PROMISED_MS:
                     print(f"kill {number + 1}: {what or f'{missing_ms:.0f} ms are missing'}")
                 wrong += what is not None
+                if sys.stderr.isatty():
+                    print(f"\r{number + 1} of {options.times} kills", end="", file=sys.stderr, flush=True)
                 if len(publisher.sent) > 1_000_000:
                     del publisher.sent[:500_000]
             last = Program("quotebus", "record", "quote.", "-o", f"{folder}/", environment=world.environment)
