@@ -11,8 +11,10 @@ from __future__ import annotations
 import contextlib
 import os
 import zlib
+from array import array
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from operator import ne
 from pathlib import Path
 from typing import BinaryIO
 
@@ -165,7 +167,7 @@ class Segment:
         return Chunk(reading.begin, reading.at - reading.begin, head, data, first, count)
 
     def _chunks(self, reading: _Reading) -> Iterator[Chunk]:
-        places: list[IndexedChunk] = []
+        places = array("Q")  # four numbers a chunk: a file may have a million of them
         _read_head(reading)
         self._keep_note(reading, HEAD_NAME)
         while True:
@@ -173,7 +175,7 @@ class Segment:
             if opcode == Opcode.CHUNK:
                 head, data = records.read_chunk(content)
                 chunk = self._take(reading, head, data)
-                places.append(IndexedChunk(chunk.offset, chunk.length, head.start_ns, head.end_ns))
+                places.extend((chunk.offset, chunk.length, head.start_ns, head.end_ns))
                 yield chunk
             elif opcode == Opcode.METADATA:
                 name, texts = records.read_metadata(content)
@@ -268,7 +270,7 @@ class Segment:
         """All up to here is good."""
         self.good_bytes, self.crc = reading.at, reading.crc
 
-    def _finish(self, reading: _Reading, data_end: bytes, places: list[IndexedChunk]) -> None:
+    def _finish(self, reading: _Reading, data_end: bytes, places: array[int]) -> None:
         """Check what follows the data: its CRC, summary, footer, magic, and that nothing comes after."""
         if len(data_end) != 4 or int.from_bytes(data_end, "little") != reading.crc_before:
             raise BadRecord("checksum of the whole data does not fit")
@@ -293,8 +295,10 @@ class Segment:
         if reading.at != reading.size:
             raise BadRecord("something follows the end")
         index = read_index(self.path)
-        if index is not None and (index.chunks, index.channels) != (tuple(places), self.channels):
-            raise BadRecord("the index does not fit the data")
+        if index is not None:
+            indexed = (number for c in index.chunks for number in (c.offset, c.length, c.start_ns, c.end_ns))
+            if 4 * len(index.chunks) != len(places) or index.channels != self.channels or any(map(ne, indexed, places)):
+                raise BadRecord("the index does not fit the data")
         self.complete = True
         self.good_bytes = reading.at
 

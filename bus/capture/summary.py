@@ -11,7 +11,6 @@ from mcap.records import (
     ChunkIndex,
     DataEnd,
     Footer,
-    McapRecord,
     MetadataIndex,
     Schema,
     Statistics,
@@ -29,7 +28,10 @@ class Summary:
         self._schemas: dict[int, Schema] = {}
         self._channels: dict[int, Channel] = {}
         self._counts: dict[int, int] = {}
-        self._chunks: list[ChunkIndex] = []
+        self._chunks = bytearray()  # encoded at once: a long recording has a million of them
+        self._chunk_count = 0
+        self._start_ns: int | None = None
+        self._end_ns = 0
         self._metadata: list[MetadataIndex] = []
 
     def declare(self, schemas: Iterable[Schema], channels: Iterable[Channel]) -> None:
@@ -45,7 +47,7 @@ class Summary:
     def on_chunk(
         self, offset: int, length: int, start_ns: int, end_ns: int, compression: str, packed_size: int, size: int
     ) -> None:
-        self._chunks.append(
+        self._chunks += encode(
             ChunkIndex(
                 chunk_length=length,
                 chunk_start_offset=offset,
@@ -58,6 +60,9 @@ class Summary:
                 uncompressed_size=size,
             )
         )
+        self._chunk_count += 1
+        self._start_ns = start_ns if self._start_ns is None else min(self._start_ns, start_ns)
+        self._end_ns = max(self._end_ns, end_ns)
 
     def on_metadata(self, offset: int, length: int, name: str) -> None:
         self._metadata.append(MetadataIndex(offset=offset, length=length, name=name))
@@ -66,16 +71,15 @@ class Summary:
         """Everything from DataEnd to the closing magic, for a file whose data ends at `offset` with that CRC-32."""
         data_end = encode(DataEnd(data_crc))
         start = offset + len(data_end)
-        groups: dict[Opcode, Iterable[McapRecord]] = {
-            Opcode.SCHEMA: self._schemas.values(),
-            Opcode.CHANNEL: self._channels.values(),
-            Opcode.STATISTICS: [self._statistics()],
+        groups: dict[Opcode, bytes | bytearray] = {
+            Opcode.SCHEMA: encode(*self._schemas.values()),
+            Opcode.CHANNEL: encode(*self._channels.values()),
+            Opcode.STATISTICS: encode(self._statistics()),
             Opcode.CHUNK_INDEX: self._chunks,
-            Opcode.METADATA_INDEX: self._metadata,
+            Opcode.METADATA_INDEX: encode(*self._metadata),
         }
         summary, offsets = b"", b""
-        for opcode, group in groups.items():
-            encoded = encode(*group)
+        for opcode, encoded in groups.items():
             if encoded:
                 offsets += encode(SummaryOffset(opcode, start + len(summary), len(encoded)))
             summary += encoded
@@ -90,10 +94,10 @@ class Summary:
             attachment_count=0,
             channel_count=len(self._channels),
             channel_message_counts=self._counts,
-            chunk_count=len(self._chunks),
+            chunk_count=self._chunk_count,
             message_count=self.messages,
-            message_end_time=max((chunk.message_end_time for chunk in self._chunks), default=0),
-            message_start_time=min((chunk.message_start_time for chunk in self._chunks), default=0),
+            message_end_time=self._end_ns,
+            message_start_time=self._start_ns or 0,
             metadata_count=len(self._metadata),
             schema_count=len(self._schemas),
         )
