@@ -80,6 +80,16 @@ def test_losses_that_the_recorder_noted_are_shown() -> None:
     assert "3 messages lost (bus)" in page(data, "t", [])
 
 
+def test_a_hole_in_the_capture_is_shaded() -> None:
+    entries = day().entries
+    middle = len(entries) // 2
+    before = len(collected(entries).missed)
+    missed = collected([*entries[:middle], *entries[middle + 20 :]]).missed
+    assert len(missed) == before + 1
+    hole = next(span for span in missed if span.detail == "not in this capture")
+    assert (hole.begin_ns, hole.end_ns) == (entries[middle - 1].received_ns, entries[middle + 20].received_ns)
+
+
 class _Parts(HTMLParser):
     def __init__(self, html: str) -> None:
         super().__init__()
