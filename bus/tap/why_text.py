@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import textwrap
-
+from rich.cells import cell_len, chop_cells
 from rich.text import Text
 
 from bus.tap.answer import Answer
@@ -105,8 +104,20 @@ def _asker(asker: Asker) -> str:
 
 def _wrapped(label: str, text: str, width: int, style: str = "") -> list[Text]:
     room = max(20, width - _LABEL)
-    broken = textwrap.wrap(clean(text, 2_000), room, break_on_hyphens=False) or [""]
+    broken = _broken(clean(text, 2_000), room) or [""]
     return [
         Text.assemble(((label if number == 0 else "").ljust(_LABEL), "bold"), (part, style))
         for number, part in enumerate(broken)
     ]
+
+
+def _broken(text: str, room: int) -> list[str]:
+    """Lines of whole words, no line wider than `room` cells: some characters take two."""
+    lines: list[str] = []
+    for word in text.split():
+        for part in chop_cells(word, room):
+            if lines and cell_len(lines[-1]) + 1 + cell_len(part) <= room:
+                lines[-1] += f" {part}"
+            else:
+                lines.append(part)
+    return lines

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bus.events import Claim, Event
@@ -73,6 +73,7 @@ def test_no_event_brings_a_control_character_to_a_line(kind: str, text: str) -> 
     assert safe(json_line(record(heard)))
 
 
+@example("漢字かな" * 20, "why", 40)
 @QUICK
 @given(NASTY, st.sampled_from(["", "why", "counters", "help"]), st.integers(min_value=40, max_value=200))
 def test_no_screen_holds_a_control_character(text: str, panel: str, width: int) -> None:
@@ -89,5 +90,7 @@ def test_no_screen_holds_a_control_character(text: str, panel: str, width: int) 
     lines = [*screen(shown, Controls(panel=panel), width, 24, explained), *snapshot(shown, Controls(), width)]
     for line in [*lines, *explained, *counters(shown, width)]:
         assert safe(line.plain), line.plain
+    for line in explained[1:]:
+        assert line.cell_len <= width, line.plain
     assert safe(json_line(shown))
     assert safe(json_line(explain(view, "SPY", now_ns).jsonable()))
