@@ -121,7 +121,8 @@ class Book:
         smallest = self._smallest_delay_ns.get(event.source)
         if smallest is None:
             if len(self._smallest_delay_ns) >= MAX_SOURCES:
-                del self._smallest_delay_ns[next(iter(self._smallest_delay_ns))]
+                active = self.health.source if self.health is not None else ""
+                del self._smallest_delay_ns[next(name for name in self._smallest_delay_ns if name != active)]
             self._smallest_delay_ns[event.source] = delay_ns
         elif delay_ns < smallest:
             self._smallest_delay_ns[event.source] = delay_ns

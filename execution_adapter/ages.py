@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from bus.events import Event, ExecutionDecision
 
 MAX_NAMED = 100_000
+WINDOW = 12
+"""Of so many decisions, less than half may be wrong without others being blamed."""
 _IMMEASURABLE_NS = 1 << 61
 _WHOSE = {"quote_age_ns": "a quote", "health_age_ns": "a health"}
 
@@ -46,47 +48,59 @@ class Aged:
 
 
 class Falling:
-    """Delays that never rise. One that does not fit is told apart from its neighbours by the next one."""
+    """Delays that never rise. Which of those are wrong that do not fit, WINDOW more of them tell."""
 
     def __init__(self) -> None:
-        self._sure_ns: int | None = None
-        self._newest: Aged | None = None
-        self._against: Aged | None = None
-
-    def add(self, aged: Aged) -> list[tuple[Aged, int]]:
-        """Take the next; those that are wrong now that it has come, each with a delay it should not be beyond."""
-        newest, against = self._newest, self._against
-        if newest is None or (against is None and aged.delay_ns <= newest.delay_ns):
-            self._go_on(aged)
-            return []
-        if against is None:
-            if self._sure_ns is not None and aged.delay_ns > self._sure_ns:
-                return [(aged, self._sure_ns)]
-            self._against = aged
-            return []
-        self._against = None
-        if aged.delay_ns <= newest.delay_ns:
-            self._go_on(aged)
-            return [(against, newest.delay_ns)]
-        self._newest = against
-        return [(newest, against.delay_ns), *self.add(aged)]
-
-    def end(self) -> list[tuple[Aged, int]]:
-        """What is still undecided: of two, the one that the delay before them speaks against, else the later."""
-        newest, against, self._against = self._newest, self._against, None
-        if newest is None or against is None:
-            return []
-        earlier = against.delay_ns == self._sure_ns
-        return [(newest, against.delay_ns)] if earlier else [(against, newest.delay_ns)]
-
-    def _go_on(self, aged: Aged) -> None:
-        if self._newest is not None:
-            self._sure_ns = self._newest.delay_ns
-        self._newest = aged
+        self._newest: list[Aged] = []
+        self._disputed = 0
 
     @property
     def expected_ns(self) -> int | None:
-        return None if self._newest is None else self._newest.delay_ns
+        """The middle one of the newest."""
+        return sorted(aged.delay_ns for aged in self._newest)[len(self._newest) // 2] if self._newest else None
+
+    def add(self, aged: Aged) -> list[tuple[Aged, int]]:
+        """Take the next; those that are known to be wrong now, each with the delay that it should not be beyond."""
+        newest = self._newest
+        rises = bool(newest) and aged.delay_ns > newest[-1].delay_ns
+        newest.append(aged)
+        if rises or self._disputed:
+            self._disputed += 1
+            return self.end() if self._disputed >= WINDOW else []
+        if len(newest) > WINDOW:
+            del newest[0]
+        return []
+
+    def end(self) -> list[tuple[Aged, int]]:
+        """Decide with what there is: as few as possible are wrong."""
+        if not self._disputed:
+            return []
+        right = _longest_falling([aged.delay_ns for aged in self._newest])
+        wrong = [
+            (aged, self._newest[_nearest(right, number)].delay_ns)
+            for number, aged in enumerate(self._newest)
+            if number not in right
+        ]
+        self._newest = [self._newest[place] for place in right][-WINDOW:]
+        self._disputed = 0
+        return wrong
+
+
+def _nearest(places: list[int], number: int) -> int:
+    return min(places, key=lambda place: abs(place - number))
+
+
+def _longest_falling(delays_ns: list[int]) -> list[int]:
+    """Places of the longest series that never rises; of several, the one that falls least often, as is usual."""
+
+    def merit(series: list[int]) -> tuple[int, int]:
+        return len(series), -len({delays_ns[place] for place in series})
+
+    best: list[list[int]] = []
+    for place, delay_ns in enumerate(delays_ns):
+        before = [series for series in best if delays_ns[series[-1]] >= delay_ns]
+        best.append([*max(before, key=merit, default=[]), place])
+    return max(best, key=merit)
 
 
 class Ages:
@@ -120,16 +134,21 @@ class Ages:
             measured = [one]
         return strange, measured, [wrong for aged in measured for wrong in self._add(aged)]
 
+    def forget(self, worker: str) -> list[tuple[Aged, int]]:
+        """A worker began anew under its former name; what is still to be decided of the former one."""
+        keys = [key for key in self._delays if key[0] == worker]
+        return [late for key in keys for late in self._delays.pop(key).end()]
+
     def end(self) -> list[tuple[Aged, int]]:
-        """Those that are wrong although nothing came after them to tell."""
+        """Those that are wrong although too little came after them to be sure."""
         return [late for falling in self._delays.values() for late in falling.end()]
 
     def _in_order(self, one: Aged, other: Aged) -> tuple[Aged, Aged]:
         """The one that is nearer to what is expected first."""
         falling = self._delays.get((one.of.decision.source, one.source))
-        if falling is None or falling.expected_ns is None:
+        expected_ns = falling.expected_ns if falling is not None else None
+        if expected_ns is None:
             return one, other
-        expected_ns = falling.expected_ns
         nearer = abs(one.delay_ns - expected_ns) <= abs(other.delay_ns - expected_ns)
         return (one, other) if nearer else (other, one)
 

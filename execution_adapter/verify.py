@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 import msgspec
 
 from bus import codec, topics
-from bus.book import Book, Unusable, Verdict
+from bus.book import HEALTH_SILENCE_NS, Book, Unusable, Verdict
 from bus.capture.captured import GAP_TOPIC, Captured, Gap, decode_gap
 from bus.errors import UndecodableMessage
 from bus.events import (
@@ -92,6 +92,7 @@ class _Missing:
     name: str
     reference: Reference
     topic: str
+    early: bool
 
 
 class Verifier:
@@ -106,13 +107,15 @@ class Verifier:
         self._history = History(self.outcome.as_recorded)
         self._unheard: list[_Missing] = []
         self._gaps: deque[Gap] = deque(maxlen=KEPT)
-        self._sequence: int | None = None
+        self._sequence = self._begin_ns = -1
+        self._newest: dict[str, int] = {}
 
     def run(self, entries: Iterable[Captured]) -> Outcome:
         """Verify every decision among these; with the recorder's notes, what was lost on the way is no difference."""
         for captured in entries:
-            if self._sequence is not None and captured.sequence != self._sequence + 1:
+            if captured.sequence != self._sequence + 1:
                 self._on_hole()
+                self._begin_ns = captured.received_ns
             self._sequence = captured.sequence
             if captured.topic == GAP_TOPIC:
                 self._note(captured)
@@ -122,7 +125,7 @@ class Verifier:
                 except UndecodableMessage:
                     self.outcome.undecodable += 1
                     continue
-                self._take(event, captured.sequence)
+                self._take(event, captured)
         self._settle()
         self._blame(self._ages.end())
         return self.outcome
@@ -141,10 +144,11 @@ class Verifier:
         self._halted_at.clear()
         self._history = History(self.outcome.as_recorded)
 
-    def _take(self, event: Event, sequence: int) -> None:
+    def _take(self, event: Event, captured: Captured) -> None:
+        sequence = captured.sequence
         match event:
             case ExecutionDecision():
-                self._judge(event, sequence)
+                self._judge(event, sequence, early=captured.received_ns - self._begin_ns <= HEALTH_SILENCE_NS)
             case Quote():
                 self._named.keep(event.source, f"quote.{event.symbol}", event.seq, event)
                 self._history.on_quote(event)
@@ -185,8 +189,10 @@ class Verifier:
 
     # one decision
 
-    def _judge(self, recorded: ExecutionDecision, sequence: int) -> None:
+    def _judge(self, recorded: ExecutionDecision, sequence: int, *, early: bool) -> None:
+        """`early`: of the first three seconds after the capture's beginning, or after a hole."""
         self.outcome.decisions += 1
+        self._follow(recorded)
         if len(self._began) < MAX_NAMED:
             self._began.setdefault(recorded.source, sequence)
         for name, reference, topic in (
@@ -198,7 +204,7 @@ class Verifier:
                 if reference != _NOWHERE:
                     self._named.find(reference, topic)
             except KeyError:
-                missing = _Missing(sequence, recorded, name, reference, topic)
+                missing = _Missing(sequence, recorded, name, reference, topic, early)
                 if not self._named.knows(reference[0]) and len(self._unheard) < KEPT:
                     self._unheard.append(missing)
                 else:
@@ -233,6 +239,14 @@ class Verifier:
         judged.agreed = True
         self.outcome.agree += 1
 
+    def _follow(self, recorded: ExecutionDecision) -> None:
+        """A worker whose numbers begin anew has been started again under its name, as in a second replay."""
+        if recorded.seq <= self._newest.get(recorded.source, 0):
+            self._blame(self._ages.forget(recorded.source))
+            self._history = History(self.outcome.as_recorded)
+        if recorded.source in self._newest or len(self._newest) < MAX_NAMED:
+            self._newest[recorded.source] = recorded.seq
+
     def _based_on(self, recorded: ExecutionDecision) -> tuple[Quote | None, ConnectionHealth | None]:
         quote = self._kept_one(recorded.quote, f"quote.{recorded.symbol}")
         health = self._kept_one(recorded.health, "health")
@@ -254,12 +268,19 @@ class Verifier:
         return strange
 
     def _miss(self, missing: _Missing) -> None:
-        """A message that is not there is from before the capture began, was in a hole, or never was."""
+        """A message that is not there is from before the capture began, was in a hole, or never was.
+
+        Of a source that was never heard: a price that may be used rests on a node that says its health each second, so
+        that the recorder heard it too. One that may not be used may rest on a node that went before.
+        """
         source, seq = missing.reference
-        if self._named.may_be_elsewhere(missing.reference, missing.topic) or self._noted(missing):
+        decision = missing.decision
+        whole = source.removeprefix(_ACK) == decision.health[0]
+        gone = not self._named.knows(source) and (bool(decision.reasons) or (missing.early and whole))
+        if gone or self._named.may_be_elsewhere(missing.reference, missing.topic) or self._noted(missing):
             self.outcome.before += 1
         else:
-            self._differ(missing.sequence, missing.decision, missing.name, f"{source}#{seq}", "no such message")
+            self._differ(missing.sequence, decision, missing.name, f"{source}#{seq}", "no such message")
 
     def _note(self, captured: Captured) -> None:
         try:

@@ -228,12 +228,13 @@ def test_age_is_measured_from_the_smallest_delay_seen() -> None:
     assert book.age_ns(HEALTH, NOW + 100) == 80
 
 
-def test_a_source_that_was_crowded_out_is_old_not_young() -> None:
+def test_a_source_that_was_crowded_out_is_old_not_young_and_the_active_one_never_is() -> None:
     book = good_book()
+    other = like(QUOTE, source="other")
+    book.on_message(other, NOW)
     for number in range(MAX_SOURCES):
         book.on_message(like(HEALTH, source=f"made-up-{number}"), NOW)
-    assert {Unusable.HEALTH_SILENT, Unusable.TOO_OLD} <= reasons(book)
-    hear(book, like(HEALTH, seq=8))
+    assert book.age_ns(other, NOW) > 100 * 365 * 86_400 * 10**9
     assert reasons(book) == set()
 
 

@@ -18,7 +18,7 @@ from execution_adapter.stream import StreamWorker
 from execution_adapter.verify import Outcome, Verifier
 from tests.support.market import Market, day, write
 from tests.support.programs import run
-from tests.support.samples import like
+from tests.support.samples import HEALTH, QUOTE, like
 
 
 def session(market: Market, **settings: object) -> list[Captured]:
@@ -135,6 +135,59 @@ def test_a_hole_in_a_capture_makes_no_difference() -> None:
                 assert outcome.differences == 0, (begin, length, outcome.first)
                 assert outcome.agree + outcome.before == outcome.decisions
     assert outcome.agree > 0
+
+
+@pytest.mark.parametrize("places", [(20, 21), (20, 22), (20, 21, 22)])
+@pytest.mark.parametrize("by_ns", [-50_000, 50_000])
+def test_several_changed_times_side_by_side_are_found_where_they_are(places: tuple[int, ...], by_ns: int) -> None:
+    entries = tampered = session(day(seconds=3))
+    decisions = [entry.event() for entry in entries if entry.topic.startswith("decision.")]
+    for place in places:
+        decision = decisions[place]
+        assert isinstance(decision, ExecutionDecision)
+        tampered = changed(tampered, place, now_ns=decision.now_ns + by_ns)
+    outcome = verified(tampered)
+    assert outcome.differences == len(places)
+    assert outcome.first is not None
+    assert outcome.first.decision.decision_id == decisions[places[0]].decision_id  # type: ignore[union-attr]
+
+
+def failover() -> Market:
+    """Another node takes over, whose stamps are late at first; it has no quote of QQQ."""
+    market = Market()
+    market.health()
+    for symbol in ("SPY", "QQQ"):
+        market.quote(symbol)
+        market.status(symbol, "live")
+    market.seconds(2, 20)
+    for step in range(60):
+        late_ns = max(0, 20_000_000 - 7_000_000 * (step // 10))
+        quote = like(QUOTE, symbol="SPY", exchange_ns=market.at_ns - 2_000_000, received_ns=market.at_ns - 300_000)
+        for event in (like(HEALTH, since_ns=market.at_ns), quote):
+            market.say(event, "pricing-bbbbbb")
+            last = market.entries[-1]
+            market.entries[-1] = replace(last, received_ns=last.received_ns + late_ns)
+        market.wait_ms(100)
+    return market
+
+
+def test_a_failover_makes_no_difference_wherever_the_recorder_began() -> None:
+    entries = session(failover())
+    whole = verified(entries)
+    assert (whole.agree, whole.differences) == (whole.decisions, 0)
+    for begin in range(0, len(entries), 11):
+        for late in (entries[begin:], [*entries[:30], *entries[begin + 30 :]]):
+            outcome = verified(late)
+            assert outcome.differences == 0, (begin, outcome.first)
+            assert outcome.agree + outcome.before == outcome.decisions
+
+
+def test_a_worker_that_begins_anew_under_its_name_is_another_one() -> None:
+    entries = session(failover())
+    again = [like_captured(entry, number) for number, entry in enumerate(entries, len(entries) + 1)]
+    for twice in ([*entries, *again], [*entries, *entries]):
+        outcome = verified(twice)
+        assert (outcome.agree, outcome.differences) == (outcome.decisions, 0), outcome.first
 
 
 def test_messages_from_before_the_capture_are_no_difference() -> None:
