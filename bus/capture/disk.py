@@ -14,6 +14,7 @@ from pathlib import Path
 
 from bus.capture.chunks import Packed
 from bus.capture.metadata import ROTATED
+from bus.capture.reader import SUFFIX
 from bus.capture.segment import PART
 from bus.capture.writer import CaptureWriter
 from bus.clock import now_ns
@@ -230,10 +231,10 @@ class Disk:
 
 def free_name(base: Path) -> Path:
     """`base`, or `name.001.mcap`, `name.002.mcap` … : the first that neither a file nor an unfinished one has."""
-    stem, suffix = base.stem, base.suffix
+    stem = base.name.removesuffix(SUFFIX)
     number = 0
     path = base
     while path.exists() or path.with_name(path.name + PART).exists():
         number += 1
-        path = base.with_name(f"{stem}.{number:03d}{suffix}")
+        path = base.with_name(f"{stem}.{number:03d}{SUFFIX}")
     return path

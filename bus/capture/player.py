@@ -12,7 +12,7 @@ from bus.capture.playback import Playback, withheld
 from bus.capture.timeline import Timeline
 from bus.clock import NS_PER_MS, NS_PER_S, now_ns, seconds, sleep_s
 from bus.consumer import REPLAYED
-from bus.errors import ConfigError, QuotebusError
+from bus.errors import QuotebusError
 from bus.events import ConnectionHealth, ConnectionState, SymbolsRequested
 from bus.settings import BusSettings
 from bus.transport.stage import Stage
@@ -39,6 +39,10 @@ class BusOccupied(QuotebusError):
         what = "another replay" if source.startswith(REPLAYED) else "a live node"
         super().__init__(f"{what} publishes on this bus: {source}")
         self.source = source
+
+
+class BrokerGone(QuotebusError):
+    """The broker went during a replay and did not come back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +146,7 @@ class Player:
     def play(self) -> None:
         """Play to the end or until `stop`; while the broker is away, time stands still.
 
-        Raises ConfigError without a broker, BusOccupied beside a live node.
+        Raises ConfigError without a broker, BrokerGone, and BusOccupied beside a live node.
         """
         self._stage = Stage(self._settings)
         try:
@@ -212,6 +216,8 @@ class Player:
                 self._timeline.sent(captured.received_ns)
             if now_ns() >= self._look_at_ns:
                 self._listen(0)
+        self._listen(0)
+        self._interrupted += not self._stage.connected
 
     def _await_reader(self, captured: Captured) -> None:
         """Before the first message: one that is sent before it has a subscriber is gone."""
@@ -240,20 +246,16 @@ class Player:
                 sleep_s((due_ns - at_ns - _SPIN_BELOW_NS) / NS_PER_S)
 
     def _await_broker(self) -> None:
-        """Stand still until the broker is there again. Raises ConfigError when it stays away."""
+        """Stand still until the broker is there again. Raises BrokerGone when it stays away."""
         self._interrupted += 1
         with self._lock:
-            was_paused = self._timeline.paused
-            self._timeline.pause(now_ns())
+            self._timeline.hold(now_ns())
         deadline_ns = now_ns() + _AWAY_NS
         while not self._stage.connected and not self._ended.is_set():
             if now_ns() >= deadline_ns:
-                raise ConfigError(f"the broker went, and stayed away for {_AWAY_NS // NS_PER_S} s")
+                raise BrokerGone(f"the broker went, and stayed away for {_AWAY_NS // NS_PER_S} s")
             self._listen(_HOLD_NS)
         self._covered = False  # its readers come back one after the other
-        with self._lock:
-            if not was_paused:
-                self._timeline.resume()
 
     def _listen(self, wait_ns: int) -> None:
         """Answer requests; during the wait for clients only keep them. Raises BusOccupied."""

@@ -84,15 +84,19 @@ class Capture:
         self.damages, self.partial = [], []
         ends: dict[str, _End] = {}
         for known in self.segments:
-            segment = _opened_again(known.path)  # of its own, so that several may read one capture at the same time
-            before = ends.get(segment.metadata.run)
-            if not self._follows(before, segment):
+            segment = self._again(known)  # of its own, so that several may read one capture at the same time
+            if segment is None:
                 continue
+            before = ends.get(segment.metadata.run)
+            self._follow(before, segment)
+            known_until = before.last_sequence if before is not None else 0
             for message in segment.read(from_ns, to_ns):
-                if (from_ns is None or message.received_ns >= from_ns) and (
-                    to_ns is None or message.received_ns < to_ns
-                ):
+                if message.sequence > known_until and _within(message, from_ns, to_ns):
                     yield message
+            if before is not None and segment.last_sequence <= known_until and before.repeats(segment):
+                what = f"{before.file} holds its messages already"
+                self._on_damage(Damage(segment.path.name, 0, what, known_until, segment.size))
+                continue
             if segment.damage is not None:
                 self._on_damage(segment.damage)
             ends[segment.metadata.run] = _End(segment)
@@ -100,21 +104,33 @@ class Capture:
             self._on_damage(error.damage)
         self.partial += [f"{end.file}: its run's next segment is not here" for end in ends.values() if end.goes_on]
 
-    def _follows(self, before: _End | None, segment: Segment) -> bool:
-        """Whether a segment brings anything new; runs may be mixed in a folder, and one file may be there twice."""
+    def _again(self, known: Segment) -> Segment | None:
+        """A segment as it is now, None for one that went."""
+        try:
+            return known.again()
+        except NotACapture as error:
+            self._on_damage(error.damage)
+        except FileNotFoundError:
+            self._on_damage(Damage(known.path.name, 0, "the file is no longer there", 0, known.size))
+        return None
+
+    def _follow(self, before: _End | None, segment: Segment) -> None:
+        """Notice what is missing before a segment; runs may be mixed in a folder."""
         first, name = segment.metadata.first_sequence, segment.path.name
         if before is None:
             if first > 1:
                 self.partial.append(f"{name}: begins with message {first} of its run")
-            return True
-        if first <= before.last_sequence or segment.metadata.segment <= before.segment:
-            what = f"{before.file} holds its messages already"
-            self._on_damage(Damage(name, 0, what, before.last_sequence, segment.path.stat().st_size))
-            return False
-        if first > before.last_sequence + 1 and not before.damaged:
-            what = f"messages {before.last_sequence + 1} to {first - 1} are missing before it"
-            self._on_damage(Damage(name, 0, what, before.last_sequence, 0))
-        return True
+            return
+        what = ""
+        if before.damaged:
+            missing = range(before.segment + 1, segment.metadata.segment)
+            if missing:
+                what = f"segment {missing[0]}" if len(missing) == 1 else f"segments {missing[0]} to {missing[-1]}"
+                what += " of its run, counted from 0," + (" is" if len(missing) == 1 else " are")
+        elif first > before.last_sequence + 1:
+            what = f"messages {before.last_sequence + 1} to {first - 1} are"
+        if what:
+            self._on_damage(Damage(name, 0, f"{what} missing before it", before.last_sequence, 0))
 
     def _on_damage(self, damage: Damage) -> None:
         self.damages.append(damage)
@@ -132,15 +148,14 @@ class _End:
         self.damaged = segment.damage is not None
         self.goes_on = segment.goes_on
 
+    def repeats(self, segment: Segment) -> bool:
+        """Whether a segment is this one, or of a part of the run that was there."""
+        head = segment.metadata
+        return head.segment == self.segment or head.first_sequence <= self.last_sequence
 
-def _opened_again(path: Path) -> Segment:
-    """A segment that was found before; its recorder may have completed it meanwhile. Raises OSError."""
-    try:
-        return Segment(path)
-    except FileNotFoundError:
-        if not path.name.endswith(PART):
-            raise
-        return Segment(path.with_name(path.name.removesuffix(PART)))
+
+def _within(message: Captured, from_ns: int | None, to_ns: int | None) -> bool:
+    return (from_ns is None or message.received_ns >= from_ns) and (to_ns is None or message.received_ns < to_ns)
 
 
 def is_capture(path: Path) -> bool:

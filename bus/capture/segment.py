@@ -52,10 +52,10 @@ class Chunk:
 class Segment:
     """A capture file. What is known of it grows while `chunks` is read, and is final when that has ended.
 
-    `complete`: the end was read and fits. `damage`: where it cannot be trusted any further, else None. `good_bytes`,
-    `crc`: how far it can be trusted, and the CRC-32 of that. `lost`: the run's losses by its end, None where that was
-    not written. `goes_on`: its end says that another segment follows. `notes`: offset, length and name of its metadata
-    records.
+    `size`: of the file when it was opened. `complete`: the end was read and fits. `damage`: where it cannot be trusted
+    any further, else None. `good_bytes`, `crc`: how far it can be trusted, and the CRC-32 of that. `lost`: the run's
+    losses by its end, None where that was not written. `goes_on`: its end says that another segment follows. `notes`:
+    offset, length and name of its metadata records.
     """
 
     def __init__(self, path: Path) -> None:
@@ -65,11 +65,21 @@ class Segment:
         self.channels: dict[int, Channel] = {}
         self.counts: dict[int, int] = {}
         with path.open("rb") as file:
+            self.size = _size(file)
             try:
-                self.metadata = _read_head(_Reading(file, _size(file)))
+                self.metadata = _read_head(_Reading(file, self.size))
             except BadRecord as error:
-                raise NotACapture(path.name, str(error), _size(file)) from None
+                raise NotACapture(path.name, str(error), self.size) from None
         self._reset()
+
+    def again(self) -> Segment:
+        """The same file as it is now; its recorder may have completed it meanwhile. Raises NotACapture and OSError."""
+        try:
+            return Segment(self.path)
+        except FileNotFoundError:
+            if not self.path.name.endswith(PART):
+                raise
+            return Segment(self.path.with_name(self.path.name.removesuffix(PART)))
 
     def _reset(self) -> None:
         self.damage: Damage | None = None

@@ -53,8 +53,11 @@ class RecordSettings(BusSettings):
             raise ValueError("a file's name must be UTF-8, as it is told to the bus") from None
         if b"\0" in output.encode() or any(len(name) > LONGEST_NAME for name in names):
             raise ValueError(f"not a file's name: at most {LONGEST_NAME} bytes, and none of them zero")
-        if path.exists() and not path.is_dir() and not path.is_file():
-            raise ValueError(f"{output} is neither a file nor a folder")
+        try:
+            if path.exists() and not path.is_dir() and not path.is_file():
+                raise ValueError(f"{output} is neither a file nor a folder")
+        except OSError as error:
+            raise ValueError(f"{error.strerror}: {output[:200]}") from None
         return output
 
     @field_validator("topics")

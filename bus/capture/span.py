@@ -11,7 +11,8 @@ from bus.capture.reader import Capture
 def span(capture: Capture) -> tuple[int, int]:
     """When its first message was received, and its last. Raises NotACapture for one without a message, and OSError."""
     first_ns = _first_ns(capture)
-    for last in reversed(capture.segments):
+    for known in reversed(capture.segments):
+        last = known.again()
         index = read_index(last.path)
         ends = [chunk.head.end_ns for chunk in last.chunks()] if index is None else [c.end_ns for c in index.chunks]
         if ends:

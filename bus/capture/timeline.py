@@ -44,8 +44,12 @@ class Timeline:
 
     def pause(self, now_ns: int) -> None:
         """Stand still from now on; may be repeated."""
-        self.position_ns = self.reached_ns(now_ns)
+        self.hold(now_ns)
         self.paused = True
+
+    def hold(self, now_ns: int) -> None:
+        """Stand still until the next `due_ns`, whether paused or not."""
+        self.position_ns = self.reached_ns(now_ns)
         self._anchor = None
 
     def resume(self) -> None:

@@ -32,15 +32,15 @@ def run(argv: Sequence[str]) -> int:
     """Run a verb. 0 when all is well, 3 for a capture that is not whole, 66 for one that is not there, 74 for a disk,
     78 for bad arguments.
     """
-    if not argv or argv[0] in ("-h", "--help"):
-        print(f"usage: {PROGRAM} VERB FILE… [--help | settings]\n\n" + "\n".join(_usage()))
-        return 0
-    verb, *rest = argv
-    if verb not in VERBS:
+    verb, *rest = argv or ["--help"]
+    if verb not in VERBS and verb not in ("-h", "--help"):
         print(f"{PROGRAM}: no such verb: {verb[:40]!r} (there are {', '.join(VERBS)})", file=sys.stderr)
         return EX_CONFIG
     sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115 - for the life of the program
     try:
+        if verb not in VERBS:
+            print(f"usage: {PROGRAM} VERB FILE… [--help | arguments]\n\n" + "\n".join(_usage()), flush=True)
+            return 0
         return VERBS[verb](rest)
     except NotACapture as error:
         print(f"{PROGRAM} {verb}: {escaped(str(error))}", file=sys.stderr)
@@ -67,7 +67,7 @@ def info(argv: Sequence[str]) -> int:
         ("recorder", f"{head.recorder} ({head.source}) on {head.host or '?'}, run {head.run}"),
         ("programs", versions),
         ("topics", " ".join(head.topics) or "all"),
-        *(("file", f"{s.path.name}  {size(s.path.stat().st_size)}") for s in capture.segments),
+        *(("file", f"{s.path.name}  {size(s.size)}") for s in capture.segments),
         *([("runs", f"{len(runs)}: their messages are numbered apart")] if len(runs) > 1 else []),
         *_contents(verdict),
         *(("partial", part) for part in verdict.partial),

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 import gc
+import os
 import signal
 import sys
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
+from math import nan
 from pathlib import Path
 
 from rich.console import Console
@@ -15,7 +17,7 @@ from rich.progress import BarColumn, Progress, TextColumn
 
 from bus.capture.captured import Captured, NotACapture
 from bus.capture.instants import shown
-from bus.capture.player import BusOccupied, Player
+from bus.capture.player import BrokerGone, BusOccupied, Player
 from bus.capture.player import Progress as Standing
 from bus.capture.prefixes import prefixes
 from bus.capture.reader import Capture
@@ -50,7 +52,13 @@ def run(argv: Sequence[str]) -> int:
     except FileNotFoundError as error:
         print(f"{PROGRAM}: {error.strerror}: {escaped(str(error.filename))}", file=sys.stderr)
         return EX_NOINPUT
-    except (OSError, ConfigError, BusOccupied, ValueError) as error:
+    except BrokenPipeError:  # whoever read our output has gone
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except OSError as error:
+        print(f"{PROGRAM}: {error.strerror or error}", file=sys.stderr)
+        return EX_IOERR
+    except (ConfigError, BusOccupied, ValueError) as error:
         hint = "; --force plays all the same" if isinstance(error, BusOccupied) else ""
         die(PROGRAM, ConfigError(f"{error}{hint}"))
 
@@ -76,17 +84,26 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _rate(text: str) -> float | None:
-    rate = None if text == "max" else float(text)
-    if rate is not None and not SLOWEST <= rate <= FASTEST:
-        raise argparse.ArgumentTypeError(f"max, or from {SLOWEST:g} to {FASTEST:g}: {text}")
+    if text == "max":
+        return None
+    rate = _number(text)
+    if not SLOWEST <= rate <= FASTEST:
+        raise argparse.ArgumentTypeError(f"max, or from {SLOWEST:g} to {FASTEST:,.0f}: {text}")
     return rate
 
 
 def _wait_s(text: str) -> float:
-    wait_s = float(text)
+    wait_s = _number(text)
     if not 0 <= wait_s <= LONGEST_WAIT_S:
         raise argparse.ArgumentTypeError(f"from 0 to {LONGEST_WAIT_S:,.0f} seconds: {text}")
     return wait_s
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return nan
 
 
 def _play(capture: Capture, arguments: argparse.Namespace, settings: BusSettings) -> int:
@@ -113,13 +130,18 @@ def _play(capture: Capture, arguments: argparse.Namespace, settings: BusSettings
     if arguments.paused:
         player.pause()
     begin_ns = first_ns if from_ns is None else from_ns
-    play_visibly(player, begin_ns, last_ns if to_ns is None else min(to_ns, last_ns))
+    gone = ""
+    try:
+        play_visibly(player, begin_ns, last_ns if to_ns is None else min(to_ns, last_ns))
+    except BrokerGone as error:
+        gone = str(error)
     counters = ", ".join(f"{name} {count}" for name, count in player.counters.items() if count)
     print(f"{PROGRAM}: {player.progress().messages} messages; {counters}", flush=True)
     for damage in capture.damages:
         print(f"{PROGRAM}: {escaped(str(damage))}", file=sys.stderr)
     if player.counters["interrupted"]:
-        print(f"{PROGRAM}: the broker was away; what was under way then is lost", file=sys.stderr)
+        what = gone or "the broker was away; what was under way then is lost"
+        print(f"{PROGRAM}: {what}", file=sys.stderr)
         return EX_IOERR
     return EX_DAMAGED if capture.damages else 0
 

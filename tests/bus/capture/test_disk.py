@@ -20,6 +20,8 @@ def test_a_name_that_neither_a_file_nor_an_unfinished_one_has(tmp_path: Path) ->
     assert free_name(base).name == "a.001.mcap"
     (tmp_path / "a.001.mcap.part").touch()
     assert free_name(base).name == "a.002.mcap"
+    (tmp_path / ".mcap").touch()
+    assert free_name(tmp_path / ".mcap").name == ".001.mcap"
 
 
 @pytest.mark.parametrize(

@@ -99,6 +99,38 @@ def test_a_segment_that_is_there_twice_is_read_once_and_named(tmp_path: Path, co
     assert "copy.mcap" in str(damage)
 
 
+@pytest.mark.parametrize("chunks", [0, 1, 6])
+def test_a_damaged_copy_hides_nothing_of_the_whole_file(tmp_path: Path, chunks: int) -> None:
+    with CaptureWriter(tmp_path / "b.mcap", HEAD) as writer:
+        for quote in QUOTES:
+            writer.write_frame(codec.encode(quote), UTC_NS, UTC_NS)
+            writer.flush()
+    index = read_index(tmp_path / "b.mcap")
+    assert index is not None
+    (tmp_path / "a.mcap").write_bytes((tmp_path / "b.mcap").read_bytes()[: index.chunks[chunks].offset + 20])
+    capture = Capture(tmp_path)
+    assert [message.event() for message in capture] == QUOTES
+    assert [damage.file for damage in capture.damages] == ["a.mcap"]
+
+
+def test_a_missing_segment_is_named_after_a_damaged_one_too(tmp_path: Path) -> None:
+    paths = segments(tmp_path)
+    paths[0].write_bytes(paths[0].read_bytes()[:-1])
+    paths[1].unlink()
+    capture = Capture(tmp_path)
+    assert [message.event() for message in capture] == [*QUOTES[:4], *QUOTES[7:]]
+    assert [damage.file for damage in capture.damages] == ["c.mcap", "b.mcap"]
+    assert "segment 1 of its run, counted from 0, is missing" in str(capture.damages[1])
+
+
+def test_a_file_that_went_meanwhile_is_named(tmp_path: Path) -> None:
+    paths = segments(tmp_path)
+    capture = Capture(tmp_path)
+    paths[1].unlink()
+    assert len(list(capture)) == 7
+    assert "no longer there" in str(capture.damage)
+
+
 def test_ends_of_a_run_that_are_not_here_are_said_and_no_damage(tmp_path: Path) -> None:
     for number in range(3):
         head = replace(HEAD, segment=number, first_sequence=number + 1, utc_ns=UTC_NS + number)

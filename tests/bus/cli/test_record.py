@@ -168,7 +168,7 @@ def test_a_broker_that_does_not_answer_is_said(tmp_path: Path) -> None:
         program.stop()
 
 
-@pytest.mark.parametrize("output", ["x" * 241, "a\udcff.mcap", "/dev/null"])
+@pytest.mark.parametrize("output", ["x" * 241, "a\udcff.mcap", "/dev/null", "/".join(["y" * 200] * 25)])
 def test_what_is_no_name_for_a_file_is_refused(output: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         record(["-o", output])

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import pytest
 
+from bus.capture.player import Player
 from bus.cli import main
 from bus.events import ConnectionHealth, ExecutionDecision, Quote
 from tests.support.market import day, write
@@ -71,6 +73,29 @@ def test_time_stands_still_while_the_broker_is_away(world: World, tmp_path: Path
     assert published / 3 < heard, "most of it came"
 
 
+def test_a_pause_or_a_step_while_the_broker_is_away_is_kept(world: World) -> None:
+    broker = world.broker()
+    entries = day(seconds=6).entries
+    player = Player(lambda _: entries, world.settings(), rate=1.0)
+    thread = threading.Thread(target=player.play, daemon=True)
+    thread.start()
+    try:
+        eventually(lambda: player.progress().messages > 10)
+        broker.kill()
+        eventually(lambda: player.counters["interrupted"] == 1)
+        assert not player.progress().paused, "nobody paused it"
+        player.step(3)
+        stood = player.progress().messages
+        world.broker()
+        eventually(lambda: player.progress().messages == stood + 3)
+        assert player.progress().paused
+        player.resume()
+        eventually(lambda: player.progress().messages > stood + 3)
+    finally:
+        player.stop()
+        thread.join(20)
+
+
 def test_a_live_node_does_not_serve_a_consumer_of_a_replay(world: World) -> None:
     world.broker()
     world.exchange()
@@ -86,7 +111,7 @@ def test_a_live_node_does_not_serve_a_consumer_of_a_replay(world: World) -> None
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["day.mcap", "--rate", "quick"], "--rate"),
+        (["day.mcap", "--rate", "quick"], "from 0.001 to 1,000,000: quick"),
         (["day.mcap", "--rate", "0"], "from 0.001"),
         (["day.mcap", "--rate", "1e308"], "from 0.001"),
         (["day.mcap", "--wait", "inf"], "from 0 to"),
