@@ -268,19 +268,23 @@ class Verifier:
         return strange
 
     def _miss(self, missing: _Missing) -> None:
-        """A message that is not there is from before the capture began, was in a hole, or never was.
-
-        Of a source that was never heard: a price that may be used rests on a node that says its health each second, so
-        that the recorder heard it too. One that may not be used may rest on a node that went before.
-        """
-        source, seq = missing.reference
-        decision = missing.decision
-        whole = source.removeprefix(_ACK) == decision.health[0]
-        gone = not self._named.knows(source) and (bool(decision.reasons) or (missing.early and whole))
-        if gone or self._named.may_be_elsewhere(missing.reference, missing.topic) or self._noted(missing):
+        """A message that is not there is from before the capture began, was in a hole, or never was."""
+        elsewhere = self._named.may_be_elsewhere(missing.reference, missing.topic)
+        if elsewhere or self._may_have_gone(missing) or self._noted(missing):
             self.outcome.before += 1
         else:
-            self._differ(missing.sequence, decision, missing.name, f"{source}#{seq}", "no such message")
+            source, seq = missing.reference
+            self._differ(missing.sequence, missing.decision, missing.name, f"{source}#{seq}", "no such message")
+
+    def _may_have_gone(self, missing: _Missing) -> bool:
+        """Whether a source that was never heard may be a node that went before: one that is there says its health."""
+        source, decision = missing.reference[0].removeprefix(_ACK), missing.decision
+        if self._named.knows(missing.reference[0]):
+            return False
+        if source == decision.health[0]:
+            age_ns = decision.health_age_ns
+            return missing.early or age_ns is None or age_ns > HEALTH_SILENCE_NS
+        return (Unusable.OTHER_SOURCE if missing.name == "quote" else Unusable.NO_STATUS) in decision.reasons
 
     def _note(self, captured: Captured) -> None:
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -60,7 +61,7 @@ def session(market: Market, policy: Policy = Policy.MARKET) -> list[Captured]:
                 told = event(order, made.choice, made.assessment.price, basis, made.at_ns)
                 entries.append(captured(codec.encode(stamper.stamp(told, now_ns)), len(entries) + 1))
             work.decisions.clear()
-    return entries
+    return [replace(entry, sequence=number) for number, entry in enumerate(entries, 1)]
 
 
 def hear(book: Book, entry: Captured) -> None:

@@ -100,7 +100,7 @@ def test_request_endpoint_admits_requests_and_drops_forgeries(bench: Bench) -> N
         assert polite.poll(10_000)
         forged: list[Event] = [QUOTE, HEALTH, STATUS, like(QUOTE, symbol="FORGED")]
         stop_ns = now_ns() + seconds(10)
-        while not log.all(TradeIntent, lambda intent: intent.client == "forger"):
+        while not (log.all(TradeIntent, lambda intent: intent.client == "forger") and log.all(SymbolsRequested)):
             assert now_ns() < stop_ns, "the forger's own intent must arrive, else this proves nothing"
             for event in (*forged, like(INTENT, client="forger")):
                 forger.send(codec.encode(event))
