@@ -10,16 +10,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bus.events import Event, ExecutionDecision
+from execution_adapter.history import Strange
 
 MAX_NAMED = 100_000
 WINDOW = 12
 """Of so many decisions, less than half may be wrong without others being blamed."""
 _IMMEASURABLE_NS = 1 << 61
 _WHOSE = {"quote_age_ns": "a quote", "health_age_ns": "a health"}
-
-
-Strange = tuple[str, str, str]
-"""A field, what is recorded, and what it should be."""
 
 
 @dataclass(slots=True)

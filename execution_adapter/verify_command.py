@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +11,7 @@ from bus.capture.reader import Capture
 from bus.cli.arguments import Arguments
 from bus.errors import EX_IOERR, EX_NOINPUT
 from bus.printable import escaped
+from bus.stdout import give_up_stdout
 from execution_adapter.verify import Difference, Outcome, Verifier
 
 PROGRAM = "execution-worker verify"
@@ -38,7 +38,7 @@ def run(argv: Sequence[str]) -> int:
     try:
         print("\n".join(report(verifier.outcome)), flush=True)
     except OSError as error:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the interpreter complains at its end
+        give_up_stdout()
         if not isinstance(error, BrokenPipeError):
             print(f"{PROGRAM}: {error.strerror}", file=sys.stderr)
             return EX_IOERR

@@ -16,7 +16,7 @@ def span(capture: Capture) -> tuple[int, int]:
         index = read_index(last.path)
         ends = [chunk.head.end_ns for chunk in last.chunks()] if index is None else [c.end_ns for c in index.chunks]
         if ends:
-            return first_ns, max(first_ns, *ends)
+            return first_ns, max(first_ns, max(ends))
     return first_ns, first_ns
 
 

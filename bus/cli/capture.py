@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -22,6 +21,7 @@ from bus.clock import NS_PER_S
 from bus.errors import EX_CONFIG, EX_IOERR, EX_NOINPUT, ConfigError
 from bus.printable import escaped
 from bus.settings import die
+from bus.stdout import give_up_stdout
 
 PROGRAM = "quotebus capture"
 EX_DAMAGED = 3
@@ -36,7 +36,6 @@ def run(argv: Sequence[str]) -> int:
     if verb not in VERBS and verb not in ("-h", "--help"):
         print(f"{PROGRAM}: no such verb: {verb[:40]!r} (there are {', '.join(VERBS)})", file=sys.stderr)
         return EX_CONFIG
-    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115 - for the life of the program
     try:
         if verb not in VERBS:
             print(f"usage: {PROGRAM} VERB FILE… [--help | arguments]\n\n" + "\n".join(_usage()), flush=True)
@@ -48,7 +47,7 @@ def run(argv: Sequence[str]) -> int:
     except ConfigError as error:
         die(f"{PROGRAM} {verb}", error)
     except BrokenPipeError:  # whoever read our output has gone: no fault, and nothing left to say
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        give_up_stdout()
         return 0
     except OSError as error:
         about = escaped(f": {error.filename}" if error.filename else "")

@@ -20,12 +20,18 @@ class FileArguments:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CatArguments(FileArguments):
-    """Which messages of a capture, and how they are printed."""
+class PartArguments(FileArguments):
+    """Which part of a capture."""
 
     begin: str
     end: str
     topics: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CatArguments(PartArguments):
+    """How messages are printed."""
+
     json_lines: bool
     gaps: bool
 
@@ -38,12 +44,9 @@ class RecoverArguments(FileArguments):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ExportArguments(FileArguments):
-    """What to export, and where to."""
+class ExportArguments(PartArguments):
+    """Where tables go, and of which kind they are."""
 
-    begin: str
-    end: str
-    topics: tuple[str, ...]
     output: Path
     format: Literal["parquet", "csv"]
 

@@ -122,7 +122,7 @@ def run(argv: Sequence[str]) -> int:
     settings = load(RecordSettings, argv, PROGRAM)
     source = source_name("recorder", random.getrandbits(24))
     base = base_path(settings.record_output, utc_ns())
-    line, seen = Line(sys.stdout or open(os.devnull, "w")), True  # noqa: SIM115 - for the life of the program
+    line, seen = Line(sys.stdout), True
     with Listener(settings, source, settings.topics) as listener:
         recorder = Recorder(settings, listener, source, base, on_progress=line.show)
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import gc
-import os
 import signal
 import sys
 from collections.abc import Iterable, Sequence
@@ -27,6 +26,7 @@ from bus.cli.keys import keys
 from bus.errors import EX_IOERR, EX_NOINPUT, ConfigError
 from bus.printable import escaped
 from bus.settings import BusSettings, die, load
+from bus.stdout import give_up_stdout
 
 PROGRAM = "quotebus replay"
 EX_DAMAGED = 3
@@ -53,7 +53,7 @@ def run(argv: Sequence[str]) -> int:
         print(f"{PROGRAM}: {error.strerror}: {escaped(str(error.filename))}", file=sys.stderr)
         return EX_NOINPUT
     except BrokenPipeError:  # whoever read our output has gone
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        give_up_stdout()
         return 0
     except OSError as error:
         print(f"{PROGRAM}: {error.strerror or error}", file=sys.stderr)

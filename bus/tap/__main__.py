@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 from collections.abc import Sequence
 
 from bus.errors import EX_IOERR, ConfigError
 from bus.settings import die
+from bus.stdout import give_up_stdout
 from bus.tap.output import prepare
 from bus.verbs import run_verb
 
@@ -35,11 +35,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 0
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the interpreter complains at its end
+        give_up_stdout()
         return 0
     except OSError as error:
         print(f"{PROGRAM} {arguments[0]}: {error.strerror or error}", file=sys.stderr)
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        give_up_stdout()
         return EX_IOERR
     return status
 

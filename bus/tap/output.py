@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import sys
 from collections.abc import Sequence
@@ -10,12 +9,14 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.text import Text
 
+from bus.stdout import open_stdout
+
 PIPE_COLUMNS = 120
 
 
 def prepare() -> None:
     """A terminal or pipe that cannot show a character gets an escape for it, never an error; a closed one, nothing."""
-    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115 - for the life of the program
+    open_stdout()
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")

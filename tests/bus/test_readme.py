@@ -16,7 +16,7 @@ LAYERS = {
     name: level
     for level, names in enumerate(
         [
-            ["errors", "clock", "locked_file", "open_files", "printable"],
+            ["errors", "clock", "locked_file", "open_files", "printable", "stdout"],
             ["events", "topics"],
             ["codec"],
             ["sequence", "interest", "book"],

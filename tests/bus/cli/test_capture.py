@@ -205,7 +205,13 @@ def test_older_tables_are_named(golden: Path, tmp_path: Path, capsys: pytest.Cap
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")
 @pytest.mark.parametrize(
     "command",
-    ["quotebus capture verify", "execution-worker verify", "bus-tap echo --file", "bus-tap top --count 1 --file"],
+    [
+        "quotebus capture verify",
+        "execution-worker verify",
+        "bus-tap echo --file",
+        "bus-tap top --count 1 --file",
+        "quotebus --help",
+    ],
 )
 def test_an_output_that_takes_nothing_is_one_line_and_74(command: str, tmp_path: Path) -> None:
     capture = write_events(tmp_path / "a.mcap", [QUOTE])
