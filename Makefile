@@ -28,8 +28,9 @@ $(VENV)/.dev: requirements-dev.txt $(VENV)/.run
 up: $(VENV)/.run ## broker, simulated exchange, pricing node and execution worker; ARGS="--for 30" ends by itself
 	@$(BIN)/quotebus up $(ARGS)
 
+# The tests start more than two hundred programs: they are compiled once, also where the environment says never.
 test: $(VENV)/.dev ## the test suite; ARGS="-k name" for a part of it
-	$(BIN)/python -m pytest -q -n $(JOBS) --dist worksteal $(ARGS)
+	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -q -n $(JOBS) --dist worksteal $(ARGS)
 
 check: $(VENV)/.dev ## ruff and mypy
 	$(BIN)/ruff check .

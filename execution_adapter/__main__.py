@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-import signal
 import sys
 from collections.abc import Sequence
 
+from bus.ending import on_ending
 from bus.errors import ConfigError
 from bus.log import setup
 from bus.open_files import allow_open_files
@@ -42,8 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         worker = Desk(settings, gateway, _say)
     else:
         worker = (ReplayWorker if settings.execution_clock == "stream" else Worker)(settings, _say)
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: worker.stop())
+    on_ending(worker.stop)
     try:
         return worker.run() or 0
     except ConfigError as error:

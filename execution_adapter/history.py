@@ -156,7 +156,7 @@ class History:
         if down is None:
             self.as_recorded["line"] += 1
             return None
-        at_most_ns = recorded.now_ns - down.published_ns - delay_ns
+        at_most_ns = max(0, recorded.now_ns - down.published_ns - delay_ns)  # it may have been heard after "now"
         return (
             ("good_for_ns", str(past.good_for_ns), f"at most {at_most_ns}") if past.good_for_ns > at_most_ns else None
         )

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import gc
 import logging
-import signal
 import sys
 from collections.abc import Sequence
 
+from bus.ending import on_ending
 from bus.errors import ConfigError
 from bus.log import setup
 from bus.settings import die, load, parse
@@ -43,8 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         node = Node(settings, credentials)
     except ConfigError as error:
         die(PROGRAM, error)
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: node.stop())
+    on_ending(node.stop)
     log.info("node %s (%s), upstream %s: idle until asked", settings.pricing_node, node.source, settings.upstream_url)
     try:
         node.run()

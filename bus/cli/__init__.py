@@ -19,4 +19,9 @@ VERBS = {
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a verb; its exit status. 78 for an unknown one."""
-    return run_verb("quotebus", __name__, VERBS, sys.argv[1:] if argv is None else argv)
+    arguments = sys.argv[1:] if argv is None else argv
+    if argv is None and arguments[:1] == ["tap"]:
+        from bus.tap.__main__ import begin
+
+        begin(arguments[1:])
+    return run_verb("quotebus", __name__, VERBS, arguments)

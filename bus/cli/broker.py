@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Sequence
 
+from bus.ending import on_ending
 from bus.errors import ConfigError
 from bus.settings import BusSettings, die, load
 from bus.transport.broker import Broker
@@ -13,14 +13,13 @@ PROGRAM = "quotebus broker"
 
 
 def run(argv: Sequence[str]) -> int:
-    """Serve until SIGINT or SIGTERM, then exit 0; 78 when an endpoint is taken."""
+    """Serve until SIGINT, SIGTERM or SIGHUP, then exit 0; 78 when an endpoint is taken."""
     settings = load(BusSettings, argv, PROGRAM)
     try:
         broker = Broker(settings)
     except ConfigError as error:
         die(PROGRAM, error)
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: broker.stop())
+    on_ending(broker.stop)
     print(
         f"{PROGRAM}: publish {broker.publish_url} subscribe {broker.subscribe_url} request {broker.request_url}",
         flush=True,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import random
-import signal
 import sys
 import threading
 from collections.abc import Sequence
@@ -19,6 +18,7 @@ from bus.capture.recorder import Progress, Recorder, base_path
 from bus.capture.recovery import recover_folder
 from bus.capture.settings import RecordSettings
 from bus.clock import NS_PER_MS, NS_PER_S, now_ns, utc_ns
+from bus.ending import on_ending
 from bus.errors import EX_IOERR
 from bus.events import RecorderState
 from bus.printable import escaped
@@ -125,8 +125,7 @@ def run(argv: Sequence[str]) -> int:
     line, seen = Line(sys.stdout), True
     with Listener(settings, source, settings.topics) as listener:
         recorder = Recorder(settings, listener, source, base, on_progress=line.show)
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, lambda *_: recorder.stop())
+        on_ending(recorder.stop)
         threading.Thread(target=_recover, args=(base.parent,), name="recover", daemon=True).start()
         try:
             recorder.run()

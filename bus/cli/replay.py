@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import gc
-import signal
 import sys
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
@@ -23,6 +22,7 @@ from bus.capture.reader import Capture
 from bus.capture.span import span, window
 from bus.cli.arguments import Arguments
 from bus.cli.keys import keys
+from bus.ending import on_ending
 from bus.errors import EX_IOERR, EX_NOINPUT, ConfigError
 from bus.printable import escaped
 from bus.settings import BusSettings, die, load
@@ -125,8 +125,7 @@ def _play(capture: Capture, arguments: argparse.Namespace, settings: BusSettings
         wait_s=arguments.wait,
         force=arguments.force,
     )
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda *_: player.stop())
+    on_ending(player.stop)
     if arguments.paused:
         player.pause()
     begin_ns = first_ns if from_ns is None else from_ns

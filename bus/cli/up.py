@@ -18,6 +18,7 @@ from queue import Empty, Queue
 from pydantic import AliasChoices, Field, SecretStr
 
 from bus.clock import now_ns, seconds
+from bus.ending import on_ending, that_ends_with_us
 from bus.errors import EX_CONFIG, ConfigError
 from bus.settings import BusSettings, die, load
 
@@ -63,7 +64,7 @@ class Household:
     def start(self, name: str, command: Sequence[str], environment: Mapping[str, str]) -> Child:
         """Start a program. Raises ConfigError when it is not installed."""
         process = subprocess.Popen(
-            [_executable(command[0]), *command[1:]],
+            that_ends_with_us([_executable(command[0]), *command[1:]]),
             env=dict(environment),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -110,7 +111,7 @@ class Household:
         for number, line in enumerate(child.process.stdout):
             if number == 0:
                 child.lines.put(line.strip())
-            with self._printing:
+            with self._printing, contextlib.suppress(OSError):  # nobody reads any more: no reason to stop reading
                 print(f"{child.name:<9}| {line}", end="", flush=True)
         child.ended.set()
         child.process.wait()  # its output ends a moment before it does: whoever looks too early sees it alive
@@ -118,30 +119,29 @@ class Household:
 
 
 def run(argv: Sequence[str]) -> int:
-    """Run until Ctrl-C, SIGTERM or the end of `--for`: exit status 0. Otherwise that of the program that ended."""
+    """Run until a signal or the end of `--for`: exit status 0. Otherwise that of the program that ended by itself."""
     settings = load(UpSettings, argv, PROGRAM)
     household = Household()
-    asked: list[int] = []
+    asked = threading.Event()
 
-    def ask_to_stop(number: int, _: object) -> None:
-        asked.append(number)
+    def ask_to_stop() -> None:
+        asked.set()
         household.changed.set()
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, ask_to_stop)
+    on_ending(ask_to_stop)
     with foreground():
         return _run(household, settings, asked)
 
 
-def _run(household: Household, settings: UpSettings, asked: list[int]) -> int:
+def _run(household: Household, settings: UpSettings, asked: threading.Event) -> int:
     try:
         _start_all(household, settings, asked)
-        if not asked:
+        if not asked.is_set():
             _wait(household, settings.for_s, asked)
-        dead = None if asked else household.first_dead()
+        dead = None if asked.is_set() else household.first_dead()
     except ConfigError as error:
         household.stop()
-        if asked:
+        if asked.is_set():
             return 0
         die(PROGRAM, error)
     household.stop()
@@ -152,7 +152,7 @@ def _run(household: Household, settings: UpSettings, asked: list[int]) -> int:
     return 128 - status if status < 0 else status or EX_CONFIG
 
 
-def _start_all(household: Household, settings: UpSettings, asked: list[int]) -> None:
+def _start_all(household: Household, settings: UpSettings, asked: threading.Event) -> None:
     environment = dict(os.environ)
     for name in ("bus_publish_url", "bus_subscribe_url", "bus_request_url"):
         environment[name.upper()] = getattr(settings, name)
@@ -174,16 +174,16 @@ def _start_all(household: Household, settings: UpSettings, asked: list[int]) -> 
         # A key of its own, so that two simulated worlds on one machine do not share the account's lock.
         environment |= {"PRICING_UPSTREAM_URL": url, "PRICING_API_KEY": f"sim-{secrets.token_hex(4)}"}
         environment["PRICING_API_SECRET"] = "simulated"
-    if asked:
+    if asked.is_set():
         return
     household.first_line(household.start("pricing", ["pricing-node"], environment))
-    if not asked:
+    if not asked.is_set():
         household.start(WORKER, ["execution-worker"], environment)
 
 
-def _wait(household: Household, for_s: float | None, asked: list[int]) -> None:
+def _wait(household: Household, for_s: float | None, asked: threading.Event) -> None:
     deadline_ns = None if for_s is None else now_ns() + seconds(for_s)
-    while not asked and household.first_dead() is None:
+    while not asked.is_set() and household.first_dead() is None:
         left_s = None if deadline_ns is None else (deadline_ns - now_ns()) / 1e9
         if left_s is not None and left_s <= 0:
             return

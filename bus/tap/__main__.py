@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -9,6 +10,7 @@ from collections.abc import Sequence
 from bus.errors import EX_IOERR, ConfigError
 from bus.settings import die
 from bus.stdout import give_up_stdout
+from bus.tap.apart import go_apart
 from bus.tap.output import prepare
 from bus.verbs import run_verb
 
@@ -22,9 +24,17 @@ VERBS = {
 }
 
 
+def begin(arguments: Sequence[str]) -> None:
+    """For a program that is the tap and nothing else: stand apart from what runs beside it."""
+    screen = arguments[:1] == ["top"] and all(os.isatty(descriptor) for descriptor in (0, 1))
+    go_apart(on_screen=screen)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """A verb's exit status. 78 for an unknown one, 74 for a full disk; Ctrl-C and a closed pipe are a quiet 0."""
     arguments = sys.argv[1:] if argv is None else list(argv)
+    if argv is None:
+        begin(arguments)
     prepare()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:

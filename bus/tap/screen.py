@@ -20,7 +20,7 @@ from bus.tap.keys import parse
 from bus.tap.output import console
 from bus.tap.pace import Pacing, at_once
 
-_ENDING = (signal.SIGTERM, signal.SIGHUP)
+_ENDING = (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 
 
 class Screen:

@@ -13,6 +13,7 @@ from bus.capture.captured import GAP_TOPIC, Captured, NotACapture, decode_gap
 from bus.capture.reader import Capture
 from bus.clock import seconds, utc_ns
 from bus.errors import ConfigError, NoInput, UndecodableMessage
+from bus.tap.apart import weigh_least
 from bus.tap.intake import Message
 from bus.tap.pace import Pace, Pacing, at_once
 from bus.tap.settings import TapSettings
@@ -169,6 +170,7 @@ def stand_back(nice: int) -> None:
     """
     if nice > MOST_NICE and hasattr(os, "SCHED_IDLE"):
         os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+        weigh_least()
     elif nice:
         os.nice(min(nice, MOST_NICE))
 

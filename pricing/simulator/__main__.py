@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
-from types import FrameType
 from typing import TextIO
 
+from bus.ending import on_ending
 from bus.errors import ConfigError
 from bus.settings import die, load
 from pricing.simulator.server import Simulator
@@ -27,11 +26,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         except ConfigError as error:
             die(PROGRAM, error)
 
-        def stop(_signal: int, _frame: FrameType | None) -> None:
-            simulator.stop()
-
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, stop)
+        on_ending(simulator.stop)
         print(
             f"{PROGRAM}: {simulator.url}/v2/iex control http://{simulator.control_address} seed {settings.seed}",
             flush=True,

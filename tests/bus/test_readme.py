@@ -16,7 +16,7 @@ LAYERS = {
     name: level
     for level, names in enumerate(
         [
-            ["errors", "clock", "locked_file", "open_files", "printable", "stdout"],
+            ["errors", "clock", "locked_file", "open_files", "printable", "stdout", "ending"],
             ["events", "topics"],
             ["codec"],
             ["sequence", "interest", "book"],

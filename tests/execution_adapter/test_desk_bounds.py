@@ -51,7 +51,7 @@ class Rig:
             TradeIntent(
                 client="strategy",
                 intent_id=name,
-                symbol="SPY",
+                symbol=name.upper(),
                 side="sell",
                 qty=0.0,
                 urgency="",
@@ -122,5 +122,5 @@ def test_one_whose_journal_cannot_be_opened_costs_the_others_nothing(tmp_path: P
         folder.write_text("not a folder")
         rig.until("two", says="intent two of strategy: not worked: EXECUTION_JOURNAL_DIR")
         folder.unlink()
-        rig.until("three", says="done (nothing held)", times=2)
+        rig.until("three", says="THREE  sell 0 of 0  done (nothing held)")
     assert rig.status == desk.ALL_FILLED, "those that could be worked were"

@@ -91,6 +91,14 @@ def test_lost_line_is_a_flap() -> None:
     assert heard.strange(MADE, flapped, GRACE_NS, again, 0) is None
 
 
+def test_health_that_was_heard_after_the_clock_was_read_is_good_for_no_time() -> None:
+    heard = history()
+    heard.on_health(like(HEALTH, state="suspect", seq=6, published_ns=NOW_NS + 1))
+    assert strange(heard, replace(AT, past=replace(PAST, good_for_ns=0))) is None
+    found = strange(heard, replace(AT, past=replace(PAST, good_for_ns=1)))
+    assert found == ("good_for_ns", "1", "at most 0")
+
+
 def test_what_a_capture_does_not_tell_is_counted() -> None:
     heard = History()
     heard.on_quote(like(QUOTE, symbol="SPY", published_ns=UTC_NS))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 from collections.abc import Sequence
@@ -34,3 +35,19 @@ def cpu_s(pid: int) -> float:
     """Processor time of a process since its start."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / TICKS_PER_S
+
+
+def family(pid: int) -> list[int]:
+    """A process and its children."""
+    return [pid, *map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())]
+
+
+def median_interval(values: Sequence[float]) -> tuple[float, float]:
+    """Where the median lies with 95 % certainty, by order statistics; both ends for fewer than six values."""
+    ordered, count = sorted(values), len(values)
+    outside, below = 0.0, 0
+    while below < count // 2 and outside + math.comb(count, below) / 2**count <= 0.025:
+        outside += math.comb(count, below) / 2**count
+        below += 1
+    at = max(0, below - 1)
+    return ordered[at], ordered[count - 1 - at]

@@ -10,6 +10,7 @@ being typed here.
 from __future__ import annotations
 
 import json
+import os
 import select
 import sys
 import time
@@ -49,10 +50,11 @@ def main() -> None:
     while True:
         ready = dict(poller.poll(500))
         if sys.stdin.fileno() in ready:
-            if (order := sys.stdin.readline().strip()) == "report" or not order:
+            orders = os.read(sys.stdin.fileno(), 4096).decode().split()  # a buffered line would not wake the poller
+            if "report" in orders or not orders:
                 break
-            recording = order == "go"
-            pause_s = 0.0 if order == "drain" else pause_s
+            recording = orders[-1] == "go"
+            pause_s = 0.0 if "drain" in orders else pause_s
         if socket in ready:
             _take(socket, pause_s, first, last, received, gaps, latencies_ms if recording else None)
     while socket.poll(500):

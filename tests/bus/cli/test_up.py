@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +15,8 @@ import pytest
 from bus.clock import NS_PER_S, now_ns
 from tests.support.programs import Program, eventually, run
 from tests.support.world import LOOPBACK
+
+BIN = Path(sys.executable).parent
 
 
 @pytest.fixture
@@ -54,7 +59,7 @@ def test_tells_the_story_in_order_and_ends_by_itself(environment: dict[str, str]
     }
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_ends_everything_within_two_seconds(up: Program, number: signal.Signals) -> None:
     children = psutil.Process(up.pid).children(recursive=True)
     assert len(children) == 4
@@ -63,6 +68,27 @@ def test_a_signal_ends_everything_within_two_seconds(up: Program, number: signal
     assert up.process.wait(10) == 0
     assert now_ns() - began_ns < 2 * NS_PER_S
     eventually(lambda: not [child for child in children if child.is_running()], within_s=1)
+
+
+def test_killed_it_leaves_nothing_behind(up: Program) -> None:
+    children = psutil.Process(up.pid).children(recursive=True)
+    up.kill()
+    eventually(
+        lambda: not [child for child in children if child.is_running() and child.status() != psutil.STATUS_ZOMBIE],
+        within_s=5,
+        why="all have ended",
+    )
+
+
+def test_output_that_nobody_reads_any_more_stops_nothing(environment: dict[str, str]) -> None:
+    command = [str(BIN / "quotebus"), "up", "--for", "5"]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, env={**os.environ, **environment}, stdout=pipe, stderr=pipe) as up:
+        assert up.stdout is not None
+        assert up.stderr is not None
+        assert up.stdout.readline().startswith(b"broker")
+        up.stdout.close()
+        assert (up.wait(30), up.stderr.read()) == (0, b"")
 
 
 def test_a_killed_child_ends_up_as_a_shell_would_say(up: Program) -> None:

@@ -1,0 +1,39 @@
+"""How a program is told to end, and how one that was started by another does not outlive it."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+
+_PR_SET_PDEATHSIG = 1
+
+
+def on_ending(stop: Callable[[], object]) -> None:
+    """Call `stop` at Ctrl-C, at SIGTERM, and when the terminal is closed, unless nohup(1) said not to mind that."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, lambda *_: stop())
+
+
+def end_with(parent: int, number: signal.Signals) -> None:
+    """Let the kernel send this process a signal when its parent has ended, however that was. Linux has this."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, number)
+        if os.getppid() != parent:
+            os.kill(os.getpid(), number)
+
+
+def that_ends_with_us(command: Sequence[str]) -> list[str]:
+    """The command of a program that is told to end when this process has ended, also by SIGKILL.
+
+    It goes through an interpreter that becomes the program: with threads there is no safe moment between fork and exec.
+    """
+    return [sys.executable, "-IS", __file__, str(os.getpid()), *command]
+
+
+if __name__ == "__main__":
+    end_with(int(sys.argv[1]), signal.SIGTERM)
+    os.execv(sys.argv[2], sys.argv[2:])
