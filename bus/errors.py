@@ -31,7 +31,7 @@ class ConfigError(QuotebusError):
 
 
 class NoInput(ConfigError):
-    """The file to be read is not there; the text is one line."""
+    """The file to be read is not there, or there is nothing in it; the text is one line."""
 
 
 class BadSymbol(QuotebusError, ValueError):

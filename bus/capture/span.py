@@ -6,10 +6,14 @@ from bus.capture.captured import NotACapture
 from bus.capture.index import read_index
 from bus.capture.instants import instant_ns
 from bus.capture.reader import Capture
+from bus.errors import NoInput
 
 
 def span(capture: Capture) -> tuple[int, int]:
-    """When its first message was received, and its last. Raises NotACapture for one without a message, and OSError."""
+    """When its first message was received, and its last.
+
+    Raises NoInput for one without a message, NotACapture for one that is damaged before its first, and OSError.
+    """
     first_ns = _first_ns(capture)
     for known in reversed(capture.segments):
         last = known.again()
@@ -21,7 +25,7 @@ def span(capture: Capture) -> tuple[int, int]:
 
 
 def window(capture: Capture, begin: str | None, end: str | None) -> tuple[int | None, int | None]:
-    """The instants that two texts name, see `instant_ns`; None for none. Raises NotACapture, ValueError and OSError."""
+    """The instants that two texts name, see `instant_ns`; None for none. Raises as `span`, and ValueError."""
     if not begin and not end:
         return None, None
     first_ns = _first_ns(capture)
@@ -36,6 +40,6 @@ def _first_ns(capture: Capture) -> int:
     if first is None:
         damage = capture.damage
         if damage is None:
-            raise NotACapture(capture.segments[0].path.name, "no message in it")
+            raise NoInput(f"{capture.segments[0].path.name}: no message in it")
         raise NotACapture(damage.file, f"no message before {damage.what} at byte {damage.offset}")
     return first.received_ns

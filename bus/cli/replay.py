@@ -23,7 +23,7 @@ from bus.capture.span import span, window
 from bus.cli.arguments import Arguments
 from bus.cli.keys import keys
 from bus.ending import on_ending
-from bus.errors import EX_IOERR, EX_NOINPUT, ConfigError
+from bus.errors import EX_IOERR, EX_NOINPUT, ConfigError, NoInput
 from bus.printable import escaped
 from bus.settings import BusSettings, die, load
 from bus.stdout import give_up_stdout
@@ -38,8 +38,8 @@ _LOOK_S = 0.2
 
 
 def run(argv: Sequence[str]) -> int:
-    """Play to the end: exit status 0; 3 when the capture is damaged or none, 66 when there is no such file, 74
-    when the broker was away meanwhile, 78 when it cannot be played here.
+    """Play to the end: exit status 0; 3 when the capture is damaged or none, 66 when there is no such file or
+    no message in it, 74 when the broker was away meanwhile, 78 when it cannot be played here.
     """
     arguments, rest = _parser().parse_known_args(argv)
     settings = load(BusSettings, rest, PROGRAM)
@@ -58,6 +58,8 @@ def run(argv: Sequence[str]) -> int:
     except OSError as error:
         print(f"{PROGRAM}: {error.strerror or error}", file=sys.stderr)
         return EX_IOERR
+    except NoInput as error:
+        die(PROGRAM, error)
     except (ConfigError, BusOccupied, ValueError) as error:
         hint = "; --force plays all the same" if isinstance(error, BusOccupied) else ""
         die(PROGRAM, ConfigError(f"{error}{hint}"))

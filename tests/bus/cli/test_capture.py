@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from bus.capture import CaptureWriter
+from bus.cli import main
 from bus.cli.capture import run
 from tests.support.captures import HEAD, read_all, write_events, write_golden
 from tests.support.samples import QUOTE, SAMPLES
@@ -192,6 +193,18 @@ def test_a_selection_of_nothing_is_said(verb: str, golden: Path, capsys: pytest.
     with pytest.raises(SystemExit) as ended:
         run([verb, "--from", "+2", "--to", "+1", str(golden)])
     assert ended.value.code == 78
+
+
+@pytest.mark.parametrize("arguments", [["capture", "report"], ["replay"]])
+def test_nothing_to_play_or_draw_is_no_damage(
+    arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write_events(tmp_path / "empty.mcap", [])
+    assert run(["verify", str(path)]) == 0
+    with pytest.raises(SystemExit) as ended:
+        main([*arguments, str(path)])
+    assert ended.value.code == 66
+    assert capsys.readouterr().err == f"quotebus {' '.join(arguments)}: empty.mcap: no message in it\n"
 
 
 def test_older_tables_are_named(golden: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
