@@ -24,6 +24,8 @@ _LEAST = "19"
 _TRIES = 3
 _BETWEEN_S = 0.11
 """The kernel lets such a change be made ten times a second, by whomever."""
+_PATIENCE = 100
+"""So often a shell may let it go on in the background; without a shell that could, nothing stops it at all."""
 _PASSED_ON = {
     signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2,
     signal.SIGTSTP, signal.SIGCONT, signal.SIGWINCH,
@@ -107,7 +109,9 @@ def _follow(child: int, status: int) -> None:
 def _wait_for_terminal() -> None:
     """Stopped by the terminal, as any program that wants it from the background, until a shell gives it."""
     with contextlib.suppress(OSError):  # it has none
-        if os.tcgetpgrp(0) != os.getpgrp():
+        for _ in range(_PATIENCE):
+            if os.tcgetpgrp(0) == os.getpgrp():
+                return
             os.kill(os.getpid(), signal.SIGTTOU)
 
 
