@@ -44,7 +44,11 @@ def go_apart(*, on_screen: bool) -> None:
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     former = signal.pthread_sigmask(signal.SIG_BLOCK, _PASSED_ON | {signal.SIGCHLD})
     parent = os.getpid()
-    child = os.fork()
+    try:
+        child = os.fork()
+    except OSError:  # no room for another process: it can do its work without
+        signal.pthread_sigmask(signal.SIG_SETMASK, former)
+        return
     if child:
         _accompany(child, on_screen)
     end_with(parent, signal.SIGKILL)

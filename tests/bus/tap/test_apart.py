@@ -139,6 +139,17 @@ def test_where_sessions_are_not_weighed_it_stays(missing: str, monkeypatch: pyte
     apart.weigh_least()
 
 
+def test_without_room_for_a_child_it_works_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_room() -> int:
+        raise BlockingIOError
+
+    monkeypatch.setattr(os, "fork", no_room)
+    monkeypatch.setattr(apart, "_has_session", lambda: False)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, set())
+    apart.go_apart(on_screen=False)
+    assert signal.pthread_sigmask(signal.SIG_BLOCK, set()) == before
+
+
 def test_who_has_a_session_already_needs_no_child(monkeypatch: pytest.MonkeyPatch) -> None:
     script = "import os; from bus.tap import apart; a = os.getpid(); apart.go_apart(on_screen=False);" \
         "apart.weigh_least(); print(a == os.getpid(), open('/proc/self/autogroup').read())"  # fmt: skip
