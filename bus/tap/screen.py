@@ -20,7 +20,7 @@ from bus.tap.keys import parse
 from bus.tap.output import console
 from bus.tap.pace import Pacing, at_once
 
-_ENDING = (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
+_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 
 
 class Screen:
@@ -50,8 +50,7 @@ class Screen:
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for number in (*_ENDING, signal.SIGINT):  # once is enough
-            signal.signal(number, signal.SIG_IGN)
+        _end_no_more()
         self._give_back()
 
     @property
@@ -152,5 +151,12 @@ def _let_go_on(terminal: int) -> None:
     termios.tcsetattr(terminal, termios.TCSANOW, now)
 
 
-def _end(_: int, __: FrameType | None) -> None:
-    raise SystemExit(0)
+def _end(number: int, _: FrameType | None) -> None:
+    _end_no_more()
+    raise KeyboardInterrupt if number == signal.SIGINT else SystemExit(0)
+
+
+def _end_no_more() -> None:
+    """Once is enough: a second signal must not meet a terminal that is half given back."""
+    for number in _ENDING:
+        signal.signal(number, signal.SIG_IGN)

@@ -128,8 +128,10 @@ def test_a_closed_pipe_is_quiet(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr, done.stdout.count("\n")) == (0, "", 1)
 
 
-@pytest.mark.parametrize("ending", [b"q", signal.SIGTERM, signal.SIGINT])
-def test_the_screen_is_given_back(bus: tuple[BusSettings, FakeNode], ending: bytes | signal.Signals) -> None:
+@pytest.mark.parametrize(
+    "ending", [b"q", *[[number] * 20 for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)]]
+)
+def test_the_screen_is_given_back(bus: tuple[BusSettings, FakeNode], ending: bytes | list[signal.Signals]) -> None:
     """On a real terminal: drawn in the alternate screen, nothing a peer sent gets through, the terminal as it was."""
     settings, node = bus
     node.publish(like(STATUS, symbol="HOST", state=EVIL, cause=EVIL))
@@ -152,7 +154,8 @@ def test_the_screen_is_given_back(bus: tuple[BusSettings, FakeNode], ending: byt
         if isinstance(ending, bytes):
             os.write(master, ending)
         else:
-            program.send_signal(ending)
+            for number in ending:
+                program.send_signal(number)
         eventually(lambda: read(b"\x1b[?1049l"))
         assert program.wait(10) == 0
     assert termios.tcgetattr(slave) == before
