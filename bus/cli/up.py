@@ -24,6 +24,8 @@ from bus.settings import BusSettings, die, load
 
 PROGRAM = "quotebus up"
 WORKER = "worker"
+LOOK_S = 0.1
+"""How often it is looked whether a signal has come."""
 STOP_S = 1.5
 START_S = 15.0
 _KEYS = ("PRICING_API_KEY", "PRICING_API_SECRET", "APCA_API_KEY_ID", "APCA_API_SECRET_KEY")
@@ -122,26 +124,21 @@ def run(argv: Sequence[str]) -> int:
     """Run until a signal or the end of `--for`: exit status 0. Otherwise that of the program that ended by itself."""
     settings = load(UpSettings, argv, PROGRAM)
     household = Household()
-    asked = threading.Event()
-
-    def ask_to_stop() -> None:
-        asked.set()
-        household.changed.set()
-
-    on_ending(ask_to_stop)
+    asked: list[int] = []
+    on_ending(lambda: asked.append(1))  # no lock: a signal may come while this very thread holds it
     with foreground():
         return _run(household, settings, asked)
 
 
-def _run(household: Household, settings: UpSettings, asked: threading.Event) -> int:
+def _run(household: Household, settings: UpSettings, asked: list[int]) -> int:
     try:
         _start_all(household, settings, asked)
-        if not asked.is_set():
+        if not asked:
             _wait(household, settings.for_s, asked)
-        dead = None if asked.is_set() else household.first_dead()
+        dead = None if asked else household.first_dead()
     except ConfigError as error:
         household.stop()
-        if asked.is_set():
+        if asked:
             return 0
         die(PROGRAM, error)
     household.stop()
@@ -152,7 +149,7 @@ def _run(household: Household, settings: UpSettings, asked: threading.Event) -> 
     return 128 - status if status < 0 else status or EX_CONFIG
 
 
-def _start_all(household: Household, settings: UpSettings, asked: threading.Event) -> None:
+def _start_all(household: Household, settings: UpSettings, asked: list[int]) -> None:
     environment = dict(os.environ)
     for name in ("bus_publish_url", "bus_subscribe_url", "bus_request_url"):
         environment[name.upper()] = getattr(settings, name)
@@ -174,20 +171,20 @@ def _start_all(household: Household, settings: UpSettings, asked: threading.Even
         # A key of its own, so that two simulated worlds on one machine do not share the account's lock.
         environment |= {"PRICING_UPSTREAM_URL": url, "PRICING_API_KEY": f"sim-{secrets.token_hex(4)}"}
         environment["PRICING_API_SECRET"] = "simulated"
-    if asked.is_set():
+    if asked:
         return
     household.first_line(household.start("pricing", ["pricing-node"], environment))
-    if not asked.is_set():
+    if not asked:
         household.start(WORKER, ["execution-worker"], environment)
 
 
-def _wait(household: Household, for_s: float | None, asked: threading.Event) -> None:
+def _wait(household: Household, for_s: float | None, asked: list[int]) -> None:
     deadline_ns = None if for_s is None else now_ns() + seconds(for_s)
-    while not asked.is_set() and household.first_dead() is None:
+    while not asked and household.first_dead() is None:
         left_s = None if deadline_ns is None else (deadline_ns - now_ns()) / 1e9
         if left_s is not None and left_s <= 0:
             return
-        household.changed.wait(left_s)
+        household.changed.wait(LOOK_S if left_s is None else min(LOOK_S, left_s))
         household.changed.clear()
 
 
