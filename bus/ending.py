@@ -7,15 +7,26 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from types import FrameType
 
 _PR_SET_PDEATHSIG = 1
 
 
 def on_ending(stop: Callable[[], object]) -> None:
-    """Call `stop` at Ctrl-C, at SIGTERM, and when the terminal is closed, unless nohup(1) said not to mind that."""
+    """Call `stop` at Ctrl-C, at SIGTERM, and when the terminal is closed, unless nohup(1) said not to mind that.
+
+    Once: a closed terminal sends two signals, and the second may come while `stop` holds a lock for the first.
+    """
+    told: list[int] = []
+
+    def tell(number: int, _: FrameType | None) -> None:
+        if not told:
+            told.append(number)
+            stop()
+
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, lambda *_: stop())
+            signal.signal(number, tell)
 
 
 def end_with(parent: int, number: signal.Signals) -> None:
