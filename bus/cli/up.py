@@ -26,8 +26,10 @@ PROGRAM = "quotebus up"
 WORKER = "worker"
 LOOK_S = 0.1
 """How often it is looked whether a signal has come."""
-STOP_S = 1.5
+TALKERS_STOP_S = 1.0
+CARRIERS_STOP_S = 0.5
 START_S = 15.0
+_CARRIERS = ("broker", "exchange")
 _KEYS = ("PRICING_API_KEY", "PRICING_API_SECRET", "APCA_API_KEY_ID", "APCA_API_SECRET_KEY")
 
 
@@ -95,12 +97,17 @@ class Household:
         return next((child for child in self.children if child.process.poll() is not None), None)
 
     def stop(self) -> None:
-        """Stop everything, the last started first, within two seconds."""
-        for child in reversed(self.children):
+        """Stop everything within two seconds: who has a last word for others first, and then who carries it."""
+        carriers = [child for child in self.children if child.name in _CARRIERS]
+        self._stop([child for child in reversed(self.children) if child not in carriers], TALKERS_STOP_S)
+        self._stop(carriers, CARRIERS_STOP_S)
+
+    def _stop(self, children: Sequence[Child], within_s: float) -> None:
+        for child in children:
             if child.process.poll() is None:
                 child.process.send_signal(signal.SIGTERM)
-        deadline_ns = now_ns() + seconds(STOP_S)
-        for child in reversed(self.children):
+        deadline_ns = now_ns() + seconds(within_s)
+        for child in children:
             try:
                 child.process.wait(max(0.05, (deadline_ns - now_ns()) / 1e9))
             except subprocess.TimeoutExpired:

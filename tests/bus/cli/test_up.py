@@ -13,6 +13,7 @@ import psutil
 import pytest
 
 from bus.clock import NS_PER_S, now_ns
+from tests.support.eventlog import EventLog
 from tests.support.programs import Program, eventually, run
 from tests.support.world import LOOPBACK
 
@@ -69,6 +70,15 @@ def test_a_signal_ends_everything_within_two_seconds(up: Program, number: signal
     assert up.process.wait(10) == 0
     assert now_ns() - began_ns < 2 * NS_PER_S
     eventually(lambda: not [child for child in children if child.is_running()], within_s=1)
+
+
+def test_consumers_hear_the_last_word_of_the_node(up: Program) -> None:
+    words = up.line(" subscribe ").split()
+    log = EventLog(words[words.index("subscribe") + 1], b"health.")
+    log.health("streaming")
+    up.process.send_signal(signal.SIGTERM)
+    log.health("stopped")
+    log.close()
 
 
 def test_killed_it_leaves_nothing_behind(up: Program) -> None:
