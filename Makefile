@@ -6,7 +6,7 @@ ARGS   ?=
 JOBS   ?= 3
 SEEDS  ?= 50
 
-.PHONY: up test check format bench latency overload scale clients verdict replaysame replaytiming capturerate capturedamage \
+.PHONY: up test links wheel check format bench latency overload scale clients verdict replaysame replaytiming capturerate capturedamage \
   capturekills captureseek tapcost faults orders search seeds idle pins clean help
 
 help:
@@ -16,7 +16,13 @@ $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "quotebus needs Python 3.11 or newer: make PYTHON=...")'
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.run: requirements.txt pyproject.toml | $(VENV)/bin/python
+# What git keeps as links is a text file, or nothing, in a zip or an sdist.
+LINKS := quotebus/bus quotebus/pricing quotebus/execution_adapter .editable/quotebus
+
+links:
+	@for link in $(LINKS); do test -d $$link || { mkdir -p $$(dirname $$link) && ln -sfn ../$$(basename $$link) $$link; }; done
+
+$(VENV)/.run: requirements.txt pyproject.toml | $(VENV)/bin/python links
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
@@ -40,6 +46,9 @@ check: $(VENV)/.dev ## ruff and mypy
 format: $(VENV)/.dev ## let ruff rewrite what it can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+wheel: $(VENV)/.run ## dist/quotebus-*.whl, the same bytes from every clean clone
+	$(BIN)/python -m hatchling build --target wheel
 
 bench: $(VENV)/.dev ## quotes per second beside alpaca-py, in the same run; ARGS="--rounds 9"
 	$(BIN)/python -m tests.perf.throughput $(ARGS)

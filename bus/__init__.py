@@ -1,23 +1,7 @@
-"""The bus: events, the client that reads them, and the judgement whether a price may be used."""
+"""The bus: events, the client that reads them, and the judgement whether a price may be used.
 
-from bus.async_client import AsyncBusClient
-from bus.book import Unusable, Verdict
-from bus.client import BusClient
-from bus.errors import QuotebusError
-from bus.events import ConnectionHealth, Quote, SymbolStatus, Trade
-from bus.interest import SymbolResult
-from bus.settings import BusSettings
+The names that a consumer needs are in `quotebus` itself.
+"""
 
-__all__ = [
-    "AsyncBusClient",
-    "BusClient",
-    "BusSettings",
-    "ConnectionHealth",
-    "Quote",
-    "QuotebusError",
-    "SymbolResult",
-    "SymbolStatus",
-    "Trade",
-    "Unusable",
-    "Verdict",
-]
+if __name__ != "quotebus.bus":
+    raise ImportError("import quotebus.bus, not bus: a module under two names is two modules")

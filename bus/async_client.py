@@ -8,13 +8,13 @@ from collections.abc import Iterable
 from types import TracebackType
 from typing import Self
 
-from bus.async_feed import AsyncFeed
-from bus.consumer import Consumer
-from bus.events import OrderUpdate, Quote, Trade
-from bus.interest import SymbolResult
-from bus.participant import FEED_BOUND, Participant, listed
-from bus.settings import BusSettings
-from bus.transport.async_link import AsyncLink
+from quotebus.bus.async_feed import AsyncFeed
+from quotebus.bus.consumer import Consumer
+from quotebus.bus.events import OrderUpdate, Quote, Trade
+from quotebus.bus.interest import SymbolResult
+from quotebus.bus.participant import FEED_BOUND, Participant, listed
+from quotebus.bus.settings import BusSettings
+from quotebus.bus.transport.async_link import AsyncLink
 
 
 class AsyncBusClient(Participant[AsyncLink]):

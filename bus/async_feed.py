@@ -6,8 +6,8 @@ import asyncio
 import contextlib
 from typing import Self
 
-from bus.clock import NS_PER_MS, now_ns
-from bus.tick_queue import TickQueue, TickT
+from quotebus.bus.clock import NS_PER_MS, now_ns
+from quotebus.bus.tick_queue import TickQueue, TickT
 
 TURN_NS = 5 * NS_PER_MS
 """A task that never waits by itself lets the rest of the loop run after this long."""

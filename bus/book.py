@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from math import inf
 
-from bus import codec, topics
-from bus.clock import NS_PER_S
-from bus.errors import UndecodableMessage
-from bus.events import (
+from quotebus.bus import codec, topics
+from quotebus.bus.clock import NS_PER_S
+from quotebus.bus.errors import UndecodableMessage
+from quotebus.bus.events import (
     ConnectionHealth,
     ConnectionState,
     Event,

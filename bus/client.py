@@ -7,13 +7,13 @@ from collections.abc import Iterable
 from types import TracebackType
 from typing import Self
 
-from bus.consumer import Consumer
-from bus.events import OrderUpdate, Quote, Trade
-from bus.feed import Feed
-from bus.interest import SymbolResult
-from bus.participant import FEED_BOUND, Participant, listed
-from bus.settings import BusSettings
-from bus.transport.link import Link
+from quotebus.bus.consumer import Consumer
+from quotebus.bus.events import OrderUpdate, Quote, Trade
+from quotebus.bus.feed import Feed
+from quotebus.bus.interest import SymbolResult
+from quotebus.bus.participant import FEED_BOUND, Participant, listed
+from quotebus.bus.settings import BusSettings
+from quotebus.bus.transport.link import Link
 
 
 class BusClient(Participant[Link]):

@@ -10,9 +10,9 @@ from typing import Any
 
 import msgspec
 
-from bus import topics
-from bus.errors import MessageTooLarge, UndecodableMessage
-from bus.events import (
+from quotebus.bus import topics
+from quotebus.bus.errors import MessageTooLarge, UndecodableMessage
+from quotebus.bus.events import (
     VERSION,
     ConnectionHealth,
     Counters,

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from bus import codec, topics
-from bus.book import Book
-from bus.clock import NS_PER_MS, NS_PER_S
-from bus.errors import UndecodableMessage
-from bus.events import (
+from quotebus.bus import codec, topics
+from quotebus.bus.book import Book
+from quotebus.bus.clock import NS_PER_MS, NS_PER_S
+from quotebus.bus.errors import UndecodableMessage
+from quotebus.bus.events import (
     VERSION,
     Cause,
     ConnectionHealth,
@@ -22,8 +22,8 @@ from bus.events import (
     SymbolStatus,
     Trade,
 )
-from bus.interest import DEFAULT_TTL_MS, Interest, Wish
-from bus.sequence import SequenceTracker, Stamper
+from quotebus.bus.interest import DEFAULT_TTL_MS, Interest, Wish
+from quotebus.bus.sequence import SequenceTracker, Stamper
 
 RE_ASK_JITTER_NS = 200 * NS_PER_MS
 """Re-asking is spread over this long, so that a hundred clients do not ask a new node in the same instant."""

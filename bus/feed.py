@@ -6,7 +6,7 @@ import threading
 from collections import deque
 from collections.abc import Iterator
 
-from bus.tick_queue import TickQueue, TickT
+from quotebus.bus.tick_queue import TickQueue, TickT
 
 
 class Feed(TickQueue[TickT]):

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from bus import topics
-from bus.clock import NS_PER_MS
-from bus.events import Cause, SymbolsAcknowledged, SymbolsRequested, SymbolState, SymbolStatus
+from quotebus.bus import topics
+from quotebus.bus.clock import NS_PER_MS
+from quotebus.bus.events import Cause, SymbolsAcknowledged, SymbolsRequested, SymbolState, SymbolStatus
 
 REPEAT_NS = 500 * NS_PER_MS
 DEFAULT_TTL_MS = 15_000

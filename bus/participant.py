@@ -14,10 +14,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from bus.book import MAX_AGE_NS, Unusable, Verdict
-from bus.clock import now_ns, seconds
-from bus.consumer import Consumer
-from bus.events import (
+from quotebus.bus.book import MAX_AGE_NS, Unusable, Verdict
+from quotebus.bus.clock import now_ns, seconds
+from quotebus.bus.consumer import Consumer
+from quotebus.bus.events import (
     CHANNELS,
     MAX_SYMBOLS,
     ConnectionHealth,
@@ -27,10 +27,10 @@ from bus.events import (
     RecorderHealth,
     TradeIntent,
 )
-from bus.interest import DEFAULT_TTL_MS, SymbolResult
-from bus.sequence import source_name
-from bus.settings import CLIENT_NAME, BusSettings
-from bus.transport.carrier import Carrier
+from quotebus.bus.interest import DEFAULT_TTL_MS, SymbolResult
+from quotebus.bus.sequence import source_name
+from quotebus.bus.settings import CLIENT_NAME, BusSettings
+from quotebus.bus.transport.carrier import Carrier
 
 FEED_BOUND = 10_000
 _DRAIN_S = 0.1
@@ -81,7 +81,7 @@ class Participant(ABC, Generic[LinkT]):
         self._asking = threading.Lock()
         self._priority = 0
         self._channels: tuple[str, ...] = ("quotes",)
-        self._link = self._connect(settings or BusSettings(), self._consumer, logging.getLogger("bus.client"))
+        self._link = self._connect(settings or BusSettings(), self._consumer, logging.getLogger("quotebus.bus.client"))
 
     @abstractmethod
     def _connect(self, settings: BusSettings, consumer: Consumer, log: logging.Logger) -> LinkT:

@@ -11,8 +11,8 @@ from typing import TypeVar
 
 import msgspec
 
-from bus import codec, topics
-from bus.events import Event
+from quotebus.bus import codec, topics
+from quotebus.bus.events import Event
 
 EventT = TypeVar("EventT", bound=Event)
 MAX_TOPICS = 100_000

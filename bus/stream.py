@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from bus import codec, topics
-from bus.consumer import REPLAYED, Consumer
-from bus.errors import UndecodableMessage
-from bus.events import Event
-from bus.sequence import Stamper
+from quotebus.bus import codec, topics
+from quotebus.bus.consumer import REPLAYED, Consumer
+from quotebus.bus.errors import UndecodableMessage
+from quotebus.bus.events import Event
+from quotebus.bus.sequence import Stamper
 
 MAX_INSTANTS = 1_000
 """After a hole in the stream no more than so many instants are made up for; the others are skipped."""

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections import OrderedDict, deque
 from typing import Generic, TypeVar
 
-from bus.events import OrderUpdate, Quote, Trade
+from quotebus.bus.events import OrderUpdate, Quote, Trade
 
 TickT = TypeVar("TickT", bound=Quote | Trade | OrderUpdate)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from bus.errors import BadSymbol
+from quotebus.bus.errors import BadSymbol
 
 END = b"\0"
 MAX_TOPIC_BYTES = 128

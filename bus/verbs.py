@@ -6,8 +6,9 @@ import importlib
 import sys
 from collections.abc import Mapping, Sequence
 
-from bus.errors import EX_CONFIG, EX_IOERR
-from bus.stdout import give_up_stdout, open_stdout
+from quotebus.bus.errors import EX_CONFIG, EX_IOERR
+from quotebus.bus.stdout import give_up_stdout, open_stdout
+from quotebus.bus.version import __version__
 
 
 def run_verb(program: str, package: str, verbs: Mapping[str, str], arguments: Sequence[str]) -> int:
@@ -15,6 +16,8 @@ def run_verb(program: str, package: str, verbs: Mapping[str, str], arguments: Se
     open_stdout()
     if not arguments or arguments[0] in ("-h", "--help"):
         return _usage(program, verbs)
+    if arguments[0] == "--version":
+        return _print(program, f"{program} {__version__}")
     verb, *rest = arguments
     if verb not in verbs:
         print(f"{program}: no such verb: {verb[:40]!r} (there are {', '.join(verbs)})", file=sys.stderr)
@@ -25,8 +28,12 @@ def run_verb(program: str, package: str, verbs: Mapping[str, str], arguments: Se
 
 def _usage(program: str, verbs: Mapping[str, str]) -> int:
     lines = [f"usage: {program} VERB [--help | settings]", "", *(f"  {verb:<8} {text}" for verb, text in verbs.items())]
+    return _print(program, "\n".join(lines))
+
+
+def _print(program: str, text: str) -> int:
     try:
-        print("\n".join(lines), flush=True)
+        print(text, flush=True)
     except OSError as error:
         give_up_stdout()
         print(f"{program}: {error.strerror}", file=sys.stderr)

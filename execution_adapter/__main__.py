@@ -6,16 +6,16 @@ import re
 import sys
 from collections.abc import Sequence
 
-from bus.ending import on_ending
-from bus.errors import ConfigError
-from bus.log import setup
-from bus.open_files import allow_open_files
-from bus.settings import die, load
-from execution_adapter import trade, verify_command
-from execution_adapter.desk import Desk
-from execution_adapter.follow import ReplayWorker
-from execution_adapter.trade_settings import MAX_INTENTS, TradeSettings
-from execution_adapter.worker import Worker
+from quotebus.bus.ending import on_ending
+from quotebus.bus.errors import ConfigError
+from quotebus.bus.log import setup
+from quotebus.bus.open_files import allow_open_files
+from quotebus.bus.settings import die, load
+from quotebus.execution_adapter import trade, verify_command
+from quotebus.execution_adapter.desk import Desk
+from quotebus.execution_adapter.follow import ReplayWorker
+from quotebus.execution_adapter.trade_settings import MAX_INTENTS, TradeSettings
+from quotebus.execution_adapter.worker import Worker
 
 PROGRAM = "execution-worker"
 

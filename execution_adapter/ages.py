@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bus.events import Event, ExecutionDecision
-from execution_adapter.history import Strange
+from quotebus.bus.events import Event, ExecutionDecision
+from quotebus.execution_adapter.history import Strange
 
 MAX_NAMED = 100_000
 WINDOW = 12

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from bus.errors import ConfigError
-from execution_adapter.gateway import (
+from quotebus.bus.errors import ConfigError
+from quotebus.execution_adapter.gateway import (
     BAD_FIELD_CODE,
     NO_POSITION_CODE,
     read_error,
@@ -13,7 +13,7 @@ from execution_adapter.gateway import (
     read_position,
     settle_doubt,
 )
-from execution_adapter.orders import ZERO, Answer, Held, NotFound, Order, Request, Unknown
+from quotebus.execution_adapter.orders import ZERO, Answer, Held, NotFound, Order, Request, Unknown
 
 if TYPE_CHECKING:
     from alpaca.common.exceptions import APIError

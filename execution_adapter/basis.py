@@ -8,13 +8,13 @@ from decimal import Decimal
 
 import msgspec
 
-from bus.book import Verdict
-from bus.events import ExecutionDecision
-from execution_adapter.choice import Choice, Situation
-from execution_adapter.decision import Order, told
-from execution_adapter.fallback import Policies, Policy
-from execution_adapter.tactics import Tactics
-from execution_adapter.verdict import Limits
+from quotebus.bus.book import Verdict
+from quotebus.bus.events import ExecutionDecision
+from quotebus.execution_adapter.choice import Choice, Situation
+from quotebus.execution_adapter.decision import Order, told
+from quotebus.execution_adapter.fallback import Policies, Policy
+from quotebus.execution_adapter.tactics import Tactics
+from quotebus.execution_adapter.verdict import Limits
 
 KIND = "intent"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from execution_adapter.orders import FINAL, ZERO, Order, Report, Status
+from quotebus.execution_adapter.orders import FINAL, ZERO, Order, Report, Status
 
 
 @dataclass(slots=True)

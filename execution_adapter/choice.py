@@ -8,12 +8,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from execution_adapter.decide import Action
-from execution_adapter.fallback import LastGood, Policies
-from execution_adapter.intents import Intent
-from execution_adapter.pricing import ZERO, Touch, touch
-from execution_adapter.tactics import Tactics
-from execution_adapter.verdict import Assessment, Grade, Graded, Past
+from quotebus.execution_adapter.decide import Action
+from quotebus.execution_adapter.fallback import LastGood, Policies
+from quotebus.execution_adapter.intents import Intent
+from quotebus.execution_adapter.pricing import ZERO, Touch, touch
+from quotebus.execution_adapter.tactics import Tactics
+from quotebus.execution_adapter.verdict import Assessment, Grade, Graded, Past
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from enum import StrEnum
 
-from bus.book import HaltKnowledge, Unusable, Verdict
-from execution_adapter.pricing import tick
+from quotebus.bus.book import HaltKnowledge, Unusable, Verdict
+from quotebus.execution_adapter.pricing import tick
 
 
 class Action(StrEnum):

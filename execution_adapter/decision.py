@@ -7,9 +7,9 @@ import json
 from dataclasses import dataclass
 from functools import cached_property
 
-from bus.book import Verdict
-from bus.events import Event, ExecutionDecision, Reference
-from execution_adapter.decide import decide
+from quotebus.bus.book import Verdict
+from quotebus.bus.events import Event, ExecutionDecision, Reference
+from quotebus.execution_adapter.decide import decide
 
 
 @dataclass(frozen=True)

@@ -13,28 +13,28 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 
-from bus import BusClient
-from bus.clock import NS_PER_S, now_ns, seconds, to_utc_ns, utc_ns
-from bus.errors import ConfigError
-from bus.events import Event, ExecutionDecision, OrderUpdate, TradeIntent
-from bus.transport.tail import Tail
-from execution_adapter import basis, entries
-from execution_adapter.basis import KIND, Basis
-from execution_adapter.choice import Decision
-from execution_adapter.decision import Order
-from execution_adapter.dispatch import Dispatch
-from execution_adapter.entries import Begun, Entry, JournalDamaged
-from execution_adapter.exits import ExitWork
-from execution_adapter.gateway import Gateway
-from execution_adapter.intents import from_event
-from execution_adapter.journal import Journal, unfinished
-from execution_adapter.order_line import OrderLine
-from execution_adapter.orders import Command, Place, from_update
-from execution_adapter.states import Outcome, State
-from execution_adapter.summary import progress, report
-from execution_adapter.trade_settings import MAX_INTENTS, TradeSettings
-from execution_adapter.verdict import Assessor
-from execution_adapter.working import Work
+from quotebus.bus.client import BusClient
+from quotebus.bus.clock import NS_PER_S, now_ns, seconds, to_utc_ns, utc_ns
+from quotebus.bus.errors import ConfigError
+from quotebus.bus.events import Event, ExecutionDecision, OrderUpdate, TradeIntent
+from quotebus.bus.transport.tail import Tail
+from quotebus.execution_adapter import basis, entries
+from quotebus.execution_adapter.basis import KIND, Basis
+from quotebus.execution_adapter.choice import Decision
+from quotebus.execution_adapter.decision import Order
+from quotebus.execution_adapter.dispatch import Dispatch
+from quotebus.execution_adapter.entries import Begun, Entry, JournalDamaged
+from quotebus.execution_adapter.exits import ExitWork
+from quotebus.execution_adapter.gateway import Gateway
+from quotebus.execution_adapter.intents import from_event
+from quotebus.execution_adapter.journal import Journal, unfinished
+from quotebus.execution_adapter.order_line import OrderLine
+from quotebus.execution_adapter.orders import Command, Place, from_update
+from quotebus.execution_adapter.states import Outcome, State
+from quotebus.execution_adapter.summary import progress, report
+from quotebus.execution_adapter.trade_settings import MAX_INTENTS, TradeSettings
+from quotebus.execution_adapter.verdict import Assessor
+from quotebus.execution_adapter.working import Work
 
 TURN_S = 0.02
 STOP_S = 3.0

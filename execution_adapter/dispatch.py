@@ -6,9 +6,9 @@ import logging
 import threading
 from queue import Empty, Full, Queue
 
-from bus.clock import NS_PER_S, now_ns
-from execution_adapter.gateway import Gateway
-from execution_adapter.orders import Answer, Cancel, Command, Measure, Place, Unknown
+from quotebus.bus.clock import NS_PER_S, now_ns
+from quotebus.execution_adapter.gateway import Gateway
+from quotebus.execution_adapter.orders import Answer, Cancel, Command, Measure, Place, Unknown
 
 THREADS = 8
 BOUND = 1_000

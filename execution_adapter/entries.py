@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
-from bus.errors import QuotebusError
-from execution_adapter.child import Child
-from execution_adapter.intents import Intent, parse
-from execution_adapter.orders import Order, Status, decimal
+from quotebus.bus.errors import QuotebusError
+from quotebus.execution_adapter.child import Child
+from quotebus.execution_adapter.intents import Intent, parse
+from quotebus.execution_adapter.orders import Order, Status, decimal
 
 Entry = dict[str, Any]
 

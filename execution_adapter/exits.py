@@ -12,14 +12,14 @@ from __future__ import annotations
 from dataclasses import replace
 from decimal import Decimal
 
-from execution_adapter.choice import Choice
-from execution_adapter.fallback import Policies
-from execution_adapter.intents import Intent
-from execution_adapter.orders import ZERO, Command, Held, Measure
-from execution_adapter.states import Outcome, State
-from execution_adapter.tactics import Tactics
-from execution_adapter.verdict import Assessment
-from execution_adapter.working import Work
+from quotebus.execution_adapter.choice import Choice
+from quotebus.execution_adapter.fallback import Policies
+from quotebus.execution_adapter.intents import Intent
+from quotebus.execution_adapter.orders import ZERO, Command, Held, Measure
+from quotebus.execution_adapter.states import Outcome, State
+from quotebus.execution_adapter.tactics import Tactics
+from quotebus.execution_adapter.verdict import Assessment
+from quotebus.execution_adapter.working import Work
 
 HELD_BACK_EVERY = 5
 """While others hold back all that is left, the broker is asked every so many `Tactics.ask_again_ns`."""

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 
-from bus import topics
-from bus.book import HaltKnowledge
-from execution_adapter.decide import Action, Reason
-from execution_adapter.intents import SIDES
-from execution_adapter.pricing import Touch, on_tick
-from execution_adapter.verdict import Graded
+from quotebus.bus import topics
+from quotebus.bus.book import HaltKnowledge
+from quotebus.execution_adapter.decide import Action, Reason
+from quotebus.execution_adapter.intents import SIDES
+from quotebus.execution_adapter.pricing import Touch, on_tick
+from quotebus.execution_adapter.verdict import Graded
 
 
 class Policy(StrEnum):

@@ -5,14 +5,14 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
-from bus.book import Verdict
-from bus.clock import now_ns
-from bus.events import ExecutionDecision
-from bus.stream import StreamFollower
-from bus.transport.stream import follow
-from execution_adapter.settings import ExecutionSettings
-from execution_adapter.stream import StreamWorker
-from execution_adapter.worker import HealthLine, line
+from quotebus.bus.book import Verdict
+from quotebus.bus.clock import now_ns
+from quotebus.bus.events import ExecutionDecision
+from quotebus.bus.stream import StreamFollower
+from quotebus.bus.transport.stream import follow
+from quotebus.execution_adapter.settings import ExecutionSettings
+from quotebus.execution_adapter.stream import StreamWorker
+from quotebus.execution_adapter.worker import HealthLine, line
 
 
 class ReplayWorker:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
-from execution_adapter.orders import (
+from quotebus.execution_adapter.orders import (
     ZERO,
     Answer,
     Held,

@@ -11,11 +11,11 @@ from collections import Counter, deque
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from bus.clock import NS_PER_MS, NS_PER_S
-from bus.events import ConnectionHealth, ConnectionState, ExecutionDecision, OrderUpdate, Quote, TradeIntent
-from execution_adapter.choice import Situation
-from execution_adapter.orders import ZERO, decimal
-from execution_adapter.verdict import Past
+from quotebus.bus.clock import NS_PER_MS, NS_PER_S
+from quotebus.bus.events import ConnectionHealth, ConnectionState, ExecutionDecision, OrderUpdate, Quote, TradeIntent
+from quotebus.execution_adapter.choice import Situation
+from quotebus.execution_adapter.orders import ZERO, decimal
+from quotebus.execution_adapter.verdict import Past
 
 MAX_NAMED = 100_000
 MAX_MIDS = 50_000

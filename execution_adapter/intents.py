@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 
-from bus import topics
-from bus.clock import NS_PER_S
-from bus.events import TradeIntent
+from quotebus.bus import topics
+from quotebus.bus.clock import NS_PER_S
+from quotebus.bus.events import TradeIntent
 
 DEFAULT_WINDOW_NS = 60 * NS_PER_S
 MAX_WINDOW_NS = 24 * 3600 * NS_PER_S

@@ -11,10 +11,10 @@ import os
 from collections.abc import Collection
 from pathlib import Path
 
-from bus.errors import ConfigError
-from bus.locked_file import LockedFile
-from execution_adapter import entries
-from execution_adapter.entries import Begun, Entry, JournalDamaged
+from quotebus.bus.errors import ConfigError
+from quotebus.bus.locked_file import LockedFile
+from quotebus.execution_adapter import entries
+from quotebus.execution_adapter.entries import Begun, Entry, JournalDamaged
 
 
 class Journal(LockedFile):

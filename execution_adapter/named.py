@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field
 
-from bus.events import Reference
+from quotebus.bus.events import Reference
 
 KEPT = 5_000
 """Messages of one topic; a decision follows what it is based on closely."""

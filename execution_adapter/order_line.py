@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from bus import topics
-from bus.clock import NS_PER_S
-from bus.events import ConnectionHealth, ConnectionState, Event, OrderUpdate
-from bus.sequence import SequenceTracker
+from quotebus.bus import topics
+from quotebus.bus.clock import NS_PER_S
+from quotebus.bus.events import ConnectionHealth, ConnectionState, Event, OrderUpdate
+from quotebus.bus.sequence import SequenceTracker
 
 SILENCE_NS = 3 * NS_PER_S
 

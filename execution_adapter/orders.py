@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 
-from bus.events import OrderUpdate
+from quotebus.bus.events import OrderUpdate
 
 ZERO = Decimal(0)
 

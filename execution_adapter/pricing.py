@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
-from bus.events import Quote
-from execution_adapter.intents import QTY_STEP
+from quotebus.bus.events import Quote
+from quotebus.execution_adapter.intents import QTY_STEP
 
 CENT = Decimal("0.01")
 SUB_DOLLAR = Decimal("0.0001")

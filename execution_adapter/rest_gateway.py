@@ -9,7 +9,7 @@ import http.client
 import json
 from urllib.parse import quote, urlsplit
 
-from execution_adapter.gateway import (
+from quotebus.execution_adapter.gateway import (
     BAD_FIELD_CODE,
     NO_POSITION_CODE,
     read_error,
@@ -17,7 +17,7 @@ from execution_adapter.gateway import (
     read_position,
     settle_doubt,
 )
-from execution_adapter.orders import ZERO, Answer, Held, NotFound, Order, Request, Unknown
+from quotebus.execution_adapter.orders import ZERO, Answer, Held, NotFound, Order, Request, Unknown
 
 MAX_BODY_BYTES = 1 << 20
 

@@ -6,11 +6,11 @@ from typing import Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from bus import topics
-from bus.clock import seconds
-from bus.participant import default_name
-from bus.settings import CLIENT_NAME, BusSettings
-from execution_adapter.decision import Judgement
+from quotebus.bus import topics
+from quotebus.bus.clock import seconds
+from quotebus.bus.participant import default_name
+from quotebus.bus.settings import CLIENT_NAME, BusSettings
+from quotebus.execution_adapter.decision import Judgement
 
 
 class ExecutionSettings(BusSettings):

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from bus.book import Verdict
-from bus.clock import seconds
-from bus.consumer import REPLAYED, Consumer
-from bus.events import Event, ExecutionDecision
-from bus.interest import SETTLED
-from execution_adapter.decision import Order, decision
-from execution_adapter.settings import ExecutionSettings
+from quotebus.bus.book import Verdict
+from quotebus.bus.clock import seconds
+from quotebus.bus.consumer import REPLAYED, Consumer
+from quotebus.bus.events import Event, ExecutionDecision
+from quotebus.bus.interest import SETTLED
+from quotebus.execution_adapter.decision import Order, decision
+from quotebus.execution_adapter.settings import ExecutionSettings
 
 Decided = Callable[[ExecutionDecision, Verdict], None]
 

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from types import MappingProxyType
 
-from bus.clock import NS_PER_S
-from execution_adapter.states import Outcome
-from execution_adapter.working import Work
+from quotebus.bus.clock import NS_PER_S
+from quotebus.execution_adapter.states import Outcome
+from quotebus.execution_adapter.working import Work
 
 BASIS_POINT = Decimal("0.0001")
 

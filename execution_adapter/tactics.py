@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from bus.clock import NS_PER_S
-from execution_adapter.intents import Intent, Urgency
-from execution_adapter.orders import ZERO
-from execution_adapter.pricing import TWO, aggression, limit_price, order_qty, touch
-from execution_adapter.verdict import Grade, Graded
+from quotebus.bus.clock import NS_PER_S
+from quotebus.execution_adapter.intents import Intent, Urgency
+from quotebus.execution_adapter.orders import ZERO
+from quotebus.execution_adapter.pricing import TWO, aggression, limit_price, order_qty, touch
+from quotebus.execution_adapter.verdict import Grade, Graded
 
 HASTE_NS = NS_PER_S
 """How long a pressing intent waits for a usable price at most."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bus.errors import ConfigError
-from execution_adapter.alpaca_gateway import AlpacaGateway
-from execution_adapter.gateway import Gateway, Nowhere
-from execution_adapter.rest_gateway import RestGateway
-from execution_adapter.trade_settings import TradeSettings
+from quotebus.bus.errors import ConfigError
+from quotebus.execution_adapter.alpaca_gateway import AlpacaGateway
+from quotebus.execution_adapter.gateway import Gateway, Nowhere
+from quotebus.execution_adapter.rest_gateway import RestGateway
+from quotebus.execution_adapter.trade_settings import TradeSettings
 
 INTENT = "--intent"
 

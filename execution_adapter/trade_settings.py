@@ -10,14 +10,14 @@ from urllib.parse import urlsplit
 
 from pydantic import AliasChoices, Field, SecretStr, field_validator, model_validator
 
-from bus.clock import seconds
-from bus.settings import CLIENT_NAME, is_loopback
-from execution_adapter import fallback
-from execution_adapter.basis import WorkSettings
-from execution_adapter.intents import Intent, distinct, from_rows, parse
-from execution_adapter.settings import ExecutionSettings
-from execution_adapter.tactics import Tactics
-from execution_adapter.verdict import Limits
+from quotebus.bus.clock import seconds
+from quotebus.bus.settings import CLIENT_NAME, is_loopback
+from quotebus.execution_adapter import fallback
+from quotebus.execution_adapter.basis import WorkSettings
+from quotebus.execution_adapter.intents import Intent, distinct, from_rows, parse
+from quotebus.execution_adapter.settings import ExecutionSettings
+from quotebus.execution_adapter.tactics import Tactics
+from quotebus.execution_adapter.verdict import Limits
 
 MAX_FILE_BYTES = 4 << 20
 MAX_INTENTS = 1_000

@@ -11,10 +11,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from bus.book import HaltKnowledge, Unusable, Verdict
-from bus.clock import NS_PER_MS, NS_PER_S
-from bus.events import ConnectionHealth, Quote, SymbolState
-from execution_adapter.intents import Intent
+from quotebus.bus.book import HaltKnowledge, Unusable, Verdict
+from quotebus.bus.clock import NS_PER_MS, NS_PER_S
+from quotebus.bus.events import ConnectionHealth, Quote, SymbolState
+from quotebus.execution_adapter.intents import Intent
 
 
 class Grade(StrEnum):

@@ -14,11 +14,11 @@ from dataclasses import dataclass, field, replace
 
 import msgspec
 
-from bus import codec, topics
-from bus.book import HEALTH_SILENCE_NS, Book, Unusable, Verdict
-from bus.capture.captured import GAP_TOPIC, Captured, Gap, decode_gap
-from bus.errors import UndecodableMessage
-from bus.events import (
+from quotebus.bus import codec, topics
+from quotebus.bus.book import HEALTH_SILENCE_NS, Book, Unusable, Verdict
+from quotebus.bus.capture.captured import GAP_TOPIC, Captured, Gap, decode_gap
+from quotebus.bus.errors import UndecodableMessage
+from quotebus.bus.events import (
     AckRow,
     ConnectionHealth,
     Event,
@@ -31,15 +31,15 @@ from bus.events import (
     SymbolStatus,
     TradeIntent,
 )
-from execution_adapter import basis
-from execution_adapter.ages import Aged, Ages, Judged
-from execution_adapter.basis import Basis
-from execution_adapter.choice import choose
-from execution_adapter.decision import Judgement, Order, decision
-from execution_adapter.history import History, Strange
-from execution_adapter.intents import Intent
-from execution_adapter.named import KEPT, MAX_NAMED, Named
-from execution_adapter.verdict import graded
+from quotebus.execution_adapter import basis
+from quotebus.execution_adapter.ages import Aged, Ages, Judged
+from quotebus.execution_adapter.basis import Basis
+from quotebus.execution_adapter.choice import choose
+from quotebus.execution_adapter.decision import Judgement, Order, decision
+from quotebus.execution_adapter.history import History, Strange
+from quotebus.execution_adapter.intents import Intent
+from quotebus.execution_adapter.named import KEPT, MAX_NAMED, Named
+from quotebus.execution_adapter.verdict import graded
 
 _GIVEN = (Unusable.NOT_REQUESTED, Unusable.UNCONFIRMED, Unusable.READER_BEHIND)
 _KINDS = ("quote.", "health.", "symbol.", "symbols.acknowledged.", "decision.", "intent.", "order.")

@@ -6,13 +6,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from bus.capture.captured import NotACapture
-from bus.capture.reader import Capture
-from bus.cli.arguments import Arguments
-from bus.errors import EX_IOERR, EX_NOINPUT
-from bus.printable import escaped
-from bus.stdout import give_up_stdout
-from execution_adapter.verify import Difference, Outcome, Verifier
+from quotebus.bus.capture.captured import NotACapture
+from quotebus.bus.capture.reader import Capture
+from quotebus.bus.cli.arguments import Arguments
+from quotebus.bus.errors import EX_IOERR, EX_NOINPUT
+from quotebus.bus.printable import escaped
+from quotebus.bus.stdout import give_up_stdout
+from quotebus.execution_adapter.verify import Difference, Outcome, Verifier
 
 PROGRAM = "execution-worker verify"
 EX_DIFFERENT = 3

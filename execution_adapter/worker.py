@@ -5,11 +5,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
-from bus import BusClient, ConnectionHealth, Verdict
-from bus.clock import NS_PER_MS, now_ns, seconds, to_utc_ns
-from bus.events import ExecutionDecision
-from execution_adapter.decision import Order, decision
-from execution_adapter.settings import ExecutionSettings
+from quotebus.bus.book import Verdict
+from quotebus.bus.client import BusClient
+from quotebus.bus.clock import NS_PER_MS, now_ns, seconds, to_utc_ns
+from quotebus.bus.events import ConnectionHealth, ExecutionDecision
+from quotebus.execution_adapter.decision import Order, decision
+from quotebus.execution_adapter.settings import ExecutionSettings
 
 
 class Worker:

@@ -17,12 +17,12 @@ from __future__ import annotations
 from dataclasses import replace
 from decimal import Decimal
 
-from execution_adapter.child import Child, proves_final
-from execution_adapter.choice import Choice, Decision, Situation, choose
-from execution_adapter.decide import Action
-from execution_adapter.fallback import Fallback, LastGood, Policies
-from execution_adapter.intents import Intent
-from execution_adapter.orders import (
+from quotebus.execution_adapter.child import Child, proves_final
+from quotebus.execution_adapter.choice import Choice, Decision, Situation, choose
+from quotebus.execution_adapter.decide import Action
+from quotebus.execution_adapter.fallback import Fallback, LastGood, Policies
+from quotebus.execution_adapter.intents import Intent
+from quotebus.execution_adapter.orders import (
     ZERO,
     Answer,
     Cancel,
@@ -38,10 +38,10 @@ from execution_adapter.orders import (
     Status,
     Unknown,
 )
-from execution_adapter.pricing import tick, touch
-from execution_adapter.states import TRANSITIONS, Outcome, State
-from execution_adapter.tactics import Tactics
-from execution_adapter.verdict import Assessment, Grade
+from quotebus.execution_adapter.pricing import tick, touch
+from quotebus.execution_adapter.states import TRANSITIONS, Outcome, State
+from quotebus.execution_adapter.tactics import Tactics
+from quotebus.execution_adapter.verdict import Assessment, Grade
 
 
 class Work:

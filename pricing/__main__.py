@@ -7,12 +7,12 @@ import logging
 import sys
 from collections.abc import Sequence
 
-from bus.ending import on_ending
-from bus.errors import ConfigError
-from bus.log import setup
-from bus.settings import die, load, parse
-from pricing.node import Node
-from pricing.settings import PricingSettings
+from quotebus.bus.ending import on_ending
+from quotebus.bus.errors import ConfigError
+from quotebus.bus.log import setup
+from quotebus.bus.settings import die, load, parse
+from quotebus.pricing.node import Node
+from quotebus.pricing.settings import PricingSettings
 
 PROGRAM = "pricing-node"
 SWITCH_INTERVAL_S = 0.0005
@@ -26,7 +26,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = sys.argv[1:] if argv is None else list(argv)
     settings = load(PricingSettings, arguments, PROGRAM)
     setup()
-    log = logging.getLogger("pricing")
+    log = logging.getLogger("quotebus.pricing")
 
     def credentials() -> tuple[str, str]:
         """Read anew each time, so that an operator's new keys in `.env` are used at the next try."""

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from bus.clock import NS_PER_S
-from pricing.demand import Wish, admit
+from quotebus.bus.clock import NS_PER_S
+from quotebus.pricing.demand import Wish, admit
 
 PROBE_EVERY_NS = 10 * NS_PER_S
 """The least time between two tries."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bus.clock import to_utc_ns
-from bus.events import (
+from quotebus.bus.clock import to_utc_ns
+from quotebus.bus.events import (
     AckRow,
     Cause,
     Claim,
@@ -15,10 +15,10 @@ from bus.events import (
     SymbolState,
     SymbolStatus,
 )
-from pricing.board import Board
-from pricing.demand import Answer
-from pricing.session import UP, Session
-from pricing.symbols import Standing, SymbolTable
+from quotebus.pricing.board import Board
+from quotebus.pricing.demand import Answer
+from quotebus.pricing.session import UP, Session
+from quotebus.pricing.symbols import Standing, SymbolTable
 
 ROWS_PER_PART = 1_000
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from bus.clock import NS_PER_S
-from bus.events import Cause, ConnectionState
-from pricing.failures import OPERATOR_CAUSES
+from quotebus.bus.clock import NS_PER_S
+from quotebus.bus.events import Cause, ConnectionState
+from quotebus.pricing.failures import OPERATOR_CAUSES
 
 BASE_NS = NS_PER_S // 4
 CAP_NS = 30 * NS_PER_S

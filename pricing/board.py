@@ -6,9 +6,9 @@ step, so a reader sees the old value or the new one, never a mixture, and no loc
 
 from __future__ import annotations
 
-from bus import codec, topics
-from bus.clock import NS_PER_S
-from pricing.quality import Bands
+from quotebus.bus import codec, topics
+from quotebus.bus.clock import NS_PER_S
+from quotebus.pricing.quality import Bands
 
 STRAGGLERS = 3
 """So many quotes in a row may be older than the held one, and in order among themselves, before they are believed."""

@@ -10,10 +10,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from bus import topics
-from bus.clock import NS_PER_S
-from bus.consumer import REPLAYED
-from bus.events import (
+from quotebus.bus import topics
+from quotebus.bus.clock import NS_PER_S
+from quotebus.bus.consumer import REPLAYED
+from quotebus.bus.events import (
     Cause,
     ConnectionHealth,
     ConnectionState,
@@ -21,17 +21,17 @@ from bus.events import (
     SymbolsRequested,
     SymbolState,
 )
-from pricing import failures
-from pricing.announcements import Counts, Identity, acknowledgements, health, status
-from pricing.backoff import Backoff
-from pricing.board import Board
-from pricing.demand import Demand, LeaseClock
-from pricing.messages import Record, Subscription, Success, UpstreamError, UpstreamStatus
-from pricing.placement import Placement
-from pricing.session import UP, Order, Session
-from pricing.subscription import Outcome, Reconciler
-from pricing.symbols import Standing, SymbolTable
-from pricing.tickers import Tickers
+from quotebus.pricing import failures
+from quotebus.pricing.announcements import Counts, Identity, acknowledgements, health, status
+from quotebus.pricing.backoff import Backoff
+from quotebus.pricing.board import Board
+from quotebus.pricing.demand import Demand, LeaseClock
+from quotebus.pricing.messages import Record, Subscription, Success, UpstreamError, UpstreamStatus
+from quotebus.pricing.placement import Placement
+from quotebus.pricing.session import UP, Order, Session
+from quotebus.pricing.subscription import Outcome, Reconciler
+from quotebus.pricing.symbols import Standing, SymbolTable
+from quotebus.pricing.tickers import Tickers
 
 HEALTH_EVERY_NS = NS_PER_S
 OTHER_GONE_NS = 3 * NS_PER_S

@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from bus import topics
-from bus.clock import NS_PER_MS, NS_PER_S
-from bus.events import CHANNELS, Cause, Claim, SymbolsRequested
-from bus.settings import CLIENT_NAME
+from quotebus.bus import topics
+from quotebus.bus.clock import NS_PER_MS, NS_PER_S
+from quotebus.bus.events import CHANNELS, Cause, Claim, SymbolsRequested
+from quotebus.bus.settings import CLIENT_NAME
 
 MAX_SYMBOLS = 10_000
 MAX_CLIENTS = 10_000

@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-from bus.events import Cause, ConnectionState, Flag, SymbolState
+from quotebus.bus.events import Cause, ConnectionState, Flag, SymbolState
 
 
 class Scope(Enum):

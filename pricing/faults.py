@@ -7,8 +7,8 @@ Pure.
 
 from __future__ import annotations
 
-from bus.events import Cause, ConnectionState, Flag, SymbolState
-from pricing.failures import CODES, DIALS, HTTP_3XX, HTTP_4XX, HTTP_5XX, HTTP_429, UNKNOWN_CODE, Answer, Scope
+from quotebus.bus.events import Cause, ConnectionState, Flag, SymbolState
+from quotebus.pricing.failures import CODES, DIALS, HTTP_3XX, HTTP_4XX, HTTP_5XX, HTTP_429, UNKNOWN_CODE, Answer, Scope
 
 _STREAMING = ConnectionState.STREAMING
 _FRAMING = "the line is no longer understood: dialled again"

@@ -6,7 +6,7 @@ eviction and a release; once its end may have been missed it is in doubt, and on
 
 from __future__ import annotations
 
-from bus.events import Cause
+from quotebus.bus.events import Cause
 
 MAX_HALTS = 10_000
 """Beyond it the longest known is forgotten."""

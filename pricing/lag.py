@@ -8,7 +8,7 @@ than the time since.
 
 from __future__ import annotations
 
-from bus.clock import NS_PER_MS
+from quotebus.bus.clock import NS_PER_MS
 
 WINDOW_NS = 250 * NS_PER_MS
 """Late records and one symbol's odd clock say nothing of the line: the smallest difference of a window counts."""

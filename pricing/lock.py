@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from bus.errors import ConfigError
-from bus.locked_file import LockedFile
+from quotebus.bus.errors import ConfigError
+from quotebus.bus.locked_file import LockedFile
 
 
 class AccountLock(LockedFile):

@@ -16,7 +16,7 @@ from typing import Annotated, Any, TypeAlias
 import msgspec
 from msgspec import Meta, Raw, Struct, field
 
-from bus.clock import NS_PER_S
+from quotebus.bus.clock import NS_PER_S
 
 
 class UpstreamQuote(Struct, tag_field="T", tag="q", gc=False):

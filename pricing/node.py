@@ -12,29 +12,29 @@ from collections.abc import Callable
 
 import zmq
 
-from bus import codec, topics
-from bus.clock import NS_PER_MS, NS_PER_S, now_ns, seconds, utc_ns
-from bus.errors import UndecodableMessage
-from bus.events import ConnectionHealth, ConnectionState, Counters, Event, OrderUpdate, SymbolsRequested
-from bus.sequence import Stamper, source_name
-from bus.transport.sockets import Role, make
-from bus.transport.waker import Waker
-from pricing.announcements import Identity
-from pricing.board import Board
-from pricing.core import Core, Publish, Say
-from pricing.lock import AccountLock
-from pricing.messages import UpstreamCodec
-from pricing.orders.thread import OrderThread
-from pricing.session import UP, Order
-from pricing.settings import PricingSettings
-from pricing.tally import Tally
-from pricing.upstream.dialler import DialFailed, Dialler, Target
-from pricing.upstream.hot import Closed, HotPath, Report
-from pricing.upstream.hot_thread import ATTACH, HANG_UP, PING, SAY, STOP, HotThread
-from pricing.upstream.line import Line
-from pricing.upstream.outlet import Ticked
+from quotebus.bus import codec, topics
+from quotebus.bus.clock import NS_PER_MS, NS_PER_S, now_ns, seconds, utc_ns
+from quotebus.bus.errors import UndecodableMessage
+from quotebus.bus.events import ConnectionHealth, ConnectionState, Counters, Event, OrderUpdate, SymbolsRequested
+from quotebus.bus.sequence import Stamper, source_name
+from quotebus.bus.transport.sockets import Role, make
+from quotebus.bus.transport.waker import Waker
+from quotebus.pricing.announcements import Identity
+from quotebus.pricing.board import Board
+from quotebus.pricing.core import Core, Publish, Say
+from quotebus.pricing.lock import AccountLock
+from quotebus.pricing.messages import UpstreamCodec
+from quotebus.pricing.orders.thread import OrderThread
+from quotebus.pricing.session import UP, Order
+from quotebus.pricing.settings import PricingSettings
+from quotebus.pricing.tally import Tally
+from quotebus.pricing.upstream.dialler import DialFailed, Dialler, Target
+from quotebus.pricing.upstream.hot import Closed, HotPath, Report
+from quotebus.pricing.upstream.hot_thread import ATTACH, HANG_UP, PING, SAY, STOP, HotThread
+from quotebus.pricing.upstream.line import Line
+from quotebus.pricing.upstream.outlet import Ticked
 
-log = logging.getLogger("pricing")
+log = logging.getLogger("quotebus.pricing")
 MAX_REPORTS = 200_000
 _BATCH = 32
 """Messages between two times that decisions are carried out: answers do not wait for the whole queue."""

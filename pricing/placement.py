@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from bus.events import Cause, SymbolState
-from pricing.admission import Admission, Admitted
-from pricing.board import Board
-from pricing.demand import Demand, Wish
-from pricing.subscription import Entry, Outcome, Reconciler
-from pricing.symbols import SymbolTable
-from pricing.tickers import Tickers
+from quotebus.bus.events import Cause, SymbolState
+from quotebus.pricing.admission import Admission, Admitted
+from quotebus.pricing.board import Board
+from quotebus.pricing.demand import Demand, Wish
+from quotebus.pricing.subscription import Entry, Outcome, Reconciler
+from quotebus.pricing.symbols import SymbolTable
+from quotebus.pricing.tickers import Tickers
 
 _STANDING = (SymbolState.LIVE, SymbolState.QUIET)
 

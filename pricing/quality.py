@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import NamedTuple, TypeAlias
 
-from bus.clock import NS_PER_S
-from bus.events import Flag
+from quotebus.bus.clock import NS_PER_S
+from quotebus.bus.events import Flag
 
 MAX_PRICE = 1e9
 MAX_SIZE = 1e12

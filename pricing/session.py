@@ -12,9 +12,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from bus.clock import NS_PER_S
-from bus.events import Cause, ConnectionState
-from pricing.backoff import Backoff
+from quotebus.bus.clock import NS_PER_S
+from quotebus.bus.events import Cause, ConnectionState
+from quotebus.pricing.backoff import Backoff
 
 PING_NS = NS_PER_S
 SUSPECT_NS = 5 * NS_PER_S // 2

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AliasChoices, Field, SecretStr, field_validator, model_validator
 
-from bus.settings import BusSettings, is_loopback
+from quotebus.bus.settings import BusSettings, is_loopback
 
 _NODE_NAME = re.compile(r"[A-Za-z0-9_-]{1,32}\Z")
 _ALPACA = {"paper": "paper-api.alpaca.markets", "live": "api.alpaca.markets"}

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
-from bus.clock import NS_PER_S
-from bus.events import Cause
-from pricing.messages import Subscription as Answer
+from quotebus.bus.clock import NS_PER_S
+from quotebus.bus.events import Cause
+from quotebus.pricing.messages import Subscription as Answer
 
 DATA_CHANNELS = ("quotes", "trades")
 STATUSES = "statuses"

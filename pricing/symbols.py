@@ -10,8 +10,8 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from bus.clock import NS_PER_S
-from bus.events import Cause, SymbolState
+from quotebus.bus.clock import NS_PER_S
+from quotebus.bus.events import Cause, SymbolState
 
 State = SymbolState
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from bus.errors import UndecodableMessage
-from bus.events import Cause, Event, SymbolsAcknowledged
+from quotebus.bus.errors import UndecodableMessage
+from quotebus.bus.events import Cause, Event, SymbolsAcknowledged
 
 SILENCE_NS = 5_000_000_000 // 2
 """Own health unheard for so long: the lease clock stands still, and the bus is away as far as the node can tell."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from bus.events import Cause, SymbolState
-from pricing.board import Board
-from pricing.demand import Demand
-from pricing.halts import Halts
-from pricing.messages import UpstreamStatus, halt_of
-from pricing.subscription import Reconciler
-from pricing.symbols import SymbolTable
+from quotebus.bus.events import Cause, SymbolState
+from quotebus.pricing.board import Board
+from quotebus.pricing.demand import Demand
+from quotebus.pricing.halts import Halts
+from quotebus.pricing.messages import UpstreamStatus, halt_of
+from quotebus.pricing.subscription import Reconciler
+from quotebus.pricing.symbols import SymbolTable
 
 _TICKS = (SymbolState.PENDING, SymbolState.QUIET, SymbolState.STALE)
 _UNTRADED = (SymbolState.REFUSED, SymbolState.EVICTED)

@@ -10,13 +10,14 @@ from typing import Any
 import pytest
 import yaml
 
-from bus import BusClient
-from bus.cli import VERBS
-from bus.events import ConnectionHealth, Quote
-from bus.settings import BusSettings
-from execution_adapter.trade_settings import TradeSettings
-from pricing.settings import PricingSettings
-from pricing.simulator.settings import SimulatorSettings
+import quotebus
+from quotebus import BusClient
+from quotebus.bus.cli import VERBS
+from quotebus.bus.events import ConnectionHealth, Quote
+from quotebus.bus.settings import BusSettings
+from quotebus.execution_adapter.trade_settings import TradeSettings
+from quotebus.pricing.settings import PricingSettings
+from quotebus.pricing.simulator.settings import SimulatorSettings
 from tests.support.programs import Program, run
 from tests.support.world import World
 
@@ -73,7 +74,7 @@ def test_readme_links_lead_somewhere() -> None:
 
 
 def test_changelog_has_this_version() -> None:
-    assert f"## {PROJECT['version']}" in (ROOT / "CHANGELOG.md").read_text()
+    assert f"## {quotebus.__version__}" in (ROOT / "CHANGELOG.md").read_text()
 
 
 @pytest.mark.parametrize("service", COMPOSE["services"])

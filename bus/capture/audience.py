@@ -7,10 +7,10 @@ broker's queues can hold, so that nothing is dropped at any speed. Pure.
 
 from __future__ import annotations
 
-from bus import topics
-from bus.clock import NS_PER_S
-from bus.consumer import REPLAYED
-from bus.events import SymbolsRequested
+from quotebus.bus import topics
+from quotebus.bus.clock import NS_PER_S
+from quotebus.bus.consumer import REPLAYED
+from quotebus.bus.events import SymbolsRequested
 
 WINDOW = 20_000
 """Messages that may be under way to one consumer: well below the high-water mark of 50,000, well above RENEW_EVERY."""

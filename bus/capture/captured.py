@@ -7,9 +7,9 @@ from enum import StrEnum
 
 import msgspec
 
-from bus import codec, topics
-from bus.errors import QuotebusError, UndecodableMessage
-from bus.events import VERSION, Event
+from quotebus.bus import codec, topics
+from quotebus.bus.errors import QuotebusError, UndecodableMessage
+from quotebus.bus.events import VERSION, Event
 
 GAP_TOPIC = "capture.gap"
 """The recorder's own channel. Nothing of this kind crosses the bus, and no player publishes it."""

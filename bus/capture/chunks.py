@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from mcap.opcode import Opcode
 from mcap.records import Channel, Schema
 
-from bus.capture import schemas
-from bus.capture.captured import is_recordable
-from bus.capture.records import MESSAGE, RECORD_HEAD, encode
+from quotebus.bus.capture import schemas
+from quotebus.bus.capture.captured import is_recordable
+from quotebus.bus.capture.records import MESSAGE, RECORD_HEAD, encode
 
 CHUNK_MESSAGES = 500
 CHUNK_BYTES = 1 << 20

@@ -13,9 +13,9 @@ from typing import Any
 import msgspec
 from msgspec import inspect
 
-from bus import codec
-from bus.capture.captured import GAP_TOPIC, Captured
-from bus.events import Event
+from quotebus.bus import codec
+from quotebus.bus.capture.captured import GAP_TOPIC, Captured
+from quotebus.bus.events import Event
 
 _PLAIN: dict[type[inspect.Type], str] = {
     inspect.IntType: "int",

@@ -12,13 +12,13 @@ from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 
-from bus.capture.chunks import Packed
-from bus.capture.metadata import ROTATED
-from bus.capture.reader import SUFFIX
-from bus.capture.segment import PART
-from bus.capture.writer import CaptureWriter
-from bus.clock import now_ns
-from bus.events import Cause
+from quotebus.bus.capture.chunks import Packed
+from quotebus.bus.capture.metadata import ROTATED
+from quotebus.bus.capture.reader import SUFFIX
+from quotebus.bus.capture.segment import PART
+from quotebus.bus.capture.writer import CaptureWriter
+from quotebus.bus.clock import now_ns
+from quotebus.bus.events import Cause
 
 _CAUSES = {
     errno.ENOSPC: Cause.DISK_FULL,

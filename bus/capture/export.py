@@ -10,11 +10,11 @@ from typing import Any
 
 import msgspec
 
-from bus import codec
-from bus.capture.captured import Captured, Gap
-from bus.capture.columns import Column, columns, name_of, row
-from bus.errors import ConfigError, UndecodableMessage
-from bus.events import Event
+from quotebus.bus import codec
+from quotebus.bus.capture.captured import Captured, Gap
+from quotebus.bus.capture.columns import Column, columns, name_of, row
+from quotebus.bus.errors import ConfigError, UndecodableMessage
+from quotebus.bus.events import Event
 
 FORMATS = ("parquet", "csv")
 _BATCH_ROWS = 10_000

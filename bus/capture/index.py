@@ -14,10 +14,10 @@ from pathlib import Path
 
 from mcap.opcode import Opcode
 
-from bus.capture import records
-from bus.capture.captured import is_recordable
-from bus.capture.records import BadRecord, Channel, Fields
-from bus.capture.schemas import ENCODING
+from quotebus.bus.capture import records
+from quotebus.bus.capture.captured import is_recordable
+from quotebus.bus.capture.records import BadRecord, Channel, Fields
+from quotebus.bus.capture.schemas import ENCODING
 
 MAX_SUMMARY_BYTES = 32 << 20
 _FOOTER = struct.Struct("<BQQQI")

@@ -14,13 +14,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
-from bus import codec
-from bus.book import MAX_AGE_NS
-from bus.capture.captured import Captured
-from bus.capture.playback import Playback
-from bus.consumer import REPLAYED, Consumer
-from bus.errors import UndecodableMessage
-from bus.events import Event, SymbolsRequested
+from quotebus.bus import codec
+from quotebus.bus.book import MAX_AGE_NS
+from quotebus.bus.capture.captured import Captured
+from quotebus.bus.capture.playback import Playback
+from quotebus.bus.consumer import REPLAYED, Consumer
+from quotebus.bus.errors import UndecodableMessage
+from quotebus.bus.events import Event, SymbolsRequested
 
 Take = Callable[[list[bytes], int], list[bytes]]
 """Frames and when they came; the frames said in answer. `StreamFollower.take` is one."""

@@ -6,7 +6,7 @@ import calendar
 import re
 import time
 
-from bus.clock import NS_PER_S
+from quotebus.bus.clock import NS_PER_S
 
 _ISO = re.compile(r"(\d{4})-(\d\d)-(\d\d)[T ](\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,9}))?)?Z?\Z")
 _OFFSET = re.compile(r"\+(\d{1,9})(?:\.(\d{1,9}))?s?\Z")

@@ -5,12 +5,12 @@ Pure.
 
 from __future__ import annotations
 
-from bus import codec, topics
-from bus.capture.captured import GAP_TOPIC, Gap, GapCause, encode_gap, is_recordable
-from bus.capture.chunks import ChunkBuilder, Packed
-from bus.clock import NS_PER_MS
-from bus.events import VERSION
-from bus.sequence import SequenceTracker
+from quotebus.bus import codec, topics
+from quotebus.bus.capture.captured import GAP_TOPIC, Gap, GapCause, encode_gap, is_recordable
+from quotebus.bus.capture.chunks import ChunkBuilder, Packed
+from quotebus.bus.clock import NS_PER_MS
+from quotebus.bus.events import VERSION
+from quotebus.bus.sequence import SequenceTracker
 
 FLUSH_NS = 50 * NS_PER_MS
 """A message is packed no later than this; the rest of the promised 100 ms is the writing's."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from bus.consumer import REPLAYED
-from bus.errors import UndecodableMessage
+from quotebus.bus.consumer import REPLAYED
+from quotebus.bus.errors import UndecodableMessage
 
 _PREFIX = REPLAYED.encode()
 _SHORT_STR, _STR8, _STR16, _STR32 = 0xA0, 0xD9, 0xDA, 0xDB

@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from itertools import chain
 
-from bus import codec, topics
-from bus.capture.captured import Captured
-from bus.capture.patch import replayed
-from bus.consumer import REPLAYED
-from bus.errors import MessageTooLarge, UndecodableMessage
-from bus.events import (
+from quotebus.bus import codec, topics
+from quotebus.bus.capture.captured import Captured
+from quotebus.bus.capture.patch import replayed
+from quotebus.bus.consumer import REPLAYED
+from quotebus.bus.errors import MessageTooLarge, UndecodableMessage
+from quotebus.bus.events import (
     MAX_SYMBOLS,
     AckRow,
     Cause,
@@ -27,7 +27,7 @@ from bus.events import (
     SymbolState,
     SymbolStatus,
 )
-from bus.sequence import MAX_TOPICS, Stamper
+from quotebus.bus.sequence import MAX_TOPICS, Stamper
 
 ROWS_PER_PART = 1_000
 SHORTEST_TTL_MS, LONGEST_TTL_MS = 1_000, 120_000

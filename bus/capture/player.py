@@ -6,16 +6,16 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from bus.capture.audience import Audience
-from bus.capture.captured import Captured
-from bus.capture.playback import Playback, withheld
-from bus.capture.timeline import Timeline
-from bus.clock import NS_PER_MS, NS_PER_S, now_ns, seconds, sleep_s
-from bus.consumer import REPLAYED
-from bus.errors import QuotebusError
-from bus.events import ConnectionHealth, ConnectionState, SymbolsRequested
-from bus.settings import BusSettings
-from bus.transport.stage import Stage
+from quotebus.bus.capture.audience import Audience
+from quotebus.bus.capture.captured import Captured
+from quotebus.bus.capture.playback import Playback, withheld
+from quotebus.bus.capture.timeline import Timeline
+from quotebus.bus.clock import NS_PER_MS, NS_PER_S, now_ns, seconds, sleep_s
+from quotebus.bus.consumer import REPLAYED
+from quotebus.bus.errors import QuotebusError
+from quotebus.bus.events import ConnectionHealth, ConnectionState, SymbolsRequested
+from quotebus.bus.settings import BusSettings
+from quotebus.bus.transport.stage import Stage
 
 LOOK_BACK_NS = 60 * NS_PER_S
 """A start in the middle first reads so much of what came before: quotes older than that are too old to be used."""

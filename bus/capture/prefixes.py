@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from bus import codec
-from bus.capture.captured import GAP_TOPIC
+from quotebus.bus import codec
+from quotebus.bus.capture.captured import GAP_TOPIC
 
 
 def prefixes(given: Iterable[str]) -> tuple[str, ...]:

@@ -12,16 +12,16 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Protocol
 
-from bus.capture.chunks import MAX_TOPICS
-from bus.capture.disk import Disk, cause_of
-from bus.capture.intake import Intake
-from bus.capture.metadata import CaptureMetadata
-from bus.capture.reader import SUFFIX
-from bus.capture.settings import RecordSettings
-from bus.capture.writer import CaptureWriter
-from bus.clock import NS_PER_S, now_ns, seconds, to_utc_ns, utc_ns
-from bus.events import Cause, Event, RecorderHealth, RecorderState
-from bus.log import compact_utc
+from quotebus.bus.capture.chunks import MAX_TOPICS
+from quotebus.bus.capture.disk import Disk, cause_of
+from quotebus.bus.capture.intake import Intake
+from quotebus.bus.capture.metadata import CaptureMetadata
+from quotebus.bus.capture.reader import SUFFIX
+from quotebus.bus.capture.settings import RecordSettings
+from quotebus.bus.capture.writer import CaptureWriter
+from quotebus.bus.clock import NS_PER_S, now_ns, seconds, to_utc_ns, utc_ns
+from quotebus.bus.events import Cause, Event, RecorderHealth, RecorderState
+from quotebus.bus.log import compact_utc
 
 BATCH = 256
 _POLL_MS = 20

@@ -14,7 +14,7 @@ from mcap.data_stream import RecordBuilder
 from mcap.opcode import Opcode
 from mcap.records import McapRecord
 
-from bus.capture.compression import Undecompressable, decompress
+from quotebus.bus.capture.compression import Undecompressable, decompress
 
 MAGIC = b"\x89MCAP0\r\n"
 PROFILE = "quotebus"

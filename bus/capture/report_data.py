@@ -12,13 +12,13 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from bus import topics
-from bus.book import Book, Unusable
-from bus.capture.captured import GAP_TOPIC, Captured, Gap
-from bus.capture.report_scale import Columns, Extremes, Histogram
-from bus.clock import NS_PER_S
-from bus.errors import UndecodableMessage
-from bus.events import ConnectionHealth, ExecutionDecision, Quote, SymbolsAcknowledged, SymbolStatus, Trade
+from quotebus.bus import topics
+from quotebus.bus.book import Book, Unusable
+from quotebus.bus.capture.captured import GAP_TOPIC, Captured, Gap
+from quotebus.bus.capture.report_scale import Columns, Extremes, Histogram
+from quotebus.bus.clock import NS_PER_S
+from quotebus.bus.errors import UndecodableMessage
+from quotebus.bus.events import ConnectionHealth, ExecutionDecision, Quote, SymbolsAcknowledged, SymbolStatus, Trade
 
 MAX_SYMBOLS = 1_000
 MAX_SPANS = 4_000

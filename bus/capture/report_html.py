@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from bus.capture.instants import shown
-from bus.capture.report_data import HOPS, ReportData, SymbolData
-from bus.capture.report_scale import Histogram
-from bus.capture.report_style import STYLE
-from bus.capture.report_svg import histogram_picture, line_picture, log_label, price_picture
-from bus.capture.report_text import count, duration, size, text
+from quotebus.bus.capture.instants import shown
+from quotebus.bus.capture.report_data import HOPS, ReportData, SymbolData
+from quotebus.bus.capture.report_scale import Histogram
+from quotebus.bus.capture.report_style import STYLE
+from quotebus.bus.capture.report_svg import histogram_picture, line_picture, log_label, price_picture
+from quotebus.bus.capture.report_text import count, duration, size, text
 
 MOST_PICTURES = 24
 """Symbols drawn when none are named: those with the most quotes."""

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from math import isnan, log10
 
-from bus.capture.report_data import Mark, Span, SymbolData
-from bus.capture.report_scale import STEPS_PER_DECADE, Columns, Extremes, Histogram, edge
-from bus.capture.report_text import clock, count, duration, text, time_ticks, value_ticks
+from quotebus.bus.capture.report_data import Mark, Span, SymbolData
+from quotebus.bus.capture.report_scale import STEPS_PER_DECADE, Columns, Extremes, Histogram, edge
+from quotebus.bus.capture.report_text import clock, count, duration, text, time_ticks, value_ticks
 
 LEFT, RIGHT = 78, 12
 SPARE = 0.005

@@ -6,7 +6,7 @@ import time
 from html import escape
 from math import floor, log10
 
-from bus.clock import NS_PER_S
+from quotebus.bus.clock import NS_PER_S
 
 _UNITS = ((NS_PER_S, "s"), (1_000_000, "ms"), (1_000, "µs"), (1, "ns"))
 _TIME_STEPS_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 10_800, 21_600, 43_200, 86_400)

@@ -7,9 +7,9 @@ from typing import Any
 
 import msgspec
 
-from bus import codec, topics
-from bus.capture.captured import GAP_TOPIC, Gap
-from bus.events import Event
+from quotebus.bus import codec, topics
+from quotebus.bus.capture.captured import GAP_TOPIC, Gap
+from quotebus.bus.events import Event
 
 ENCODING = "msgpack"
 SCHEMA_ENCODING = "jsonschema"

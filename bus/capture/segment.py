@@ -20,12 +20,12 @@ from typing import BinaryIO
 
 from mcap.opcode import Opcode
 
-from bus.capture import records
-from bus.capture.captured import Captured, Damage, NotACapture, is_recordable
-from bus.capture.index import Index, IndexedChunk, Schemas, read_index
-from bus.capture.metadata import END_NAME, HEAD_NAME, ROTATED, CaptureMetadata, from_map, lost_until
-from bus.capture.records import BadRecord, Channel, ChunkHead, CutOff
-from bus.capture.schemas import ENCODING
+from quotebus.bus.capture import records
+from quotebus.bus.capture.captured import Captured, Damage, NotACapture, is_recordable
+from quotebus.bus.capture.index import Index, IndexedChunk, Schemas, read_index
+from quotebus.bus.capture.metadata import END_NAME, HEAD_NAME, ROTATED, CaptureMetadata, from_map, lost_until
+from quotebus.bus.capture.records import BadRecord, Channel, ChunkHead, CutOff
+from quotebus.bus.capture.schemas import ENCODING
 
 PART = ".part"
 _SEQUENCE_MASK = 0xFFFFFFFF

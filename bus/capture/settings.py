@@ -8,8 +8,8 @@ from typing import Literal
 from pydantic import AliasChoices, Field, field_validator
 from pydantic_settings import CliPositionalArg
 
-from bus.capture.prefixes import prefixes
-from bus.settings import CLIENT_NAME, BusSettings
+from quotebus.bus.capture.prefixes import prefixes
+from quotebus.bus.settings import CLIENT_NAME, BusSettings
 
 LONGEST_NAME = 240
 """Most file systems take 255 bytes; a number and `.mcap.part` are added."""

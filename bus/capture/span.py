@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from bus.capture.captured import NotACapture
-from bus.capture.index import read_index
-from bus.capture.instants import instant_ns
-from bus.capture.reader import Capture
-from bus.errors import NoInput
+from quotebus.bus.capture.captured import NotACapture
+from quotebus.bus.capture.index import read_index
+from quotebus.bus.capture.instants import instant_ns
+from quotebus.bus.capture.reader import Capture
+from quotebus.bus.errors import NoInput
 
 
 def span(capture: Capture) -> tuple[int, int]:

@@ -17,7 +17,7 @@ from mcap.records import (
     SummaryOffset,
 )
 
-from bus.capture.records import MAGIC, RECORD_HEAD, encode
+from quotebus.bus.capture.records import MAGIC, RECORD_HEAD, encode
 
 
 class Summary:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
-from bus import topics
-from bus.capture.captured import GAP_TOPIC, Captured, Damage, decode_gap
-from bus.capture.reader import Capture
-from bus.errors import UndecodableMessage
+from quotebus.bus import topics
+from quotebus.bus.capture.captured import GAP_TOPIC, Captured, Damage, decode_gap
+from quotebus.bus.capture.reader import Capture
+from quotebus.bus.errors import UndecodableMessage
 
 _MAX_EXAMPLES = 10
 

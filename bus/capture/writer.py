@@ -12,13 +12,13 @@ from typing import Self
 
 from mcap.records import Chunk, Header, Metadata
 
-from bus.capture.chunks import ChunkBuilder, Packed
-from bus.capture.compression import COMPRESS
-from bus.capture.metadata import END_NAME, HEAD_NAME, CaptureMetadata, end_map, to_map
-from bus.capture.records import MAGIC, PROFILE, encode
-from bus.capture.segment import PART
-from bus.capture.summary import Summary
-from bus.topics import END
+from quotebus.bus.capture.chunks import ChunkBuilder, Packed
+from quotebus.bus.capture.compression import COMPRESS
+from quotebus.bus.capture.metadata import END_NAME, HEAD_NAME, CaptureMetadata, end_map, to_map
+from quotebus.bus.capture.records import MAGIC, PROFILE, encode
+from quotebus.bus.capture.segment import PART
+from quotebus.bus.capture.summary import Summary
+from quotebus.bus.topics import END
 
 
 class CaptureWriter:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from bus.verbs import run_verb
+from quotebus.bus.verbs import run_verb
 
 VERBS = {
     "up": "broker, pricing node, execution worker and, without keys, the simulated exchange, together",
@@ -21,7 +21,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run a verb; its exit status. 78 for an unknown one."""
     arguments = sys.argv[1:] if argv is None else argv
     if argv is None and arguments[:1] == ["tap"]:
-        from bus.tap.__main__ import begin
+        from quotebus.bus.tap.__main__ import begin
 
         begin(arguments[1:])
     return run_verb("quotebus", __name__, VERBS, arguments)

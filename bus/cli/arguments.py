@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import NoReturn
 
-from bus.errors import ConfigError
-from bus.settings import die
+from quotebus.bus.errors import ConfigError
+from quotebus.bus.settings import die
 
 
 class Arguments(argparse.ArgumentParser):

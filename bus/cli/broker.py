@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bus.ending import on_ending
-from bus.errors import ConfigError
-from bus.settings import BusSettings, die, load
-from bus.transport.broker import Broker
+from quotebus.bus.ending import on_ending
+from quotebus.bus.errors import ConfigError
+from quotebus.bus.settings import BusSettings, die, load
+from quotebus.bus.transport.broker import Broker
 
 PROGRAM = "quotebus broker"
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from bus.capture.prefixes import prefixes
-from bus.cli.arguments import Arguments
+from quotebus.bus.capture.prefixes import prefixes
+from quotebus.bus.cli.arguments import Arguments
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

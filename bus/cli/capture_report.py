@@ -6,14 +6,14 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from bus.capture.reader import Capture, is_capture
-from bus.capture.report_data import Collector
-from bus.capture.report_html import page
-from bus.capture.report_scale import Columns
-from bus.capture.span import span, window
-from bus.cli.arguments import Arguments
-from bus.errors import ConfigError
-from bus.printable import escaped
+from quotebus.bus.capture.reader import Capture, is_capture
+from quotebus.bus.capture.report_data import Collector
+from quotebus.bus.capture.report_html import page
+from quotebus.bus.capture.report_scale import Columns
+from quotebus.bus.capture.span import span, window
+from quotebus.bus.cli.arguments import Arguments
+from quotebus.bus.errors import ConfigError
+from quotebus.bus.printable import escaped
 
 PROGRAM = "quotebus capture report"
 EX_DAMAGED = 3

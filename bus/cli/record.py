@@ -14,17 +14,17 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from bus.capture.recorder import Progress, Recorder, base_path
-from bus.capture.recovery import recover_folder
-from bus.capture.settings import RecordSettings
-from bus.clock import NS_PER_MS, NS_PER_S, now_ns, utc_ns
-from bus.ending import on_ending
-from bus.errors import EX_IOERR
-from bus.events import RecorderState
-from bus.printable import escaped
-from bus.sequence import source_name
-from bus.settings import load
-from bus.transport.listener import Listener
+from quotebus.bus.capture.recorder import Progress, Recorder, base_path
+from quotebus.bus.capture.recovery import recover_folder
+from quotebus.bus.capture.settings import RecordSettings
+from quotebus.bus.clock import NS_PER_MS, NS_PER_S, now_ns, utc_ns
+from quotebus.bus.ending import on_ending
+from quotebus.bus.errors import EX_IOERR
+from quotebus.bus.events import RecorderState
+from quotebus.bus.printable import escaped
+from quotebus.bus.sequence import source_name
+from quotebus.bus.settings import load
+from quotebus.bus.transport.listener import Listener
 
 PROGRAM = "quotebus record"
 _PLAIN_EVERY_NS = 10 * NS_PER_S

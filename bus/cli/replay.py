@@ -13,20 +13,20 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
-from bus.capture.captured import Captured, NotACapture
-from bus.capture.instants import shown
-from bus.capture.player import BrokerGone, BusOccupied, Player
-from bus.capture.player import Progress as Standing
-from bus.capture.prefixes import prefixes
-from bus.capture.reader import Capture
-from bus.capture.span import span, window
-from bus.cli.arguments import Arguments
-from bus.cli.keys import keys
-from bus.ending import on_ending
-from bus.errors import EX_IOERR, EX_NOINPUT, ConfigError, NoInput
-from bus.printable import escaped
-from bus.settings import BusSettings, die, load
-from bus.stdout import give_up_stdout
+from quotebus.bus.capture.captured import Captured, NotACapture
+from quotebus.bus.capture.instants import shown
+from quotebus.bus.capture.player import BrokerGone, BusOccupied, Player
+from quotebus.bus.capture.player import Progress as Standing
+from quotebus.bus.capture.prefixes import prefixes
+from quotebus.bus.capture.reader import Capture
+from quotebus.bus.capture.span import span, window
+from quotebus.bus.cli.arguments import Arguments
+from quotebus.bus.cli.keys import keys
+from quotebus.bus.ending import on_ending
+from quotebus.bus.errors import EX_IOERR, EX_NOINPUT, ConfigError, NoInput
+from quotebus.bus.printable import escaped
+from quotebus.bus.settings import BusSettings, die, load
+from quotebus.bus.stdout import give_up_stdout
 
 PROGRAM = "quotebus replay"
 EX_DAMAGED = 3

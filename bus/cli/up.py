@@ -17,10 +17,10 @@ from queue import Empty, Queue
 
 from pydantic import AliasChoices, Field, SecretStr
 
-from bus.clock import now_ns, seconds
-from bus.ending import on_ending, that_ends_with_us
-from bus.errors import EX_CONFIG, ConfigError
-from bus.settings import BusSettings, die, load
+from quotebus.bus.clock import now_ns, seconds
+from quotebus.bus.ending import on_ending, that_ends_with_us
+from quotebus.bus.errors import EX_CONFIG, ConfigError
+from quotebus.bus.settings import BusSettings, die, load
 
 PROGRAM = "quotebus up"
 WORKER = "worker"

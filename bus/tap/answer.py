@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from bus.book import Unusable, Verdict
-from bus.clock import NS_PER_S
-from bus.tap.view import Known, View
+from quotebus.bus.book import Unusable, Verdict
+from quotebus.bus.clock import NS_PER_S
+from quotebus.bus.tap.view import Known, View
 
 ROTATION_NS = 11 * NS_PER_S
 """Within 10 s, and a little for the way, every wanted symbol's state is told again."""

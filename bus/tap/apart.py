@@ -15,8 +15,8 @@ import sys
 from pathlib import Path
 from types import FrameType
 
-from bus.clock import sleep_s
-from bus.ending import end_with
+from quotebus.bus.clock import sleep_s
+from quotebus.bus.ending import end_with
 
 _ENABLED = Path("/proc/sys/kernel/sched_autogroup_enabled")
 _WEIGHT = Path("/proc/self/autogroup")

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import inf
 
-from bus.tap.answer import Answer
-from bus.tap.picture import Row
+from quotebus.bus.tap.answer import Answer
+from quotebus.bus.tap.picture import Row
 
 HELP = (
     ("q", "end"),

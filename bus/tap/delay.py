@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bus.clock import seconds
-from bus.settings import die, load
-from bus.tap.delays import Delays
-from bus.tap.escape import clean, json_line
-from bus.tap.intake import Intake
-from bus.tap.reports import delay_lines, delay_record, unreadable_note
-from bus.tap.selection import Selection
-from bus.tap.settings import DelaySettings
-from bus.tap.source import batches, open_source, tell
-from bus.tap.status import NOTHING_HEARD
+from quotebus.bus.clock import seconds
+from quotebus.bus.settings import die, load
+from quotebus.bus.tap.delays import Delays
+from quotebus.bus.tap.escape import clean, json_line
+from quotebus.bus.tap.intake import Intake
+from quotebus.bus.tap.reports import delay_lines, delay_record, unreadable_note
+from quotebus.bus.tap.selection import Selection
+from quotebus.bus.tap.settings import DelaySettings
+from quotebus.bus.tap.source import batches, open_source, tell
+from quotebus.bus.tap.status import NOTHING_HEARD
 
 PROGRAM = "bus-tap delay"
 

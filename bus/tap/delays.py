@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from bus.events import OrderUpdate, Quote, Trade
-from bus.tap.histogram import Histogram
-from bus.tap.intake import Heard
+from quotebus.bus.events import OrderUpdate, Quote, Trade
+from quotebus.bus.tap.histogram import Histogram
+from quotebus.bus.tap.intake import Heard
 
 HOPS = ("exchange > received", "received > published", "published > heard", "exchange > heard")
 _HEARD = HOPS[2]

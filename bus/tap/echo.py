@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bus.settings import die, load
-from bus.tap.escape import clean, json_line
-from bus.tap.event_lines import record, text_line
-from bus.tap.intake import Intake
-from bus.tap.reports import unreadable_note
-from bus.tap.selection import Selection
-from bus.tap.settings import EchoSettings
-from bus.tap.source import batches, open_source, tell
-from bus.tap.status import NOTHING_HEARD
+from quotebus.bus.settings import die, load
+from quotebus.bus.tap.escape import clean, json_line
+from quotebus.bus.tap.event_lines import record, text_line
+from quotebus.bus.tap.intake import Intake
+from quotebus.bus.tap.reports import unreadable_note
+from quotebus.bus.tap.selection import Selection
+from quotebus.bus.tap.settings import EchoSettings
+from quotebus.bus.tap.source import batches, open_source, tell
+from quotebus.bus.tap.status import NOTHING_HEARD
 
 PROGRAM = "bus-tap echo"
 _WAIT_S = 0.25

@@ -6,9 +6,9 @@ from typing import Any
 
 import msgspec
 
-from bus import codec
-from bus.errors import UndecodableMessage
-from bus.events import (
+from quotebus.bus import codec
+from quotebus.bus.errors import UndecodableMessage
+from quotebus.bus.events import (
     ConnectionHealth,
     Counters,
     Event,
@@ -23,9 +23,9 @@ from bus.events import (
     Trade,
     TradeIntent,
 )
-from bus.tap.escape import clean
-from bus.tap.intake import Heard
-from bus.tap.units import clock, duration, price, quantity, size
+from quotebus.bus.tap.escape import clean
+from quotebus.bus.tap.intake import Heard
+from quotebus.bus.tap.units import clock, duration, price, quantity, size
 
 _LIST = 6
 """Items of a list that are shown; the rest as a number."""

@@ -9,14 +9,14 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from bus.book import Unusable, Verdict
-from bus.clock import NS_PER_MS
-from bus.events import Cause, ConnectionState, Flag, SymbolState
-from bus.tap.answer import Answer, announced_age_ns, answer, reasons, there_ns
-from bus.tap.meanings import CAUSES, LINE_STATES, REASONS, SYMBOL_STATES
-from bus.tap.picture import Line, line
-from bus.tap.units import clock, duration
-from bus.tap.view import Known, View
+from quotebus.bus.book import Unusable, Verdict
+from quotebus.bus.clock import NS_PER_MS
+from quotebus.bus.events import Cause, ConnectionState, Flag, SymbolState
+from quotebus.bus.tap.answer import Answer, announced_age_ns, answer, reasons, there_ns
+from quotebus.bus.tap.meanings import CAUSES, LINE_STATES, REASONS, SYMBOL_STATES
+from quotebus.bus.tap.picture import Line, line
+from quotebus.bus.tap.units import clock, duration
+from quotebus.bus.tap.view import Known, View
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from bus import codec, topics
-from bus.consumer import REPLAYED
-from bus.errors import UndecodableMessage
-from bus.events import VERSION, Event, Quote, SymbolsAcknowledged
-from bus.sequence import SequenceTracker
-from bus.tap.newest import Newest
+from quotebus.bus import codec, topics
+from quotebus.bus.consumer import REPLAYED
+from quotebus.bus.errors import UndecodableMessage
+from quotebus.bus.events import VERSION, Event, Quote, SymbolsAcknowledged
+from quotebus.bus.sequence import SequenceTracker
+from quotebus.bus.tap.newest import Newest
 
 MAX_QUOTE_BYTES = 4 * 1024
 """A quote or trade longer than this is none; it would only fill memory."""

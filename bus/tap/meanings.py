@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from bus.book import Unusable
-from bus.events import Cause, ConnectionState, SymbolState
+from quotebus.bus.book import Unusable
+from quotebus.bus.events import Cause, ConnectionState, SymbolState
 
 REASONS: dict[Unusable, tuple[str, str]] = {
     Unusable.NOT_REQUESTED: ("the consumer does not ask for this symbol", "the client requests it"),

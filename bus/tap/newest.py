@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from bus.events import Flag, Quote
+from quotebus.bus.events import Flag, Quote
 
 _BACKWARD_TIME = int(Flag.BACKWARD_TIME)
 MAX_BEFORE = 1_000

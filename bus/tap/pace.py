@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol, TypeVar
 
-from bus.clock import now_ns, sleep_s
+from quotebus.bus.clock import now_ns, sleep_s
 
 PIECE_NS = 200_000
 """A quote takes 10 to 20 µs, a line of the screen 200 µs."""

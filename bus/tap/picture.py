@@ -7,15 +7,15 @@ from dataclasses import dataclass
 
 import msgspec
 
-from bus import topics
-from bus.book import HEALTH_SILENCE_NS, Book
-from bus.clock import NS_PER_S
-from bus.consumer import REPLAYED
-from bus.events import Claim, ConnectionHealth, SymbolState
-from bus.tap.answer import Answer, answer, reasons
-from bus.tap.intake import Intake
-from bus.tap.pace import Pacing, at_once
-from bus.tap.view import Known, View
+from quotebus.bus import topics
+from quotebus.bus.book import HEALTH_SILENCE_NS, Book
+from quotebus.bus.clock import NS_PER_S
+from quotebus.bus.consumer import REPLAYED
+from quotebus.bus.events import Claim, ConnectionHealth, SymbolState
+from quotebus.bus.tap.answer import Answer, answer, reasons
+from quotebus.bus.tap.intake import Intake
+from quotebus.bus.tap.pace import Pacing, at_once
+from quotebus.bus.tap.view import Known, View
 
 RELEASED_SHOWN_NS = 10 * NS_PER_S
 _FAMILIES: dict[str, Callable[[str], bool]] = {

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bus.clock import seconds
-from bus.settings import die, load
-from bus.tap.escape import clean, json_line
-from bus.tap.intake import Intake
-from bus.tap.output import columns
-from bus.tap.reports import TopicRates, rate_lines, rate_record, unreadable_note
-from bus.tap.selection import Selection
-from bus.tap.settings import RateSettings
-from bus.tap.source import batches, open_source, tell
-from bus.tap.status import NOTHING_HEARD
+from quotebus.bus.clock import seconds
+from quotebus.bus.settings import die, load
+from quotebus.bus.tap.escape import clean, json_line
+from quotebus.bus.tap.intake import Intake
+from quotebus.bus.tap.output import columns
+from quotebus.bus.tap.reports import TopicRates, rate_lines, rate_record, unreadable_note
+from quotebus.bus.tap.selection import Selection
+from quotebus.bus.tap.settings import RateSettings
+from quotebus.bus.tap.source import batches, open_source, tell
+from quotebus.bus.tap.status import NOTHING_HEARD
 
 PROGRAM = "bus-tap rate"
 

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Hashable
 from typing import Generic, TypeVar
 
-from bus.clock import NS_PER_S
+from quotebus.bus.clock import NS_PER_S
 
 KeyT = TypeVar("KeyT", bound=Hashable)
 MAX_KEYS = 20_000

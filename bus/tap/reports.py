@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from bus.tap.delays import Hop
-from bus.tap.escape import clean
-from bus.tap.intake import Heard
-from bus.tap.rates import Rates
-from bus.tap.units import clock, duration, rate, size
+from quotebus.bus.tap.delays import Hop
+from quotebus.bus.tap.escape import clean
+from quotebus.bus.tap.intake import Heard
+from quotebus.bus.tap.rates import Rates
+from quotebus.bus.tap.units import clock, duration, rate, size
 
 
 @dataclass(frozen=True, slots=True)

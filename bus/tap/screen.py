@@ -16,9 +16,9 @@ from rich.console import COLOR_SYSTEMS, Console
 from rich.segment import Segment
 from rich.text import Text
 
-from bus.tap.keys import parse
-from bus.tap.output import console
-from bus.tap.pace import Pacing, at_once
+from quotebus.bus.tap.keys import parse
+from quotebus.bus.tap.output import console
+from quotebus.bus.tap.pace import Pacing, at_once
 
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 

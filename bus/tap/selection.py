@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
 
-from bus import topics
-from bus.events import Event, SymbolsAcknowledged, SymbolsRequested
+from quotebus.bus import topics
+from quotebus.bus.events import Event, SymbolsAcknowledged, SymbolsRequested
 
 ALL_KINDS = ("quote", "trade", "symbol", "symbols", "health", "order", "decision", "intent", "recorder", "counters")
 _BY_SYMBOL = (topics.quote, topics.trade, topics.status)

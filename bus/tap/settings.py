@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import AliasChoices, Field, field_validator
 from pydantic_settings import CliPositionalArg, SettingsConfigDict
 
-from bus.settings import Settings, local_endpoint
+from quotebus.bus.settings import Settings, local_endpoint
 
 LONGEST_S = 1e9
 """Thirty years: in nanoseconds still a number of 64 bits."""
@@ -98,7 +98,7 @@ class TopSettings(TapSettings):
     @field_validator("sort")
     @classmethod
     def _sortable(cls, sort: str) -> str:
-        from bus.tap.controls import SORTS
+        from quotebus.bus.tap.controls import SORTS
 
         if sort not in SORTS:
             raise ValueError(f"not one of {', '.join(SORTS)}")

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 
-from bus.events import MAX_SYMBOLS, Claim, RecorderState
-from bus.tap.answer import Answer
-from bus.tap.controls import HELP, Controls, chosen
-from bus.tap.escape import clean
-from bus.tap.pace import Pacing, at_once
-from bus.tap.picture import Line, Picture, Row
-from bus.tap.units import clock, duration, price, quantity, rate, size
+from quotebus.bus.events import MAX_SYMBOLS, Claim, RecorderState
+from quotebus.bus.tap.answer import Answer
+from quotebus.bus.tap.controls import HELP, Controls, chosen
+from quotebus.bus.tap.escape import clean
+from quotebus.bus.tap.pace import Pacing, at_once
+from quotebus.bus.tap.picture import Line, Picture, Row
+from quotebus.bus.tap.units import clock, duration, price, quantity, rate, size
 
 WIDE = 125
 """From this many columns on sizes, causes and client names are shown as well."""

@@ -6,22 +6,22 @@ from collections.abc import Sequence
 
 from rich.text import Text
 
-from bus.clock import NS_PER_MS, seconds
-from bus.settings import load
-from bus.tap.controls import Controls, chosen
-from bus.tap.escape import clean, json_line
-from bus.tap.explain import explain
-from bus.tap.intake import Intake, Message
-from bus.tap.newest import Newest
-from bus.tap.output import columns, show
-from bus.tap.picture import Picture, picture
-from bus.tap.screen import Screen
-from bus.tap.settings import TopSettings
-from bus.tap.source import Source, batches, open_source, tell
-from bus.tap.status import NOTHING_HEARD
-from bus.tap.table import page, screen, snapshot
-from bus.tap.view import View
-from bus.tap.why_text import why_lines
+from quotebus.bus.clock import NS_PER_MS, seconds
+from quotebus.bus.settings import load
+from quotebus.bus.tap.controls import Controls, chosen
+from quotebus.bus.tap.escape import clean, json_line
+from quotebus.bus.tap.explain import explain
+from quotebus.bus.tap.intake import Intake, Message
+from quotebus.bus.tap.newest import Newest
+from quotebus.bus.tap.output import columns, show
+from quotebus.bus.tap.picture import Picture, picture
+from quotebus.bus.tap.screen import Screen
+from quotebus.bus.tap.settings import TopSettings
+from quotebus.bus.tap.source import Source, batches, open_source, tell
+from quotebus.bus.tap.status import NOTHING_HEARD
+from quotebus.bus.tap.table import page, screen, snapshot
+from quotebus.bus.tap.view import View
+from quotebus.bus.tap.why_text import why_lines
 
 PROGRAM = "bus-tap top"
 _SCREEN_EVERY_S = 0.5

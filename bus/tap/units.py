@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from bus.clock import NS_PER_S
+from quotebus.bus.clock import NS_PER_S
 
 _STEPS = ((1_000, "ns"), (1_000_000, "us"), (1_000_000_000, "ms"))
 _FOREVER_NS = 2**61

@@ -11,11 +11,11 @@ from typing import TypeVar
 
 import msgspec
 
-from bus import topics
-from bus.book import MAX_AGE_NS, Book
-from bus.clock import NS_PER_S
-from bus.consumer import REPLAYED
-from bus.events import (
+from quotebus.bus import topics
+from quotebus.bus.book import MAX_AGE_NS, Book
+from quotebus.bus.clock import NS_PER_S
+from quotebus.bus.consumer import REPLAYED
+from quotebus.bus.events import (
     MAX_SYMBOLS,
     AckRow,
     Claim,
@@ -29,8 +29,8 @@ from bus.events import (
     SymbolState,
     SymbolStatus,
 )
-from bus.tap.intake import MAX_QUOTE_BYTES, Heard
-from bus.tap.rates import Rates
+from quotebus.bus.tap.intake import MAX_QUOTE_BYTES, Heard
+from quotebus.bus.tap.rates import Rates
 
 MAX_CLIENTS = 1_000
 MAX_PEERS = 64

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bus import topics
-from bus.clock import NS_PER_MS, NS_PER_S, seconds
-from bus.errors import BadSymbol, ConfigError
-from bus.settings import die, load
-from bus.tap.answer import ROTATION_NS, Answer
-from bus.tap.escape import clean, json_line
-from bus.tap.explain import explain, settled
-from bus.tap.intake import Intake
-from bus.tap.output import columns, show
-from bus.tap.settings import WhySettings
-from bus.tap.source import batches, open_source, tell
-from bus.tap.status import NOT_USABLE, NOTHING_HEARD
-from bus.tap.view import View
-from bus.tap.why_text import why_lines
+from quotebus.bus import topics
+from quotebus.bus.clock import NS_PER_MS, NS_PER_S, seconds
+from quotebus.bus.errors import BadSymbol, ConfigError
+from quotebus.bus.settings import die, load
+from quotebus.bus.tap.answer import ROTATION_NS, Answer
+from quotebus.bus.tap.escape import clean, json_line
+from quotebus.bus.tap.explain import explain, settled
+from quotebus.bus.tap.intake import Intake
+from quotebus.bus.tap.output import columns, show
+from quotebus.bus.tap.settings import WhySettings
+from quotebus.bus.tap.source import batches, open_source, tell
+from quotebus.bus.tap.status import NOT_USABLE, NOTHING_HEARD
+from quotebus.bus.tap.view import View
+from quotebus.bus.tap.why_text import why_lines
 
 PROGRAM = "bus-tap why"
 _AFTER_NS = 300 * NS_PER_MS

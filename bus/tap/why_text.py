@@ -5,10 +5,10 @@ from __future__ import annotations
 from rich.cells import cell_len, chop_cells
 from rich.text import Text
 
-from bus.tap.answer import Answer
-from bus.tap.escape import clean
-from bus.tap.explain import Asker, Explanation, when
-from bus.tap.units import duration, price, quantity
+from quotebus.bus.tap.answer import Answer
+from quotebus.bus.tap.escape import clean
+from quotebus.bus.tap.explain import Asker, Explanation, when
+from quotebus.bus.tap.units import duration, price, quantity
 
 _LABEL = 10
 _HEADLINES = {

@@ -14,10 +14,10 @@ from collections.abc import Callable
 
 import zmq
 
-from bus.clock import NS_PER_S, now_ns, seconds
-from bus.consumer import Consumer
-from bus.settings import BusSettings
-from bus.transport.carrier import Carrier, readable
+from quotebus.bus.clock import NS_PER_S, now_ns, seconds
+from quotebus.bus.consumer import Consumer
+from quotebus.bus.settings import BusSettings
+from quotebus.bus.transport.carrier import Carrier, readable
 
 RELEASE_S = 0.25
 """How long `close` waits for a node to say that the release was heard; it answers within 100 ms."""

@@ -13,14 +13,14 @@ import threading
 
 import zmq
 
-from bus import topics
-from bus.clock import NS_PER_S, now_ns, utc_ns
-from bus.errors import ConfigError
-from bus.events import Counters
-from bus.open_files import allow_open_files
-from bus.sequence import Stamper, source_name
-from bus.settings import BusSettings
-from bus.transport.sockets import Role, bind, make
+from quotebus.bus import topics
+from quotebus.bus.clock import NS_PER_S, now_ns, utc_ns
+from quotebus.bus.errors import ConfigError
+from quotebus.bus.events import Counters
+from quotebus.bus.open_files import allow_open_files
+from quotebus.bus.sequence import Stamper, source_name
+from quotebus.bus.settings import BusSettings
+from quotebus.bus.transport.sockets import Role, bind, make
 
 _INPROC_ADMIT = "inproc://admit"
 _INPROC_CONTROL = "inproc://proxy-control"

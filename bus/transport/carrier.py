@@ -15,13 +15,13 @@ from weakref import WeakSet
 
 import zmq
 
-from bus.clock import NS_PER_S, now_ns, utc_ns
-from bus.consumer import Consumer
-from bus.events import Counters, Event, OrderUpdate, Quote, Trade
-from bus.settings import BusSettings
-from bus.tick_queue import TickQueue
-from bus.transport.coverage import GRACE_NS, Coverage
-from bus.transport.sockets import Role, make
+from quotebus.bus.clock import NS_PER_S, now_ns, utc_ns
+from quotebus.bus.consumer import Consumer
+from quotebus.bus.events import Counters, Event, OrderUpdate, Quote, Trade
+from quotebus.bus.settings import BusSettings
+from quotebus.bus.tick_queue import TickQueue
+from quotebus.bus.transport.coverage import GRACE_NS, Coverage
+from quotebus.bus.transport.sockets import Role, make
 
 _BATCH = 256
 """Frames taken under one hold of the lock: about half a millisecond."""

@@ -8,11 +8,11 @@ from collections.abc import Callable
 
 import zmq
 
-from bus.clock import NS_PER_MS, now_ns
-from bus.consumer import Consumer
-from bus.settings import BusSettings
-from bus.transport.carrier import Carrier
-from bus.transport.waker import Waker
+from quotebus.bus.clock import NS_PER_MS, now_ns
+from quotebus.bus.consumer import Consumer
+from quotebus.bus.settings import BusSettings
+from quotebus.bus.transport.carrier import Carrier
+from quotebus.bus.transport.waker import Waker
 
 
 class Link(Carrier):

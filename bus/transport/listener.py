@@ -9,12 +9,12 @@ from typing import Self
 
 import zmq
 
-from bus.clock import now_ns, utc_ns
-from bus.events import Event
-from bus.sequence import Stamper
-from bus.settings import BusSettings
-from bus.transport.coverage import GRACE_NS, Coverage
-from bus.transport.sockets import Role, make
+from quotebus.bus.clock import now_ns, utc_ns
+from quotebus.bus.events import Event
+from quotebus.bus.sequence import Stamper
+from quotebus.bus.settings import BusSettings
+from quotebus.bus.transport.coverage import GRACE_NS, Coverage
+from quotebus.bus.transport.sockets import Role, make
 
 _BATCH_BYTES = 4 << 20
 _OUTBOX_BOUND = 100

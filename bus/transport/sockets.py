@@ -10,7 +10,7 @@ from enum import Enum
 
 import zmq
 
-from bus.codec import MAX_FRAME_BYTES
+from quotebus.bus.codec import MAX_FRAME_BYTES
 
 DATA_HWM = 50_000
 NO_LIMIT = 0

@@ -6,14 +6,14 @@ import os
 
 import zmq
 
-from bus import codec, topics
-from bus.clock import NS_PER_MS, NS_PER_S, now_ns, utc_ns
-from bus.errors import ConfigError, UndecodableMessage
-from bus.events import ConnectionHealth, Counters, SymbolsRequested
-from bus.sequence import Stamper, source_name
-from bus.settings import BusSettings
-from bus.transport.coverage import GRACE_NS, Coverage
-from bus.transport.sockets import Role, make
+from quotebus.bus import codec, topics
+from quotebus.bus.clock import NS_PER_MS, NS_PER_S, now_ns, utc_ns
+from quotebus.bus.errors import ConfigError, UndecodableMessage
+from quotebus.bus.events import ConnectionHealth, Counters, SymbolsRequested
+from quotebus.bus.sequence import Stamper, source_name
+from quotebus.bus.settings import BusSettings
+from quotebus.bus.transport.coverage import GRACE_NS, Coverage
+from quotebus.bus.transport.sockets import Role, make
 
 _BATCH = 256
 _REACH_NS = 3 * NS_PER_S

@@ -11,11 +11,11 @@ from collections.abc import Callable
 
 import zmq
 
-from bus.clock import now_ns, utc_ns
-from bus.consumer import Consumer
-from bus.settings import BusSettings
-from bus.transport.coverage import GRACE_NS, Coverage
-from bus.transport.sockets import Role, make
+from quotebus.bus.clock import now_ns, utc_ns
+from quotebus.bus.consumer import Consumer
+from quotebus.bus.settings import BusSettings
+from quotebus.bus.transport.coverage import GRACE_NS, Coverage
+from quotebus.bus.transport.sockets import Role, make
 
 _BATCH = 256
 _POLL_MS = 50

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import zmq
 
-from bus import codec
-from bus.clock import NS_PER_MS, now_ns
-from bus.errors import UndecodableMessage
-from bus.events import Event
-from bus.transport.sockets import Role, make
+from quotebus.bus import codec
+from quotebus.bus.clock import NS_PER_MS, now_ns
+from quotebus.bus.errors import UndecodableMessage
+from quotebus.bus.events import Event
+from quotebus.bus.transport.sockets import Role, make
 
 _BATCH = 1_000
 

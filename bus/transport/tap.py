@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterable, Sequence
 
 import zmq
 
-from bus.clock import NS_PER_MS, now_ns
-from bus.transport.sockets import Role, make
-from bus.transport.threshold import EVENTS, WakeThreshold
+from quotebus.bus.clock import NS_PER_MS, now_ns
+from quotebus.bus.transport.sockets import Role, make
+from quotebus.bus.transport.threshold import EVENTS, WakeThreshold
 
 BATCH = 1_000
 """Frames taken in one go, so that keys and the screen get their turn at full load."""

@@ -11,12 +11,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bus.clock import NS_PER_S, to_utc_ns
-from bus.events import Cause, ConnectionHealth, ConnectionState, OrderUpdate
-from pricing.backoff import Backoff
-from pricing.orders import messages
-from pricing.orders.messages import Authorization, Listening, Refusal, Unreadable
-from pricing.session import UP, Order, Session
+from quotebus.bus.clock import NS_PER_S, to_utc_ns
+from quotebus.bus.events import Cause, ConnectionHealth, ConnectionState, OrderUpdate
+from quotebus.pricing.backoff import Backoff
+from quotebus.pricing.orders import messages
+from quotebus.pricing.orders.messages import Authorization, Listening, Refusal, Unreadable
+from quotebus.pricing.session import UP, Order, Session
 
 HEALTH_EVERY_NS = NS_PER_S
 ACK_TIMEOUT_NS = 5 * NS_PER_S

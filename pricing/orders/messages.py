@@ -14,8 +14,8 @@ from typing import Any
 
 import msgspec
 
-from bus.events import OrderUpdate
-from pricing.messages import json_time_ns
+from quotebus.bus.events import OrderUpdate
+from quotebus.pricing.messages import json_time_ns
 
 TRADE_UPDATES = "trade_updates"
 RECONCILED = "reconciled"

@@ -18,8 +18,8 @@ from urllib.parse import quote, urlencode, urlsplit
 
 import msgspec
 
-from bus.clock import NS_PER_S
-from pricing.orders.core import Reconcile
+from quotebus.bus.clock import NS_PER_S
+from quotebus.pricing.orders.core import Reconcile
 
 TIMEOUT_S = 4.0
 PAGE = 500

@@ -10,17 +10,17 @@ import threading
 from collections import deque
 from collections.abc import Callable
 
-from bus.clock import NS_PER_MS, now_ns
-from bus.events import Cause, ConnectionHealth, OrderUpdate
-from bus.transport.waker import Waker
-from pricing.orders.core import OrderCore, Reconcile, Say
-from pricing.orders.rest import OrdersRest, Reconciled, ReconcileFailed
-from pricing.session import Order
-from pricing.settings import PricingSettings
-from pricing.upstream.dialler import DialFailed, Dialler, Target
-from pricing.upstream.line import Line, LineLost
+from quotebus.bus.clock import NS_PER_MS, now_ns
+from quotebus.bus.events import Cause, ConnectionHealth, OrderUpdate
+from quotebus.bus.transport.waker import Waker
+from quotebus.pricing.orders.core import OrderCore, Reconcile, Say
+from quotebus.pricing.orders.rest import OrdersRest, Reconciled, ReconcileFailed
+from quotebus.pricing.session import Order
+from quotebus.pricing.settings import PricingSettings
+from quotebus.pricing.upstream.dialler import DialFailed, Dialler, Target
+from quotebus.pricing.upstream.line import Line, LineLost
 
-log = logging.getLogger("pricing")
+log = logging.getLogger("quotebus.pricing")
 TEXT_OPCODE = 1
 FILLS_A_TURN = 64
 JOIN_S = 2.0

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import TextIO
 
-from bus.ending import on_ending
-from bus.errors import ConfigError
-from bus.settings import die, load
-from pricing.simulator.server import Simulator
-from pricing.simulator.settings import PROGRAM, SimulatorSettings
+from quotebus.bus.ending import on_ending
+from quotebus.bus.errors import ConfigError
+from quotebus.bus.settings import die, load
+from quotebus.pricing.simulator.server import Simulator
+from quotebus.pricing.simulator.settings import PROGRAM, SimulatorSettings
 
 EX_IOERR = 74
 

@@ -23,7 +23,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, TextIO
 
-from pricing.simulator.records import Written
+from quotebus.pricing.simulator.records import Written
 
 MOST_PENDING_LINES = 4096
 

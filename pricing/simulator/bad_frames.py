@@ -6,8 +6,8 @@ import random
 import struct
 from collections.abc import Sequence
 
-from pricing.simulator.encoding import BINARY_OPCODE, TEXT_OPCODE
-from pricing.simulator.records import BadFrame, Marked, Quote, Status, Trade, Written
+from quotebus.pricing.simulator.encoding import BINARY_OPCODE, TEXT_OPCODE
+from quotebus.pricing.simulator.records import BadFrame, Marked, Quote, Status, Trade, Written
 
 FIN, RSV1, MASKED = 0x80, 0x40, 0x80
 RESERVED_OPCODE = 3

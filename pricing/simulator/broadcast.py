@@ -9,12 +9,12 @@ import random
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import NamedTuple, Protocol
 
-from pricing.simulator.encoding import Encoding, encode
-from pricing.simulator.market import SymbolMarket
-from pricing.simulator.records import Quote, Record, Sent, Status, Trade
-from pricing.simulator.schedule import Schedule
-from pricing.simulator.spoiler import Spoiler
-from pricing.simulator.symbols import QUIET_PREFIX, TEST_FEED_SYMBOL, WELL_KNOWN, ticks
+from quotebus.pricing.simulator.encoding import Encoding, encode
+from quotebus.pricing.simulator.market import SymbolMarket
+from quotebus.pricing.simulator.records import Quote, Record, Sent, Status, Trade
+from quotebus.pricing.simulator.schedule import Schedule
+from quotebus.pricing.simulator.spoiler import Spoiler
+from quotebus.pricing.simulator.symbols import QUIET_PREFIX, TEST_FEED_SYMBOL, WELL_KNOWN, ticks
 
 MOST_MARKETS = 20_000
 BURST_QUOTES = 512

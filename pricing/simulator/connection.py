@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Collection, Sequence
 
-from bus.clock import to_utc_ns
-from pricing.simulator.bad_frames import (
+from quotebus.bus.clock import to_utc_ns
+from quotebus.pricing.simulator.bad_frames import (
     CHUNK_BYTES,
     CHUNK_INTERVAL_NS,
     ENDLESS,
@@ -15,12 +15,12 @@ from pricing.simulator.bad_frames import (
     close_frame,
     endless,
 )
-from pricing.simulator.encoding import JSON, Encoding, Undecodable, choose, decode
-from pricing.simulator.faults import Faults, Scoped
-from pricing.simulator.host import Host
-from pricing.simulator.line import Line
-from pricing.simulator.records import Raw, Sent, Update, Written, is_quote
-from pricing.simulator.session import (
+from quotebus.pricing.simulator.encoding import JSON, Encoding, Undecodable, choose, decode
+from quotebus.pricing.simulator.faults import Faults, Scoped
+from quotebus.pricing.simulator.host import Host
+from quotebus.pricing.simulator.line import Line
+from quotebus.pricing.simulator.records import Raw, Sent, Update, Written, is_quote
+from quotebus.pricing.simulator.session import (
     Acknowledged,
     Authenticated,
     Close,
@@ -30,9 +30,9 @@ from pricing.simulator.session import (
     Subscribed,
     error,
 )
-from pricing.simulator.tls import Endpoint
-from pricing.simulator.trading.order_session import OrderEncoding, OrderSession
-from pricing.simulator.wire import Message, Pong, Upgrade, Wire, data_frame
+from quotebus.pricing.simulator.tls import Endpoint
+from quotebus.pricing.simulator.trading.order_session import OrderEncoding, OrderSession
+from quotebus.pricing.simulator.wire import Message, Pong, Upgrade, Wire, data_frame
 
 UPGRADE_TIMEOUT_NS = 10_000_000_000
 MOST_LATER = 256

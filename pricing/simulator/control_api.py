@@ -9,12 +9,12 @@ from typing import Annotated, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from pricing.simulator.encoding import BINARY_OPCODE, TEXT_OPCODE
-from pricing.simulator.exchange import Exchange
-from pricing.simulator.http_control import HttpError, HttpRequest
-from pricing.simulator.records import Quote, Status, Trade
-from pricing.simulator.statuses import EVENTS, wording
-from pricing.simulator.trading.order import TRANSITIONS
+from quotebus.pricing.simulator.encoding import BINARY_OPCODE, TEXT_OPCODE
+from quotebus.pricing.simulator.exchange import Exchange
+from quotebus.pricing.simulator.http_control import HttpError, HttpRequest
+from quotebus.pricing.simulator.records import Quote, Status, Trade
+from quotebus.pricing.simulator.statuses import EVENTS, wording
+from quotebus.pricing.simulator.trading.order import TRANSITIONS
 
 Number = Annotated[int, Field(strict=True, ge=-(1 << 63), lt=1 << 64)] | Annotated[float, Field(strict=True)]
 Symbol = Annotated[str, Field(min_length=1, max_length=32)]

@@ -15,7 +15,7 @@ from typing import Protocol, TypeGuard
 
 import msgpack
 
-from pricing.simulator.records import Marked, Misshapen, Quote, Record, Sent
+from quotebus.pricing.simulator.records import Marked, Misshapen, Quote, Record, Sent
 
 NS_PER_S = 1_000_000_000
 TEXT_OPCODE = 1

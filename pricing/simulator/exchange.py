@@ -6,23 +6,23 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from random import Random
 
-from bus import clock
-from pricing.simulator.audit import Audit
-from pricing.simulator.broadcast import Broadcast
-from pricing.simulator.connection import Connection
-from pricing.simulator.event_log import EventLog
-from pricing.simulator.fault_table import FAULTS
-from pricing.simulator.faults import Change, Faults
-from pricing.simulator.pace import Pace, pace
-from pricing.simulator.records import Quote, Record, Status, Trade, Written
-from pricing.simulator.session import Rules, Session, Slots
-from pricing.simulator.settings import SimulatorSettings
-from pricing.simulator.spoiler import Spoiler
-from pricing.simulator.tls import Endpoint
-from pricing.simulator.trading.desk import Desk
-from pricing.simulator.trading.order_session import FEED, OrderSession, choose
-from pricing.simulator.trading.streams import STREAM_PREFIX, Streams, described
-from pricing.simulator.wire import Upgrade
+from quotebus.bus import clock
+from quotebus.pricing.simulator.audit import Audit
+from quotebus.pricing.simulator.broadcast import Broadcast
+from quotebus.pricing.simulator.connection import Connection
+from quotebus.pricing.simulator.event_log import EventLog
+from quotebus.pricing.simulator.fault_table import FAULTS
+from quotebus.pricing.simulator.faults import Change, Faults
+from quotebus.pricing.simulator.pace import Pace, pace
+from quotebus.pricing.simulator.records import Quote, Record, Status, Trade, Written
+from quotebus.pricing.simulator.session import Rules, Session, Slots
+from quotebus.pricing.simulator.settings import SimulatorSettings
+from quotebus.pricing.simulator.spoiler import Spoiler
+from quotebus.pricing.simulator.tls import Endpoint
+from quotebus.pricing.simulator.trading.desk import Desk
+from quotebus.pricing.simulator.trading.order_session import FEED, OrderSession, choose
+from quotebus.pricing.simulator.trading.streams import STREAM_PREFIX, Streams, described
+from quotebus.pricing.simulator.wire import Upgrade
 
 FEEDS = {f"/v2/{feed}": feed for feed in ("iex", "sip", "delayed_sip", "test")}
 ORDERS_PATH = "/stream"

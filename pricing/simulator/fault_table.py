@@ -13,8 +13,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pricing.simulator import fault_values as values
-from pricing.simulator.fault_values import Reader
+from quotebus.pricing.simulator import fault_values as values
+from quotebus.pricing.simulator.fault_values import Reader
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,8 @@ import random
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from pricing.simulator.fault_table import FAULTS, FRAME_FAULTS
-from pricing.simulator.fault_values import Counted, FaultValue, PerSymbol, shown
+from quotebus.pricing.simulator.fault_table import FAULTS, FRAME_FAULTS
+from quotebus.pricing.simulator.fault_values import Counted, FaultValue, PerSymbol, shown
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
-from pricing.simulator.faults import Faults
-from pricing.simulator.pace import Pace
-from pricing.simulator.records import Written
-from pricing.simulator.session import Session
-from pricing.simulator.trading.order_session import OrderSession
-from pricing.simulator.wire import Upgrade
+from quotebus.pricing.simulator.faults import Faults
+from quotebus.pricing.simulator.pace import Pace
+from quotebus.pricing.simulator.records import Written
+from quotebus.pricing.simulator.session import Session
+from quotebus.pricing.simulator.trading.order_session import OrderSession
+from quotebus.pricing.simulator.wire import Upgrade
 
 if TYPE_CHECKING:
-    from pricing.simulator.connection import Connection
-    from pricing.simulator.tls import Endpoint
+    from quotebus.pricing.simulator.connection import Connection
+    from quotebus.pricing.simulator.tls import Endpoint
 
 
 class Host(Protocol):

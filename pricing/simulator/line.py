@@ -7,10 +7,10 @@ import struct
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
-from pricing.simulator.outbox import Frame, Outbox
-from pricing.simulator.pace import Pace
-from pricing.simulator.records import Written
-from pricing.simulator.tls import Endpoint
+from quotebus.pricing.simulator.outbox import Frame, Outbox
+from quotebus.pricing.simulator.pace import Pace
+from quotebus.pricing.simulator.records import Written
+from quotebus.pricing.simulator.tls import Endpoint
 
 ENDING_TIMEOUT_NS = 2_000_000_000
 READ_BYTES = 65_536

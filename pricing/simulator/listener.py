@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 
-from bus.errors import ConfigError
+from quotebus.bus.errors import ConfigError
 
 BACKLOG = 128
 

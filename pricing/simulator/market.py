@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import random
 
-from pricing.simulator.records import Quote, Trade
-from pricing.simulator.symbols import profile
+from quotebus.pricing.simulator.records import Quote, Trade
+from quotebus.pricing.simulator.symbols import profile
 
 STEPS = (-2, -1, -1, 0, 0, 1, 1, 2)
 SIZES = (100, 100, 100, 200, 200, 300, 100, 400, 120, 500, 280, 800, 1000, 100, 1500, 3000)

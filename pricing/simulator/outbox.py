@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from pricing.simulator.records import Written
+from quotebus.pricing.simulator.records import Written
 
 CHUNK_BYTES = 262_144
 

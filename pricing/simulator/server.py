@@ -8,19 +8,19 @@ from collections.abc import Callable
 from selectors import EVENT_READ, EVENT_WRITE
 from typing import TextIO
 
-from bus import clock
-from bus.errors import ConfigError
-from pricing.simulator.audit import Audit
-from pricing.simulator.connection import Connection
-from pricing.simulator.control_api import ControlApi
-from pricing.simulator.event_log import EventLog
-from pricing.simulator.exchange import Exchange
-from pricing.simulator.faults import parse_text
-from pricing.simulator.http_control import ControlClient
-from pricing.simulator.listener import Listener
-from pricing.simulator.settings import SimulatorSettings
-from pricing.simulator.tls import Certificates, Endpoint
-from pricing.simulator.trading.rest_server import RestServer
+from quotebus.bus import clock
+from quotebus.bus.errors import ConfigError
+from quotebus.pricing.simulator.audit import Audit
+from quotebus.pricing.simulator.connection import Connection
+from quotebus.pricing.simulator.control_api import ControlApi
+from quotebus.pricing.simulator.event_log import EventLog
+from quotebus.pricing.simulator.exchange import Exchange
+from quotebus.pricing.simulator.faults import parse_text
+from quotebus.pricing.simulator.http_control import ControlClient
+from quotebus.pricing.simulator.listener import Listener
+from quotebus.pricing.simulator.settings import SimulatorSettings
+from quotebus.pricing.simulator.tls import Certificates, Endpoint
+from quotebus.pricing.simulator.trading.rest_server import RestServer
 
 MOST_CONTROL_CLIENTS = 32
 MOST_CLIENTS = 512

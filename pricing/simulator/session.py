@@ -13,9 +13,9 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
-from pricing.simulator.faults import Faults
-from pricing.simulator.subscriptions import CHANNELS, OTHER_FEEDS_CHANNELS, Subscriptions
-from pricing.simulator.symbols import ACCEPTED
+from quotebus.pricing.simulator.faults import Faults
+from quotebus.pricing.simulator.subscriptions import CHANNELS, OTHER_FEEDS_CHANNELS, Subscriptions
+from quotebus.pricing.simulator.symbols import ACCEPTED
 
 NS_PER_S = 1_000_000_000
 ERRORS = {

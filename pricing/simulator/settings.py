@@ -7,8 +7,8 @@ from typing import Literal
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import SettingsConfigDict
 
-from bus.settings import Settings, is_loopback
-from pricing.simulator.faults import parse_text
+from quotebus.bus.settings import Settings, is_loopback
+from quotebus.pricing.simulator.faults import parse_text
 
 PROGRAM = "exchange-simulator"
 REST_PORT_OFFSET = 1

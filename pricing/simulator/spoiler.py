@@ -9,10 +9,10 @@ from __future__ import annotations
 import math
 import random
 
-from pricing.simulator.fault_table import RECORD_FAULTS
-from pricing.simulator.fault_values import PerSymbol
-from pricing.simulator.faults import Faults
-from pricing.simulator.records import Marked, Misshapen, Quote, Trade
+from quotebus.pricing.simulator.fault_table import RECORD_FAULTS
+from quotebus.pricing.simulator.fault_values import PerSymbol
+from quotebus.pricing.simulator.faults import Faults
+from quotebus.pricing.simulator.records import Marked, Misshapen, Quote, Trade
 
 TIMES = ("repeat_time", "backward_time")
 SHAPES = ("wrong_types", "missing_fields", "duplicate_keys", "unknown_type")

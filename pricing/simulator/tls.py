@@ -7,7 +7,7 @@ import ssl
 import warnings
 from typing import Protocol
 
-from bus.errors import ConfigError
+from quotebus.bus.errors import ConfigError
 
 RECORD_BYTES = 16_384
 

@@ -17,10 +17,10 @@ from websockets.http11 import Request
 from websockets.protocol import OPEN
 from websockets.server import ServerProtocol
 
-from pricing.simulator.encoding import TEXT_OPCODE
+from quotebus.pricing.simulator.encoding import TEXT_OPCODE
 
 MAX_MESSAGE_BYTES = 2 * 1_048_576
-_LOGGER = logging.getLogger("pricing.simulator.wire")
+_LOGGER = logging.getLogger("quotebus.pricing.simulator.wire")
 _LOGGER.setLevel(logging.CRITICAL)
 
 

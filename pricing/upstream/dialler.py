@@ -24,10 +24,10 @@ from websocket import (
     WebSocketTimeoutException,
 )
 
-from bus.clock import NS_PER_S, now_ns, seconds, utc_ns
-from bus.events import Cause
-from pricing import failures
-from pricing.upstream.line import Line
+from quotebus.bus.clock import NS_PER_S, now_ns, seconds, utc_ns
+from quotebus.bus.events import Cause
+from quotebus.pricing import failures
+from quotebus.pricing.upstream.line import Line
 
 TIMEOUT_S = 5.0
 MAX_HANDSHAKE_BYTES = 256 * 1024

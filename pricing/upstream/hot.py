@@ -15,11 +15,11 @@ from dataclasses import dataclass
 
 import zmq
 
-from bus.clock import now_ns, to_utc_ns
-from bus.events import Cause, Flag
-from pricing.board import Board, Slot
-from pricing.lag import LagMeter
-from pricing.messages import (
+from quotebus.bus.clock import now_ns, to_utc_ns
+from quotebus.bus.events import Cause, Flag
+from quotebus.pricing.board import Board, Slot
+from quotebus.pricing.lag import LagMeter
+from quotebus.pricing.messages import (
     DECODE_ERRORS,
     CancelError,
     Correction,
@@ -32,9 +32,9 @@ from pricing.messages import (
     UpstreamStatus,
     UpstreamTrade,
 )
-from pricing.quality import judge, read_bands, sane_trade, within_bands
-from pricing.upstream.line import Line, LineLost
-from pricing.upstream.outlet import Outlet, Tick, Ticked
+from quotebus.pricing.quality import judge, read_bands, sane_trade, within_bands
+from quotebus.pricing.upstream.line import Line, LineLost
+from quotebus.pricing.upstream.outlet import Outlet, Tick, Ticked
 
 PIECE = 256
 """Records between two looks at the control thread's messages: about 2 ms of work."""

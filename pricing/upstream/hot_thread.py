@@ -11,12 +11,12 @@ from collections import deque
 
 import zmq
 
-from bus import topics
-from bus.clock import NS_PER_MS, now_ns
-from bus.transport.coverage import GRACE_NS, Coverage
-from bus.transport.sockets import Role, make
-from pricing.upstream.hot import HotPath
-from pricing.upstream.line import Line
+from quotebus.bus import topics
+from quotebus.bus.clock import NS_PER_MS, now_ns
+from quotebus.bus.transport.coverage import GRACE_NS, Coverage
+from quotebus.bus.transport.sockets import Role, make
+from quotebus.pricing.upstream.hot import HotPath
+from quotebus.pricing.upstream.line import Line
 
 ATTACH, SAY, PING, HANG_UP, STOP = b"\x01", b"\x02", b"\x03", b"\x04", b"\x05"
 MAX_HELD = 10_000

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from websocket import ABNF, WebSocketException
 from websocket._abnf import continuous_frame, frame_buffer
 
-from bus.events import Cause
+from quotebus.bus.events import Cause
 
 READ_BYTES = 256 * 1024
 MAX_FRAME_BYTES = 1 << 20

@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from bus import AsyncBusClient, BusSettings, Unusable
-from bus import participant as participant_module
-from bus.clock import NS_PER_S, now_ns
-from bus.events import MAX_SYMBOLS
-from bus.transport.async_link import AsyncLink
+from quotebus import AsyncBusClient, BusSettings, Unusable
+from quotebus.bus import participant as participant_module
+from quotebus.bus.clock import NS_PER_S, now_ns
+from quotebus.bus.events import MAX_SYMBOLS
+from quotebus.bus.transport.async_link import AsyncLink
 from tests.support.aio import run, soon
 from tests.support.bus import FREE, fake_node, running_broker
 from tests.support.samples import HEALTH, INTENT, ORDER, TRADE, like
@@ -345,7 +345,7 @@ def test_it_belongs_to_one_loop_and_one_thread(settings: BusSettings) -> None:
 
 def test_a_program_that_forgets_to_close_still_ends() -> None:
     script = (
-        "import asyncio; from bus import AsyncBusClient\n"
+        "import asyncio; from quotebus import AsyncBusClient\n"
         "async def main():\n  c = AsyncBusClient(name='forgetful'); await c.request(['SPY']); c.quotes()\n"
         "asyncio.run(main())"
     )

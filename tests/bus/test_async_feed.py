@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-from bus.async_feed import AsyncFeed
-from bus.events import Quote
+from quotebus.bus.async_feed import AsyncFeed
+from quotebus.bus.events import Quote
 from tests.support.aio import run
 from tests.support.samples import QUOTE, like
 

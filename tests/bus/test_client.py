@@ -11,11 +11,10 @@ from pathlib import Path
 
 import pytest
 
-import bus
-from bus import BusClient, BusSettings, Unusable
-from bus import consumer as consumer_module
-from bus.clock import NS_PER_S, now_ns
-from bus.events import MAX_SYMBOLS, OrderUpdate
+from quotebus import BusClient, BusSettings, Unusable, bus
+from quotebus.bus import consumer as consumer_module
+from quotebus.bus.clock import NS_PER_S, now_ns
+from quotebus.bus.events import MAX_SYMBOLS, OrderUpdate
 from tests.support.bus import FREE, fake_node, running_broker
 from tests.support.counters import documented
 from tests.support.programs import eventually
@@ -177,7 +176,7 @@ def test_close_is_quick_though_there_never_was_a_broker() -> None:
 
 
 def test_a_program_that_forgets_to_close_still_ends() -> None:
-    script = "from bus import BusClient; c = BusClient(name='forgetful'); c.request(['SPY']); f = c.quotes()"
+    script = "from quotebus import BusClient; c = BusClient(name='forgetful'); c.request(['SPY']); f = c.quotes()"
     environment = {name.upper(): str(url) for name, url in NOBODY.model_dump().items()}
     done = subprocess.run([sys.executable, "-c", script], env=environment, timeout=20, check=False)
     assert done.returncode == 0
@@ -247,7 +246,7 @@ def test_unconfirmed_between_a_brokers_end_and_the_answer_after_its_return() -> 
 
 def test_the_warning_is_rare_and_counted(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     monkeypatch.setattr(consumer_module, "WARN_EVERY_NS", 2 * NS_PER_S)
-    with caplog.at_level(logging.WARNING, "bus.client"), BusClient(NOBODY, name="warned") as client:
+    with caplog.at_level(logging.WARNING, "quotebus.bus.client"), BusClient(NOBODY, name="warned") as client:
         client.request(["SPY"])
         eventually(lambda: client.counters["line_down_warnings"] == 1)
         assert [record.getMessage() for record in caplog.records] == ["1 symbols wanted, but no pricing node is heard"]

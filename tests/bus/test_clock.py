@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from bus import clock
+from quotebus.bus import clock
 
 
 def test_wire_time_does_not_follow_a_step_of_the_wall_clock(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,10 +14,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bus import codec, topics
-from bus.capture.patch import replayed
-from bus.errors import MessageTooLarge, UndecodableMessage
-from bus.events import Event, Quote, SymbolsRequested
+from quotebus.bus import codec, topics
+from quotebus.bus.capture.patch import replayed
+from quotebus.bus.errors import MessageTooLarge, UndecodableMessage
+from quotebus.bus.events import Event, Quote, SymbolsRequested
 from tests.support.samples import ACKNOWLEDGED, COUNTERS, HEALTH, QUICK, QUOTE, REQUESTED, SAMPLES, TRADE, like
 
 TOPIC_TEXT = st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_size=1, max_size=60)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bus import codec, topics
-from bus.book import Unusable
-from bus.clock import NS_PER_S
-from bus.consumer import RE_ASK_JITTER_NS, WARN_EVERY_NS, Consumer
-from bus.events import Event, SymbolsRequested
+from quotebus.bus import codec, topics
+from quotebus.bus.book import Unusable
+from quotebus.bus.clock import NS_PER_S
+from quotebus.bus.consumer import RE_ASK_JITTER_NS, WARN_EVERY_NS, Consumer
+from quotebus.bus.events import Event, SymbolsRequested
 from tests.support.samples import ACKNOWLEDGED, HEALTH, ORDER, QUICK, QUOTE, SAMPLES, STATUS, TRADE, UTC_NS, like
 
 T0 = 1_000 * NS_PER_S

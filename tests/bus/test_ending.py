@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from bus.ending import on_ending
+from quotebus.bus.ending import on_ending
 
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 

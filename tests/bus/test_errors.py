@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from bus import errors
-from bus.errors import BadSymbol, MessageTooLarge, QuotebusError, UndecodableMessage
+from quotebus.bus import errors
+from quotebus.bus.errors import BadSymbol, MessageTooLarge, QuotebusError, UndecodableMessage
 
 
 def test_every_error_has_the_one_root_and_stands_in_the_tree() -> None:

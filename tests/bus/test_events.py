@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bus.events import CHANNELS, Flag, Quote
+from quotebus.bus.events import CHANNELS, Flag, Quote
 from tests.support.samples import QUOTE, like
 
 

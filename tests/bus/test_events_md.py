@@ -9,10 +9,10 @@ from pathlib import Path
 import msgpack
 import pytest
 
-import bus
-from bus import codec
-from bus.book import Unusable
-from bus.events import AckRow, Cause, Claim, ConnectionState, Event, Flag, SymbolState
+from quotebus import bus
+from quotebus.bus import codec
+from quotebus.bus.book import Unusable
+from quotebus.bus.events import AckRow, Cause, Claim, ConnectionState, Event, Flag, SymbolState
 from tests.support.samples import SAMPLES
 
 TEXT = (Path(bus.__file__).parent / "EVENTS.md").read_text()

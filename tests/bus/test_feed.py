@@ -7,8 +7,8 @@ import threading
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bus.events import Quote
-from bus.feed import Feed
+from quotebus.bus.events import Quote
+from quotebus.bus.feed import Feed
 from tests.support.samples import QUICK, QUOTE, like
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bus.clock import NS_PER_MS, NS_PER_S
-from bus.events import AckRow, Cause, SymbolsAcknowledged, SymbolsRequested
-from bus.interest import REPEAT_NS, Interest
+from quotebus.bus.clock import NS_PER_MS, NS_PER_S
+from quotebus.bus.events import AckRow, Cause, SymbolsAcknowledged, SymbolsRequested
+from quotebus.bus.interest import REPEAT_NS, Interest
 from tests.support.samples import ACKNOWLEDGED, QUICK, STATUS, like
 
 T0 = 1_000 * NS_PER_S

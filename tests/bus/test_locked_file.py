@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bus.locked_file import LockedFile
+from quotebus.bus.locked_file import LockedFile
 
 
 def test_one_holder_at_a_time(tmp_path: Path) -> None:

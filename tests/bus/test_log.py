@@ -9,11 +9,11 @@ import sys
 
 SCRIPT = """
 import logging
-from bus import log
+from quotebus.bus import log
 log.setup(logging.WARNING)
 log.setup(logging.WARNING)
-logging.getLogger("pricing").info("not shown")
-logging.getLogger("pricing").warning("the line is %s", "down")
+logging.getLogger("quotebus.pricing").info("not shown")
+logging.getLogger("quotebus.pricing").warning("the line is %s", "down")
 """
 
 

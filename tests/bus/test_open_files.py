@@ -6,7 +6,7 @@ import resource
 
 import pytest
 
-from bus.open_files import allow_open_files
+from quotebus.bus.open_files import allow_open_files
 
 SOFT, HARD = 256, 4_096
 

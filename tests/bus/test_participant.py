@@ -6,9 +6,9 @@ import inspect
 
 import pytest
 
-from bus import AsyncBusClient, BusClient
-from bus.participant import default_name
-from bus.settings import CLIENT_NAME
+from quotebus import AsyncBusClient, BusClient
+from quotebus.bus.participant import default_name
+from quotebus.bus.settings import CLIENT_NAME
 
 WAITS = {"request", "add", "discard", "close"}
 ITERATES = {

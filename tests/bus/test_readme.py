@@ -6,8 +6,8 @@ import ast
 import re
 from pathlib import Path
 
-import bus
-from bus.transport.sockets import Role
+from quotebus import bus
+from quotebus.bus.transport.sockets import Role
 
 ROOT = Path(bus.__file__).parent
 TEXT = (ROOT / "README.md").read_text()
@@ -16,7 +16,7 @@ LAYERS = {
     name: level
     for level, names in enumerate(
         [
-            ["errors", "clock", "locked_file", "open_files", "printable", "stdout", "ending"],
+            ["errors", "version", "clock", "locked_file", "open_files", "printable", "stdout", "ending"],
             ["events", "topics"],
             ["codec"],
             ["sequence", "interest", "book"],
@@ -38,9 +38,10 @@ def imported(file: Path) -> set[str]:
     found: set[str] = set()
     for node in ast.walk(ast.parse(file.read_text())):
         if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
+            found |= {alias.name.removeprefix("quotebus.") for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
-            found |= {f"{node.module}.{alias.name}" for alias in node.names} if node.module == "bus" else {node.module}
+            module = node.module.removeprefix("quotebus.")
+            found |= {f"{module}.{alias.name}" for alias in node.names} if module == "bus" else {module}
     return found
 
 

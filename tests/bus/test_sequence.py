@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bus import codec, sequence
-from bus.errors import MessageTooLarge
-from bus.sequence import SequenceTracker, Stamper, source_name
+from quotebus.bus import codec, sequence
+from quotebus.bus.errors import MessageTooLarge
+from quotebus.bus.sequence import SequenceTracker, Stamper, source_name
 from tests.support.samples import ACKNOWLEDGED, HEALTH, INTENT, QUICK, STATUS, UTC_NS, like
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from pydantic import Field, SecretStr
 
-from bus import settings as module
-from bus.errors import EX_CONFIG, ConfigError
-from bus.settings import CLIENT_NAME, BusSettings, is_loopback, load, local_endpoint, parse
+from quotebus.bus import settings as module
+from quotebus.bus.errors import EX_CONFIG, ConfigError
+from quotebus.bus.settings import CLIENT_NAME, BusSettings, is_loopback, load, local_endpoint, parse
 
 URL = "tcp://127.0.0.1:7001"
 

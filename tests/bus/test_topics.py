@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bus import topics
-from bus.errors import BadSymbol
+from quotebus.bus import topics
+from quotebus.bus.errors import BadSymbol
 from tests.support.samples import QUICK
 
 

@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import sys
 
-from bus import AsyncBusClient
+from quotebus import AsyncBusClient
 
 
 async def follow(symbols: list[str]) -> None:

@@ -9,7 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from bus.events import SymbolsRequested
+from quotebus.bus.events import SymbolsRequested
 from tests.support.world import World
 
 EXAMPLE = Path(__file__).with_name("follow_async.py")

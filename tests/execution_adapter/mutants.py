@@ -8,15 +8,15 @@ from __future__ import annotations
 from dataclasses import replace
 from decimal import Decimal
 
-from bus.book import HaltKnowledge
-from execution_adapter.child import Child
-from execution_adapter.choice import Choice
-from execution_adapter.decide import Action
-from execution_adapter.exits import ExitWork
-from execution_adapter.orders import Answer, Command, Held, NotFound, Order, Place, Report, Status, Unknown
-from execution_adapter.states import Outcome, State
-from execution_adapter.verdict import Assessment, Grade
-from execution_adapter.working import Work
+from quotebus.bus.book import HaltKnowledge
+from quotebus.execution_adapter.child import Child
+from quotebus.execution_adapter.choice import Choice
+from quotebus.execution_adapter.decide import Action
+from quotebus.execution_adapter.exits import ExitWork
+from quotebus.execution_adapter.orders import Answer, Command, Held, NotFound, Order, Place, Report, Status, Unknown
+from quotebus.execution_adapter.states import Outcome, State
+from quotebus.execution_adapter.verdict import Assessment, Grade
+from quotebus.execution_adapter.working import Work
 
 
 class SendsOriginalQuantity(Work):

@@ -21,7 +21,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from bus.events import ExecutionDecision, Quote
+from quotebus.bus.events import ExecutionDecision, Quote
 from tests.support.eventlog import EventLog
 from tests.support.judge import judge
 from tests.support.programs import Program, eventually

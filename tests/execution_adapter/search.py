@@ -17,14 +17,14 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from random import Random
 
-from bus.book import HaltKnowledge, Standing, Unusable, Verdict
-from bus.clock import NS_PER_MS, NS_PER_S
-from bus.events import Quote
-from execution_adapter.child import Child
-from execution_adapter.exits import ExitWork
-from execution_adapter.fallback import Policies, Policy
-from execution_adapter.intents import Intent
-from execution_adapter.orders import (
+from quotebus.bus.book import HaltKnowledge, Standing, Unusable, Verdict
+from quotebus.bus.clock import NS_PER_MS, NS_PER_S
+from quotebus.bus.events import Quote
+from quotebus.execution_adapter.child import Child
+from quotebus.execution_adapter.exits import ExitWork
+from quotebus.execution_adapter.fallback import Policies, Policy
+from quotebus.execution_adapter.intents import Intent
+from quotebus.execution_adapter.orders import (
     Answer,
     Cancel,
     Command,
@@ -39,10 +39,10 @@ from execution_adapter.orders import (
     Status,
     Unknown,
 )
-from execution_adapter.states import Outcome, State
-from execution_adapter.tactics import Tactics
-from execution_adapter.verdict import Assessment, Evidence, Grade, Past
-from execution_adapter.working import Work
+from quotebus.execution_adapter.states import Outcome, State
+from quotebus.execution_adapter.tactics import Tactics
+from quotebus.execution_adapter.verdict import Assessment, Evidence, Grade, Past
+from quotebus.execution_adapter.working import Work
 
 EVIDENCE = Evidence(
     None, None, None, None, None, HaltKnowledge.TRADING, None, None, 0, 0, None, None, None, 0, None, Past()

@@ -8,21 +8,21 @@ from decimal import Decimal
 
 import pytest
 
-from bus import codec
-from bus.book import Book
-from bus.capture.captured import Captured
-from bus.clock import NS_PER_S
-from bus.events import ConnectionHealth, ExecutionDecision, Quote, SymbolsAcknowledged, SymbolStatus
-from bus.sequence import Stamper
-from execution_adapter.basis import KIND, Basis, WorkSettings, event
-from execution_adapter.decision import Order
-from execution_adapter.fallback import Policies, Policy
-from execution_adapter.intents import Intent
-from execution_adapter.orders import Place, Report, Status
-from execution_adapter.tactics import Tactics
-from execution_adapter.verdict import Assessor, Limits
-from execution_adapter.verify import Difference, Outcome, Verifier
-from execution_adapter.working import Work
+from quotebus.bus import codec
+from quotebus.bus.book import Book
+from quotebus.bus.capture.captured import Captured
+from quotebus.bus.clock import NS_PER_S
+from quotebus.bus.events import ConnectionHealth, ExecutionDecision, Quote, SymbolsAcknowledged, SymbolStatus
+from quotebus.bus.sequence import Stamper
+from quotebus.execution_adapter.basis import KIND, Basis, WorkSettings, event
+from quotebus.execution_adapter.decision import Order
+from quotebus.execution_adapter.fallback import Policies, Policy
+from quotebus.execution_adapter.intents import Intent
+from quotebus.execution_adapter.orders import Place, Report, Status
+from quotebus.execution_adapter.tactics import Tactics
+from quotebus.execution_adapter.verdict import Assessor, Limits
+from quotebus.execution_adapter.verify import Difference, Outcome, Verifier
+from quotebus.execution_adapter.working import Work
 from tests.execution_adapter.test_verify import captured
 from tests.support.market import Market, day
 from tests.support.samples import like

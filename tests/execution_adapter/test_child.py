@@ -6,8 +6,8 @@ from decimal import Decimal
 
 import pytest
 
-from execution_adapter.child import Child, proves_final
-from execution_adapter.orders import Order, Report, Status
+from quotebus.execution_adapter.child import Child, proves_final
+from quotebus.execution_adapter.orders import Order, Report, Status
 
 ORDER = Order("qb-1", "SPY", "buy", Decimal(10), Decimal("10.00"))
 

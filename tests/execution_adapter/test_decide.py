@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bus.book import HaltKnowledge, Unusable, Verdict
-from bus.events import Quote
-from execution_adapter.decide import Action, decide, inside
-from execution_adapter.pricing import tick
+from quotebus.bus.book import HaltKnowledge, Unusable, Verdict
+from quotebus.bus.events import Quote
+from quotebus.execution_adapter.decide import Action, decide, inside
+from quotebus.execution_adapter.pricing import tick
 
 cents = st.integers(100, 1_000_000)
 

@@ -6,8 +6,8 @@ from decimal import Decimal
 
 import pytest
 
-from bus.clock import NS_PER_S, utc_ns
-from bus.events import TradeIntent
+from quotebus.bus.clock import NS_PER_S, utc_ns
+from quotebus.bus.events import TradeIntent
 from tests.execution_adapter.runs import RUNS, Run, books
 from tests.support.programs import eventually
 from tests.support.world import World

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from bus import BusClient, BusSettings
-from bus.clock import NS_PER_S, utc_ns
-from bus.events import TradeIntent
-from execution_adapter import desk
-from execution_adapter.desk import Desk
-from execution_adapter.gateway import Nowhere
-from execution_adapter.orders import ZERO, Answer, Held
-from execution_adapter.trade_settings import TradeSettings
+from quotebus import BusClient, BusSettings
+from quotebus.bus.clock import NS_PER_S, utc_ns
+from quotebus.bus.events import TradeIntent
+from quotebus.execution_adapter import desk
+from quotebus.execution_adapter.desk import Desk
+from quotebus.execution_adapter.gateway import Nowhere
+from quotebus.execution_adapter.orders import ZERO, Answer, Held
+from quotebus.execution_adapter.trade_settings import TradeSettings
 from tests.support.bus import running_broker
 from tests.support.programs import eventually
 

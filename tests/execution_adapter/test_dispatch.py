@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 from decimal import Decimal
 
-from execution_adapter.dispatch import Dispatch
-from execution_adapter.orders import Answer, LookUp, NotFound, Order, Place, Refused, Request, Unknown
+from quotebus.execution_adapter.dispatch import Dispatch
+from quotebus.execution_adapter.orders import Answer, LookUp, NotFound, Order, Place, Refused, Request, Unknown
 from tests.support.programs import eventually
 
 

@@ -6,12 +6,12 @@ from dataclasses import replace
 from decimal import Decimal
 from random import Random
 
-from bus.clock import NS_PER_S
-from execution_adapter.exits import ExitWork
-from execution_adapter.intents import Intent
-from execution_adapter.orders import Answer, Command, Held, Measure, Order, Place, Report, Status, Unknown
-from execution_adapter.states import Outcome, State
-from execution_adapter.tactics import Tactics
+from quotebus.bus.clock import NS_PER_S
+from quotebus.execution_adapter.exits import ExitWork
+from quotebus.execution_adapter.intents import Intent
+from quotebus.execution_adapter.orders import Answer, Command, Held, Measure, Order, Place, Report, Status, Unknown
+from quotebus.execution_adapter.states import Outcome, State
+from quotebus.execution_adapter.tactics import Tactics
 from tests.execution_adapter.search import World
 
 T0 = 1_000 * NS_PER_S

@@ -8,10 +8,10 @@ from random import Random
 
 import pytest
 
-from bus.book import HaltKnowledge
-from execution_adapter.decide import Action
-from execution_adapter.fallback import LastGood, Policies, Policy, parse
-from execution_adapter.pricing import Touch
+from quotebus.bus.book import HaltKnowledge
+from quotebus.execution_adapter.decide import Action
+from quotebus.execution_adapter.fallback import LastGood, Policies, Policy, parse
+from quotebus.execution_adapter.pricing import Touch
 from tests.execution_adapter.search import World
 
 LAST = LastGood(Touch(Decimal("10.00"), Decimal("10.04"), Decimal(1), Decimal(1)), 0)

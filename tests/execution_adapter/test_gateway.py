@@ -7,10 +7,10 @@ from decimal import Decimal
 
 import pytest
 
-from execution_adapter.alpaca_gateway import AlpacaGateway
-from execution_adapter.gateway import Gateway, Nowhere, read_error, read_order, read_position
-from execution_adapter.orders import Held, NotFound, Order, Refused, Report, Request, Status, Unknown
-from execution_adapter.rest_gateway import RestGateway
+from quotebus.execution_adapter.alpaca_gateway import AlpacaGateway
+from quotebus.execution_adapter.gateway import Gateway, Nowhere, read_error, read_order, read_position
+from quotebus.execution_adapter.orders import Held, NotFound, Order, Refused, Report, Request, Status, Unknown
+from quotebus.execution_adapter.rest_gateway import RestGateway
 from tests.support.programs import eventually
 from tests.support.world import World
 

@@ -7,10 +7,10 @@ from decimal import Decimal
 
 import pytest
 
-from bus.clock import NS_PER_S
-from execution_adapter.choice import Situation
-from execution_adapter.history import History, Strange
-from execution_adapter.verdict import Past
+from quotebus.bus.clock import NS_PER_S
+from quotebus.execution_adapter.choice import Situation
+from quotebus.execution_adapter.history import History, Strange
+from quotebus.execution_adapter.verdict import Past
 from tests.support.samples import DECISION, HEALTH, INTENT, ORDER, QUOTE, UTC_NS, like
 
 WISH = like(INTENT, client="strategy", intent_id="a", symbol="SPY", side="buy", qty=10.0)

@@ -6,8 +6,8 @@ from decimal import Decimal
 
 import pytest
 
-from bus.clock import NS_PER_S
-from execution_adapter.intents import Intent, Urgency, distinct, from_event, from_rows, parse
+from quotebus.bus.clock import NS_PER_S
+from quotebus.execution_adapter.intents import Intent, Urgency, distinct, from_event, from_rows, parse
 from tests.support.samples import INTENT, like
 
 

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from bus.errors import ConfigError
-from execution_adapter import entries
-from execution_adapter.child import Child
-from execution_adapter.entries import Begun, JournalDamaged
-from execution_adapter.intents import parse
-from execution_adapter.journal import Journal, unfinished
-from execution_adapter.orders import Order, Status
+from quotebus.bus.errors import ConfigError
+from quotebus.execution_adapter import entries
+from quotebus.execution_adapter.child import Child
+from quotebus.execution_adapter.entries import Begun, JournalDamaged
+from quotebus.execution_adapter.intents import parse
+from quotebus.execution_adapter.journal import Journal, unfinished
+from quotebus.execution_adapter.orders import Order, Status
 
 FIRST = Order("qb-1", "SPY", "buy", Decimal("10.5"), Decimal("554.76"))
 SECOND = Order("qb-2", "SPY", "buy", Decimal("4.5"), None)

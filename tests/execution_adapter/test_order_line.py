@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from bus.clock import NS_PER_S
-from bus.events import OrderUpdate
-from execution_adapter.order_line import OrderLine
+from quotebus.bus.clock import NS_PER_S
+from quotebus.bus.events import OrderUpdate
+from quotebus.execution_adapter.order_line import OrderLine
 from tests.support.samples import HEALTH, like
 
 UP = like(HEALTH, node="pricing.orders")

@@ -7,8 +7,8 @@ from decimal import Decimal
 import msgspec
 import pytest
 
-from bus.events import OrderUpdate
-from execution_adapter.orders import FINAL, Report, Status, decimal, from_json, from_update, status_of
+from quotebus.bus.events import OrderUpdate
+from quotebus.execution_adapter.orders import FINAL, Report, Status, decimal, from_json, from_update, status_of
 from tests.support.samples import ORDER
 
 ENTITY = {"client_order_id": "qb-1", "status": "partially_filled", "id": "b-1", "filled_qty": "2.5",

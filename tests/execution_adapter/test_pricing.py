@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from execution_adapter.pricing import Touch, aggression, limit_price, on_tick, order_qty, tick, touch
+from quotebus.execution_adapter.pricing import Touch, aggression, limit_price, on_tick, order_qty, tick, touch
 from tests.support.samples import QUOTE, like
 
 D = Decimal

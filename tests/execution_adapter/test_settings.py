@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from bus.errors import ConfigError
-from bus.settings import CLIENT_NAME, parse
-from execution_adapter.settings import ExecutionSettings
+from quotebus.bus.errors import ConfigError
+from quotebus.bus.settings import CLIENT_NAME, parse
+from quotebus.execution_adapter.settings import ExecutionSettings
 from tests.support.programs import run
 
 

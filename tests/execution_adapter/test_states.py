@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from execution_adapter.states import TRANSITIONS, State
+from quotebus.execution_adapter.states import TRANSITIONS, State
 
 
 def test_order_is_placed_and_an_intent_ended_only_where_no_order_can_fill() -> None:

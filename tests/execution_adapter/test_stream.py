@@ -6,14 +6,14 @@ import random
 from collections import Counter
 from itertools import pairwise
 
-from bus import codec
-from bus.capture.captured import Captured
-from bus.capture.inprocess import InProcessBus
-from bus.capture.playback import Playback
-from bus.events import ExecutionDecision, SymbolsRequested
-from bus.stream import MAX_INSTANTS, StreamFollower
-from execution_adapter.settings import ExecutionSettings
-from execution_adapter.stream import StreamWorker
+from quotebus.bus import codec
+from quotebus.bus.capture.captured import Captured
+from quotebus.bus.capture.inprocess import InProcessBus
+from quotebus.bus.capture.playback import Playback
+from quotebus.bus.events import ExecutionDecision, SymbolsRequested
+from quotebus.bus.stream import MAX_INSTANTS, StreamFollower
+from quotebus.execution_adapter.settings import ExecutionSettings
+from quotebus.execution_adapter.stream import StreamWorker
 from tests.support.market import Market, day
 
 SETTINGS = ExecutionSettings(

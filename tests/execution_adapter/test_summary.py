@@ -6,16 +6,16 @@ from decimal import Decimal
 
 import pytest
 
-from bus.clock import NS_PER_S
-from execution_adapter.child import Child
-from execution_adapter.decide import Action
-from execution_adapter.fallback import Fallback
-from execution_adapter.intents import parse
-from execution_adapter.orders import Order
-from execution_adapter.states import Outcome, State
-from execution_adapter.summary import progress, report, slippage
-from execution_adapter.tactics import Tactics
-from execution_adapter.working import Work
+from quotebus.bus.clock import NS_PER_S
+from quotebus.execution_adapter.child import Child
+from quotebus.execution_adapter.decide import Action
+from quotebus.execution_adapter.fallback import Fallback
+from quotebus.execution_adapter.intents import parse
+from quotebus.execution_adapter.orders import Order
+from quotebus.execution_adapter.states import Outcome, State
+from quotebus.execution_adapter.summary import progress, report, slippage
+from quotebus.execution_adapter.tactics import Tactics
+from quotebus.execution_adapter.working import Work
 
 
 def work(side: str, average: str | None) -> Work:

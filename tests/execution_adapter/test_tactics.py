@@ -8,10 +8,10 @@ from itertools import pairwise
 
 import pytest
 
-from bus.clock import NS_PER_S
-from execution_adapter.intents import Intent, Urgency
-from execution_adapter.tactics import HASTE_NS, Tactics
-from execution_adapter.verdict import Grade, Graded
+from quotebus.bus.clock import NS_PER_S
+from quotebus.execution_adapter.intents import Intent, Urgency
+from quotebus.execution_adapter.tactics import HASTE_NS, Tactics
+from quotebus.execution_adapter.verdict import Grade, Graded
 from tests.execution_adapter.search import World
 
 BUY = Intent("SPY", "buy", Decimal(10), 60 * NS_PER_S)

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from bus.errors import ConfigError
-from bus.settings import parse
-from execution_adapter.alpaca_gateway import AlpacaGateway
-from execution_adapter.gateway import Nowhere
-from execution_adapter.rest_gateway import RestGateway
-from execution_adapter.trade import checked, folded, gateway
-from execution_adapter.trade_settings import TradeSettings
+from quotebus.bus.errors import ConfigError
+from quotebus.bus.settings import parse
+from quotebus.execution_adapter.alpaca_gateway import AlpacaGateway
+from quotebus.execution_adapter.gateway import Nowhere
+from quotebus.execution_adapter.rest_gateway import RestGateway
+from quotebus.execution_adapter.trade import checked, folded, gateway
+from quotebus.execution_adapter.trade_settings import TradeSettings
 from tests.support.programs import run
 
 pytestmark = pytest.mark.filterwarnings("ignore:websockets.legacy is deprecated")

@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 import pytest
 
-from bus.book import Book
-from bus.clock import NS_PER_S
-from bus.events import Event
-from execution_adapter.intents import parse
-from execution_adapter.verdict import Assessment, Assessor, Grade
+from quotebus.bus.book import Book
+from quotebus.bus.clock import NS_PER_S
+from quotebus.bus.events import Event
+from quotebus.execution_adapter.intents import parse
+from quotebus.execution_adapter.verdict import Assessment, Assessor, Grade
 from tests.support.samples import HEALTH, QUOTE, STATUS, UTC_NS, like
 
 NOW = 5_000 * NS_PER_S

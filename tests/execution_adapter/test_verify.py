@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from bus import codec
-from bus.capture.captured import GAP_TOPIC, Captured, Gap, encode_gap
-from bus.capture.inprocess import InProcessBus
-from bus.events import ExecutionDecision, Quote
-from bus.stream import StreamFollower
-from execution_adapter.__main__ import main
-from execution_adapter.settings import ExecutionSettings
-from execution_adapter.stream import StreamWorker
-from execution_adapter.verify import Outcome, Verifier
+from quotebus.bus import codec
+from quotebus.bus.capture.captured import GAP_TOPIC, Captured, Gap, encode_gap
+from quotebus.bus.capture.inprocess import InProcessBus
+from quotebus.bus.events import ExecutionDecision, Quote
+from quotebus.bus.stream import StreamFollower
+from quotebus.execution_adapter.__main__ import main
+from quotebus.execution_adapter.settings import ExecutionSettings
+from quotebus.execution_adapter.stream import StreamWorker
+from quotebus.execution_adapter.verify import Outcome, Verifier
 from tests.support.market import Market, day, write
 from tests.support.programs import run
 from tests.support.samples import HEALTH, QUOTE, like

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bus.events import ExecutionDecision, SymbolStatus
+from quotebus.bus.events import ExecutionDecision, SymbolStatus
 from tests.support.judge import judge
 from tests.support.programs import eventually
 from tests.support.world import World

@@ -7,15 +7,26 @@ from decimal import Decimal
 
 import pytest
 
-from bus.clock import NS_PER_S
-from execution_adapter.child import Child
-from execution_adapter.decide import Action
-from execution_adapter.fallback import Policies, Policy
-from execution_adapter.intents import Intent
-from execution_adapter.orders import Cancel, LookUp, NotFound, Order, Place, Refused, Report, Request, Status, Unknown
-from execution_adapter.states import TRANSITIONS, Outcome, State
-from execution_adapter.tactics import Tactics
-from execution_adapter.working import Work
+from quotebus.bus.clock import NS_PER_S
+from quotebus.execution_adapter.child import Child
+from quotebus.execution_adapter.decide import Action
+from quotebus.execution_adapter.fallback import Policies, Policy
+from quotebus.execution_adapter.intents import Intent
+from quotebus.execution_adapter.orders import (
+    Cancel,
+    LookUp,
+    NotFound,
+    Order,
+    Place,
+    Refused,
+    Report,
+    Request,
+    Status,
+    Unknown,
+)
+from quotebus.execution_adapter.states import TRANSITIONS, Outcome, State
+from quotebus.execution_adapter.tactics import Tactics
+from quotebus.execution_adapter.working import Work
 from tests.execution_adapter.mutants import MUTANTS
 from tests.execution_adapter.search import World, caught, search
 

@@ -22,8 +22,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from queue import Empty, Queue
 
-from pricing.failures import Answer
-from pricing.faults import FAULTS
+from quotebus.pricing.failures import Answer
+from quotebus.pricing.faults import FAULTS
 from tests.faults.document import document
 from tests.faults.injections import INJECTIONS, QUIET_S, Injection
 from tests.faults.pairs import Pair, draw
@@ -150,7 +150,7 @@ def main() -> int:
         print(document(), end="")
         return 0
     rng = random.Random(arguments.seed)
-    logging.getLogger("bus.client").setLevel(logging.ERROR)  # that the line is down is what is being tested
+    logging.getLogger("quotebus.bus.client").setLevel(logging.ERROR)  # that the line is down is what is being tested
     chosen = [case for case in cases(arguments.only) if not (arguments.quick and case[2].slow)]
     work: list[Case | Pair] = [case for _ in range(arguments.times) for case in rng.sample(chosen, len(chosen))]
     work += [draw(rng) for _ in range(arguments.pairs)]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pricing.failures import Answer
-from pricing.faults import GROUPS
+from quotebus.pricing.failures import Answer
+from quotebus.pricing.faults import GROUPS
 
 _HEAD = """# Faults and answers
 

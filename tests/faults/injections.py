@@ -8,8 +8,8 @@ from typing import Any
 
 import msgpack
 
-from bus.clock import NS_PER_S, utc_ns
-from pricing.simulator.control import SimulatorControl
+from quotebus.bus.clock import NS_PER_S, utc_ns
+from quotebus.pricing.simulator.control import SimulatorControl
 
 Act = Callable[[SimulatorControl], object]
 SYMBOL = "SPY"

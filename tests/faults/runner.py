@@ -5,9 +5,9 @@ from __future__ import annotations
 from contextlib import AbstractContextManager, ExitStack, closing, nullcontext
 from dataclasses import dataclass, replace
 
-from bus import BusClient
-from bus.clock import now_ns
-from bus.events import (
+from quotebus import BusClient
+from quotebus.bus.clock import now_ns
+from quotebus.bus.events import (
     ConnectionHealth,
     ConnectionState,
     Counters,
@@ -17,7 +17,7 @@ from bus.events import (
     SymbolState,
     SymbolStatus,
 )
-from pricing.failures import Answer, Scope
+from quotebus.pricing.failures import Answer, Scope
 from tests.faults.injections import OTHER, QUIET_S, SYMBOL, Injection
 from tests.faults.stage import Stage, Watch, usable
 from tests.support.programs import eventually

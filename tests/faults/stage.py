@@ -8,9 +8,9 @@ import subprocess
 import threading
 from pathlib import Path
 
-from bus import BusClient
-from bus.events import ConnectionHealth, Quote
-from pricing.simulator.control import SimulatorControl
+from quotebus import BusClient
+from quotebus.bus.events import ConnectionHealth, Quote
+from quotebus.pricing.simulator.control import SimulatorControl
 from tests.faults.injections import OTHER, SYMBOL, Injection
 from tests.support.dialling import Server, request, respond
 from tests.support.eventlog import EventLog

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from bus.events import ExecutionDecision
-from pricing.faults import FAULTS
+from quotebus.bus.events import ExecutionDecision
+from quotebus.pricing.faults import FAULTS
 from tests.faults.injections import INJECTIONS, Injection
 from tests.faults.runner import Run
 from tests.faults.stage import Stage

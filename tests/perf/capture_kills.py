@@ -15,10 +15,10 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bus.capture import Capture
-from bus.capture.verify import verify
-from bus.clock import NS_PER_MS, sleep_s, utc_ns
-from bus.codec import envelope
+from quotebus.bus.capture import Capture
+from quotebus.bus.capture.verify import verify
+from quotebus.bus.clock import NS_PER_MS, sleep_s, utc_ns
+from quotebus.bus.codec import envelope
 from tests.support.programs import Program, eventually
 from tests.support.publisher import Publisher
 from tests.support.world import World

@@ -10,8 +10,8 @@ import argparse
 import tempfile
 from pathlib import Path
 
-from bus.capture.reader import Capture
-from bus.clock import NS_PER_S, now_ns
+from quotebus.bus.capture.reader import Capture
+from quotebus.bus.clock import NS_PER_S, now_ns
 from tests.support.market import Market, write
 
 

@@ -24,14 +24,14 @@ from pathlib import Path
 import zmq
 from mcap.writer import CompressionType, IndexType, Writer
 
-from bus import codec
-from bus.capture import Capture
-from bus.capture.recorder import Recorder
-from bus.capture.settings import RecordSettings
-from bus.events import RecorderState
-from bus.settings import parse
-from bus.transport.listener import Listener
-from bus.transport.sockets import Role, make
+from quotebus.bus import codec
+from quotebus.bus.capture import Capture
+from quotebus.bus.capture.recorder import Recorder
+from quotebus.bus.capture.settings import RecordSettings
+from quotebus.bus.events import RecorderState
+from quotebus.bus.settings import parse
+from quotebus.bus.transport.listener import Listener
+from quotebus.bus.transport.sockets import Role, make
 from tests.support.samples import QUOTE, like
 from tests.support.world import World
 

@@ -16,7 +16,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from bus import AsyncBusClient, BusClient, BusSettings
+from quotebus import AsyncBusClient, BusClient, BusSettings
 from tests.perf.source import SYMBOLS
 from tests.support.world import World
 

@@ -17,7 +17,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from bus import BusClient
+from quotebus import BusClient
 from tests.perf.figures import progress, quantile
 from tests.perf.source import SYMBOLS
 from tests.perf.throughput import ROOT, source

@@ -21,7 +21,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from bus import BusClient
+from quotebus import BusClient
 from tests.perf.figures import progress, rss_bytes
 from tests.support.programs import eventually
 from tests.support.world import World

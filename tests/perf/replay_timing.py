@@ -21,14 +21,14 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import bus.capture.player
-from bus.capture.captured import Captured
-from bus.capture.player import Player
-from bus.capture.reader import Capture
-from bus.cli.replay import play_visibly
-from bus.clock import now_ns, sleep_s
-from bus.settings import BusSettings
-from bus.transport.stage import Stage
+import quotebus.bus.capture.player
+from quotebus.bus.capture.captured import Captured
+from quotebus.bus.capture.player import Player
+from quotebus.bus.capture.reader import Capture
+from quotebus.bus.cli.replay import play_visibly
+from quotebus.bus.clock import now_ns, sleep_s
+from quotebus.bus.settings import BusSettings
+from quotebus.bus.transport.stage import Stage
 from tests.perf.figures import quantile
 from tests.support.market import Market, day, write
 from tests.support.world import World
@@ -83,11 +83,11 @@ class Lateness:
             TimedStage.sent = []
             player = Player(lambda _: capture.read(), settings, rate=1.0)
             began_ns, began_s = now_ns(), _cpu_s()
-            bus.capture.player.Stage = TimedStage  # type: ignore[misc]
+            quotebus.bus.capture.player.Stage = TimedStage  # type: ignore[misc]
             try:
                 play_visibly(player, quotes[0], quotes[-1])
             finally:
-                bus.capture.player.Stage = Stage  # type: ignore[misc]
+                quotebus.bus.capture.player.Stage = Stage  # type: ignore[misc]
         self.cores.append((_cpu_s() - began_s) / ((now_ns() - began_ns) / 1e9))
         offsets = [at - due for at, due in zip(TimedStage.sent, quotes, strict=True)]
         smallest = min(offsets)

@@ -23,9 +23,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-from bus import BusClient, BusSettings
-from bus.clock import NS_PER_MS, NS_PER_S
-from bus.events import ConnectionHealth, Quote, SymbolStatus
+from quotebus import BusClient, BusSettings
+from quotebus.bus.clock import NS_PER_MS, NS_PER_S
+from quotebus.bus.events import ConnectionHealth, Quote, SymbolStatus
 from tests.perf.figures import cpu_s, progress, quantile, rss_bytes
 from tests.support.eventlog import EventLog
 from tests.support.world import World

@@ -17,9 +17,9 @@ import time
 
 import zmq
 
-from bus import codec
-from bus.events import Quote
-from bus.transport.sockets import Role, make
+from quotebus.bus import codec
+from quotebus.bus.events import Quote
+from quotebus.bus.transport.sockets import Role, make
 from tests.perf.figures import quantile
 
 

@@ -27,7 +27,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from bus import BusClient
+from quotebus import BusClient
 from tests.perf.figures import cpu_s, family, median_interval, progress
 from tests.perf.overload import SYMBOLS, TARGET, Subscriber, lost
 from tests.support.world import World
@@ -37,7 +37,7 @@ JUDGED = ("alone", "attached", "killed")
 BIN = Path(sys.executable).parent
 ASIDE = """
 import time
-from bus.tap.source import stand_back
+from quotebus.bus.tap.source import stand_back
 stand_back(20)
 while True:
     began_s = time.monotonic()

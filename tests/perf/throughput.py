@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from bus import BusClient
+from quotebus import BusClient
 from tests.perf.source import SYMBOLS
 from tests.support.world import World
 

@@ -6,11 +6,11 @@ import argparse
 from statistics import median
 from time import perf_counter_ns
 
-from bus.book import Book
-from bus.clock import NS_PER_S
-from bus.events import Quote
-from execution_adapter.intents import Intent, parse
-from execution_adapter.verdict import Assessor
+from quotebus.bus.book import Book
+from quotebus.bus.clock import NS_PER_S
+from quotebus.bus.events import Quote
+from quotebus.execution_adapter.intents import Intent, parse
+from quotebus.execution_adapter.verdict import Assessor
 from tests.support.samples import HEALTH, QUOTE, STATUS, like
 
 NOW = 5_000 * NS_PER_S

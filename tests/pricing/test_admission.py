@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from bus.clock import NS_PER_S
-from pricing.admission import PATIENCE_NS, PROBE_EVERY_NS, Admission
-from pricing.demand import Wish
+from quotebus.bus.clock import NS_PER_S
+from quotebus.pricing.admission import PATIENCE_NS, PROBE_EVERY_NS, Admission
+from quotebus.pricing.demand import Wish
 
 Q, QT = frozenset({"quotes"}), frozenset({"quotes", "trades"})
 T0 = 1_000 * NS_PER_S

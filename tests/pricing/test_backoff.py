@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from bus.clock import NS_PER_S
-from bus.events import Cause, ConnectionState
-from pricing.backoff import PROOF_NS, Backoff
-from pricing.failures import OPERATOR_CAUSES
+from quotebus.bus.clock import NS_PER_S
+from quotebus.bus.events import Cause, ConnectionState
+from quotebus.pricing.backoff import PROOF_NS, Backoff
+from quotebus.pricing.failures import OPERATOR_CAUSES
 
 MINUTE_NS = 60 * NS_PER_S
 

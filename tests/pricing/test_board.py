@@ -5,8 +5,8 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from bus import codec
-from pricing.board import Board
+from quotebus.bus import codec
+from quotebus.pricing.board import Board
 from tests.support.samples import QUOTE
 
 

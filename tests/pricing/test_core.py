@@ -7,11 +7,11 @@ from itertools import pairwise
 import msgspec
 import pytest
 
-from bus import codec
-from bus.clock import NS_PER_S
-from bus.consumer import REPLAYED
-from bus.events import ConnectionHealth, Event, Quote, SymbolsAcknowledged, SymbolStatus
-from pricing.session import Order
+from quotebus.bus import codec
+from quotebus.bus.clock import NS_PER_S
+from quotebus.bus.consumer import REPLAYED
+from quotebus.bus.events import ConnectionHealth, Event, Quote, SymbolsAcknowledged, SymbolStatus
+from quotebus.pricing.session import Order
 from tests.support.core_rig import SOURCE, CoreRig, state, streaming
 from tests.support.samples import HEALTH
 

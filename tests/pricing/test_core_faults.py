@@ -8,10 +8,10 @@ from itertools import pairwise
 import msgspec
 import pytest
 
-from bus.clock import NS_PER_S
-from bus.events import Cause, ConnectionHealth
-from pricing.demand import admit
-from pricing.subscription import SIDE_CHANNELS
+from quotebus.bus.clock import NS_PER_S
+from quotebus.bus.events import Cause, ConnectionHealth
+from quotebus.pricing.demand import admit
+from quotebus.pricing.subscription import SIDE_CHANNELS
 from tests.support.core_rig import CoreRig
 from tests.support.samples import HEALTH
 from tests.support.upstream import QT

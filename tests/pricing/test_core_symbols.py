@@ -6,11 +6,11 @@ from itertools import pairwise
 
 import pytest
 
-from bus.clock import NS_PER_S
-from bus.events import ConnectionHealth, SymbolStatus
-from pricing.failures import CODES, Scope
-from pricing.messages import Subscription
-from pricing.session import Order
+from quotebus.bus.clock import NS_PER_S
+from quotebus.bus.events import ConnectionHealth, SymbolStatus
+from quotebus.pricing.failures import CODES, Scope
+from quotebus.pricing.messages import Subscription
+from quotebus.pricing.session import Order
 from tests.support.core_rig import CoreRig, state, streaming
 
 

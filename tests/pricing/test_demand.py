@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bus.clock import NS_PER_MS, NS_PER_S
-from bus.events import Cause, SymbolsRequested
-from pricing.demand import MAX_CLIENTS, MAX_REQUESTS_PER_S, MAX_SYMBOLS, Demand, LeaseClock, Wish, admit
+from quotebus.bus.clock import NS_PER_MS, NS_PER_S
+from quotebus.bus.events import Cause, SymbolsRequested
+from quotebus.pricing.demand import MAX_CLIENTS, MAX_REQUESTS_PER_S, MAX_SYMBOLS, Demand, LeaseClock, Wish, admit
 from tests.support.pricing import request
 from tests.support.samples import QUICK
 

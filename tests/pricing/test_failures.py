@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from bus.events import Cause
-from pricing.failures import CODES, DIALS, OPERATOR_CAUSES, Scope, of_code, of_dial, of_http_status
+from quotebus.bus.events import Cause
+from quotebus.pricing.failures import CODES, DIALS, OPERATOR_CAUSES, Scope, of_code, of_dial, of_http_status
 
 
 @pytest.mark.parametrize("code", [0, 1, 399, 412, 499, 501, 10**30, -406])

@@ -5,12 +5,12 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
-from bus.events import ConnectionState, SymbolState
-from pricing.failures import Scope
-from pricing.faults import FAULTS, GROUPS
-from pricing.simulator.fault_table import FAULTS as SIMULATED
-from pricing.simulator.fault_table import ORDERS, REST, STREAM, UPDATES
-from pricing.simulator.faults import Faults
+from quotebus.bus.events import ConnectionState, SymbolState
+from quotebus.pricing.failures import Scope
+from quotebus.pricing.faults import FAULTS, GROUPS
+from quotebus.pricing.simulator.fault_table import FAULTS as SIMULATED
+from quotebus.pricing.simulator.fault_table import ORDERS, REST, STREAM, UPDATES
+from quotebus.pricing.simulator.faults import Faults
 from tests.faults.document import document
 from tests.faults.injections import INJECTIONS
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from bus.clock import NS_PER_MS, NS_PER_S
-from pricing.lag import LagMeter
+from quotebus.bus.clock import NS_PER_MS, NS_PER_S
+from quotebus.pricing.lag import LagMeter
 
 T0 = 1_770_000_000 * NS_PER_S
 

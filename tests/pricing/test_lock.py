@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from bus.errors import ConfigError
-from pricing.lock import AccountLock
+from quotebus.bus.errors import ConfigError
+from quotebus.pricing.lock import AccountLock
 
 KEY = "canary-key"
 
@@ -52,7 +52,7 @@ def test_file_gives_nothing_away_and_is_nobody_elses(tmp_path: Path) -> None:
 
 def test_death_of_the_holder_frees_it(tmp_path: Path) -> None:
     program = (
-        "import sys, pathlib; from pricing.lock import AccountLock;"
+        "import sys, pathlib; from quotebus.pricing.lock import AccountLock;"
         f"l = AccountLock(pathlib.Path(sys.argv[1]), 'iex', {KEY!r}); print(l.acquire(), flush=True); sys.stdin.read()"
     )
     with subprocess.Popen(

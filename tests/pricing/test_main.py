@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from bus.clock import NS_PER_S, now_ns
-from pricing import __main__ as program
-from pricing.upstream.hot_thread import HotThread
+from quotebus.bus.clock import NS_PER_S, now_ns
+from quotebus.pricing import __main__ as program
+from quotebus.pricing.upstream.hot_thread import HotThread
 from tests.support.programs import Program, run
 
 SECRET = "canary-secret"

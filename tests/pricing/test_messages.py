@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import Raw
 
-from bus.clock import NS_PER_S
-from pricing.messages import (
+from quotebus.bus.clock import NS_PER_S
+from quotebus.pricing.messages import (
     DECODE_ERRORS,
     Subscription,
     Success,

@@ -12,15 +12,15 @@ import msgspec
 import pytest
 import zmq
 
-import pricing
-from bus import codec
-from bus.clock import NS_PER_S, now_ns
-from bus.events import ConnectionHealth, Counters, SymbolsAcknowledged
-from bus.settings import BusSettings
-from bus.transport.broker import Broker
-from bus.transport.sockets import Role, make
-from pricing.node import Node
-from pricing.settings import PricingSettings
+from quotebus import pricing
+from quotebus.bus import codec
+from quotebus.bus.clock import NS_PER_S, now_ns
+from quotebus.bus.events import ConnectionHealth, Counters, SymbolsAcknowledged
+from quotebus.bus.settings import BusSettings
+from quotebus.bus.transport.broker import Broker
+from quotebus.bus.transport.sockets import Role, make
+from quotebus.pricing.node import Node
+from quotebus.pricing.settings import PricingSettings
 from tests.support.counters import documented
 from tests.support.eventlog import EventLog
 from tests.support.pricing import request
@@ -107,7 +107,7 @@ def test_refusals_are_counted_by_cause(bus: Bus) -> None:
 def test_what_cannot_be_read_is_counted_and_another_version_named_once(
     bus: Bus, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with caplog.at_level(logging.WARNING, logger="pricing"):
+    with caplog.at_level(logging.WARNING, logger="quotebus.pricing"):
         node = bus.node()
         bus.log.health("idle")
         newer = codec.encode(msgspec.structs.replace(request(), version=2))

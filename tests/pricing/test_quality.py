@@ -8,8 +8,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from bus.events import Flag
-from pricing.quality import MAX_PRICE, MAX_SIZE, judge, sane_trade
+from quotebus.bus.events import Flag
+from quotebus.pricing.quality import MAX_PRICE, MAX_SIZE, judge, sane_trade
 from tests.support.samples import QUICK
 
 NAN, INF = math.nan, math.inf

@@ -6,9 +6,9 @@ from itertools import pairwise
 
 import pytest
 
-from bus.clock import NS_PER_S
-from bus.events import Cause, ConnectionHealth
-from pricing.session import Order
+from quotebus.bus.clock import NS_PER_S
+from quotebus.bus.events import Cause, ConnectionHealth
+from quotebus.pricing.session import Order
 from tests.support.core_rig import CoreRig
 
 HOUR_S = 3_600

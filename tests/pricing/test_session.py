@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from bus.clock import NS_PER_S
-from bus.events import Cause, ConnectionState
-from pricing.backoff import Backoff
-from pricing.session import ON_LINE, TRANSITIONS, UP, WAITING, Order, Session, Signal, Socket
+from quotebus.bus.clock import NS_PER_S
+from quotebus.bus.events import Cause, ConnectionState
+from quotebus.pricing.backoff import Backoff
+from quotebus.pricing.session import ON_LINE, TRANSITIONS, UP, WAITING, Order, Session, Signal, Socket
 from tests.support.pricing import T0, s, session_picture
 
 State = ConnectionState

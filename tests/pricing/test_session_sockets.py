@@ -6,10 +6,10 @@ import random
 
 import pytest
 
-from bus.clock import NS_PER_S
-from bus.events import Cause
-from pricing.backoff import Backoff
-from pricing.session import ON_LINE, Order, Session, Socket
+from quotebus.bus.clock import NS_PER_S
+from quotebus.bus.events import Cause
+from quotebus.pricing.backoff import Backoff
+from quotebus.pricing.session import ON_LINE, Order, Session, Socket
 from tests.support.pricing import T0
 
 

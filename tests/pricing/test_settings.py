@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from bus.errors import ConfigError
-from bus.settings import BusSettings, parse
-from pricing.settings import PricingSettings
+from quotebus.bus.errors import ConfigError
+from quotebus.bus.settings import BusSettings, parse
+from quotebus.pricing.settings import PricingSettings
 
 README = (Path(__file__).parents[2] / "pricing" / "README.md").read_text()
 SECRET = "canary-secret"

@@ -7,10 +7,10 @@ from collections import Counter
 
 import pytest
 
-from bus.clock import NS_PER_S
-from bus.events import Cause
-from pricing.messages import Subscription
-from pricing.subscription import ACK_TIMEOUT_NS, LULDS, MAX_ENTRIES, SIDE_CHANNELS, STATUSES, Reconciler
+from quotebus.bus.clock import NS_PER_S
+from quotebus.bus.events import Cause
+from quotebus.pricing.messages import Subscription
+from quotebus.pricing.subscription import ACK_TIMEOUT_NS, LULDS, MAX_ENTRIES, SIDE_CHANNELS, STATUSES, Reconciler
 from tests.support.pricing import T0, s
 from tests.support.upstream import QT, Upstream
 

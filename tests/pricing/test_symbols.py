@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from bus.clock import NS_PER_S
-from bus.events import Cause, SymbolState
-from pricing.symbols import MOVES, Standing, SymbolTable
+from quotebus.bus.clock import NS_PER_S
+from quotebus.bus.events import Cause, SymbolState
+from quotebus.pricing.symbols import MOVES, Standing, SymbolTable
 from tests.support.pricing import T0, s
 
 State = SymbolState

@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterator
 import pytest
 import zmq
 
-from bus import codec, topics
-from bus.clock import utc_ns
-from bus.events import Counters, Event, Quote, SymbolsAcknowledged, SymbolsRequested
-from bus.sequence import Stamper
-from bus.transport.sockets import Role, bind, make
+from quotebus.bus import codec, topics
+from quotebus.bus.clock import utc_ns
+from quotebus.bus.events import Counters, Event, Quote, SymbolsAcknowledged, SymbolsRequested
+from quotebus.bus.sequence import Stamper
+from quotebus.bus.transport.sockets import Role, bind, make
 from tests.support.programs import DEADLINE_S, Program, eventually
 from tests.support.world import LOOPBACK, World
 
@@ -24,9 +24,9 @@ FULL = 20_000
 """Quotes that fill every queue on the way to a reader that has stopped reading, and then some."""
 NODE = f"""
 import sys, zmq
-from bus.transport.sockets import Role
+from quotebus.bus.transport.sockets import Role
 Role.PUBLISH.value[2].update({{zmq.SNDHWM: {HIGH_WATER_MARK}, zmq.SNDBUF: {BUFFER}}})
-from pricing.__main__ import main
+from quotebus.pricing.__main__ import main
 sys.exit(main([]))
 """
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from bus.events import ConnectionHealth, ExecutionDecision, Quote, SymbolsAcknowledged, SymbolStatus
+from quotebus.bus.events import ConnectionHealth, ExecutionDecision, Quote, SymbolsAcknowledged, SymbolStatus
 from tests.support.judge import judge
 from tests.support.programs import Program, eventually
 from tests.support.world import World
 
 ASKS_AND_WAITS = """
 import signal
-from bus import BusClient, BusSettings
+from quotebus import BusClient, BusSettings
 with BusClient(BusSettings(), name="dying", ttl_s=3) as bus:
     bus.request(["SPY", "QQQ"])
     signal.pause()

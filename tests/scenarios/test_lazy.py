@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import psutil
 
-from bus.clock import sleep_s
-from bus.events import ConnectionHealth, SymbolsAcknowledged
+from quotebus.bus.clock import sleep_s
+from quotebus.bus.events import ConnectionHealth, SymbolsAcknowledged
 from tests.support.programs import Program, eventually
 from tests.support.world import World
 
@@ -38,7 +38,7 @@ def hear(event, arguments):
     if event in ("socket.getaddrinfo", "socket.gethostbyname", "socket.connect"):
         print("AUDIT", event, arguments, flush=True)
 sys.addaudithook(hear)
-from pricing.__main__ import main
+from quotebus.pricing.__main__ import main
 sys.exit(main([]))
 """
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bus.events import ConnectionHealth, SymbolStatus
+from quotebus.bus.events import ConnectionHealth, SymbolStatus
 from tests.support.programs import eventually
 from tests.support.world import World
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from bus.clock import now_ns
-from bus.events import ConnectionHealth, ExecutionDecision
+from quotebus.bus.clock import now_ns
+from quotebus.bus.events import ConnectionHealth, ExecutionDecision
 from tests.support.judge import judge
 from tests.support.programs import eventually
 from tests.support.world import World

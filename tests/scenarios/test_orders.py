@@ -7,7 +7,7 @@ import urllib.error
 import urllib.request
 from typing import Any
 
-from bus.events import ConnectionHealth, OrderUpdate
+from quotebus.bus.events import ConnectionHealth, OrderUpdate
 from tests.support.eventlog import EventLog
 from tests.support.programs import eventually
 from tests.support.world import World

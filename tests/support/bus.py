@@ -9,14 +9,14 @@ from contextlib import contextmanager
 
 import zmq
 
-from bus import codec, topics
-from bus.clock import NS_PER_S, now_ns, utc_ns
-from bus.events import AckRow, Event, SymbolsAcknowledged, SymbolsRequested
-from bus.sequence import Stamper
-from bus.settings import BusSettings
-from bus.transport.broker import Broker
-from bus.transport.coverage import Coverage
-from bus.transport.sockets import Role, make
+from quotebus.bus import codec, topics
+from quotebus.bus.clock import NS_PER_S, now_ns, utc_ns
+from quotebus.bus.events import AckRow, Event, SymbolsAcknowledged, SymbolsRequested
+from quotebus.bus.sequence import Stamper
+from quotebus.bus.settings import BusSettings
+from quotebus.bus.transport.broker import Broker
+from quotebus.bus.transport.coverage import Coverage
+from quotebus.bus.transport.sockets import Role, make
 from tests.support.samples import HEALTH, QUOTE, like
 
 FREE = BusSettings(

@@ -6,11 +6,11 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from bus import codec
-from bus.capture import Capture, Captured, CaptureMetadata, CaptureWriter, Gap, NotACapture
-from bus.capture.captured import GAP_TOPIC, encode_gap
-from bus.capture.verify import verify
-from bus.events import Event
+from quotebus.bus import codec
+from quotebus.bus.capture import Capture, Captured, CaptureMetadata, CaptureWriter, Gap, NotACapture
+from quotebus.bus.capture.captured import GAP_TOPIC, encode_gap
+from quotebus.bus.capture.verify import verify
+from quotebus.bus.events import Event
 from tests.support.samples import SAMPLES, UTC_NS
 
 HEAD = CaptureMetadata(

@@ -8,15 +8,15 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from bus import codec
-from bus.clock import NS_PER_S, to_utc_ns
-from bus.events import Cause, ConnectionHealth, Event, SymbolsAcknowledged, SymbolStatus
-from bus.sequence import Stamper
-from pricing.announcements import Identity
-from pricing.board import Board
-from pricing.core import Core, Publish, Say
-from pricing.messages import Subscription, Success, UpstreamError, UpstreamStatus
-from pricing.session import Order
+from quotebus.bus import codec
+from quotebus.bus.clock import NS_PER_S, to_utc_ns
+from quotebus.bus.events import Cause, ConnectionHealth, Event, SymbolsAcknowledged, SymbolStatus
+from quotebus.bus.sequence import Stamper
+from quotebus.pricing.announcements import Identity
+from quotebus.pricing.board import Board
+from quotebus.pricing.core import Core, Publish, Say
+from quotebus.pricing.messages import Subscription, Success, UpstreamError, UpstreamStatus
+from quotebus.pricing.session import Order
 from tests.support.pricing import T0, request
 from tests.support.samples import QUOTE
 from tests.support.upstream import Upstream

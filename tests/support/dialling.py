@@ -12,9 +12,9 @@ import threading
 from collections.abc import Callable
 from queue import Queue
 
-from bus.clock import NS_PER_S, now_ns
-from pricing.upstream.dialler import DialFailed, Dialler, Target
-from pricing.upstream.line import Line
+from quotebus.bus.clock import NS_PER_S, now_ns
+from quotebus.pricing.upstream.dialler import DialFailed, Dialler, Target
+from quotebus.pricing.upstream.line import Line
 
 Script = Callable[[socket.socket], object]
 

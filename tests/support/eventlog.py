@@ -9,10 +9,10 @@ from typing import TypeVar
 
 import zmq
 
-from bus import codec
-from bus.clock import now_ns
-from bus.events import ConnectionHealth, Event, Quote
-from bus.transport.sockets import Role, make
+from quotebus.bus import codec
+from quotebus.bus.clock import now_ns
+from quotebus.bus.events import ConnectionHealth, Event, Quote
+from quotebus.bus.transport.sockets import Role, make
 from tests.support.programs import DEADLINE_S
 
 EventT = TypeVar("EventT", bound=Event)

@@ -8,12 +8,12 @@ from typing import Any
 
 import zmq
 
-from bus import codec
-from bus.events import Event, Quote, Trade
-from pricing.board import Board
-from pricing.messages import UpstreamCodec
-from pricing.upstream.hot import HotPath, Report, Ticked
-from pricing.upstream.line import Line
+from quotebus.bus import codec
+from quotebus.bus.events import Event, Quote, Trade
+from quotebus.pricing.board import Board
+from quotebus.pricing.messages import UpstreamCodec
+from quotebus.pricing.upstream.hot import HotPath, Report, Ticked
+from quotebus.pricing.upstream.line import Line
 from tests.support.pricing import framed, packed
 
 SOURCE = "pricing-3f9c2a"

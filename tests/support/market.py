@@ -5,12 +5,12 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
-from bus import codec
-from bus.capture.captured import Captured
-from bus.capture.metadata import CaptureMetadata
-from bus.capture.writer import CaptureWriter
-from bus.events import AckRow, Event
-from bus.sequence import Stamper
+from quotebus.bus import codec
+from quotebus.bus.capture.captured import Captured
+from quotebus.bus.capture.metadata import CaptureMetadata
+from quotebus.bus.capture.writer import CaptureWriter
+from quotebus.bus.events import AckRow, Event
+from quotebus.bus.sequence import Stamper
 from tests.support.samples import ACKNOWLEDGED, HEALTH, QUOTE, REQUESTED, STATUS, TRADE, UTC_NS, like
 
 NODE = "pricing-aaaaaa"

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from bus.clock import now_ns, seconds, sleep_s
+from quotebus.bus.clock import now_ns, seconds, sleep_s
 
 DEADLINE_S = 20.0
 """For things that must happen but are not timed; generous, since the machine may be busy."""

@@ -7,8 +7,8 @@ from typing import Any, TypeVar
 import msgspec
 from hypothesis import HealthCheck, settings
 
-from bus import codec
-from bus.events import (
+from quotebus.bus import codec
+from quotebus.bus.events import (
     AckRow,
     Claim,
     ConnectionHealth,

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bus import codec
-from bus.capture.metadata import CaptureMetadata
-from bus.capture.writer import CaptureWriter
-from bus.clock import NS_PER_S
-from bus.events import Event
-from bus.tap.intake import Intake, Message
-from bus.tap.view import View
+from quotebus.bus import codec
+from quotebus.bus.capture.metadata import CaptureMetadata
+from quotebus.bus.capture.writer import CaptureWriter
+from quotebus.bus.clock import NS_PER_S
+from quotebus.bus.events import Event
+from quotebus.bus.tap.intake import Intake, Message
+from quotebus.bus.tap.view import View
 from tests.support.samples import ACKNOWLEDGED, COUNTERS, HEALTH, QUOTE, REQUESTED, STATUS, TRADE, UTC_NS, like
 
 EVIL = "\x1b[2J\x1b]0;owned\x07\u202e\x9bH\x7f"

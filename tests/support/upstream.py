@@ -5,9 +5,9 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass, field
 
-from bus.events import Cause
-from pricing.messages import Subscription
-from pricing.subscription import LULDS, SIDE_CHANNELS, STATUSES, Entry
+from quotebus.bus.events import Cause
+from quotebus.pricing.messages import Subscription
+from quotebus.pricing.subscription import LULDS, SIDE_CHANNELS, STATUSES, Entry
 
 QT = ("quotes", "trades")
 

@@ -6,8 +6,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from bus import BusClient, BusSettings
-from pricing.simulator.control import SimulatorControl
+from quotebus import BusClient, BusSettings
+from quotebus.pricing.simulator.control import SimulatorControl
 from tests.support.eventlog import EventLog
 from tests.support.programs import Program
 

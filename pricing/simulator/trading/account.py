@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from decimal import Decimal
 
-from pricing.simulator.trading.order import Order, Ticket, decimal_text
-from pricing.simulator.trading.tickets import FORBIDDEN, Refused
+from quotebus.pricing.simulator.trading.order import Order, Ticket, decimal_text
+from quotebus.pricing.simulator.trading.tickets import FORBIDDEN, Refused
 
 Price = Callable[[str], Decimal]
 

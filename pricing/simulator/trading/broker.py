@@ -14,10 +14,10 @@ from itertools import count
 from typing import NamedTuple
 from uuid import NAMESPACE_URL, UUID, uuid5
 
-from pricing.simulator.faults import Faults
-from pricing.simulator.records import Quote
-from pricing.simulator.trading.account import Account
-from pricing.simulator.trading.matching import (
+from quotebus.pricing.simulator.faults import Faults
+from quotebus.pricing.simulator.records import Quote
+from quotebus.pricing.simulator.trading.account import Account
+from quotebus.pricing.simulator.trading.matching import (
     Fill,
     Touch,
     against_touch,
@@ -26,8 +26,8 @@ from pricing.simulator.trading.matching import (
     is_filled,
     touch,
 )
-from pricing.simulator.trading.order import CLOSED, Order, Ticket
-from pricing.simulator.trading.tickets import MALFORMED, UNPROCESSABLE, Refused, not_found, read, replacement
+from quotebus.pricing.simulator.trading.order import CLOSED, Order, Ticket
+from quotebus.pricing.simulator.trading.tickets import MALFORMED, UNPROCESSABLE, Refused, not_found, read, replacement
 
 MOST_ORDERS = 200_000
 

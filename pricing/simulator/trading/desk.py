@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from decimal import Decimal
 
-from bus import clock
-from pricing.simulator.audit import Audit
-from pricing.simulator.encoding import Encoding, JsonEncoding
-from pricing.simulator.faults import Faults
-from pricing.simulator.records import Marked, Misshapen, Quote, Record, Sent, Status, Trade
-from pricing.simulator.settings import SimulatorSettings
-from pricing.simulator.trading.broker import Broker, OrderEvent
-from pricing.simulator.trading.order_session import FEED
-from pricing.simulator.trading.rest_api import Reply, RestApi, RestRequest
-from pricing.simulator.trading.tickets import Refused
-from pricing.simulator.trading.updates import Updates, message
+from quotebus.bus import clock
+from quotebus.pricing.simulator.audit import Audit
+from quotebus.pricing.simulator.encoding import Encoding, JsonEncoding
+from quotebus.pricing.simulator.faults import Faults
+from quotebus.pricing.simulator.records import Marked, Misshapen, Quote, Record, Sent, Status, Trade
+from quotebus.pricing.simulator.settings import SimulatorSettings
+from quotebus.pricing.simulator.trading.broker import Broker, OrderEvent
+from quotebus.pricing.simulator.trading.order_session import FEED
+from quotebus.pricing.simulator.trading.rest_api import Reply, RestApi, RestRequest
+from quotebus.pricing.simulator.trading.tickets import Refused
+from quotebus.pricing.simulator.trading.updates import Updates, message
 
 HALTED = ("2", "H", "P")
 RESUMED = ("3", "T")

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import NamedTuple
 
-from pricing.simulator.records import Quote
-from pricing.simulator.trading.order import Order
+from quotebus.pricing.simulator.records import Quote
+from quotebus.pricing.simulator.trading.order import Order
 
 
 class Fill(NamedTuple):

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import NamedTuple
 
-from pricing.simulator.encoding import rfc3339
+from quotebus.pricing.simulator.encoding import rfc3339
 
 WORKING = ("new", "partially_filled", "pending_cancel", "pending_replace", "stopped", "calculated")
 """Statuses in which an order can be filled."""

@@ -12,10 +12,10 @@ from typing import ClassVar
 
 import msgpack
 
-from pricing.simulator.encoding import BINARY_OPCODE, TEXT_OPCODE
-from pricing.simulator.faults import Faults, Scoped
-from pricing.simulator.session import Acknowledged, Authenticated, Close, Effect, Rules, Send, Slots
-from pricing.simulator.subscriptions import Subscriptions
+from quotebus.pricing.simulator.encoding import BINARY_OPCODE, TEXT_OPCODE
+from quotebus.pricing.simulator.faults import Faults, Scoped
+from quotebus.pricing.simulator.session import Acknowledged, Authenticated, Close, Effect, Rules, Send, Slots
+from quotebus.pricing.simulator.subscriptions import Subscriptions
 
 FEED = "orders"
 STREAMS = ("trade_updates",)

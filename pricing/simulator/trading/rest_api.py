@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from decimal import Decimal
 from urllib.parse import parse_qsl, unquote
 
-from pricing.simulator.encoding import rfc3339
-from pricing.simulator.faults import Faults
-from pricing.simulator.symbols import TEST_FEED_SYMBOL, profile, ticks
-from pricing.simulator.trading.broker import Broker
-from pricing.simulator.trading.order import Order
-from pricing.simulator.trading.tickets import MALFORMED, NOT_FOUND, Refused, not_found
+from quotebus.pricing.simulator.encoding import rfc3339
+from quotebus.pricing.simulator.faults import Faults
+from quotebus.pricing.simulator.symbols import TEST_FEED_SYMBOL, profile, ticks
+from quotebus.pricing.simulator.trading.broker import Broker
+from quotebus.pricing.simulator.trading.order import Order
+from quotebus.pricing.simulator.trading.tickets import MALFORMED, NOT_FOUND, Refused, not_found
 
 NS_PER_S = 1_000_000_000
 MOST_LISTED = 500

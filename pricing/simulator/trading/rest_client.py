@@ -9,8 +9,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from http import HTTPStatus
 
-from pricing.simulator.http_control import HttpError, parse
-from pricing.simulator.trading.rest_api import Reply, RestRequest
+from quotebus.pricing.simulator.http_control import HttpError, parse
+from quotebus.pricing.simulator.trading.rest_api import Reply, RestRequest
 
 IDLE_NS = 60_000_000_000
 READ_BYTES = 65_536

@@ -5,10 +5,10 @@ from __future__ import annotations
 import selectors
 from selectors import EVENT_READ, EVENT_WRITE
 
-from bus import clock
-from pricing.simulator.listener import Listener
-from pricing.simulator.trading.desk import Desk
-from pricing.simulator.trading.rest_client import RestClient
+from quotebus.bus import clock
+from quotebus.pricing.simulator.listener import Listener
+from quotebus.pricing.simulator.trading.desk import Desk
+from quotebus.pricing.simulator.trading.rest_client import RestClient
 
 MOST_CLIENTS = 256
 

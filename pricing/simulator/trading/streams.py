@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pricing.simulator.records import Update
+from quotebus.pricing.simulator.records import Update
 
 STREAM_PREFIX = "stream_"
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 
-from pricing.simulator.symbols import ticks
-from pricing.simulator.trading.order import Order, Ticket, decimal_text
+from quotebus.pricing.simulator.symbols import ticks
+from quotebus.pricing.simulator.trading.order import Order, Ticket, decimal_text
 
 MALFORMED = 40010001
 FORBIDDEN = 40310000

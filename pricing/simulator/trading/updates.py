@@ -5,10 +5,10 @@ from __future__ import annotations
 import heapq
 from itertools import count
 
-from pricing.simulator.encoding import rfc3339
-from pricing.simulator.faults import Faults
-from pricing.simulator.trading.broker import OrderEvent
-from pricing.simulator.trading.order import decimal_text
+from quotebus.pricing.simulator.encoding import rfc3339
+from quotebus.pricing.simulator.faults import Faults
+from quotebus.pricing.simulator.trading.broker import OrderEvent
+from quotebus.pricing.simulator.trading.order import decimal_text
 
 REORDER_NS = 500_000_000
 MOST_WAITING = 100_000

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from bus.capture import CaptureWriter
-from bus.capture.chunks import ChunkBuilder
-from bus.capture.disk import Disk, cause_of, free_name
+from quotebus.bus.capture import CaptureWriter
+from quotebus.bus.capture.chunks import ChunkBuilder
+from quotebus.bus.capture.disk import Disk, cause_of, free_name
 from tests.support.captures import HEAD
 
 

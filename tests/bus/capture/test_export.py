@@ -10,10 +10,10 @@ import pyarrow.csv
 import pyarrow.parquet
 import pytest
 
-from bus import codec
-from bus.capture import Capture, CaptureWriter
-from bus.capture.export import Export
-from bus.errors import ConfigError
+from quotebus.bus import codec
+from quotebus.bus.capture import Capture, CaptureWriter
+from quotebus.bus.capture.export import Export
+from quotebus.bus.errors import ConfigError
 from tests.support.captures import GAP, HEAD, write_golden
 from tests.support.samples import QUOTE, SAMPLES, UTC_NS, like
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from bus.capture.inprocess import InProcessBus
-from bus.clock import NS_PER_S
-from bus.events import ConnectionHealth, SymbolStatus
+from quotebus.bus.capture.inprocess import InProcessBus
+from quotebus.bus.clock import NS_PER_S
+from quotebus.bus.events import ConnectionHealth, SymbolStatus
 from tests.support.market import NODE, Market, day
 
 

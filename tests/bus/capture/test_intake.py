@@ -6,11 +6,11 @@ from pathlib import Path
 
 import msgspec
 
-from bus import codec
-from bus.capture import Capture, CaptureWriter, Gap
-from bus.capture.chunks import CHUNK_MESSAGES, Packed
-from bus.capture.intake import FLUSH_NS, Intake
-from bus.events import Event
+from quotebus.bus import codec
+from quotebus.bus.capture import Capture, CaptureWriter, Gap
+from quotebus.bus.capture.chunks import CHUNK_MESSAGES, Packed
+from quotebus.bus.capture.intake import FLUSH_NS, Intake
+from quotebus.bus.events import Event
 from tests.support.captures import HEAD
 from tests.support.samples import ACKNOWLEDGED, QUOTE, SAMPLES, TRADE, UTC_NS, like
 

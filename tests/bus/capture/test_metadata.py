@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bus.capture.metadata import checksum, end_map, from_map, lost_until, to_map
+from quotebus.bus.capture.metadata import checksum, end_map, from_map, lost_until, to_map
 from tests.support.captures import HEAD
 
 

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bus import codec
-from bus.capture.patch import replayed
-from bus.errors import UndecodableMessage
+from quotebus.bus import codec
+from quotebus.bus.capture.patch import replayed
+from quotebus.bus.errors import UndecodableMessage
 from tests.support.samples import QUICK, SAMPLES
 
 

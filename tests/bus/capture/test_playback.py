@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from bus import codec
-from bus.capture.captured import Captured
-from bus.capture.playback import Playback
-from bus.events import AckRow, Quote, SymbolsAcknowledged
+from quotebus.bus import codec
+from quotebus.bus.capture.captured import Captured
+from quotebus.bus.capture.playback import Playback
+from quotebus.bus.events import AckRow, Quote, SymbolsAcknowledged
 from tests.support.market import NODE, Market, day
 from tests.support.samples import ACKNOWLEDGED, QUOTE, REQUESTED, like
 

@@ -8,13 +8,13 @@ from contextlib import contextmanager
 
 import pytest
 
-from bus import BusClient, BusSettings
-from bus.capture.captured import Captured
-from bus.capture.player import BusOccupied, Entries, Player
-from bus.clock import NS_PER_S
-from bus.errors import ConfigError
-from bus.events import Event, Quote
-from bus.events import SymbolsAcknowledged as Acknowledged
+from quotebus import BusClient, BusSettings
+from quotebus.bus.capture.captured import Captured
+from quotebus.bus.capture.player import BusOccupied, Entries, Player
+from quotebus.bus.clock import NS_PER_S
+from quotebus.bus.errors import ConfigError
+from quotebus.bus.events import Event, Quote
+from quotebus.bus.events import SymbolsAcknowledged as Acknowledged
 from tests.support.bus import fake_node, running_broker
 from tests.support.eventlog import EventLog
 from tests.support.market import NODE, day

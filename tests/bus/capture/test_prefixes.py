@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from bus.capture.captured import GAP_TOPIC
-from bus.capture.prefixes import prefixes
+from quotebus.bus.capture.captured import GAP_TOPIC
+from quotebus.bus.capture.prefixes import prefixes
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from bus import codec
-from bus.capture import Capture, CaptureDamaged, CaptureWriter, NotACapture, records
-from bus.capture.captured import GAP_TOPIC
-from bus.capture.index import read_index
+from quotebus.bus import codec
+from quotebus.bus.capture import Capture, CaptureDamaged, CaptureWriter, NotACapture, records
+from quotebus.bus.capture.captured import GAP_TOPIC
+from quotebus.bus.capture.index import read_index
 from tests.support.captures import GAP, HEAD, write_events, write_golden
 from tests.support.samples import QUOTE, SAMPLES, TRADE, UTC_NS, like
 

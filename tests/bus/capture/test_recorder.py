@@ -12,14 +12,14 @@ from typing import Any
 
 import pytest
 
-from bus import codec
-from bus.capture import Capture
-from bus.capture.recorder import TRANSITIONS, Progress, Recorder, base_path
-from bus.capture.settings import RecordSettings
-from bus.capture.verify import verify
-from bus.clock import now_ns
-from bus.events import Event, RecorderHealth, RecorderState
-from bus.settings import parse
+from quotebus.bus import codec
+from quotebus.bus.capture import Capture
+from quotebus.bus.capture.recorder import TRANSITIONS, Progress, Recorder, base_path
+from quotebus.bus.capture.settings import RecordSettings
+from quotebus.bus.capture.verify import verify
+from quotebus.bus.clock import now_ns
+from quotebus.bus.events import Event, RecorderHealth, RecorderState
+from quotebus.bus.settings import parse
 from tests.support.programs import eventually
 from tests.support.samples import QUOTE, UTC_NS, like
 
@@ -151,7 +151,7 @@ def test_a_disk_that_refuses_ends_the_recording_and_leaves_a_prefix(
     with Running(tmp_path / "a.mcap") as running:
         running.bus.put(600)
         eventually(lambda: running.recorder.disk.messages == 600)
-        monkeypatch.setattr("bus.capture.writer.os.write", failing(code, 1))
+        monkeypatch.setattr("quotebus.bus.capture.writer.os.write", failing(code, 1))
         began_ns = now_ns()
         running.bus.put(1_400)
         eventually(lambda: running.recorder.state is RecorderState.FAILED)
@@ -182,7 +182,7 @@ def test_a_disk_that_hangs_is_told_and_never_waited_for(tmp_path: Path, monkeypa
         release.wait(20)
         fsync(descriptor)
 
-    monkeypatch.setattr("bus.capture.disk.os.fsync", hang)
+    monkeypatch.setattr("quotebus.bus.capture.disk.os.fsync", hang)
     with Running(tmp_path / "a.mcap", "--record-sync-s", "0.05", "--record-disk-timeout-s", "1.5") as running:
         running.bus.put(10)
         assert hanging.wait(10)
@@ -210,7 +210,7 @@ def test_what_a_slow_disk_has_no_room_for_is_counted_and_noted(tmp_path: Path, m
 
     with Running(tmp_path / "a.mcap", "--record-queue-mb", "4", "--record-disk-timeout-s", "60") as running:
         eventually(lambda: running.recorder.state is RecorderState.RECORDING)
-        monkeypatch.setattr("bus.capture.writer.os.write", hang)
+        monkeypatch.setattr("quotebus.bus.capture.writer.os.write", hang)
         running.bus.put(1_000)
         assert hanging.wait(10)
         running.bus.put(10_000, size=1_000)

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from bus.capture.captured import GAP_TOPIC, Captured, Gap, encode_gap
-from bus.capture.report_data import Collector, ReportData
-from bus.capture.report_html import page
-from bus.capture.report_scale import Columns, Extremes, Histogram
-from bus.capture.report_text import duration, time_ticks, value_ticks
-from bus.cli.capture_report import run
-from bus.clock import NS_PER_S
+from quotebus.bus.capture.captured import GAP_TOPIC, Captured, Gap, encode_gap
+from quotebus.bus.capture.report_data import Collector, ReportData
+from quotebus.bus.capture.report_html import page
+from quotebus.bus.capture.report_scale import Columns, Extremes, Histogram
+from quotebus.bus.capture.report_text import duration, time_ticks, value_ticks
+from quotebus.bus.cli.capture_report import run
+from quotebus.bus.clock import NS_PER_S
 from tests.support.market import Market, day, write
 from tests.support.samples import DECISION, STATUS, like
 

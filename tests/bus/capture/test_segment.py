@@ -16,10 +16,10 @@ import zstandard
 from mcap.records import Channel, Chunk, DataEnd, Header, Message, Metadata, Schema
 from mcap.writer import Writer
 
-from bus.capture import Capture
-from bus.capture.metadata import HEAD_NAME, to_map
-from bus.capture.records import MAGIC, encode
-from bus.capture.segment import Segment
+from quotebus.bus.capture import Capture
+from quotebus.bus.capture.metadata import HEAD_NAME, to_map
+from quotebus.bus.capture.records import MAGIC, encode
+from quotebus.bus.capture.segment import Segment
 from tests.support.captures import HEAD, flips, truncations, write_golden
 
 ROOT = Path(__file__).parents[3]
@@ -153,7 +153,7 @@ ZSTD_FORGED = (
 """A frame of one megabyte, followed by 5,000 blocks that repeat one byte 128 Ki times, none of them the last."""
 MEASURE = """
 import resource, sys
-from bus.capture import Capture
+from quotebus.bus.capture import Capture
 peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 for path in sys.argv[1:]:
     before = peak()

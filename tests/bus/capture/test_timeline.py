@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bus.capture.timeline import Timeline
+from quotebus.bus.capture.timeline import Timeline
 
 S = 1_000_000_000
 

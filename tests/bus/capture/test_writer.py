@@ -9,9 +9,9 @@ import msgspec
 import pytest
 from mcap.reader import make_reader
 
-from bus import codec
-from bus.capture import Capture, CaptureWriter
-from bus.capture.chunks import CHUNK_MESSAGES
+from quotebus.bus import codec
+from quotebus.bus.capture import Capture, CaptureWriter
+from quotebus.bus.capture.chunks import CHUNK_MESSAGES
 from tests.support.captures import HEAD, read_all, write_golden
 from tests.support.samples import QUOTE, SAMPLES, UTC_NS, like
 

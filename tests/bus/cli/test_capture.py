@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from bus.capture import CaptureWriter
-from bus.cli import main
-from bus.cli.capture import run
+from quotebus.bus.capture import CaptureWriter
+from quotebus.bus.cli import main
+from quotebus.bus.cli.capture import run
 from tests.support.captures import HEAD, read_all, write_events, write_golden
 from tests.support.samples import QUOTE, SAMPLES
 

@@ -6,12 +6,12 @@ import importlib
 
 import pytest
 
-from bus import cli
+from quotebus.bus import cli
 
 
 @pytest.mark.parametrize("verb", cli.VERBS)
 def test_every_verb_can_run_and_is_explained(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert callable(importlib.import_module(f"bus.cli.{verb}").run)
+    assert callable(importlib.import_module(f"quotebus.bus.cli.{verb}").run)
     cli.main([])
     assert f"  {verb} " in capsys.readouterr().out
 

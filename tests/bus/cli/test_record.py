@@ -14,13 +14,13 @@ from pathlib import Path
 
 import pytest
 
-from bus import codec
-from bus.capture import Capture
-from bus.capture.recorder import Progress
-from bus.capture.verify import verify
-from bus.cli.record import run as record
-from bus.cli.record import size, text
-from bus.events import Cause, RecorderHealth, RecorderState
+from quotebus.bus import codec
+from quotebus.bus.capture import Capture
+from quotebus.bus.capture.recorder import Progress
+from quotebus.bus.capture.verify import verify
+from quotebus.bus.cli.record import run as record
+from quotebus.bus.cli.record import size, text
+from quotebus.bus.events import Cause, RecorderHealth, RecorderState
 from tests.support.eventlog import EventLog
 from tests.support.programs import Program, eventually, run
 from tests.support.publisher import Publisher

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from bus.capture.player import Player
-from bus.cli import main
-from bus.events import ConnectionHealth, ExecutionDecision, Quote
+from quotebus.bus.capture.player import Player
+from quotebus.bus.cli import main
+from quotebus.bus.events import ConnectionHealth, ExecutionDecision, Quote
 from tests.support.market import day, write
 from tests.support.programs import Program, eventually, run
 from tests.support.world import World

@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from bus.clock import NS_PER_S, now_ns
+from quotebus.bus.clock import NS_PER_S, now_ns
 from tests.support.eventlog import EventLog
 from tests.support.programs import Program, eventually, run
 from tests.support.world import LOOPBACK

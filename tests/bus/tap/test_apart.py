@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from bus.settings import BusSettings
-from bus.tap import apart
+from quotebus.bus.settings import BusSettings
+from quotebus.bus.tap import apart
 from tests.support.bus import fake_node, running_broker
 from tests.support.programs import eventually
 
@@ -151,7 +151,7 @@ def test_without_room_for_a_child_it_works_all_the_same(monkeypatch: pytest.Monk
 
 
 def test_who_has_a_session_already_needs_no_child(monkeypatch: pytest.MonkeyPatch) -> None:
-    script = "import os; from bus.tap import apart; a = os.getpid(); apart.go_apart(on_screen=False);" \
+    script = "import os; from quotebus.bus.tap import apart; a = os.getpid(); apart.go_apart(on_screen=False);" \
         "apart.weigh_least(); print(a == os.getpid(), open('/proc/self/autogroup').read())"  # fmt: skip
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, timeout=20, check=True, start_new_session=True

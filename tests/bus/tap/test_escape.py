@@ -11,15 +11,15 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from bus.events import Claim, Event
-from bus.tap.controls import Controls
-from bus.tap.escape import clean, json_line
-from bus.tap.event_lines import record, text_line
-from bus.tap.explain import explain
-from bus.tap.intake import Heard
-from bus.tap.picture import picture
-from bus.tap.table import counters, screen, snapshot
-from bus.tap.why_text import why_lines
+from quotebus.bus.events import Claim, Event
+from quotebus.bus.tap.controls import Controls
+from quotebus.bus.tap.escape import clean, json_line
+from quotebus.bus.tap.event_lines import record, text_line
+from quotebus.bus.tap.explain import explain
+from quotebus.bus.tap.intake import Heard
+from quotebus.bus.tap.picture import picture
+from quotebus.bus.tap.table import counters, screen, snapshot
+from quotebus.bus.tap.why_text import why_lines
 from tests.support.samples import COUNTERS, HEALTH, QUICK, QUOTE, RECORDER, REQUESTED, SAMPLES, STATUS, UTC_NS, like
 from tests.support.tap import EVIL, told
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from rich.cells import set_cell_size
 
-from bus import codec
-from bus.book import Book
-from bus.clock import NS_PER_S
-from bus.events import AckRow, ConnectionHealth, Event, Quote, SymbolStatus
-from bus.tap.answer import Answer
-from bus.tap.controls import Controls
-from bus.tap.explain import explain
-from bus.tap.picture import picture
-from bus.tap.table import screen, snapshot
-from bus.tap.why_text import why_lines
+from quotebus.bus import codec
+from quotebus.bus.book import Book
+from quotebus.bus.clock import NS_PER_S
+from quotebus.bus.events import AckRow, ConnectionHealth, Event, Quote, SymbolStatus
+from quotebus.bus.tap.answer import Answer
+from quotebus.bus.tap.controls import Controls
+from quotebus.bus.tap.explain import explain
+from quotebus.bus.tap.picture import picture
+from quotebus.bus.tap.table import screen, snapshot
+from quotebus.bus.tap.why_text import why_lines
 from tests.support.samples import ACKNOWLEDGED, HEALTH, QUOTE, RECORDER, REQUESTED, STATUS, UTC_NS, like
 from tests.support.tap import STORY, messages, told
 

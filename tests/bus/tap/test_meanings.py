@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-import bus
-from bus.book import Unusable
-from bus.events import ConnectionState, SymbolState
-from bus.tap.meanings import LINE_STATES, REASONS, SYMBOL_STATES
+from quotebus import bus
+from quotebus.bus.book import Unusable
+from quotebus.bus.events import ConnectionState, SymbolState
+from quotebus.bus.tap.meanings import LINE_STATES, REASONS, SYMBOL_STATES
 
 ROWS = re.findall(r"^\| `(\w+)` \| (.+) \|$", (Path(bus.__file__).parent / "EVENTS.md").read_text(), re.MULTILINE)
 

@@ -7,14 +7,14 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bus import codec
-from bus.events import Flag
-from bus.tap.intake import Intake, Message
-from bus.tap.newest import Newest
-from bus.tap.settings import TopSettings
-from bus.tap.source import CaptureSource
-from bus.tap.top import Top
-from bus.tap.view import View
+from quotebus.bus import codec
+from quotebus.bus.events import Flag
+from quotebus.bus.tap.intake import Intake, Message
+from quotebus.bus.tap.newest import Newest
+from quotebus.bus.tap.settings import TopSettings
+from quotebus.bus.tap.source import CaptureSource
+from quotebus.bus.tap.top import Top
+from quotebus.bus.tap.view import View
 from tests.support.samples import QUICK, QUOTE, UTC_NS, like
 from tests.support.tap import STORY, capture
 

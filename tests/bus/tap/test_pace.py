@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from bus.tap.pace import MAX_RESTS, PIECE_NS, REST_S, Pace, at_once
-from bus.tap.source import LiveSource
+from quotebus.bus.tap.pace import MAX_RESTS, PIECE_NS, REST_S, Pace, at_once
+from quotebus.bus.tap.source import LiveSource
 from tests.support.bus import fake_node, running_broker
 from tests.support.programs import eventually
 
@@ -73,7 +73,7 @@ def test_rests_are_counted_from_one_look_to_the_next() -> None:
 
 
 def test_the_live_bus_is_taken_at_a_pace_until_the_tap_is_behind(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in ("bus.tap.source", "bus.transport.tap"):
+    for module in ("quotebus.bus.tap.source", "quotebus.bus.transport.tap"):
         monkeypatch.setattr(f"{module}.BATCH", 3)
     with running_broker() as settings, fake_node(settings) as node:
         source = LiveSource(settings.bus_subscribe_url, [b"quote."], gather_ms=1)

@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bus.clock import NS_PER_S
-from bus.tap.histogram import Histogram
-from bus.tap.keys import parse
-from bus.tap.rates import MAX_KEYS, Rates
-from bus.tap.selection import Selection
-from bus.tap.units import duration, price, rate
+from quotebus.bus.clock import NS_PER_S
+from quotebus.bus.tap.histogram import Histogram
+from quotebus.bus.tap.keys import parse
+from quotebus.bus.tap.rates import MAX_KEYS, Rates
+from quotebus.bus.tap.selection import Selection
+from quotebus.bus.tap.units import duration, price, rate
 from tests.support.samples import QUICK, QUOTE, REQUESTED
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from rich.text import Text
 
-from bus.tap.screen import Screen
+from quotebus.bus.tap.screen import Screen
 
 
 @pytest.mark.parametrize(

@@ -15,8 +15,8 @@ from typing import TypeAlias
 
 import pytest
 
-from bus.settings import BusSettings
-from bus.tap.__main__ import main
+from quotebus.bus.settings import BusSettings
+from quotebus.bus.tap.__main__ import main
 from tests.support.bus import FakeNode, fake_node, running_broker
 from tests.support.programs import eventually, run
 from tests.support.samples import STATUS, like
@@ -172,7 +172,9 @@ def test_no_such_file_is_one_line_and_66(tap: Tap) -> None:
 
 def test_it_stands_back_as_it_is_told() -> None:
     look = "print(os.nice(0), os.sched_getscheduler(0) == os.SCHED_IDLE)"
-    script = f"import os; from bus.tap.source import stand_back as s; s(0); {look}; s(4); {look}; s(20); {look}"
+    script = (
+        f"import os; from quotebus.bus.tap.source import stand_back as s; s(0); {look}; s(4); {look}; s(20); {look}"
+    )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=20, check=True)
     before, nicer, idle = (line.split() for line in done.stdout.splitlines())
     assert int(nicer[0]) == int(before[0]) + 4

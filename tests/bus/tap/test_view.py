@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from bus.clock import NS_PER_S
-from bus.events import SymbolStatus
-from bus.tap.intake import Heard
-from bus.tap.view import GONE_NS, View
+from quotebus.bus.clock import NS_PER_S
+from quotebus.bus.events import SymbolStatus
+from quotebus.bus.tap.intake import Heard
+from quotebus.bus.tap.view import GONE_NS, View
 from tests.support.samples import QUOTE, UTC_NS, like
 
 

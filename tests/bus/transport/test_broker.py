@@ -9,16 +9,16 @@ from pathlib import Path
 import pytest
 import zmq
 
-import bus
-from bus import BusClient, codec, topics
-from bus.clock import NS_PER_S, now_ns, seconds, utc_ns
-from bus.codec import MAX_FRAME_BYTES
-from bus.errors import ConfigError
-from bus.events import Counters, Event, Quote, SymbolsRequested, TradeIntent
-from bus.settings import BusSettings
-from bus.transport.broker import Broker
-from bus.transport.coverage import GRACE_NS, Coverage
-from bus.transport.sockets import Role, make
+from quotebus import BusClient, bus
+from quotebus.bus import codec, topics
+from quotebus.bus.clock import NS_PER_S, now_ns, seconds, utc_ns
+from quotebus.bus.codec import MAX_FRAME_BYTES
+from quotebus.bus.errors import ConfigError
+from quotebus.bus.events import Counters, Event, Quote, SymbolsRequested, TradeIntent
+from quotebus.bus.settings import BusSettings
+from quotebus.bus.transport.broker import Broker
+from quotebus.bus.transport.coverage import GRACE_NS, Coverage
+from quotebus.bus.transport.sockets import Role, make
 from tests.support.bus import FREE, running_broker, settings_of
 from tests.support.counters import documented
 from tests.support.eventlog import EventLog
@@ -192,7 +192,7 @@ def test_ten_thousand_subscriptions_survive_a_restart(bench: Bench) -> None:
 
 FROZEN = """
 import sys, zmq
-from bus.transport.sockets import Role, make
+from quotebus.bus.transport.sockets import Role, make
 socket = make(zmq.Context(), Role.SUBSCRIBE)
 socket.subscribe(b"quote.FROZEN\\0")
 socket.connect(sys.argv[1])

@@ -8,15 +8,15 @@ from collections.abc import Iterator
 import pytest
 import zmq
 
-from bus import codec, topics
-from bus.clock import NS_PER_S, now_ns
-from bus.consumer import Consumer
-from bus.events import SymbolsRequested
-from bus.feed import Feed
-from bus.settings import BusSettings
-from bus.transport import carrier as module
-from bus.transport.link import Link
-from bus.transport.sockets import Role, bind, make
+from quotebus.bus import codec, topics
+from quotebus.bus.clock import NS_PER_S, now_ns
+from quotebus.bus.consumer import Consumer
+from quotebus.bus.events import SymbolsRequested
+from quotebus.bus.feed import Feed
+from quotebus.bus.settings import BusSettings
+from quotebus.bus.transport import carrier as module
+from quotebus.bus.transport.link import Link
+from quotebus.bus.transport.sockets import Role, bind, make
 from tests.support.programs import eventually
 from tests.support.samples import INTENT, like
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from bus.events import RecorderHealth
-from bus.transport.listener import Listener
+from quotebus.bus.events import RecorderHealth
+from quotebus.bus.transport.listener import Listener
 from tests.support.bus import fake_node, running_broker
 from tests.support.eventlog import EventLog
 from tests.support.programs import eventually

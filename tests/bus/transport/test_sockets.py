@@ -8,8 +8,8 @@ from typing import TypeAlias
 import pytest
 import zmq
 
-from bus.codec import MAX_FRAME_BYTES
-from bus.transport.sockets import DATA_HWM, Role, bind, make
+from quotebus.bus.codec import MAX_FRAME_BYTES
+from quotebus.bus.transport.sockets import DATA_HWM, Role, bind, make
 from tests.support.programs import eventually
 
 WRITE_ONLY = {zmq.XPUB_NODROP}

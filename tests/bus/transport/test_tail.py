@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from bus.events import Event, TradeIntent
-from bus.transport.tail import Tail
+from quotebus.bus.events import Event, TradeIntent
+from quotebus.bus.transport.tail import Tail
 from tests.support.programs import eventually
 from tests.support.world import World
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from bus.clock import NS_PER_MS, now_ns
-from bus.transport.tap import TapSubscriber
+from quotebus.bus.clock import NS_PER_MS, now_ns
+from quotebus.bus.transport.tap import TapSubscriber
 from tests.support.bus import FakeNode, fake_node, running_broker
 from tests.support.programs import eventually
 

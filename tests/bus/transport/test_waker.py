@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from bus.transport.waker import Waker
+from quotebus.bus.transport.waker import Waker
 
 
 @pytest.fixture

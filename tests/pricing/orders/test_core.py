@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from bus.clock import NS_PER_S, to_utc_ns
-from bus.events import Cause, ConnectionHealth, OrderUpdate
-from pricing.orders.core import OrderCore, Reconcile, Say
-from pricing.session import Order
+from quotebus.bus.clock import NS_PER_S, to_utc_ns
+from quotebus.bus.events import Cause, ConnectionHealth, OrderUpdate
+from quotebus.pricing.orders.core import OrderCore, Reconcile, Say
+from quotebus.pricing.session import Order
 from tests.pricing.orders.test_messages import order, trade_update
 
 AUTHORIZED = {"stream": "authorization", "data": {"status": "authorized", "action": "authenticate"}}

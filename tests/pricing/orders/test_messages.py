@@ -8,7 +8,7 @@ from typing import Any
 import msgpack
 import pytest
 
-from pricing.orders.messages import (
+from quotebus.pricing.orders.messages import (
     Authorization,
     Ignored,
     Listening,
@@ -17,7 +17,7 @@ from pricing.orders.messages import (
     read,
     reconciled,
 )
-from pricing.simulator.trading.order import TRANSITIONS
+from quotebus.pricing.simulator.trading.order import TRANSITIONS
 
 AT = "2026-11-24T15:00:00.123456789Z"
 AT_NS = 1_795_532_400_123_456_789

@@ -12,10 +12,10 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from bus.clock import NS_PER_S
-from pricing.orders import rest
-from pricing.orders.core import Reconcile
-from pricing.orders.rest import OrdersRest, Reconciled, ReconcileFailed
+from quotebus.bus.clock import NS_PER_S
+from quotebus.pricing.orders import rest
+from quotebus.pricing.orders.core import Reconcile
+from quotebus.pricing.orders.rest import OrdersRest, Reconciled, ReconcileFailed
 
 Answer = Callable[[str, dict[str, str]], tuple[int, object]]
 WANTED = Reconcile(since_utc_ns=1_767_623_400 * NS_PER_S, order_ids=("3", "gone", "7"), generation=5)

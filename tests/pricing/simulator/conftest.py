@@ -18,7 +18,7 @@ import msgpack
 import pytest
 import websocket
 
-from pricing.simulator.control import SimulatorControl
+from quotebus.pricing.simulator.control import SimulatorControl
 
 FIRST_LINE = re.compile(r"exchange-simulator: (wss?://\S+/v2/)iex control (http://\S+) seed (-?\d+)\n")
 ORDERS_LINE = re.compile(r"exchange-simulator: orders (http://\S+)/v2 updates (wss?://\S+/stream)\n")
@@ -32,7 +32,7 @@ class Program:
     def __init__(self, *flags: str) -> None:
         environment = {name: value for name, value in os.environ.items() if not name.startswith("SIMULATOR_")}
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "pricing.simulator", "--port", "0", "--control-port", "0", *flags],
+            [sys.executable, "-m", "quotebus.pricing.simulator", "--port", "0", "--control-port", "0", *flags],
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,

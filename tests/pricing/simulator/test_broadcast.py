@@ -7,9 +7,9 @@ from collections.abc import Collection
 
 import msgpack
 
-from pricing.simulator.broadcast import Broadcast
-from pricing.simulator.encoding import JSON, MSGPACK, Encoding
-from pricing.simulator.records import Quote, Record, Status
+from quotebus.pricing.simulator.broadcast import Broadcast
+from quotebus.pricing.simulator.encoding import JSON, MSGPACK, Encoding
+from quotebus.pricing.simulator.records import Quote, Record, Status
 
 SECOND = 1_000_000_000
 

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from pricing.simulator import control
-from pricing.simulator.control import ControlError, SimulatorControl
+from quotebus.pricing.simulator import control
+from quotebus.pricing.simulator.control import ControlError, SimulatorControl
 from tests.support.counters import documented
 
 README = Path(control.__file__).parent / "README.md"

@@ -7,9 +7,9 @@ import json
 import msgpack
 import pytest
 
-from pricing.simulator.encoding import JSON, MSGPACK, Encoding, Undecodable, choose, decode, rfc3339
-from pricing.simulator.market import SymbolMarket
-from pricing.simulator.records import Quote, Status, Trade
+from quotebus.pricing.simulator.encoding import JSON, MSGPACK, Encoding, Undecodable, choose, decode, rfc3339
+from quotebus.pricing.simulator.market import SymbolMarket
+from quotebus.pricing.simulator.records import Quote, Status, Trade
 
 T_NS = 1_700_000_000_123_456_789
 QUOTE = Quote("BRK.B", "V", 460.01, 100, "K", 460.03, 3000, "A", T_NS)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 
-from pricing.simulator.event_log import MOST_LINES_PER_S, NS_PER_S, EventLog
+from quotebus.pricing.simulator.event_log import MOST_LINES_PER_S, NS_PER_S, EventLog
 
 
 def test_lines_are_bounded_per_second_and_the_rest_counted() -> None:

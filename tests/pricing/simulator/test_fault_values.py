@@ -6,8 +6,8 @@ import random
 
 import pytest
 
-from pricing.simulator.fault_table import FAULTS
-from pricing.simulator.faults import Faults
+from quotebus.pricing.simulator.fault_table import FAULTS
+from quotebus.pricing.simulator.faults import Faults
 
 
 def plan(**changes: object) -> Faults:

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-import pricing.simulator.faults as faults_module
-from pricing.simulator.fault_table import FAULTS
-from pricing.simulator.faults import Faults, parse_text
+import quotebus.pricing.simulator.faults as faults_module
+from quotebus.pricing.simulator.fault_table import FAULTS
+from quotebus.pricing.simulator.faults import Faults, parse_text
 
 
 def plan(**changes: object) -> Faults:

@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[3]
 
 def run(*flags: str, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "pricing.simulator", *flags],
+        [sys.executable, "-m", "quotebus.pricing.simulator", *flags],
         capture_output=True,
         text=True,
         timeout=20,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pricing.simulator.market import SymbolMarket
-from pricing.simulator.symbols import profile, ticks
+from quotebus.pricing.simulator.market import SymbolMarket
+from quotebus.pricing.simulator.symbols import profile, ticks
 
 SYMBOLS = st.from_regex(r"[A-Z][A-Z0-9./-]{0,10}", fullmatch=True)
 

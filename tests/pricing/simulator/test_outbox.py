@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pricing.simulator.outbox import Outbox
-from pricing.simulator.records import Raw
+from quotebus.pricing.simulator.outbox import Outbox
+from quotebus.pricing.simulator.records import Raw
 
 
 @given(st.lists(st.binary(min_size=1, max_size=40), max_size=30), st.data())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pricing.simulator.pace import pace
+from quotebus.pricing.simulator.pace import pace
 
 
 def sent_within(seconds: float, slicer_ms: float | None, bytes_per_s: float | None, late_ns: int = 0) -> int:

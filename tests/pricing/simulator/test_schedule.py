@@ -6,7 +6,7 @@ import random
 from collections import Counter
 from itertools import pairwise
 
-from pricing.simulator.schedule import QUIET_INTERVAL_NS, Schedule
+from quotebus.pricing.simulator.schedule import QUIET_INTERVAL_NS, Schedule
 
 MS = 1_000_000
 SECOND = 1_000 * MS

@@ -6,8 +6,8 @@ import random
 
 import pytest
 
-from pricing.simulator.faults import Faults
-from pricing.simulator.session import (
+from quotebus.pricing.simulator.faults import Faults
+from quotebus.pricing.simulator.session import (
     Acknowledged,
     Authenticated,
     Close,

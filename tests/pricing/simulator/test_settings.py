@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from bus.errors import ConfigError
-from bus.settings import parse
-from pricing.simulator.settings import SimulatorSettings
+from quotebus.bus.errors import ConfigError
+from quotebus.bus.settings import parse
+from quotebus.pricing.simulator.settings import SimulatorSettings
 
 
 def read(*flags: str) -> SimulatorSettings:

@@ -10,10 +10,10 @@ from collections.abc import Callable
 import msgpack
 import pytest
 
-from pricing.simulator.encoding import JSON, MSGPACK, encode
-from pricing.simulator.faults import Faults
-from pricing.simulator.records import Marked, Misshapen, Quote, Trade
-from pricing.simulator.spoiler import NEEDED, Spoiler
+from quotebus.pricing.simulator.encoding import JSON, MSGPACK, encode
+from quotebus.pricing.simulator.faults import Faults
+from quotebus.pricing.simulator.records import Marked, Misshapen, Quote, Trade
+from quotebus.pricing.simulator.spoiler import NEEDED, Spoiler
 
 T_NS = 1_700_000_000_123_456_789
 QUOTE = Quote("SPY", "V", 560.01, 100, "V", 560.03, 300, "B", T_NS)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pricing.simulator.statuses import EVENTS, wording
+from quotebus.pricing.simulator.statuses import EVENTS, wording
 
 
 @pytest.mark.parametrize("tapes", ["AB", "CO"])

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from websockets.frames import Frame, Opcode
 
-from pricing.simulator.wire import MAX_MESSAGE_BYTES, Message, Pong, Upgrade, Wire, data_frame
+from quotebus.pricing.simulator.wire import MAX_MESSAGE_BYTES, Message, Pong, Upgrade, Wire, data_frame
 
 REQUEST = (
     b"GET /v2/iex?x=1 HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"

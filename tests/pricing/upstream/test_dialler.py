@@ -8,10 +8,10 @@ from collections.abc import Callable
 
 import pytest
 
-from bus.clock import NS_PER_S
-from bus.events import Cause
-from pricing.upstream.dialler import DialFailed, retry_after_ns
-from pricing.upstream.line import Line
+from quotebus.bus.clock import NS_PER_S
+from quotebus.bus.events import Cause
+from quotebus.pricing.upstream.dialler import DialFailed, retry_after_ns
+from quotebus.pricing.upstream.line import Line
 from tests.support.dialling import Attempt, Server, request, respond, silence, upgrade, ws
 from tests.support.pricing import framed
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from bus.events import Cause
-from pricing.upstream.line import Line
+from quotebus.bus.events import Cause
+from quotebus.pricing.upstream.line import Line
 from tests.support.dialling import Attempt, Server, silence, upgrade
 from tests.support.pricing import framed
 

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bus.clock import NS_PER_S, now_ns
-from bus.events import Cause, Flag
-from pricing.messages import Success, UpstreamError, UpstreamStatus
-from pricing.upstream import hot
-from pricing.upstream.hot import PIECE, Closed
-from pricing.upstream.outlet import MAX_TICK_BYTES
+from quotebus.bus.clock import NS_PER_S, now_ns
+from quotebus.bus.events import Cause, Flag
+from quotebus.pricing.messages import Success, UpstreamError, UpstreamStatus
+from quotebus.pricing.upstream import hot
+from quotebus.pricing.upstream.hot import PIECE, Closed
+from quotebus.pricing.upstream.outlet import MAX_TICK_BYTES
 from tests.support.hot_rig import SOURCE, HotRig, Make
 from tests.support.pricing import EXCHANGE_NS, framed, packed, quote, stamp, trade
 from tests.support.samples import QUICK

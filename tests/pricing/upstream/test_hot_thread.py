@@ -10,17 +10,17 @@ from collections.abc import Iterator
 import pytest
 import zmq
 
-from bus import codec
-from bus.clock import NS_PER_MS
-from bus.events import Quote
-from bus.transport.coverage import GRACE_NS
-from bus.transport.sockets import Role, bind, make
-from pricing.board import Board
-from pricing.messages import UpstreamCodec
-from pricing.upstream import hot_thread
-from pricing.upstream.hot import PIECE, Closed, HotPath, Report
-from pricing.upstream.hot_thread import ATTACH, HANG_UP, MAX_HELD, PING, SAY, STOP, HotThread
-from pricing.upstream.line import Line
+from quotebus.bus import codec
+from quotebus.bus.clock import NS_PER_MS
+from quotebus.bus.events import Quote
+from quotebus.bus.transport.coverage import GRACE_NS
+from quotebus.bus.transport.sockets import Role, bind, make
+from quotebus.pricing.board import Board
+from quotebus.pricing.messages import UpstreamCodec
+from quotebus.pricing.upstream import hot_thread
+from quotebus.pricing.upstream.hot import PIECE, Closed, HotPath, Report
+from quotebus.pricing.upstream.hot_thread import ATTACH, HANG_UP, MAX_HELD, PING, SAY, STOP, HotThread
+from quotebus.pricing.upstream.line import Line
 from tests.support.hot_rig import SOURCE, Publisher
 from tests.support.pricing import T0, framed, packed, quote
 from tests.support.programs import eventually

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from pricing.simulator.faults import Faults
-from pricing.simulator.market import SymbolMarket
-from pricing.simulator.records import Quote
-from pricing.simulator.trading.broker import Broker, OrderEvent
-from pricing.simulator.trading.order import CLOSED, TRANSITIONS
-from pricing.simulator.trading.tickets import Refused
+from quotebus.pricing.simulator.faults import Faults
+from quotebus.pricing.simulator.market import SymbolMarket
+from quotebus.pricing.simulator.records import Quote
+from quotebus.pricing.simulator.trading.broker import Broker, OrderEvent
+from quotebus.pricing.simulator.trading.order import CLOSED, TRANSITIONS
+from quotebus.pricing.simulator.trading.tickets import Refused
 
 MS = 1_000_000
 
