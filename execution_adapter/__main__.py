@@ -11,10 +11,11 @@ from quotebus.bus.errors import ConfigError
 from quotebus.bus.log import setup
 from quotebus.bus.open_files import allow_open_files
 from quotebus.bus.settings import die, load
-from quotebus.execution_adapter import trade, verify_command
-from quotebus.execution_adapter.desk import Desk
-from quotebus.execution_adapter.follow import ReplayWorker
+from quotebus.execution_adapter import trade
+from quotebus.execution_adapter.order_worker import Desk
+from quotebus.execution_adapter.replay_worker import ReplayWorker
 from quotebus.execution_adapter.trade_settings import MAX_INTENTS, TradeSettings
+from quotebus.execution_adapter.verify import command as verify_command
 from quotebus.execution_adapter.worker import Worker
 
 PROGRAM = "execution-worker"

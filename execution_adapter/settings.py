@@ -10,7 +10,7 @@ from quotebus.bus import topics
 from quotebus.bus.clock import seconds
 from quotebus.bus.participant import default_name
 from quotebus.bus.settings import CLIENT_NAME, BusSettings
-from quotebus.execution_adapter.decision import Judgement
+from quotebus.execution_adapter.decision.judgement import Judgement
 
 
 class ExecutionSettings(BusSettings):

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from quotebus.bus.errors import ConfigError
-from quotebus.execution_adapter.alpaca_gateway import AlpacaGateway
-from quotebus.execution_adapter.gateway import Gateway, Nowhere
-from quotebus.execution_adapter.rest_gateway import RestGateway
+from quotebus.execution_adapter.gateways.alpaca import AlpacaGateway
+from quotebus.execution_adapter.gateways.base import Gateway, Nowhere
+from quotebus.execution_adapter.gateways.simulator import RestGateway
 from quotebus.execution_adapter.trade_settings import TradeSettings
 
 INTENT = "--intent"

@@ -12,12 +12,12 @@ from pydantic import AliasChoices, Field, SecretStr, field_validator, model_vali
 
 from quotebus.bus.clock import seconds
 from quotebus.bus.settings import CLIENT_NAME, is_loopback
-from quotebus.execution_adapter import fallback
-from quotebus.execution_adapter.basis import WorkSettings
+from quotebus.execution_adapter.decision import fallback
+from quotebus.execution_adapter.decision.assessment import Limits
+from quotebus.execution_adapter.decision.event import WorkSettings
+from quotebus.execution_adapter.decision.tactics import Tactics
 from quotebus.execution_adapter.intents import Intent, distinct, from_rows, parse
 from quotebus.execution_adapter.settings import ExecutionSettings
-from quotebus.execution_adapter.tactics import Tactics
-from quotebus.execution_adapter.verdict import Limits
 
 MAX_FILE_BYTES = 4 << 20
 MAX_INTENTS = 1_000

@@ -9,7 +9,7 @@ from quotebus.bus.book import Verdict
 from quotebus.bus.client import BusClient
 from quotebus.bus.clock import NS_PER_MS, now_ns, seconds, to_utc_ns
 from quotebus.bus.events import ConnectionHealth, ExecutionDecision
-from quotebus.execution_adapter.decision import Order, decision
+from quotebus.execution_adapter.decision.judgement import Order, decision
 from quotebus.execution_adapter.settings import ExecutionSettings
 
 

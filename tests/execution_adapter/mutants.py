@@ -9,14 +9,24 @@ from dataclasses import replace
 from decimal import Decimal
 
 from quotebus.bus.book import HaltKnowledge
-from quotebus.execution_adapter.child import Child
-from quotebus.execution_adapter.choice import Choice
-from quotebus.execution_adapter.decide import Action
-from quotebus.execution_adapter.exits import ExitWork
-from quotebus.execution_adapter.orders import Answer, Command, Held, NotFound, Order, Place, Report, Status, Unknown
-from quotebus.execution_adapter.states import Outcome, State
-from quotebus.execution_adapter.verdict import Assessment, Grade
-from quotebus.execution_adapter.working import Work
+from quotebus.execution_adapter.decision.action import Action
+from quotebus.execution_adapter.decision.assessment import Assessment, Grade
+from quotebus.execution_adapter.decision.choose import Choice
+from quotebus.execution_adapter.orders.child_order import Child
+from quotebus.execution_adapter.orders.order import (
+    Answer,
+    Command,
+    Held,
+    NotFound,
+    Order,
+    Place,
+    Report,
+    Status,
+    Unknown,
+)
+from quotebus.execution_adapter.orders.parent_order import Work
+from quotebus.execution_adapter.orders.sell_all import ExitWork
+from quotebus.execution_adapter.orders.states import Outcome, State
 
 
 class SendsOriginalQuantity(Work):

@@ -20,11 +20,12 @@ from random import Random
 from quotebus.bus.book import HaltKnowledge, Standing, Unusable, Verdict
 from quotebus.bus.clock import NS_PER_MS, NS_PER_S
 from quotebus.bus.events import Quote
-from quotebus.execution_adapter.child import Child
-from quotebus.execution_adapter.exits import ExitWork
-from quotebus.execution_adapter.fallback import Policies, Policy
+from quotebus.execution_adapter.decision.assessment import Assessment, Evidence, Grade, Past
+from quotebus.execution_adapter.decision.fallback import Policies, Policy
+from quotebus.execution_adapter.decision.tactics import Tactics
 from quotebus.execution_adapter.intents import Intent
-from quotebus.execution_adapter.orders import (
+from quotebus.execution_adapter.orders.child_order import Child
+from quotebus.execution_adapter.orders.order import (
     Answer,
     Cancel,
     Command,
@@ -39,10 +40,9 @@ from quotebus.execution_adapter.orders import (
     Status,
     Unknown,
 )
-from quotebus.execution_adapter.states import Outcome, State
-from quotebus.execution_adapter.tactics import Tactics
-from quotebus.execution_adapter.verdict import Assessment, Evidence, Grade, Past
-from quotebus.execution_adapter.working import Work
+from quotebus.execution_adapter.orders.parent_order import Work
+from quotebus.execution_adapter.orders.sell_all import ExitWork
+from quotebus.execution_adapter.orders.states import Outcome, State
 
 EVIDENCE = Evidence(
     None, None, None, None, None, HaltKnowledge.TRADING, None, None, 0, 0, None, None, None, 0, None, Past()

@@ -12,10 +12,10 @@ import pytest
 from quotebus import BusClient, BusSettings
 from quotebus.bus.clock import NS_PER_S, utc_ns
 from quotebus.bus.events import TradeIntent
-from quotebus.execution_adapter import desk
-from quotebus.execution_adapter.desk import Desk
-from quotebus.execution_adapter.gateway import Nowhere
-from quotebus.execution_adapter.orders import ZERO, Answer, Held
+from quotebus.execution_adapter import order_worker as desk
+from quotebus.execution_adapter.gateways.base import Nowhere
+from quotebus.execution_adapter.order_worker import Desk
+from quotebus.execution_adapter.orders.order import ZERO, Answer, Held
 from quotebus.execution_adapter.trade_settings import TradeSettings
 from tests.support.bus import running_broker
 from tests.support.programs import eventually

@@ -9,9 +9,9 @@ import pytest
 
 from quotebus.bus.errors import ConfigError
 from quotebus.bus.settings import parse
-from quotebus.execution_adapter.alpaca_gateway import AlpacaGateway
-from quotebus.execution_adapter.gateway import Nowhere
-from quotebus.execution_adapter.rest_gateway import RestGateway
+from quotebus.execution_adapter.gateways.alpaca import AlpacaGateway
+from quotebus.execution_adapter.gateways.base import Nowhere
+from quotebus.execution_adapter.gateways.simulator import RestGateway
 from quotebus.execution_adapter.trade import checked, folded, gateway
 from quotebus.execution_adapter.trade_settings import TradeSettings
 from tests.support.programs import run

@@ -9,8 +9,8 @@ from time import perf_counter_ns
 from quotebus.bus.book import Book
 from quotebus.bus.clock import NS_PER_S
 from quotebus.bus.events import Quote
+from quotebus.execution_adapter.decision.assessment import Assessor
 from quotebus.execution_adapter.intents import Intent, parse
-from quotebus.execution_adapter.verdict import Assessor
 from tests.support.samples import HEALTH, QUOTE, STATUS, like
 
 NOW = 5_000 * NS_PER_S

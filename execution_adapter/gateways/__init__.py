@@ -1,0 +1,1 @@
+"""Where orders go: nowhere, to the exchange simulator, to Alpaca."""

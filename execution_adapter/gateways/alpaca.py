@@ -1,0 +1,124 @@
+"""Orders to Alpaca, paper or live, through alpaca-py's TradingClient (the extra `alpaca`)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from quotebus.bus.errors import ConfigError
+from quotebus.execution_adapter.gateways.base import (
+    BAD_FIELD_CODE,
+    NO_POSITION_CODE,
+    read_error,
+    read_order,
+    read_position,
+    settle_doubt,
+)
+from quotebus.execution_adapter.orders.order import ZERO, Answer, Held, NotFound, Order, Request, Unknown
+
+if TYPE_CHECKING:
+    from alpaca.common.exceptions import APIError
+
+
+class AlpacaGateway:
+    """Alpaca's account behind key and secret. Raises ConfigError when alpaca-py is not installed.
+
+    `url` replaces Alpaca's address; `timeout_s` bounds connecting and reading, which alpaca-py itself does not.
+    """
+
+    def __init__(self, key: str, secret: str, *, paper: bool, timeout_s: float, url: str = "") -> None:
+        try:
+            from alpaca.common.exceptions import APIError
+            from alpaca.trading.client import TradingClient
+            from alpaca.trading.enums import OrderSide, TimeInForce
+            from alpaca.trading.requests import LimitOrderRequest, MarketOrderRequest
+            from requests import RequestException
+        except ImportError:
+            raise ConfigError(
+                "EXECUTION_GATEWAY: paper and live need alpaca-py: pip install 'quotebus[alpaca]'"
+            ) from None
+        if not key or not secret:
+            raise ConfigError("EXECUTION_GATEWAY: paper and live need APCA_API_KEY_ID and APCA_API_SECRET_KEY")
+
+        class Client(TradingClient):  # type: ignore[misc, unused-ignore]
+            """With a deadline on every request, and no repetition of its own: what to repeat is ours to say."""
+
+            def _one_request(self, method: str, url: str, opts: dict[str, Any], retry: int) -> Any:  # noqa: ARG002
+                return super()._one_request(method, url, {**opts, "timeout": timeout_s}, 0)
+
+        self._client = Client(key, secret, paper=paper, raw_data=True, url_override=url or None)
+        self._market, self._limit = MarketOrderRequest, LimitOrderRequest
+        self._sides, self._day = {"buy": OrderSide.BUY, "sell": OrderSide.SELL}, TimeInForce.DAY
+        self._api_error: type[APIError] = APIError
+        # A body that is no JSON is a ValueError; whatever requests raises is one of its own, an OSError.
+        self._lost: tuple[type[Exception], ...] = (RequestException, ValueError)
+
+    def place(self, order: Order) -> Answer:
+        wanted: dict[str, Any] = {
+            "symbol": order.symbol, "qty": float(order.qty), "side": self._sides[order.side],
+            "time_in_force": self._day, "client_order_id": order.client_order_id,
+        }  # fmt: skip
+        limit = order.limit_price
+        try:
+            answer = self._client.submit_order(
+                self._market(**wanted) if limit is None else self._limit(**wanted, limit_price=float(limit))
+            )
+        except self._api_error as error:
+            refused = self._refusal(order.client_order_id, Request.PLACE, error)
+            if _code(error) == BAD_FIELD_CODE:
+                return settle_doubt(refused, self.look_up(order.client_order_id))
+            return refused
+        except self._lost as error:
+            return Unknown(order.client_order_id, f"no answer: {type(error).__name__}")
+        return read_order(order.client_order_id, answer)
+
+    def cancel(self, client_order_id: str, order_id: str) -> Answer:
+        if not order_id:
+            found = self.look_up(client_order_id)
+            if not (order_id := getattr(found, "order_id", "")):
+                return found
+        try:
+            self._client.cancel_order_by_id(order_id)
+        except self._api_error as error:
+            return self._refusal(client_order_id, Request.CANCEL, error)
+        except self._lost as error:
+            return Unknown(client_order_id, f"no answer: {type(error).__name__}")
+        return self.look_up(client_order_id)
+
+    def look_up(self, client_order_id: str) -> Answer:
+        try:
+            answer = self._client.get_order_by_client_id(client_order_id)
+        except self._api_error as error:
+            if error.status_code == 404:
+                return NotFound(client_order_id)
+            return Unknown(client_order_id, f"http {error.status_code}")
+        except self._lost as error:
+            return Unknown(client_order_id, f"no answer: {type(error).__name__}")
+        return read_order(client_order_id, answer)
+
+    def holding(self, request_id: str, symbol: str) -> Answer:
+        try:
+            answer = self._client.get_open_position(symbol)
+        except self._api_error as error:
+            if error.status_code == 404 and _code(error) == NO_POSITION_CODE:
+                return Held(request_id, ZERO, ZERO)
+            return Unknown(request_id, f"http {error.status_code}")
+        except self._lost as error:
+            return Unknown(request_id, f"no answer: {type(error).__name__}")
+        return read_position(request_id, answer)
+
+    def _refusal(self, client_order_id: str, request: Request, error: APIError) -> Answer:
+        status = error.status_code
+        if status is None:
+            return Unknown(client_order_id, "no HTTP status")
+        try:
+            reason = str(error.message)
+        except (ValueError, KeyError):
+            reason = ""
+        return read_error(client_order_id, request, status, reason)
+
+
+def _code(error: APIError) -> int | None:
+    try:
+        return int(error.code)
+    except (ValueError, KeyError, TypeError):
+        return None

@@ -1,0 +1,1 @@
+"""One intent as a parent order, its child orders and its journal."""

@@ -1,0 +1,49 @@
+"""One order of a working intent and what is known of it. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+from quotebus.execution_adapter.orders.order import FINAL, ZERO, Order, Report, Status
+
+
+@dataclass(slots=True)
+class Child:
+    """One order of the intent and what is known of it."""
+
+    order: Order
+    filled: Decimal = ZERO
+    average_price: Decimal | None = None
+    status: Status = Status.OPEN
+    proven: bool = False
+    """The broker itself, asked, said that it is final."""
+    order_id: str = ""
+    seen: bool = False
+    """The broker has shown it to us once."""
+    not_found: int = 0
+    lost: bool = False
+    """Never seen, as far as anybody can tell; it may still arrive, so only its own id may be used."""
+    resent: bool = False
+
+    def take(self, report: Report) -> int:
+        """Note what a report says; returns how many contradictions it held. Fills only ever grow.
+
+        More filled than was ordered is kept all the same, so that nothing more is ordered.
+        """
+        self.seen, self.not_found = True, 0
+        self.order_id = report.order_id or self.order_id
+        if report.authoritative and self.resent and not self.proven:  # whichever of the two arrived first
+            self.order = replace(self.order, limit_price=report.limit_price)
+        if report.filled is None:
+            return 0
+        contradicts = report.filled > self.order.qty or (proves_final(report) and report.filled < self.filled)
+        if report.filled >= self.filled:
+            self.filled = report.filled
+            self.average_price = report.average_price or self.average_price
+        return int(contradicts)
+
+
+def proves_final(report: Report) -> bool:
+    """Whether the order can fill no more and all its fills are known: only the broker's own answer says so."""
+    return report.authoritative and report.status in FINAL and report.filled is not None

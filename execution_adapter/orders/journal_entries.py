@@ -1,0 +1,119 @@
+"""What a journal's lines say: how an intent began, its orders and their ends. Pure.
+
+One key each: `intent` (first), `arrival`, `size`, `place`, `final`, `done`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import Any
+
+from quotebus.bus.errors import QuotebusError
+from quotebus.execution_adapter.intents import Intent, parse
+from quotebus.execution_adapter.orders.child_order import Child
+from quotebus.execution_adapter.orders.order import Order, Status, decimal
+
+Entry = dict[str, Any]
+
+
+class JournalDamaged(QuotebusError):
+    """A journal cannot be relied on; the intent must not be worked before a person has looked at it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """How an intent began. `start_ns` is UTC; `wish` names the TradeIntent by client and id, if it is one's."""
+
+    intent: Intent
+    start_ns: int
+    grace_ns: int
+    account: str
+    wish: tuple[str, str] = ("", "")
+
+    @property
+    def entry(self) -> Entry:
+        return {
+            "intent": {"intent": str(self.intent), "start_ns": self.start_ns, "window_ns": self.intent.window_ns,
+                       "grace_ns": self.grace_ns, "account": self.account, "wish": list(self.wish)}
+        }  # fmt: skip
+
+
+def begun(entries: list[Entry]) -> Begun | None:
+    """The beginning, None for an empty journal. Raises JournalDamaged."""
+    if not entries:
+        return None
+    match entries[0]:
+        case {
+            "intent": {
+                "intent": str(text),
+                "start_ns": int(start_ns),
+                "window_ns": int(window_ns),
+                "grace_ns": int(grace_ns),
+                "account": str(account),
+                "wish": [str(client), str(wish_id)],
+            }
+        }:
+            try:
+                return Begun(replace(parse(text), window_ns=window_ns), start_ns, grace_ns, account, (client, wish_id))
+            except ValueError:
+                pass
+    raise JournalDamaged("its beginning cannot be read")
+
+
+def done(entries: list[Entry]) -> str | None:
+    """How the intent ended, None while it has not."""
+    return next((str(entry["done"]) for entry in entries if "done" in entry), None)
+
+
+def arrival(entries: list[Entry]) -> Decimal | None:
+    """The mid when the intent arrived, None if no order was placed."""
+    return next((decimal(entry["arrival"]) for entry in entries if "arrival" in entry), None)
+
+
+def size(qty: Decimal) -> Entry:
+    """How much an exit is to sell in all, as it was when an order was placed."""
+    return {"size": f"{qty:f}"}
+
+
+def sized(entries: list[Entry]) -> Decimal | None:
+    """The newest size of an exit; None before its first order. Raises JournalDamaged."""
+    sizes = [decimal(entry["size"]) for entry in entries if "size" in entry]
+    if None in sizes:
+        raise JournalDamaged("a size in it cannot be read")
+    return sizes[-1] if sizes else None
+
+
+def placed(order: Order) -> Entry:
+    price = None if order.limit_price is None else f"{order.limit_price:f}"
+    return {
+        "place": {"id": order.client_order_id, "symbol": order.symbol, "side": order.side,
+                  "qty": f"{order.qty:f}", "limit_price": price}
+    }  # fmt: skip
+
+
+def ended(child: Child) -> Entry:
+    price = None if child.average_price is None else f"{child.average_price:f}"
+    return {
+        "final": {"id": child.order.client_order_id, "status": child.status,
+                  "filled": f"{child.filled:f}", "average_price": price}
+    }  # fmt: skip
+
+
+def children(entries: list[Entry]) -> list[Child]:
+    """The orders of a journal, oldest first, as they were known. Raises JournalDamaged."""
+    found: dict[str, Child] = {}
+    try:
+        for entry in entries:
+            if "place" in entry:
+                row = entry["place"]
+                order = Order(row["id"], row["symbol"], row["side"], Decimal(row["qty"]), decimal(row["limit_price"]))
+                found[order.client_order_id] = Child(order, resent=order.client_order_id in found)
+            elif "final" in entry:
+                row = entry["final"]
+                child = found[row["id"]]
+                child.status, child.proven, child.seen = Status(row["status"]), True, True
+                child.filled, child.average_price = Decimal(row["filled"]), decimal(row["average_price"])
+    except (KeyError, TypeError, ValueError, ArithmeticError):
+        raise JournalDamaged("an order in it cannot be read") from None
+    return list(found.values())

@@ -1,0 +1,393 @@
+"""One intent being worked: a table of states, and one method that changes them. Pure.
+
+The rules that make an over-fill impossible, whatever is lost, late, doubled or out of order:
+
+1. At most one order of an intent may be able to fill. Another is placed only after the broker itself, asked, said that
+   the last one is final, and how much of it was filled.
+2. What is placed is at most the intent's quantity less all that was filled. A fill is never uncounted.
+3. Whether a request took effect is looked up by client order id. An order nobody knows of, asked for repeatedly, is
+   placed again under its *own* id with its own quantity, of which the broker accepts one.
+4. Client order ids are numbered within the intent, and each is in the journal before it is sent.
+
+`tests/execution_adapter/search.py` looks for a sequence of events that breaks them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from decimal import Decimal
+
+from quotebus.execution_adapter.decision.action import Action
+from quotebus.execution_adapter.decision.assessment import Assessment, Grade
+from quotebus.execution_adapter.decision.choose import Choice, Decision, Situation, choose
+from quotebus.execution_adapter.decision.fallback import Fallback, LastGood, Policies
+from quotebus.execution_adapter.decision.limit_price import tick, touch
+from quotebus.execution_adapter.decision.tactics import Tactics
+from quotebus.execution_adapter.intents import Intent
+from quotebus.execution_adapter.orders.child_order import Child, proves_final
+from quotebus.execution_adapter.orders.order import (
+    ZERO,
+    Answer,
+    Cancel,
+    Command,
+    Held,
+    LookUp,
+    NotFound,
+    Order,
+    Place,
+    Refused,
+    Report,
+    Request,
+    Status,
+    Unknown,
+)
+from quotebus.execution_adapter.orders.states import TRANSITIONS, Outcome, State
+
+
+class Work:
+    """Works one intent. Its methods take what happened and return what to do; `decisions` collects what was decided."""
+
+    def __init__(
+        self, intent: Intent, intent_id: str, start_ns: int, tactics: Tactics, policies: Policies | None = None
+    ) -> None:
+        self.intent, self.intent_id, self.start_ns = intent, intent_id, start_ns
+        self.tactics, self.policies = tactics, policies or Policies()
+        self.state, self.cause, self.since_ns = State.WAITING, "started", start_ns
+        self.children: list[Child] = []
+        self.outcome: Outcome | None = None
+        self.wish = ("", "")
+        self.arrival_mid: Decimal | None = None
+        self.repegs = self.rejects = self.contradictions = 0
+        self.fallbacks: list[Fallback] = []
+        self.decisions: list[Decision] = []
+        self.stopping = False
+        self._retry_ns = start_ns
+        self._asked_ns = start_ns
+        self._placed_ns = start_ns
+        self._unusable_since_ns: int | None = None
+        self._last_good: LastGood | None = None
+        self._refused: tuple[str, ...] | None = None
+        self._reject_reason, self._hopeless = "", False
+        self._pegged = True
+
+    # what is known
+
+    @property
+    def filled(self) -> Decimal:
+        return sum((child.filled for child in self.children), ZERO)
+
+    @property
+    def remaining(self) -> Decimal:
+        """What may still be ordered once no order can fill any more."""
+        return max(ZERO, self.intent.qty - self.filled)
+
+    @property
+    def average_price(self) -> Decimal | None:
+        """Of all fills whose price is known."""
+        priced = [
+            (child.filled, child.average_price) for child in self.children if child.average_price and child.filled
+        ]
+        total = sum((qty for qty, _ in priced), ZERO)
+        return sum((qty * price for qty, price in priced if price), ZERO) / total if total else None
+
+    @property
+    def end_ns(self) -> int:
+        return self.start_ns + self.intent.window_ns
+
+    @property
+    def open_order(self) -> Child | None:
+        """The one order that may still fill, if any."""
+        last = self.children[-1] if self.children else None
+        return last if last is not None and not last.proven else None
+
+    def client_order_id(self, number: int) -> str:
+        return f"{self.intent_id}-{number}"
+
+    # what happens
+
+    def restore(self, children: list[Child], now_ns: int) -> list[Command]:
+        """Carry on from a journal, oldest order first: the last is looked up before anything else.
+
+        Raises ValueError when an earlier one is not proven final: no second order is ever written before that.
+        """
+        if any(not child.proven for child in children[:-1]):
+            raise ValueError("an order was placed before the one before it was final")
+        self.children = children
+        if (last := self.open_order) is None:
+            return []
+        self._pegged = last.order.limit_price is not None
+        return self._ask("restarted", now_ns)
+
+    def stop(self, now_ns: int) -> list[Command]:
+        """The trader wants out: cancel what is open, order nothing more."""
+        self.stopping = True
+        return self._cancel("stopped", now_ns) if self.state is State.RESTING else []
+
+    def on_gap(self, now_ns: int) -> list[Command]:
+        """Order updates may have been missed: nothing is decided before the open order was looked up."""
+        return self._ask("gap in order updates", now_ns) if self.state is State.RESTING else []
+
+    def on_answer(self, answer: Answer, now_ns: int) -> list[Command]:
+        """Take what the broker or the order stream said; what concerns no order of this intent is ignored."""
+        if isinstance(answer, Held):
+            return self._on_held(answer, now_ns)
+        child = next((c for c in self.children if c.order.client_order_id == answer.client_order_id), None)
+        if child is None:
+            return []
+        if isinstance(answer, Report):
+            return self._on_report(child, answer, now_ns)
+        if child.proven or self.state is State.DONE:
+            return []
+        if isinstance(answer, Unknown):
+            # A deadline proves nothing, so look; the next look-up comes by itself.
+            if self.state in (State.PLACING, State.CANCELING):
+                return self._ask(answer.reason, now_ns)
+            return []
+        if isinstance(answer, NotFound):
+            return self._on_not_found(child, now_ns)
+        return self._on_refused(child, answer, now_ns)
+
+    def advance(self, assessment: Assessment, now_ns: int, *, line_proven: bool = True) -> list[Command]:
+        """Time passed or the price moved. `line_proven`: order updates are known to arrive."""
+        self._learn(assessment, now_ns)
+        if self.state is State.WAITING:
+            return self._decide(assessment, now_ns)
+        if self.state is State.DONE:
+            return []
+        if self.state is State.RESTING:
+            if why := self._why_cancel(assessment, now_ns):
+                return self._cancel(why, now_ns)
+            return self._ask_at_times(now_ns, self.tactics.ask_again_ns * (10 if line_proven else 1))
+        hopeless_ns = self.end_ns + self.tactics.grace_ns + self.tactics.give_up_ns
+        if self.state is State.LOOKING_UP and now_ns >= hopeless_ns:
+            return self._finish("the broker does not say what became of the order", now_ns)
+        return self._ask_at_times(now_ns, self.tactics.ask_again_ns)
+
+    # how it is decided
+
+    def _learn(self, assessment: Assessment, now_ns: int) -> None:
+        if assessment.grade is Grade.REFUSE:
+            if self._unusable_since_ns is None:
+                self._unusable_since_ns = now_ns
+            return
+        self._unusable_since_ns = None
+        if (sides := touch(assessment.price.quote, self.tactics.lot)) is not None:
+            self._last_good = LastGood(sides, now_ns)
+            if self.arrival_mid is None:
+                self.arrival_mid = sides.mid
+
+    def _decide(self, assessment: Assessment, now_ns: int) -> list[Command]:
+        """In WAITING no order can fill: end, wait, or place one for what remains."""
+        if self.remaining == 0:
+            return self._finish("all filled", now_ns)
+        if self.stopping:
+            return self._finish("stopped", now_ns)
+        if self._hopeless or self.rejects >= self.tactics.rejects_max:
+            return self._finish(f"rejected {self.rejects} times: {self._reject_reason}", now_ns)
+        if now_ns < self._retry_ns:
+            return []
+        if now_ns >= self.end_ns + self.tactics.grace_ns:
+            return self._finish("out of time", now_ns)
+        if assessment.grade is not Grade.REFUSE and now_ns < self.end_ns:
+            self._refused = None
+        choice = self._choose(assessment, now_ns)
+        if choice is None:
+            return []
+        if choice.action is Action.REFUSE:
+            return self._refuse(choice, assessment, now_ns)
+        if choice.qty == 0:
+            return self._finish("the rest is too little to order", now_ns)
+        return self._place(choice, assessment, now_ns)
+
+    def _orderable(self) -> Decimal:
+        """How much of what remains may be ordered now."""
+        return self.remaining
+
+    def _choose(self, assessment: Assessment, now_ns: int) -> Choice | None:
+        situation = self._situation(assessment, now_ns)
+        return choose(assessment, self.intent.side, situation, self.tactics, self.policies)
+
+    def _situation(self, assessment: Assessment, now_ns: int) -> Situation:
+        last, lost = self._last_good, self.open_order
+        return Situation(
+            qty=self.intent.qty,
+            remaining=self._orderable(),
+            window_ns=self.intent.window_ns,
+            elapsed_ns=now_ns - self.start_ns,
+            repeg=self.repegs > 0,
+            unusable_ns=None if self._unusable_since_ns is None else now_ns - self._unusable_since_ns,
+            last=last.sides if last else None,
+            last_age_ns=now_ns - last.at_ns if last else 0,
+            again=lost.order.qty if lost else None,
+            past=assessment.evidence.past,
+            intent_id=self.intent_id,
+            number=len(self.children) + (lost is None),
+            wish=self.wish,
+        )
+
+    def _refuse(self, choice: Choice, assessment: Assessment, now_ns: int) -> list[Command]:
+        if self._refused != choice.reasons:
+            self._refused = choice.reasons
+            self.fallbacks.append(Fallback(choice.action, None, choice.reasons))
+            self.decisions.append(Decision(choice, assessment, self._situation(assessment, now_ns), now_ns))
+        if now_ns >= self.end_ns and assessment.tradable:
+            return self._finish(f"refused: {', '.join(choice.reasons)}", now_ns)
+        return []
+
+    def _why_cancel(self, assessment: Assessment, now_ns: int) -> str | None:
+        """Why a resting order should not stay, if so."""
+        child = self.children[-1]
+        if now_ns >= self.end_ns + self.tactics.grace_ns:
+            return "out of time"
+        if self.stopping:
+            return "stopped"
+        if not assessment.tradable:
+            return "halted"
+        if not self._pegged:
+            return None
+        if now_ns >= self.end_ns:
+            return "window over"
+        if assessment.grade is Grade.REFUSE:
+            since_ns = self._unusable_since_ns
+            waited = since_ns is not None and now_ns - since_ns >= self.tactics.patience_ns
+            return "price unusable" if waited else None
+        if now_ns - self._placed_ns < self.tactics.repeg_every_ns or self.repegs >= self.tactics.repeg_max:
+            return None
+        wanted, held = self._wanted_price(assessment, now_ns), child.order.limit_price
+        if wanted is None or held is None:
+            return None
+        return "repeg" if abs(wanted - held) >= self.tactics.repeg_ticks * tick(held) else None
+
+    def _wanted_price(self, assessment: Assessment, now_ns: int) -> Decimal | None:
+        return self.tactics.price(self.intent, assessment, self.remaining, now_ns - self.start_ns)
+
+    # what is done
+
+    def _place(self, choice: Choice, assessment: Assessment, now_ns: int) -> list[Command]:
+        last, intent, situation = self.open_order, self.intent, self._situation(assessment, now_ns)
+        qty, price = choice.qty, choice.limit_price
+        if last is None:
+            order = Order(self.client_order_id(len(self.children) + 1), intent.symbol, intent.side, qty, price)
+            self.children.append(Child(order))
+        elif last.order.qty > self._orderable():
+            return self._finish("never reached the broker, and is too large now", now_ns)
+        else:  # lost: under its own id and with its own quantity, of which the broker takes one
+            order = replace(last.order, limit_price=price)
+            last.order, last.lost, last.resent, last.not_found = order, False, True, 0
+        self._pegged = choice.pegged
+        if not choice.pegged:
+            self.fallbacks.append(Fallback(choice.action, choice.limit_price, choice.reasons))
+        self.decisions.append(Decision(choice, assessment, situation, now_ns))
+        self._placed_ns = self._asked_ns = now_ns
+        self._enter(State.PLACING, choice.reasons[0], now_ns)
+        return [Place(order)]
+
+    def _cancel(self, why: str, now_ns: int) -> list[Command]:
+        if why == "repeg":
+            self.repegs += 1
+        self._asked_ns = now_ns
+        self._enter(State.CANCELING, why, now_ns)
+        child = self.children[-1]
+        return [Cancel(child.order.client_order_id, child.order_id)]
+
+    def _ask(self, why: str, now_ns: int) -> list[Command]:
+        self._asked_ns = now_ns
+        self._enter(State.LOOKING_UP, why, now_ns)
+        return [LookUp(self.children[-1].order.client_order_id)]
+
+    def _ask_at_times(self, now_ns: int, every_ns: int) -> list[Command]:
+        if now_ns - self._asked_ns < every_ns:
+            return []
+        self._asked_ns = now_ns
+        child = self.children[-1]
+        if self.state is State.CANCELING:
+            return [Cancel(child.order.client_order_id, child.order_id)]
+        return [LookUp(child.order.client_order_id)]
+
+    def _finish(self, why: str, now_ns: int) -> list[Command]:
+        last = self.open_order
+        if last is not None and not last.lost:
+            self.outcome = Outcome.UNRESOLVED
+        elif self.remaining == 0:
+            self.outcome = Outcome.FILLED
+        else:
+            self.outcome = Outcome.PARTLY if self.filled else Outcome.UNFILLED
+        self._enter(State.DONE, why, now_ns)
+        return []
+
+    def _enter(self, state: State, cause: str, now_ns: int) -> None:
+        """The one place where the state changes."""
+        if state not in TRANSITIONS[self.state]:
+            raise AssertionError(f"{self.intent_id}: {self.state} to {state} ({cause})")
+        self.state, self.cause, self.since_ns = state, cause, now_ns
+
+    # what was said
+
+    def _on_held(self, held: Held, now_ns: int) -> list[Command]:  # noqa: ARG002 - for exits
+        return []
+
+    def _on_report(self, child: Child, report: Report, now_ns: int) -> list[Command]:
+        self.contradictions += child.take(report)
+        if child.proven or child is not self.children[-1]:
+            return []
+        if self.state is State.DONE:
+            return self._on_late_report(child, report)
+        if self._final(report):
+            child.status, child.proven = report.status, True
+            return self._on_final(report, now_ns)
+        if self.state in (State.WAITING, State.SIZING):  # a lost order turned up after all
+            child.lost = False
+            return self._ask("turned up after all", now_ns)
+        if report.status is Status.REPLACED and report.authoritative and self.state is State.LOOKING_UP:
+            return self._finish("replaced by somebody else", now_ns)
+        if report.status is not Status.OPEN:
+            # The stream says it is over, or somebody replaced it: the broker is asked whether that is all.
+            return [] if self.state is State.LOOKING_UP else self._ask(report.word or report.status, now_ns)
+        if self.state is State.PLACING or (self.state is State.LOOKING_UP and report.authoritative):
+            self._enter(State.RESTING, report.word or report.status, now_ns)
+        return []
+
+    def _final(self, report: Report) -> bool:
+        return proves_final(report)
+
+    def _on_final(self, report: Report, now_ns: int) -> list[Command]:
+        if report.status is Status.REJECTED:
+            self._count_reject(report.word or report.status, now_ns)
+        self._enter(State.WAITING, report.word or report.status, now_ns)
+        return []
+
+    def _on_late_report(self, child: Child, report: Report) -> list[Command]:
+        """After the end: an order that nobody knew of turned up. It is cancelled, and its fills count."""
+        if self._final(report):
+            child.status, child.proven = report.status, True
+            return []
+        if report.status is Status.OPEN and child.lost:
+            return [Cancel(child.order.client_order_id, child.order_id)]
+        return []
+
+    def _on_not_found(self, child: Child, now_ns: int) -> list[Command]:
+        if child.seen:
+            self.contradictions += 1
+            return []
+        child.not_found += 1
+        if self.state is State.LOOKING_UP and child.not_found >= self.tactics.lost_after:
+            child.lost = True
+            self._enter(State.WAITING, "never reached the broker", now_ns)
+        return []
+
+    def _on_refused(self, child: Child, refused: Refused, now_ns: int) -> list[Command]:
+        if self.state is State.CANCELING:
+            return self._ask(refused.reason, now_ns)
+        if self.state is not State.PLACING or refused.request is not Request.PLACE:
+            return []
+        if child.resent or child.seen:  # refused perhaps because its first sending is there
+            return self._ask(refused.reason, now_ns)
+        child.status, child.proven = Status.REJECTED, True
+        self._count_reject(refused.reason, now_ns)
+        self._hopeless = refused.final
+        self._enter(State.WAITING, refused.reason, now_ns)
+        return []
+
+    def _count_reject(self, reason: str, now_ns: int) -> None:
+        self.rejects, self._reject_reason = self.rejects + 1, reason
+        self._retry_ns = now_ns + self.tactics.reject_pause_ns

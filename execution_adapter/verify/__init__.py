@@ -1,0 +1,1 @@
+"""The decisions of a capture, derived again from the messages they name."""

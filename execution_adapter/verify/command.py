@@ -1,0 +1,81 @@
+"""`execution-worker verify FILE`: makes the decisions of a capture once more and prints the first that differs."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from quotebus.bus.capture.captured import NotACapture
+from quotebus.bus.capture.reader import Capture
+from quotebus.bus.cli.arguments import Arguments
+from quotebus.bus.errors import EX_IOERR, EX_NOINPUT
+from quotebus.bus.printable import escaped
+from quotebus.bus.stdout import give_up_stdout
+from quotebus.execution_adapter.verify.verifier import Difference, Outcome, Verifier
+
+PROGRAM = "execution-worker verify"
+EX_DIFFERENT = 3
+
+
+def run(argv: Sequence[str]) -> int:
+    """Exit status 0 when every decision comes out as recorded, 3 when not or when the file is damaged."""
+    parser = Arguments(PROGRAM, description=__doc__)
+    parser.add_argument("file", type=Path, help="a capture: a file, or a folder of its segments")
+    path: Path = parser.parse_args(argv).file
+    verifier = Verifier()
+    try:
+        with Capture(path) as capture:
+            verifier.run(capture.everything())
+    except NotACapture as error:
+        print(f"{PROGRAM}: {escaped(str(error))}", file=sys.stderr)
+        return EX_DIFFERENT
+    except OSError as error:
+        print(f"{PROGRAM}: {escaped(str(path))}: {error.strerror}", file=sys.stderr)
+        return EX_NOINPUT if isinstance(error, FileNotFoundError) else EX_IOERR
+    for damage in capture.damages:
+        print(f"{PROGRAM}: {escaped(str(damage))}", file=sys.stderr)
+    try:
+        print("\n".join(report(verifier.outcome)), flush=True)
+    except OSError as error:
+        give_up_stdout()
+        if not isinstance(error, BrokenPipeError):
+            print(f"{PROGRAM}: {error.strerror}", file=sys.stderr)
+            return EX_IOERR
+    return EX_DIFFERENT if capture.damages or verifier.outcome.differences or verifier.outcome.undecodable else 0
+
+
+def report(outcome: Outcome) -> list[str]:
+    """The counts, one a line, and the first difference with both sides."""
+    lines = [
+        f"decisions    {outcome.decisions}",
+        f"agree        {outcome.agree}",
+        f"differ       {outcome.differences}",
+        f"not judged   {outcome.before} (based on messages that are not in the capture, as it says itself)",
+        f"undecodable  {outcome.undecodable}",
+        f"as recorded  {_counted(outcome)}",
+    ]
+    return lines if outcome.first is None else [*lines, *_difference(outcome.first)]
+
+
+def _counted(outcome: Outcome) -> str:
+    """What of intents' states this capture does not tell, and how often."""
+    return ", ".join(f"{name} {count}" for name, count in sorted(outcome.as_recorded.items())) or "nothing"
+
+
+def _difference(difference: Difference) -> list[str]:
+    decision = difference.decision
+    return [
+        "",
+        f"first difference: message {difference.sequence}, decision {decision.decision_id!a} of "
+        f"{decision.client!a} on {decision.symbol!a} {decision.side!a} at now_ns {decision.now_ns}",
+        f"  based on    quote {_named(decision.quote)}, health {_named(decision.health)}, "
+        f"status {_named(decision.status)}",
+        f"  {difference.field}",
+        f"    recorded    {ascii(difference.recorded)[1:-1]}",
+        f"    recomputed  {ascii(difference.recomputed)[1:-1]}",
+    ]
+
+
+def _named(reference: tuple[str, int]) -> str:
+    return f"{ascii(reference[0])[1:-1]}#{reference[1]}" if reference[0] else "none"

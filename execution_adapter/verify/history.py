@@ -1,0 +1,162 @@
+"""What a capture tells of an intent before a decision on it, against which the state the decision names is held. Pure.
+
+A worker publishes where an intent stood, because no message tells all of it. Much of it follows from the capture all
+the same: the time since the intent's start from its other decisions and its TradeIntent, fills from order updates, the
+price before a jump from the quotes, the time a line has been good from its health. What does not is counted.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from quotebus.bus.clock import NS_PER_MS, NS_PER_S
+from quotebus.bus.events import ConnectionHealth, ConnectionState, ExecutionDecision, OrderUpdate, Quote, TradeIntent
+from quotebus.execution_adapter.decision.assessment import Past
+from quotebus.execution_adapter.decision.choose import Situation
+from quotebus.execution_adapter.orders.order import ZERO, decimal
+
+MAX_NAMED = 100_000
+MAX_MIDS = 50_000
+MAX_DOWN = 1_000
+LONGEST_NUMBER = 6
+ROUNDING_NS = NS_PER_MS
+"""A window is worked to the millisecond."""
+Strange = tuple[str, str, str]
+"""A field, what is recorded, and what the capture tells."""
+
+
+@dataclass(slots=True)
+class _Began:
+    """An intent's start; `confirmed` when a second decision tells the same."""
+
+    start_ns: int
+    window_ns: int
+    qty: Decimal
+    confirmed: bool = False
+
+
+@dataclass(slots=True)
+class _Prices:
+    """Every middle a symbol had; `whole` until there were too many to keep."""
+
+    first_ns: int
+    mids: set[float] = field(default_factory=set)
+    whole: bool = True
+
+
+class History:
+    """Hears a capture in file order. `as_recorded` counts what had to be believed, by its name."""
+
+    def __init__(self, as_recorded: Counter[str] | None = None) -> None:
+        self.as_recorded: Counter[str] = Counter() if as_recorded is None else as_recorded
+        self._began: dict[str, _Began] = {}
+        self._wishes: dict[tuple[str, str], TradeIntent] = {}
+        self._filled: dict[str, dict[int, Decimal]] = {}
+        self._prices: dict[str, _Prices] = {}
+        self._down: dict[str, deque[ConnectionHealth]] = {}
+        self._levelled: set[tuple[str, str]] = set()
+
+    def on_quote(self, quote: Quote) -> None:
+        if (mid := quote.mid) is None or (quote.symbol not in self._prices and len(self._prices) >= MAX_NAMED):
+            return
+        prices = self._prices.setdefault(quote.symbol, _Prices(quote.published_ns))
+        if len(prices.mids) < MAX_MIDS:
+            prices.mids.add(mid)
+        elif mid not in prices.mids:
+            prices.whole = False
+
+    def on_health(self, health: ConnectionHealth) -> None:
+        if health.state != ConnectionState.STREAMING and (health.source in self._down or len(self._down) < MAX_NAMED):
+            self._down.setdefault(health.source, deque(maxlen=MAX_DOWN)).append(health)
+
+    def on_wish(self, wish: TradeIntent) -> None:
+        if len(self._wishes) < MAX_NAMED:
+            self._wishes.setdefault((wish.client, wish.intent_id), wish)
+
+    def on_order(self, update: OrderUpdate) -> None:
+        intent_id, _, number = update.client_order_id.rpartition("-")
+        filled = decimal(update.filled_qty)
+        if filled is None or not number.isascii() or not number.isdigit() or len(number) > LONGEST_NUMBER:
+            return
+        if intent_id in self._filled or len(self._filled) < MAX_NAMED:
+            orders = self._filled.setdefault(intent_id, {})
+            orders[int(number)] = max(filled, orders.get(int(number), ZERO))
+
+    def strange(
+        self, recorded: ExecutionDecision, at: Situation, grace_ns: int, health: ConnectionHealth | None, delay_ns: int
+    ) -> Strange | None:
+        """The first thing in the state that the capture contradicts. `delay_ns`: the least from the health's source."""
+        return (
+            self._of_time(recorded, at, grace_ns)
+            or self._of_quantity(at)
+            or self._of_level(recorded, at.past)
+            or self._of_line(recorded, at.past, health, delay_ns)
+        )
+
+    def _of_time(self, recorded: ExecutionDecision, at: Situation, grace_ns: int) -> Strange | None:
+        start_ns = recorded.now_ns - at.elapsed_ns
+        began = self._began.get(at.intent_id)
+        if began is not None:
+            if began.start_ns != start_ns:
+                if not began.confirmed:  # it may be the first one that is wrong: the next ones are held against this
+                    self._began[at.intent_id] = _Began(start_ns, at.window_ns, at.qty)
+                return "elapsed_ns", str(at.elapsed_ns), str(recorded.now_ns - began.start_ns)
+            began.confirmed = True
+            if began.window_ns != at.window_ns:
+                return "window_ns", str(at.window_ns), str(began.window_ns)
+            return ("qty", str(at.qty), f"at most {began.qty}") if at.qty > began.qty else None
+        if len(self._began) < MAX_NAMED:
+            self._began[at.intent_id] = _Began(start_ns, at.window_ns, at.qty)
+        wish = self._wishes.get(at.wish)
+        if wish is None:
+            self.as_recorded["start"] += 1
+            return None
+        if (wish.symbol, wish.side) != (recorded.symbol, recorded.side):
+            return "wish", f"{recorded.symbol} {recorded.side}", f"{wish.symbol} {wish.side}"
+        if not wish.complete_exit and at.qty != Decimal(repr(wish.qty)):
+            return "qty", str(at.qty), repr(wish.qty)
+        end_ns = start_ns + at.window_ns + grace_ns
+        if abs(end_ns - wish.deadline_ns) > ROUNDING_NS:
+            return "elapsed_ns", str(at.elapsed_ns), str(at.elapsed_ns + end_ns - wish.deadline_ns)
+        return None
+
+    def _of_quantity(self, at: Situation) -> Strange | None:
+        """An order is decided on only when those before it can fill no more; an update of its own may overtake it."""
+        orders = self._filled.get(at.intent_id, {})
+        filled = sum((qty for number, qty in orders.items() if number < at.number), ZERO)
+        if at.remaining > at.qty - filled:
+            return "remaining", str(at.remaining), f"at most {at.qty - filled}"
+        if at.remaining < at.qty - filled:
+            self.as_recorded["fills"] += 1
+        return None
+
+    def _of_level(self, recorded: ExecutionDecision, past: Past) -> Strange | None:
+        key = (recorded.source, recorded.symbol)
+        if past.level_mid is None:
+            return ("level_mid", "none", "a level, as before") if key in self._levelled else None
+        if len(self._levelled) < MAX_NAMED:
+            self._levelled.add(key)
+        prices = self._prices.get(recorded.symbol)
+        began_ns = recorded.now_ns - past.level_age_ns - NS_PER_S
+        if prices is None or not prices.whole or prices.first_ns > began_ns:
+            self.as_recorded["level"] += 1
+            return None
+        return None if past.level_mid in prices.mids else ("level_mid", str(past.level_mid), "no such price")
+
+    def _of_line(
+        self, recorded: ExecutionDecision, past: Past, health: ConnectionHealth | None, delay_ns: int
+    ) -> Strange | None:
+        if health is None or past.good_for_ns is None:
+            return None
+        if not past.flapped and (health.connection > 1 or health.gap_end_ns is not None):
+            return "flapped", "false", "true"
+        down = next((one for one in reversed(self._down.get(health.source, ())) if one.seq < health.seq), None)
+        if down is None:
+            self.as_recorded["line"] += 1
+            return None
+        at_most_ns = max(0, recorded.now_ns - down.published_ns - delay_ns)  # it may have been heard after "now"
+        return (
+            ("good_for_ns", str(past.good_for_ns), f"at most {at_most_ns}") if past.good_for_ns > at_most_ns else None
+        )

@@ -1,0 +1,134 @@
+"""Limit prices: never across the spread, always on a tick, rising with aggression, the same for both sides."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from quotebus.execution_adapter.decision.limit_price import (
+    Touch,
+    aggression,
+    limit_price,
+    on_tick,
+    order_qty,
+    tick,
+    touch,
+)
+from tests.support.samples import QUOTE, like
+
+D = Decimal
+sides = st.sampled_from(["buy", "sell"])
+shares = st.decimals(0, 1, places=2)
+quantities = st.integers(0, 100_000).map(Decimal)
+
+
+@st.composite
+def touches(draw: st.DrawFn) -> Touch:
+    """Any spread, on ticks or between them, above and below one dollar and across it."""
+    step = draw(st.sampled_from([D("0.01"), D("0.0001"), D("0.001")]))
+    bid = draw(st.integers(1, 2_000_000)) * step
+    ask = bid + draw(st.integers(1, 500)) * step
+    sizes = st.integers(0, 10_000).map(Decimal)
+    return Touch(bid, ask, draw(sizes), draw(sizes))
+
+
+@given(touches(), sides, st.decimals(-1, 5, places=3), quantities)
+def test_never_reaches_the_other_side_whatever_the_aggression(
+    at: Touch, side: str, share: Decimal, qty: Decimal
+) -> None:
+    price = limit_price(at, side, share, qty)
+    assert price <= at.mid < at.ask if side == "buy" else price >= at.mid > at.bid
+
+
+@given(touches(), sides, shares, quantities)
+def test_is_always_on_a_tick(at: Touch, side: str, share: Decimal, qty: Decimal) -> None:
+    price = limit_price(at, side, share, qty)
+    assert price % tick(price) == 0
+
+
+@given(touches(), sides, shares, shares, quantities)
+def test_more_aggression_is_never_a_worse_place(
+    at: Touch, side: str, one: Decimal, other: Decimal, qty: Decimal
+) -> None:
+    gentle, eager = (limit_price(at, side, share, qty) for share in sorted((one, other)))
+    assert eager >= gentle if side == "buy" else eager <= gentle
+
+
+@given(st.integers(100, 10**6), st.integers(1, 500), shares, quantities, st.integers(0, 999), st.integers(0, 999))
+def test_buy_and_sell_are_mirror_images(
+    low: int, ticks: int, share: Decimal, qty: Decimal, own: int, other: int
+) -> None:
+    bid, ask = D(low) / 100, D(low + ticks) / 100
+    buy = limit_price(Touch(bid, ask, D(own), D(other)), "buy", share, qty)
+    sell = limit_price(Touch(bid, ask, D(other), D(own)), "sell", share, qty)
+    assert buy - bid == ask - sell
+
+
+@pytest.mark.parametrize(
+    ("qty", "own", "other", "expected"),
+    [
+        ("1", "100", "100", "10.00"),  # small against what is shown: join the queue
+        ("50", "100", "100", "10.01"),  # above 0.3 of it
+        ("90", "100", "100", "10.02"),  # above 0.8 of it
+        ("1", "200", "100", "10.01"),  # the book leans our way: step ahead of it
+        ("5000", "1", "1", "10.02"),  # a big order too stays within the middle
+    ],
+)
+def test_size_moves_the_price_as_in_the_seed(qty: str, own: str, other: str, expected: str) -> None:
+    assert limit_price(Touch(D("10.00"), D("10.10"), D(own), D(other)), "buy", D(0), D(qty)) == D(expected)
+    assert limit_price(Touch(D("10.00"), D("10.01"), D(1), D(1)), "buy", D(1), D(5000)) == D("10.00"), "one tick wide"
+
+
+def test_marketable_only_when_allowed() -> None:
+    at = Touch(D("10.00"), D("10.10"), D(9), D(9))
+    assert limit_price(at, "buy", D(2)) == D("10.05")
+    assert limit_price(at, "buy", D(2), marketable=True) == D("10.10")
+    assert limit_price(at, "sell", D(2), marketable=True) == D("10.00")
+
+
+def test_ticks_change_at_one_dollar() -> None:
+    assert (tick(D("1")), tick(D("0.9999"))) == (D("0.01"), D("0.0001"))
+    assert on_tick(D("0.50016"), "buy") == D("0.5001")
+    assert on_tick(D("0.99995"), "sell") == D("1.0000")
+    assert on_tick(D("1.0051"), "buy") == D("1.00")
+
+
+def test_touch_needs_two_good_sides() -> None:
+    good = touch(QUOTE)
+    assert good is not None
+    assert good.bid < good.ask
+    for bad in (
+        like(QUOTE, bid_price=None),
+        like(QUOTE, ask_price=None),
+        like(QUOTE, bid_price=0.0),
+        like(QUOTE, ask_price=float("nan")),
+        like(QUOTE, ask_price=float("inf")),
+        like(QUOTE, bid_price=QUOTE.ask_price),
+    ):
+        assert touch(bad) is None, bad
+    assert touch(None) is None
+
+
+def test_aggression_rises_over_the_window() -> None:
+    at = [aggression(elapsed, 100, D("0.2"), D(1)) for elapsed in (-5, 0, 50, 99, 100, 500)]
+    assert at == [D("0.2"), D("0.2"), D("0.6"), D("0.99"), D(1), D(1)]
+
+
+@pytest.mark.parametrize(
+    ("remaining", "price", "fractional", "expected"),
+    [
+        ("10.7", "5", False, "10"),
+        ("10.7", "5", True, "10.7"),
+        ("0.9", "500", False, "0"),
+        ("0.1", "5", True, "0"),  # half a dollar
+        ("0.1", None, True, "0.1"),
+    ],
+)
+def test_quantity_is_whole_unless_fractional_and_worth_ordering(
+    remaining: str, price: str | None, fractional: bool, expected: str
+) -> None:
+    worth = None if price is None else D(price)
+    assert order_qty(D(remaining), worth, fractional=fractional, min_notional=D(1)) == D(expected)
