@@ -9,12 +9,12 @@ from types import TracebackType
 from typing import Self
 
 from quotebus.bus.async_feed import AsyncFeed
+from quotebus.bus.base_client import FEED_BOUND, Participant, listed
 from quotebus.bus.consumer import Consumer
 from quotebus.bus.events import OrderUpdate, Quote, Trade
 from quotebus.bus.interest import SymbolResult
-from quotebus.bus.participant import FEED_BOUND, Participant, listed
 from quotebus.bus.settings import BusSettings
-from quotebus.bus.transport.async_link import AsyncLink
+from quotebus.bus.transport.client_loop import AsyncLink
 
 
 class AsyncBusClient(Participant[AsyncLink]):

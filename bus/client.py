@@ -7,13 +7,13 @@ from collections.abc import Iterable
 from types import TracebackType
 from typing import Self
 
+from quotebus.bus.base_client import FEED_BOUND, Participant, listed
 from quotebus.bus.consumer import Consumer
 from quotebus.bus.events import OrderUpdate, Quote, Trade
 from quotebus.bus.feed import Feed
 from quotebus.bus.interest import SymbolResult
-from quotebus.bus.participant import FEED_BOUND, Participant, listed
 from quotebus.bus.settings import BusSettings
-from quotebus.bus.transport.link import Link
+from quotebus.bus.transport.client_thread import Link
 
 
 class BusClient(Participant[Link]):

@@ -17,7 +17,7 @@ from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from quotebus.bus.errors import EX_CONFIG, EX_NOINPUT, ConfigError, NoInput
-from quotebus.bus.printable import escaped
+from quotebus.bus.process.printable import escaped
 
 LOOPBACK_NAMES = ("localhost", "localhost.localdomain")
 CLIENT_NAME = re.compile(r"[A-Za-z0-9_.:-]{1,64}\Z")

@@ -6,10 +6,10 @@ import re
 import sys
 from collections.abc import Sequence
 
-from quotebus.bus.ending import on_ending
 from quotebus.bus.errors import ConfigError
-from quotebus.bus.log import setup
-from quotebus.bus.open_files import allow_open_files
+from quotebus.bus.process.log import setup
+from quotebus.bus.process.open_files import allow_open_files
+from quotebus.bus.process.shutdown import on_ending
 from quotebus.bus.settings import die, load
 from quotebus.execution_adapter import trade
 from quotebus.execution_adapter.order_worker import Desk

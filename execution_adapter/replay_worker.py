@@ -9,7 +9,7 @@ from quotebus.bus.book import Verdict
 from quotebus.bus.clock import now_ns
 from quotebus.bus.events import ExecutionDecision
 from quotebus.bus.stream import StreamFollower
-from quotebus.bus.transport.stream import follow
+from quotebus.bus.transport.replay_sockets import follow
 from quotebus.execution_adapter.replay_decisions import StreamWorker
 from quotebus.execution_adapter.settings import ExecutionSettings
 from quotebus.execution_adapter.worker import HealthLine, line

@@ -7,8 +7,8 @@ from typing import Literal
 from pydantic import Field, ValidationInfo, field_validator
 
 from quotebus.bus import topics
+from quotebus.bus.base_client import default_name
 from quotebus.bus.clock import seconds
-from quotebus.bus.participant import default_name
 from quotebus.bus.settings import CLIENT_NAME, BusSettings
 from quotebus.execution_adapter.decision.judgement import Judgement
 

@@ -7,9 +7,9 @@ import logging
 import sys
 from collections.abc import Sequence
 
-from quotebus.bus.ending import on_ending
 from quotebus.bus.errors import ConfigError
-from quotebus.bus.log import setup
+from quotebus.bus.process.log import setup
+from quotebus.bus.process.shutdown import on_ending
 from quotebus.bus.settings import die, load, parse
 from quotebus.pricing.node import Node
 from quotebus.pricing.settings import PricingSettings

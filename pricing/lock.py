@@ -6,7 +6,7 @@ import hashlib
 from pathlib import Path
 
 from quotebus.bus.errors import ConfigError
-from quotebus.bus.locked_file import LockedFile
+from quotebus.bus.process.locked_file import LockedFile
 
 
 class AccountLock(LockedFile):

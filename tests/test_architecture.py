@@ -19,18 +19,18 @@ SEEDED = {"Random"}
 READS_CLOCK = {"now_ns", "utc_ns", "sleep_s"}
 MUST_BE_PURE = {
     "bus/book.py",
-    "bus/capture/captured.py",
-    "bus/capture/chunks.py",
+    "bus/capture/format/captured.py",
+    "bus/capture/format/chunks.py",
     "bus/capture/columns.py",
-    "bus/capture/compression.py",
-    "bus/capture/intake.py",
-    "bus/capture/metadata.py",
-    "bus/capture/patch.py",
-    "bus/capture/records.py",
-    "bus/capture/schemas.py",
-    "bus/capture/summary.py",
+    "bus/capture/format/compression.py",
+    "bus/capture/record/intake.py",
+    "bus/capture/format/metadata.py",
+    "bus/capture/replay/patch.py",
+    "bus/capture/format/records.py",
+    "bus/capture/format/schemas.py",
+    "bus/capture/format/summary.py",
     "bus/capture/text.py",
-    "bus/capture/timeline.py",
+    "bus/capture/replay/timeline.py",
     "bus/codec.py",
     "bus/consumer.py",
     "bus/events.py",
@@ -155,7 +155,7 @@ def test_no_part_imports_the_facade() -> None:
 
 
 def test_simulator_shares_no_code_with_the_client_side() -> None:
-    allowed = ("bus.settings", "bus.errors", "bus.clock", "bus.ending", "pricing.simulator")
+    allowed = ("bus.settings", "bus.errors", "bus.clock", "bus.process", "pricing.simulator")
     assert not [
         (name(path), imported)
         for path in sources("pricing/simulator")

@@ -5,10 +5,10 @@ with Capture("capture.mcap") as capture:
         print(message.topic, message.event())
 """
 
-from quotebus.bus.capture.captured import Captured, CaptureDamaged, Damage, Gap, NotACapture
-from quotebus.bus.capture.metadata import CaptureMetadata
+from quotebus.bus.capture.format.captured import Captured, CaptureDamaged, Damage, Gap, NotACapture
+from quotebus.bus.capture.format.metadata import CaptureMetadata
+from quotebus.bus.capture.format.writer import CaptureWriter
 from quotebus.bus.capture.reader import Capture
-from quotebus.bus.capture.writer import CaptureWriter
 
 __all__ = [
     "Capture",

@@ -14,7 +14,7 @@ import msgspec
 from msgspec import inspect
 
 from quotebus.bus import codec
-from quotebus.bus.capture.captured import GAP_TOPIC, Captured
+from quotebus.bus.capture.format.captured import GAP_TOPIC, Captured
 from quotebus.bus.events import Event
 
 _PLAIN: dict[type[inspect.Type], str] = {

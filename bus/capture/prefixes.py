@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from quotebus.bus import codec
-from quotebus.bus.capture.captured import GAP_TOPIC
+from quotebus.bus.capture.format.captured import GAP_TOPIC
 
 
 def prefixes(given: Iterable[str]) -> tuple[str, ...]:

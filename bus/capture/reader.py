@@ -8,10 +8,18 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from quotebus.bus.capture.captured import GAP_TOPIC, Captured, CaptureDamaged, Damage, Gap, NotACapture, decode_gap
-from quotebus.bus.capture.metadata import CaptureMetadata
-from quotebus.bus.capture.records import MAGIC
-from quotebus.bus.capture.segment import PART, Segment
+from quotebus.bus.capture.format.captured import (
+    GAP_TOPIC,
+    Captured,
+    CaptureDamaged,
+    Damage,
+    Gap,
+    NotACapture,
+    decode_gap,
+)
+from quotebus.bus.capture.format.metadata import CaptureMetadata
+from quotebus.bus.capture.format.records import MAGIC
+from quotebus.bus.capture.format.segment import PART, Segment
 
 SUFFIX = ".mcap"
 

@@ -14,13 +14,13 @@ from typing import BinaryIO
 
 from mcap.records import Channel, Metadata, Schema
 
-from quotebus.bus.capture.captured import Damage, NotACapture
-from quotebus.bus.capture.metadata import END_NAME, end_map
+from quotebus.bus.capture.format.captured import Damage, NotACapture
+from quotebus.bus.capture.format.metadata import END_NAME, end_map
+from quotebus.bus.capture.format.records import encode
+from quotebus.bus.capture.format.segment import PART, Segment
+from quotebus.bus.capture.format.summary import Summary
+from quotebus.bus.capture.format.writer import name_file
 from quotebus.bus.capture.reader import SUFFIX
-from quotebus.bus.capture.records import encode
-from quotebus.bus.capture.segment import PART, Segment
-from quotebus.bus.capture.summary import Summary
-from quotebus.bus.capture.writer import name_file
 
 _BLOCK_BYTES = 1 << 20
 _DAMAGED = ".damaged"

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from quotebus.bus.capture.captured import NotACapture
-from quotebus.bus.capture.index import read_index
+from quotebus.bus.capture.format.captured import NotACapture
+from quotebus.bus.capture.format.index import read_index
 from quotebus.bus.capture.instants import instant_ns
 from quotebus.bus.capture.reader import Capture
 from quotebus.bus.errors import NoInput

@@ -8,11 +8,11 @@ from typing import Any
 
 import msgspec
 
-from quotebus.bus.capture.captured import Captured
+from quotebus.bus.capture.format.captured import Captured
 from quotebus.bus.clock import NS_PER_S
 from quotebus.bus.errors import UndecodableMessage
 from quotebus.bus.events import AckRow, Event, SymbolsAcknowledged
-from quotebus.bus.printable import escaped
+from quotebus.bus.process.printable import escaped
 
 _ENVELOPE = ("version", "source", "seq", "published_ns")
 

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from quotebus.bus import topics
-from quotebus.bus.capture.captured import GAP_TOPIC, Captured, Damage, decode_gap
+from quotebus.bus.capture.format.captured import GAP_TOPIC, Captured, Damage, decode_gap
 from quotebus.bus.capture.reader import Capture
 from quotebus.bus.errors import UndecodableMessage
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from quotebus.bus.verbs import run_verb
+from quotebus.bus.process.verbs import run_verb
 
 VERBS = {
     "up": "broker, pricing node, execution worker and, without keys, the simulated exchange, together",

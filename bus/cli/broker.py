@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from quotebus.bus.ending import on_ending
 from quotebus.bus.errors import ConfigError
+from quotebus.bus.process.shutdown import on_ending
 from quotebus.bus.settings import BusSettings, die, load
 from quotebus.bus.transport.broker import Broker
 

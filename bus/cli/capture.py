@@ -7,11 +7,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from quotebus.bus.capture import text
-from quotebus.bus.capture.captured import NotACapture
 from quotebus.bus.capture.export import Export
+from quotebus.bus.capture.format.captured import NotACapture
+from quotebus.bus.capture.format.segment import PART
 from quotebus.bus.capture.reader import SUFFIX, Capture
 from quotebus.bus.capture.recovery import recover_file, recover_folder
-from quotebus.bus.capture.segment import PART
 from quotebus.bus.capture.span import window
 from quotebus.bus.capture.verify import Verdict, verify
 from quotebus.bus.cli import capture_report
@@ -19,9 +19,9 @@ from quotebus.bus.cli.capture_arguments import cat_arguments, export_arguments, 
 from quotebus.bus.cli.record import size
 from quotebus.bus.clock import NS_PER_S
 from quotebus.bus.errors import EX_CONFIG, EX_IOERR, EX_NOINPUT, ConfigError
-from quotebus.bus.printable import escaped
+from quotebus.bus.process.printable import escaped
+from quotebus.bus.process.stdout import give_up_stdout
 from quotebus.bus.settings import die
-from quotebus.bus.stdout import give_up_stdout
 
 PROGRAM = "quotebus capture"
 EX_DAMAGED = 3

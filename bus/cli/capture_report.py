@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from quotebus.bus.capture.reader import Capture, is_capture
-from quotebus.bus.capture.report_data import Collector
-from quotebus.bus.capture.report_html import page
-from quotebus.bus.capture.report_scale import Columns
+from quotebus.bus.capture.report.data import Collector
+from quotebus.bus.capture.report.page import page
+from quotebus.bus.capture.report.scale import Columns
 from quotebus.bus.capture.span import span, window
 from quotebus.bus.cli.arguments import Arguments
 from quotebus.bus.errors import ConfigError
-from quotebus.bus.printable import escaped
+from quotebus.bus.process.printable import escaped
 
 PROGRAM = "quotebus capture report"
 EX_DAMAGED = 3

@@ -14,14 +14,14 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from quotebus.bus.capture.recorder import Progress, Recorder, base_path
+from quotebus.bus.capture.record.recorder import Progress, Recorder, base_path
+from quotebus.bus.capture.record.settings import RecordSettings
 from quotebus.bus.capture.recovery import recover_folder
-from quotebus.bus.capture.settings import RecordSettings
 from quotebus.bus.clock import NS_PER_MS, NS_PER_S, now_ns, utc_ns
-from quotebus.bus.ending import on_ending
 from quotebus.bus.errors import EX_IOERR
 from quotebus.bus.events import RecorderState
-from quotebus.bus.printable import escaped
+from quotebus.bus.process.printable import escaped
+from quotebus.bus.process.shutdown import on_ending
 from quotebus.bus.sequence import source_name
 from quotebus.bus.settings import load
 from quotebus.bus.transport.listener import Listener

@@ -13,20 +13,20 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
-from quotebus.bus.capture.captured import Captured, NotACapture
+from quotebus.bus.capture.format.captured import Captured, NotACapture
 from quotebus.bus.capture.instants import shown
-from quotebus.bus.capture.player import BrokerGone, BusOccupied, Player
-from quotebus.bus.capture.player import Progress as Standing
 from quotebus.bus.capture.prefixes import prefixes
 from quotebus.bus.capture.reader import Capture
+from quotebus.bus.capture.replay.player import BrokerGone, BusOccupied, Player
+from quotebus.bus.capture.replay.player import Progress as Standing
 from quotebus.bus.capture.span import span, window
 from quotebus.bus.cli.arguments import Arguments
 from quotebus.bus.cli.keys import keys
-from quotebus.bus.ending import on_ending
 from quotebus.bus.errors import EX_IOERR, EX_NOINPUT, ConfigError, NoInput
-from quotebus.bus.printable import escaped
+from quotebus.bus.process.printable import escaped
+from quotebus.bus.process.shutdown import on_ending
+from quotebus.bus.process.stdout import give_up_stdout
 from quotebus.bus.settings import BusSettings, die, load
-from quotebus.bus.stdout import give_up_stdout
 
 PROGRAM = "quotebus replay"
 EX_DAMAGED = 3

@@ -18,8 +18,8 @@ from queue import Empty, Queue
 from pydantic import AliasChoices, Field, SecretStr
 
 from quotebus.bus.clock import now_ns, seconds
-from quotebus.bus.ending import on_ending, that_ends_with_us
 from quotebus.bus.errors import EX_CONFIG, ConfigError
+from quotebus.bus.process.shutdown import on_ending, that_ends_with_us
 from quotebus.bus.settings import BusSettings, die, load
 
 PROGRAM = "quotebus up"

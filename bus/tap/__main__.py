@@ -8,11 +8,11 @@ import sys
 from collections.abc import Sequence
 
 from quotebus.bus.errors import EX_IOERR, ConfigError
+from quotebus.bus.process.stdout import give_up_stdout
+from quotebus.bus.process.verbs import run_verb
 from quotebus.bus.settings import die
-from quotebus.bus.stdout import give_up_stdout
-from quotebus.bus.tap.apart import go_apart
 from quotebus.bus.tap.output import prepare
-from quotebus.bus.verbs import run_verb
+from quotebus.bus.tap.own_session import go_apart
 
 PROGRAM = "bus-tap"
 VERBS = {
@@ -38,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     prepare()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
-        status = run_verb(PROGRAM, "quotebus.bus.tap", VERBS, arguments)
+        status = run_verb(PROGRAM, "quotebus.bus.tap.verbs", VERBS, arguments)
         sys.stdout.flush()
     except ConfigError as error:
         die(f"{PROGRAM} {arguments[0]}", error)

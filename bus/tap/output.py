@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.text import Text
 
-from quotebus.bus.stdout import open_stdout
+from quotebus.bus.process.stdout import open_stdout
 
 PIPE_COLUMNS = 120
 

@@ -98,7 +98,7 @@ class TopSettings(TapSettings):
     @field_validator("sort")
     @classmethod
     def _sortable(cls, sort: str) -> str:
-        from quotebus.bus.tap.controls import SORTS
+        from quotebus.bus.tap.top.controls import SORTS
 
         if sort not in SORTS:
             raise ValueError(f"not one of {', '.join(SORTS)}")

@@ -9,15 +9,15 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
-from quotebus.bus.capture.captured import GAP_TOPIC, Captured, NotACapture, decode_gap
+from quotebus.bus.capture.format.captured import GAP_TOPIC, Captured, NotACapture, decode_gap
 from quotebus.bus.capture.reader import Capture
 from quotebus.bus.clock import seconds, utc_ns
 from quotebus.bus.errors import ConfigError, NoInput, UndecodableMessage
-from quotebus.bus.tap.apart import weigh_least
 from quotebus.bus.tap.intake import Message
+from quotebus.bus.tap.own_session import weigh_least
 from quotebus.bus.tap.pace import Pace, Pacing, at_once
 from quotebus.bus.tap.settings import TapSettings
-from quotebus.bus.transport.tap import BATCH, TapSubscriber
+from quotebus.bus.transport.tap_socket import BATCH, TapSubscriber
 
 GATHER_MS = 50
 """Nobody sees 50 ms, and a tap that is woken for every message takes several times the processor."""

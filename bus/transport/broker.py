@@ -17,7 +17,7 @@ from quotebus.bus import topics
 from quotebus.bus.clock import NS_PER_S, now_ns, utc_ns
 from quotebus.bus.errors import ConfigError
 from quotebus.bus.events import Counters
-from quotebus.bus.open_files import allow_open_files
+from quotebus.bus.process.open_files import allow_open_files
 from quotebus.bus.sequence import Stamper, source_name
 from quotebus.bus.settings import BusSettings
 from quotebus.bus.transport.sockets import Role, bind, make

@@ -12,7 +12,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from quotebus.bus.errors import ConfigError
-from quotebus.bus.locked_file import LockedFile
+from quotebus.bus.process.locked_file import LockedFile
 from quotebus.execution_adapter.orders import journal_entries as entries
 from quotebus.execution_adapter.orders.journal_entries import Begun, Entry, JournalDamaged
 

@@ -6,12 +6,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from quotebus.bus.capture.captured import NotACapture
+from quotebus.bus.capture.format.captured import NotACapture
 from quotebus.bus.capture.reader import Capture
 from quotebus.bus.cli.arguments import Arguments
 from quotebus.bus.errors import EX_IOERR, EX_NOINPUT
-from quotebus.bus.printable import escaped
-from quotebus.bus.stdout import give_up_stdout
+from quotebus.bus.process.printable import escaped
+from quotebus.bus.process.stdout import give_up_stdout
 from quotebus.execution_adapter.verify.verifier import Difference, Outcome, Verifier
 
 PROGRAM = "execution-worker verify"

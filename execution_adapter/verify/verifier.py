@@ -16,7 +16,7 @@ import msgspec
 
 from quotebus.bus import codec, topics
 from quotebus.bus.book import HEALTH_SILENCE_NS, Book, Unusable, Verdict
-from quotebus.bus.capture.captured import GAP_TOPIC, Captured, Gap, decode_gap
+from quotebus.bus.capture.format.captured import GAP_TOPIC, Captured, Gap, decode_gap
 from quotebus.bus.errors import UndecodableMessage
 from quotebus.bus.events import (
     AckRow,

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import TextIO
 
-from quotebus.bus.ending import on_ending
 from quotebus.bus.errors import ConfigError
+from quotebus.bus.process.shutdown import on_ending
 from quotebus.bus.settings import die, load
 from quotebus.pricing.simulator.server import Simulator
 from quotebus.pricing.simulator.settings import PROGRAM, SimulatorSettings

@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from quotebus import AsyncBusClient, BusSettings, Unusable
-from quotebus.bus import participant as participant_module
+from quotebus.bus import base_client as participant_module
 from quotebus.bus.clock import NS_PER_S, now_ns
 from quotebus.bus.events import MAX_SYMBOLS
-from quotebus.bus.transport.async_link import AsyncLink
+from quotebus.bus.transport.client_loop import AsyncLink
 from tests.support.aio import run, soon
 from tests.support.bus import FREE, fake_node, running_broker
 from tests.support.samples import HEALTH, INTENT, ORDER, TRADE, like

@@ -16,13 +16,13 @@ LAYERS = {
     name: level
     for level, names in enumerate(
         [
-            ["errors", "version", "clock", "locked_file", "open_files", "printable", "stdout", "ending"],
+            ["errors", "version", "clock", "process"],
             ["events", "topics"],
             ["codec"],
             ["sequence", "interest", "book"],
-            ["consumer", "tick_queue", "feed", "async_feed", "settings", "verbs", "log", "stream"],
+            ["consumer", "tick_queue", "feed", "async_feed", "settings", "stream"],
             ["transport"],
-            ["participant"],
+            ["base_client"],
             ["client", "async_client"],
             ["capture"],
             ["tap"],

@@ -7,9 +7,9 @@ from collections import Counter
 from itertools import pairwise
 
 from quotebus.bus import codec
-from quotebus.bus.capture.captured import Captured
-from quotebus.bus.capture.inprocess import InProcessBus
-from quotebus.bus.capture.playback import Playback
+from quotebus.bus.capture.format.captured import Captured
+from quotebus.bus.capture.replay.inprocess import InProcessBus
+from quotebus.bus.capture.replay.playback import Playback
 from quotebus.bus.events import ExecutionDecision, SymbolsRequested
 from quotebus.bus.stream import MAX_INSTANTS, StreamFollower
 from quotebus.execution_adapter.replay_decisions import StreamWorker

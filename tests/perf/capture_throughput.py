@@ -26,8 +26,8 @@ from mcap.writer import CompressionType, IndexType, Writer
 
 from quotebus.bus import codec
 from quotebus.bus.capture import Capture
-from quotebus.bus.capture.recorder import Recorder
-from quotebus.bus.capture.settings import RecordSettings
+from quotebus.bus.capture.record.recorder import Recorder
+from quotebus.bus.capture.record.settings import RecordSettings
 from quotebus.bus.events import RecorderState
 from quotebus.bus.settings import parse
 from quotebus.bus.transport.listener import Listener

@@ -21,14 +21,14 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import quotebus.bus.capture.player
-from quotebus.bus.capture.captured import Captured
-from quotebus.bus.capture.player import Player
+import quotebus.bus.capture.replay.player
+from quotebus.bus.capture.format.captured import Captured
 from quotebus.bus.capture.reader import Capture
+from quotebus.bus.capture.replay.player import Player
 from quotebus.bus.cli.replay import play_visibly
 from quotebus.bus.clock import now_ns, sleep_s
 from quotebus.bus.settings import BusSettings
-from quotebus.bus.transport.stage import Stage
+from quotebus.bus.transport.player_sockets import Stage
 from tests.perf.figures import quantile
 from tests.support.market import Market, day, write
 from tests.support.world import World

@@ -6,9 +6,9 @@ import random
 from pathlib import Path
 
 from quotebus.bus import codec
-from quotebus.bus.capture.captured import Captured
-from quotebus.bus.capture.metadata import CaptureMetadata
-from quotebus.bus.capture.writer import CaptureWriter
+from quotebus.bus.capture.format.captured import Captured
+from quotebus.bus.capture.format.metadata import CaptureMetadata
+from quotebus.bus.capture.format.writer import CaptureWriter
 from quotebus.bus.events import AckRow, Event
 from quotebus.bus.sequence import Stamper
 from tests.support.samples import ACKNOWLEDGED, HEALTH, QUOTE, REQUESTED, STATUS, TRADE, UTC_NS, like

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from quotebus.bus import codec
-from quotebus.bus.capture.metadata import CaptureMetadata
-from quotebus.bus.capture.writer import CaptureWriter
+from quotebus.bus.capture.format.metadata import CaptureMetadata
+from quotebus.bus.capture.format.writer import CaptureWriter
 from quotebus.bus.clock import NS_PER_S
 from quotebus.bus.events import Event
 from quotebus.bus.tap.intake import Intake, Message

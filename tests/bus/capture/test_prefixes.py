@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from quotebus.bus.capture.captured import GAP_TOPIC
+from quotebus.bus.capture.format.captured import GAP_TOPIC
 from quotebus.bus.capture.prefixes import prefixes
 
 

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from quotebus.bus import codec
-from quotebus.bus.capture import Capture, CaptureDamaged, CaptureWriter, NotACapture, records
-from quotebus.bus.capture.captured import GAP_TOPIC
-from quotebus.bus.capture.index import read_index
+from quotebus.bus.capture import Capture, CaptureDamaged, CaptureWriter, NotACapture
+from quotebus.bus.capture.format import records
+from quotebus.bus.capture.format.captured import GAP_TOPIC
+from quotebus.bus.capture.format.index import read_index
 from tests.support.captures import GAP, HEAD, write_events, write_golden
 from tests.support.samples import QUOTE, SAMPLES, TRADE, UTC_NS, like
 

@@ -10,8 +10,8 @@ from mcap.reader import make_reader
 
 from quotebus.bus import codec
 from quotebus.bus.capture import Capture, CaptureWriter
+from quotebus.bus.capture.format.segment import Segment
 from quotebus.bus.capture.recovery import recover_file, recover_folder
-from quotebus.bus.capture.segment import Segment
 from quotebus.bus.capture.verify import verify
 from tests.support.captures import HEAD, read_all, write_golden
 from tests.support.samples import QUOTE, UTC_NS, like
@@ -121,7 +121,7 @@ def test_a_file_that_has_just_been_begun_is_not_taken_for_one_left_behind(
         told.extend(str(recovered) for recovered in recover_folder(tmp_path))
         fcntl.flock(descriptor, operation)
 
-    monkeypatch.setattr("quotebus.bus.capture.writer.fcntl.flock", late)
+    monkeypatch.setattr("quotebus.bus.capture.format.writer.fcntl.flock", late)
     with CaptureWriter(tmp_path / "a.mcap", HEAD) as writer:
         assert told == ["a.mcap.part not recovered: it was empty, and is removed"]
         writer.write_frame(codec.encode(QUOTE), UTC_NS, UTC_NS)

@@ -10,7 +10,7 @@ import msgspec
 from quotebus.bus import codec
 from quotebus.bus.capture import Capture, Captured
 from quotebus.bus.capture.text import json_line, line, utc_text
-from quotebus.bus.printable import escaped
+from quotebus.bus.process.printable import escaped
 from tests.support.samples import QUOTE, UTC_NS, like
 
 DATA = Path(__file__).parents[2] / "data"

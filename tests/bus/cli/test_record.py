@@ -16,7 +16,7 @@ import pytest
 
 from quotebus.bus import codec
 from quotebus.bus.capture import Capture
-from quotebus.bus.capture.recorder import Progress
+from quotebus.bus.capture.record.recorder import Progress
 from quotebus.bus.capture.verify import verify
 from quotebus.bus.cli.record import run as record
 from quotebus.bus.cli.record import size, text

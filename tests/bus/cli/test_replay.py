@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from quotebus.bus.capture.player import Player
+from quotebus.bus.capture.replay.player import Player
 from quotebus.bus.cli import main
 from quotebus.bus.events import ConnectionHealth, ExecutionDecision, Quote
 from tests.support.market import day, write

@@ -12,14 +12,14 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from quotebus.bus.events import Claim, Event
-from quotebus.bus.tap.controls import Controls
 from quotebus.bus.tap.escape import clean, json_line
 from quotebus.bus.tap.event_lines import record, text_line
-from quotebus.bus.tap.explain import explain
 from quotebus.bus.tap.intake import Heard
-from quotebus.bus.tap.picture import picture
-from quotebus.bus.tap.table import counters, screen, snapshot
-from quotebus.bus.tap.why_text import why_lines
+from quotebus.bus.tap.snapshot import picture
+from quotebus.bus.tap.top.controls import Controls
+from quotebus.bus.tap.top.table import counters, screen, snapshot
+from quotebus.bus.tap.why.explain import explain
+from quotebus.bus.tap.why.text import why_lines
 from tests.support.samples import COUNTERS, HEALTH, QUICK, QUOTE, RECORDER, REQUESTED, SAMPLES, STATUS, UTC_NS, like
 from tests.support.tap import EVIL, told
 

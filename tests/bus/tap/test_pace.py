@@ -73,7 +73,7 @@ def test_rests_are_counted_from_one_look_to_the_next() -> None:
 
 
 def test_the_live_bus_is_taken_at_a_pace_until_the_tap_is_behind(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in ("quotebus.bus.tap.source", "quotebus.bus.transport.tap"):
+    for module in ("quotebus.bus.tap.source", "quotebus.bus.transport.tap_socket"):
         monkeypatch.setattr(f"{module}.BATCH", 3)
     with running_broker() as settings, fake_node(settings) as node:
         source = LiveSource(settings.bus_subscribe_url, [b"quote."], gather_ms=1)

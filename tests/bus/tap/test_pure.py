@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from quotebus.bus.clock import NS_PER_S
 from quotebus.bus.tap.histogram import Histogram
-from quotebus.bus.tap.keys import parse
 from quotebus.bus.tap.rates import MAX_KEYS, Rates
 from quotebus.bus.tap.selection import Selection
+from quotebus.bus.tap.top.keys import parse
 from quotebus.bus.tap.units import duration, price, rate
 from tests.support.samples import QUICK, QUOTE, REQUESTED
 

@@ -7,11 +7,10 @@ from dataclasses import replace
 from decimal import Decimal
 
 import pytest
-from tests.execution_adapter.verify.test_verifier import captured
 
 from quotebus.bus import codec
 from quotebus.bus.book import Book
-from quotebus.bus.capture.captured import Captured
+from quotebus.bus.capture.format.captured import Captured
 from quotebus.bus.clock import NS_PER_S
 from quotebus.bus.events import ConnectionHealth, ExecutionDecision, Quote, SymbolsAcknowledged, SymbolStatus
 from quotebus.bus.sequence import Stamper
@@ -24,6 +23,7 @@ from quotebus.execution_adapter.intents import Intent
 from quotebus.execution_adapter.orders.order import Place, Report, Status
 from quotebus.execution_adapter.orders.parent_order import Work
 from quotebus.execution_adapter.verify.verifier import Difference, Outcome, Verifier
+from tests.execution_adapter.verify.test_verifier import captured
 from tests.support.market import Market, day
 from tests.support.samples import like
 

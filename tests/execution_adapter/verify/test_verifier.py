@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from quotebus.bus import codec
-from quotebus.bus.capture.captured import GAP_TOPIC, Captured, Gap, encode_gap
-from quotebus.bus.capture.inprocess import InProcessBus
+from quotebus.bus.capture.format.captured import GAP_TOPIC, Captured, Gap, encode_gap
+from quotebus.bus.capture.replay.inprocess import InProcessBus
 from quotebus.bus.events import ExecutionDecision, Quote
 from quotebus.bus.stream import StreamFollower
 from quotebus.execution_adapter.__main__ import main

@@ -1,0 +1,1 @@
+"""The file: MCAP records, chunks, indexes and segments, read and written in bounded memory."""

@@ -1,0 +1,40 @@
+"""What a capture says of its payloads: one JSON Schema per kind of event, drawn from the event's own type. Pure."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import msgspec
+
+from quotebus.bus import codec, topics
+from quotebus.bus.capture.format.captured import GAP_TOPIC, Gap
+from quotebus.bus.events import Event
+
+ENCODING = "msgpack"
+SCHEMA_ENCODING = "jsonschema"
+
+
+def event_type(topic: str) -> type[Event]:
+    """The type of a recordable topic's messages."""
+    return Gap if topic == GAP_TOPIC else codec.KINDS[topics.kind(topic)][0]
+
+
+@cache
+def schema(event: type[Event]) -> bytes:
+    """A JSON Schema of the payload, a positional array: `prefixItems` in the order of the wire, each with its name."""
+    (root,), components = msgspec.json.schema_components([event], ref_template="#/$defs/{name}")
+    own = components.pop(event.__name__, root)
+    names = msgspec.structs.fields(event)
+    items: list[dict[str, Any]] = own["prefixItems"]
+    document = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **own,
+        "prefixItems": [{"title": field.encode_name, **item} for field, item in zip(names, items, strict=True)],
+        "minItems": own.get("minItems", len(items)),
+        "items": True,
+        "$comment": "one MessagePack array; later versions append fields",
+    }
+    if components:
+        document["$defs"] = components
+    return msgspec.json.encode(document)

@@ -1,0 +1,180 @@
+"""One capture file being written: `.part` until it is complete, then synced and renamed."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import zlib
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from mcap.records import Chunk, Header, Metadata
+
+from quotebus.bus.capture.format.chunks import ChunkBuilder, Packed
+from quotebus.bus.capture.format.compression import COMPRESS
+from quotebus.bus.capture.format.metadata import END_NAME, HEAD_NAME, CaptureMetadata, end_map, to_map
+from quotebus.bus.capture.format.records import MAGIC, PROFILE, encode
+from quotebus.bus.capture.format.segment import PART
+from quotebus.bus.capture.format.summary import Summary
+from quotebus.bus.topics import END
+
+
+class CaptureWriter:
+    """Writes one segment to `<path>.part` and gives it its name when closed in order.
+
+    `write` packs messages into chunks; `flush` hands them to the operating system, from where they survive the death of
+    this process; `sync` also to the disk. A program that packs elsewhere gives whole chunks to `write_chunk`. All raise
+    OSError, after which only `abandon` is left: what was written before stays a readable prefix.
+    """
+
+    def __init__(self, path: Path | str, metadata: CaptureMetadata, *, compression: str = "lz4") -> None:
+        """Create the file and write its head. Raises OSError; FileExistsError rather than replace a file."""
+        self.path = Path(path)
+        self.part = self.path.with_name(self.path.name + PART)
+        self.metadata = metadata
+        self.bytes = self.messages = self.lost = 0
+        self._compression = "" if compression == "none" else compression
+        self._pack = COMPRESS[self._compression]
+        self._summary = Summary()
+        self._crc = 0
+        self._builder = ChunkBuilder(metadata.first_sequence)
+        if self.path.exists():
+            raise FileExistsError(errno.EEXIST, "exists already", str(self.path))
+        self._fd = _create_locked(self.part)
+        try:
+            self._write(MAGIC + encode(Header(PROFILE, f"quotebus/{metadata.versions.get('quotebus', '')}")))
+            self._write_metadata(HEAD_NAME, to_map(metadata))
+        except OSError:
+            os.close(self._fd)
+            self.part.unlink(missing_ok=True)
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None:
+            self.close()
+        else:
+            self.abandon()
+
+    def write(self, topic: str, payload: bytes, received_ns: int, published_ns: int) -> int:
+        """Record one message; its sequence. Raises ValueError for a topic that does not belong on the bus."""
+        self._builder.add(topic.encode("ascii"), payload, received_ns, published_ns)
+        if self._builder.full:
+            self._write_built()
+        return self._builder.sequence
+
+    def write_frame(self, frame: bytes, received_ns: int, published_ns: int) -> int:
+        """Record one message as it crossed the bus."""
+        topic, _, payload = frame.partition(END)
+        return self.write(topic.decode("ascii"), payload, received_ns, published_ns)
+
+    def write_chunk(self, packed: Packed) -> None:
+        """Record a chunk, with one write to the operating system."""
+        chunk = Chunk(
+            compression=self._compression,
+            data=self._pack(packed.data),
+            message_end_time=packed.end_ns,
+            message_start_time=packed.start_ns,
+            uncompressed_crc=zlib.crc32(packed.data),
+            uncompressed_size=len(packed.data),
+        )
+        data = encode(chunk)
+        offset = self.bytes
+        self._write(data)
+        self._summary.declare(packed.schemas, packed.channels)
+        self._summary.count(packed.counts)
+        self._summary.on_chunk(
+            offset,
+            len(data),
+            packed.start_ns,
+            packed.end_ns,
+            self._compression,
+            len(chunk.data),
+            len(packed.data),
+        )
+        self.messages += packed.messages
+
+    def flush(self) -> None:
+        """What was written so far survives the death of this process."""
+        self._write_built()
+
+    def sync(self) -> None:
+        """What was written so far survives the death of this machine."""
+        self._write_built()
+        os.fsync(self._fd)
+
+    def close(self, cause: str = "stopped") -> Path:
+        """Complete the file, sync it, give it its name, sync the folder; its path."""
+        self._write_built()
+        self._write_metadata(END_NAME, end_map(self.messages, self.lost, cause))
+        self._write(self._summary.end(self.bytes, self._crc))
+        os.fsync(self._fd)
+        name_file(self.part, self.path)
+        os.close(self._fd)
+        self._fd = -1
+        return self.path
+
+    def abandon(self) -> None:
+        """Leave the `.part` as it is. May be repeated, and follow `close`."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+    def _write_built(self) -> None:
+        packed = self._builder.take()
+        if packed is not None:
+            self.write_chunk(packed)
+
+    def _write_metadata(self, name: str, texts: dict[str, str]) -> None:
+        data = encode(Metadata(name=name, metadata=texts))
+        self._summary.on_metadata(self.bytes, len(data), name)
+        self._write(data)
+
+    def _write(self, data: bytes) -> None:
+        view = memoryview(data)
+        while view:
+            view = view[os.write(self._fd, view) :]
+        self._crc = zlib.crc32(data, self._crc)
+        self.bytes += len(data)
+
+
+def _create_locked(part: Path) -> int:
+    """The descriptor of a new file whose lock tells who recovers `.part` files that it is in use. Raises OSError.
+
+    Before it has its lock it looks like one that was left behind, and may be removed as such: then there is no file of
+    that name any more, and it is made anew.
+    """
+    while True:
+        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            if os.fstat(descriptor).st_nlink > 0:
+                return descriptor
+        except OSError:
+            os.close(descriptor)
+            part.unlink(missing_ok=True)
+            raise
+        os.close(descriptor)
+
+
+def name_file(part: Path, path: Path) -> None:
+    """Give a finished, synced file its name, never another file's, and make that survive a crash. Raises OSError."""
+    if path.exists():
+        raise FileExistsError(errno.EEXIST, "exists already", str(path))
+    part.rename(path)
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder survive a crash. Raises OSError."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,1 @@
+"""From a capture to the bus, as it was live."""

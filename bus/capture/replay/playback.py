@@ -1,0 +1,230 @@
+"""What a player says: recorded messages as replayed ones, and answers to requests as the recorded node gave them.
+
+Requests and acknowledgements of the recording are not published again. A recorded acknowledgement answers a client that
+is not there, and one of the same name would take it for an answer to its own request; what it tells of states and held
+quotes is kept, though, so that this player answers with it. Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import chain
+
+from quotebus.bus import codec, topics
+from quotebus.bus.capture.format.captured import Captured
+from quotebus.bus.capture.replay.patch import replayed
+from quotebus.bus.consumer import REPLAYED
+from quotebus.bus.errors import MessageTooLarge, UndecodableMessage
+from quotebus.bus.events import (
+    MAX_SYMBOLS,
+    AckRow,
+    Cause,
+    ConnectionHealth,
+    Flag,
+    Quote,
+    SymbolsAcknowledged,
+    SymbolsRequested,
+    SymbolState,
+    SymbolStatus,
+)
+from quotebus.bus.sequence import MAX_TOPICS, Stamper
+
+ROWS_PER_PART = 1_000
+SHORTEST_TTL_MS, LONGEST_TTL_MS = 1_000, 120_000
+LOOK_AHEAD = 50_000
+"""How far to read for the first health, which says whose recording this is."""
+_BACKWARD_TIME = int(Flag.BACKWARD_TIME)  # an enumeration's own & costs more than decoding the quote
+_SILENT = ("symbols.requested", "symbols.acknowledged", "capture")
+
+
+class Playback:
+    """The state of a recording at a position: which frame comes next, and what a client is told when it asks there."""
+
+    def __init__(self) -> None:
+        self.counters = dict.fromkeys(("published", "withheld", "unreadable", "requests"), 0)
+        self.published_ns = 0
+        """The newest publisher's time that has been passed."""
+        self._source = f"{REPLAYED}unknown"
+        self._quotes: dict[str, tuple[bytes, Quote]] = {}
+        self._statuses: dict[str, bytes] = {}
+        self._prefixes: dict[str, tuple[bytes, str] | None] = {}
+        self._stampers: dict[str, Stamper] = {}
+        self._answered: dict[str, tuple[str, frozenset[str]]] = {}
+
+    def opened(self, entries: Iterable[Captured]) -> Iterator[Captured]:
+        """The same messages, after a look ahead for the node whose recording this is.
+
+        Its source must be known before the first message: the answers given there speak in its name.
+        """
+        iterator = iter(entries)
+        ahead: list[Captured] = []
+        for captured in iterator:
+            ahead.append(captured)
+            if _of_prices(captured.topic):
+                self._take_health(captured.payload)
+                break
+            if len(ahead) >= LOOK_AHEAD:
+                break
+        if ahead:
+            self.published_ns = max(self.published_ns, ahead[0].published_ns)
+        return chain(ahead, iterator)
+
+    def frame(self, captured: Captured) -> bytes | None:
+        """The frame to publish for a recorded message, None when it is not for the bus; the state moves on."""
+        topic = captured.topic
+        known = self._prefixes.get(topic)
+        if known is None:
+            known = self._learn(topic)
+            if known is None:
+                self.counters["unreadable"] += 1
+                return None
+        prefix, kind = known
+        if kind in _SILENT:
+            self.counters["withheld"] += 1
+            if kind == "symbols.acknowledged":
+                self._take_acknowledged(captured)
+            return None
+        try:
+            payload = replayed(captured.payload)
+        except UndecodableMessage:
+            self.counters["unreadable"] += 1
+            return None
+        if len(payload) > codec.MAX_PAYLOAD_BYTES:
+            self.counters["unreadable"] += 1
+            return None
+        if captured.published_ns > self.published_ns:
+            self.published_ns = captured.published_ns
+        if kind == "quote":
+            self._hold(topic, payload)
+        elif kind == "symbol":
+            self._statuses[topic] = payload
+        elif kind == "health" and _of_prices(topic):
+            self._take_health(payload)
+        self.counters["published"] += 1
+        return prefix + payload
+
+    def answer(self, request: SymbolsRequested) -> list[bytes]:
+        """The acknowledgement of a request at this position, in parts, in the name of the recorded node."""
+        self.counters["requests"] += 1
+        rows: list[AckRow] = []
+        cause = Cause.DEMAND
+        if len(request.symbols) > MAX_SYMBOLS:
+            cause = Cause.TOO_MANY
+        else:
+            source, symbols = self._answered.get(request.client, ("", frozenset()))
+            if len(self._answered) >= MAX_TOPICS and request.client not in self._answered:
+                del self._answered[next(iter(self._answered))]
+            self._answered[request.client] = (request.source, frozenset(request.symbols))
+            everything = request.snapshot or source != request.source
+            rows = [
+                self._row(symbol, with_quote=everything or symbol not in symbols)
+                for symbol in dict.fromkeys(request.symbols)
+            ]
+        ttl_ms = min(max(request.ttl_ms, SHORTEST_TTL_MS), LONGEST_TTL_MS)
+        parts = max(1, -(-len(rows) // ROWS_PER_PART))
+        stamper = self._stampers.setdefault(self._source, Stamper(self._source))
+        frames: list[bytes] = []
+        for part in range(parts):
+            ack = SymbolsAcknowledged(
+                client=request.client,
+                request_id=request.request_id,
+                results=tuple(rows[part * ROWS_PER_PART : (part + 1) * ROWS_PER_PART]),
+                cause=cause,
+                lease_ms=ttl_ms if rows else 0,
+                part=part + 1,
+                parts=parts,
+            )
+            try:
+                frames.append(stamper.frame(ack, self.published_ns))
+            except MessageTooLarge:
+                bare = tuple(AckRow(row.symbol, row.state, row.cause, None, row.last_quote_seq) for row in ack.results)
+                frames.append(stamper.frame(_with_rows(ack, bare), self.published_ns))
+            except ValueError:  # a client whose name is no topic cannot be answered
+                return []
+        return frames
+
+    def _learn(self, topic: str) -> tuple[bytes, str] | None:
+        kind = topics.kind(topic)
+        if kind not in codec.KINDS and kind not in _SILENT:
+            return None
+        try:
+            known = (topics.prefix(topic), kind)
+        except ValueError:
+            return None
+        if len(self._prefixes) >= MAX_TOPICS:
+            del self._prefixes[next(iter(self._prefixes))]
+        self._prefixes[topic] = known
+        return known
+
+    def _take_health(self, payload: bytes) -> None:
+        try:
+            health = codec.decode_payload("health", replayed(payload))
+        except UndecodableMessage:
+            return
+        if isinstance(health, ConnectionHealth):
+            self._source = health.source
+
+    def _take_acknowledged(self, captured: Captured) -> None:
+        try:
+            ack = captured.event()
+        except UndecodableMessage:
+            self.counters["unreadable"] += 1
+            return
+        assert isinstance(ack, SymbolsAcknowledged)
+        for row in ack.results:
+            if row.last_quote is not None and topics.is_symbol(row.symbol):
+                try:
+                    self._hold(topics.quote(row.symbol), replayed(row.last_quote), only_newer=True)
+                except UndecodableMessage:
+                    self.counters["unreadable"] += 1
+
+    def _hold(self, topic: str, payload: bytes, *, only_newer: bool = False) -> None:
+        """Keep a quote as the node kept it: one that is older by exchange time does not replace the held one."""
+        try:
+            quote: Quote = codec.decode_quote(payload)
+        except codec.DECODE_ERRORS:
+            return
+        held = self._quotes.get(topic)
+        if held is not None and (
+            quote.flags & _BACKWARD_TIME or (only_newer and quote.published_ns <= held[1].published_ns)
+        ):
+            return
+        self._quotes[topic] = (payload, quote)
+
+    def _row(self, symbol: str, *, with_quote: bool) -> AckRow:
+        if not topics.is_symbol(symbol):
+            return AckRow(symbol, SymbolState.REFUSED, Cause.BAD_SYMBOL, None, 0)
+        state, cause = str(SymbolState.PENDING), str(Cause.NO_QUOTE_YET)
+        try:
+            status = codec.decode_payload("symbol", self._statuses.get(topics.status(symbol), b""))
+            if isinstance(status, SymbolStatus):
+                state, cause = status.state, status.cause
+        except UndecodableMessage:
+            pass
+        held = self._quotes.get(topics.quote(symbol))
+        if held is None:
+            return AckRow(symbol, state, cause, None, 0)
+        payload, quote = held
+        return AckRow(symbol, state, cause, payload if with_quote else None, quote.seq)
+
+
+def withheld(topic: str) -> bool:
+    """Whether messages of this topic are not published again."""
+    return topics.kind(topic) in _SILENT
+
+
+def _of_prices(topic: str) -> bool:
+    """A health of the market-data line; that of the order stream says nothing about prices."""
+    return topic.startswith("health.") and not topic.endswith(topics.ORDERS)
+
+
+def _with_rows(ack: SymbolsAcknowledged, rows: tuple[AckRow, ...]) -> SymbolsAcknowledged:
+    return SymbolsAcknowledged(
+        client=ack.client,
+        request_id=ack.request_id,
+        results=rows,
+        cause=ack.cause,
+        lease_ms=ack.lease_ms,
+        part=ack.part,
+        parts=ack.parts,
+    )

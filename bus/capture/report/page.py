@@ -1,0 +1,167 @@
+"""The page of a report: one HTML file with its style inside, no script, nothing loaded from anywhere. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from quotebus.bus.capture.instants import shown
+from quotebus.bus.capture.report.data import HOPS, ReportData, SymbolData
+from quotebus.bus.capture.report.scale import Histogram
+from quotebus.bus.capture.report.style import STYLE
+from quotebus.bus.capture.report.svg import histogram_picture, line_picture, log_label, price_picture
+from quotebus.bus.capture.report.text import count, duration, size, text
+
+MOST_PICTURES = 24
+"""Symbols drawn when none are named: those with the most quotes."""
+
+
+def page(data: ReportData, title: str, facts: Sequence[tuple[str, str]], symbols: Sequence[str] = ()) -> str:
+    """The whole page. `facts` are lines for the head, such as host and damage; `symbols` those to draw."""
+    drawn = _drawn(data, symbols)
+    body = "".join([
+        f"<header><h1>{text(title)}</h1>{_facts(data, facts)}</header>",
+        _tiles(data),
+        _section("Connection", line_picture(data.columns, data.line, data.missed) + _state_table(data)),
+        _section("Latency", _latency(data)),
+        _section("Symbols", _symbol_table(data, drawn)),
+        *(_symbol(symbol, data) for symbol in drawn),
+        f"<footer>{_legend()}</footer>",
+    ])  # fmt: skip
+    return (
+        "<!doctype html><html lang=en><head><meta charset=utf-8>"
+        "<meta http-equiv=Content-Security-Policy content=\"default-src 'none'; style-src 'unsafe-inline'\">"
+        '<meta name=viewport content="width=device-width, initial-scale=1">'
+        f"<title>{text(title)}</title><style>{STYLE}</style></head><body>{body}</body></html>\n"
+    )
+
+
+def _drawn(data: ReportData, wanted: Sequence[str]) -> list[SymbolData]:
+    if wanted:
+        return [data.symbols[name] for name in wanted if name in data.symbols]
+    busiest = sorted(data.symbols.values(), key=lambda symbol: (-symbol.quotes, symbol.symbol))
+    return busiest[:MOST_PICTURES]
+
+
+def _section(heading: str, content: str) -> str:
+    return f"<section><h2>{heading}</h2>{content}</section>"
+
+
+def _facts(data: ReportData, facts: Sequence[tuple[str, str]]) -> str:
+    columns = data.columns
+    lines = [
+        ("from", f"{shown(columns.begin_ns)} UTC"),
+        ("to", f"{shown(columns.end_ns)} UTC ({duration(columns.end_ns - columns.begin_ns)})"),
+        *facts,
+    ]
+    rows = "".join(f"<div><dt>{text(name)}</dt><dd>{text(value, 400)}</dd></div>" for name, value in lines if value)
+    return f"<dl>{rows}</dl>"
+
+
+def _tiles(data: ReportData) -> str:
+    quotes = sum(symbol.quotes for symbol in data.symbols.values())
+    decisions = sum(symbol.decisions.total() for symbol in data.symbols.values())
+    tiles = [
+        ("messages", count(data.messages), size(data.bytes)),
+        ("quotes", count(quotes), f"{len(data.symbols)} symbols"),
+        ("trades", count(data.kinds["trade"]), ""),
+        ("decisions", count(decisions), ""),
+        ("lost", count(data.lost), "as the recorder noted"),
+        ("connections", count(len([span for span in data.line if span.what == "streaming"])), "times streaming"),
+        ("undecodable", count(data.undecodable), ""),
+    ]
+    if data.left_out:
+        tiles.append(("left out", count(data.left_out), "beyond this page's bounds"))
+    return "<div class=tiles>" + "".join(map(_tile, tiles)) + "</div>"
+
+
+def _tile(tile: tuple[str, str, str]) -> str:
+    name, value, more = tile
+    bad = " bad" if name in ("lost", "undecodable", "left out") and value != "0" else ""
+    return f'<div class="tile{bad}"><b>{value}</b><span>{name}</span><small>{more}</small></div>'
+
+
+def _state_table(data: ReportData) -> str:
+    spent: dict[tuple[str, str], tuple[int, int]] = {}
+    for span in data.line:
+        times, total = spent.get((span.what, span.detail), (0, 0))
+        length = max(0, (span.end_ns or data.columns.end_ns) - span.begin_ns)
+        spent[span.what, span.detail] = (times + 1, total + length)
+    rows = [
+        [f'<i class="dot s-{text(state)}"></i>{text(state)}', text(cause), count(times), duration(total)]
+        for (state, cause), (times, total) in sorted(spent.items(), key=lambda item: -item[1][1])[:40]
+    ]
+    return _table(["state", "cause", "times", "time in it"], rows)
+
+
+def _latency(data: ReportData) -> str:
+    cards = []
+    for hop in HOPS:
+        histogram = data.hops[hop]
+        picture = histogram_picture(histogram, hop, duration, "share of quotes")
+        early = ""
+        if histogram.not_positive:
+            early = f" · {count(histogram.not_positive)} not above 0: the two clocks differ"
+        cards.append(f"<figure><figcaption>{hop}</figcaption>{picture}<p>{_quantiles(histogram)}{early}</p></figure>")
+    return f"<div class=cards>{''.join(cards)}</div>"
+
+
+def _quantiles(histogram: Histogram) -> str:
+    if not histogram.total:
+        return "no quotes"
+    parts = [f"p{share * 100:g} {duration(histogram.quantile(share))}" for share in (0.5, 0.99, 0.999)]
+    return " · ".join([*parts, f"max {duration(histogram.highest)}"])
+
+
+def _symbol_table(data: ReportData, drawn: Sequence[SymbolData]) -> str:
+    names = {symbol.symbol for symbol in drawn}
+    length = max(1, data.columns.end_ns - data.columns.begin_ns)
+    rows = []
+    for symbol in sorted(data.symbols.values(), key=lambda symbol: (-symbol.quotes, symbol.symbol)):
+        unusable = sum((span.end_ns or data.columns.end_ns) - span.begin_ns for span in symbol.unusable)
+        name = text(symbol.symbol)
+        spread = symbol.spread_bps.quantile(0.5)
+        rows.append([
+            f'<a href="#{name}">{name}</a>' if symbol.symbol in names else name,
+            count(symbol.quotes),
+            count(symbol.trades),
+            "–" if spread is None else f"{spread:.3g}",
+            f"{min(1.0, unusable / length):.1%}",
+            count(symbol.flagged),
+            ", ".join(f"{count(number)} {text(action)}" for action, number in symbol.decisions.most_common(4)) or "–",
+        ])  # fmt: skip
+    heads = ["symbol", "quotes", "trades", "median spread, bps", "not usable", "flagged", "decisions"]
+    table = _table(heads, rows)
+    return table if len(rows) <= 40 else f"<details><summary>{len(rows)} symbols</summary>{table}</details>"
+
+
+def _symbol(symbol: SymbolData, data: ReportData) -> str:
+    spread = histogram_picture(symbol.spread_bps, "spread", log_label, "share of quotes")
+    rate = histogram_picture(symbol.rate, "updates", log_label, "share of seconds")
+    reasons = sorted({span.what for span in symbol.unusable})
+    why = f"Not usable because: {text(', '.join(reasons))}." if reasons else "Usable throughout."
+    return _section(
+        f'<a id="{text(symbol.symbol)}"></a>{text(symbol.symbol)}',
+        f"{price_picture(symbol, data.columns, data.missed)}<p class=why>{why}</p><div class=cards>"
+        f"<figure><figcaption>spread, basis points of the mid</figcaption>{spread}</figure>"
+        f"<figure><figcaption>quotes a second, seconds without one left out</figcaption>{rate}</figure></div>",
+    )
+
+
+def _table(heads: Iterable[str], rows: Iterable[Sequence[str]]) -> str:
+    head = "".join(f"<th>{name}</th>" for name in heads)
+    body = "".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in rows)
+    return f"<div class=wide><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+
+
+def _legend() -> str:
+    keys = [
+        ("bid", "bid"), ("ask", "ask"), ("unusable", "price not usable"), ("halted", "halted"),
+        ("gap", "data missed or lost"), ("buy", "▲ limit, buy"), ("sell", "▼ limit, sell"),
+        ("market", "× market"), ("refuse", "× refused"),
+    ]  # fmt: skip
+    items = "".join(f'<span><i class="key k-{kind}"></i>{name}</span>' for kind, name in keys)
+    note = (
+        "A pixel shows the lowest, highest and last value of its time; a line ends where no usable price was held. "
+        "Times are UTC, those of the recorder unless said otherwise. Hold the pointer over anything for details."
+    )
+    return f"<div class=legend>{items}</div><p>{note}</p>"

@@ -1,0 +1,249 @@
+"""Pictures of a report as SVG: axes, shaded spans, bands of extremes, bars; what a capture says is escaped. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from math import isnan, log10
+
+from quotebus.bus.capture.report.data import Mark, Span, SymbolData
+from quotebus.bus.capture.report.scale import STEPS_PER_DECADE, Columns, Extremes, Histogram, edge
+from quotebus.bus.capture.report.text import clock, count, duration, text, time_ticks, value_ticks
+
+LEFT, RIGHT = 78, 12
+SPARE = 0.005
+"""The share of columns at either end that does not stretch the price axis; what lies beyond is marked at the edge."""
+HIGHEST_SPANS = 800
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """Where a picture's plot area is, and what it spans."""
+
+    columns: Columns
+    top: float
+    height: float
+    low: float = 0.0
+    high: float = 1.0
+
+    def x(self, at_ns: int) -> float:
+        return LEFT + self.columns.position(at_ns)
+
+    def y(self, value: float) -> float:
+        share = (value - self.low) / (self.high - self.low)
+        return self.top + self.height * (1 - min(max(share, 0.0), 1.0))
+
+    @property
+    def right(self) -> float:
+        return LEFT + self.columns.count
+
+    @property
+    def bottom(self) -> float:
+        return self.top + self.height
+
+
+def svg(width: float, height: float, label: str, parts: Iterable[str]) -> str:
+    body = "".join(parts)
+    return f'<svg viewBox="0 0 {width:g} {height:g}" role="img" aria-label="{text(label)}">{body}</svg>'
+
+
+def words(x: float, y: float, content: str, kind: str = "", anchor: str = "start") -> str:
+    return f'<text x="{x:.1f}" y="{y:.1f}" class="{kind}" text-anchor="{anchor}">{content}</text>'
+
+
+def price_picture(symbol: SymbolData, columns: Columns, missed: Sequence[Span]) -> str:
+    """Bid and ask over time with everything that speaks against them, and the updates a second beneath."""
+    ranges = [found for side in (symbol.bid, symbol.ask) if (found := side.range(SPARE)) is not None]
+    if not ranges:
+        low, high = 0.0, 1.0
+    else:
+        low, high = min(found[0] for found in ranges), max(found[1] for found in ranges)
+        margin = (high - low) * 0.08 or abs(high) * 0.0005 or 1.0
+        low, high = low - margin, high + margin
+    prices = Frame(columns, 8, 230, low, high)
+    wide, rates = _bins(symbol, columns)
+    most = max(rates) or 1.0
+    updates = Frame(columns, 262, 44, 0, most)
+    parts = [
+        *_spans(prices, symbol.unusable, lambda span: "halted" if span.what == "halted" else "unusable"),
+        *_spans(prices, missed, lambda _: "gap"),
+        *_spans(prices, symbol.gaps, lambda _: "gap"),
+        *_value_axis(prices, _price, "USD"),
+        *_time_axis(columns, prices.bottom, updates.bottom),
+        *_band(prices, symbol.bid, "bid", symbol.unusable),
+        *_band(prices, symbol.ask, "ask", symbol.unusable),
+        *(_mark(prices, mark) for mark in symbol.marks),
+        *_bars(updates, wide, rates),
+        words(LEFT - 8, updates.top + 6, f"{most:.0f}" if most >= 100 else f"{most:.3g}", "tick", "end"),
+        words(LEFT - 8, updates.bottom, "0", "tick", "end"),
+        words(LEFT - 8, updates.top + 26, "quotes/s", "unit", "end"),
+    ]
+    return svg(updates.right + RIGHT, updates.bottom + 22, f"{symbol.symbol}: bid and ask in USD over time", parts)
+
+
+def line_picture(columns: Columns, line: Sequence[Span], missed: Sequence[Span]) -> str:
+    """The connection's states over time."""
+    frame = Frame(columns, 6, 30)
+    parts = [*_spans(frame, line, lambda span: f"state s-{text(span.what)}"), *_spans(frame, missed, lambda _: "gap")]
+    for span in line[:HIGHEST_SPANS]:
+        begin, end = frame.x(span.begin_ns), frame.x(span.end_ns or columns.end_ns)
+        if end - begin > 8 * len(span.what):
+            parts.append(words((begin + end) / 2, frame.top + 20, text(span.what), "on", "middle"))
+    parts += _time_axis(columns, frame.bottom, frame.bottom)
+    return svg(frame.right + RIGHT, frame.bottom + 22, "state of the upstream connection over time", parts)
+
+
+def histogram_picture(histogram: Histogram, label: str, shown: Callable[[float], str], unit: str) -> str:
+    """A distribution over a logarithmic axis."""
+    width, height, top, left = 360.0, 118.0, 8.0, 44.0
+    if not histogram.steps:
+        return svg(width, 60, label, [words(width / 2, 34, "nothing to show", "unit", "middle")])
+    first, last = min(histogram.steps), max(histogram.steps)
+    first -= (first % STEPS_PER_DECADE) if last - first < STEPS_PER_DECADE else 0
+    steps = max(last - first + 1, STEPS_PER_DECADE)
+    most = max(histogram.steps.values())
+    step_width = (width - left - 8) / steps
+    bottom = top + height - 24
+    parts = []
+    for step, number in sorted(histogram.steps.items()):
+        tall = max(1.0, number / most * (bottom - top))
+        x = left + (step - first) * step_width
+        title = f"{shown(edge(step))} to {shown(edge(step + 1))}: {count(number)} ({number / histogram.total:.1%})"
+        parts.append(
+            f'<rect class="bar" x="{x:.1f}" y="{bottom - tall:.1f}" width="{max(step_width - 1, 0.8):.1f}" '
+            f'height="{tall:.1f}"><title>{text(title)}</title></rect>'
+        )
+    parts.append(f'<path class="axis" d="M{left} {bottom}H{width - 8}"/>')
+    decades = range(-(-first // STEPS_PER_DECADE), (first + steps) // STEPS_PER_DECADE + 1)
+    every = max(1, len(decades) // 6)
+    for decade in decades[::every]:
+        x = left + (decade * STEPS_PER_DECADE - first) * step_width
+        parts.append(f'<path class="grid" d="M{x:.1f} {top}V{bottom}"/>')
+        parts.append(words(x, bottom + 13, text(shown(10.0**decade)), "tick", "middle"))
+    parts.append(words(left - 6, top + 9, _percent(most / histogram.total), "tick", "end"))
+    parts.append(words(left - 6, bottom, "0", "tick", "end"))
+    parts.append(words(width - 8, top + 9, text(unit), "unit", "end"))
+    return svg(width, top + height, label, parts)
+
+
+def _percent(share: float) -> str:
+    return f"{share:.0%}" if share >= 0.01 else f"{share:.1%}"
+
+
+def _price(value: float) -> str:
+    return f"{value:.2f}" if abs(value) >= 1 else f"{value:.4f}"
+
+
+def _value_axis(frame: Frame, shown: Callable[[float], str], unit: str) -> Iterable[str]:
+    ticks = value_ticks(frame.low, frame.high)
+    finer = len({shown(tick) for tick in ticks}) < len(ticks)
+    for tick in ticks:
+        y = frame.y(tick)
+        yield f'<path class="grid" d="M{LEFT} {y:.1f}H{frame.right}"/>'
+        yield words(LEFT - 8, y + 4, f"{tick:.4f}" if finer else shown(tick), "tick", "end")
+    yield words(8, frame.top + 8, unit, "unit")
+    yield f'<path class="axis" d="M{LEFT} {frame.top}V{frame.bottom}H{frame.right}"/>'
+
+
+def _time_axis(columns: Columns, *bottoms: float) -> Iterable[str]:
+    ticks = time_ticks(columns.begin_ns, columns.end_ns)
+    for bottom in bottoms[-1:]:
+        yield f'<path class="axis" d="M{LEFT} {bottom}H{LEFT + columns.count}"/>'
+        for tick in ticks:
+            x = LEFT + columns.position(tick)
+            yield f'<path class="axis" d="M{x:.1f} {bottom}v4"/>'
+            yield words(x, bottom + 16, clock(tick), "tick", "middle")
+        yield words(8, bottom + 16, "UTC", "unit")
+
+
+def _spans(frame: Frame, spans: Sequence[Span], kind: Callable[[Span], str]) -> Iterable[str]:
+    """Shaded stretches, none thinner than a pixel; those that would hide in one pixel are drawn as one."""
+    drawn_to: dict[str, float] = {}
+    for span in spans:
+        begin, end = frame.x(span.begin_ns), frame.x(span.end_ns if span.end_ns is not None else frame.columns.end_ns)
+        name = kind(span)
+        if end <= drawn_to.get(name, -1.0):
+            continue
+        end = max(end, begin + 1)
+        drawn_to[name] = end
+        length = duration((span.end_ns or frame.columns.end_ns) - span.begin_ns)
+        title = f"{span.what} {clock(span.begin_ns, milliseconds=True)} for {length}"
+        if span.detail and span.detail != span.what:
+            title += f": {span.detail}"
+        yield (
+            f'<rect class="{name}" x="{begin:.1f}" y="{frame.top}" width="{end - begin:.1f}" '
+            f'height="{frame.height}"><title>{text(title)}</title></rect>'
+        )
+
+
+def _band(frame: Frame, values: Extremes, kind: str, unusable: Sequence[Span]) -> Iterable[str]:
+    """A step line through each column's lowest and highest; broken where there was no usable price to hold."""
+    broken = _columns_within(frame, unusable)
+    path: list[str] = []
+    beyond: list[str] = []
+    former = -1
+    for column, (low, high, last) in enumerate(zip(values.low, values.high, values.last, strict=True)):
+        if isnan(low):
+            continue
+        x = LEFT + column + 0.5
+        held = former >= 0 and not broken[former + 1 : column].count(1)
+        path.append(f"{f'H{x:.1f}' if held else f'M{x:.1f} {frame.y(low):.1f}'}V{frame.y(low):.1f}")
+        if high > low:
+            path.append(f"V{frame.y(high):.1f}V{frame.y(last):.1f}")
+        elif not held:
+            path.append("h1")
+        if high > frame.high:
+            beyond.append(f"M{x - 3:.1f} {frame.top + 6}l3 -6l3 6z")
+        if low < frame.low:
+            beyond.append(f"M{x - 3:.1f} {frame.bottom - 6}l3 6l3 -6z")
+        former = column
+    yield f'<path class="{kind}" d="{"".join(path)}"/>'
+    if beyond:
+        yield f'<path class="beyond" d="{"".join(beyond)}"><title>prices beyond the axis</title></path>'
+
+
+def _columns_within(frame: Frame, spans: Sequence[Span]) -> bytearray:
+    within = bytearray(frame.columns.count)
+    for span in spans:
+        begin = frame.columns.of(span.begin_ns)
+        end = frame.columns.of(span.end_ns if span.end_ns is not None else frame.columns.end_ns)
+        within[begin : end + 1] = b"\1" * (end + 1 - begin)
+    return within
+
+
+def _bins(symbol: SymbolData, columns: Columns) -> tuple[int, list[float]]:
+    """Columns a bin, at least a second, and the updates a second in each."""
+    wide = min(max(2, -(-1_000_000_000 // columns.width_ns)), columns.count)
+    column_s = columns.width_ns / 1e9
+    bins = [symbol.updates[at : at + wide] for at in range(0, columns.count, wide)]
+    return wide, [sum(counts) / (len(counts) * column_s) for counts in bins]
+
+
+def _bars(frame: Frame, wide: int, rates: Sequence[float]) -> Iterable[str]:
+    path = [
+        f"M{LEFT + number * wide} {frame.bottom}V{frame.y(rate):.1f}"
+        f"H{LEFT + min((number + 1) * wide - 0.5, frame.columns.count):g}V{frame.bottom}z"
+        for number, rate in enumerate(rates)
+        if rate
+    ]
+    yield f'<path class="updates" d="{"".join(path)}"/>'
+
+
+def _mark(frame: Frame, mark: Mark) -> str:
+    x = frame.x(mark.at_ns)
+    if mark.price is not None:
+        y = frame.y(mark.price)
+        up = mark.side == "buy"
+        shape = f"M{x - 3.5:.1f} {y + (7 if up else -7):.1f}l3.5 {-7 if up else 7}l3.5 {7 if up else -7}z"
+        kind = "buy" if up else "sell"
+    else:
+        y = frame.bottom - 6
+        shape = f"M{x - 3:.1f} {y - 3:.1f}l6 6m0 -6l-6 6"
+        kind = "refuse" if mark.action == "refuse" else "market"
+    title = text(f"{clock(mark.at_ns, milliseconds=True)} {mark.text}")
+    return f'<path class="mark {kind}" d="{shape}"><title>{title}</title></path>'
+
+
+def log_label(value: float) -> str:
+    """A decade as a plain number."""
+    return f"{value:g}" if -4 <= log10(value) <= 5 else f"1e{round(log10(value))}"

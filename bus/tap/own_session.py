@@ -1,0 +1,124 @@
+"""A session of the tap's own, which can be given less weight than all others.
+
+Where the kernel weighs sessions before it weighs programs (`man 7 sched`, "The autogroup feature"), a tap in one
+terminal gets as much of a processor as all that runs in another, however nice it is. The weight of a terminal's session
+belongs to whatever else was started there. So the tap works in a child with a session of its own, and the program that
+was started passes on signals, stops when the child stops, and ends as it ends.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+from pathlib import Path
+from types import FrameType
+
+from quotebus.bus.clock import sleep_s
+from quotebus.bus.process.shutdown import end_with
+
+_ENABLED = Path("/proc/sys/kernel/sched_autogroup_enabled")
+_WEIGHT = Path("/proc/self/autogroup")
+_LEAST = "19"
+_TRIES = 3
+_BETWEEN_S = 0.11
+"""The kernel lets such a change be made ten times a second, by whomever."""
+_PATIENCE = 100
+"""So often a shell may let it go on in the background; without a shell that could, nothing stops it at all."""
+_PASSED_ON = {
+    signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2,
+    signal.SIGTSTP, signal.SIGCONT, signal.SIGWINCH,
+}  # fmt: skip
+
+
+def go_apart(*, on_screen: bool) -> None:
+    """Go on in a child where that is of use; the caller must be all there is of its process. Once, at the beginning.
+
+    `on_screen`: it takes the terminal, so it stops while it is in the background, as it would without a child.
+    """
+    if not _weighs_sessions() or _has_session():
+        return
+    if on_screen:
+        _wait_for_terminal()
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    former = signal.pthread_sigmask(signal.SIG_BLOCK, _PASSED_ON | {signal.SIGCHLD})
+    parent = os.getpid()
+    try:
+        child = os.fork()
+    except OSError:  # no room for another process: it can do its work without
+        signal.pthread_sigmask(signal.SIG_SETMASK, former)
+        return
+    if child:
+        _accompany(child, on_screen)
+    end_with(parent, signal.SIGKILL)
+    os.setsid()
+    signal.signal(signal.SIGTSTP, _stop)
+    signal.pthread_sigmask(signal.SIG_SETMASK, former)
+
+
+def weigh_least() -> None:
+    """Let all other sessions go before this one, if it is this program's own."""
+    if not (_weighs_sessions() and _has_session()):
+        return
+    with contextlib.suppress(OSError):  # not ours to change
+        for _ in range(_TRIES):
+            try:
+                _WEIGHT.write_text(_LEAST)
+            except BlockingIOError:
+                sleep_s(_BETWEEN_S)
+            else:
+                return
+
+
+def _weighs_sessions() -> bool:
+    try:
+        return _ENABLED.read_text().strip() == "1" and _WEIGHT.exists()
+    except OSError:
+        return False
+
+
+def _has_session() -> bool:
+    return os.getsid(0) == os.getpid()
+
+
+def _accompany(child: int, on_screen: bool) -> None:
+    """The rest of the life of the program that was started."""
+    while True:
+        number = signal.sigwait(_PASSED_ON | {signal.SIGCHLD})
+        if number == signal.SIGCHLD:
+            _follow(*os.waitpid(child, os.WNOHANG | os.WUNTRACED))
+            continue
+        if number == signal.SIGCONT and on_screen:
+            _wait_for_terminal()
+        os.kill(child, number)
+
+
+def _follow(child: int, status: int) -> None:
+    """Stop as the child has stopped, or end as it has ended."""
+    if child == 0:
+        return
+    if os.WIFSTOPPED(status):
+        os.kill(os.getpid(), signal.SIGSTOP)
+        return
+    if os.WIFSIGNALED(status):
+        number = os.WTERMSIG(status)
+        with contextlib.suppress(OSError):  # SIGKILL has no handler
+            signal.signal(number, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {number})
+        os.kill(os.getpid(), number)
+    sys.exit(os.waitstatus_to_exitcode(status))
+
+
+def _wait_for_terminal() -> None:
+    """Stopped by the terminal, as any program that wants it from the background, until a shell gives it."""
+    with contextlib.suppress(OSError):  # it has none
+        for _ in range(_PATIENCE):
+            if os.tcgetpgrp(0) == os.getpgrp():
+                return
+            os.kill(os.getpid(), signal.SIGTTOU)
+
+
+def _stop(_: int, __: FrameType | None) -> None:
+    """Ctrl-Z. A session without a terminal is not stopped by the kernel."""
+    os.kill(os.getpid(), signal.SIGSTOP)

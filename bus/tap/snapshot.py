@@ -1,0 +1,235 @@
+"""The bus at one instant: everything a screen, a pipe or a machine is shown, as frozen values. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import msgspec
+
+from quotebus.bus import topics
+from quotebus.bus.book import HEALTH_SILENCE_NS, Book
+from quotebus.bus.clock import NS_PER_S
+from quotebus.bus.consumer import REPLAYED
+from quotebus.bus.events import Claim, ConnectionHealth, SymbolState
+from quotebus.bus.tap.intake import Intake
+from quotebus.bus.tap.pace import Pacing, at_once
+from quotebus.bus.tap.usability import Answer, answer, reasons
+from quotebus.bus.tap.view import Known, View
+
+RELEASED_SHOWN_NS = 10 * NS_PER_S
+_FAMILIES: dict[str, Callable[[str], bool]] = {
+    "dropped": lambda name: name.endswith("dropped"),
+    "lost": lambda name: name in ("lost", "gaps"),
+    "bad": lambda name: name in ("undecodable", "bad_data", "bad_records", "bad_frames"),
+    "conflated": lambda name: name == "conflated",
+}
+"""Which of the programs' counters are summed up in the header; `c` shows all of them."""
+
+
+class Row(msgspec.Struct, frozen=True):
+    """One symbol. Prices are None where absent; `age_ns` None without a quote; `usable` is a client's judgement,
+    as far as a tap can tell."""
+
+    symbol: str
+    bid_price: float | None
+    bid_size: float | None
+    ask_price: float | None
+    ask_size: float | None
+    spread: float | None
+    age_ns: int | None
+    per_s: float
+    state: str
+    cause: str
+    since_ns: int | None
+    clients: tuple[Claim, ...]
+    usable: Answer
+    reasons: tuple[str, ...]
+    flags: int
+    replayed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One node's upstream connection, or, with `orders`, the account's order stream, which says nothing of prices."""
+
+    node: str
+    source: str
+    feed: str
+    state: str
+    cause: str
+    detail: str
+    for_ns: int
+    retry_in_ns: int | None
+    attempt: int
+    connection: int
+    desired: int
+    acknowledged: int
+    live: int
+    lag_ns: int | None
+    last_byte_ago_ns: int | None
+    last_gap_ns: int | None
+    last_gap_ago_ns: int | None
+    heard_ago_ns: int
+    silent: bool
+    orders: bool
+    replayed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Recorder:
+    """A capture being written."""
+
+    name: str
+    state: str
+    cause: str
+    file: str
+    messages: int
+    bytes: int
+    lost: int
+    heard_ago_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """`lost_here` is what this tap itself did not get; `programs` is what the others counted;
+    `beyond_bound` are messages of symbols after the first MAX_SYMBOLS, which have no row."""
+
+    now_ns: int
+    origin: str
+    connected: bool | None
+    lines: tuple[Line, ...]
+    rows: tuple[Row, ...]
+    recorders: tuple[Recorder, ...]
+    messages_per_s: float
+    bytes_per_s: float
+    quotes_per_s: float
+    heard: int
+    lost_here: int
+    unreadable: dict[str, int]
+    replayed: int
+    beyond_bound: int
+    programs: dict[str, int]
+    counters: dict[str, dict[str, int]]
+
+
+def picture(
+    view: View, intake: Intake, now_ns: int, origin: str, connected: bool | None, pace: Pacing = at_once
+) -> Picture:
+    """The bus as it stands at `now_ns`. `connected` is None for a capture."""
+    view.at(now_ns)
+    messages_per_s, bytes_per_s = view.bus.all_per_s()
+    lines = sorted(
+        _lines(view, now_ns), key=lambda line: (line.orders, line.replayed, line.state == "standby", line.node)
+    )
+    return Picture(
+        now_ns=now_ns,
+        origin=origin,
+        connected=connected,
+        lines=tuple(lines),
+        rows=tuple(pace(rows(view, now_ns))),
+        recorders=tuple(
+            Recorder(r.name, r.state, r.cause, r.file, r.messages, r.bytes, r.lost, now_ns - at_ns)
+            for r, at_ns in view.recorders.values()
+        ),
+        messages_per_s=messages_per_s,
+        bytes_per_s=bytes_per_s,
+        quotes_per_s=view.bus.per_s("quote"),
+        heard=intake.heard,
+        lost_here=intake.tracker.lost,
+        unreadable=dict(intake.unreadable),
+        replayed=intake.replayed,
+        beyond_bound=view.beyond_bound,
+        programs=_summed(view),
+        counters={source: {**c.counters} for source, (c, _) in sorted(view.counters.items())},
+    )
+
+
+def rows(view: View, now_ns: int) -> Iterable[Row]:
+    """Every symbol that somebody wants, or of which something was heard lately."""
+    for symbol in view.symbols:
+        live = symbol in view.book.quotes or symbol in view.book.standings
+        book = view.book if live else view.replayed
+        row = _row(view, book, symbol, now_ns)
+        if row is not None:
+            yield row
+
+
+def _row(view: View, book: Book, symbol: str, now_ns: int) -> Row | None:
+    replayed = book is view.replayed
+    verdict = book.assess(symbol, now_ns)
+    known: Known | None = (view.known_replayed if replayed else view.known).get(symbol)
+    quote, standing = verdict.quote, verdict.standing
+    if quote is None and standing is None:
+        return None
+    state = standing.state if standing is not None else ""
+    gone = known is not None and now_ns - known.heard_ns > RELEASED_SHOWN_NS
+    if state == SymbolState.RELEASED and gone and (verdict.age_ns is None or verdict.age_ns > RELEASED_SHOWN_NS):
+        return None
+    return Row(
+        symbol=symbol,
+        bid_price=quote.bid_price if quote else None,
+        bid_size=quote.bid_size if quote else None,
+        ask_price=quote.ask_price if quote else None,
+        ask_size=quote.ask_size if quote else None,
+        spread=quote.spread if quote else None,
+        age_ns=verdict.age_ns,
+        per_s=view.quotes.per_s(symbol),
+        state=state,
+        cause=standing.cause if standing is not None else "",
+        since_ns=known.since_ns if known is not None else None,
+        clients=known.claims if known is not None else (),
+        usable=Answer.NO if replayed else answer(view, verdict, now_ns),
+        reasons=(REPLAYED.rstrip(":") + "ed",) if replayed else tuple(map(str, reasons(view, verdict, now_ns))),
+        flags=quote.flags if quote else 0,
+        replayed=replayed,
+    )
+
+
+def _lines(view: View, now_ns: int) -> Iterable[Line]:
+    for health, heard_ns in view.healths.values():
+        replayed = health.source.startswith(REPLAYED)
+        yield line(health, heard_ns, view.replayed if replayed else view.book, now_ns)
+
+
+def line(health: ConnectionHealth, heard_ns: int, book: Book, now_ns: int) -> Line:
+    """One health, its instants turned into durations on the publisher's own clock."""
+    age_ns = book.age_ns(health, now_ns)
+    there_ns = health.published_ns + age_ns if age_ns < HEALTH_SILENCE_NS * 10_000 else now_ns
+
+    def ago(instant_ns: int | None) -> int | None:
+        return None if instant_ns is None else there_ns - instant_ns
+
+    start_ns, end_ns = health.gap_start_ns, health.gap_end_ns
+    return Line(
+        node=health.node,
+        source=health.source,
+        feed=health.feed,
+        state=health.state,
+        cause=health.cause,
+        detail=health.detail,
+        for_ns=there_ns - health.since_ns,
+        retry_in_ns=None if health.next_retry_ns is None else health.next_retry_ns - there_ns,
+        attempt=health.attempt,
+        connection=health.connection,
+        desired=health.desired,
+        acknowledged=health.acknowledged,
+        live=health.live,
+        lag_ns=health.lag_ns,
+        last_byte_ago_ns=ago(health.last_frame_ns),
+        last_gap_ns=None if start_ns is None else (there_ns if end_ns is None else end_ns) - start_ns,
+        last_gap_ago_ns=ago(end_ns),
+        heard_ago_ns=now_ns - heard_ns,
+        silent=age_ns > HEALTH_SILENCE_NS,
+        orders=health.node.endswith(topics.ORDERS),
+        replayed=health.source.startswith(REPLAYED),
+    )
+
+
+def _summed(view: View) -> dict[str, int]:
+    sums = dict.fromkeys(_FAMILIES, 0)
+    for counted, _ in view.counters.values():
+        for name, value in counted.counters.items():
+            for family, counts in _FAMILIES.items():
+                sums[family] += value if counts(name) else 0
+    return sums

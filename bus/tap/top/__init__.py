@@ -1,0 +1,1 @@
+"""The screen of `bus-tap top`: keys, choices, table."""

@@ -1,0 +1,320 @@
+"""`top`'s screen: the header, the table and the panels, from a picture and what the person chose. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rich.cells import cell_len, set_cell_size
+from rich.text import Text
+
+from quotebus.bus.events import MAX_SYMBOLS, Claim, RecorderState
+from quotebus.bus.tap.escape import clean
+from quotebus.bus.tap.pace import Pacing, at_once
+from quotebus.bus.tap.snapshot import Line, Picture, Row
+from quotebus.bus.tap.top.controls import HELP, Controls, chosen
+from quotebus.bus.tap.units import clock, duration, price, quantity, rate, size
+from quotebus.bus.tap.usability import Answer
+
+WIDE = 125
+"""From this many columns on sizes, causes and client names are shown as well."""
+_MAX_LINES = 4
+_KEYS = ("? help", "q end", "s sort", "/ filter", "Enter why", "u unusable", "c counters")
+_STATE_STYLES = {
+    "streaming": "bold green", "idle": "cyan", "standby": "cyan", "connecting": "yellow", "authenticating": "yellow",
+    "subscribing": "yellow", "suspect": "bold yellow", "backing_off": "bold red", "circuit_open": "bold red",
+    "refused": "bold red", "stopped": "bold red", "live": "green", "quiet": "cyan", "halted": "bold magenta",
+    "stale": "yellow", "pending": "yellow", "evicted": "red", "released": "dim",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column's heading, width, alignment, and the sort it stands for."""
+
+    title: str
+    width: int
+    right: bool
+    sort: str = ""
+
+
+_NARROW = (
+    Column("SYMBOL", 8, False, "symbol"),
+    Column("BID", 9, True),
+    Column("ASK", 9, True),
+    Column("SPREAD", 7, True, "spread"),
+    Column("AGE", 6, True, "age"),
+    Column("RATE/s", 7, True, "rate"),
+    Column("STATE", 8, False, "state"),
+    Column("CL", 3, True, "clients"),
+    Column("USABLE", 15, False, "usable"),
+)
+_BROAD = (
+    Column("SYMBOL", 9, False, "symbol"),
+    Column("BID SZ", 7, True),
+    Column("BID", 10, True),
+    Column("ASK", 10, True),
+    Column("ASK SZ", 7, True),
+    Column("SPREAD", 8, True, "spread"),
+    Column("AGE", 7, True, "age"),
+    Column("RATE/s", 7, True, "rate"),
+    Column("STATE", 9, False, "state"),
+    Column("CAUSE", 13, False),
+    Column("USABLE", 17, False, "usable"),
+    Column("CLIENTS", 8, False, "clients"),
+)
+
+
+def screen(
+    shown: Picture,
+    controls: Controls,
+    width: int,
+    height: int,
+    panel: Sequence[Text] = (),
+    pace: Pacing = at_once,
+) -> list[Text]:
+    """At most `height` lines of at most `width` columns. `panel` stands below the header instead of the table."""
+    head = header(shown, width)
+    foot = _footer(shown, controls, width)
+    room = max(0, height - len(head) - 1)
+    if controls.panel == "help":
+        body: list[Text] = [Text.assemble((f" {keys:<28}", "bold"), meaning) for keys, meaning in HELP]
+    elif controls.panel == "counters":
+        body = counters(shown, width)
+    elif controls.panel:
+        body = list(panel)
+    else:
+        body = table(shown, controls, width, room, pace)
+    lines = [*head, *body[:room]]
+    lines += [Text("")] * (height - 1 - len(lines))
+    return [_fitted(line, width) for line in [*lines[: height - 1], foot]]
+
+
+def page(shown: Picture, width: int, height: int) -> int:
+    """Rows of the table that fit on a screen."""
+    return max(1, height - len(header(shown, width)) - 2)
+
+
+def snapshot(shown: Picture, controls: Controls, width: int, pace: Pacing = at_once) -> list[Text]:
+    """The whole picture, all rows, for a pipe."""
+    rows = table(shown, controls, width, len(shown.rows) + 1, pace, cursor=False)
+    return [_fitted(line, width) for line in [*header(shown, width), *rows]]
+
+
+def header(shown: Picture, width: int) -> list[Text]:
+    """The lines of every node, the bus, the counters, recorders."""
+    heard = {True: "", False: "NOT CONNECTED", None: "capture"}[shown.connected]
+    title = Text.assemble(
+        ("quotebus", "bold"),
+        "  ",
+        clean(shown.origin, 50),
+        "  ",
+        (heard, "bold red" if heard == "NOT CONNECTED" else ""),
+    )
+    title.append(" " * max(1, width - len(title.plain) - 13))
+    title.append(f"{clock(shown.now_ns)}Z", "dim")
+    lines = [title]
+    if not any(not line.orders for line in shown.lines):
+        lines.append(Text.assemble(("line  ", "bold"), ("no pricing node is heard", "bold red")))
+    for line in shown.lines[:_MAX_LINES]:
+        lines += _line(line, width)
+    if len(shown.lines) > _MAX_LINES:
+        rest = ", ".join(f"{clean(line.node, 24)} {clean(line.state, 20)}" for line in shown.lines[_MAX_LINES:])
+        lines.append(Text(f"      and {len(shown.lines) - _MAX_LINES} more: {rest}", "dim"))
+    bus = f"{rate(shown.messages_per_s)} msg/s  {size(shown.bytes_per_s)}/s  {rate(shown.quotes_per_s)} quotes/s"
+    lines.append(
+        Text.assemble(
+            ("bus   ", "bold"),
+            bus,
+            "  ",
+            _counted("lost here", shown.lost_here),
+            "  ",
+            _counted("bad", sum(shown.unreadable.values())),
+        )
+    )
+    if shown.replayed:
+        lines[-1].append(f"  replayed {shown.replayed}", "magenta")
+    if shown.beyond_bound:
+        lines.append(
+            Text(f"      {shown.beyond_bound} messages of symbols beyond the first {MAX_SYMBOLS:,}", "bold red")
+        )
+    programs = Text.assemble(("count ", "bold"))
+    for number, (name, value) in enumerate(shown.programs.items()):
+        programs.append("  " if number else "")
+        programs.append_text(_counted(name, value, "" if name == "conflated" else "bold red"))
+    programs.append(f"  (counters. of {len(shown.counters)} programs)", "dim")
+    lines.append(programs)
+    for recorder in shown.recorders[:2]:
+        lines.append(
+            Text.assemble(
+                ("rec   ", "bold"),
+                f"{clean(recorder.name, 20)} ",
+                (clean(recorder.state, 20), "bold red" if recorder.state == RecorderState.FAILED else ""),
+                f" ({clean(recorder.cause, 20)})  {recorder.messages} msg {size(recorder.bytes)}  ",
+                _counted("lost", recorder.lost),
+                f"  {clean(recorder.file, 40)}",
+            )
+        )
+    return lines
+
+
+def _line(line: Line, width: int) -> list[Text]:
+    text = Text.assemble(
+        ("order " if line.orders else "line  ", "bold"), f"{clean(line.node, 24)} ({clean(line.feed, 10)}) "
+    )
+    state = clean(line.state, 20)
+    text.append(state, _STATE_STYLES.get(state, "") if not line.silent else "dim")
+    text.append(f" {clean(line.cause, 24)}")
+    if line.replayed:
+        text.append(" REPLAY", "bold magenta")
+    if line.silent:
+        text.append(f"  SILENT for {duration(line.heard_ago_ns)}", "bold red")
+    elif line.retry_in_ns is not None:
+        text.append(f"  next try in {duration(max(0, line.retry_in_ns))}", "bold yellow")
+    if not line.silent:
+        text.append(f"  for {duration(line.for_ns)}")
+    if line.attempt and line.orders:
+        text.append(f"  failures {line.attempt}", "red")
+    lines = [text]
+    if line.detail:
+        lines.append(Text(f"      {clean(line.detail, width - 6)}", "dim"))
+    if not line.orders:
+        parts = [
+            f"{line.desired} wanted {line.acknowledged} acked {line.live} live",
+            f"connection {line.connection}",
+            *([f"failures {line.attempt}"] if line.attempt else []),
+        ]
+        if line.lag_ns is not None:
+            parts.append(f"lag {duration(line.lag_ns)}")
+        if line.last_byte_ago_ns is not None:
+            parts.append(f"last byte {duration(line.last_byte_ago_ns)}")
+        if line.last_gap_ns is not None:
+            parts.append(f"gap {duration(line.last_gap_ns)}, {duration(line.last_gap_ago_ns)} ago")
+        lines += _packed(parts, width)
+    return lines
+
+
+def _packed(parts: Sequence[str], width: int) -> list[Text]:
+    """Below the state, as many to a line as fit."""
+    lines = [f"      {parts[0]}"]
+    for part in parts[1:]:
+        if len(lines[-1]) + 2 + len(part) <= width:
+            lines[-1] += f"  {part}"
+        else:
+            lines.append(f"      {part}")
+    return [Text(line) for line in lines]
+
+
+def table(
+    shown: Picture, controls: Controls, width: int, height: int, pace: Pacing = at_once, *, cursor: bool = True
+) -> list[Text]:
+    """Headings and the rows around the cursor, `height` lines in all."""
+    columns = _NARROW if width < WIDE else _BROAD
+    heading = Text("")
+    for column in columns:
+        mark = ("v" if controls.descending else "^") if column.sort == controls.sort else ""
+        title = f"{column.title}{mark}"
+        title = title.rjust(column.width) if column.right else title.ljust(column.width)
+        heading.append(f"{title} ", "bold underline" if mark else "bold")
+    rows = chosen(shown.rows, controls)
+    at = min(controls.at, max(0, len(rows) - 1))
+    first = max(0, min(at - (height - 1) // 2, len(rows) - (height - 1))) if height > 1 else 0
+    lines = [heading]
+    for number, row in enumerate(pace(rows[first : first + height - 1]), first):
+        line = _row(row, columns, width)
+        if cursor and number == at:
+            line.stylize("reverse")
+        lines.append(line)
+    if not rows:
+        nothing = "no symbol fits the filter" if shown.rows else "no symbol is wanted, and none is quoted"
+        lines.append(Text(nothing, "dim"))
+    return lines
+
+
+def _row(row: Row, columns: Sequence[Column], width: int) -> Text:
+    dim = "" if row.usable is Answer.YES else "dim"
+    why, why_style = _usable(row)
+    state = clean(row.state, 9)
+    values = {
+        "SYMBOL": (row.symbol, "bold"),
+        "BID SZ": (quantity(row.bid_size), dim),
+        "BID": (price(row.bid_price), dim),
+        "ASK": (price(row.ask_price), dim),
+        "ASK SZ": (quantity(row.ask_size), dim),
+        "SPREAD": (price(row.spread), dim),
+        "AGE": (duration(row.age_ns), dim),
+        "RATE/s": (rate(row.per_s), dim),
+        "STATE": (state, _STATE_STYLES.get(state, "")),
+        "CAUSE": (clean(row.cause, 13), ""),
+        "CL": ("-" if row.since_ns is None else str(len(row.clients)), ""),
+        "USABLE": (why, why_style),
+        "CLIENTS": (_clients(row.clients, width), ""),
+    }
+    parts: list[tuple[str, str]] = []
+    for column in columns:
+        text, style = values[column.title]
+        room = column.width - cell_len(text)
+        if room < 0 and column.title != "CLIENTS":
+            text, room = set_cell_size(text, column.width - 1) + "~", 0
+        text = (" " * room + text if column.right else text + " " * room) + " "
+        if parts and parts[-1][1] == style:
+            parts[-1] = (parts[-1][0] + text, style)  # half the parts are half the time to draw them
+        else:
+            parts.append((text, style))
+    return Text.assemble(*parts)
+
+
+def _usable(row: Row) -> tuple[str, str]:
+    """Yes, or the first reason against it, or that this tap has not heard enough yet."""
+    if row.usable is Answer.YES:
+        return "yes", "green"
+    if row.usable is Answer.UNKNOWN:
+        return "not heard yet", "dim"
+    return row.reasons[0] if row.reasons else "", "magenta" if row.replayed else "red"
+
+
+def _clients(claims: Sequence[Claim], width: int) -> str:
+    if not claims:
+        return "-"
+    names = [f"{clean(claim.client, 40)}{f'({claim.priority})' if claim.priority else ''}" for claim in claims]
+    text = f"{len(names)}: {', '.join(names)}" if len(names) > 1 else names[0]
+    return text[: max(8, width)]
+
+
+def counters(shown: Picture, width: int) -> list[Text]:
+    """Every counter that is not zero, by source."""
+    lines: list[Text] = []
+    for source, counted in shown.counters.items():
+        lines.append(Text(clean(source, 60), "bold"))
+        named = [f"{clean(name, 40)} {value}" for name, value in counted.items() if value]
+        room = max(map(len, named), default=0) + 2
+        across = max(1, (width - 2) // room)
+        shared = (named[at : at + across] for at in range(0, len(named), across))
+        lines += [Text("  " + "".join(text.ljust(room) for text in part).rstrip()) for part in shared]
+    return lines or [Text("no counters heard yet", "dim")]
+
+
+def _footer(shown: Picture, controls: Controls, width: int) -> Text:
+    if controls.typing:
+        return Text.assemble(
+            ("filter: ", "bold"), controls.filter, ("_", "blink"), ("   Enter keeps it, Esc drops it", "dim")
+        )
+    count = len(chosen(shown.rows, controls))
+    held = ("HELD  ", "bold reverse") if controls.held else ("", "")
+    kept = f" ({controls.filter!r})" if controls.filter else ""
+    trouble = "  unusable only" if controls.trouble_only else ""
+    position = f"{min(controls.at + 1, count)}/{count} of {len(shown.rows)}{kept}{trouble}"
+    line = Text.assemble(held, position)
+    for key in _KEYS:
+        if line.cell_len + 2 + len(key) <= width:
+            line.append(f"  {key}", "dim")
+    return line
+
+
+def _counted(name: str, value: int, style: str = "bold red") -> Text:
+    return Text(f"{name} {value}", style if value else "")
+
+
+def _fitted(line: Text, width: int) -> Text:
+    line.truncate(width)
+    return line

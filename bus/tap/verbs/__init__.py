@@ -1,0 +1,1 @@
+"""`bus-tap VERB`: one verb a file, each with a `run`."""

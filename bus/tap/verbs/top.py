@@ -1,0 +1,157 @@
+"""`bus-tap top`: the bus on one screen, or, without one, as pictures in text or JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.text import Text
+
+from quotebus.bus.clock import NS_PER_MS, seconds
+from quotebus.bus.settings import load
+from quotebus.bus.tap.conflation import Newest
+from quotebus.bus.tap.escape import clean, json_line
+from quotebus.bus.tap.intake import Intake, Message
+from quotebus.bus.tap.output import columns, show
+from quotebus.bus.tap.settings import TopSettings
+from quotebus.bus.tap.snapshot import Picture, picture
+from quotebus.bus.tap.source import Source, batches, open_source, tell
+from quotebus.bus.tap.status import NOTHING_HEARD
+from quotebus.bus.tap.top.controls import Controls, chosen
+from quotebus.bus.tap.top.screen import Screen
+from quotebus.bus.tap.top.table import page, screen, snapshot
+from quotebus.bus.tap.view import View
+from quotebus.bus.tap.why.explain import explain
+from quotebus.bus.tap.why.text import why_lines
+
+PROGRAM = "bus-tap top"
+_SCREEN_EVERY_S = 0.5
+_PIPE_EVERY_S = 1.0
+_PIPE_COLUMNS = 160
+_LOOK_EVERY_NS = 250 * NS_PER_MS
+"""Of the stream's time: rates are of whole seconds, so quotes must be counted in the second they came in."""
+
+
+_SOON_NS = 250 * NS_PER_MS
+_EMPTY_NS = 1_000 * NS_PER_MS
+
+
+class Top:
+    """What has been heard, and the pictures of it."""
+
+    def __init__(self, settings: TopSettings, source: Source) -> None:
+        self.source = source
+        self.intake = Intake()
+        self._newest = Newest()
+        self._looked_ns = 0
+        self.view = View(max_age_ns=seconds(settings.max_age_s))
+        self.controls = Controls(
+            sort=settings.sort,
+            descending=settings.sort in ("rate", "clients", "spread", "age"),
+            filter=settings.filter,
+        )
+
+    def take(self, batch: list[Message]) -> None:
+        for heard in self.intake.read(self.source.pace(batch), self._newest):
+            self.view.take(heard)
+        if batch and (self._newest.full or abs(batch[-1].received_ns - self._looked_ns) >= _LOOK_EVERY_NS):
+            self._looked_ns = batch[-1].received_ns
+            self._look()
+
+    def _look(self) -> None:
+        for counted in self.source.pace(self._newest.take()):
+            self.view.take_quotes(counted.quote, counted.received_ns, counted.messages, counted.octets)
+
+    def picture(self) -> Picture:
+        self._look()
+        source = self.source
+        return picture(self.view, self.intake, source.now_ns, source.origin, source.connected, source.pace)
+
+    def lines(self, shown: Picture, width: int, height: int) -> list[Text]:
+        """The screen, with the explanation of the symbol under the cursor where that is asked for."""
+        panel: list[Text] = []
+        if self.controls.panel == "why":
+            rows = chosen(shown.rows, self.controls)
+            if rows:
+                symbol = rows[min(self.controls.at, len(rows) - 1)].symbol
+                panel = why_lines(explain(self.view, symbol, self.source.now_ns), width)
+        return screen(shown, self.controls, width, height, panel, self.source.pace)
+
+
+def run(argv: Sequence[str]) -> int:
+    """Show until `q`, Ctrl-C, `--for` or `--count`. 124 when nothing was heard."""
+    settings = load(TopSettings, argv, PROGRAM)
+    source = open_source(settings, [b""])
+    top = Top(settings, source)
+    try:
+        if settings.as_json or not Screen.possible():
+            _print(top, settings)
+        else:
+            with Screen() as drawn:
+                _draw(top, drawn, settings)
+    finally:
+        tell(PROGRAM, [clean(note, 500) for note in source.notes()])
+        source.close()
+    return 0 if top.intake.heard else NOTHING_HEARD
+
+
+def _print(top: Top, settings: TopSettings) -> None:
+    """Pictures, one after the other; of a capture one, as it stands at its end."""
+    every_ns = seconds(settings.every_s or _PIPE_EVERY_S)
+    live, printed, fresh = top.source.connected is not None, 0, False
+    next_ns = top.source.now_ns + every_ns
+
+    def one() -> None:
+        shown = top.picture()
+        if settings.as_json:
+            print(json_line(shown), flush=True)
+        else:
+            lines = snapshot(shown, top.controls, columns(settings.width, _PIPE_COLUMNS), top.source.pace)
+            show([*lines, Text("")])
+
+    for batch in batches(top.source, settings.for_s, min(0.25, every_ns / 1e9)):
+        top.take(batch)
+        fresh = True
+        if live and top.source.now_ns >= next_ns:
+            next_ns += every_ns
+            one()
+            fresh = False
+            printed += 1
+            if settings.count is not None and printed >= settings.count:
+                return
+    if fresh and (not live or printed == 0):
+        one()
+
+
+def _draw(top: Top, drawn: Screen, settings: TopSettings) -> None:
+    every_ns = seconds(settings.every_s or _SCREEN_EVERY_S)
+    source, live = top.source, top.source.connected is not None
+    descriptor = drawn.fileno()
+    if descriptor is not None:
+        source.also_wake_on(descriptor)
+    end_ns = source.now_ns + seconds(settings.for_s) if live and settings.for_s is not None else None
+    began_ns, shown, size, pictures = source.now_ns, top.picture(), drawn.size, 0
+    next_ns, ended = 0, False
+    while not (top.controls.ended or ended):
+        until_ns = next_ns if end_ns is None else min(next_ns, end_ns)
+        top.take(source.read(max(0.0, min(every_ns, until_ns - source.now_ns) / 1e9) if live else every_ns / 1e9))
+        keys = drawn.pressed()
+        for key in keys:
+            rows = len(chosen(shown.rows, top.controls))
+            top.controls = top.controls.pressed(key, rows, page(shown, *drawn.size))
+        now_ns = source.now_ns
+        ended = end_ns is not None and now_ns >= end_ns
+        due = ended or now_ns >= next_ns if live else source.ended or not next_ns
+        if not due and not keys and drawn.size == size:
+            continue
+        if due and not (top.controls.held and pictures):
+            shown = top.picture()
+        size = drawn.size
+        drawn.draw(top.lines(shown, *size), source.pace)
+        if due:
+            empty = live and not top.intake.heard and now_ns - began_ns < _EMPTY_NS
+            next_ns = now_ns + (min(every_ns, _SOON_NS) if empty else every_ns)
+            pictures += not empty  # before anything can have been heard it is none that was asked for
+        if pictures == settings.count:
+            return
+        if descriptor is None and source.ended:
+            return

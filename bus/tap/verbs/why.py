@@ -1,0 +1,67 @@
+"""`bus-tap why SYMBOL`: who asked for it, may its price be used, and if not, why not and what would change it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from quotebus.bus import topics
+from quotebus.bus.clock import NS_PER_MS, NS_PER_S, seconds
+from quotebus.bus.errors import BadSymbol, ConfigError
+from quotebus.bus.settings import die, load
+from quotebus.bus.tap.escape import clean, json_line
+from quotebus.bus.tap.intake import Intake
+from quotebus.bus.tap.output import columns, show
+from quotebus.bus.tap.settings import WhySettings
+from quotebus.bus.tap.source import batches, open_source, tell
+from quotebus.bus.tap.status import NOT_USABLE, NOTHING_HEARD
+from quotebus.bus.tap.usability import ROTATION_NS, Answer
+from quotebus.bus.tap.view import View
+from quotebus.bus.tap.why.explain import explain, settled
+from quotebus.bus.tap.why.text import why_lines
+
+PROGRAM = "bus-tap why"
+_AFTER_NS = 300 * NS_PER_MS
+"""Once all is known, a moment longer: who asks becomes known with the next renewals."""
+_NO_NODE_NS = 4 * NS_PER_S
+"""A node that lives tells its health every second."""
+
+
+def run(argv: Sequence[str]) -> int:
+    """0: the price may be used; 1: it may not, or the tap cannot tell; 124: nothing at all was heard."""
+    settings = load(WhySettings, argv, PROGRAM)
+    try:
+        if not settings.symbol:
+            raise ConfigError("which symbol? bus-tap why SPY")
+        symbol = topics.symbol(settings.symbol)
+    except (BadSymbol, ConfigError) as error:
+        die(PROGRAM, error)
+    about = [topics.prefix(topic(symbol)) for topic in (topics.quote, topics.trade, topics.status)]
+    source = open_source(settings, [*about, b"health.", b"symbols."])
+    live = source.connected is not None
+    intake, view = Intake(), View(max_age_ns=seconds(settings.max_age_s), focus=symbol)
+    known_since_ns: int | None = None
+    began_ns = source.now_ns
+    try:
+        for batch in batches(source, settings.for_s or (2 * ROTATION_NS / NS_PER_S if live else None), 0.1):
+            for heard in intake.read(source.pace(batch)):
+                view.take(heard)
+            if not live or settings.for_s is not None:
+                continue
+            heard_ns = source.now_ns - (view.bus.began_ns or began_ns)
+            if heard_ns >= (_NO_NODE_NS if view.book.health is None else ROTATION_NS):
+                break
+            if settled(view, symbol):
+                known_since_ns = known_since_ns or source.now_ns
+                if source.now_ns - known_since_ns >= _AFTER_NS:
+                    break
+        told = explain(view, symbol, source.now_ns)
+        if settings.as_json:
+            print(json_line(told.jsonable()), flush=True)
+        else:
+            show(why_lines(told, columns(settings.width)))
+    finally:
+        tell(PROGRAM, [clean(note, 500) for note in source.notes()])
+        source.close()
+    if not intake.heard:
+        return NOTHING_HEARD
+    return 0 if told.answer is Answer.YES else NOT_USABLE

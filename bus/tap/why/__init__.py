@@ -1,0 +1,1 @@
+"""Why a price may or may not be used, in words."""

@@ -1,0 +1,271 @@
+"""Why a symbol's price may or may not be used: who asks, what each rule says, what would change it. Pure.
+
+The judgement is `bus.book`'s, the one every client makes. A tap asks for nothing, so it has heard no quote that was
+published before it listened: then the answer is that it cannot tell, with what it does know.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from quotebus.bus.book import Unusable, Verdict
+from quotebus.bus.clock import NS_PER_MS
+from quotebus.bus.events import Cause, ConnectionState, Flag, SymbolState
+from quotebus.bus.tap.snapshot import Line, line
+from quotebus.bus.tap.units import clock, duration
+from quotebus.bus.tap.usability import Answer, announced_age_ns, answer, reasons, there_ns
+from quotebus.bus.tap.view import Known, View
+from quotebus.bus.tap.why.meanings import CAUSES, LINE_STATES, REASONS, SYMBOL_STATES
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """One rule that speaks against the price: its name, what it says, what is the case, what would change it."""
+
+    name: str
+    rule: str
+    here: str
+    change: str
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """A client that holds the symbol by a lease, or asks for it; `answered` is empty while no node has answered."""
+
+    client: str
+    priority: int
+    lease_left_ns: int | None
+    asked_ago_ns: int | None
+    symbols: int | None
+    channels: tuple[str, ...]
+    answered: str
+    holds: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LastQuote:
+    """The newest quote heard."""
+
+    bid_price: float | None
+    bid_size: float | None
+    ask_price: float | None
+    ask_size: float | None
+    spread: float | None
+    age_ns: int | None
+    source: str
+    seq: int
+    connection: int
+    flags: tuple[str, ...]
+    exchange_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Everything `why` says. `announced_*`: the newest quote as the node announced it, whether it was heard or not."""
+
+    symbol: str
+    now_ns: int
+    answer: Answer
+    remark: str
+    reasons: tuple[Reason, ...]
+    max_age_ns: int
+    quote: LastQuote | None
+    announced_seq: int
+    announced_ago_ns: int | None
+    state: str
+    state_cause: str
+    state_means: str
+    state_for_ns: int | None
+    state_change: str
+    line: Line | None
+    line_means: str
+    line_change: str
+    askers: tuple[Asker, ...]
+
+    def jsonable(self) -> dict[str, Any]:
+        """One JSON object."""
+        return asdict(self)
+
+
+def explain(view: View, symbol: str, now_ns: int) -> Explanation:
+    """The answer at `now_ns`, as a client would judge that asks for `symbol` and has heard what this tap heard."""
+    verdict = view.book.assess(symbol, now_ns)
+    known = view.known.get(symbol)
+    announced_ago_ns = None if known is None else announced_age_ns(view, verdict, known, now_ns)
+    given = answer(view, verdict, now_ns)
+    shown_line = _line(view, verdict, now_ns)
+    state, cause = (verdict.standing.state, verdict.standing.cause) if verdict.standing else ("", "")
+    meaning, change = SYMBOL_STATES.get(SymbolState(state), ("", "")) if state in list(SymbolState) else ("", "")
+    means, line_change = _line_words(shown_line)
+    return Explanation(
+        symbol=symbol,
+        now_ns=now_ns,
+        answer=given,
+        remark=_remark(view, verdict, given),
+        reasons=tuple(_reason(reason, view, verdict, now_ns) for reason in reasons(view, verdict, now_ns)),
+        max_age_ns=view.max_age_ns,
+        quote=_quote(verdict),
+        announced_seq=known.last_quote_seq if known is not None else 0,
+        announced_ago_ns=announced_ago_ns,
+        state=state,
+        state_cause=cause,
+        state_means=meaning,
+        state_for_ns=None if known is None else there_ns(view, verdict, known, now_ns) - known.since_ns,
+        state_change=_with_cause(change, cause),
+        line=shown_line,
+        line_means=means,
+        line_change=line_change,
+        askers=tuple(_askers(view, symbol, known, now_ns)),
+    )
+
+
+def settled(view: View, symbol: str) -> bool:
+    """Whether listening longer would add nothing: the line, the symbol's state, and its newest quote are known."""
+    health, known = view.book.health, view.known.get(symbol)
+    if health is None or known is None or known.source != health.source:
+        return False
+    quote = view.book.quotes.get(symbol)
+    if health.state != ConnectionState.STREAMING:
+        return True
+    return known.last_quote_seq == 0 or (quote is not None and quote.source == health.source)
+
+
+def _remark(view: View, verdict: Verdict, given: Answer) -> str:
+    if given is Answer.YES:
+        known = view.known.get(verdict.symbol)
+        return "" if known is None or known.claims else "nobody holds it now: a client must request it first"
+    if given is Answer.UNKNOWN and verdict.standing is None:
+        return "its state was not heard yet; a node tells that of every wanted symbol within 10 s"
+    if given is Answer.UNKNOWN:
+        return (
+            "its newest quote was published before this tap listened; nothing else speaks against it, and clients "
+            "that hold that quote can tell"
+        )
+    if verdict.symbol in view.replayed.quotes and verdict.symbol not in view.book.quotes:
+        return "a replay shows this symbol; a replayed price is never a reason to trust"
+    if verdict.standing is None and verdict.health is not None and not any(ask.wants for ask in view.asks.values()):
+        return "nobody asks for it: a client must request it first"
+    if verdict.health is None and not view.bus.messages:
+        return "nothing at all was heard: is there a broker, and a node?"
+    return ""
+
+
+def _reason(reason: Unusable, view: View, verdict: Verdict, now_ns: int) -> Reason:
+    rule, change = REASONS[reason]
+    health, quote, standing = verdict.health, verdict.quote, verdict.standing
+    here = ""
+    if reason is Unusable.HEALTH_SILENT and health is not None:
+        here = f"{health.node} was last heard {duration(view.book.age_ns(health, now_ns))} ago, {health.state}"
+    elif reason is Unusable.NOT_STREAMING and health is not None:
+        here = f"{health.node} is {health.state} ({health.cause})"
+    elif reason is Unusable.NO_STATUS and standing is not None:
+        here = f"{standing.state} was said by {standing.source}"
+    elif reason in (Unusable.NOT_LIVE, Unusable.HALTED) and standing is not None:
+        here = f"it is {standing.state} ({standing.cause})"
+    elif reason is Unusable.NO_QUOTE and (known := view.known.get(verdict.symbol)) and known.last_quote_seq:
+        here = f"#{known.last_quote_seq} was published before this tap listened"
+    elif reason is Unusable.OTHER_SOURCE and quote is not None:
+        here = f"quote from {quote.source}, health from {health.source if health else 'nobody'}"
+    elif reason is Unusable.OTHER_CONNECTION and quote is not None and health is not None:
+        here = f"quote over connection {quote.connection}, the line is at {health.connection}"
+    elif reason is Unusable.LOST_NEWER and quote is not None:
+        known = view.known.get(verdict.symbol)
+        here = f"#{known.last_quote_seq if known else '?'} announced, #{quote.seq} heard"
+    elif reason is Unusable.TOO_OLD:
+        known, age_ns = view.known.get(verdict.symbol), verdict.age_ns
+        if age_ns is None and known is not None:
+            age_ns = announced_age_ns(view, verdict, known, now_ns)
+        here = f"{duration(age_ns)} old, the bound is {duration(view.max_age_ns)}"
+    elif reason.name in Flag.__members__ and quote is not None:
+        here = f"flags {quote.flags}"
+    return Reason(str(reason), rule, here, change)
+
+
+def _quote(verdict: Verdict) -> LastQuote | None:
+    quote = verdict.quote
+    if quote is None:
+        return None
+    return LastQuote(
+        bid_price=quote.bid_price,
+        bid_size=quote.bid_size,
+        ask_price=quote.ask_price,
+        ask_size=quote.ask_size,
+        spread=quote.spread,
+        age_ns=verdict.age_ns,
+        source=quote.source,
+        seq=quote.seq,
+        connection=quote.connection,
+        flags=tuple((flag.name or "").lower() for flag in Flag if quote.flags & flag),
+        exchange_ns=quote.exchange_ns,
+    )
+
+
+def _line(view: View, verdict: Verdict, now_ns: int) -> Line | None:
+    health = verdict.health
+    if health is None:
+        return None
+    _, heard_ns = view.healths.get(health.node + " " + health.source, (health, now_ns))
+    return line(health, heard_ns, view.book, now_ns)
+
+
+def _line_words(shown: Line | None) -> tuple[str, str]:
+    if shown is None:
+        return "no node was ever heard", REASONS[Unusable.NO_HEALTH][1]
+    if shown.silent:
+        return REASONS[Unusable.HEALTH_SILENT]
+    if shown.state not in list(ConnectionState):
+        return "a state that this tap does not know", ""
+    meaning, change = LINE_STATES[ConnectionState(shown.state)]
+    if shown.state == ConnectionState.STREAMING:
+        return meaning, change
+    if shown.retry_in_ns is not None:
+        change += f"; next try in {duration(max(0, shown.retry_in_ns))}"
+    return meaning, _with_cause(change, shown.cause)
+
+
+def _with_cause(change: str, cause: str) -> str:
+    more = CAUSES.get(Cause(cause), "") if cause in list(Cause) else ""
+    if change == "nothing needs to" or not more or more == change:
+        return change
+    return f"{change}; for that: {more}" if change else more
+
+
+def _askers(view: View, symbol: str, known: Known | None, now_ns: int) -> list[Asker]:
+    """Leases as the node tells them, then requests that were heard and that no node has turned into a lease."""
+    asks = {client: ask for client, ask in view.asks.items() if ask.wants and view.focus == symbol}
+    found: list[Asker] = []
+    for claim in known.claims if known is not None else ():
+        ask = asks.pop(claim.client, None)
+        left_ns = claim.lease_left_ms * NS_PER_MS - (now_ns - known.heard_ns if known is not None else 0)
+        found.append(
+            Asker(
+                client=claim.client,
+                priority=claim.priority,
+                lease_left_ns=max(0, left_ns),
+                asked_ago_ns=now_ns - ask.heard_ns if ask else None,
+                symbols=ask.symbols if ask else None,
+                channels=ask.channels if ask else (),
+                answered=ask.answered if ask else "",
+                holds=True,
+            )
+        )
+    found += (
+        Asker(
+            client=ask.client,
+            priority=ask.priority,
+            lease_left_ns=None,
+            asked_ago_ns=now_ns - ask.heard_ns,
+            symbols=ask.symbols,
+            channels=ask.channels,
+            answered=ask.answered,
+            holds=False,
+        )
+        for ask in asks.values()
+    )
+    return sorted(found, key=lambda asker: (-asker.priority, asker.client))
+
+
+def when(explanation: Explanation) -> str:
+    """The instant of the answer, for a heading."""
+    return f"{clock(explanation.now_ns)}Z"

@@ -1,0 +1,123 @@
+"""An explanation as lines for a person, at any width. Pure."""
+
+from __future__ import annotations
+
+from rich.cells import cell_len, chop_cells
+from rich.text import Text
+
+from quotebus.bus.tap.escape import clean
+from quotebus.bus.tap.units import duration, price, quantity
+from quotebus.bus.tap.usability import Answer
+from quotebus.bus.tap.why.explain import Asker, Explanation, when
+
+_LABEL = 10
+_HEADLINES = {
+    Answer.YES: ("may be used", "bold green"),
+    Answer.NO: ("may NOT be used", "bold red"),
+    Answer.UNKNOWN: ("this tap cannot tell whether it may be used", "bold yellow"),
+}
+
+
+def why_lines(told: Explanation, width: int) -> list[Text]:
+    """Every line at most `width` columns wide."""
+    headline, style = _HEADLINES[told.answer]
+    lines = [Text.assemble((told.symbol, "bold"), "  ", (headline, style), "  ", (when(told), "dim"))]
+    if told.remark:
+        lines += _wrapped("", told.remark, width)
+    for reason in told.reasons if told.answer is Answer.NO else ():
+        here = f": {reason.here}" if reason.here else ""
+        lines += _wrapped("because", f"{reason.name}: {reason.rule}{here}", width, "red")
+        lines += _wrapped("", f"-> {reason.change}", width, "dim")
+    lines.append(Text(""))
+    lines += _wrapped("quote", _quote(told), width)
+    lines += _wrapped("symbol", _symbol(told), width)
+    lines += _wrapped("line", _line(told), width)
+    if told.line is not None and told.line.detail:
+        lines += _wrapped("", f"detail: {told.line.detail}", width)
+    lines += _wrapped("", f"-> {told.line_change}", width, "dim")
+    if not told.askers:
+        lines += _wrapped("asked by", "nobody that was heard", width)
+    for number, asker in enumerate(told.askers):
+        lines += _wrapped("" if number else "asked by", _asker(asker), width)
+    return lines
+
+
+def _quote(told: Explanation) -> str:
+    quote = told.quote
+    announced = ""
+    if told.announced_seq:
+        announced = f"#{told.announced_seq} is the newest announced, published {duration(told.announced_ago_ns)} ago"
+    if quote is None:
+        return f"none heard; {announced or 'none announced'}"
+    parts = [
+        f"bid {price(quote.bid_price)} x {quantity(quote.bid_size) or '-'}, "
+        f"ask {price(quote.ask_price)} x {quantity(quote.ask_size) or '-'}",
+        f"spread {price(quote.spread)}",
+        f"{duration(quote.age_ns)} old (bound {duration(told.max_age_ns)})",
+        f"{quote.source}#{quote.seq} over connection {quote.connection}",
+    ]
+    if quote.flags:
+        parts.append("flags " + ", ".join(quote.flags))
+    if told.announced_seq > quote.seq:
+        parts.append(announced)
+    return "; ".join(parts)
+
+
+def _symbol(told: Explanation) -> str:
+    if not told.state:
+        return "no state heard"
+    since = f" for {duration(told.state_for_ns)}" if told.state_for_ns is not None else ""
+    means = f": {told.state_means}" if told.state_means else ""
+    change = "" if told.state_change in ("", "nothing needs to") else f" -> {told.state_change}"
+    return f"{told.state} ({told.state_cause}){since}{means}{change}"
+
+
+def _line(told: Explanation) -> str:
+    line = told.line
+    if line is None:
+        return told.line_means
+    state = f"silent, last {line.state}" if line.silent else line.state
+    parts = [f"{line.node} ({line.feed}) {state} ({line.cause}) for {duration(line.for_ns)}: {told.line_means}"]
+    parts.append(f"connection {line.connection}, {line.attempt} failures in a row")
+    if line.last_byte_ago_ns is not None:
+        parts.append(f"last byte {duration(line.last_byte_ago_ns)} ago")
+    if line.lag_ns is not None:
+        parts.append(f"lag {duration(line.lag_ns)}")
+    if line.last_gap_ns is not None:
+        parts.append(f"last gap {duration(line.last_gap_ns)} long, {duration(line.last_gap_ago_ns)} ago")
+    return "; ".join(parts)
+
+
+def _asker(asker: Asker) -> str:
+    parts = [f"{clean(asker.client, 80)}, priority {asker.priority}"]
+    if asker.holds:
+        parts.append(f"lease ends in {duration(asker.lease_left_ns)} unless renewed")
+    elif asker.answered:
+        parts.append(f"holds nothing, answered {clean(asker.answered, 40)}")
+    else:
+        parts.append("holds nothing, no node has answered")
+    if asker.asked_ago_ns is not None:
+        channels = "+".join(clean(channel, 20) for channel in asker.channels)
+        parts.append(f"asked {duration(asker.asked_ago_ns)} ago ({asker.symbols} symbols, {channels})")
+    return "; ".join(parts)
+
+
+def _wrapped(label: str, text: str, width: int, style: str = "") -> list[Text]:
+    room = max(20, width - _LABEL)
+    broken = _broken(clean(text, 2_000), room) or [""]
+    return [
+        Text.assemble(((label if number == 0 else "").ljust(_LABEL), "bold"), (part, style))
+        for number, part in enumerate(broken)
+    ]
+
+
+def _broken(text: str, room: int) -> list[str]:
+    """Lines of whole words, no line wider than `room` cells: some characters take two."""
+    lines: list[str] = []
+    for word in text.split():
+        for part in chop_cells(word, room):
+            if lines and cell_len(lines[-1]) + 1 + cell_len(part) <= room:
+                lines[-1] += f" {part}"
+            else:
+                lines.append(part)
+    return lines

@@ -1,0 +1,155 @@
+"""A client's two sockets on an event loop, without a thread of its own.
+
+The loop watches the sockets' descriptors. ZeroMQ makes one readable when something changed, once, and any call on the
+socket may take that sign away: so after every turn each socket is asked what it holds, before the loop may sleep.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import threading
+from collections.abc import Callable
+
+import zmq
+
+from quotebus.bus.clock import NS_PER_S, now_ns, seconds
+from quotebus.bus.consumer import Consumer
+from quotebus.bus.settings import BusSettings
+from quotebus.bus.transport.client_sockets import Carrier, readable
+
+RELEASE_S = 0.25
+"""How long `close` waits for a node to say that the release was heard; it answers within 100 ms."""
+
+
+class _LoopContext(zmq.Context[zmq.Socket[bytes]]):
+    """`instance()`: one context, with its one I/O thread, for all clients on event loops; a new one after a fork."""
+
+    _instance = None
+
+
+class AsyncLink(Carrier):
+    """A carrier on the loop of its first `start`; to be used in that loop's thread only."""
+
+    def __init__(self, settings: BusSettings, consumer: Consumer, log: logging.Logger) -> None:
+        super().__init__(settings, consumer, log)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread_id = 0
+        self._ended = False
+        self._changed = asyncio.Event()
+        self._soon: asyncio.Handle | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_ns = 0
+
+    def start(self) -> None:
+        """Connect, in the running loop. Raises RuntimeError when there is none, or when it belongs to another."""
+        loop = asyncio.get_running_loop()
+        if self._loop is loop or self._closing:
+            return
+        if self._loop is not None:
+            raise RuntimeError("this client belongs to another event loop")
+        self._loop, self._thread_id = loop, threading.get_ident()
+        self._open(_LoopContext.instance())
+        for descriptor in self._descriptors():
+            loop.add_reader(descriptor, self._step)
+        self._step()
+
+    def wake(self) -> None:
+        """Do it now: what is asked goes out before the caller's task waits for anything."""
+        if self._live():
+            self._step()
+
+    def drain(self, timeout_s: float) -> bool:
+        """Read all that has been received, here and now; False when that took longer, or when it is closed."""
+        if not self._live() or self._closing:
+            return False
+        until_ns = now_ns() + seconds(timeout_s)
+        while not (drained := self._turn(until_ns)) and now_ns() < until_ns:
+            pass
+        self._rest(drained)
+        return drained
+
+    async def wait(self, done: Callable[[], bool], timeout_s: float) -> bool:
+        """Wait until `done`, for at most `timeout_s`."""
+        return await self._until(lambda: done() or self._closing, timeout_s)
+
+    async def close(self) -> None:
+        """End the feeds, send the release, wait a moment for its answer, close the sockets."""
+        if self._closing:
+            await self._until(lambda: self._ended, 2 * RELEASE_S)
+            return
+        self._closing = True
+        self._notify()
+        with self.lock:
+            self._end_feeds()
+            held = self._consumer.confirmed and bool(self._consumer.interest.wish.symbols)
+        if not self._live():
+            self._ended = True
+            return
+        try:
+            self._release()
+            if held:
+                self._step()
+                await self._until(lambda: self._consumer.interest.acknowledged, RELEASE_S)
+        finally:
+            self._end()
+
+    def _notify(self) -> None:
+        self._changed.set()
+
+    def _live(self) -> bool:
+        if self._loop is None or self._ended:
+            return False
+        if threading.get_ident() != self._thread_id:
+            raise RuntimeError("a client of an event loop was used in another thread")
+        return True
+
+    async def _until(self, done: Callable[[], bool], timeout_s: float) -> bool:
+        if timeout_s > 0:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(timeout_s):
+                    while not done():
+                        self._changed.clear()
+                        await self._changed.wait()
+        return done()
+
+    def _step(self) -> None:
+        """One batch at most, so that every other task of the loop gets its turn."""
+        self._rest(self._turn(now_ns()))
+
+    def _rest(self, drained: bool) -> None:
+        """Let the loop sleep until something comes or is due."""
+        assert self._loop is not None
+        if not drained or readable(self._subscriber) or readable(self._requester) or readable(self._monitor):
+            if self._soon is None:
+                self._soon = self._loop.call_soon(self._step_soon)
+            return
+        next_ns = self._next_turn_ns()
+        if self._timer is None or next_ns < self._timer_ns:
+            if self._timer is not None:
+                self._timer.cancel()
+            self._timer = self._loop.call_later(max(0, next_ns - now_ns()) / NS_PER_S, self._step_due)
+            self._timer_ns = next_ns
+
+    def _step_soon(self) -> None:
+        self._soon = None
+        self._step()
+
+    def _step_due(self) -> None:
+        self._timer = None
+        self._step()
+
+    def _end(self) -> None:
+        assert self._loop is not None
+        self._ended = True
+        for descriptor in self._descriptors():
+            self._loop.remove_reader(descriptor)
+        for handle in (self._soon, self._timer):
+            if handle is not None:
+                handle.cancel()
+        self._shut()
+        self._notify()
+
+    def _descriptors(self) -> list[int]:
+        return [int(socket.getsockopt(zmq.FD)) for socket in (self._subscriber, self._requester, self._monitor)]

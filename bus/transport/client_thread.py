@@ -1,0 +1,89 @@
+"""The thread that owns a client's two sockets."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+
+import zmq
+
+from quotebus.bus.clock import NS_PER_MS, now_ns
+from quotebus.bus.consumer import Consumer
+from quotebus.bus.settings import BusSettings
+from quotebus.bus.transport.client_sockets import Carrier
+from quotebus.bus.transport.waker import Waker
+
+
+class Link(Carrier):
+    """A carrier with a thread of its own."""
+
+    def __init__(self, settings: BusSettings, consumer: Consumer, log: logging.Logger) -> None:
+        super().__init__(settings, consumer, log)
+        self._changed = threading.Condition(self.lock)
+        self._waker = Waker()
+        self._drain_wanted = self._drain_done = 0
+        self._thread = threading.Thread(target=self._run, name="bus-client", daemon=True)
+
+    # for other threads
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def wake(self) -> None:
+        self._waker.wake()
+
+    def close(self) -> None:
+        """Send the release, close the sockets, end the feeds."""
+        with self.lock:
+            self._closing = True
+        self.wake()
+        self._thread.join(timeout=2)
+
+    def wait(self, done: Callable[[], bool], timeout_s: float) -> bool:
+        """Wait until `done` under the lock, for at most `timeout_s`."""
+        with self._changed:
+            return self._changed.wait_for(lambda: done() or self._closing, timeout_s)
+
+    def drain(self, timeout_s: float) -> bool:
+        """Wait until the thread has read all that had been received when this was called."""
+        with self._changed:
+            self._drain_wanted += 1
+            wanted = self._drain_wanted
+        self.wake()
+        return self.wait(lambda: self._drain_done >= wanted, timeout_s) and not self._closing
+
+    # the thread
+
+    def _run(self) -> None:
+        context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        try:
+            self._open(context)
+            self._carry()
+            self._release()
+            self._shut()
+        finally:
+            self._waker.close()
+            context.destroy()
+            with self._changed:
+                self._closing = True
+                self._end_feeds()
+                self._changed.notify_all()
+
+    def _carry(self) -> None:
+        poller = zmq.Poller()
+        for readable in (self._subscriber, self._requester, self._monitor, self._waker.fileno()):
+            poller.register(readable, zmq.POLLIN)
+        while not self._closing:
+            wait_ms = max(0, -((now_ns() - self._next_turn_ns()) // NS_PER_MS))  # rounded up
+            if self._waker.fileno() in dict(poller.poll(wait_ms)):
+                self._waker.clear()
+            with self.lock:
+                drain_wanted = self._drain_wanted
+            if self._turn(self._next_second_ns):
+                with self._changed:
+                    self._drain_done = drain_wanted
+                    self._changed.notify_all()
+
+    def _notify(self) -> None:
+        self._changed.notify_all()

@@ -1,0 +1,51 @@
+"""Names of files and reasons of disks; the threads are tested with the recorder."""
+
+from __future__ import annotations
+
+import errno
+from pathlib import Path
+
+import pytest
+
+from quotebus.bus.capture import CaptureWriter
+from quotebus.bus.capture.format.chunks import ChunkBuilder
+from quotebus.bus.capture.record.disk import Disk, cause_of, free_name
+from tests.support.captures import HEAD
+
+
+def test_a_name_that_neither_a_file_nor_an_unfinished_one_has(tmp_path: Path) -> None:
+    base = tmp_path / "a.mcap"
+    assert free_name(base) == base
+    base.touch()
+    assert free_name(base).name == "a.001.mcap"
+    (tmp_path / "a.001.mcap.part").touch()
+    assert free_name(base).name == "a.002.mcap"
+    (tmp_path / ".mcap").touch()
+    assert free_name(tmp_path / ".mcap").name == ".001.mcap"
+
+
+@pytest.mark.parametrize(
+    ("code", "cause"),
+    [
+        (errno.ENOSPC, "disk_full"),
+        (errno.EDQUOT, "disk_full"),
+        (errno.EROFS, "read_only"),
+        (errno.EACCES, "read_only"),
+        (errno.ETIMEDOUT, "slow_disk"),
+        (errno.EIO, "disk_error"),
+        (None, "disk_error"),
+    ],
+)
+def test_every_refusal_has_a_cause(code: int | None, cause: str) -> None:
+    assert cause_of(OSError(code, "x") if code else OSError("x")) == cause
+
+
+def test_a_chunk_handed_over_after_the_failure_is_counted_as_lost(tmp_path: Path) -> None:
+    disk = Disk(tmp_path / "a.mcap", lambda path, *_: CaptureWriter(path, HEAD), queue_bytes=1 << 20, sync_s=1)
+    disk.give_up("no answer")
+    builder = ChunkBuilder()
+    builder.add(b"quote.SPY", b"x", 1, 1)
+    packed = builder.take()
+    assert packed is not None
+    disk.put(packed, 0)
+    assert (disk.messages, disk.lost) == (0, 1)
