@@ -15,9 +15,9 @@ from quotebus.bus.events import (
     SymbolState,
     SymbolStatus,
 )
-from quotebus.pricing.board import Board
 from quotebus.pricing.demand import Answer
 from quotebus.pricing.session import UP, Session
+from quotebus.pricing.shared_state import Board
 from quotebus.pricing.symbols import Standing, SymbolTable
 
 ROWS_PER_PART = 1_000

@@ -22,16 +22,16 @@ from quotebus.bus.events import (
     SymbolState,
 )
 from quotebus.pricing import failures
+from quotebus.pricing.allocation import Placement
 from quotebus.pricing.announcements import Counts, Identity, acknowledgements, health, status
 from quotebus.pricing.backoff import Backoff
-from quotebus.pricing.board import Board
 from quotebus.pricing.demand import Demand, LeaseClock
 from quotebus.pricing.messages import Record, Subscription, Success, UpstreamError, UpstreamStatus
-from quotebus.pricing.placement import Placement
 from quotebus.pricing.session import UP, Order, Session
+from quotebus.pricing.shared_state import Board
 from quotebus.pricing.subscription import Outcome, Reconciler
+from quotebus.pricing.symbol_lifecycle import Tickers
 from quotebus.pricing.symbols import Standing, SymbolTable
-from quotebus.pricing.tickers import Tickers
 
 HEALTH_EVERY_NS = NS_PER_S
 OTHER_GONE_NS = 3 * NS_PER_S

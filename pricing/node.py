@@ -20,19 +20,19 @@ from quotebus.bus.sequence import Stamper, source_name
 from quotebus.bus.transport.sockets import Role, make
 from quotebus.bus.transport.waker import Waker
 from quotebus.pricing.announcements import Identity
-from quotebus.pricing.board import Board
 from quotebus.pricing.core import Core, Publish, Say
+from quotebus.pricing.counters import Tally
 from quotebus.pricing.lock import AccountLock
 from quotebus.pricing.messages import UpstreamCodec
 from quotebus.pricing.orders.thread import OrderThread
 from quotebus.pricing.session import UP, Order
 from quotebus.pricing.settings import PricingSettings
-from quotebus.pricing.tally import Tally
+from quotebus.pricing.shared_state import Board
 from quotebus.pricing.upstream.dialler import DialFailed, Dialler, Target
 from quotebus.pricing.upstream.hot import Closed, HotPath, Report
 from quotebus.pricing.upstream.hot_thread import ATTACH, HANG_UP, PING, SAY, STOP, HotThread
-from quotebus.pricing.upstream.line import Line
-from quotebus.pricing.upstream.outlet import Ticked
+from quotebus.pricing.upstream.publisher import Ticked
+from quotebus.pricing.upstream.upstream_socket import Line
 
 log = logging.getLogger("quotebus.pricing")
 MAX_REPORTS = 200_000

@@ -60,7 +60,7 @@ MUST_BE_PURE = {
     "execution_adapter/decision/assessment.py",
     "execution_adapter/verify/verifier.py",
     "execution_adapter/orders/parent_order.py",
-    "pricing/admission.py",
+    "pricing/symbol_limit.py",
     "pricing/backoff.py",
     "pricing/core.py",
     "pricing/demand.py",
@@ -70,7 +70,7 @@ MUST_BE_PURE = {
     "pricing/messages.py",
     "pricing/orders/core.py",
     "pricing/orders/messages.py",
-    "pricing/placement.py",
+    "pricing/allocation.py",
     "pricing/quality.py",
     "pricing/session.py",
     "pricing/simulator/faults.py",
@@ -80,10 +80,10 @@ MUST_BE_PURE = {
     "pricing/simulator/trading/order.py",
     "pricing/subscription.py",
     "pricing/symbols.py",
-    "pricing/tickers.py",
+    "pricing/symbol_lifecycle.py",
 }
 ZMQ_LIVES_IN = {"bus/transport", "pricing/node.py", "pricing/upstream/hot.py", "pricing/upstream/hot_thread.py",
-                "pricing/upstream/outlet.py"}  # fmt: skip
+                "pricing/upstream/publisher.py"}  # fmt: skip
 CLOCKS_ARE_READ_IN = {"bus/clock.py"}
 ENVIRONMENT_IS_READ_IN = {"bus/cli/up.py"}
 

@@ -18,7 +18,7 @@ from quotebus.pricing.orders.rest import OrdersRest, Reconciled, ReconcileFailed
 from quotebus.pricing.session import Order
 from quotebus.pricing.settings import PricingSettings
 from quotebus.pricing.upstream.dialler import DialFailed, Dialler, Target
-from quotebus.pricing.upstream.line import Line, LineLost
+from quotebus.pricing.upstream.upstream_socket import Line, LineLost
 
 log = logging.getLogger("quotebus.pricing")
 TEXT_OPCODE = 1

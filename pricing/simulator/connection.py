@@ -15,10 +15,10 @@ from quotebus.pricing.simulator.bad_frames import (
     close_frame,
     endless,
 )
+from quotebus.pricing.simulator.client_socket import Line
 from quotebus.pricing.simulator.encoding import JSON, Encoding, Undecodable, choose, decode
 from quotebus.pricing.simulator.faults import Faults, Scoped
 from quotebus.pricing.simulator.host import Host
-from quotebus.pricing.simulator.line import Line
 from quotebus.pricing.simulator.records import Raw, Sent, Update, Written, is_quote
 from quotebus.pricing.simulator.session import (
     Acknowledged,

@@ -27,7 +27,7 @@ from websocket import (
 from quotebus.bus.clock import NS_PER_S, now_ns, seconds, utc_ns
 from quotebus.bus.events import Cause
 from quotebus.pricing import failures
-from quotebus.pricing.upstream.line import Line
+from quotebus.pricing.upstream.upstream_socket import Line
 
 TIMEOUT_S = 5.0
 MAX_HANDSHAKE_BYTES = 256 * 1024

@@ -17,7 +17,6 @@ import zmq
 
 from quotebus.bus.clock import now_ns, to_utc_ns
 from quotebus.bus.events import Cause, Flag
-from quotebus.pricing.board import Board, Slot
 from quotebus.pricing.lag import LagMeter
 from quotebus.pricing.messages import (
     DECODE_ERRORS,
@@ -33,8 +32,9 @@ from quotebus.pricing.messages import (
     UpstreamTrade,
 )
 from quotebus.pricing.quality import judge, read_bands, sane_trade, within_bands
-from quotebus.pricing.upstream.line import Line, LineLost
-from quotebus.pricing.upstream.outlet import Outlet, Tick, Ticked
+from quotebus.pricing.shared_state import Board, Slot
+from quotebus.pricing.upstream.publisher import Outlet, Tick, Ticked
+from quotebus.pricing.upstream.upstream_socket import Line, LineLost
 
 PIECE = 256
 """Records between two looks at the control thread's messages: about 2 ms of work."""

@@ -16,7 +16,7 @@ from quotebus.bus.clock import NS_PER_MS, now_ns
 from quotebus.bus.transport.coverage import GRACE_NS, Coverage
 from quotebus.bus.transport.sockets import Role, make
 from quotebus.pricing.upstream.hot import HotPath
-from quotebus.pricing.upstream.line import Line
+from quotebus.pricing.upstream.upstream_socket import Line
 
 ATTACH, SAY, PING, HANG_UP, STOP = b"\x01", b"\x02", b"\x03", b"\x04", b"\x05"
 MAX_HELD = 10_000

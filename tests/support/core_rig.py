@@ -13,10 +13,10 @@ from quotebus.bus.clock import NS_PER_S, to_utc_ns
 from quotebus.bus.events import Cause, ConnectionHealth, Event, SymbolsAcknowledged, SymbolStatus
 from quotebus.bus.sequence import Stamper
 from quotebus.pricing.announcements import Identity
-from quotebus.pricing.board import Board
 from quotebus.pricing.core import Core, Publish, Say
 from quotebus.pricing.messages import Subscription, Success, UpstreamError, UpstreamStatus
 from quotebus.pricing.session import Order
+from quotebus.pricing.shared_state import Board
 from tests.support.pricing import T0, request
 from tests.support.samples import QUOTE
 from tests.support.upstream import Upstream

@@ -14,7 +14,7 @@ from queue import Queue
 
 from quotebus.bus.clock import NS_PER_S, now_ns
 from quotebus.pricing.upstream.dialler import DialFailed, Dialler, Target
-from quotebus.pricing.upstream.line import Line
+from quotebus.pricing.upstream.upstream_socket import Line
 
 Script = Callable[[socket.socket], object]
 

@@ -10,10 +10,10 @@ import zmq
 
 from quotebus.bus import codec
 from quotebus.bus.events import Event, Quote, Trade
-from quotebus.pricing.board import Board
 from quotebus.pricing.messages import UpstreamCodec
+from quotebus.pricing.shared_state import Board
 from quotebus.pricing.upstream.hot import HotPath, Report, Ticked
-from quotebus.pricing.upstream.line import Line
+from quotebus.pricing.upstream.upstream_socket import Line
 from tests.support.pricing import framed, packed
 
 SOURCE = "pricing-3f9c2a"

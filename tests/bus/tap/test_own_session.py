@@ -151,8 +151,10 @@ def test_without_room_for_a_child_it_works_all_the_same(monkeypatch: pytest.Monk
 
 
 def test_who_has_a_session_already_needs_no_child(monkeypatch: pytest.MonkeyPatch) -> None:
-    script = "import os; from quotebus.bus.tap import own_session; a = os.getpid(); own_session.go_apart(on_screen=False);" \
-        "own_session.weigh_least(); print(a == os.getpid(), open('/proc/self/autogroup').read())"  # fmt: skip
+    script = (
+        "import os; from quotebus.bus.tap.own_session import go_apart, weigh_least; a = os.getpid();"
+        "go_apart(on_screen=False); weigh_least(); print(a == os.getpid(), open('/proc/self/autogroup').read())"
+    )
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, timeout=20, check=True, start_new_session=True
     )

@@ -11,7 +11,7 @@ import pytest
 from quotebus.bus.clock import NS_PER_S
 from quotebus.bus.events import Cause
 from quotebus.pricing.upstream.dialler import DialFailed, retry_after_ns
-from quotebus.pricing.upstream.line import Line
+from quotebus.pricing.upstream.upstream_socket import Line
 from tests.support.dialling import Attempt, Server, request, respond, silence, upgrade, ws
 from tests.support.pricing import framed
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from quotebus.bus.events import Cause
-from quotebus.pricing.upstream.line import Line
+from quotebus.pricing.upstream.upstream_socket import Line
 from tests.support.dialling import Attempt, Server, silence, upgrade
 from tests.support.pricing import framed
 

@@ -15,7 +15,7 @@ from quotebus.bus.events import Cause, Flag
 from quotebus.pricing.messages import Success, UpstreamError, UpstreamStatus
 from quotebus.pricing.upstream import hot
 from quotebus.pricing.upstream.hot import PIECE, Closed
-from quotebus.pricing.upstream.outlet import MAX_TICK_BYTES
+from quotebus.pricing.upstream.publisher import MAX_TICK_BYTES
 from tests.support.hot_rig import SOURCE, HotRig, Make
 from tests.support.pricing import EXCHANGE_NS, framed, packed, quote, stamp, trade
 from tests.support.samples import QUICK

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from quotebus.pricing.upstream.outlet import MAX_TRADES_WAITING
+from quotebus.pricing.upstream.publisher import MAX_TRADES_WAITING
 from tests.support.hot_rig import HotRig, Make
 from tests.support.pricing import EXCHANGE_NS, framed, packed, quote, trade
 from tests.support.samples import QUICK

@@ -15,12 +15,12 @@ from quotebus.bus.clock import NS_PER_MS
 from quotebus.bus.events import Quote
 from quotebus.bus.transport.coverage import GRACE_NS
 from quotebus.bus.transport.sockets import Role, bind, make
-from quotebus.pricing.board import Board
 from quotebus.pricing.messages import UpstreamCodec
+from quotebus.pricing.shared_state import Board
 from quotebus.pricing.upstream import hot_thread
 from quotebus.pricing.upstream.hot import PIECE, Closed, HotPath, Report
 from quotebus.pricing.upstream.hot_thread import ATTACH, HANG_UP, MAX_HELD, PING, SAY, STOP, HotThread
-from quotebus.pricing.upstream.line import Line
+from quotebus.pricing.upstream.upstream_socket import Line
 from tests.support.hot_rig import SOURCE, Publisher
 from tests.support.pricing import T0, framed, packed, quote
 from tests.support.programs import eventually

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from quotebus.bus.events import Cause, SymbolState
-from quotebus.pricing.admission import Admission, Admitted
-from quotebus.pricing.board import Board
 from quotebus.pricing.demand import Demand, Wish
+from quotebus.pricing.shared_state import Board
 from quotebus.pricing.subscription import Entry, Outcome, Reconciler
+from quotebus.pricing.symbol_lifecycle import Tickers
+from quotebus.pricing.symbol_limit import Admission, Admitted
 from quotebus.pricing.symbols import SymbolTable
-from quotebus.pricing.tickers import Tickers
 
 _STANDING = (SymbolState.LIVE, SymbolState.QUIET)
 

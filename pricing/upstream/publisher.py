@@ -16,9 +16,9 @@ import zmq
 
 from quotebus.bus.clock import now_ns, utc_ns
 from quotebus.bus.events import VERSION, Flag
-from quotebus.pricing.board import Slot
 from quotebus.pricing.messages import UpstreamQuote, UpstreamTrade
 from quotebus.pricing.quality import Sides
+from quotebus.pricing.shared_state import Slot
 
 MAX_TICK_BYTES = 900
 """A quote or trade that packs to more is nonsense: 1,000 held quotes must fit into one acknowledgement."""

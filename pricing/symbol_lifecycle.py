@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from quotebus.bus.events import Cause, SymbolState
-from quotebus.pricing.board import Board
 from quotebus.pricing.demand import Demand
 from quotebus.pricing.halts import Halts
 from quotebus.pricing.messages import UpstreamStatus, halt_of
+from quotebus.pricing.shared_state import Board
 from quotebus.pricing.subscription import Reconciler
 from quotebus.pricing.symbols import SymbolTable
 

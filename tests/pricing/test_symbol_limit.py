@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from quotebus.bus.clock import NS_PER_S
-from quotebus.pricing.admission import PATIENCE_NS, PROBE_EVERY_NS, Admission
 from quotebus.pricing.demand import Wish
+from quotebus.pricing.symbol_limit import PATIENCE_NS, PROBE_EVERY_NS, Admission
 
 Q, QT = frozenset({"quotes"}), frozenset({"quotes", "trades"})
 T0 = 1_000 * NS_PER_S

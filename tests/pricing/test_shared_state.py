@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from quotebus.bus import codec
-from quotebus.pricing.board import Board
+from quotebus.pricing.shared_state import Board
 from tests.support.samples import QUOTE
 
 

@@ -14,7 +14,13 @@ from hypothesis import strategies as st
 
 from quotebus.bus.clock import NS_PER_S, now_ns
 from quotebus.bus.events import Cause
-from quotebus.pricing.upstream.line import MAX_FRAME_BYTES, MAX_MESSAGE_BYTES, MAX_UNSENT_BYTES, Line, LineLost
+from quotebus.pricing.upstream.upstream_socket import (
+    MAX_FRAME_BYTES,
+    MAX_MESSAGE_BYTES,
+    MAX_UNSENT_BYTES,
+    Line,
+    LineLost,
+)
 from tests.support.pricing import framed
 from tests.support.samples import QUICK
 
