@@ -1,13 +1,20 @@
-"""Errors of the ground floor; every one of ours has this root.
+"""The project's errors: one root, the classes that more than one part raises or catches, and the exit statuses.
 
     QuotebusError
-    ├── ConfigError            a setting is wrong: one line, exit 78
-    │   └── NoInput            the file to be read is not there: one line, exit 66
+    ├── ConfigError            a setting or an endpoint cannot be used: one line, exit 78
+    │   └── NoInput            the file to be read is not there, or empty: one line, exit 66
     ├── BadSymbol              a symbol that cannot be a topic; carries `symbol`
     ├── UndecodableMessage     a peer's message that cannot be read; carries `kind`
-    └── MessageTooLarge        ours, refused before sending; carries `size_bytes`, `limit_bytes`
+    ├── MessageTooLarge        a payload of ours, refused before sending; carries `size_bytes`, `limit_bytes`
+    ├── IllegalTransition      a state machine was asked for a move its table does not have: a defect of ours
+    ├── NotACapture            `bus.capture`: nothing at this path is a capture
+    ├── CaptureDamaged         `bus.capture`: a capture is not whole; carries `damage`
+    ├── BusOccupied            `bus.capture`: a live node or another replay publishes on the bus
+    ├── BrokerGone             `bus.capture`: the broker left during a replay and did not return
+    └── JournalDamaged         `execution_adapter`: an intent's journal cannot be relied on
 
-Only the first, second and fourth reach a caller: what a peer sends is counted and dropped, never raised.
+What a peer sends is counted and dropped, so UndecodableMessage never reaches a caller of the client. Bad arguments are
+ValueError: BadSymbol and MessageTooLarge are both.
 """
 
 from __future__ import annotations
@@ -57,3 +64,15 @@ class MessageTooLarge(QuotebusError, ValueError):
         super().__init__(f"payload of {size_bytes} bytes exceeds {limit_bytes}")
         self.size_bytes = size_bytes
         self.limit_bytes = limit_bytes
+
+
+class IllegalTransition(QuotebusError):
+    """A state machine was asked for a move that its table does not have. Always a defect of ours, never a peer's."""
+
+    def __init__(self, machine: str, state: str, asked: str, cause: str = "") -> None:
+        """`asked` is the signal, or the state to go to; `cause` is why it was asked, where that is known."""
+        super().__init__(f"{machine}: {asked} is illegal in state {state}" + (f" (cause: {cause})" if cause else ""))
+        self.machine = machine
+        self.state = state
+        self.asked = asked
+        self.cause = cause
