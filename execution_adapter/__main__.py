@@ -11,14 +11,17 @@ from quotebus.bus.process.log import setup
 from quotebus.bus.process.open_files import allow_open_files
 from quotebus.bus.process.shutdown import on_ending
 from quotebus.bus.settings import die, load
-from quotebus.execution_adapter import trade
+from quotebus.execution_adapter.gateways.alpaca import AlpacaGateway
+from quotebus.execution_adapter.gateways.base import Gateway, Nowhere
+from quotebus.execution_adapter.gateways.simulator import RestGateway
 from quotebus.execution_adapter.order_worker import Desk
 from quotebus.execution_adapter.replay_worker import ReplayWorker
-from quotebus.execution_adapter.trade_settings import MAX_INTENTS, TradeSettings
+from quotebus.execution_adapter.settings import MAX_INTENTS, ExecutionSettings
 from quotebus.execution_adapter.verify import command as verify_command
 from quotebus.execution_adapter.worker import Worker
 
 PROGRAM = "execution-worker"
+INTENT = "--intent"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -30,10 +33,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = sys.argv[1:] if argv is None else list(argv)
     if arguments[:1] == ["verify"]:
         return verify_command.run(arguments[1:])
-    arguments = [re.sub(r"^--clock(?==|$)", "--execution-clock", word) for word in trade.folded(arguments)]
-    settings = load(TradeSettings, arguments, PROGRAM)
+    arguments = [re.sub(r"^--clock(?==|$)", "--execution-clock", word) for word in fold_intents(arguments)]
+    settings = load(ExecutionSettings, arguments, PROGRAM)
     try:
-        gateway = trade.gateway(trade.checked(settings)) if settings.trades else None
+        gateway = open_gateway(check_intents(settings)) if settings.trades else None
     except ConfigError as error:
         die(PROGRAM, error)
     setup()
@@ -48,6 +51,43 @@ def main(argv: Sequence[str] | None = None) -> int:
         return worker.run() or 0
     except ConfigError as error:
         die(PROGRAM, error)
+
+
+def fold_intents(argv: Sequence[str]) -> list[str]:
+    """The arguments with every `--intent TEXT` (or `--intent=TEXT`) made part of `--execution-intents`."""
+    rest: list[str] = []
+    intents: list[str] = []
+    words = iter(argv)
+    for word in words:
+        if word == INTENT:
+            intents.append(next(words, ""))
+        elif word.startswith(f"{INTENT}="):
+            intents.append(word.partition("=")[2])
+        else:
+            rest.append(word)
+    return [*rest, f"--execution-intents={'; '.join(intents)}"] if intents else rest
+
+
+def open_gateway(settings: ExecutionSettings) -> Gateway:
+    """The gateway that the settings ask for. Raises ConfigError when it cannot be had."""
+    key, secret = settings.execution_api_key.get_secret_value(), settings.execution_api_secret.get_secret_value()
+    timeout_s = settings.execution_http_timeout_s
+    if settings.execution_gateway == "simulator":
+        return RestGateway(settings.execution_orders_url, key or "simulated", secret or "simulated", timeout_s)
+    if settings.execution_gateway in ("paper", "live"):
+        return AlpacaGateway(key, secret, paper=settings.execution_gateway == "paper", timeout_s=timeout_s)
+    return Nowhere()
+
+
+def check_intents(settings: ExecutionSettings) -> ExecutionSettings:
+    """The same settings, once it is known that every intent can be read. Raises ConfigError."""
+    try:
+        settings.intents()
+    except ValueError as error:
+        raise ConfigError(f"EXECUTION_INTENTS_FILE: {error}") from None
+    except OSError as error:
+        raise ConfigError(f"EXECUTION_INTENTS_FILE: {error.strerror}") from None
+    return settings
 
 
 def _say(text: str) -> None:

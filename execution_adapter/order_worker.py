@@ -35,7 +35,7 @@ from quotebus.execution_adapter.orders.parent_order import Work
 from quotebus.execution_adapter.orders.sell_all import ExitWork
 from quotebus.execution_adapter.orders.states import Outcome, State
 from quotebus.execution_adapter.orders.summary import progress, report
-from quotebus.execution_adapter.trade_settings import MAX_INTENTS, TradeSettings
+from quotebus.execution_adapter.settings import MAX_INTENTS, ExecutionSettings
 
 TURN_S = 0.02
 STOP_S = 3.0
@@ -49,7 +49,7 @@ _log = logging.getLogger("execution.desk")
 class Desk:
     """Works every intent to its end. `say` prints a line; `run` returns the exit status."""
 
-    def __init__(self, settings: TradeSettings, gateway: Gateway, say: Callable[[str], None]) -> None:
+    def __init__(self, settings: ExecutionSettings, gateway: Gateway, say: Callable[[str], None]) -> None:
         self._settings = settings
         self._dispatch = Dispatch(gateway)
         self._say = say

@@ -16,7 +16,7 @@ from quotebus.execution_adapter import order_worker as desk
 from quotebus.execution_adapter.gateways.base import Nowhere
 from quotebus.execution_adapter.order_worker import Desk
 from quotebus.execution_adapter.orders.order import ZERO, Answer, Held
-from quotebus.execution_adapter.trade_settings import TradeSettings
+from quotebus.execution_adapter.settings import ExecutionSettings
 from tests.support.bus import running_broker
 from tests.support.programs import eventually
 
@@ -37,7 +37,7 @@ class Rig:
         self.gateway, self.lines = Holding(), list[str]()
         self.status: int | None = None
         urls = {name: getattr(bus, name) for name in ("bus_publish_url", "bus_subscribe_url", "bus_request_url")}
-        settings = TradeSettings(execution_intents_from="strategy", execution_journal_dir=folder, **urls)
+        settings = ExecutionSettings(execution_intents_from="strategy", execution_journal_dir=folder, **urls)
         self.desk = Desk(settings, self.gateway, self.lines.append)
         self.strategy = BusClient(bus, name="strategy")
         self._thread = threading.Thread(target=self._run, daemon=True)

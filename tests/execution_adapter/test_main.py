@@ -9,18 +9,18 @@ import pytest
 
 from quotebus.bus.errors import ConfigError
 from quotebus.bus.settings import parse
+from quotebus.execution_adapter.__main__ import check_intents, fold_intents, open_gateway
 from quotebus.execution_adapter.gateways.alpaca import AlpacaGateway
 from quotebus.execution_adapter.gateways.base import Nowhere
 from quotebus.execution_adapter.gateways.simulator import RestGateway
-from quotebus.execution_adapter.trade import checked, folded, gateway
-from quotebus.execution_adapter.trade_settings import TradeSettings
+from quotebus.execution_adapter.settings import ExecutionSettings
 from tests.support.programs import run
 
 pytestmark = pytest.mark.filterwarnings("ignore:websockets.legacy is deprecated")
 
 
-def settings(*flags: str) -> TradeSettings:
-    return parse(TradeSettings, folded(flags), "execution-worker")
+def settings(*flags: str) -> ExecutionSettings:
+    return parse(ExecutionSettings, fold_intents(flags), "execution-worker")
 
 
 def test_intents_come_from_flags_and_from_a_file(tmp_path: Path) -> None:
@@ -52,27 +52,27 @@ def test_bad_setting_is_named(flags: list[str], names: str) -> None:
 
 def test_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="EXECUTION_INTENTS_FILE: No such file"):
-        checked(settings("--execution-intents-file", str(tmp_path / "none.csv")))
+        check_intents(settings("--execution-intents-file", str(tmp_path / "none.csv")))
     (tmp_path / "bad.csv").write_text("symbol,side,qty\nSPY,buy,x\n")
     with pytest.raises(ConfigError, match="EXECUTION_INTENTS_FILE: line 2: not a quantity"):
-        checked(settings("--execution-intents-file", str(tmp_path / "bad.csv")))
+        check_intents(settings("--execution-intents-file", str(tmp_path / "bad.csv")))
 
 
 def test_gateway_is_what_was_asked_for() -> None:
-    assert isinstance(gateway(settings()), Nowhere)
-    assert isinstance(gateway(settings("--execution-gateway", "simulator")), RestGateway)
+    assert isinstance(open_gateway(settings()), Nowhere)
+    assert isinstance(open_gateway(settings("--execution-gateway", "simulator")), RestGateway)
     keys = ("--execution-api-key", "canary-key", "--execution-api-secret", "canary-secret")
-    assert isinstance(gateway(settings("--execution-gateway", "paper", *keys)), AlpacaGateway)
-    assert isinstance(gateway(settings("--execution-gateway", "live", "--i-mean-live", *keys)), AlpacaGateway)
+    assert isinstance(open_gateway(settings("--execution-gateway", "paper", *keys)), AlpacaGateway)
+    assert isinstance(open_gateway(settings("--execution-gateway", "live", "--i-mean-live", *keys)), AlpacaGateway)
     assert "canary" not in repr(settings(*keys))
     with pytest.raises(ConfigError, match="need APCA_API_KEY_ID and APCA_API_SECRET_KEY"):
-        gateway(settings("--execution-gateway", "paper"))
+        open_gateway(settings("--execution-gateway", "paper"))
 
 
 def test_without_alpaca_py_there_is_one_clear_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "alpaca.trading.client", None)
     with pytest.raises(ConfigError, match="paper and live need alpaca-py"):
-        gateway(settings("--execution-gateway", "paper"))
+        open_gateway(settings("--execution-gateway", "paper"))
 
 
 def test_hash_names_what_working_an_order_depends_on() -> None:
