@@ -17,17 +17,9 @@ from typing import Generic, TypeVar
 from quotebus.bus.book import MAX_AGE_NS, Unusable, Verdict
 from quotebus.bus.clock import now_ns, seconds
 from quotebus.bus.consumer import Consumer
-from quotebus.bus.events import (
-    CHANNELS,
-    MAX_SYMBOLS,
-    ConnectionHealth,
-    Counters,
-    ExecutionDecision,
-    Quote,
-    RecorderHealth,
-    TradeIntent,
-)
+from quotebus.bus.events import ConnectionHealth, Counters, ExecutionDecision, Quote, RecorderHealth, TradeIntent
 from quotebus.bus.interest import DEFAULT_TTL_MS, SymbolResult
+from quotebus.bus.protocol import CHANNELS, MAX_SYMBOLS
 from quotebus.bus.sequence import source_name
 from quotebus.bus.settings import CLIENT_NAME, BusSettings
 from quotebus.bus.transport.client_sockets import Carrier

@@ -26,8 +26,8 @@ from quotebus.bus.events import (
     SymbolState,
     SymbolStatus,
 )
+from quotebus.bus.protocol import HEALTH_SILENCE_NS
 
-HEALTH_SILENCE_NS = 3 * NS_PER_S
 MAX_AGE_NS = 60 * NS_PER_S
 """How long a standing quote may stand by default: a quiet market is not a fault, but the price ages all the same."""
 MAX_SOURCES = 64

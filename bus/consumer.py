@@ -13,7 +13,6 @@ from quotebus.bus.clock import NS_PER_MS, NS_PER_S
 from quotebus.bus.errors import UndecodableMessage
 from quotebus.bus.events import (
     VERSION,
-    Cause,
     ConnectionHealth,
     ConnectionState,
     OrderUpdate,
@@ -23,24 +22,20 @@ from quotebus.bus.events import (
     Trade,
 )
 from quotebus.bus.interest import DEFAULT_TTL_MS, Interest, Wish
+from quotebus.bus.protocol import HEALTH_SILENCE_NS, REFUSAL_COUNTERS, UNDECODABLE_COUNTERS, count_undecodable
 from quotebus.bus.sequence import SequenceTracker, Stamper
 
 RE_ASK_JITTER_NS = 200 * NS_PER_MS
 """Re-asking is spread over this long, so that a hundred clients do not ask a new node in the same instant."""
 WARN_EVERY_NS = 10 * NS_PER_S
-_HEALTH_GONE_NS = 3 * NS_PER_S
 REPLAYED = topics.REPLAYED
 _FAMILIES = (b"health.", b"order.")
 """Subscribed to as a whole; everything else topic by topic."""
 RENEW_EVERY = 4_000
 """A consumer of a replay renews after so many messages: to the player each request says how far it has come."""
-_REFUSALS: dict[str, str] = {
-    cause: f"requests_{cause}"
-    for cause in (Cause.BAD_REQUEST, Cause.TOO_MANY, Cause.CLIENT_CONFLICT, Cause.RATE_LIMITED)
-}
 COUNTERS = (
-    *("received", "undecodable", "undecodable_topic", "undecodable_malformed", "unknown_version", "replayed"),
-    *("feed_dropped", "requests_sent", *_REFUSALS.values()),
+    *("received", *UNDECODABLE_COUNTERS, "replayed"),
+    *("feed_dropped", "requests_sent", *REFUSAL_COUNTERS.values()),
     *("reconnects", "health_silences", "line_down_warnings"),
 )
 
@@ -145,7 +140,7 @@ class Consumer:
 
     def _doubt(self, now_ns: int) -> None:
         """What silence undoes: a node not heard for three seconds, or a lease that must have ended."""
-        if self._health_heard_ns is not None and now_ns - self._health_heard_ns > _HEALTH_GONE_NS:
+        if self._health_heard_ns is not None and now_ns - self._health_heard_ns > HEALTH_SILENCE_NS:
             self._health_heard_ns = None
             self._health_went = True
             self.counters["health_silences"] += 1
@@ -180,7 +175,7 @@ class Consumer:
             return f"{count} symbols wanted {wanted}, but only {heard} messages are heard, which are not used"
         if health is None:
             return f"{count} symbols wanted, but no pricing node is heard"
-        if self.book.age_ns(health, self.time_ns(now_ns)) > _HEALTH_GONE_NS:
+        if self.book.age_ns(health, self.time_ns(now_ns)) > HEALTH_SILENCE_NS:
             return f"{count} symbols wanted, but the pricing node {health.node} has gone silent"
         return f"{count} symbols wanted, but the line is {health.state} ({health.cause})"
 
@@ -276,8 +271,8 @@ class Consumer:
         """Take an answer; returns the held quotes it brought that are news."""
         if self.interest.on_acknowledged(ack, now_ns):
             self.confirmed = True
-        if ack.client == self.interest.client and ack.cause in _REFUSALS:
-            self.counters[_REFUSALS[ack.cause]] += 1
+        if ack.client == self.interest.client and ack.cause in REFUSAL_COUNTERS:
+            self.counters[REFUSAL_COUNTERS[ack.cause]] += 1
         if self.replayed and self.joined:
             return []
         held = self.book.on_acknowledged(ack)
@@ -306,13 +301,8 @@ class Consumer:
         health = self.order_health
         if health is None or health.state != ConnectionState.STREAMING:
             return False
-        return self.book.age_ns(health, now_ns) <= _HEALTH_GONE_NS
+        return self.book.age_ns(health, now_ns) <= HEALTH_SILENCE_NS
 
     def _count_undecodable(self, error: UndecodableMessage) -> None:
-        self.counters["undecodable"] += 1
-        if error.kind != "version":
-            self.counters[f"undecodable_{error.kind}"] += 1
-        else:
-            self.counters["unknown_version"] += 1
-            if self.counters["unknown_version"] == 1:
-                self._version_note = f"a message of another wire version was dropped ({error}); others are only counted"
+        if count_undecodable(self.counters, error):
+            self._version_note = f"a message of another wire version was dropped ({error}); others are only counted"

@@ -337,9 +337,3 @@ class Payload(Struct, array_like=True, frozen=True):
     source: Name
     seq: int
     published_ns: int
-
-
-MAX_SYMBOLS = 10_000
-"""What one request may hold."""
-CHANNELS = ("quotes", "trades")
-"""What a request may ask for; trading statuses of its symbols always come along."""

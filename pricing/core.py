@@ -21,6 +21,7 @@ from quotebus.bus.events import (
     SymbolsRequested,
     SymbolState,
 )
+from quotebus.bus.protocol import HEALTH_EVERY_NS, HEALTH_SILENCE_NS
 from quotebus.pricing import failures
 from quotebus.pricing.allocation import Placement
 from quotebus.pricing.announcements import Counts, Identity, acknowledgements, health, status
@@ -33,8 +34,6 @@ from quotebus.pricing.subscription import Outcome, Reconciler
 from quotebus.pricing.symbol_lifecycle import Tickers
 from quotebus.pricing.symbols import Standing, SymbolTable
 
-HEALTH_EVERY_NS = NS_PER_S
-OTHER_GONE_NS = 3 * NS_PER_S
 HALTS_UNKNOWN = "halts_unknown"
 TICK_NS = NS_PER_S // 4
 BUSY_TICK_NS = NS_PER_S // 20
@@ -204,7 +203,7 @@ class Core:
         """
         lease_now_ns = self._lease_clock.tick(now_ns)
         if self.session.state is ConnectionState.STANDBY:
-            if self.lock_held and (self._other_ns is None or now_ns - self._other_ns > OTHER_GONE_NS):
+            if self.lock_held and (self._other_ns is None or now_ns - self._other_ns > HEALTH_SILENCE_NS):
                 self.session.alone(now_ns)
         elif all_read and self.demand.expire(lease_now_ns):
             self._demand_changed(Cause.LEASE_EXPIRED, now_ns)

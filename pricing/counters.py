@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from quotebus.bus.errors import UndecodableMessage
-from quotebus.bus.events import Cause, Event, SymbolsAcknowledged
+from quotebus.bus.events import Event, SymbolsAcknowledged
+from quotebus.bus.protocol import (
+    OWN_HEALTH_SILENCE_NS,
+    REFUSAL_COUNTERS,
+    UNDECODABLE_COUNTERS,
+    count_undecodable,
+)
 
-SILENCE_NS = 5_000_000_000 // 2
-"""Own health unheard for so long: the lease clock stands still, and the bus is away as far as the node can tell."""
-_REFUSALS: dict[str, str] = {
-    cause: f"requests_{cause}"
-    for cause in (Cause.BAD_REQUEST, Cause.TOO_MANY, Cause.CLIENT_CONFLICT, Cause.RATE_LIMITED)
-}
 COUNTERS = (
-    *("requests", *_REFUSALS.values(), "ack_parts"),
-    *("undecodable", "undecodable_topic", "undecodable_malformed", "unknown_version"),
+    *("requests", *REFUSAL_COUNTERS.values(), "ack_parts"),
+    *UNDECODABLE_COUNTERS,
     *("dials", "dials_failed", "lines_lost", "health_silences", "control_dropped"),
 )
 
@@ -30,26 +30,21 @@ class Tally:
 
     def unreadable(self, error: UndecodableMessage) -> bool:
         """Count a message that was dropped; True for the first one of another wire version."""
-        self.add("undecodable")
-        if error.kind != "version":
-            self.add(f"undecodable_{error.kind}")
-            return False
-        self.add("unknown_version")
-        return self.counts["unknown_version"] == 1
+        return count_undecodable(self.counts, error)
 
     def published(self, event: Event) -> None:
         """Count the answers among what goes out, and what they refuse."""
         if isinstance(event, SymbolsAcknowledged):
             self.add("ack_parts")
-            if event.cause in _REFUSALS:
-                self.add(_REFUSALS[event.cause])
+            if event.cause in REFUSAL_COUNTERS:
+                self.add(REFUSAL_COUNTERS[event.cause])
 
     def heard_own_health(self, now_ns: int) -> None:
         """Our health came back through the broker."""
         self._heard_ns = now_ns
 
     def each_second(self, now_ns: int) -> None:
-        """Count a silence once, when it has lasted `SILENCE_NS`."""
-        if self._heard_ns is not None and now_ns - self._heard_ns > SILENCE_NS:
+        """Count a silence once, when it has lasted `OWN_HEALTH_SILENCE_NS`."""
+        if self._heard_ns is not None and now_ns - self._heard_ns > OWN_HEALTH_SILENCE_NS:
             self._heard_ns = None
             self.add("health_silences")

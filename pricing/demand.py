@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 
 from quotebus.bus import topics
 from quotebus.bus.clock import NS_PER_MS, NS_PER_S
-from quotebus.bus.events import CHANNELS, Cause, Claim, SymbolsRequested
+from quotebus.bus.events import Cause, Claim, SymbolsRequested
+from quotebus.bus.protocol import CHANNELS, MAX_SYMBOLS, OWN_HEALTH_SILENCE_NS
 from quotebus.bus.settings import CLIENT_NAME
 
-MAX_SYMBOLS = 10_000
 MAX_CLIENTS = 10_000
 MAX_REQUESTS_PER_S = 50
 MIN_TTL_MS, MAX_TTL_MS = 1_000, 120_000
@@ -63,8 +63,6 @@ class Answer:
 class LeaseClock:
     """Counts only time in which the node hears its own health through the bus, so that requests could have come."""
 
-    SILENCE_NS = 5 * NS_PER_S // 2
-
     def __init__(self) -> None:
         self.now_ns = 0
         self._heard_ns: int | None = None
@@ -76,7 +74,7 @@ class LeaseClock:
 
     def tick(self, now_ns: int) -> int:
         """Move on to `now_ns`; returns the lease clock's time."""
-        hearing = self._heard_ns is not None and now_ns - self._heard_ns <= self.SILENCE_NS
+        hearing = self._heard_ns is not None and now_ns - self._heard_ns <= OWN_HEALTH_SILENCE_NS
         if hearing and self._ticked_ns is not None:
             self.now_ns += now_ns - self._ticked_ns
         self._ticked_ns = now_ns

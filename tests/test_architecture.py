@@ -35,6 +35,7 @@ MUST_BE_PURE = {
     "bus/consumer.py",
     "bus/events.py",
     "bus/interest.py",
+    "bus/protocol.py",
     "bus/sequence.py",
     "bus/tick_queue.py",
     "bus/topics.py",

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 import msgspec
 
 from quotebus.bus import topics
-from quotebus.bus.book import HEALTH_SILENCE_NS, Book
+from quotebus.bus.book import Book
 from quotebus.bus.clock import NS_PER_S
 from quotebus.bus.consumer import REPLAYED
 from quotebus.bus.events import Claim, ConnectionHealth, SymbolState
+from quotebus.bus.protocol import HEALTH_SILENCE_NS
 from quotebus.bus.tap.intake import Intake
 from quotebus.bus.tap.pace import Pacing, at_once
 from quotebus.bus.tap.usability import Answer, answer, reasons

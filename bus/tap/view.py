@@ -16,7 +16,6 @@ from quotebus.bus.book import MAX_AGE_NS, Book
 from quotebus.bus.clock import NS_PER_S
 from quotebus.bus.consumer import REPLAYED
 from quotebus.bus.events import (
-    MAX_SYMBOLS,
     AckRow,
     Claim,
     ConnectionHealth,
@@ -29,6 +28,7 @@ from quotebus.bus.events import (
     SymbolState,
     SymbolStatus,
 )
+from quotebus.bus.protocol import HEALTH_SILENCE_NS, MAX_SYMBOLS
 from quotebus.bus.tap.intake import MAX_QUOTE_BYTES, Heard
 from quotebus.bus.tap.rates import Rates
 
@@ -226,7 +226,7 @@ class View:
         """A node that started anew has one health: its newest source's. Two that alternate show both."""
         for name, (held, heard_ns) in list(self.healths.items()):
             replaced = held.node == health.node and held.source != health.source
-            if replaced and self.healths[health.node + " " + health.source][1] - heard_ns > 3 * NS_PER_S:
+            if replaced and self.healths[health.node + " " + health.source][1] - heard_ns > HEALTH_SILENCE_NS:
                 del self.healths[name]
 
 

@@ -18,9 +18,10 @@ import zmq
 from quotebus.bus.clock import NS_PER_S, now_ns, utc_ns
 from quotebus.bus.consumer import Consumer
 from quotebus.bus.events import Counters, Event, OrderUpdate, Quote, Trade
+from quotebus.bus.protocol import GRACE_NS
 from quotebus.bus.settings import BusSettings
 from quotebus.bus.tick_queue import TickQueue
-from quotebus.bus.transport.coverage import GRACE_NS, Coverage
+from quotebus.bus.transport.coverage import Coverage
 from quotebus.bus.transport.sockets import Role, make
 
 _BATCH = 256

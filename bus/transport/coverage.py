@@ -1,14 +1,11 @@
 """Which topics the other side of an XPUB has subscribed to: the answer to a publisher's slow start.
 
 A message sent before the subscription that covers it has arrived is gone without a trace. Publishers read the
-subscription messages and hold a first message back, for at most GRACE_NS, until one covers it. When the peer goes,
-libzmq reports its subscriptions as withdrawn, so that the same holds after a reconnect. Pure.
+subscription messages and hold a first message back, for at most `bus.protocol.GRACE_NS`, until one covers it. When the
+peer goes, libzmq reports its subscriptions as withdrawn, so that the same holds after a reconnect. Pure.
 """
 
 from __future__ import annotations
-
-GRACE_NS = 250_000_000
-"""How long a message may wait for its subscription; then it is sent anyway."""
 
 
 class Coverage:

@@ -11,9 +11,10 @@ import zmq
 
 from quotebus.bus.clock import now_ns, utc_ns
 from quotebus.bus.events import Event
+from quotebus.bus.protocol import GRACE_NS
 from quotebus.bus.sequence import Stamper
 from quotebus.bus.settings import BusSettings
-from quotebus.bus.transport.coverage import GRACE_NS, Coverage
+from quotebus.bus.transport.coverage import Coverage
 from quotebus.bus.transport.sockets import Role, make
 
 _BATCH_BYTES = 4 << 20

@@ -10,9 +10,10 @@ from quotebus.bus import codec, topics
 from quotebus.bus.clock import NS_PER_MS, NS_PER_S, now_ns, utc_ns
 from quotebus.bus.errors import ConfigError, UndecodableMessage
 from quotebus.bus.events import ConnectionHealth, Counters, SymbolsRequested
+from quotebus.bus.protocol import GRACE_NS
 from quotebus.bus.sequence import Stamper, source_name
 from quotebus.bus.settings import BusSettings
-from quotebus.bus.transport.coverage import GRACE_NS, Coverage
+from quotebus.bus.transport.coverage import Coverage
 from quotebus.bus.transport.sockets import Role, make
 
 _BATCH = 256

@@ -13,8 +13,9 @@ import zmq
 
 from quotebus.bus.clock import now_ns, utc_ns
 from quotebus.bus.consumer import Consumer
+from quotebus.bus.protocol import GRACE_NS
 from quotebus.bus.settings import BusSettings
-from quotebus.bus.transport.coverage import GRACE_NS, Coverage
+from quotebus.bus.transport.coverage import Coverage
 from quotebus.bus.transport.sockets import Role, make
 
 _BATCH = 256

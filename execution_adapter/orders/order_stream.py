@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from quotebus.bus import topics
-from quotebus.bus.clock import NS_PER_S
 from quotebus.bus.events import ConnectionHealth, ConnectionState, Event, OrderUpdate
+from quotebus.bus.protocol import HEALTH_SILENCE_NS
 from quotebus.bus.sequence import SequenceTracker
-
-SILENCE_NS = 3 * NS_PER_S
 
 
 class OrderLine:
@@ -27,7 +25,7 @@ class OrderLine:
             gap = self._tracker.observe(event.source, topics.prefix(topics.order(event.alias)), event.seq) > 0
             gap = gap or (self._health is not None and event.source != self._health.source)
         elif isinstance(event, ConnectionHealth) and event.node.endswith(topics.ORDERS):
-            former, self._health, lapsed = self._health, event, now_ns - self._heard_ns > SILENCE_NS
+            former, self._health, lapsed = self._health, event, now_ns - self._heard_ns > HEALTH_SILENCE_NS
             self._heard_ns = now_ns
             streaming = event.state == ConnectionState.STREAMING
             if streaming:
@@ -43,7 +41,7 @@ class OrderLine:
 
     def proven(self, now_ns: int) -> bool:
         """Whether the stream is up and its health was heard within three seconds."""
-        return self._was_proven and now_ns - self._heard_ns <= SILENCE_NS
+        return self._was_proven and now_ns - self._heard_ns <= HEALTH_SILENCE_NS
 
     @property
     def said(self) -> str:

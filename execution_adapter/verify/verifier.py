@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 import msgspec
 
 from quotebus.bus import codec, topics
-from quotebus.bus.book import HEALTH_SILENCE_NS, Book, Unusable, Verdict
+from quotebus.bus.book import Book, Unusable, Verdict
 from quotebus.bus.capture.format.captured import GAP_TOPIC, Captured, Gap, decode_gap
 from quotebus.bus.errors import UndecodableMessage
 from quotebus.bus.events import (
@@ -31,6 +31,7 @@ from quotebus.bus.events import (
     SymbolStatus,
     TradeIntent,
 )
+from quotebus.bus.protocol import HEALTH_SILENCE_NS
 from quotebus.execution_adapter.decision import event as basis
 from quotebus.execution_adapter.decision.assessment import graded
 from quotebus.execution_adapter.decision.choose import choose

@@ -13,12 +13,12 @@ from typing import Any
 
 from quotebus.bus.clock import NS_PER_S, to_utc_ns
 from quotebus.bus.events import Cause, ConnectionHealth, ConnectionState, OrderUpdate
+from quotebus.bus.protocol import HEALTH_EVERY_NS
 from quotebus.pricing.backoff import Backoff
 from quotebus.pricing.orders import messages
 from quotebus.pricing.orders.messages import Authorization, Listening, Refusal, Unreadable
 from quotebus.pricing.session import UP, Order, Session
 
-HEALTH_EVERY_NS = NS_PER_S
 ACK_TIMEOUT_NS = 5 * NS_PER_S
 RETRY_NS = (NS_PER_S // 4, NS_PER_S, 2 * NS_PER_S, 5 * NS_PER_S)
 READING_NS = 30 * NS_PER_S

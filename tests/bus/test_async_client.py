@@ -13,7 +13,7 @@ import pytest
 from quotebus import AsyncBusClient, BusSettings, Unusable
 from quotebus.bus import base_client as participant_module
 from quotebus.bus.clock import NS_PER_S, now_ns
-from quotebus.bus.events import MAX_SYMBOLS
+from quotebus.bus.protocol import MAX_SYMBOLS
 from quotebus.bus.transport.client_loop import AsyncLink
 from tests.support.aio import run, soon
 from tests.support.bus import FREE, fake_node, running_broker

@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from quotebus.bus import codec
-from quotebus.bus.book import HEALTH_SILENCE_NS, MAX_AGE_NS, MAX_SOURCES, Book, HaltKnowledge, Unusable
+from quotebus.bus.book import MAX_AGE_NS, MAX_SOURCES, Book, HaltKnowledge, Unusable
 from quotebus.bus.clock import NS_PER_S
 from quotebus.bus.events import AckRow, ConnectionHealth, ConnectionState, Event, Flag, Quote, SymbolState
+from quotebus.bus.protocol import HEALTH_SILENCE_NS
 from tests.support.samples import ACKNOWLEDGED, HEALTH, QUICK, QUOTE, STATUS, UTC_NS, like
 
 NOW = 5_000 * NS_PER_S

@@ -14,7 +14,8 @@ import pytest
 from quotebus import BusClient, BusSettings, Unusable, bus
 from quotebus.bus import consumer as consumer_module
 from quotebus.bus.clock import NS_PER_S, now_ns
-from quotebus.bus.events import MAX_SYMBOLS, OrderUpdate
+from quotebus.bus.events import OrderUpdate
+from quotebus.bus.protocol import MAX_SYMBOLS
 from tests.support.bus import FREE, fake_node, running_broker
 from tests.support.counters import documented
 from tests.support.programs import eventually

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from quotebus.bus.events import CHANNELS, Flag, Quote
+from quotebus.bus.events import Flag, Quote
+from quotebus.bus.protocol import CHANNELS
 from tests.support.samples import QUOTE, like
 
 

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from quotebus.bus.clock import NS_PER_MS, NS_PER_S
 from quotebus.bus.events import Cause, SymbolsRequested
-from quotebus.pricing.demand import MAX_CLIENTS, MAX_REQUESTS_PER_S, MAX_SYMBOLS, Demand, LeaseClock, Wish, admit
+from quotebus.bus.protocol import MAX_SYMBOLS
+from quotebus.pricing.demand import MAX_CLIENTS, MAX_REQUESTS_PER_S, Demand, LeaseClock, Wish, admit
 from tests.support.pricing import request
 from tests.support.samples import QUICK
 

@@ -16,7 +16,6 @@ from quotebus.bus.capture.replay.patch import replayed
 from quotebus.bus.consumer import REPLAYED
 from quotebus.bus.errors import MessageTooLarge, UndecodableMessage
 from quotebus.bus.events import (
-    MAX_SYMBOLS,
     AckRow,
     Cause,
     ConnectionHealth,
@@ -27,6 +26,7 @@ from quotebus.bus.events import (
     SymbolState,
     SymbolStatus,
 )
+from quotebus.bus.protocol import MAX_SYMBOLS
 from quotebus.bus.sequence import MAX_TOPICS, Stamper
 
 ROWS_PER_PART = 1_000

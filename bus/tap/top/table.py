@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 
-from quotebus.bus.events import MAX_SYMBOLS, Claim, RecorderState
+from quotebus.bus.events import Claim, RecorderState
+from quotebus.bus.protocol import MAX_SYMBOLS
 from quotebus.bus.tap.escape import clean
 from quotebus.bus.tap.pace import Pacing, at_once
 from quotebus.bus.tap.snapshot import Line, Picture, Row

@@ -15,9 +15,10 @@ from quotebus.bus.clock import NS_PER_S, now_ns, seconds, utc_ns
 from quotebus.bus.codec import MAX_FRAME_BYTES
 from quotebus.bus.errors import ConfigError
 from quotebus.bus.events import Counters, Event, Quote, SymbolsRequested, TradeIntent
+from quotebus.bus.protocol import GRACE_NS
 from quotebus.bus.settings import BusSettings
 from quotebus.bus.transport.broker import Broker
-from quotebus.bus.transport.coverage import GRACE_NS, Coverage
+from quotebus.bus.transport.coverage import Coverage
 from quotebus.bus.transport.sockets import Role, make
 from tests.support.bus import FREE, running_broker, settings_of
 from tests.support.counters import documented
