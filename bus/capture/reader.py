@@ -17,11 +17,10 @@ from quotebus.bus.capture.format.captured import (
     NotACapture,
     decode_gap,
 )
+from quotebus.bus.capture.format.file_names import PART, SUFFIX
 from quotebus.bus.capture.format.metadata import CaptureMetadata
 from quotebus.bus.capture.format.records import MAGIC
-from quotebus.bus.capture.format.segment import PART, Segment
-
-SUFFIX = ".mcap"
+from quotebus.bus.capture.format.segment import Segment
 
 
 class Capture:

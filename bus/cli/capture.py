@@ -6,14 +6,14 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from quotebus.bus.capture import text
-from quotebus.bus.capture.export import Export
 from quotebus.bus.capture.format.captured import NotACapture
-from quotebus.bus.capture.format.segment import PART
-from quotebus.bus.capture.reader import SUFFIX, Capture
-from quotebus.bus.capture.recovery import recover_file, recover_folder
-from quotebus.bus.capture.span import window
-from quotebus.bus.capture.verify import Verdict, verify
+from quotebus.bus.capture.format.file_names import PART, SUFFIX
+from quotebus.bus.capture.inspect.export import Export
+from quotebus.bus.capture.inspect.message_text import json_line, line, utc_text
+from quotebus.bus.capture.inspect.verify import Verdict, verify
+from quotebus.bus.capture.reader import Capture
+from quotebus.bus.capture.record.recovery import recover_file, recover_folder
+from quotebus.bus.capture.time_range import window
 from quotebus.bus.cli import capture_report
 from quotebus.bus.cli.capture_arguments import cat_arguments, export_arguments, file_arguments, recover_arguments
 from quotebus.bus.cli.record import size
@@ -116,7 +116,7 @@ def cat(argv: Sequence[str]) -> int:
     """Print messages, one a line."""
     arguments = cat_arguments(argv, f"{PROGRAM} cat", _about(cat))
     capture, wanted = Capture(arguments.files), arguments.topics
-    shown = text.json_line if arguments.json_lines else text.line
+    shown = json_line if arguments.json_lines else line
     within = _window(capture, arguments.begin, arguments.end)
     printed = 0
     for message in capture.everything(*within) if arguments.gaps else capture.read(*within):
@@ -181,7 +181,7 @@ def _contents(verdict: Verdict) -> list[tuple[str, str]]:
     rows = [("messages", f"{verdict.messages:,} on {verdict.topics:,} topics")]
     rows += [("", f"{count:>12,}  {kind}") for kind, count in sorted(verdict.kinds.items())]
     if verdict.messages:
-        first, last = text.utc_text(verdict.first_ns), text.utc_text(verdict.last_ns)
+        first, last = utc_text(verdict.first_ns), utc_text(verdict.last_ns)
         rows.append(("received", f"{first} to {last}, {span_s:,.3f} s"))
     lost = ", ".join(f"{count:,} ({cause})" for cause, count in sorted(verdict.lost.items()))
     return [*rows, ("lost", lost or "nothing")]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from quotebus.bus.capture.prefixes import prefixes
+from quotebus.bus.capture.topic_prefixes import prefixes
 from quotebus.bus.cli.arguments import Arguments
 
 

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from quotebus.bus.capture.reader import Capture, is_capture
-from quotebus.bus.capture.report.data import Collector
+from quotebus.bus.capture.report.collect import Collector
 from quotebus.bus.capture.report.page import page
 from quotebus.bus.capture.report.scale import Columns
-from quotebus.bus.capture.span import span, window
+from quotebus.bus.capture.time_range import span, window
 from quotebus.bus.cli.arguments import Arguments
 from quotebus.bus.errors import ConfigError
 from quotebus.bus.process.printable import escaped

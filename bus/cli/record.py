@@ -15,8 +15,8 @@ from rich.live import Live
 from rich.text import Text
 
 from quotebus.bus.capture.record.recorder import Progress, Recorder, base_path
+from quotebus.bus.capture.record.recovery import recover_folder
 from quotebus.bus.capture.record.settings import RecordSettings
-from quotebus.bus.capture.recovery import recover_folder
 from quotebus.bus.clock import NS_PER_MS, NS_PER_S, now_ns, utc_ns
 from quotebus.bus.errors import EX_IOERR
 from quotebus.bus.events import RecorderState

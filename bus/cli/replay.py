@@ -15,11 +15,11 @@ from rich.progress import BarColumn, Progress, TextColumn
 
 from quotebus.bus.capture.format.captured import Captured, NotACapture
 from quotebus.bus.capture.instants import shown
-from quotebus.bus.capture.prefixes import prefixes
 from quotebus.bus.capture.reader import Capture
 from quotebus.bus.capture.replay.player import BrokerGone, BusOccupied, Player
 from quotebus.bus.capture.replay.player import Progress as Standing
-from quotebus.bus.capture.span import span, window
+from quotebus.bus.capture.time_range import span, window
+from quotebus.bus.capture.topic_prefixes import prefixes
 from quotebus.bus.cli.arguments import Arguments
 from quotebus.bus.cli.keys import keys
 from quotebus.bus.errors import EX_IOERR, EX_NOINPUT, ConfigError, NoInput

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from quotebus.bus.events import OrderUpdate, Quote, Trade
 from quotebus.bus.tap.histogram import Histogram
-from quotebus.bus.tap.intake import Heard
+from quotebus.bus.tap.message_reader import Heard
 
 HOPS = ("exchange > received", "received > published", "published > heard", "exchange > heard")
 _HEARD = HOPS[2]

@@ -24,7 +24,7 @@ from quotebus.bus.events import (
     TradeIntent,
 )
 from quotebus.bus.tap.escape import clean
-from quotebus.bus.tap.intake import Heard
+from quotebus.bus.tap.message_reader import Heard
 from quotebus.bus.tap.units import clock, duration, price, quantity, size
 
 _LIST = 6

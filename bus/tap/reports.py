@@ -8,7 +8,7 @@ from typing import Any
 
 from quotebus.bus.tap.delays import Hop
 from quotebus.bus.tap.escape import clean
-from quotebus.bus.tap.intake import Heard
+from quotebus.bus.tap.message_reader import Heard
 from quotebus.bus.tap.rates import Rates
 from quotebus.bus.tap.units import clock, duration, rate, size
 

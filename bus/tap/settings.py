@@ -9,6 +9,12 @@ from quotebus.bus.settings import Settings, local_endpoint
 
 LONGEST_S = 1e9
 """Thirty years: in nanoseconds still a number of 64 bits."""
+SORTS = ("symbol", "spread", "age", "rate", "state", "clients", "usable")
+"""What `top` sorts its rows by."""
+NOTHING_HEARD = 124
+"""Exit status of a verb that heard less than it was asked for before its time or its capture ended, as timeout(1)'s."""
+NOT_USABLE = 1
+"""Exit status of `why` when the price may not be used, or the tap cannot tell."""
 
 
 class TapSettings(Settings):
@@ -98,8 +104,6 @@ class TopSettings(TapSettings):
     @field_validator("sort")
     @classmethod
     def _sortable(cls, sort: str) -> str:
-        from quotebus.bus.tap.top.controls import SORTS
-
         if sort not in SORTS:
             raise ValueError(f"not one of {', '.join(SORTS)}")
         return sort

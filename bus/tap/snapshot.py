@@ -13,7 +13,7 @@ from quotebus.bus.clock import NS_PER_S
 from quotebus.bus.consumer import REPLAYED
 from quotebus.bus.events import Claim, ConnectionHealth, SymbolState
 from quotebus.bus.protocol import HEALTH_SILENCE_NS
-from quotebus.bus.tap.intake import Intake
+from quotebus.bus.tap.message_reader import Intake
 from quotebus.bus.tap.pace import Pacing, at_once
 from quotebus.bus.tap.usability import Answer, answer, reasons
 from quotebus.bus.tap.view import Known, View

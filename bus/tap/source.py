@@ -13,7 +13,7 @@ from quotebus.bus.capture.format.captured import GAP_TOPIC, Captured, NotACaptur
 from quotebus.bus.capture.reader import Capture
 from quotebus.bus.clock import seconds, utc_ns
 from quotebus.bus.errors import ConfigError, NoInput, UndecodableMessage
-from quotebus.bus.tap.intake import Message
+from quotebus.bus.tap.message_reader import Message
 from quotebus.bus.tap.own_session import weigh_least
 from quotebus.bus.tap.pace import Pace, Pacing, at_once
 from quotebus.bus.tap.settings import TapSettings

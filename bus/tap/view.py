@@ -29,7 +29,7 @@ from quotebus.bus.events import (
     SymbolStatus,
 )
 from quotebus.bus.protocol import HEALTH_SILENCE_NS, MAX_SYMBOLS
-from quotebus.bus.tap.intake import MAX_QUOTE_BYTES, Heard
+from quotebus.bus.tap.message_reader import MAX_QUOTE_BYTES, Heard
 from quotebus.bus.tap.rates import Rates
 
 MAX_CLIENTS = 1_000

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from quotebus.bus import codec, topics
-from quotebus.bus.capture.replay.patch import replayed
+from quotebus.bus.capture.replay.mark_replayed import replayed
 from quotebus.bus.errors import MessageTooLarge, UndecodableMessage
 from quotebus.bus.events import Event, Quote, SymbolsRequested
 from tests.support.samples import ACKNOWLEDGED, COUNTERS, HEALTH, QUICK, QUOTE, REQUESTED, SAMPLES, TRADE, like

@@ -16,7 +16,7 @@ import tempfile
 from pathlib import Path
 
 from quotebus.bus.capture import Capture
-from quotebus.bus.capture.verify import verify
+from quotebus.bus.capture.inspect.verify import verify
 from quotebus.bus.clock import NS_PER_MS, sleep_s, utc_ns
 from quotebus.bus.codec import envelope
 from tests.support.programs import Program, eventually

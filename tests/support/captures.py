@@ -9,7 +9,7 @@ from pathlib import Path
 from quotebus.bus import codec
 from quotebus.bus.capture import Capture, Captured, CaptureMetadata, CaptureWriter, Gap, NotACapture
 from quotebus.bus.capture.format.captured import GAP_TOPIC, encode_gap
-from quotebus.bus.capture.verify import verify
+from quotebus.bus.capture.inspect.verify import verify
 from quotebus.bus.events import Event
 from tests.support.samples import SAMPLES, UTC_NS
 

@@ -9,7 +9,7 @@ from quotebus.bus.capture.format.metadata import CaptureMetadata
 from quotebus.bus.capture.format.writer import CaptureWriter
 from quotebus.bus.clock import NS_PER_S
 from quotebus.bus.events import Event
-from quotebus.bus.tap.intake import Intake, Message
+from quotebus.bus.tap.message_reader import Intake, Message
 from quotebus.bus.tap.view import View
 from tests.support.samples import ACKNOWLEDGED, COUNTERS, HEALTH, QUOTE, REQUESTED, STATUS, TRADE, UTC_NS, like
 

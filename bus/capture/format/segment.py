@@ -22,12 +22,12 @@ from mcap.opcode import Opcode
 
 from quotebus.bus.capture.format import records
 from quotebus.bus.capture.format.captured import Captured, Damage, NotACapture, is_recordable
+from quotebus.bus.capture.format.file_names import PART
 from quotebus.bus.capture.format.index import Index, IndexedChunk, Schemas, read_index
 from quotebus.bus.capture.format.metadata import END_NAME, HEAD_NAME, ROTATED, CaptureMetadata, from_map, lost_until
 from quotebus.bus.capture.format.records import BadRecord, Channel, ChunkHead, CutOff
 from quotebus.bus.capture.format.schemas import ENCODING
 
-PART = ".part"
 _SEQUENCE_MASK = 0xFFFFFFFF
 _MAX_SCHEMAS = 64
 _MAX_NOTES = 64

@@ -14,9 +14,9 @@ from mcap.records import Chunk, Header, Metadata
 
 from quotebus.bus.capture.format.chunks import ChunkBuilder, Packed
 from quotebus.bus.capture.format.compression import COMPRESS
+from quotebus.bus.capture.format.file_names import PART, name_file
 from quotebus.bus.capture.format.metadata import END_NAME, HEAD_NAME, CaptureMetadata, end_map, to_map
 from quotebus.bus.capture.format.records import MAGIC, PROFILE, encode
-from quotebus.bus.capture.format.segment import PART
 from quotebus.bus.capture.format.summary import Summary
 from quotebus.bus.topics import END
 
@@ -160,21 +160,4 @@ def _create_locked(part: Path) -> int:
             os.close(descriptor)
             part.unlink(missing_ok=True)
             raise
-        os.close(descriptor)
-
-
-def name_file(part: Path, path: Path) -> None:
-    """Give a finished, synced file its name, never another file's, and make that survive a crash. Raises OSError."""
-    if path.exists():
-        raise FileExistsError(errno.EEXIST, "exists already", str(path))
-    part.rename(path)
-    sync_folder(path.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make the names in a folder survive a crash. Raises OSError."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
         os.close(descriptor)

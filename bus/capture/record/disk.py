@@ -13,10 +13,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from quotebus.bus.capture.format.chunks import Packed
+from quotebus.bus.capture.format.file_names import find_free_name
 from quotebus.bus.capture.format.metadata import ROTATED
-from quotebus.bus.capture.format.segment import PART
 from quotebus.bus.capture.format.writer import CaptureWriter
-from quotebus.bus.capture.reader import SUFFIX
 from quotebus.bus.clock import now_ns
 from quotebus.bus.events import Cause
 
@@ -167,7 +166,7 @@ class Disk:
 
     def _next_segment(self) -> None:
         self._base.parent.mkdir(parents=True, exist_ok=True)
-        path = free_name(self._base)
+        path = find_free_name(self._base)
         writer = self._open(path, self.segment + 1, self._sequence + 1)
         with self._fd_lock:
             self._writer = writer
@@ -227,14 +226,3 @@ class Disk:
             self._queued = 0
             self._ending = True
             self._changed.notify()
-
-
-def free_name(base: Path) -> Path:
-    """`base`, or `name.001.mcap`, `name.002.mcap` … : the first that neither a file nor an unfinished one has."""
-    stem = base.name.removesuffix(SUFFIX)
-    number = 0
-    path = base
-    while path.exists() or path.with_name(path.name + PART).exists():
-        number += 1
-        path = base.with_name(f"{stem}.{number:03d}{SUFFIX}")
-    return path

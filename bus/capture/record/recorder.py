@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Protocol
 
 from quotebus.bus.capture.format.chunks import MAX_TOPICS
+from quotebus.bus.capture.format.file_names import SUFFIX
 from quotebus.bus.capture.format.metadata import CaptureMetadata
 from quotebus.bus.capture.format.writer import CaptureWriter
-from quotebus.bus.capture.reader import SUFFIX
 from quotebus.bus.capture.record.disk import Disk, cause_of
-from quotebus.bus.capture.record.intake import Intake
+from quotebus.bus.capture.record.frame_packer import Intake
 from quotebus.bus.capture.record.settings import RecordSettings
 from quotebus.bus.clock import NS_PER_S, now_ns, seconds, to_utc_ns, utc_ns
 from quotebus.bus.events import Cause, Event, RecorderHealth, RecorderState

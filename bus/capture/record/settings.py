@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import AliasChoices, Field, field_validator
 from pydantic_settings import CliPositionalArg
 
-from quotebus.bus.capture.prefixes import prefixes
+from quotebus.bus.capture.topic_prefixes import prefixes
 from quotebus.bus.settings import CLIENT_NAME, BusSettings
 
 LONGEST_NAME = 240

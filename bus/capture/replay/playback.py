@@ -12,7 +12,7 @@ from itertools import chain
 
 from quotebus.bus import codec, topics
 from quotebus.bus.capture.format.captured import Captured
-from quotebus.bus.capture.replay.patch import replayed
+from quotebus.bus.capture.replay.mark_replayed import replayed
 from quotebus.bus.consumer import REPLAYED
 from quotebus.bus.errors import MessageTooLarge, UndecodableMessage
 from quotebus.bus.events import (

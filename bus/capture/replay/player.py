@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from quotebus.bus.capture.format.captured import Captured
-from quotebus.bus.capture.replay.audience import Audience
+from quotebus.bus.capture.replay.flow_control import Audience
 from quotebus.bus.capture.replay.playback import Playback, withheld
 from quotebus.bus.capture.replay.timeline import Timeline
 from quotebus.bus.clock import NS_PER_MS, NS_PER_S, now_ns, seconds, sleep_s

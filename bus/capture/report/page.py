@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from quotebus.bus.capture.instants import shown
-from quotebus.bus.capture.report.data import HOPS, ReportData, SymbolData
+from quotebus.bus.capture.report.collect import HOPS, ReportData, SymbolData
+from quotebus.bus.capture.report.labels import count, duration, size, text
 from quotebus.bus.capture.report.scale import Histogram
 from quotebus.bus.capture.report.style import STYLE
 from quotebus.bus.capture.report.svg import histogram_picture, line_picture, log_label, price_picture
-from quotebus.bus.capture.report.text import count, duration, size, text
 
 MOST_PICTURES = 24
 """Symbols drawn when none are named: those with the most quotes."""

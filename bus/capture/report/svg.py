@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from math import isnan, log10
 
-from quotebus.bus.capture.report.data import Mark, Span, SymbolData
+from quotebus.bus.capture.report.collect import Mark, Span, SymbolData
+from quotebus.bus.capture.report.labels import clock, count, duration, text, time_ticks, value_ticks
 from quotebus.bus.capture.report.scale import STEPS_PER_DECADE, Columns, Extremes, Histogram, edge
-from quotebus.bus.capture.report.text import clock, count, duration, text, time_ticks, value_ticks
 
 LEFT, RIGHT = 78, 12
 SPARE = 0.005

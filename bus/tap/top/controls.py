@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import inf
 
+from quotebus.bus.tap.settings import SORTS
 from quotebus.bus.tap.snapshot import Row
 from quotebus.bus.tap.usability import Answer
 
@@ -22,7 +23,6 @@ HELP = (
     ("space", "hold the picture; again: go on"),
     ("?", "this help"),
 )
-SORTS = ("symbol", "spread", "age", "rate", "state", "clients", "usable")
 _TROUBLE = ("halted", "stale", "refused", "evicted", "pending", "released", "quiet", "live")
 _ANSWERS = (Answer.NO, Answer.UNKNOWN, Answer.YES)
 MAX_FILTER = 40

@@ -8,12 +8,11 @@ from quotebus.bus.clock import seconds
 from quotebus.bus.settings import die, load
 from quotebus.bus.tap.delays import Delays
 from quotebus.bus.tap.escape import clean, json_line
-from quotebus.bus.tap.intake import Intake
+from quotebus.bus.tap.message_reader import Intake
 from quotebus.bus.tap.reports import delay_lines, delay_record, unreadable_note
 from quotebus.bus.tap.selection import Selection
-from quotebus.bus.tap.settings import DelaySettings
+from quotebus.bus.tap.settings import NOTHING_HEARD, DelaySettings
 from quotebus.bus.tap.source import batches, open_source, tell
-from quotebus.bus.tap.status import NOTHING_HEARD
 
 PROGRAM = "bus-tap delay"
 

@@ -7,12 +7,11 @@ from collections.abc import Sequence
 from quotebus.bus.settings import die, load
 from quotebus.bus.tap.escape import clean, json_line
 from quotebus.bus.tap.event_lines import record, text_line
-from quotebus.bus.tap.intake import Intake
+from quotebus.bus.tap.message_reader import Intake
 from quotebus.bus.tap.reports import unreadable_note
 from quotebus.bus.tap.selection import Selection
-from quotebus.bus.tap.settings import EchoSettings
+from quotebus.bus.tap.settings import NOTHING_HEARD, EchoSettings
 from quotebus.bus.tap.source import batches, open_source, tell
-from quotebus.bus.tap.status import NOTHING_HEARD
 
 PROGRAM = "bus-tap echo"
 _WAIT_S = 0.25

@@ -7,13 +7,12 @@ from collections.abc import Sequence
 from quotebus.bus.clock import seconds
 from quotebus.bus.settings import die, load
 from quotebus.bus.tap.escape import clean, json_line
-from quotebus.bus.tap.intake import Intake
+from quotebus.bus.tap.message_reader import Intake
 from quotebus.bus.tap.output import columns
 from quotebus.bus.tap.reports import TopicRates, rate_lines, rate_record, unreadable_note
 from quotebus.bus.tap.selection import Selection
-from quotebus.bus.tap.settings import RateSettings
+from quotebus.bus.tap.settings import NOTHING_HEARD, RateSettings
 from quotebus.bus.tap.source import batches, open_source, tell
-from quotebus.bus.tap.status import NOTHING_HEARD
 
 PROGRAM = "bus-tap rate"
 

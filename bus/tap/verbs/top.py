@@ -8,14 +8,13 @@ from rich.text import Text
 
 from quotebus.bus.clock import NS_PER_MS, seconds
 from quotebus.bus.settings import load
-from quotebus.bus.tap.conflation import Newest
 from quotebus.bus.tap.escape import clean, json_line
-from quotebus.bus.tap.intake import Intake, Message
+from quotebus.bus.tap.message_reader import Intake, Message
+from quotebus.bus.tap.newest_quotes import Newest
 from quotebus.bus.tap.output import columns, show
-from quotebus.bus.tap.settings import TopSettings
+from quotebus.bus.tap.settings import NOTHING_HEARD, TopSettings
 from quotebus.bus.tap.snapshot import Picture, picture
 from quotebus.bus.tap.source import Source, batches, open_source, tell
-from quotebus.bus.tap.status import NOTHING_HEARD
 from quotebus.bus.tap.top.controls import Controls, chosen
 from quotebus.bus.tap.top.screen import Screen
 from quotebus.bus.tap.top.table import page, screen, snapshot

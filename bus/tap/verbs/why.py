@@ -9,11 +9,10 @@ from quotebus.bus.clock import NS_PER_MS, NS_PER_S, seconds
 from quotebus.bus.errors import BadSymbol, ConfigError
 from quotebus.bus.settings import die, load
 from quotebus.bus.tap.escape import clean, json_line
-from quotebus.bus.tap.intake import Intake
+from quotebus.bus.tap.message_reader import Intake
 from quotebus.bus.tap.output import columns, show
-from quotebus.bus.tap.settings import WhySettings
+from quotebus.bus.tap.settings import NOT_USABLE, NOTHING_HEARD, WhySettings
 from quotebus.bus.tap.source import batches, open_source, tell
-from quotebus.bus.tap.status import NOT_USABLE, NOTHING_HEARD
 from quotebus.bus.tap.usability import ROTATION_NS, Answer
 from quotebus.bus.tap.view import View
 from quotebus.bus.tap.why.explain import explain, settled

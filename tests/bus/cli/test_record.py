@@ -16,8 +16,8 @@ import pytest
 
 from quotebus.bus import codec
 from quotebus.bus.capture import Capture
+from quotebus.bus.capture.inspect.verify import verify
 from quotebus.bus.capture.record.recorder import Progress
-from quotebus.bus.capture.verify import verify
 from quotebus.bus.cli.record import run as record
 from quotebus.bus.cli.record import size, text
 from quotebus.bus.events import Cause, RecorderHealth, RecorderState

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from quotebus.bus.events import Claim, Event
 from quotebus.bus.tap.escape import clean, json_line
 from quotebus.bus.tap.event_lines import record, text_line
-from quotebus.bus.tap.intake import Heard
+from quotebus.bus.tap.message_reader import Heard
 from quotebus.bus.tap.snapshot import picture
 from quotebus.bus.tap.top.controls import Controls
 from quotebus.bus.tap.top.table import counters, screen, snapshot

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from quotebus.bus.clock import NS_PER_S
 from quotebus.bus.events import SymbolStatus
-from quotebus.bus.tap.intake import Heard
+from quotebus.bus.tap.message_reader import Heard
 from quotebus.bus.tap.view import GONE_NS, View
 from tests.support.samples import QUOTE, UTC_NS, like
 

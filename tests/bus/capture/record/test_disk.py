@@ -9,19 +9,20 @@ import pytest
 
 from quotebus.bus.capture import CaptureWriter
 from quotebus.bus.capture.format.chunks import ChunkBuilder
-from quotebus.bus.capture.record.disk import Disk, cause_of, free_name
+from quotebus.bus.capture.format.file_names import find_free_name
+from quotebus.bus.capture.record.disk import Disk, cause_of
 from tests.support.captures import HEAD
 
 
 def test_a_name_that_neither_a_file_nor_an_unfinished_one_has(tmp_path: Path) -> None:
     base = tmp_path / "a.mcap"
-    assert free_name(base) == base
+    assert find_free_name(base) == base
     base.touch()
-    assert free_name(base).name == "a.001.mcap"
+    assert find_free_name(base).name == "a.001.mcap"
     (tmp_path / "a.001.mcap.part").touch()
-    assert free_name(base).name == "a.002.mcap"
+    assert find_free_name(base).name == "a.002.mcap"
     (tmp_path / ".mcap").touch()
-    assert free_name(tmp_path / ".mcap").name == ".001.mcap"
+    assert find_free_name(tmp_path / ".mcap").name == ".001.mcap"
 
 
 @pytest.mark.parametrize(

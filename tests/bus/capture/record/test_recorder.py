@@ -14,9 +14,9 @@ import pytest
 
 from quotebus.bus import codec
 from quotebus.bus.capture import Capture
+from quotebus.bus.capture.inspect.verify import verify
 from quotebus.bus.capture.record.recorder import TRANSITIONS, Progress, Recorder, base_path
 from quotebus.bus.capture.record.settings import RecordSettings
-from quotebus.bus.capture.verify import verify
 from quotebus.bus.clock import now_ns
 from quotebus.bus.events import Event, RecorderHealth, RecorderState
 from quotebus.bus.settings import parse

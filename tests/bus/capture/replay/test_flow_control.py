@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from quotebus.bus.capture.replay.audience import PATIENCE_NS, WINDOW, Audience
+from quotebus.bus.capture.replay.flow_control import PATIENCE_NS, WINDOW, Audience
 from tests.support.samples import REQUESTED, like
 
 ASKED = like(REQUESTED, source="replay:w", client="w", symbols=("SPY",), request_id="1")

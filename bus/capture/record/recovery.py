@@ -15,12 +15,11 @@ from typing import BinaryIO
 from mcap.records import Channel, Metadata, Schema
 
 from quotebus.bus.capture.format.captured import Damage, NotACapture
+from quotebus.bus.capture.format.file_names import PART, SUFFIX, name_file
 from quotebus.bus.capture.format.metadata import END_NAME, end_map
 from quotebus.bus.capture.format.records import encode
-from quotebus.bus.capture.format.segment import PART, Segment
+from quotebus.bus.capture.format.segment import Segment
 from quotebus.bus.capture.format.summary import Summary
-from quotebus.bus.capture.format.writer import name_file
-from quotebus.bus.capture.reader import SUFFIX
 
 _BLOCK_BYTES = 1 << 20
 _DAMAGED = ".damaged"

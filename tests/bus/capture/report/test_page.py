@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from quotebus.bus.capture.format.captured import GAP_TOPIC, Captured, Gap, encode_gap
-from quotebus.bus.capture.report.data import Collector, ReportData
+from quotebus.bus.capture.report.collect import Collector, ReportData
+from quotebus.bus.capture.report.labels import duration, time_ticks, value_ticks
 from quotebus.bus.capture.report.page import page
 from quotebus.bus.capture.report.scale import Columns, Extremes, Histogram
-from quotebus.bus.capture.report.text import duration, time_ticks, value_ticks
 from quotebus.bus.cli.capture_report import run
 from quotebus.bus.clock import NS_PER_S
 from tests.support.market import Market, day, write

@@ -11,8 +11,8 @@ from mcap.reader import make_reader
 from quotebus.bus import codec
 from quotebus.bus.capture import Capture, CaptureWriter
 from quotebus.bus.capture.format.segment import Segment
-from quotebus.bus.capture.recovery import recover_file, recover_folder
-from quotebus.bus.capture.verify import verify
+from quotebus.bus.capture.inspect.verify import verify
+from quotebus.bus.capture.record.recovery import recover_file, recover_folder
 from tests.support.captures import HEAD, read_all, write_golden
 from tests.support.samples import QUOTE, UTC_NS, like
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from quotebus.bus import codec
-from quotebus.bus.capture.replay.patch import replayed
+from quotebus.bus.capture.replay.mark_replayed import replayed
 from quotebus.bus.errors import UndecodableMessage
 from tests.support.samples import QUICK, SAMPLES
 

@@ -12,7 +12,7 @@ import pytest
 
 from quotebus.bus import codec
 from quotebus.bus.capture import Capture, CaptureWriter
-from quotebus.bus.capture.export import Export
+from quotebus.bus.capture.inspect.export import Export
 from quotebus.bus.errors import ConfigError
 from tests.support.captures import GAP, HEAD, write_golden
 from tests.support.samples import QUOTE, SAMPLES, UTC_NS, like

@@ -10,7 +10,7 @@ from quotebus.bus.consumer import REPLAYED
 from quotebus.bus.errors import UndecodableMessage
 from quotebus.bus.events import VERSION, Event, Quote, SymbolsAcknowledged
 from quotebus.bus.sequence import SequenceTracker
-from quotebus.bus.tap.conflation import Newest
+from quotebus.bus.tap.newest_quotes import Newest
 
 MAX_QUOTE_BYTES = 4 * 1024
 """A quote or trade longer than this is none; it would only fill memory."""

@@ -9,11 +9,11 @@ import msgspec
 
 from quotebus.bus import codec
 from quotebus.bus.capture import Capture, Captured
-from quotebus.bus.capture.text import json_line, line, utc_text
+from quotebus.bus.capture.inspect.message_text import json_line, line, utc_text
 from quotebus.bus.process.printable import escaped
 from tests.support.samples import QUOTE, UTC_NS, like
 
-DATA = Path(__file__).parents[2] / "data"
+DATA = Path(__file__).parents[3] / "data"
 
 
 def captured(payload: bytes, topic: str = "quote.SPY") -> Captured:

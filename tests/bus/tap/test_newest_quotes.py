@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from quotebus.bus import codec
 from quotebus.bus.events import Flag
-from quotebus.bus.tap.conflation import Newest
-from quotebus.bus.tap.intake import Intake, Message
+from quotebus.bus.tap.message_reader import Intake, Message
+from quotebus.bus.tap.newest_quotes import Newest
 from quotebus.bus.tap.settings import TopSettings
 from quotebus.bus.tap.source import CaptureSource
 from quotebus.bus.tap.verbs.top import Top

@@ -11,8 +11,8 @@ from typing import Any
 import msgspec
 
 from quotebus.bus import codec
-from quotebus.bus.capture.columns import Column, columns, name_of, row
 from quotebus.bus.capture.format.captured import Captured, Gap
+from quotebus.bus.capture.inspect.columns import Column, columns, name_of, row
 from quotebus.bus.errors import ConfigError, UndecodableMessage
 from quotebus.bus.events import Event
 

@@ -9,7 +9,7 @@ import msgspec
 from quotebus.bus import codec
 from quotebus.bus.capture import Capture, CaptureWriter, Gap
 from quotebus.bus.capture.format.chunks import CHUNK_MESSAGES, Packed
-from quotebus.bus.capture.record.intake import FLUSH_NS, Intake
+from quotebus.bus.capture.record.frame_packer import FLUSH_NS, Intake
 from quotebus.bus.events import Event
 from tests.support.captures import HEAD
 from tests.support.samples import ACKNOWLEDGED, QUOTE, SAMPLES, TRADE, UTC_NS, like

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from quotebus.bus.capture.format.captured import GAP_TOPIC
-from quotebus.bus.capture.prefixes import prefixes
+from quotebus.bus.capture.topic_prefixes import prefixes
 
 
 @pytest.mark.parametrize(
