@@ -11,6 +11,11 @@
     ├── CaptureDamaged         `bus.capture`: a capture is not whole; carries `damage`
     ├── BusOccupied            `bus.capture`: a live node or another replay publishes on the bus
     ├── BrokerGone             `bus.capture`: the broker left during a replay and did not return
+    ├── UpstreamLost           `pricing`: the upstream connection has ended; carries `cause`
+    ├── DialFailed             `pricing`: an attempt to connect brought no socket; carries `cause`, `detail`
+    ├── UnreadableFrame        `pricing`: a frame of the upstream is no array of records
+    ├── UnreadableOrder        `pricing`: a message of the order stream cannot be read
+    ├── ThreadEnded            `pricing`: a thread of the node has died; exit 70
     └── JournalDamaged         `execution_adapter`: an intent's journal cannot be relied on
 
 What a peer sends is counted and dropped, so UndecodableMessage never reaches a caller of the client. Bad arguments are

@@ -7,7 +7,7 @@ import logging
 import sys
 from collections.abc import Sequence
 
-from quotebus.bus.errors import ConfigError
+from quotebus.bus.errors import ConfigError, IllegalTransition
 from quotebus.bus.process.log import setup
 from quotebus.bus.process.shutdown import on_ending
 from quotebus.bus.settings import die, load, parse
@@ -47,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     log.info("node %s (%s), upstream %s: idle until asked", settings.pricing_node, node.source, settings.upstream_url)
     try:
         node.run()
-    except RuntimeError as error:
+    except (RuntimeError, IllegalTransition) as error:
         log.critical("%s", error)
         return EX_SOFTWARE
     return 0

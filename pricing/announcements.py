@@ -15,10 +15,10 @@ from quotebus.bus.events import (
     SymbolState,
     SymbolStatus,
 )
-from quotebus.pricing.demand import Answer
+from quotebus.pricing.demand import RequestOutcome
 from quotebus.pricing.session import UP, Session
-from quotebus.pricing.shared_state import Board
-from quotebus.pricing.symbols import Standing, SymbolTable
+from quotebus.pricing.shared_state import SharedState
+from quotebus.pricing.symbols import SymbolEntry, SymbolTable
 
 ROWS_PER_PART = 1_000
 
@@ -42,8 +42,8 @@ class Counts:
     live: int
 
 
-def acknowledgements(
-    request: SymbolsRequested, answer: Answer, symbols: SymbolTable, board: Board
+def build_acknowledgements(
+    request: SymbolsRequested, answer: RequestOutcome, symbols: SymbolTable, board: SharedState
 ) -> list[SymbolsAcknowledged]:
     """The one answer to a request, in parts of at most 1,000 rows, in the request's order.
 
@@ -75,22 +75,22 @@ def acknowledgements(
     ]
 
 
-def status(standing: Standing, claims: tuple[Claim, ...], board: Board) -> SymbolStatus:
+def build_status(entry: SymbolEntry, claims: tuple[Claim, ...], board: SharedState) -> SymbolStatus:
     """Where a symbol stands, and the number of its held quote."""
-    slot = board.slots.get(standing.symbol)
+    slot = board.slots.get(entry.symbol)
     _, seq, published_ns = slot.last_quote() if slot else (None, 0, None)
     return SymbolStatus(
-        symbol=standing.symbol,
-        state=standing.state,
-        cause=standing.cause,
-        since_ns=to_utc_ns(standing.since_ns),
+        symbol=entry.symbol,
+        state=entry.state,
+        cause=entry.cause,
+        since_ns=to_utc_ns(entry.since_ns),
         clients=claims,
         last_quote_ns=published_ns,
         last_quote_seq=seq,
     )
 
 
-def health(identity: Identity, session: Session, counts: Counts, board: Board) -> ConnectionHealth:
+def build_health(identity: Identity, session: Session, counts: Counts, board: SharedState) -> ConnectionHealth:
     """Where the connection stands."""
     return ConnectionHealth(
         node=identity.node,
@@ -112,12 +112,12 @@ def health(identity: Identity, session: Session, counts: Counts, board: Board) -
     )
 
 
-def _row(symbol: str, symbols: SymbolTable, board: Board, *, with_quote: bool) -> AckRow:
-    standing, slot = symbols.standings.get(symbol), board.slots.get(symbol)
-    if standing is None:
+def _row(symbol: str, symbols: SymbolTable, board: SharedState, *, with_quote: bool) -> AckRow:
+    entry, slot = symbols.entries.get(symbol), board.slots.get(symbol)
+    if entry is None:
         return AckRow(symbol, SymbolState.RELEASED, Cause.NO_DEMAND, None, 0)
     payload, seq, _ = slot.last_quote() if slot else (None, 0, None)
-    return AckRow(symbol, standing.state, standing.cause, payload if with_quote else None, seq)
+    return AckRow(symbol, entry.state, entry.cause, payload if with_quote else None, seq)
 
 
 def _utc(boot_ns: int | None) -> int | None:

@@ -33,14 +33,14 @@ class Backoff:
         self._jitter = jitter
         self._limited = 0
 
-    def failed(
+    def record_failure(
         self, cause: Cause, *, for_operator: bool = False, retry_after_ns: int = 0
     ) -> tuple[ConnectionState, int]:
         """Count one failure; the state to wait in and the wait in ns, never less than the upstream asked for."""
-        state, wait_ns = self._failed(cause, for_operator=for_operator)
+        state, wait_ns = self._wait_after(cause, for_operator=for_operator)
         return state, max(wait_ns, min(retry_after_ns, MAX_RETRY_AFTER_NS))
 
-    def _failed(self, cause: Cause, *, for_operator: bool) -> tuple[ConnectionState, int]:
+    def _wait_after(self, cause: Cause, *, for_operator: bool) -> tuple[ConnectionState, int]:
         self.failures += 1
         if cause is Cause.CONNECTION_LIMIT:
             wait_ns = min(LIMIT_NS << min(self._limited, 8), MINUTE_NS)
@@ -57,7 +57,7 @@ class Backoff:
             wait_ns += PACED_NS
         return ConnectionState.BACKING_OFF, wait_ns
 
-    def streamed(self, duration_ns: int) -> None:
+    def record_streaming(self, duration_ns: int) -> None:
         """The line has been streaming for so long; forgives everything after `PROOF_NS`."""
         if duration_ns >= PROOF_NS:
             self.failures = self._limited = 0

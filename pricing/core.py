@@ -1,14 +1,12 @@
 """The node without its threads and sockets: requests, upstream records and time in, commands out. Pure.
 
-It puts demand, session, reconciler, placement and tickers together and decides nothing they could decide themselves.
+It puts demand, session, reconciler, allocation and lifecycle together and decides nothing they could decide themselves.
 The shell calls one `on_*` method at a time and then carries out `take()`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
 
 from quotebus.bus import topics
 from quotebus.bus.clock import NS_PER_S
@@ -17,22 +15,22 @@ from quotebus.bus.events import (
     Cause,
     ConnectionHealth,
     ConnectionState,
-    Event,
     SymbolsRequested,
     SymbolState,
 )
 from quotebus.bus.protocol import HEALTH_EVERY_NS, HEALTH_SILENCE_NS
 from quotebus.pricing import failures
-from quotebus.pricing.allocation import Placement
-from quotebus.pricing.announcements import Counts, Identity, acknowledgements, health, status
+from quotebus.pricing.allocation import Allocation
+from quotebus.pricing.announcements import Counts, Identity, build_acknowledgements, build_health, build_status
 from quotebus.pricing.backoff import Backoff
+from quotebus.pricing.commands import Publish, SendUpstream, SocketCommand
 from quotebus.pricing.demand import Demand, LeaseClock
 from quotebus.pricing.messages import Record, Subscription, Success, UpstreamError, UpstreamStatus
-from quotebus.pricing.session import UP, Order, Session
-from quotebus.pricing.shared_state import Board
-from quotebus.pricing.subscription import Outcome, Reconciler
-from quotebus.pricing.symbol_lifecycle import Tickers
-from quotebus.pricing.symbols import Standing, SymbolTable
+from quotebus.pricing.session import UP, Session
+from quotebus.pricing.shared_state import SharedState
+from quotebus.pricing.subscription import Reconciler, SubscriptionChange
+from quotebus.pricing.symbol_lifecycle import SymbolLifecycle
+from quotebus.pricing.symbols import SymbolEntry, SymbolTable
 
 HALTS_UNKNOWN = "halts_unknown"
 TICK_NS = NS_PER_S // 4
@@ -42,21 +40,7 @@ _INACTIVE = frozenset({ConnectionState.STANDBY, ConnectionState.STOPPED})
 _DIALS = frozenset({ConnectionState.CONNECTING, ConnectionState.AUTHENTICATING, ConnectionState.SUBSCRIBING, *UP})
 
 
-@dataclass(frozen=True, slots=True)
-class Publish:
-    """Send this event to the bus."""
-
-    event: Event
-
-
-@dataclass(frozen=True, slots=True)
-class Say:
-    """Send this message to the upstream."""
-
-    message: dict[str, Any]
-
-
-Command = Publish | Say | Order
+Command = Publish | SendUpstream | SocketCommand
 
 
 class Core:
@@ -65,7 +49,7 @@ class Core:
     def __init__(
         self,
         identity: Identity,
-        board: Board,
+        board: SharedState,
         *,
         linger_ns: int,
         quiet_ns: int,
@@ -83,9 +67,9 @@ class Core:
         self._identity = identity
         self._board = board
         self._quiet_ns = quiet_ns
-        self.tickers = Tickers(self.demand, self.symbols, self.reconciler, board)
-        self.placement = Placement(
-            identity.symbol_limit, self.demand, self.symbols, self.reconciler, self.tickers, board
+        self.lifecycle = SymbolLifecycle(self.demand, self.symbols, self.reconciler, board)
+        self.allocation = Allocation(
+            identity.symbol_limit, self.demand, self.symbols, self.reconciler, self.lifecycle, board
         )
         self._lease_clock = LeaseClock()
         self._commands: list[Command] = []
@@ -107,13 +91,13 @@ class Core:
         answer = self.demand.apply(request, self._lease_clock.tick(now_ns))
         if answer.changed:
             self._demand_changed(Cause.NO_DEMAND, now_ns)
-        for part in acknowledgements(request, answer, self.symbols, self._board):
+        for part in build_acknowledgements(request, answer, self.symbols, self._board):
             self._commands.append(Publish(part))
 
     def on_health(self, heard: ConnectionHealth, now_ns: int) -> None:
         """A node's health came through the bus: our own proves that requests can reach us."""
         if heard.source == self._identity.source:
-            self._lease_clock.heard(now_ns)
+            self._lease_clock.note_own_health(now_ns)
             return
         if heard.source.startswith(REPLAYED) or heard.node.endswith(topics.ORDERS) or heard.state in _INACTIVE:
             return
@@ -138,13 +122,13 @@ class Core:
         """The dialler has a socket; False when it must be closed because nobody waits for it."""
         self._board.last_byte_ns = now_ns
         self.reconciler.reset()
-        if not self.session.dialled(now_ns):
+        if not self.session.on_dialled(now_ns):
             return False
-        self.tickers.connection = self.session.connection
-        self.tickers.halts.doubt_all()
-        if self.placement.admission.learned == 0:  # with nothing to ask for, a new line would never stream
-            self.placement.admission.forget()
-        self.placement.arrange(now_ns)  # what the last connection refused is asked for again, and takes its room
+        self.lifecycle.connection = self.session.connection
+        self.lifecycle.halts.doubt_all()
+        if self.allocation.limit.learned == 0:  # with nothing to ask for, a new line would never stream
+            self.allocation.limit.forget()
+        self.allocation.arrange(now_ns)  # what the last connection refused is asked for again, and takes its room
         return True
 
     def on_dial_failed(
@@ -152,47 +136,49 @@ class Core:
     ) -> None:
         """The attempt brought no socket; `detail` is for people and holds no secret."""
         if not self.session.abandoned:
-            self.session.failed(cause, now_ns, for_operator=for_operator, detail=detail, retry_after_ns=retry_after_ns)
-        self.session.dial_ended(now_ns)
+            self.session.on_failure(
+                cause, now_ns, for_operator=for_operator, detail=detail, retry_after_ns=retry_after_ns
+            )
+        self.session.on_dial_ended(now_ns)
 
     def on_closed(self, cause: Cause | None, now_ns: int) -> None:
         """The hot thread has closed the line: `cause` is None when that was ordered."""
         if cause is not None:
-            self.session.failed(cause, now_ns, last_byte_ns=self._board.last_byte_ns)
-        self.session.socket_closed(now_ns)
+            self.session.on_failure(cause, now_ns, last_byte_ns=self._board.last_byte_ns)
+        self.session.on_socket_closed(now_ns)
 
     def on_record(self, record: Record, now_ns: int) -> None:
         """One of the upstream's control records."""
         match record:
             case Success(msg="connected"):
-                self.session.greeted()
+                self.session.on_greeting()
             case Success(msg="authenticated"):
-                self.session.authenticated(now_ns)
+                self.session.on_authenticated(now_ns)
             case UpstreamError(code=code):
                 self._on_error(code, now_ns)
             case Subscription():
                 if self.session.state in _ASKING:
                     self._settle(self.reconciler.on_answer(record, now_ns), now_ns, answered=True)
             case UpstreamStatus():
-                if self.tickers.on_status(record, now_ns):
-                    self.placement.arrange(now_ns)
+                if self.lifecycle.on_status(record, now_ns):
+                    self.allocation.arrange(now_ns)
             case _:
                 return
         self._ask(now_ns)
 
     def on_quote(self, symbol: str, now_ns: int) -> None:
         """The first good quote since the symbol was pending, quiet or stale."""
-        self.tickers.on_quote(symbol, now_ns)
+        self.lifecycle.on_quote(symbol, now_ns)
 
     def on_trade(self, symbol: str, now_ns: int) -> None:
         """A trade that was waited for."""
-        if self.tickers.on_trade(symbol, now_ns):
-            self.placement.arrange(now_ns)
+        if self.lifecycle.on_trade(symbol, now_ns):
+            self.allocation.arrange(now_ns)
             self._ask(now_ns)
 
     def on_bad_data(self, symbol: str, now_ns: int) -> None:
         """A quote of this symbol was nonsense: the held one may be outdated."""
-        self.tickers.on_bad_data(symbol, now_ns)
+        self.lifecycle.on_bad_data(symbol, now_ns)
 
     # time
 
@@ -204,24 +190,24 @@ class Core:
         lease_now_ns = self._lease_clock.tick(now_ns)
         if self.session.state is ConnectionState.STANDBY:
             if self.lock_held and (self._other_ns is None or now_ns - self._other_ns > HEALTH_SILENCE_NS):
-                self.session.alone(now_ns)
+                self.session.on_alone(now_ns)
         elif all_read and self.demand.expire(lease_now_ns):
             self._demand_changed(Cause.LEASE_EXPIRED, now_ns)
-        question = self.reconciler.question
+        question = self.reconciler.open_request
         if self.session.state in _ASKING and question is not None and now_ns >= question.deadline_ns:
-            if self.reconciler.done_without():
-                self._settle(Outcome(), now_ns, answered=False)
+            if self.reconciler.drop_overdue_side_request():
+                self._settle(SubscriptionChange(), now_ns, answered=False)
             else:
-                self.session.failed(Cause.ACK_TIMEOUT, now_ns, last_byte_ns=self._board.last_byte_ns)
+                self.session.on_failure(Cause.ACK_TIMEOUT, now_ns, last_byte_ns=self._board.last_byte_ns)
         self.session.on_lag(self._board.lag_ns or 0, now_ns)
         self.session.on_time(now_ns, self._board.last_byte_ns)
-        if self.session.state in UP and self.placement.admission.probe(now_ns):
-            self.placement.arrange(now_ns)
+        if self.session.state in UP and self.allocation.limit.probe(now_ns):
+            self.allocation.arrange(now_ns)
         self.reconciler.wake(now_ns)
         self._ask(now_ns)
         if self.session.state is ConnectionState.STREAMING and now_ns - self._hushed_ns >= NS_PER_S:
             self._hushed_ns = now_ns
-            self.tickers.hush(self._quiet_ns, now_ns)
+            self.lifecycle.hush(self._quiet_ns, now_ns)
         if now_ns - self._health_ns >= HEALTH_EVERY_NS:
             self._publish_health(now_ns)
         self.symbols.rotate(now_ns)
@@ -229,7 +215,7 @@ class Core:
     def next_ns(self, now_ns: int) -> int:
         """When `on_time` should be called at the latest."""
         times = [self._health_ns + HEALTH_EVERY_NS]
-        count = len(self.symbols.standings)
+        count = len(self.symbols.entries)
         if count:
             times.append(now_ns + (BUSY_TICK_NS if count > 100 else TICK_NS))
         asks_ns = self.reconciler.next_ns() if self.session.state in _ASKING else None
@@ -246,7 +232,7 @@ class Core:
 
     # inside
 
-    def _command(self, order: Order) -> None:
+    def _command(self, order: SocketCommand) -> None:
         self._commands.append(order)
 
     def _stand_by(self, now_ns: int) -> None:
@@ -255,63 +241,63 @@ class Core:
         for symbol in list(self._board.slots):
             self._board.retire(symbol)
         self.reconciler.want({})
-        self.session.other_node(now_ns)
+        self.session.on_other_node(now_ns)
 
     def _demand_changed(self, why_gone: Cause, now_ns: int) -> None:
         """Bring symbols, the upstream set and the connection in line with the leases."""
         if self.session.state is ConnectionState.IDLE:
-            self.placement.admission.forget()
-        if self.placement.demand_changed(why_gone, now_ns):
-            self.session.demand(now_ns)
+            self.allocation.limit.forget()
+        if self.allocation.demand_changed(why_gone, now_ns):
+            self.session.on_demand(now_ns)
         else:
-            self.session.no_demand(now_ns)
+            self.session.on_no_demand(now_ns)
         self._ask(now_ns)
 
     def _ask(self, now_ns: int) -> None:
         if self.session.state in _ASKING:
-            question = self.reconciler.next_question(now_ns)
+            question = self.reconciler.next_request(now_ns)
             if question is not None:
-                self._commands.append(Say(question.message()))
+                self._commands.append(SendUpstream(question.message()))
 
     def _on_error(self, code: int, now_ns: int) -> None:
-        failure = failures.of_code(code)
-        if failure.scope is failures.Scope.REQUEST and self.reconciler.question is not None:
+        failure = failures.find_by_code(code)
+        if failure.scope is failures.Scope.REQUEST and self.reconciler.open_request is not None:
             self._settle(self.reconciler.on_error(failure.cause), now_ns, answered=False)
         elif failure.scope is failures.Scope.CONNECTION:
-            self.session.failed(
+            self.session.on_failure(
                 failure.cause, now_ns, for_operator=failure.for_operator, last_byte_ns=self._board.last_byte_ns
             )
         elif self.session.state is ConnectionState.AUTHENTICATING:
-            self.session.failed(Cause.PROTOCOL, now_ns)
+            self.session.on_failure(Cause.PROTOCOL, now_ns)
 
-    def _settle(self, outcome: Outcome, now_ns: int, *, answered: bool) -> None:
+    def _settle(self, outcome: SubscriptionChange, now_ns: int, *, answered: bool) -> None:
         """What an answer means for symbols and connection."""
         first = self.session.state is ConnectionState.SUBSCRIBING
         if outcome.learned_limit is not None:
-            self.placement.admission.refused(outcome.learned_limit, now_ns)
+            self.allocation.limit.on_refusal(outcome.learned_limit, now_ns)
             self._demand_changed(Cause.NO_DEMAND, now_ns)
-        detail = "" if self.reconciler.statuses_complete() else HALTS_UNKNOWN
-        if first and (answered or not self.reconciler.pending()):
-            self.session.answered(now_ns, detail=detail)
-            for standing in list(self.symbols.standings.values()):
-                kept = standing.state in (SymbolState.HALTED, SymbolState.EVICTED)
-                if not kept and not self.reconciler.gave_up(standing.symbol):
-                    self.symbols.move(standing.symbol, SymbolState.PENDING, Cause.NO_QUOTE_YET, now_ns)
-        self.placement.settle(outcome, now_ns)
+        detail = "" if self.reconciler.has_all_statuses() else HALTS_UNKNOWN
+        if first and (answered or not self.reconciler.has_pending()):
+            self.session.on_subscribed(now_ns, detail=detail)
+            for entry in list(self.symbols.entries.values()):
+                kept = entry.state in (SymbolState.HALTED, SymbolState.EVICTED)
+                if not kept and not self.reconciler.has_given_up(entry.symbol):
+                    self.symbols.move(entry.symbol, SymbolState.PENDING, Cause.NO_QUOTE_YET, now_ns)
+        self.allocation.settle(outcome, now_ns)
         self.session.annotate(detail, now_ns)
 
     # what is published
 
-    def _publish_status(self, standing: Standing) -> None:
-        claims = self.demand.claims(standing.symbol, self._lease_clock.now_ns)
-        self._commands.append(Publish(status(standing, claims, self._board)))
+    def _publish_status(self, entry: SymbolEntry) -> None:
+        claims = self.demand.claims(entry.symbol, self._lease_clock.now_ns)
+        self._commands.append(Publish(build_status(entry, claims, self._board)))
 
     def _publish_health(self, now_ns: int) -> None:
         self._health_ns = now_ns
         up = self.session.state in UP
         counts = Counts(
-            desired=len(self.demand.wishes),
-            acknowledged=self.placement.acknowledged if up else 0,
-            live=self.symbols.live_count() if up else 0,
+            desired=len(self.demand.wanted),
+            acknowledged=self.allocation.acknowledged if up else 0,
+            live=self.symbols.count_live() if up else 0,
         )
-        self._commands.append(Publish(health(self._identity, self.session, counts, self._board)))
+        self._commands.append(Publish(build_health(self._identity, self.session, counts, self._board)))

@@ -18,7 +18,7 @@ COUNTERS = (
 )
 
 
-class Tally:
+class ControlCounters:
     """Counters by name in `counts`; each method is told what happened."""
 
     def __init__(self) -> None:
@@ -28,22 +28,22 @@ class Tally:
     def add(self, name: str) -> None:
         self.counts[name] += 1
 
-    def unreadable(self, error: UndecodableMessage) -> bool:
+    def count_undecodable(self, error: UndecodableMessage) -> bool:
         """Count a message that was dropped; True for the first one of another wire version."""
         return count_undecodable(self.counts, error)
 
-    def published(self, event: Event) -> None:
+    def count_published(self, event: Event) -> None:
         """Count the answers among what goes out, and what they refuse."""
         if isinstance(event, SymbolsAcknowledged):
             self.add("ack_parts")
             if event.cause in REFUSAL_COUNTERS:
                 self.add(REFUSAL_COUNTERS[event.cause])
 
-    def heard_own_health(self, now_ns: int) -> None:
+    def note_own_health(self, now_ns: int) -> None:
         """Our health came back through the broker."""
         self._heard_ns = now_ns
 
-    def each_second(self, now_ns: int) -> None:
+    def check_silence(self, now_ns: int) -> None:
         """Count a silence once, when it has lasted `OWN_HEALTH_SILENCE_NS`."""
         if self._heard_ns is not None and now_ns - self._heard_ns > OWN_HEALTH_SILENCE_NS:
             self._heard_ns = None

@@ -39,7 +39,7 @@ class Lease:
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class SymbolDemand:
     """The union of all claims on one symbol; `order` tells who came first."""
 
     channels: frozenset[str]
@@ -48,7 +48,7 @@ class Wish:
 
 
 @dataclass(slots=True)
-class Answer:
+class RequestOutcome:
     """What became of one request: its cause, its rows' symbols, and what changed."""
 
     cause: Cause
@@ -68,7 +68,7 @@ class LeaseClock:
         self._heard_ns: int | None = None
         self._ticked_ns: int | None = None
 
-    def heard(self, now_ns: int) -> None:
+    def note_own_health(self, now_ns: int) -> None:
         """Our own health came back through the broker."""
         self._heard_ns = now_ns
 
@@ -86,25 +86,25 @@ class Demand:
 
     def __init__(self) -> None:
         self.leases: dict[str, Lease] = {}
-        self.wishes: dict[str, Wish] = {}
+        self.wanted: dict[str, SymbolDemand] = {}
         self.pairs = 0
         self._touched: dict[str, None] = {}
         self._claims: dict[str, dict[str, Lease]] = {}
         self._order = 0
         self._rates: dict[str, tuple[int, int]] = {}
 
-    def apply(self, request: SymbolsRequested, lease_now_ns: int) -> Answer:
+    def apply(self, request: SymbolsRequested, lease_now_ns: int) -> RequestOutcome:
         """Take one request; every outcome is an answer, nothing raises."""
         channels = frozenset(request.channels)
         if not CLIENT_NAME.match(request.client) or not channels or not channels.issubset(CHANNELS):
-            return Answer(Cause.BAD_REQUEST)
+            return RequestOutcome(Cause.BAD_REQUEST)
         if len(request.symbols) > MAX_SYMBOLS:
-            return Answer(Cause.TOO_MANY)
-        if self._too_often(request.client, lease_now_ns):
-            return Answer(Cause.RATE_LIMITED)
+            return RequestOutcome(Cause.TOO_MANY)
+        if self._exceeds_rate(request.client, lease_now_ns):
+            return RequestOutcome(Cause.RATE_LIMITED)
         lease = self.leases.get(request.client)
         if lease is None and len(self.leases) >= MAX_CLIENTS:
-            return Answer(Cause.TOO_MANY)
+            return RequestOutcome(Cause.TOO_MANY)
         ttl_ms = min(max(request.ttl_ms, MIN_TTL_MS), MAX_TTL_MS)
         known = self._claims
         refused = [symbol for symbol in request.symbols if symbol not in known and not topics.is_symbol(symbol)]
@@ -113,12 +113,12 @@ class Demand:
             former_source, taken_over_ns = lease.former_source, lease.taken_over_ns
             if lease.source == request.source:
                 if request.seq <= lease.seq:
-                    return Answer(Cause.DEMAND, lease.ttl_ms if lease.symbols else 0, refused=refused)
+                    return RequestOutcome(Cause.DEMAND, lease.ttl_ms if lease.symbols else 0, refused=refused)
             elif lease.symbols and (
                 request.published_ns <= lease.published_ns
                 or (former_source == request.source and lease_now_ns - taken_over_ns < lease.ttl_ms * NS_PER_MS)
             ):
-                return Answer(Cause.CLIENT_CONFLICT)
+                return RequestOutcome(Cause.CLIENT_CONFLICT)
             else:
                 former_source, taken_over_ns = lease.source, lease_now_ns
         first = lease is None or lease.source != request.source
@@ -139,7 +139,7 @@ class Demand:
             taken_over_ns,
         )
         changed = self._replace(lease, new)
-        return Answer(
+        return RequestOutcome(
             Cause.DEMAND,
             ttl_ms if symbols else 0,
             applied=True,
@@ -166,7 +166,7 @@ class Demand:
         self.pairs = 0
         self._touched.clear()
         self.leases.clear()
-        self.wishes.clear()
+        self.wanted.clear()
         self._claims.clear()
 
     def next_expiry_ns(self) -> int | None:
@@ -181,7 +181,7 @@ class Demand:
             for lease in list(holders.values())[:100]
         )
 
-    def _too_often(self, client: str, lease_now_ns: int) -> bool:
+    def _exceeds_rate(self, client: str, lease_now_ns: int) -> bool:
         second = lease_now_ns // NS_PER_S
         counted_second, count = self._rates.get(client, (second, 0))
         count = count + 1 if counted_second == second else 1
@@ -224,11 +224,11 @@ class Demand:
     def _unite(self, symbols: Iterable[str]) -> None:
         for symbol in symbols:
             holders = self._claims[symbol]
-            former = self.wishes.get(symbol)
+            former = self.wanted.get(symbol)
             if not holders:
                 del self._claims[symbol]
                 if former is not None:
-                    del self.wishes[symbol]
+                    del self.wanted[symbol]
                     self.pairs -= len(former.channels)
                     self._touched[symbol] = None
                 continue
@@ -239,21 +239,21 @@ class Demand:
                 self._order += 1
             elif (former.channels, former.priority) == (channels, priority):
                 continue
-            self.wishes[symbol] = Wish(channels, priority, former.order if former else self._order)
+            self.wanted[symbol] = SymbolDemand(channels, priority, former.order if former else self._order)
             self.pairs += len(channels) - (len(former.channels) if former else 0)
             self._touched[symbol] = None
 
 
-def admit(wishes: dict[str, Wish], limit: int | None) -> dict[str, Wish]:
-    """The wishes that fit under the upstream's symbol limit, which counts (symbol, channel) pairs.
+def admit(wanted: dict[str, SymbolDemand], limit: int | None) -> dict[str, SymbolDemand]:
+    """The wanted that fit under the upstream's symbol limit, which counts (symbol, channel) pairs.
 
     Higher priority first; on a tie whoever was there first stays.
     """
-    if limit is None or sum(len(wish.channels) for wish in wishes.values()) <= limit:
-        return wishes
-    admitted: dict[str, Wish] = {}
+    if limit is None or sum(len(wish.channels) for wish in wanted.values()) <= limit:
+        return wanted
+    admitted: dict[str, SymbolDemand] = {}
     room = limit
-    for symbol, wish in sorted(wishes.items(), key=lambda item: (-item[1].priority, item[1].order)):
+    for symbol, wish in sorted(wanted.items(), key=lambda item: (-item[1].priority, item[1].order)):
         if len(wish.channels) <= room:
             admitted[symbol] = wish
             room -= len(wish.channels)

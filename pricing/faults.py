@@ -8,48 +8,58 @@ Pure.
 from __future__ import annotations
 
 from quotebus.bus.events import Cause, ConnectionState, Flag, SymbolState
-from quotebus.pricing.failures import CODES, DIALS, HTTP_3XX, HTTP_4XX, HTTP_5XX, HTTP_429, UNKNOWN_CODE, Answer, Scope
+from quotebus.pricing.failures import (
+    CODES,
+    DIALS,
+    HTTP_3XX,
+    HTTP_4XX,
+    HTTP_5XX,
+    HTTP_429,
+    UNKNOWN_CODE,
+    FaultResponse,
+    Scope,
+)
 
 _STREAMING = ConnectionState.STREAMING
 _FRAMING = "the line is no longer understood: dialled again"
 
 
-def _lost(name: str, fault: str, cause: Cause, within_s: float, action: str = "dialled again") -> Answer:
-    return Answer(name, fault, Scope.CONNECTION, ConnectionState.BACKING_OFF, cause, within_s, action)
+def _lost(name: str, fault: str, cause: Cause, within_s: float, action: str = "dialled again") -> FaultResponse:
+    return FaultResponse(name, fault, Scope.CONNECTION, ConnectionState.BACKING_OFF, cause, within_s, action)
 
 
-def _silent(name: str, fault: str) -> Answer:
-    return Answer(name, fault, Scope.CONNECTION, ConnectionState.SUSPECT, Cause.NO_LIFE, 3.0,
+def _silent(name: str, fault: str) -> FaultResponse:
+    return FaultResponse(name, fault, Scope.CONNECTION, ConnectionState.SUSPECT, Cause.NO_LIFE, 3.0,
                   "pinged after 1 s of silence, then suspect, then cut and dialled again",
                   then=ConnectionState.BACKING_OFF, then_within_s=5.0)  # fmt: skip
 
 
-def _slow(name: str, fault: str, within_s: float) -> Answer:
-    return Answer(name, fault, Scope.CONNECTION, ConnectionState.SUSPECT, Cause.SLOW_LINE, within_s,
+def _slow(name: str, fault: str, within_s: float) -> FaultResponse:
+    return FaultResponse(name, fault, Scope.CONNECTION, ConnectionState.SUSPECT, Cause.SLOW_LINE, within_s,
                   "the line stays, its prices are not used until the lag is gone")  # fmt: skip
 
 
-def _harmless(name: str, fault: str, action: str, within_s: float = 1.0, counter: str = "") -> Answer:
-    return Answer(name, fault, Scope.NOTHING, _STREAMING, Cause.DEMAND, within_s, action, counter=counter)
+def _harmless(name: str, fault: str, action: str, within_s: float = 1.0, counter: str = "") -> FaultResponse:
+    return FaultResponse(name, fault, Scope.NOTHING, _STREAMING, Cause.DEMAND, within_s, action, counter=counter)
 
 
-def _nonsense(name: str, fault: str) -> Answer:
-    return Answer(name, fault, Scope.SYMBOL, SymbolState.STALE, Cause.BAD_DATA, 1.0,
+def _nonsense(name: str, fault: str) -> FaultResponse:
+    return FaultResponse(name, fault, Scope.SYMBOL, SymbolState.STALE, Cause.BAD_DATA, 1.0,
                   "dropped and counted; stale until the next good quote", counter="bad_data")  # fmt: skip
 
 
-def _flagged(name: str, fault: str, flag: Flag, action: str = "published with the flag, not usable") -> Answer:
-    return Answer(name, fault, Scope.SYMBOL, SymbolState.LIVE, Cause.DEMAND, 1.0, action, flag=flag)
+def _flagged(name: str, fault: str, flag: Flag, action: str = "published with the flag, not usable") -> FaultResponse:
+    return FaultResponse(name, fault, Scope.SYMBOL, SymbolState.LIVE, Cause.DEMAND, 1.0, action, flag=flag)
 
 
-def _quiet(name: str, fault: str) -> Answer:
-    return Answer(name, fault, Scope.SYMBOL, SymbolState.QUIET, Cause.DEMAND, 2.0,
+def _quiet(name: str, fault: str) -> FaultResponse:
+    return FaultResponse(name, fault, Scope.SYMBOL, SymbolState.QUIET, Cause.DEMAND, 2.0,
                   "the line is proven alive: the standing quote holds, up to the consumer's maximum age",
                   after="PRICING_QUIET_S")  # fmt: skip
 
 
-def _halted(name: str, fault: str, cause: Cause) -> Answer:
-    return Answer(name, fault, Scope.SYMBOL, SymbolState.HALTED, cause, 0.5,
+def _halted(name: str, fault: str, cause: Cause) -> FaultResponse:
+    return FaultResponse(name, fault, Scope.SYMBOL, SymbolState.HALTED, cause, 0.5,
                   "no price is used until trading resumes and a new quote has come")  # fmt: skip
 
 
@@ -58,11 +68,11 @@ SESSION = (
     _lost("no answer to auth", "the credentials are not answered", Cause.AUTH_TIMEOUT, 10.5),
     _lost("closed after auth", "closed right after `authenticated`", Cause.CLOSED, 1.0,
           "dialled again; only 10 s of streaming forgive the failures"),
-    Answer("closed after auth, repeatedly", "five failures in a row", Scope.CONNECTION, ConnectionState.CIRCUIT_OPEN,
-           Cause.CLOSED, 8.0, "one try a minute", retry_s=60),
+    FaultResponse("closed after auth, repeatedly", "five failures in a row", Scope.CONNECTION,
+                  ConnectionState.CIRCUIT_OPEN, Cause.CLOSED, 8.0, "one try a minute", retry_s=60),
     _lost("no acknowledgement", "a subscribe is not answered", Cause.ACK_TIMEOUT, 6.0),
     _harmless("late acknowledgement", "a subscribe is answered 2 s late", "waited for; the line streams on", 3.5),
-    Answer("acknowledgement lacks a symbol", "the answer leaves a wanted symbol out", Scope.SYMBOL,
+    FaultResponse("acknowledgement lacks a symbol", "the answer leaves a wanted symbol out", Scope.SYMBOL,
            SymbolState.REFUSED, Cause.NOT_IN_ACK, 10.0, "asked again after 1, 2 and 4 s, then refused"),
     _harmless("acknowledgement has one more", "the answer lists a symbol nobody asked for", "unsubscribed"),
     _lost("close frame", "a WebSocket close frame, whatever its code", Cause.CLOSED, 0.5),
@@ -121,7 +131,7 @@ TRADING = (
     _flagged("outside the band", "a quote beyond the limit-up limit-down band", Flag.SUSPICIOUS),
 )
 AROUND = (_harmless("proxy variables", "the environment names a dead proxy", "ignored", 3.0),)
-GROUPS: dict[str, tuple[Answer, ...]] = {
+GROUPS: dict[str, tuple[FaultResponse, ...]] = {
     "Error codes": (*CODES.values(), UNKNOWN_CODE),
     "Dialling": (HTTP_3XX, HTTP_4XX, HTTP_429, HTTP_5XX, *DIALS.values()),
     "Authentication, subscription, closing": SESSION,
@@ -131,4 +141,4 @@ GROUPS: dict[str, tuple[Answer, ...]] = {
     "Trading statuses": TRADING,
     "Around it": AROUND,
 }  # fmt: skip
-FAULTS: dict[str, Answer] = {row.name: row for rows in GROUPS.values() for row in rows}
+FAULTS: dict[str, FaultResponse] = {row.name: row for rows in GROUPS.values() for row in rows}

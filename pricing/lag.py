@@ -40,13 +40,13 @@ class LagMeter:
         self._smallest_ns = min(self._smallest_ns, difference_ns)
         self._last_ns = received_ns
 
-    def answered(self, pinged_ns: int, now_ns: int) -> None:
+    def on_pong(self, pinged_ns: int, now_ns: int) -> None:
         """The pong of a ping sent at `pinged_ns` has come: what was sent before it has all been read."""
         self._proven_ns = pinged_ns
         if self.lag_ns is not None:
             self.lag_ns = min(self.lag_ns, now_ns - pinged_ns)
 
-    def stuck(self, for_ns: int) -> None:
+    def on_stuck(self, for_ns: int) -> None:
         """A message has been under way for so long and is not whole yet: what follows it is at least as late."""
         self.lag_ns = max(self.lag_ns or 0, for_ns)
 

@@ -17,6 +17,7 @@ import msgspec
 from msgspec import Meta, Raw, Struct, field
 
 from quotebus.bus.clock import NS_PER_S
+from quotebus.bus.errors import QuotebusError
 
 
 class UpstreamQuote(Struct, tag_field="T", tag="q", gc=False):
@@ -116,49 +117,49 @@ _TIMESTAMP_64 = struct.Struct(">HQ").unpack
 _TIMESTAMP_96 = struct.Struct(">xxxIq").unpack
 
 
-class Unreadable(Struct):
+class UnreadableRecord(Struct):
     """A record that was dropped: `kind` is its counter, `symbol` is set where it could still be told."""
 
     kind: str
     symbol: str = ""
 
 
-class UnreadableFrame(Exception):
+class UnreadableFrame(QuotebusError):
     """A frame that is no array of maps at all."""
 
 
-def msgpack_time_ns(raw: Raw) -> int:
+def parse_msgpack_time_ns(raw: Raw) -> int:
     """UTC nanoseconds of a MessagePack timestamp extension (32, 64 or 96 bit), 1970 to 2262. Raises ValueError."""
     try:
         head, value = _TIMESTAMP_64(raw)
     except struct.error:
-        return _rare_msgpack_time_ns(bytes(raw))
+        return _parse_rare_msgpack_time_ns(bytes(raw))
     at_ns: int = (value & 0x3_FFFF_FFFF) * NS_PER_S + (value >> 34)
     if head != 0xD7FF or at_ns > _MAX_NS:
         raise ValueError("not a timestamp")
     return at_ns
 
 
-def _rare_msgpack_time_ns(raw: bytes) -> int:
+def _parse_rare_msgpack_time_ns(raw: bytes) -> int:
     if len(raw) == 6 and raw[:2] == b"\xd6\xff":
         return int.from_bytes(raw[2:]) * NS_PER_S
     if len(raw) == 15 and raw[:3] == b"\xc7\x0c\xff":
         nanos, whole = _TIMESTAMP_96(raw)
-        return _in_range(int(whole) * NS_PER_S + int(nanos))
+        return _check_range(int(whole) * NS_PER_S + int(nanos))
     raise ValueError("not a timestamp")
 
 
-def json_time_ns(raw: Raw) -> int:
+def parse_json_time_ns(raw: Raw) -> int:
     """UTC nanoseconds of an RFC 3339 string that ends in Z, 1970 to 2262. Raises ValueError."""
     match = _RFC3339.match(bytes(raw).decode("ascii", "replace"))
     if match is None:
         raise ValueError("not a timestamp")
     *date, fraction = match.groups()
     whole = calendar.timegm(tuple(map(int, date)))
-    return _in_range(whole * NS_PER_S + int((fraction or "0").ljust(9, "0")))
+    return _check_range(whole * NS_PER_S + int((fraction or "0").ljust(9, "0")))
 
 
-def _in_range(at_ns: int) -> int:
+def _check_range(at_ns: int) -> int:
     if not 0 <= at_ns <= _MAX_NS:
         raise ValueError("beyond 64 bits of nanoseconds")
     return at_ns
@@ -171,11 +172,11 @@ class UpstreamCodec:
         self.encoding = encoding
         self.binary = encoding == "msgpack"
         if self.binary:
-            self.time_ns = msgpack_time_ns
+            self.time_ns = parse_msgpack_time_ns
             self._encode: Any = msgspec.msgpack.Encoder().encode
             make: Any = msgspec.msgpack.Decoder
         else:
-            self.time_ns = json_time_ns
+            self.time_ns = parse_json_time_ns
             self._encode = msgspec.json.Encoder().encode
             make = msgspec.json.Decoder
         self._frame = make(list[Record]).decode
@@ -193,7 +194,7 @@ class UpstreamCodec:
         records: list[Record] = self._frame(frame)
         return records
 
-    def salvage(self, frame: bytes) -> list[Record | Unreadable]:
+    def salvage(self, frame: bytes) -> list[Record | UnreadableRecord]:
         """The records of a frame in which some cannot be read. Raises UnreadableFrame."""
         try:
             raws = self._raws(frame)
@@ -201,7 +202,7 @@ class UpstreamCodec:
             raise UnreadableFrame(str(error)[:120]) from None
         return [self._one(raw) for raw in raws]
 
-    def _one(self, raw: Raw) -> Record | Unreadable:
+    def _one(self, raw: Raw) -> Record | UnreadableRecord:
         try:
             record: Record = self._record(raw)
         except _ERRORS:
@@ -211,8 +212,10 @@ class UpstreamCodec:
         try:
             head = self._head(raw)
         except _ERRORS:
-            return Unreadable("bad_record")
-        return Unreadable("bad_record" if head.T in _READ_TYPES else "unknown_type", head.S if head.T == "q" else "")
+            return UnreadableRecord("bad_record")
+        return UnreadableRecord(
+            "bad_record" if head.T in _READ_TYPES else "unknown_type", head.S if head.T == "q" else ""
+        )
 
 
 DECODE_ERRORS = _ERRORS
@@ -238,7 +241,7 @@ _PAUSE_REASONS = frozenset({"M", "LUDP", "LUDS"})
 """Limit-up limit-down: on tape A and B a pause is a halt for this reason, and so may it be on C."""
 
 
-def halt_of(status: UpstreamStatus) -> Halt | None:
+def read_halt(status: UpstreamStatus) -> Halt | None:
     """What a status says of trading; None for what does not concern it, such as an imbalance or a short-sale rule."""
     halt = _CODES.get(status.sc)
     if halt is not None and halt.halted and status.rc in _PAUSE_REASONS:

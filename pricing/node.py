@@ -14,25 +14,26 @@ import zmq
 
 from quotebus.bus import codec, topics
 from quotebus.bus.clock import NS_PER_MS, NS_PER_S, now_ns, seconds, utc_ns
-from quotebus.bus.errors import UndecodableMessage
+from quotebus.bus.errors import QuotebusError, UndecodableMessage
 from quotebus.bus.events import ConnectionHealth, ConnectionState, Counters, Event, OrderUpdate, SymbolsRequested
 from quotebus.bus.sequence import Stamper, source_name
 from quotebus.bus.transport.sockets import Role, make
 from quotebus.bus.transport.waker import Waker
 from quotebus.pricing.announcements import Identity
-from quotebus.pricing.core import Core, Publish, Say
-from quotebus.pricing.counters import Tally
+from quotebus.pricing.commands import Publish, SendUpstream, SocketCommand
+from quotebus.pricing.core import Core
+from quotebus.pricing.counters import ControlCounters
 from quotebus.pricing.lock import AccountLock
 from quotebus.pricing.messages import UpstreamCodec
 from quotebus.pricing.orders.thread import OrderThread
-from quotebus.pricing.session import UP, Order
+from quotebus.pricing.session import UP
 from quotebus.pricing.settings import PricingSettings
-from quotebus.pricing.shared_state import Board
+from quotebus.pricing.shared_state import SharedState
 from quotebus.pricing.upstream.dialler import DialFailed, Dialler, Target
-from quotebus.pricing.upstream.hot import Closed, HotPath, Report
-from quotebus.pricing.upstream.hot_thread import ATTACH, HANG_UP, PING, SAY, STOP, HotThread
-from quotebus.pricing.upstream.publisher import Ticked
-from quotebus.pricing.upstream.upstream_socket import Line
+from quotebus.pricing.upstream.hot import HotPath, Report, SocketClosed
+from quotebus.pricing.upstream.hot_thread import ATTACH, HANG_UP, PING, SEND, STOP, HotThread
+from quotebus.pricing.upstream.publisher import SymbolReport
+from quotebus.pricing.upstream.upstream_socket import UpstreamSocket
 
 log = logging.getLogger("quotebus.pricing")
 MAX_REPORTS = 200_000
@@ -40,6 +41,10 @@ _BATCH = 32
 """Messages between two times that decisions are carried out: answers do not wait for the whole queue."""
 _INACTIVE = (ConnectionState.STANDBY, ConnectionState.STOPPED)
 Credentials = Callable[[], tuple[str, str]]
+
+
+class ThreadEnded(QuotebusError, RuntimeError):
+    """A thread without which the node is of no use has died of an error of ours."""
 
 
 class Node:
@@ -52,10 +57,10 @@ class Node:
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._waker = Waker()
         self._stopping = threading.Event()
-        self._reports: deque[Report | Line | DialFailed | OrderUpdate | ConnectionHealth] = deque()
+        self._reports: deque[Report | UpstreamSocket | DialFailed | OrderUpdate | ConnectionHealth] = deque()
         self._stamper = Stamper(source_name("pricing", int.from_bytes(os.urandom(3))))
         self._codec = UpstreamCodec(settings.pricing_upstream_encoding)
-        self._board = Board()
+        self._board = SharedState()
         limit = settings.pricing_symbol_limit or None
         self.core = Core(
             Identity(settings.pricing_node, settings.pricing_feed, self._stamper.source, limit),
@@ -83,7 +88,7 @@ class Node:
             conflate=settings.pricing_conflation == "backlog",
         )
         self._orders = OrderThread(settings, credentials, self._report) if settings.pricing_order_stream else None
-        self.tally = Tally()
+        self.control_counters = ControlCounters()
         self._litter = False
 
     @property
@@ -96,7 +101,7 @@ class Node:
         self._waker.wake()
 
     def run(self) -> None:
-        """Serve until `stop`, or until the hot thread is gone. Raises RuntimeError in the latter case."""
+        """Serve until `stop`. Raises ThreadEnded when the hot thread or the order thread has died."""
         self._hot.start(self._path)
         if self._orders is not None:
             self._orders.start()
@@ -121,7 +126,7 @@ class Node:
                 self._hot.give_way()
                 core.on_time(now_ns())
                 if not self._hot.is_alive():
-                    raise RuntimeError("the hot thread has ended")
+                    raise ThreadEnded("the hot thread has ended")
                 if self._orders is not None:
                     self._watch_orders(self._orders)
             if self._orders is not None:
@@ -137,15 +142,15 @@ class Node:
     def _watch_orders(self, orders: OrderThread) -> None:
         """Only the active node has the account's order stream."""
         if not orders.is_alive():
-            raise RuntimeError("the order thread has ended")
+            raise ThreadEnded("the order thread has ended")
         orders.allow(self.core.lock_held and self.core.session.state not in _INACTIVE)
 
-    def _report(self, report: Report | Line | DialFailed | OrderUpdate | ConnectionHealth) -> None:
+    def _report(self, report: Report | UpstreamSocket | DialFailed | OrderUpdate | ConnectionHealth) -> None:
         """Called by other threads; a control thread so far behind would be of no use any more."""
-        if len(self._reports) < MAX_REPORTS or isinstance(report, (Closed, Line, DialFailed)):
+        if len(self._reports) < MAX_REPORTS or isinstance(report, (SocketClosed, UpstreamSocket, DialFailed)):
             self._reports.append(report)
         else:
-            self.tally.add("control_dropped")
+            self.control_counters.add("control_dropped")
         self._waker.wake()
 
     def _take_reports(self) -> None:
@@ -154,23 +159,23 @@ class Node:
             report = self._reports.popleft()
             at_ns = now_ns()
             match report:
-                case Ticked("quote", symbol):
+                case SymbolReport("quote", symbol):
                     core.on_quote(symbol, at_ns)
-                case Ticked("trade", symbol):
+                case SymbolReport("trade", symbol):
                     core.on_trade(symbol, at_ns)
-                case Ticked(_, symbol):
+                case SymbolReport(_, symbol):
                     core.on_bad_data(symbol, at_ns)
                 case OrderUpdate() | ConnectionHealth():
                     self._tell(self._stamper.frame(report, utc_ns()))
-                case Closed(cause):
+                case SocketClosed(cause):
                     self._litter = True
                     if cause is not None:
-                        self.tally.add("lines_lost")
+                        self.control_counters.add("lines_lost")
                     core.on_closed(cause, at_ns)
-                case Line():
+                case UpstreamSocket():
                     self._attach(report, at_ns)
                 case DialFailed():
-                    self.tally.add("dials_failed")
+                    self.control_counters.add("dials_failed")
                     core.on_dial_failed(
                         report.cause, report.for_operator, report.detail, at_ns, retry_after_ns=report.retry_after_ns
                     )
@@ -179,13 +184,13 @@ class Node:
                     core.on_record(report, at_ns)
             self._carry_out()
 
-    def _attach(self, line: Line, at_ns: int) -> None:
+    def _attach(self, upstream: UpstreamSocket, at_ns: int) -> None:
         if self.core.on_dialled(at_ns):
-            self._hot.lines.append((line, self.core.session.connection))
+            self._hot.sockets.append((upstream, self.core.session.connection))
             self._tell(ATTACH)
         else:
-            line.close()
-            self.core.session.dial_ended(at_ns)
+            upstream.close()
+            self.core.session.on_dial_ended(at_ns)
 
     def _take_messages(self) -> None:
         """Everything that waits, before any lease may expire; however long that takes, the line and health go on."""
@@ -197,18 +202,18 @@ class Node:
                 except zmq.Again:
                     return
                 except UndecodableMessage as error:
-                    if self.tally.unreadable(error):
+                    if self.control_counters.count_undecodable(error):
                         log.warning(
                             "a message of another wire version was dropped (%s); further ones are only counted", error
                         )
                     continue
                 if type(event) is SymbolsRequested:
-                    self.tally.add("requests")
+                    self.control_counters.add("requests")
                     self._hot.give_way()
                     core.on_request(event, now_ns())
                 elif type(event) is ConnectionHealth:
                     if event.source == self._stamper.source:
-                        self.tally.heard_own_health(now_ns())
+                        self.control_counters.note_own_health(now_ns())
                     core.on_health(event, now_ns())
             self._carry_out()
             self._take_reports()
@@ -223,32 +228,32 @@ class Node:
             match command:
                 case Publish(event):
                     self._publish(event)
-                case Say(message):
-                    self._tell(SAY + self._codec.encode(message))
-                case Order.DIAL:
-                    self.tally.add("dials")
+                case SendUpstream(message):
+                    self._tell(SEND + self._codec.encode(message))
+                case SocketCommand.DIAL:
+                    self.control_counters.add("dials")
                     self._dialler.dial()
-                case Order.ABANDON_DIAL:
+                case SocketCommand.ABANDON_DIAL:
                     self._dialler.abandon()
-                case Order.AUTHENTICATE:
+                case SocketCommand.AUTHENTICATE:
                     key, secret = self._credentials()
-                    self._tell(SAY + self._codec.encode({"action": "auth", "key": key, "secret": secret}))
-                case Order.PING:
+                    self._tell(SEND + self._codec.encode({"action": "auth", "key": key, "secret": secret}))
+                case SocketCommand.PING:
                     self._tell(PING)
-                case Order.HANG_UP:
+                case SocketCommand.HANG_UP:
                     self._tell(HANG_UP)
 
     def _publish(self, event: Event) -> None:
         if type(event) is ConnectionHealth:
             self._log_change(event)
-        self.tally.published(event)
+        self.control_counters.count_published(event)
         self._tell(self._stamper.frame(event, utc_ns()))
 
     def _tell(self, message: bytes) -> None:
         try:
             self._to_hot.send(message, zmq.NOBLOCK)
         except zmq.Again:
-            self.tally.add("control_dropped")
+            self.control_counters.add("control_dropped")
 
     _logged: tuple[str, str, str] | None = None
 
@@ -271,12 +276,12 @@ class Node:
         if self._litter and self.core.session.state not in UP:
             gc.collect()  # only now, when no quote waits meanwhile
             self._litter = False
-        self.tally.each_second(now_ns())
+        self.control_counters.check_silence(now_ns())
         self._publish(Counters(program="pricing-node", counters=self.counters()))
 
     def counters(self) -> dict[str, int]:
         """Everything counted by both threads, and how much waits where."""
-        hot, counts = self._hot, self.tally.counts
+        hot, counts = self._hot, self.control_counters.counts
         orders = self._orders.counters if self._orders is not None else {}
         return {
             **self._path.counters,
@@ -285,10 +290,10 @@ class Node:
             "control_dropped": counts["control_dropped"] + hot.counters["control_dropped"],
             "connections": self.core.session.connection,
             "leases": len(self.core.demand.leases),
-            "symbols": len(self.core.demand.wishes),
+            "symbols": len(self.core.demand.wanted),
             "reports_waiting": len(self._reports),
-            "frames_held": hot.held_count(),
-            **self._path.outlet.waiting(),
+            "frames_held": hot.count_held(),
+            **self._path.tick_publisher.count_waiting(),
             **{f"orders_{name}": count for name, count in orders.items()},
         }
 

@@ -62,7 +62,7 @@ def judge(bid: float, bid_size: float, ask: float, ask_size: float, held_doubled
     )
 
 
-def sane_trade(price: float, size: float) -> bool:
+def is_sane_trade(price: float, size: float) -> bool:
     """Whether a trade is one at all."""
     return 0 < price < MAX_PRICE and 0 <= size < MAX_SIZE
 
@@ -80,7 +80,7 @@ def read_bands(low: float, high: float, given_ns: int) -> Bands | None:
     return Bands(low, high, given_ns) if 0 < low < high < MAX_PRICE else None
 
 
-def within_bands(sides: Sides, bands: Bands, exchange_ns: int) -> Sides:
+def apply_bands(sides: Sides, bands: Bands, exchange_ns: int) -> Sides:
     """The quote, `suspicious` when a side lies beyond the bands: it cannot be executed there.
 
     Source: the limit-up limit-down plan. Bands hold for `BANDS_NS` only: without a session calendar nothing else keeps

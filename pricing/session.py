@@ -13,8 +13,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from quotebus.bus.clock import NS_PER_S
+from quotebus.bus.errors import IllegalTransition
 from quotebus.bus.events import Cause, ConnectionState
 from quotebus.pricing.backoff import Backoff
+from quotebus.pricing.commands import SocketCommand
 
 PING_NS = NS_PER_S
 SUSPECT_NS = 5 * NS_PER_S // 2
@@ -90,22 +92,12 @@ TRANSITIONS: dict[State, dict[Signal, State]] = {
     State.STOPPED: {},
 }
 
-ON_LINE = frozenset({State.AUTHENTICATING, State.SUBSCRIBING, State.STREAMING, State.SUSPECT})
+CONNECTED = frozenset({State.AUTHENTICATING, State.SUBSCRIBING, State.STREAMING, State.SUSPECT})
 UP = frozenset({State.STREAMING, State.SUSPECT})
 WAITING = frozenset({State.BACKING_OFF, State.CIRCUIT_OPEN, State.REFUSED})
 
 
-class Order(StrEnum):
-    """What the shell is told to do with the upstream socket."""
-
-    DIAL = "dial"
-    ABANDON_DIAL = "abandon dial"
-    AUTHENTICATE = "authenticate"
-    PING = "ping"
-    HANG_UP = "hang up"
-
-
-class Socket(StrEnum):
+class SocketState(StrEnum):
     """What exists of an upstream socket: a new one is dialled only when there is NONE."""
 
     NONE = "none"
@@ -115,7 +107,7 @@ class Socket(StrEnum):
 
 
 @dataclass(slots=True)
-class Gap:
+class MissedInterval:
     """The last interval in which data was missed."""
 
     start_ns: int | None = None
@@ -131,7 +123,7 @@ class Session:
         self,
         backoff: Backoff,
         changed: Callable[[int], None],
-        orders: Callable[[Order], None],
+        command: Callable[[SocketCommand], None],
         *,
         linger_ns: int,
         slow_line_ns: int = 2 * NS_PER_S,
@@ -142,9 +134,9 @@ class Session:
         self.since_ns = 0
         self.connection = 0
         self.next_retry_ns: int | None = None
-        self.gap = Gap()
-        self.socket = Socket.NONE
-        self._orders = orders
+        self.gap = MissedInterval()
+        self.socket = SocketState.NONE
+        self._command = command
         self._backoff = backoff
         self._changed = changed
         self._linger_ns = linger_ns
@@ -170,7 +162,7 @@ class Session:
 
     # what happens
 
-    def demand(self, now_ns: int) -> None:
+    def on_demand(self, now_ns: int) -> None:
         """Somebody wants a symbol."""
         if self.state is State.IDLE:
             if now_ns < self._not_before_ns:  # letting go and asking again is no way around the backoff
@@ -183,7 +175,7 @@ class Session:
             self._linger_until_ns = None
             self._take(Signal.WANTED, Cause.DEMAND, now_ns)
 
-    def no_demand(self, now_ns: int) -> None:
+    def on_no_demand(self, now_ns: int) -> None:
         """Nobody wants anything: a line that is up lingers, anything else ends."""
         if self.state in UP:
             if not self.lingering:
@@ -194,39 +186,39 @@ class Session:
                 self._pace(now_ns)
             self._end(Signal.UNWANTED, Cause.NO_DEMAND, now_ns)
 
-    def dialled(self, now_ns: int) -> bool:
+    def on_dialled(self, now_ns: int) -> bool:
         """A socket reached HTTP 101; False when nobody waits for it any more, and it must be closed."""
-        if self.state is not State.CONNECTING or self.socket is not Socket.DIALLING:
+        if self.state is not State.CONNECTING or self.socket is not SocketState.DIALLING:
             return False
-        self.socket = Socket.OPEN
+        self.socket = SocketState.OPEN
         self.abandoned = False
         self.connection += 1
         self._pinged_ns = 0
         self._take(Signal.DIALLED, Cause.DEMAND, now_ns)
         return True
 
-    def dial_ended(self, now_ns: int) -> None:
+    def on_dial_ended(self, now_ns: int) -> None:
         """The dialler is free again after an attempt that brought no socket."""
         self.abandoned = False
-        if self.socket is Socket.DIALLING:
-            self.socket = Socket.NONE
+        if self.socket is SocketState.DIALLING:
+            self.socket = SocketState.NONE
             self._redial_if_due(now_ns)
 
-    def greeted(self) -> None:
+    def on_greeting(self) -> None:
         """The upstream said `connected`."""
         if self.state is State.AUTHENTICATING:
-            self._orders(Order.AUTHENTICATE)
+            self._command(SocketCommand.AUTHENTICATE)
 
-    def authenticated(self, now_ns: int) -> None:
+    def on_authenticated(self, now_ns: int) -> None:
         if self.state is State.AUTHENTICATING:
             self._take(Signal.AUTHENTICATED, Cause.DEMAND, now_ns)
 
-    def answered(self, now_ns: int, *, detail: str) -> None:
+    def on_subscribed(self, now_ns: int, *, detail: str) -> None:
         """The upstream answered a subscribe; the first answer is what makes the line stream."""
         if self.state is not State.SUBSCRIBING:
             return
         if self._lost_ns is not None:
-            self.gap = Gap(self._lost_ns, now_ns)
+            self.gap = MissedInterval(self._lost_ns, now_ns)
             self._lost_ns = None
         self.detail = detail
         self._take(Signal.ANSWERED, Cause.DEMAND, now_ns)
@@ -237,7 +229,7 @@ class Session:
             self.detail = detail
             self._changed(now_ns)
 
-    def failed(
+    def on_failure(
         self,
         cause: Cause,
         now_ns: int,
@@ -248,10 +240,10 @@ class Session:
         retry_after_ns: int = 0,
     ) -> None:
         """The attempt or the line is over; waits for the next try, or ends if nobody wants one."""
-        if self.state not in ON_LINE and (self.state is not State.CONNECTING or self.socket is Socket.CLOSING):
+        if self.state not in CONNECTED and (self.state is not State.CONNECTING or self.socket is SocketState.CLOSING):
             return  # nothing under way, or only the end of the line before
         if self.state in UP:
-            self._backoff.streamed(now_ns - self.since_ns if self.state is State.STREAMING else 0)
+            self._backoff.record_streaming(now_ns - self.since_ns if self.state is State.STREAMING else 0)
         if self._lost_ns is None and self.state in UP:
             self._lost_ns = last_byte_ns or now_ns
         lingering = self.lingering
@@ -260,24 +252,24 @@ class Session:
             self._pace(now_ns)
             self._take(Signal.UNWANTED, Cause.NO_DEMAND, now_ns)
             return
-        state, wait_ns = self._backoff.failed(cause, for_operator=for_operator, retry_after_ns=retry_after_ns)
+        state, wait_ns = self._backoff.record_failure(cause, for_operator=for_operator, retry_after_ns=retry_after_ns)
         self.next_retry_ns = self._not_before_ns = now_ns + wait_ns
         self._last_failure = cause
         signal = next(signal for signal, target in _LOST.items() if target is state)
         self._take(signal, cause, now_ns, detail)
 
-    def socket_closed(self, now_ns: int) -> None:
+    def on_socket_closed(self, now_ns: int) -> None:
         """The shell has closed the socket: the next one may be dialled."""
-        if self.socket in (Socket.CLOSING, Socket.OPEN):
-            self.socket = Socket.NONE
+        if self.socket in (SocketState.CLOSING, SocketState.OPEN):
+            self.socket = SocketState.NONE
             self._redial_if_due(now_ns)
 
-    def other_node(self, now_ns: int) -> None:
+    def on_other_node(self, now_ns: int) -> None:
         """Another node is active on this bus, or holds the lock."""
         if self.state not in (State.STANDBY, State.STOPPED):
             self._end(Signal.OTHER_NODE, Cause.OTHER_NODE, now_ns)
 
-    def alone(self, now_ns: int) -> None:
+    def on_alone(self, now_ns: int) -> None:
         """The other node is gone and the lock is ours."""
         if self.state is State.STANDBY:
             self._take(Signal.ALONE, Cause.NO_DEMAND, now_ns)
@@ -303,24 +295,24 @@ class Session:
             self._redial_if_due(now_ns)
         elif self.state is State.CONNECTING:
             # Our own clock watches the dialler as well: a name server may hang for longer than any socket option.
-            if self.socket is Socket.DIALLING and now_ns - self.since_ns >= DIAL_TIMEOUT_NS:
-                self.failed(Cause.CONNECT_TIMEOUT, now_ns)
-        elif self.state in ON_LINE:
+            if self.socket is SocketState.DIALLING and now_ns - self.since_ns >= DIAL_TIMEOUT_NS:
+                self.on_failure(Cause.CONNECT_TIMEOUT, now_ns)
+        elif self.state in CONNECTED:
             if self.lingering and self._linger_until_ns is not None and now_ns >= self._linger_until_ns:
                 self._end(Signal.UNWANTED, Cause.NO_DEMAND, now_ns)
                 return
             if self.state is State.AUTHENTICATING and now_ns - self.since_ns >= AUTH_TIMEOUT_NS:
-                self.failed(Cause.AUTH_TIMEOUT, now_ns)
+                self.on_failure(Cause.AUTH_TIMEOUT, now_ns)
                 return
             self._prove_life(now_ns, max(last_byte_ns, 0))
 
     def next_ns(self, last_byte_ns: int) -> int | None:
         """When `on_time` has something to do."""
         if self.state in WAITING:
-            return self.next_retry_ns if self.socket is Socket.NONE else None
+            return self.next_retry_ns if self.socket is SocketState.NONE else None
         if self.state is State.CONNECTING:
             return self.since_ns + DIAL_TIMEOUT_NS
-        if self.state not in ON_LINE:
+        if self.state not in CONNECTED:
             return None
         doubt_ns = SUSPECT_NS if self.state is State.STREAMING else NO_LIFE_NS
         times = [max(last_byte_ns, self._pinged_ns) + PING_NS, last_byte_ns + doubt_ns]
@@ -335,21 +327,21 @@ class Session:
         if self.state is State.SUSPECT and silent_ns < SUSPECT_NS and not self._slow:
             self._take(Signal.ALIVE, Cause.LINGERING if self.lingering else Cause.DEMAND, now_ns)
         elif silent_ns >= NO_LIFE_NS:
-            self.failed(Cause.NO_LIFE, now_ns, last_byte_ns=last_byte_ns)
+            self.on_failure(Cause.NO_LIFE, now_ns, last_byte_ns=last_byte_ns)
         elif silent_ns >= SUSPECT_NS and self.state is State.STREAMING:
             self._take(Signal.SILENT, Cause.NO_LIFE, now_ns)
         elif self.state is State.STREAMING:
-            self._backoff.streamed(now_ns - self.since_ns)
-        if silent_ns >= PING_NS and now_ns - self._pinged_ns >= PING_NS and self.state in ON_LINE:
+            self._backoff.record_streaming(now_ns - self.since_ns)
+        if silent_ns >= PING_NS and now_ns - self._pinged_ns >= PING_NS and self.state in CONNECTED:
             self._pinged_ns = now_ns
-            self._orders(Order.PING)
+            self._command(SocketCommand.PING)
 
     # the one method that changes state
 
     def _take(self, signal: Signal, cause: Cause, now_ns: int, detail: str = "") -> None:
         target = TRANSITIONS[self.state].get(signal)
         if target is None:
-            raise RuntimeError(f"no transition from {self.state} on {signal}")
+            raise IllegalTransition("session", self.state, signal, cause)
         if target is not self.state:
             self.since_ns = now_ns
         if target not in UP:
@@ -367,12 +359,12 @@ class Session:
         self._take(signal, cause, now_ns)
 
     def _drop_socket(self) -> None:
-        if self.socket is Socket.OPEN:
-            self.socket = Socket.CLOSING
-            self._orders(Order.HANG_UP)
-        elif self.socket is Socket.DIALLING:
+        if self.socket is SocketState.OPEN:
+            self.socket = SocketState.CLOSING
+            self._command(SocketCommand.HANG_UP)
+        elif self.socket is SocketState.DIALLING:
             self.abandoned = True
-            self._orders(Order.ABANDON_DIAL)
+            self._command(SocketCommand.ABANDON_DIAL)
 
     def _pace(self, now_ns: int) -> None:
         """Nobody wants the line just dialled any more: asking and letting go must not become a storm of dials."""
@@ -382,7 +374,7 @@ class Session:
             self._not_before_ns, self._last_failure = paced_ns, Cause.DEMAND
 
     def _redial_if_due(self, now_ns: int) -> None:
-        if self.socket is not Socket.NONE:
+        if self.socket is not SocketState.NONE:
             return
         if self.state in WAITING and self.next_retry_ns is not None and now_ns >= self.next_retry_ns:
             self._take(Signal.RETRY, Cause.DEMAND, now_ns)
@@ -391,7 +383,7 @@ class Session:
             self._dial(now_ns)
 
     def _dial(self, now_ns: int) -> None:
-        if self.socket is Socket.NONE:
-            self.socket = Socket.DIALLING
+        if self.socket is SocketState.NONE:
+            self.socket = SocketState.DIALLING
             self._dialled_ns = now_ns
-            self._orders(Order.DIAL)
+            self._command(SocketCommand.DIAL)

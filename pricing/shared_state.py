@@ -94,7 +94,7 @@ class Slot:
         return self.told[1]
 
 
-class Board:
+class SharedState:
     """The slots of all wanted symbols and what the hot thread observes of the line."""
 
     MAX_RETIRED = 100_000

@@ -14,7 +14,7 @@ from typing import Any
 
 from quotebus.bus.clock import NS_PER_S
 from quotebus.bus.events import Cause
-from quotebus.pricing.messages import Subscription as Answer
+from quotebus.pricing.messages import Subscription
 
 DATA_CHANNELS = ("quotes", "trades")
 STATUSES = "statuses"
@@ -32,7 +32,7 @@ Entry = tuple[str, str]
 
 
 @dataclass(slots=True)
-class Question:
+class UpstreamRequest:
     """The one open request to the upstream."""
 
     action: str
@@ -47,7 +47,7 @@ class Question:
 
 
 @dataclass(slots=True)
-class Outcome:
+class SubscriptionChange:
     """What an answer changed. `learned_limit`: how many (symbol, channel) pairs the upstream will give us."""
 
     acknowledged: list[str] = field(default_factory=list)
@@ -65,7 +65,7 @@ class Reconciler:
     def __init__(self) -> None:
         self.wanted: dict[Entry, None] = {}
         self.acknowledged: set[Entry] = set()
-        self.question: Question | None = None
+        self.open_request: UpstreamRequest | None = None
         self._symbols: dict[str, tuple[str, ...]] = {}
         self._misses: dict[Entry, tuple[int, int]] = {}
         self._given_up: set[Entry] = set()
@@ -81,7 +81,7 @@ class Reconciler:
     def reset(self) -> None:
         """A new connection knows nothing."""
         self.acknowledged = set()
-        self.question = None
+        self.open_request = None
         self._without.clear()
         self._misses.clear()
         self._given_up.clear()
@@ -101,10 +101,10 @@ class Reconciler:
         for entry in [*self._misses, *self._given_up]:
             if entry[1] not in symbols or (entry in former) != (entry in self.wanted):
                 self._forget(entry)
-        self._refused = {symbol for _, symbol in self._given_up if self.gave_up(symbol)}
+        self._refused = {symbol for _, symbol in self._given_up if self.has_given_up(symbol)}
         self._refile_all()
 
-    def want_also(self, symbol: str, channels: tuple[str, ...]) -> None:
+    def want_symbol(self, symbol: str, channels: tuple[str, ...]) -> None:
         """Replace what is wanted of one symbol, none for nothing; a new one is asked for after those before it."""
         if channels:
             self._symbols[symbol] = channels
@@ -122,27 +122,27 @@ class Reconciler:
             for channel in SIDE_CHANNELS:
                 self._forget((channel, symbol))
         self._refused.discard(symbol)
-        if self.gave_up(symbol):
+        if self.has_given_up(symbol):
             self._refused.add(symbol)
         self._refile(symbol)
         self._dirty = True
 
-    def next_question(self, now_ns: int) -> Question | None:
+    def next_request(self, now_ns: int) -> UpstreamRequest | None:
         """The next thing to say, at most one at a time; None when the sets agree or an answer is awaited."""
-        if self.question is not None or not self._dirty:
+        if self.open_request is not None or not self._dirty:
             return None
         self._dirty = False
         for action, entries in self._differences(now_ns):
             batch = list(islice(entries, self._batch))
             if batch:
                 self._dirty = True
-                self.question = Question(action, batch, now_ns + ACK_TIMEOUT_NS)
-                return self.question
+                self.open_request = UpstreamRequest(action, batch, now_ns + ACK_TIMEOUT_NS)
+                return self.open_request
         return None
 
-    def on_answer(self, answer: Answer, now_ns: int) -> Outcome:
+    def on_answer(self, answer: Subscription, now_ns: int) -> SubscriptionChange:
         """Take the upstream's entire set."""
-        outcome = Outcome()
+        outcome = SubscriptionChange()
         channels = (
             *(("quotes", answer.quotes), ("trades", answer.trades)),
             *((STATUSES, answer.statuses), (LULDS, answer.lulds)),
@@ -153,7 +153,7 @@ class Reconciler:
         for symbol in {symbol for _, symbol in added | gone}:
             self._refile(symbol)
         outcome.acknowledged = [symbol for symbol in {symbol for _, symbol in added} if symbol in self._had]
-        asked, self.question = self.question, None
+        asked, self.open_request = self.open_request, None
         if asked is not None:
             self._batch = min(self._batch * 2, MAX_ENTRIES)
             self._note_undone(asked, now_ns, outcome)
@@ -162,10 +162,10 @@ class Reconciler:
         self._dirty = True
         return outcome
 
-    def on_error(self, cause: Cause) -> Outcome:
+    def on_error(self, cause: Cause) -> SubscriptionChange:
         """The open question was refused and the upstream's set is unchanged."""
-        outcome = Outcome()
-        asked, self.question = self.question, None
+        outcome = SubscriptionChange()
+        asked, self.open_request = self.open_request, None
         self._dirty = True
         if asked is None:
             return outcome
@@ -179,18 +179,18 @@ class Reconciler:
             return outcome  # the wish has changed since
         elif subscribing and cause is Cause.SYMBOL_LIMIT:
             askable = sum(self._is_wanted(entry) for entry in self.wanted)
-            outcome.learned_limit = min(self.data_count(), askable - 1)
+            outcome.learned_limit = min(self.count_data(), askable - 1)
         else:
             self._misses.pop(entry, None)
             self._give_up(entry, cause, outcome)
         return outcome
 
-    def done_without(self) -> bool:
+    def drop_overdue_side_request(self) -> bool:
         """The open question was not answered in time; True when it was about what can be done without."""
-        asked = self.question
+        asked = self.open_request
         if asked is None or asked.action != "subscribe" or asked.entries[0][0] not in SIDE_CHANNELS:
             return False
-        self.question = None
+        self.open_request = None
         self._do_without(asked.entries[0][0])
         self._dirty = True
         return True
@@ -208,43 +208,43 @@ class Reconciler:
         """Whether every data channel wanted of a symbol is acknowledged."""
         return symbol in self._had
 
-    def gave_up(self, symbol: str) -> bool:
+    def has_given_up(self, symbol: str) -> bool:
         """Whether some wanted data of a symbol was refused on this connection."""
-        return self.refuses(symbol, self._symbols.get(symbol, ()))
+        return self.has_refused(symbol, self._symbols.get(symbol, ()))
 
-    def refuses(self, symbol: str, channels: Iterable[str]) -> bool:
+    def has_refused(self, symbol: str, channels: Iterable[str]) -> bool:
         """Whether one of these channels of a symbol was refused on this connection."""
         return bool(self._given_up) and any((channel, symbol) in self._given_up for channel in channels)
 
     @property
-    def refuses_any(self) -> bool:
+    def has_refused_any(self) -> bool:
         """Whether some wanted symbol was refused on this connection."""
         return bool(self._refused)
 
-    def data_count(self) -> int:
+    def count_data(self) -> int:
         """(symbol, channel) pairs that count towards the upstream's limit."""
         return sum(channel not in SIDE_CHANNELS for channel, _ in self.acknowledged)
 
-    def had_count(self) -> int:
+    def count_acknowledged(self) -> int:
         """(symbol, channel) pairs that are wanted and acknowledged."""
         return sum(entry in self.acknowledged for entry in self.wanted)
 
-    def symbol_count(self) -> int:
+    def count_symbols(self) -> int:
         """Wanted symbols that the upstream sends."""
         return len(self._had)
 
-    def pending(self) -> bool:
+    def has_pending(self) -> bool:
         """Whether some wanted data is neither acknowledged nor given up."""
         return bool(self._missing[DATA])
 
-    def statuses_complete(self) -> bool:
+    def has_all_statuses(self) -> bool:
         """Whether a halt of any symbol that is sent would be heard of."""
         return not self._unheard
 
     def next_ns(self) -> int | None:
         """When something must be looked at: an answer overdue, or a missing entry asked for again."""
-        if self.question is not None:
-            return self.question.deadline_ns
+        if self.open_request is not None:
+            return self.open_request.deadline_ns
         return min((at_ns for _, at_ns in self._misses.values()), default=None)
 
     def wake(self, now_ns: int) -> None:
@@ -315,7 +315,7 @@ class Reconciler:
         self._misses.pop(entry, None)
         self._given_up.discard(entry)
 
-    def _note_undone(self, asked: Question, now_ns: int, outcome: Outcome) -> None:
+    def _note_undone(self, asked: UpstreamRequest, now_ns: int, outcome: SubscriptionChange) -> None:
         """What the answer should have changed and has not is asked again, more and more slowly, then given up."""
         subscribing = asked.action == "subscribe"
         for entry in asked.entries:
@@ -328,7 +328,7 @@ class Reconciler:
             del self._misses[entry]
             self._give_up(entry, Cause.NOT_IN_ACK, outcome)
 
-    def _give_up(self, entry: Entry, cause: Cause, outcome: Outcome) -> None:
+    def _give_up(self, entry: Entry, cause: Cause, outcome: SubscriptionChange) -> None:
         """Ask no more; a symbol whose wished data cannot be had is refused as a whole."""
         channel, symbol = entry
         wanted = self._is_wanted(entry)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from quotebus.bus.events import Cause, SymbolState
 from quotebus.pricing.demand import Demand
 from quotebus.pricing.halts import Halts
-from quotebus.pricing.messages import UpstreamStatus, halt_of
-from quotebus.pricing.shared_state import Board
+from quotebus.pricing.messages import UpstreamStatus, read_halt
+from quotebus.pricing.shared_state import SharedState
 from quotebus.pricing.subscription import Reconciler
 from quotebus.pricing.symbols import SymbolTable
 
@@ -14,10 +14,10 @@ _TICKS = (SymbolState.PENDING, SymbolState.QUIET, SymbolState.STALE)
 _UNTRADED = (SymbolState.REFUSED, SymbolState.EVICTED)
 
 
-class Tickers:
+class SymbolLifecycle:
     """The symbols' life on the upstream connection number `connection`."""
 
-    def __init__(self, demand: Demand, symbols: SymbolTable, reconciler: Reconciler, board: Board) -> None:
+    def __init__(self, demand: Demand, symbols: SymbolTable, reconciler: Reconciler, board: SharedState) -> None:
         self.halts = Halts()
         self.connection = 0
         self._demand = demand
@@ -55,7 +55,7 @@ class Tickers:
 
     def on_status(self, record: UpstreamStatus, now_ns: int) -> bool:
         """A trading status; True when it ended a halt whose end had been in doubt."""
-        halt, state = halt_of(record), self._symbols.state(record.S)
+        halt, state = read_halt(record), self._symbols.state(record.S)
         if halt is None or state is None or state in _UNTRADED:
             return False
         if halt.halted:
@@ -75,8 +75,8 @@ class Tickers:
     def hush(self, quiet_ns: int, now_ns: int) -> None:
         """The line is proven alive; without a new quote for `quiet_ns` the standing one holds, and is called quiet."""
         slots = self._board.slots
-        for symbol, standing in list(self._symbols.standings.items()):
-            silent = standing.state is SymbolState.LIVE and now_ns - slots[symbol].received_ns > quiet_ns
+        for symbol, entry in list(self._symbols.entries.items()):
+            silent = entry.state is SymbolState.LIVE and now_ns - slots[symbol].received_ns > quiet_ns
             if silent and not self._trades_only(symbol):
                 slots[symbol].watch_quote = True
                 self._symbols.move(symbol, SymbolState.QUIET, Cause.DEMAND, now_ns)
@@ -90,5 +90,5 @@ class Tickers:
         return self.halts.end(symbol)
 
     def _trades_only(self, symbol: str) -> bool:
-        wish = self._demand.wishes.get(symbol)
-        return wish is not None and "quotes" not in wish.channels
+        demand = self._demand.wanted.get(symbol)
+        return demand is not None and "quotes" not in demand.channels

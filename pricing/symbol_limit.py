@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from quotebus.bus.clock import NS_PER_S
-from quotebus.pricing.demand import Wish, admit
+from quotebus.pricing.demand import SymbolDemand, admit
 
 PROBE_EVERY_NS = 10 * NS_PER_S
 """The least time between two tries."""
@@ -22,13 +22,13 @@ PATIENCE_NS = 60 * NS_PER_S
 class Admitted:
     """Wishes to be sent upstream, `tried` of them beyond the learned limit. `spare`: pairs left, None without limit."""
 
-    wishes: dict[str, Wish]
+    wanted: dict[str, SymbolDemand]
     tried: frozenset[str] = frozenset()
     spare: int | None = None
 
 
 @dataclass(slots=True)
-class Admission:
+class SymbolLimit:
     """The limit in force. `configured` is None for no limit; `learned` what a refusal showed."""
 
     configured: int | None
@@ -54,7 +54,7 @@ class Admission:
         self._trying = 0
         self._probe_wanted = False
 
-    def refused(self, pairs: int, now_ns: int) -> None:
+    def on_refusal(self, pairs: int, now_ns: int) -> None:
         """The upstream gives no more than `pairs`.
 
         A refusal never raises what is known, and one without a try lowers it: else the same would be asked for again
@@ -66,11 +66,11 @@ class Admission:
         self._trying = 0
         self._patience_ns = now_ns + PATIENCE_NS
 
-    def released(self) -> None:
+    def on_release(self) -> None:
         """Somebody let go of something: what was refused before may be had now."""
         self._probe_wanted = self.learned is not None
 
-    def taken(self, pairs: int) -> bool:
+    def on_acknowledged(self, pairs: int) -> bool:
         """`pairs` of the wanted are acknowledged; True when a try has shown that more can be had than was known."""
         if not self._trying or self.learned is None or pairs <= self.learned:
             return False
@@ -89,24 +89,24 @@ class Admission:
         self._trying = 1
         return True
 
-    def admit(self, wishes: dict[str, Wish]) -> Admitted:
+    def admit(self, wanted: dict[str, SymbolDemand]) -> Admitted:
         """Choose by priority; on a tie whoever was there first stays."""
         limit = self.limit
-        admitted = admit(wishes, limit)
-        self._crowded = len(admitted) < len(wishes)
+        admitted = admit(wanted, limit)
+        self._crowded = len(admitted) < len(wanted)
         if limit is None:
             return Admitted(admitted)
-        spare = limit - sum(len(wish.channels) for wish in admitted.values())
+        spare = limit - sum(len(demand.channels) for demand in admitted.values())
         if not self._crowded:
             self._trying = 0
         if not self._trying:
             return Admitted(admitted, spare=spare)
-        waiting = {symbol: wish for symbol, wish in wishes.items() if symbol not in admitted}
+        waiting = {symbol: demand for symbol, demand in wanted.items() if symbol not in admitted}
         ranked = sorted(waiting.items(), key=lambda item: (-item[1].priority, item[1].order))
-        tried: dict[str, Wish] = {}
+        tried: dict[str, SymbolDemand] = {}
         room = None if self.configured is None else self.configured - (limit - spare)
-        for symbol, wish in ranked[: self._trying]:
-            if room is None or len(wish.channels) <= room:
-                tried[symbol] = wish
-                room = None if room is None else room - len(wish.channels)
+        for symbol, demand in ranked[: self._trying]:
+            if room is None or len(demand.channels) <= room:
+                tried[symbol] = demand
+                room = None if room is None else room - len(demand.channels)
         return Admitted({**admitted, **tried}, frozenset(tried), 0)

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from quotebus.bus.clock import NS_PER_S
+from quotebus.bus.errors import IllegalTransition
 from quotebus.bus.events import Cause, SymbolState
 
 State = SymbolState
@@ -32,7 +33,7 @@ MAX_HALTED_PER_TURN = 1_000
 
 
 @dataclass(slots=True)
-class Standing:
+class SymbolEntry:
     """One symbol's state. `since_ns` is when it was entered."""
 
     symbol: str
@@ -44,8 +45,8 @@ class Standing:
 class SymbolTable:
     """All wanted symbols. `changed` is called with each symbol that moved, to publish its status."""
 
-    def __init__(self, changed: Callable[[Standing], None]) -> None:
-        self.standings: OrderedDict[str, Standing] = OrderedDict()  # the one not re-sent for longest comes first
+    def __init__(self, changed: Callable[[SymbolEntry], None]) -> None:
+        self.entries: OrderedDict[str, SymbolEntry] = OrderedDict()  # the one not re-sent for longest comes first
         self._changed = changed
         self._credit = 0.0
         self._rotated_ns: int | None = None
@@ -53,52 +54,52 @@ class SymbolTable:
 
     def add(self, symbol: str, now_ns: int) -> None:
         """A symbol is wanted; the acknowledgement of the request says so, no status is needed."""
-        if symbol not in self.standings:
-            self.standings[symbol] = Standing(symbol, State.PENDING, Cause.DEMAND, now_ns)
+        if symbol not in self.entries:
+            self.entries[symbol] = SymbolEntry(symbol, State.PENDING, Cause.DEMAND, now_ns)
 
     def move(self, symbol: str, state: State, cause: Cause, now_ns: int) -> bool:
         """The one way to change a state; publishes. False when it is there already or not wanted."""
-        standing = self.standings.get(symbol)
-        if standing is None or (standing.state, standing.cause) == (state, cause):
+        entry = self.entries.get(symbol)
+        if entry is None or (entry.state, entry.cause) == (state, cause):
             return False
-        if state not in MOVES[standing.state]:
-            raise RuntimeError(f"no move from {standing.state} to {state}")
-        if state is not standing.state:
-            standing.since_ns = now_ns
-        standing.state, standing.cause = state, cause
+        if state not in MOVES[entry.state]:
+            raise IllegalTransition(f"symbol {symbol}", entry.state, state, cause)
+        if state is not entry.state:
+            entry.since_ns = now_ns
+        entry.state, entry.cause = state, cause
         if state is State.RELEASED:
-            del self.standings[symbol]
-        self._changed(standing)
+            del self.entries[symbol]
+        self._changed(entry)
         return True
 
     def clear(self) -> None:
         """Forget everything without a word: another node speaks for these symbols now."""
-        self.standings.clear()
+        self.entries.clear()
 
     def state(self, symbol: str) -> State | None:
-        standing = self.standings.get(symbol)
-        return standing.state if standing else None
+        entry = self.entries.get(symbol)
+        return entry.state if entry else None
 
-    def any_evicted(self) -> bool:
-        return any(standing.state is State.EVICTED for standing in self.standings.values())
+    def has_evicted(self) -> bool:
+        return any(entry.state is State.EVICTED for entry in self.entries.values())
 
-    def live_count(self) -> int:
+    def count_live(self) -> int:
         """Symbols with a quote on this connection that are not halted."""
-        return sum(standing.state in (State.LIVE, State.QUIET) for standing in self.standings.values())
+        return sum(entry.state in (State.LIVE, State.QUIET) for entry in self.entries.values())
 
     def rotate(self, now_ns: int) -> None:
         """Re-send statuses, as many as the time since the last turn allows: a lost one is healed within 10 s."""
         if now_ns - self._halted_ns >= NS_PER_S:
             self._halted_ns = now_ns
-            halted = [standing for standing in self.standings.values() if standing.state is State.HALTED]
-            for standing in halted[:MAX_HALTED_PER_TURN]:
-                self._changed(standing)
+            halted = [entry for entry in self.entries.values() if entry.state is State.HALTED]
+            for entry in halted[:MAX_HALTED_PER_TURN]:
+                self._changed(entry)
         elapsed_ns = now_ns - self._rotated_ns if self._rotated_ns is not None else 0
         self._rotated_ns = now_ns
-        count = len(self.standings)
+        count = len(self.entries)
         self._credit = min(self._credit + count * elapsed_ns / ROTATION_NS, float(count))
         while self._credit >= 1:
             self._credit -= 1
-            symbol = next(iter(self.standings))
-            self.standings.move_to_end(symbol)
-            self._changed(self.standings[symbol])
+            symbol = next(iter(self.entries))
+            self.entries.move_to_end(symbol)
+            self._changed(self.entries[symbol])

@@ -63,6 +63,7 @@ MUST_BE_PURE = {
     "execution_adapter/orders/parent_order.py",
     "pricing/symbol_limit.py",
     "pricing/backoff.py",
+    "pricing/commands.py",
     "pricing/core.py",
     "pricing/demand.py",
     "pricing/failures.py",

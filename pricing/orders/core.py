@@ -15,9 +15,10 @@ from quotebus.bus.clock import NS_PER_S, to_utc_ns
 from quotebus.bus.events import Cause, ConnectionHealth, ConnectionState, OrderUpdate
 from quotebus.bus.protocol import HEALTH_EVERY_NS
 from quotebus.pricing.backoff import Backoff
+from quotebus.pricing.commands import SendUpstream, SocketCommand
 from quotebus.pricing.orders import messages
-from quotebus.pricing.orders.messages import Authorization, Listening, Refusal, Unreadable
-from quotebus.pricing.session import UP, Order, Session
+from quotebus.pricing.orders.messages import Authorization, Listening, Refusal, UnreadableOrder
+from quotebus.pricing.session import UP, Session
 
 ACK_TIMEOUT_NS = 5 * NS_PER_S
 RETRY_NS = (NS_PER_S // 4, NS_PER_S, 2 * NS_PER_S, 5 * NS_PER_S)
@@ -32,13 +33,6 @@ RECONCILING = "reconciling"
 
 
 @dataclass(frozen=True, slots=True)
-class Say:
-    """Send this message upstream."""
-
-    message: dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
 class Reconcile:
     """Read by REST: the open orders, those submitted since, and these by their ids. Answer with `generation`."""
 
@@ -47,7 +41,7 @@ class Reconcile:
     generation: int
 
 
-Command = Say | Reconcile | Order | ConnectionHealth | OrderUpdate
+Command = SendUpstream | Reconcile | SocketCommand | ConnectionHealth | OrderUpdate
 
 
 class OrderCore:
@@ -83,10 +77,10 @@ class OrderCore:
     def allow(self, active: bool, now_ns: int) -> None:
         """Whether this node is the active one: only that has the account's stream."""
         if active:
-            self.session.alone(now_ns)
-            self.session.demand(now_ns)
+            self.session.on_alone(now_ns)
+            self.session.on_demand(now_ns)
         else:
-            self.session.other_node(now_ns)
+            self.session.on_other_node(now_ns)
 
     def stop(self, now_ns: int) -> None:
         """Orderly exit."""
@@ -99,8 +93,8 @@ class OrderCore:
         self.last_byte_ns = now_ns
         self._listening, self._again_ns, self._asked_ns, self._tries, self._why = False, None, None, 0, ""
         self._generation += 1
-        wanted = self.session.dialled(now_ns)
-        self.session.greeted()  # this stream does not greet
+        wanted = self.session.on_dialled(now_ns)
+        self.session.on_greeting()  # this stream does not greet
         return wanted
 
     def on_dial_failed(
@@ -108,8 +102,10 @@ class OrderCore:
     ) -> None:
         """The attempt brought no socket."""
         if not self.session.abandoned:
-            self.session.failed(cause, now_ns, for_operator=for_operator, detail=detail, retry_after_ns=retry_after_ns)
-        self.session.dial_ended(now_ns)
+            self.session.on_failure(
+                cause, now_ns, for_operator=for_operator, detail=detail, retry_after_ns=retry_after_ns
+            )
+        self.session.on_dial_ended(now_ns)
 
     def on_lost(self, cause: Cause, now_ns: int) -> None:
         """The line has ended; hang up and tell `on_closed`."""
@@ -117,13 +113,13 @@ class OrderCore:
 
     def on_closed(self, now_ns: int) -> None:
         """The socket is closed."""
-        self.session.socket_closed(now_ns)
+        self.session.on_socket_closed(now_ns)
 
     def on_frame(self, payload: bytes, now_ns: int) -> None:
         """One message of the upstream."""
         try:
-            message = messages.read(payload, self._alias, to_utc_ns(now_ns))
-        except Unreadable:
+            message = messages.read_frame(payload, self._alias, to_utc_ns(now_ns))
+        except UnreadableOrder:
             self.counters["bad_messages"] += 1
             return
         match message:
@@ -131,10 +127,10 @@ class OrderCore:
                 self.counters["updates"] += 1
                 self._publish(message)
             case Authorization(True):
-                self.session.authenticated(now_ns)
+                self.session.on_authenticated(now_ns)
                 if self.session.state is ConnectionState.SUBSCRIBING:
                     streams = [messages.TRADE_UPDATES]
-                    self._commands.append(Say({"action": "listen", "data": {"streams": streams}}))
+                    self._commands.append(SendUpstream({"action": "listen", "data": {"streams": streams}}))
             case Authorization():
                 self._failed(Cause.AUTH_FAILED, now_ns, for_operator=True)
             case Listening(streams):
@@ -168,12 +164,12 @@ class OrderCore:
             return  # of a line that is over: the next one asks anew
         for order in orders:
             try:
-                self._publish(messages.reconciled(order, self._alias, to_utc_ns(now_ns)))
+                self._publish(messages.read_order(order, self._alias, to_utc_ns(now_ns)))
                 self.counters["reconciled"] += 1
-            except Unreadable:
+            except UnreadableOrder:
                 self.counters["bad_messages"] += 1
         self._missed_since_ns = self._asked_ns = None
-        self.session.answered(now_ns, detail="")
+        self.session.on_subscribed(now_ns, detail="")
 
     def on_reconcile_failed(self, generation: int, why: str, now_ns: int) -> None:
         """REST did not answer: it is asked again, the stream stays, and is not `streaming` before."""
@@ -220,7 +216,7 @@ class OrderCore:
     def _failed(self, cause: Cause, now_ns: int, *, for_operator: bool = False) -> None:
         if self._missed_since_ns is None and self.session.state in UP:
             self._missed_since_ns = self.last_byte_ns
-        self.session.failed(cause, now_ns, for_operator=for_operator, last_byte_ns=self.last_byte_ns)
+        self.session.on_failure(cause, now_ns, for_operator=for_operator, last_byte_ns=self.last_byte_ns)
 
     def _publish(self, update: OrderUpdate) -> None:
         if update.status in messages.CLOSED:

@@ -2,7 +2,7 @@
 
 Source: Alpaca's "Websocket streaming" of the trading API. Frames are JSON, in text or binary frames alike, or
 MessagePack; a JSON object begins with `{`, which in MessagePack is a number and no message. What cannot be read is
-`Unreadable`, and says no value of the peer's.
+`UnreadableOrder`, and says no value of the peer's.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ from typing import Any
 
 import msgspec
 
+from quotebus.bus.errors import QuotebusError
 from quotebus.bus.events import OrderUpdate
-from quotebus.pricing.messages import json_time_ns
+from quotebus.pricing.messages import parse_json_time_ns
 
 TRADE_UPDATES = "trade_updates"
 RECONCILED = "reconciled"
@@ -25,7 +26,7 @@ CLOSED = frozenset({"filled", "canceled", "expired", "replaced", "rejected"})
 MOST_TEXT = 128
 
 
-class Unreadable(ValueError):
+class UnreadableOrder(QuotebusError, ValueError):
     """A message that is none, or whose fields are not what they must be."""
 
 
@@ -56,35 +57,35 @@ class Ignored:
 Message = Authorization | Listening | Refusal | Ignored | OrderUpdate
 
 
-def read(payload: bytes, alias: str, received_ns: int) -> Message:
-    """One frame. Raises Unreadable."""
+def read_frame(payload: bytes, alias: str, received_ns: int) -> Message:
+    """One frame. Raises UnreadableOrder."""
     decode = msgspec.json.decode if payload[:1] == b"{" else msgspec.msgpack.decode
     try:
         message = decode(payload)
     except (msgspec.DecodeError, RecursionError):
-        raise Unreadable("neither JSON nor MessagePack") from None
+        raise UnreadableOrder("neither JSON nor MessagePack") from None
     if not isinstance(message, dict):
-        raise Unreadable("no object")
+        raise UnreadableOrder("no object")
     if message.get("action") == "error":
         return Refusal()
     stream, data = message.get("stream"), message.get("data")
     if data is None:
         return Ignored()
     if not isinstance(data, dict):
-        raise Unreadable("data is no object")
+        raise UnreadableOrder("data is no object")
     if stream == "authorization":
         return Authorization(data.get("status") == "authorized")
     if stream == "listening":
         streams = data.get("streams")
         return Listening(tuple(str(name) for name in streams) if isinstance(streams, list) else ())
-    return update(data, alias, received_ns) if stream == TRADE_UPDATES else Ignored()
+    return read_update(data, alias, received_ns) if stream == TRADE_UPDATES else Ignored()
 
 
-def update(data: Mapping[str, Any], alias: str, received_ns: int) -> OrderUpdate:
-    """A trade update as an event. Raises Unreadable."""
+def read_update(data: Mapping[str, Any], alias: str, received_ns: int) -> OrderUpdate:
+    """A trade update as an event. Raises UnreadableOrder."""
     order = data.get("order")
     if not isinstance(order, dict):
-        raise Unreadable("order is missing")
+        raise UnreadableOrder("order is missing")
     at = data.get("timestamp") or data.get("at") or order.get("updated_at")
     return _event(
         _text(data, "event"),
@@ -99,10 +100,10 @@ def update(data: Mapping[str, Any], alias: str, received_ns: int) -> OrderUpdate
     )
 
 
-def reconciled(order: Mapping[str, Any], alias: str, received_ns: int) -> OrderUpdate:
-    """An order entity of REST as an event. Raises Unreadable."""
+def read_order(order: Mapping[str, Any], alias: str, received_ns: int) -> OrderUpdate:
+    """An order entity of REST as an event. Raises UnreadableOrder."""
     if not isinstance(order, dict):
-        raise Unreadable("no order entity")
+        raise UnreadableOrder("no order entity")
     at_ns = _time_ns(order.get("updated_at") or order.get("created_at"))
     return _event(RECONCILED, order, alias, at_ns, received_ns)
 
@@ -145,14 +146,14 @@ def _optional(fields: Mapping[str, Any], name: str) -> str | None:
     if value is None:
         return None
     if not isinstance(value, str) or len(value) > MOST_TEXT:
-        raise Unreadable(f"{name} is no text")
+        raise UnreadableOrder(f"{name} is no text")
     return value
 
 
 def _text(fields: Mapping[str, Any], name: str) -> str:
     value = _optional(fields, name)
     if not value:
-        raise Unreadable(f"{name} is missing")
+        raise UnreadableOrder(f"{name} is missing")
     return value
 
 
@@ -167,15 +168,15 @@ def _decimal(fields: Mapping[str, Any], name: str) -> str | None:
     except InvalidOperation:
         finite = False
     if not finite:
-        raise Unreadable(f"{name} is no decimal")
+        raise UnreadableOrder(f"{name} is no decimal")
     return text
 
 
 def _time_ns(value: object) -> int:
     if not isinstance(value, str):
-        raise Unreadable("a time is missing")
+        raise UnreadableOrder("a time is missing")
     try:
-        return json_time_ns(msgspec.Raw(value.encode()))
+        return parse_json_time_ns(msgspec.Raw(value.encode()))
     except ValueError:
         return _offset_time_ns(value)
 
@@ -185,6 +186,8 @@ def _offset_time_ns(value: str) -> int:
     sign = -1 if value[-6:-5] == "+" else 1
     try:
         hours, minutes = int(value[-5:-3]), int(value[-2:])
-        return json_time_ns(msgspec.Raw(f"{value[:-6]}Z".encode())) + sign * (hours * 60 + minutes) * 60_000_000_000
+        return (
+            parse_json_time_ns(msgspec.Raw(f"{value[:-6]}Z".encode())) + sign * (hours * 60 + minutes) * 60_000_000_000
+        )
     except ValueError:
-        raise Unreadable("a time is none") from None
+        raise UnreadableOrder("a time is none") from None

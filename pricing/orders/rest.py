@@ -19,6 +19,7 @@ from urllib.parse import quote, urlencode, urlsplit
 import msgspec
 
 from quotebus.bus.clock import NS_PER_S
+from quotebus.bus.errors import QuotebusError
 from quotebus.pricing.orders.core import Reconcile
 
 TIMEOUT_S = 4.0
@@ -45,7 +46,7 @@ class ReconcileFailed:
     why: str
 
 
-class _Failed(Exception):
+class _Failed(QuotebusError):
     """The request brought no orders."""
 
 

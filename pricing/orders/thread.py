@@ -13,12 +13,12 @@ from collections.abc import Callable
 from quotebus.bus.clock import NS_PER_MS, now_ns
 from quotebus.bus.events import Cause, ConnectionHealth, OrderUpdate
 from quotebus.bus.transport.waker import Waker
-from quotebus.pricing.orders.core import OrderCore, Reconcile, Say
+from quotebus.pricing.commands import SendUpstream, SocketCommand
+from quotebus.pricing.orders.core import OrderCore, Reconcile
 from quotebus.pricing.orders.rest import OrdersRest, Reconciled, ReconcileFailed
-from quotebus.pricing.session import Order
 from quotebus.pricing.settings import PricingSettings
 from quotebus.pricing.upstream.dialler import DialFailed, Dialler, Target
-from quotebus.pricing.upstream.upstream_socket import Line, LineLost
+from quotebus.pricing.upstream.upstream_socket import UpstreamLost, UpstreamSocket
 
 log = logging.getLogger("quotebus.pricing")
 TEXT_OPCODE = 1
@@ -38,12 +38,12 @@ class OrderThread:
         self._credentials = credentials
         self._publish = publish
         self._core = OrderCore(settings.pricing_node, settings.order_alias, jitter=random.random)
-        self._reports: deque[Line | DialFailed | Reconciled | ReconcileFailed] = deque()
+        self._reports: deque[UpstreamSocket | DialFailed | Reconciled | ReconcileFailed] = deque()
         self._waker = Waker()
         target = Target(settings.order_stream_url, "json", settings.pricing_upstream_ca_file)
         self._dialler = Dialler(target, self._report)
         self._rest = OrdersRest(settings.order_rest_url, settings.pricing_upstream_ca_file, credentials, self._report)
-        self._line: Line | None = None
+        self._upstream: UpstreamSocket | None = None
         self._allowed = self._obeyed = False
         self._stopping = threading.Event()
         self._logged: tuple[str, str, str] | None = None
@@ -70,7 +70,7 @@ class OrderThread:
         if self._thread.ident is not None:
             self._thread.join(JOIN_S)
 
-    def _report(self, report: Line | DialFailed | Reconciled | ReconcileFailed) -> None:
+    def _report(self, report: UpstreamSocket | DialFailed | Reconciled | ReconcileFailed) -> None:
         self._reports.append(report)
         self._waker.wake()
 
@@ -97,8 +97,10 @@ class OrderThread:
     def _wait(self) -> None:
         poller = select.poll()
         poller.register(self._waker.fileno(), select.POLLIN)
-        if self._line is not None:
-            poller.register(self._line.fileno(), select.POLLIN | (select.POLLOUT if self._line.has_unsent else 0))
+        if self._upstream is not None:
+            poller.register(
+                self._upstream.fileno(), select.POLLIN | (select.POLLOUT if self._upstream.has_unsent else 0)
+            )
         wait_ns = self._core.next_ns() - now_ns()
         if any(descriptor == self._waker.fileno() for descriptor, _ in poller.poll(max(0, -(-wait_ns // NS_PER_MS)))):
             self._waker.clear()
@@ -107,12 +109,12 @@ class OrderThread:
         core = self._core
         while self._reports:
             match self._reports.popleft():
-                case Line() as line:
+                case UpstreamSocket() as upstream:
                     if core.on_dialled(now_ns()):
-                        self._line = line
+                        self._upstream = upstream
                     else:
-                        line.close()
-                        core.session.dial_ended(now_ns())
+                        upstream.close()
+                        core.session.on_dial_ended(now_ns())
                 case DialFailed() as failure:
                     core.on_dial_failed(
                         failure.cause,
@@ -132,20 +134,20 @@ class OrderThread:
         core = self._core
         try:
             for _ in range(FILLS_A_TURN):
-                line = self._line
-                if line is None:
+                upstream = self._upstream
+                if upstream is None:
                     return
-                if line.has_unsent:
-                    line.flush()
-                if not line.fill():
+                if upstream.has_unsent:
+                    upstream.flush()
+                if not upstream.fill():
                     return
                 core.last_byte_ns = now_ns()
-                for payload in line.messages():
+                for payload in upstream.messages():
                     core.on_frame(payload, now_ns())
                     self._carry_out()
-                    if self._line is not line:
+                    if self._upstream is not upstream:
                         return
-        except LineLost as lost:
+        except UpstreamLost as lost:
             self._lost(lost.cause)
 
     def _lost(self, cause: Cause) -> None:
@@ -154,9 +156,9 @@ class OrderThread:
         self._carry_out()
 
     def _hang_up(self) -> None:
-        line, self._line = self._line, None
-        if line is not None:
-            line.close()
+        upstream, self._upstream = self._upstream, None
+        if upstream is not None:
+            upstream.close()
             self._core.on_closed(now_ns())
 
     def _carry_out(self) -> None:
@@ -164,7 +166,7 @@ class OrderThread:
             for command in commands:
                 try:
                     self._obey(command)
-                except LineLost as lost:
+                except UpstreamLost as lost:
                     self._core.on_lost(lost.cause, now_ns())
                     self._hang_up()
 
@@ -175,26 +177,26 @@ class OrderThread:
             case ConnectionHealth():
                 self._log_change(command)
                 self._publish(command)
-            case Say(message):
+            case SendUpstream(message):
                 self._say(message)
             case Reconcile():
                 self._rest.start(command)
-            case Order.DIAL:
+            case SocketCommand.DIAL:
                 self._dialler.dial()
-            case Order.ABANDON_DIAL:
+            case SocketCommand.ABANDON_DIAL:
                 self._dialler.abandon()
-            case Order.AUTHENTICATE:
+            case SocketCommand.AUTHENTICATE:
                 key, secret = self._credentials()
                 self._say({"action": "auth", "key": key, "secret": secret})
-            case Order.PING:
-                if self._line is not None:
-                    self._line.ping(b"")
-            case Order.HANG_UP:
+            case SocketCommand.PING:
+                if self._upstream is not None:
+                    self._upstream.ping(b"")
+            case SocketCommand.HANG_UP:
                 self._hang_up()
 
     def _say(self, message: dict[str, object]) -> None:
-        if self._line is not None:
-            self._line.send(json.dumps(message).encode(), TEXT_OPCODE)
+        if self._upstream is not None:
+            self._upstream.send(json.dumps(message).encode(), TEXT_OPCODE)
 
     def _log_change(self, health: ConnectionHealth) -> None:
         now = (health.state, health.cause, health.detail)

@@ -25,15 +25,16 @@ from websocket import (
 )
 
 from quotebus.bus.clock import NS_PER_S, now_ns, seconds, utc_ns
+from quotebus.bus.errors import QuotebusError
 from quotebus.bus.events import Cause
 from quotebus.pricing import failures
-from quotebus.pricing.upstream.upstream_socket import Line
+from quotebus.pricing.upstream.upstream_socket import UpstreamSocket
 
 TIMEOUT_S = 5.0
 MAX_HANDSHAKE_BYTES = 256 * 1024
 
 
-class DialFailed(Exception):
+class DialFailed(QuotebusError):
     """No socket. `detail` is for people: no secret, no text of the peer's. `retry_after_ns` is the peer's wish."""
 
     def __init__(
@@ -43,7 +44,7 @@ class DialFailed(Exception):
         super().__init__(f"{cause} {detail}".strip())
         self.retry_after_ns = retry_after_ns
         self.cause = cause
-        self.for_operator = failures.of_dial(cause).for_operator if for_operator is None else for_operator
+        self.for_operator = failures.find_by_dial_cause(cause).for_operator if for_operator is None else for_operator
         self.detail = detail
 
 
@@ -56,7 +57,7 @@ class Target:
     ca_file: str | None = None
 
 
-class _TooMuch(WebSocketException):
+class _TooMuch(QuotebusError, WebSocketException):
     """The peer sends a handshake without end."""
 
 
@@ -100,10 +101,10 @@ class _Handshake:
 
 
 class Dialler:
-    """One attempt at a time in a thread of its own. `report` gets the Line or the DialFailed, from that thread."""
+    """One attempt at a time, in its own thread, which calls `report` with the UpstreamSocket or the DialFailed."""
 
     def __init__(
-        self, target: Target, report: Callable[[Line | DialFailed], None], *, timeout_s: float = TIMEOUT_S
+        self, target: Target, report: Callable[[UpstreamSocket | DialFailed], None], *, timeout_s: float = TIMEOUT_S
     ) -> None:
         self._target = target
         self._timeout_s = timeout_s
@@ -127,19 +128,19 @@ class Dialler:
                 sock.shutdown(socket.SHUT_RDWR)
 
     def _run(self) -> None:
-        outcome: Line | DialFailed = DialFailed(Cause.PROTOCOL, detail="the attempt broke off")
+        outcome: UpstreamSocket | DialFailed = DialFailed(Cause.PROTOCOL, detail="the attempt broke off")
         try:
             outcome = self._connect()
         except DialFailed as failure:
             outcome = failure
         finally:  # whatever happens, the session must hear that the dialler is free again
             self._sock = None
-            if isinstance(outcome, Line) and self._abandoned.is_set():
+            if isinstance(outcome, UpstreamSocket) and self._abandoned.is_set():
                 outcome.close()
                 outcome = DialFailed(Cause.CONNECT_TIMEOUT, detail="abandoned")
             self._report(outcome)
 
-    def _connect(self) -> Line:
+    def _connect(self) -> UpstreamSocket:
         deadline_ns = now_ns() + seconds(self._timeout_s)
         parts = urlsplit(self._target.url)
         secure = parts.scheme == "wss"
@@ -202,7 +203,7 @@ class Dialler:
         except OSError as error:
             raise DialFailed(Cause.RESET, detail=f"TLS: {error.strerror}") from None
 
-    def _upgrade(self, sock: socket.socket, deadline_ns: int) -> Line:
+    def _upgrade(self, sock: socket.socket, deadline_ns: int) -> UpstreamSocket:
         handshake = _Handshake(sock, deadline_ns)
         websocket = WebSocket(enable_multithread=False, skip_utf8_validation=True)
         try:
@@ -227,20 +228,20 @@ class Dialler:
             raise DialFailed(cause, detail="HTTP upgrade") from None
         except OSError as error:
             raise DialFailed(Cause.RESET, detail=error.strerror or "HTTP upgrade") from None
-        return Line(sock, handshake.rest)
+        return UpstreamSocket(sock, handshake.rest)
 
 
 def _http_failure(status: int, headers: Mapping[str, str]) -> DialFailed:
-    failure = failures.of_http_status(status)
+    failure = failures.find_by_http_status(status)
     return DialFailed(
         failure.cause,
         for_operator=failure.for_operator,
         detail=f"HTTP {status}",
-        retry_after_ns=retry_after_ns(headers.get("retry-after", ""), utc_ns()),
+        retry_after_ns=parse_retry_after_ns(headers.get("retry-after", ""), utc_ns()),
     )
 
 
-def retry_after_ns(text: str, utc_now_ns: int) -> int:
+def parse_retry_after_ns(text: str, utc_now_ns: int) -> int:
     """The wait a `Retry-After` header asks for, in seconds or as a date (RFC 9110, 10.2.3); 0 if it asks for none."""
     text = text.strip()
     if text.isascii() and text.isdigit():

@@ -23,18 +23,18 @@ from quotebus.pricing.messages import (
     CancelError,
     Correction,
     Record,
-    Unreadable,
     UnreadableFrame,
+    UnreadableRecord,
     UpstreamBands,
     UpstreamCodec,
     UpstreamQuote,
     UpstreamStatus,
     UpstreamTrade,
 )
-from quotebus.pricing.quality import judge, read_bands, sane_trade, within_bands
-from quotebus.pricing.shared_state import Board, Slot
-from quotebus.pricing.upstream.publisher import Outlet, Tick, Ticked
-from quotebus.pricing.upstream.upstream_socket import Line, LineLost
+from quotebus.pricing.quality import apply_bands, is_sane_trade, judge, read_bands
+from quotebus.pricing.shared_state import SharedState, Slot
+from quotebus.pricing.upstream.publisher import SymbolReport, Tick, TickPublisher
+from quotebus.pricing.upstream.upstream_socket import UpstreamLost, UpstreamSocket
 
 PIECE = 256
 """Records between two looks at the control thread's messages: about 2 ms of work."""
@@ -48,13 +48,13 @@ _PING = struct.Struct(">Q")
 
 
 @dataclass(frozen=True, slots=True)
-class Closed:
+class SocketClosed:
     """The line has been closed: `cause` is None when that was ordered."""
 
     cause: Cause | None
 
 
-Report = Record | Closed | Ticked
+Report = Record | SocketClosed | SymbolReport
 
 
 class HotPath:
@@ -64,17 +64,17 @@ class HotPath:
         self,
         publisher: zmq.Socket[bytes],
         source: str,
-        board: Board,
+        board: SharedState,
         codec: UpstreamCodec,
         report: Callable[[Report], None],
         *,
         conflate: bool,
     ) -> None:
         """`report` hands something to the control thread and wakes it."""
-        self.line: Line | None = None
+        self.upstream: UpstreamSocket | None = None
         self.connection = 0
-        self.outlet = Outlet(publisher, source, report, conflate=conflate)
-        self.counters = self.outlet.counters
+        self.tick_publisher = TickPublisher(publisher, source, report, conflate=conflate)
+        self.counters = self.tick_publisher.counters
         self.counters.update(dict.fromkeys(COUNTERS, 0))
         self._board = board
         self._codec = codec
@@ -85,10 +85,10 @@ class HotPath:
 
     # the line
 
-    def attach(self, line: Line, connection: int) -> None:
+    def attach(self, upstream: UpstreamSocket, connection: int) -> None:
         """Read this line from now on."""
-        self.line, self.connection = line, connection
-        self.outlet.connection = connection
+        self.upstream, self.connection = upstream, connection
+        self.tick_publisher.connection = connection
         self._lag = LagMeter()
         self._board.lag_ns = None
         self._message_ns = now_ns()
@@ -96,64 +96,64 @@ class HotPath:
 
     def hang_up(self, cause: Cause | None) -> None:
         """Close the line and report it closed."""
-        if self.line is not None:
-            self.line.close()
-            self.line = None
-            self._report(Closed(cause))
+        if self.upstream is not None:
+            self.upstream.close()
+            self.upstream = None
+            self._report(SocketClosed(cause))
 
     def read(self, between: Callable[[], None]) -> None:
         """Publish everything that has been received; `between` is called after every piece of it."""
-        line = self.line
+        upstream = self.upstream
         try:
-            while line is not None and line.fill():
+            while upstream is not None and upstream.fill():
                 at_ns = now_ns()
                 self._board.last_byte_ns = at_ns
-                self._publish(line, at_ns, between)
-                self._note_progress(line, at_ns)
+                self._publish(upstream, at_ns, between)
+                self._note_progress(upstream, at_ns)
                 between()
-                line = self.line  # the control thread may have hung up in between
-        except LineLost as lost:
+                upstream = self.upstream  # the control thread may have hung up in between
+        except UpstreamLost as lost:
             self.hang_up(lost.cause)
 
-    def say(self, message: bytes) -> None:
+    def send_upstream(self, message: bytes) -> None:
         """Send one of our messages upstream."""
-        self._write(lambda line: line.send(message, 2 if self._codec.binary else 1))
+        self._write(lambda upstream: upstream.send(message, 2 if self._codec.binary else 1))
 
     def ping(self) -> None:
         """Ask for a sign of life; the pong brings back when it was asked."""
-        self._write(lambda line: line.ping(_PING.pack(now_ns())))
+        self._write(lambda upstream: upstream.ping(_PING.pack(now_ns())))
 
-    def flush_line(self) -> None:
-        self._write(Line.flush)
+    def flush_upstream(self) -> None:
+        self._write(UpstreamSocket.flush)
 
-    def _write(self, write: Callable[[Line], None]) -> None:
-        if self.line is None:
+    def _write(self, write: Callable[[UpstreamSocket], None]) -> None:
+        if self.upstream is None:
             return
         try:
-            write(self.line)
-        except LineLost as lost:
+            write(self.upstream)
+        except UpstreamLost as lost:
             self.hang_up(lost.cause)
 
     # from records to the bus
 
-    def _publish(self, line: Line, at_ns: int, between: Callable[[], None]) -> None:
+    def _publish(self, upstream: UpstreamSocket, at_ns: int, between: Callable[[], None]) -> None:
         """Judge and send every record received, also those before the one that ends the line."""
         ticks: list[Tick] = []
         try:
-            self._judge(line, at_ns, between, ticks)
-        except LineLost:
+            self._judge(upstream, at_ns, between, ticks)
+        except UpstreamLost:
             self._send(ticks, at_ns)
             raise
         self._send(ticks, at_ns)
 
-    def _judge(self, line: Line, at_ns: int, between: Callable[[], None], ticks: list[Tick]) -> None:
+    def _judge(self, upstream: UpstreamSocket, at_ns: int, between: Callable[[], None], ticks: list[Tick]) -> None:
         """The loop that all quotes go through; sends a piece at a time and leaves the last one in `ticks`."""
         received_ns, connection = to_utc_ns(at_ns), self.connection
         slot_of, decode, time_ns = self._board.slots.get, self._codec.decode, self._codec.time_ns
-        for message in line.messages():
+        for message in upstream.messages():
             self._message_ns = at_ns
             try:
-                records: Sequence[Record | Unreadable] = decode(message)
+                records: Sequence[Record | UnreadableRecord] = decode(message)
             except DECODE_ERRORS:
                 records = self._salvage(message)
             for record in records:
@@ -171,7 +171,7 @@ class HotPath:
                         self._nonsense(slot, ticks, at_ns)
                         continue
                     if slot.bands is not None:
-                        sides = within_bands(sides, slot.bands, exchange_ns)
+                        sides = apply_bands(sides, slot.bands, exchange_ns)
                     older = exchange_ns < slot.exchange_ns and slot.exchange_ns_of == connection
                     if older and slot.is_late(exchange_ns):
                         sides = (*sides[:4], sides[4] | _BACKWARD, 0.0)
@@ -184,7 +184,7 @@ class HotPath:
                     self._take_trade(record, received_ns, ticks)
                 elif type(record) is Correction or type(record) is CancelError:
                     self.counters["corrections"] += 1
-                elif isinstance(record, Unreadable):
+                elif isinstance(record, UnreadableRecord):
                     self._count_unreadable(record, ticks, at_ns)
                 elif type(record) is UpstreamBands:
                     self._note_bands(record)
@@ -196,7 +196,7 @@ class HotPath:
                 self._send(ticks, at_ns)
                 ticks.clear()
                 between()
-                if self.line is not line:
+                if self.upstream is not upstream:
                     return
 
     def _take_trade(self, trade: UpstreamTrade, received_ns: int, ticks: list[Tick]) -> None:
@@ -208,12 +208,12 @@ class HotPath:
             exchange_ns = self._codec.time_ns(trade.t)
         except ValueError:
             exchange_ns = -1
-        if exchange_ns < 0 or not sane_trade(trade.p, trade.s):
+        if exchange_ns < 0 or not is_sane_trade(trade.p, trade.s):
             self.counters["bad_data"] += 1
             return
         if slot.watch_trade and exchange_ns > slot.halted_ns:
             slot.watch_trade = False
-            self._report(Ticked("trade", slot.symbol))
+            self._report(SymbolReport("trade", slot.symbol))
         ticks.append((slot, trade, None, exchange_ns, received_ns, self.connection))
 
     def _note_status(self, status: UpstreamStatus) -> None:
@@ -238,30 +238,30 @@ class HotPath:
         if ticks:
             self._lag.observe(max([tick[3] for tick in ticks]), ticks[-1][4])
             self._board.lag_ns = self._lag.lag_ns
-            self.outlet.send(ticks, at_ns)
+            self.tick_publisher.send(ticks, at_ns)
 
-    def _note_progress(self, line: Line, at_ns: int) -> None:
+    def _note_progress(self, upstream: UpstreamSocket, at_ns: int) -> None:
         """What pongs, and a message that does not become whole, say of the line's lag."""
-        pong = line.take_pong()
+        pong = upstream.take_pong()
         if len(pong) == _PING.size and 0 < (pinged_ns := _PING.unpack(pong)[0]) <= at_ns:
-            self._lag.answered(to_utc_ns(pinged_ns), to_utc_ns(at_ns))
+            self._lag.on_pong(to_utc_ns(pinged_ns), to_utc_ns(at_ns))
             self._board.lag_ns = self._lag.lag_ns
-        if not line.is_mid_message:
+        if not upstream.is_mid_message:
             self._message_ns = at_ns
         elif at_ns - self._message_ns > STUCK_NS:
-            self._lag.stuck(at_ns - self._message_ns)
+            self._lag.on_stuck(at_ns - self._message_ns)
             self._board.lag_ns = self._lag.lag_ns
 
     # what cannot be read
 
-    def _salvage(self, message: bytes) -> list[Record | Unreadable]:
+    def _salvage(self, message: bytes) -> list[Record | UnreadableRecord]:
         try:
             return self._codec.salvage(message)
         except UnreadableFrame:
             self._count_bad_frame()
             return []
 
-    def _count_unreadable(self, record: Unreadable, ticks: list[Tick], at_ns: int) -> None:
+    def _count_unreadable(self, record: UnreadableRecord, ticks: list[Tick], at_ns: int) -> None:
         if record.kind == "unknown_type":
             self.counters["unknown_types"] += 1
             return
@@ -274,14 +274,14 @@ class HotPath:
         """What came before goes out before; the next good quote is reported, though it may be in the same burst."""
         self._send(ticks, at_ns)
         ticks.clear()
-        self.outlet.withdraw(slot)
+        self.tick_publisher.withdraw(slot)
         self.counters["bad_data"] += 1
         slot.watch_quote = True
-        self._report(Ticked("bad_data", slot.symbol))
+        self._report(SymbolReport("bad_data", slot.symbol))
 
     def _count_bad_frame(self) -> None:
         self.counters["bad_frames"] += 1
         at_ns = now_ns()
         self._bad_frames.append(at_ns)
         if len(self._bad_frames) == BAD_FRAMES_ALLOWED and at_ns - self._bad_frames[0] < BAD_FRAMES_WINDOW_NS:
-            raise LineLost(Cause.PROTOCOL, "unreadable frames")
+            raise UpstreamLost(Cause.PROTOCOL, "unreadable frames")

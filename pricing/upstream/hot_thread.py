@@ -17,9 +17,9 @@ from quotebus.bus.protocol import GRACE_NS
 from quotebus.bus.transport.coverage import Coverage
 from quotebus.bus.transport.sockets import Role, make
 from quotebus.pricing.upstream.hot import HotPath
-from quotebus.pricing.upstream.upstream_socket import Line
+from quotebus.pricing.upstream.upstream_socket import UpstreamSocket
 
-ATTACH, SAY, PING, HANG_UP, STOP = b"\x01", b"\x02", b"\x03", b"\x04", b"\x05"
+ATTACH, SEND, PING, HANG_UP, STOP = b"\x01", b"\x02", b"\x03", b"\x04", b"\x05"
 MAX_HELD = 10_000
 """Frames that may wait for their subscription, or for the broker to take more."""
 CONTROL_SLOT_NS = 2 * NS_PER_MS
@@ -36,7 +36,7 @@ class HotThread:
     INPROC = "inproc://hot"
 
     def __init__(self, context: zmq.Context[zmq.Socket[bytes]], publish_url: str) -> None:
-        self.lines: deque[tuple[Line, int]] = deque()
+        self.sockets: deque[tuple[UpstreamSocket, int]] = deque()
         self.counters = dict.fromkeys(("control_dropped", "acks_held", "bus_losses", "bus_full"), 0)
         self.path: HotPath
         self._context = context
@@ -68,7 +68,7 @@ class HotThread:
         """
         self._at_rest.wait(RIGHT_OF_WAY_S)
 
-    def held_count(self) -> int:
+    def count_held(self) -> int:
         """Frames of the control thread that wait for their subscription or for the broker."""
         return len(self._held)
 
@@ -80,27 +80,27 @@ class HotThread:
         self._grace_until_ns = now_ns() + GRACE_NS
         poller = zmq.Poller()
         poller.register(self._control, zmq.POLLIN)
-        polled: Line | None = None
+        polled: UpstreamSocket | None = None
         path = self.path
         try:
             while not self._stopping:
-                blocked = path.outlet.has_backlog or bool(self._held)
-                poller.register(self.publisher, zmq.POLLIN | (zmq.POLLOUT if path.outlet.has_backlog else 0))
-                if path.line is not polled:
+                blocked = path.tick_publisher.has_backlog or bool(self._held)
+                poller.register(self.publisher, zmq.POLLIN | (zmq.POLLOUT if path.tick_publisher.has_backlog else 0))
+                if path.upstream is not polled:
                     if polled is not None:
                         poller.unregister(polled)
-                    polled = path.line
+                    polled = path.upstream
                 if polled is not None:
                     poller.register(polled, zmq.POLLIN | (zmq.POLLOUT if polled.has_unsent else 0))
                 self._at_rest.set()
                 poller.poll(10 if blocked else _IDLE_POLL_MS)
                 self._at_rest.clear()
                 self._between()
-                if path.outlet.has_backlog and not self._full:
-                    path.outlet.send_backlog()
-                if path.line is not None:
-                    if path.line.has_unsent:
-                        path.flush_line()
+                if path.tick_publisher.has_backlog and not self._full:
+                    path.tick_publisher.send_backlog()
+                if path.upstream is not None:
+                    if path.upstream.has_unsent:
+                        path.flush_upstream()
                     path.read(self._between)
         finally:
             self._at_rest.set()
@@ -127,9 +127,9 @@ class HotThread:
     def _obey(self, message: bytes) -> None:
         command = message[:1]
         if command == ATTACH:
-            self.path.attach(*self.lines.popleft())
-        elif command == SAY:
-            self.path.say(message[1:])
+            self.path.attach(*self.sockets.popleft())
+        elif command == SEND:
+            self.path.send_upstream(message[1:])
         elif command == PING:
             self.path.ping()
         elif command == HANG_UP:

@@ -30,7 +30,7 @@ _encode = msgspec.msgpack.Encoder().encode
 
 
 @dataclass(frozen=True, slots=True)
-class Ticked:
+class SymbolReport:
     """A watched symbol had a good quote, a trade, or nonsense: `kind` is quote, trade or bad_data."""
 
     kind: str
@@ -41,11 +41,11 @@ Tick: TypeAlias = tuple[Slot, UpstreamQuote | UpstreamTrade, Sides | None, int, 
 """Slot, record, judged sides (None for a trade), exchange and receive time in UTC nanoseconds, connection."""
 
 
-class Outlet:
+class TickPublisher:
     """Sends ticks through the node's one publishing socket. `connection` is the line's that is being read."""
 
     def __init__(
-        self, publisher: zmq.Socket[bytes], source: str, report: Callable[[Ticked], None], *, conflate: bool
+        self, publisher: zmq.Socket[bytes], source: str, report: Callable[[SymbolReport], None], *, conflate: bool
     ) -> None:
         self.connection = 0
         self.counters = dict.fromkeys(COUNTERS, 0)
@@ -88,7 +88,7 @@ class Outlet:
             slot.conflated += 1
             self.counters["conflated"] += 1
 
-    def waiting(self) -> dict[str, int]:
+    def count_waiting(self) -> dict[str, int]:
         """How many quotes and trades wait for the broker."""
         return {"quotes_waiting": len(self._backlog), "trades_waiting": len(self._trade_backlog)}
 
@@ -124,7 +124,7 @@ class Outlet:
         if len(frame) > MAX_TICK_BYTES:
             self.counters["bad_data"] += 1
             slot.watch_quote = True
-            self._report(Ticked("bad_data", slot.symbol))
+            self._report(SymbolReport("bad_data", slot.symbol))
             return True
         try:
             self._publisher.send(frame, _NOBLOCK)
@@ -139,7 +139,7 @@ class Outlet:
             slot.frame = frame
             if slot.watch_quote and connection == self.connection:
                 slot.watch_quote = False
-                self._report(Ticked("quote", slot.symbol))
+                self._report(SymbolReport("quote", slot.symbol))
         return True
 
     def _send_trade(self, tick: Tick, published_ns: int) -> bool:

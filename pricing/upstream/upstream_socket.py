@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from websocket import ABNF, WebSocketException
 from websocket._abnf import continuous_frame, frame_buffer
 
+from quotebus.bus.errors import QuotebusError
 from quotebus.bus.events import Cause
 
 READ_BYTES = 256 * 1024
@@ -27,7 +28,7 @@ _PLAIN = (0x80 | ABNF.OPCODE_BINARY, 0x80 | ABNF.OPCODE_TEXT)
 _WOULD_BLOCK = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 
-class LineLost(Exception):
+class UpstreamLost(QuotebusError):
     """The line has ended; `cause` says how."""
 
     def __init__(self, cause: Cause, detail: str = "") -> None:
@@ -40,7 +41,7 @@ def _never(count: int) -> bytes:
     raise AssertionError(count)
 
 
-class _NeedMore(Exception):
+class _NeedMore(QuotebusError):
     """The buffer does not hold the bytes that are asked for."""
 
 
@@ -91,10 +92,10 @@ class _Frames(frame_buffer):
     def recv_length(self) -> None:
         super().recv_length()
         if self.length is not None and self.length > MAX_FRAME_BYTES:
-            raise LineLost(Cause.TOO_BIG, f"a frame claims {self.length} bytes")
+            raise UpstreamLost(Cause.TOO_BIG, f"a frame claims {self.length} bytes")
 
 
-class Line:
+class UpstreamSocket:
     """One connected upstream socket after HTTP 101. Only the thread that owns it may call anything but `abort`."""
 
     def __init__(self, sock: socket.socket, already_read: bytes = b"") -> None:
@@ -122,7 +123,7 @@ class Line:
         return bool(self._unsent)
 
     def fill(self) -> bool:
-        """Take what the kernel has, at most READ_BYTES; False when there is nothing. Raises LineLost."""
+        """Take what the kernel has, at most READ_BYTES; False when there is nothing. Raises UpstreamLost."""
         if self._unparsed:
             self._unparsed = False
             return True
@@ -131,16 +132,16 @@ class Line:
         except _WOULD_BLOCK:
             return False
         except ConnectionResetError:
-            raise LineLost(Cause.RESET) from None
+            raise UpstreamLost(Cause.RESET) from None
         except OSError as error:
-            raise LineLost(Cause.CLOSED, str(error)) from None
+            raise UpstreamLost(Cause.CLOSED, str(error)) from None
         if not data:
-            raise LineLost(Cause.CLOSED)
+            raise UpstreamLost(Cause.CLOSED)
         self._frames.feed(data)
         return True
 
     def messages(self) -> Iterator[bytes]:
-        """The complete data messages received so far; pings are answered on the way. Raises LineLost."""
+        """The complete data messages received so far; pings are answered on the way. Raises UpstreamLost."""
         try:
             next_plain = self._frames.next_plain
             while True:
@@ -150,7 +151,7 @@ class Line:
                 frame = self._frames.recv_frame()
                 opcode, payload = frame.opcode, frame.data
                 if frame.mask_value:
-                    raise LineLost(Cause.PROTOCOL, "a masked frame")
+                    raise UpstreamLost(Cause.PROTOCOL, "a masked frame")
                 assert isinstance(payload, bytes)
                 if frame.fin and (opcode == ABNF.OPCODE_BINARY or opcode == ABNF.OPCODE_TEXT):
                     self._fragments.validate(frame)
@@ -159,7 +160,7 @@ class Line:
                     self.send(payload, ABNF.OPCODE_PONG)
                 elif opcode == ABNF.OPCODE_CLOSE:
                     self.send(payload[:2], ABNF.OPCODE_CLOSE)
-                    raise LineLost(Cause.CLOSED, f"close frame {int.from_bytes(payload[:2])}")
+                    raise UpstreamLost(Cause.CLOSED, f"close frame {int.from_bytes(payload[:2])}")
                 elif opcode == ABNF.OPCODE_PONG:
                     self._pong = payload
                 else:
@@ -169,17 +170,17 @@ class Line:
         except _NeedMore:
             return
         except WebSocketException as error:
-            raise LineLost(Cause.PROTOCOL, str(error)[:120]) from None
+            raise UpstreamLost(Cause.PROTOCOL, str(error)[:120]) from None
 
     def send(self, payload: bytes, opcode: int = ABNF.OPCODE_BINARY) -> None:
-        """Queue one message and send as much as the socket takes. Raises LineLost."""
+        """Queue one message and send as much as the socket takes. Raises UpstreamLost."""
         self._unsent += ABNF.create_frame(payload, opcode).format()
         if len(self._unsent) > MAX_UNSENT_BYTES:
-            raise LineLost(Cause.NO_LIFE, "the upstream does not read")
+            raise UpstreamLost(Cause.NO_LIFE, "the upstream does not read")
         self.flush()
 
     def ping(self, payload: bytes) -> None:
-        """Ask for a sign of life; the pong has the same payload. Raises LineLost."""
+        """Ask for a sign of life; the pong has the same payload. Raises UpstreamLost."""
         self.send(payload, ABNF.OPCODE_PING)
 
     def take_pong(self) -> bytes:
@@ -188,14 +189,14 @@ class Line:
         return pong
 
     def flush(self) -> None:
-        """Send what is waiting. Raises LineLost."""
+        """Send what is waiting. Raises UpstreamLost."""
         try:
             while self._unsent:
                 del self._unsent[: self._sock.send(self._unsent)]
         except _WOULD_BLOCK:
             return
         except OSError as error:
-            raise LineLost(Cause.RESET, str(error)) from None
+            raise UpstreamLost(Cause.RESET, str(error)) from None
 
     def close(self) -> None:
         """Close at once, without the closing handshake: a peer that is half dead would never finish it."""
@@ -207,7 +208,7 @@ class Line:
         self._fragments.validate(frame)
         self._fragment_bytes += FRAGMENT_BYTES + len(frame.data)
         if self._fragment_bytes > MAX_MESSAGE_BYTES:
-            raise LineLost(Cause.TOO_BIG, "a message in endless fragments")
+            raise UpstreamLost(Cause.TOO_BIG, "a message in endless fragments")
         self._fragments.add(frame)
         if not frame.fin:
             return None

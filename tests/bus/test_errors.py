@@ -14,13 +14,6 @@ from quotebus.bus.errors import BadSymbol, IllegalTransition, MessageTooLarge, Q
 WITH_ANOTHER_ROOT = {
     "BadRecord": "caught where a capture is decoded",
     "Undecompressable": "caught where a capture is decoded",
-    "LineLost": "",
-    "_NeedMore": "",
-    "DialFailed": "",
-    "_TooMuch": "the WebSocket library expects its own root",
-    "UnreadableFrame": "",
-    "Unreadable": "",
-    "_Failed": "",
     "Refused": "",
     "ControlError": "",
     "Undecodable": "",

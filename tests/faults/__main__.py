@@ -22,7 +22,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from queue import Empty, Queue
 
-from quotebus.pricing.failures import Answer
+from quotebus.pricing.failures import FaultResponse
 from quotebus.pricing.faults import FAULTS
 from tests.faults.document import document
 from tests.faults.injections import INJECTIONS, QUIET_S, Injection
@@ -31,7 +31,7 @@ from tests.faults.runner import RECOVERY_S, Measured, Run
 from tests.faults.stage import Stage
 
 SLOW_RECOVERY_S = 100.0
-Case = tuple[str, Answer, Injection]
+Case = tuple[str, FaultResponse, Injection]
 
 
 def cases(only: str) -> Iterator[Case]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from quotebus.pricing.failures import Answer
+from quotebus.pricing.failures import FaultResponse
 from quotebus.pricing.faults import GROUPS
 
 _HEAD = """# Faults and answers
@@ -28,7 +28,7 @@ def document() -> str:
     return "\n".join([_HEAD, *(line for group, rows in GROUPS.items() for line in _section(group, rows))]) + "\n"
 
 
-def _section(group: str, rows: tuple[Answer, ...]) -> Iterator[str]:
+def _section(group: str, rows: tuple[FaultResponse, ...]) -> Iterator[str]:
     yield from (
         f"## {group}",
         "",
@@ -40,7 +40,7 @@ def _section(group: str, rows: tuple[Answer, ...]) -> Iterator[str]:
     yield ""
 
 
-def _published(row: Answer) -> str:
+def _published(row: FaultResponse) -> str:
     if row.flag is not None:
         return f"flag {(row.flag.name or '').lower()}"
     told = f"{row.state}, {row.cause}"
@@ -49,6 +49,6 @@ def _published(row: Answer) -> str:
     return told + (f"; then {row.then}" if row.then else "")
 
 
-def _within(row: Answer) -> str:
+def _within(row: FaultResponse) -> str:
     bound = f"{row.within_s:g}" + (f" + `{row.after}`" if row.after else "")
     return bound + (f"; {row.then_within_s:g}" if row.then else "")

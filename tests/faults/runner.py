@@ -17,7 +17,7 @@ from quotebus.bus.events import (
     SymbolState,
     SymbolStatus,
 )
-from quotebus.pricing.failures import Answer, Scope
+from quotebus.pricing.failures import FaultResponse, Scope
 from tests.faults.injections import OTHER, QUIET_S, SYMBOL, Injection
 from tests.faults.stage import Stage, Watch, usable
 from tests.support.programs import eventually
@@ -49,7 +49,9 @@ class Measured:
 class Run:
     """One row, one injection, one time."""
 
-    def __init__(self, stage: Stage, row: Answer, injection: Injection, number: int, *, slack_s: float = 0.0) -> None:
+    def __init__(
+        self, stage: Stage, row: FaultResponse, injection: Injection, number: int, *, slack_s: float = 0.0
+    ) -> None:
         """`number` makes the name of the symbol asked for meanwhile; `slack_s` is added to every bound."""
         self.stage, self.row, self.injection = stage, row, injection
         self.log = stage.log

@@ -11,7 +11,7 @@ from quotebus.bus import codec
 from quotebus.bus.clock import NS_PER_S
 from quotebus.bus.consumer import REPLAYED
 from quotebus.bus.events import ConnectionHealth, Event, Quote, SymbolsAcknowledged, SymbolStatus
-from quotebus.pricing.session import Order
+from quotebus.pricing.commands import SocketCommand
 from tests.support.core_rig import SOURCE, CoreRig, state, streaming
 from tests.support.samples import HEALTH
 
@@ -44,7 +44,7 @@ def test_whole_life_from_idle_to_idle() -> None:
         ("idle", "no_demand"),
     ]
     assert rig.statuses("SPY") == [("pending", "no_quote_yet"), ("live", "demand"), ("released", "lease_expired")]
-    assert rig.orders == [Order.DIAL, Order.AUTHENTICATE, Order.HANG_UP]
+    assert rig.orders == [SocketCommand.DIAL, SocketCommand.AUTHENTICATE, SocketCommand.HANG_UP]
     lingering = rig.all(ConnectionHealth, lambda health: health.cause == "lingering")[0]
     assert (lingering.desired, lingering.acknowledged, lingering.live) == (0, 0, 0)
 
@@ -56,7 +56,7 @@ def test_last_release_unsubscribes_at_once_while_the_line_lingers() -> None:
     assert (rig.health().state, rig.health().cause) == ("streaming", "lingering")
     rig.ask("b", "IWM")
     assert rig.upstream.entries == {("quotes", "IWM"), ("statuses", "IWM"), ("lulds", "IWM")}
-    assert rig.orders.count(Order.DIAL) == 1
+    assert rig.orders.count(SocketCommand.DIAL) == 1
 
 
 def test_every_request_is_acknowledged_within_its_call_whatever_the_line_does() -> None:

@@ -115,7 +115,7 @@ def heal(rig: CoreRig) -> None:
     rig.ask("b", *SYMBOLS[4:9], ttl_ms=120_000, priority=1)
     rig.run(65)
     assert rig.health().state == "streaming", rig.health()
-    admitted = admit(rig.core.demand.wishes, rig.core._identity.symbol_limit)
+    admitted = admit(rig.core.demand.wanted, rig.core._identity.symbol_limit)
     data = {(channel, symbol) for symbol, wish in admitted.items() for channel in wish.channels}
     for symbol in admitted:
         rig.status(symbol, "T")
@@ -124,6 +124,6 @@ def heal(rig: CoreRig) -> None:
         assert {symbol for channel, symbol in upstream.entries if channel == along} == set(admitted)
     for symbol in admitted:
         rig.quote(symbol)
-    states = {symbol: rig.core.symbols.state(symbol) for symbol in rig.core.demand.wishes}
-    assert states == {symbol: "live" if symbol in admitted else "evicted" for symbol in rig.core.demand.wishes}
+    states = {symbol: rig.core.symbols.state(symbol) for symbol in rig.core.demand.wanted}
+    assert states == {symbol: "live" if symbol in admitted else "evicted" for symbol in rig.core.demand.wanted}
     assert rig.health().detail == ""

@@ -8,9 +8,9 @@ import pytest
 
 from quotebus.bus.clock import NS_PER_S
 from quotebus.bus.events import ConnectionHealth, SymbolStatus
+from quotebus.pricing.commands import SocketCommand
 from quotebus.pricing.failures import CODES, Scope
 from quotebus.pricing.messages import Subscription
-from quotebus.pricing.session import Order
 from tests.support.core_rig import CoreRig, state, streaming
 
 
@@ -214,7 +214,7 @@ def test_after_a_release_one_more_than_learned_is_tried_and_stays_evicted_until_
     assert rig.statuses("H")[-1] == ("evicted", "symbol_limit")
     assert rig.statuses("E")[-2:] == [("evicted", "symbol_limit"), ("pending", "no_quote_yet")], "no word before"
     assert rig.health().acknowledged == 6
-    assert rig.orders.count(Order.DIAL) == 1
+    assert rig.orders.count(SocketCommand.DIAL) == 1
 
 
 def test_a_try_that_is_refused_disturbs_nobody() -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from quotebus.bus.clock import NS_PER_MS, NS_PER_S
 from quotebus.bus.events import Cause, SymbolsRequested
 from quotebus.bus.protocol import MAX_SYMBOLS
-from quotebus.pricing.demand import MAX_CLIENTS, MAX_REQUESTS_PER_S, Demand, LeaseClock, Wish, admit
+from quotebus.pricing.demand import MAX_CLIENTS, MAX_REQUESTS_PER_S, Demand, LeaseClock, SymbolDemand, admit
 from tests.support.pricing import request
 from tests.support.samples import QUICK
 
@@ -75,7 +75,7 @@ def test_union_is_that_of_all_leases_whatever_is_asked_repeated_and_forgotten(st
         assert answer.applied == model.apply(wish, now_ns)
         if model.union() != before:
             assert answer.changed
-        assert {symbol: (set(w.channels), w.priority) for symbol, w in demand.wishes.items()} == model.union()
+        assert {symbol: (set(w.channels), w.priority) for symbol, w in demand.wanted.items()} == model.union()
         for symbol in SYMBOLS:
             holders = [claim.client for claim in demand.claims(symbol, now_ns)]
             assert sorted(holders) == sorted(c for c, (wish, _) in model.leases.items() if symbol in wish.symbols)
@@ -90,7 +90,7 @@ def test_a_repeat_renews_and_changes_nothing() -> None:
     assert (answer.applied, answer.changed, answer.first, answer.added) == (True, False, False, frozenset())
     assert not demand.expire(2 * NS_PER_S)
     assert demand.expire(3 * NS_PER_S)
-    assert demand.wishes == {}
+    assert demand.wanted == {}
 
 
 def test_a_replayed_request_is_answered_and_neither_applied_nor_a_renewal() -> None:
@@ -98,7 +98,7 @@ def test_a_replayed_request_is_answered_and_neither_applied_nor_a_renewal() -> N
     demand.apply(request(symbols=("A",), seq=5, ttl_ms=2_000), 0)
     answer = demand.apply(request(symbols=("B",), seq=5, ttl_ms=60_000), NS_PER_S)
     assert (answer.cause, answer.applied, answer.lease_ms) == (Cause.DEMAND, False, 2_000)
-    assert set(demand.wishes) == {"A"}
+    assert set(demand.wanted) == {"A"}
     assert demand.expire(2 * NS_PER_S)
 
 
@@ -109,7 +109,7 @@ def test_an_old_request_does_not_undo_a_release() -> None:
     assert (released.applied, released.lease_ms) == (True, 0)
     late = demand.apply(request(symbols=("A",), seq=1), 2)
     assert (late.applied, late.lease_ms) == (False, 0)
-    assert demand.wishes == {}
+    assert demand.wanted == {}
     assert demand.apply(request(symbols=("A",), seq=3), 3).applied
 
 
@@ -125,7 +125,7 @@ def test_ones_release_never_takes_a_symbol_from_another() -> None:
     demand.apply(request("a", ("A", "B"), priority=9, channels=("trades",)), 0)
     demand.apply(request("b", ("B",), priority=-1), 0)
     demand.apply(request("a", (), seq=2), 0)
-    assert demand.wishes == {"B": Wish(frozenset({"quotes"}), -1, 2)}
+    assert demand.wanted == {"B": SymbolDemand(frozenset({"quotes"}), -1, 2)}
 
 
 def test_a_newer_source_takes_over_and_the_older_is_refused() -> None:
@@ -133,9 +133,9 @@ def test_a_newer_source_takes_over_and_the_older_is_refused() -> None:
     demand.apply(request(source="old", published_ns=10, seq=9), 0)
     taken = demand.apply(request(source="new", published_ns=11, seq=1, symbols=("B",)), 0)
     assert (taken.cause, taken.applied, taken.first) == (Cause.DEMAND, True, True)
-    assert set(demand.wishes) == {"B"}
+    assert set(demand.wanted) == {"B"}
     assert demand.apply(request(source="older", published_ns=11, seq=1), 0).cause is Cause.CLIENT_CONFLICT
-    assert set(demand.wishes) == {"B"}
+    assert set(demand.wanted) == {"B"}
 
 
 def test_two_sources_that_alternate_are_a_conflict_until_a_ttl_has_passed() -> None:
@@ -165,7 +165,7 @@ def test_ttl_is_clamped(asked_ms: int, granted_ms: int) -> None:
 def test_unknown_or_no_channels_are_a_bad_request(channels: tuple[str, ...]) -> None:
     demand = Demand()
     assert demand.apply(request(channels=channels), 0).cause is Cause.BAD_REQUEST
-    assert demand.wishes == {}
+    assert demand.wanted == {}
 
 
 @pytest.mark.parametrize("client", ["", "a b", "ä", "x" * 65, "a\n"])
@@ -178,7 +178,7 @@ def test_bad_symbols_are_refused_by_name_and_the_others_go_on() -> None:
     bad = ["*", "spy", "", "A" * 33, "A B", "Ä", "/A"]
     answer = demand.apply(request(symbols=("SPY", *bad, "BTC/USD", "BRK.B")), 0)
     assert answer.refused == bad
-    assert set(demand.wishes) == {"SPY", "BTC/USD", "BRK.B"}
+    assert set(demand.wanted) == {"SPY", "BTC/USD", "BRK.B"}
 
 
 def test_duplicates_count_once() -> None:
@@ -187,18 +187,18 @@ def test_duplicates_count_once() -> None:
     assert answer.added == {"A", "B"}
     assert demand.leases["a"].symbols == ("A", "B")
     demand.apply(request(symbols=("B", "B"), seq=2), 0)
-    assert set(demand.wishes) == {"B"}
+    assert set(demand.wanted) == {"B"}
 
 
 def test_ten_thousand_symbols_and_not_one_more() -> None:
     demand = Demand()
     many = tuple(f"S{number}" for number in range(MAX_SYMBOLS + 1))
     assert demand.apply(request(symbols=many), 0).cause is Cause.TOO_MANY
-    assert demand.wishes == {}
+    assert demand.wanted == {}
     assert demand.apply(request(symbols=many[:-1]), 0).cause is Cause.DEMAND
-    assert len(demand.wishes) == MAX_SYMBOLS
+    assert len(demand.wanted) == MAX_SYMBOLS
     assert demand.apply(request(symbols=many, seq=2), 0).cause is Cause.TOO_MANY
-    assert len(demand.wishes) == MAX_SYMBOLS
+    assert len(demand.wanted) == MAX_SYMBOLS
 
 
 def test_clients_are_bounded_and_known_ones_are_still_served() -> None:
@@ -233,42 +233,42 @@ def test_claims_tell_priority_and_time_left_of_a_hundred_at_most() -> None:
 def test_lease_clock_stands_still_while_own_health_is_not_heard() -> None:
     clock = LeaseClock()
     assert [clock.tick(at * NS_PER_S) for at in (5, 6)] == [0, 0]
-    clock.heard(6 * NS_PER_S)
+    clock.note_own_health(6 * NS_PER_S)
     assert clock.tick(8 * NS_PER_S) == 2 * NS_PER_S
     for at in range(9, 100):
         assert clock.tick(at * NS_PER_S) == 2 * NS_PER_S
-    clock.heard(100 * NS_PER_S)
+    clock.note_own_health(100 * NS_PER_S)
     assert clock.tick(100 * NS_PER_S) == 3 * NS_PER_S, "only the time since the last look"
 
 
 def test_a_node_that_was_stopped_does_not_count_that_time() -> None:
     clock = LeaseClock()
-    clock.heard(0)
+    clock.note_own_health(0)
     clock.tick(0)
     assert clock.tick(60 * NS_PER_S) == 0
 
 
 # the symbol limit
 
-wishes = st.dictionaries(
+wanted = st.dictionaries(
     st.text("ABCDEFGH", min_size=1, max_size=2),
     st.tuples(st.sampled_from([{"quotes"}, {"trades"}, {"quotes", "trades"}]), st.integers(-2, 2)),
     max_size=12,
-).map(lambda d: {s: Wish(frozenset(c), p, order) for order, (s, (c, p)) in enumerate(d.items())})
+).map(lambda d: {s: SymbolDemand(frozenset(c), p, order) for order, (s, (c, p)) in enumerate(d.items())})
 
 
 @QUICK
-@given(wishes, st.integers(0, 15))
-def test_the_limit_is_kept_and_nobody_loses_to_a_lower_rank(wishes: dict[str, Wish], limit: int) -> None:
-    admitted = admit(wishes, limit)
+@given(wanted, st.integers(0, 15))
+def test_the_limit_is_kept_and_nobody_loses_to_a_lower_rank(wanted: dict[str, SymbolDemand], limit: int) -> None:
+    admitted = admit(wanted, limit)
     used = sum(len(wish.channels) for wish in admitted.values())
     assert used <= limit
-    assert all(wishes[symbol] is wish for symbol, wish in admitted.items())
+    assert all(wanted[symbol] is wish for symbol, wish in admitted.items())
 
-    def rank(wish: Wish) -> tuple[int, int]:
+    def rank(wish: SymbolDemand) -> tuple[int, int]:
         return (-wish.priority, wish.order)
 
-    for symbol, loser in wishes.items():
+    for symbol, loser in wanted.items():
         if symbol not in admitted:
             better = sum(len(w.channels) for w in admitted.values() if rank(w) < rank(loser))
             assert better + len(loser.channels) > limit, f"{symbol} would have fitted beside those before it"
@@ -278,14 +278,14 @@ def test_newcomer_loses_a_tie_and_wins_with_priority() -> None:
     demand = Demand()
     demand.apply(request("a", ("A", "B")), 0)
     demand.apply(request("b", ("C",)), 0)
-    assert set(admit(demand.wishes, 2)) == {"A", "B"}
+    assert set(admit(demand.wanted, 2)) == {"A", "B"}
     demand.apply(request("b", ("C",), seq=2, priority=1), 0)
-    assert set(admit(demand.wishes, 2)) == {"A", "C"}
+    assert set(admit(demand.wanted, 2)) == {"A", "C"}
     demand.apply(request("a", ("B", "A"), seq=2), 0)
-    assert set(admit(demand.wishes, 2)) == {"A", "C"}, "asking in another order is no way to the front"
+    assert set(admit(demand.wanted, 2)) == {"A", "C"}, "asking in another order is no way to the front"
 
 
 def test_no_limit_admits_all() -> None:
     demand = Demand()
     demand.apply(request(symbols=tuple(f"S{n}" for n in range(500)), channels=("quotes", "trades")), 0)
-    assert admit(demand.wishes, None) is demand.wishes
+    assert admit(demand.wanted, None) is demand.wanted

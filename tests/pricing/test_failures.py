@@ -5,12 +5,20 @@ from __future__ import annotations
 import pytest
 
 from quotebus.bus.events import Cause
-from quotebus.pricing.failures import CODES, DIALS, OPERATOR_CAUSES, Scope, of_code, of_dial, of_http_status
+from quotebus.pricing.failures import (
+    CODES,
+    DIALS,
+    OPERATOR_CAUSES,
+    Scope,
+    find_by_code,
+    find_by_dial_cause,
+    find_by_http_status,
+)
 
 
 @pytest.mark.parametrize("code", [0, 1, 399, 412, 499, 501, 10**30, -406])
 def test_an_unknown_code_ends_the_connection_and_is_retried(code: int) -> None:
-    failure = of_code(code)
+    failure = find_by_code(code)
     assert (failure.scope, failure.cause, failure.for_operator) == (Scope.CONNECTION, Cause.UPSTREAM_ERROR, False)
 
 
@@ -34,12 +42,12 @@ def test_errors_about_a_request_never_take_the_connection_down() -> None:
     ],
 )
 def test_refused_upgrades(status: int, cause: Cause, for_operator: bool) -> None:
-    failure = of_http_status(status)
+    failure = find_by_http_status(status)
     assert (failure.cause, failure.for_operator) == (cause, for_operator)
 
 
 def test_of_failed_dials_only_tls_needs_an_operator() -> None:
-    assert [cause for cause in DIALS if of_dial(cause).for_operator] == [Cause.TLS]
+    assert [cause for cause in DIALS if find_by_dial_cause(cause).for_operator] == [Cause.TLS]
 
 
 def test_which_causes_wait_for_an_operator() -> None:

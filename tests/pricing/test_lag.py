@@ -31,7 +31,7 @@ class Line:
 
     def ping(self) -> None:
         self.now_ns += NS_PER_S
-        self.meter.answered(self.now_ns - NS_PER_MS, self.now_ns)
+        self.meter.on_pong(self.now_ns - NS_PER_MS, self.now_ns)
 
 
 @pytest.mark.parametrize("skew_s", [0, -300, 300, -900])
@@ -100,6 +100,6 @@ def test_a_pong_ends_a_lag_that_nothing_else_would_end() -> None:
 def test_half_a_message_for_long_is_a_lag() -> None:
     line = Line()
     line.run(1)
-    line.meter.stuck(7 * NS_PER_S)
+    line.meter.on_stuck(7 * NS_PER_S)
     assert line.meter.lag_ns == 7 * NS_PER_S
     assert line.run(1) == 0

@@ -19,15 +19,15 @@ from quotebus.pricing.messages import (
     DECODE_ERRORS,
     Subscription,
     Success,
-    Unreadable,
     UnreadableFrame,
+    UnreadableRecord,
     UpstreamCodec,
     UpstreamError,
     UpstreamQuote,
     UpstreamStatus,
     UpstreamTrade,
-    json_time_ns,
-    msgpack_time_ns,
+    parse_json_time_ns,
+    parse_msgpack_time_ns,
 )
 from tests.support.pricing import EXCHANGE_NS, quote, trade
 from tests.support.samples import QUICK
@@ -111,23 +111,23 @@ def test_our_messages_are_read_by_others(encoding: str) -> None:
 @pytest.mark.parametrize(
     ("bad", "told"),
     [
-        (quote("BAD", bp="x"), Unreadable("bad_record", "BAD")),
-        (quote("BAD", bp=None), Unreadable("bad_record", "BAD")),
-        ({"T": "q", "S": "BAD"}, Unreadable("bad_record", "BAD")),
-        (trade("BAD", p=[1]), Unreadable("bad_record")),
-        (trade("BAD", i=2**63), Unreadable("bad_record")),
-        ({"T": "error", "code": "x"}, Unreadable("bad_record")),
-        ({"T": "b", "S": "SPY", "o": 1}, Unreadable("unknown_type")),
-        ({"T": "quote"}, Unreadable("unknown_type")),
-        ({}, Unreadable("unknown_type")),
-        ({"T": 1}, Unreadable("bad_record")),
-        (7, Unreadable("bad_record")),
-        (None, Unreadable("bad_record")),
-        ([{"T": "q"}], Unreadable("bad_record")),
+        (quote("BAD", bp="x"), UnreadableRecord("bad_record", "BAD")),
+        (quote("BAD", bp=None), UnreadableRecord("bad_record", "BAD")),
+        ({"T": "q", "S": "BAD"}, UnreadableRecord("bad_record", "BAD")),
+        (trade("BAD", p=[1]), UnreadableRecord("bad_record")),
+        (trade("BAD", i=2**63), UnreadableRecord("bad_record")),
+        ({"T": "error", "code": "x"}, UnreadableRecord("bad_record")),
+        ({"T": "b", "S": "SPY", "o": 1}, UnreadableRecord("unknown_type")),
+        ({"T": "quote"}, UnreadableRecord("unknown_type")),
+        ({}, UnreadableRecord("unknown_type")),
+        ({"T": 1}, UnreadableRecord("bad_record")),
+        (7, UnreadableRecord("bad_record")),
+        (None, UnreadableRecord("bad_record")),
+        ([{"T": "q"}], UnreadableRecord("bad_record")),
     ],
     ids=str,
 )
-def test_one_bad_record_loses_only_itself(encoding: str, bad: Any, told: Unreadable) -> None:
+def test_one_bad_record_loses_only_itself(encoding: str, bad: Any, told: UnreadableRecord) -> None:
     codec = CODECS[encoding]
     frame = encoded(encoding, quote("A"), bad, quote("B"), trade("C"))
     with pytest.raises(DECODE_ERRORS):
@@ -205,10 +205,10 @@ SHORT, MIDDLE, LONG = b"\xd6\xff", b"\xd7\xff", b"\xc7\x0c\xff"
 @given(st.integers(0, MAX_NS))
 def test_msgpack_times_of_all_three_sizes(at_ns: int) -> None:
     whole, nanos = divmod(at_ns, NS_PER_S)
-    assert msgpack_time_ns(Raw(LONG + struct.pack(">Iq", nanos, whole))) == at_ns
-    assert msgpack_time_ns(Raw(MIDDLE + struct.pack(">Q", nanos << 34 | whole))) == at_ns
+    assert parse_msgpack_time_ns(Raw(LONG + struct.pack(">Iq", nanos, whole))) == at_ns
+    assert parse_msgpack_time_ns(Raw(MIDDLE + struct.pack(">Q", nanos << 34 | whole))) == at_ns
     if whole < 2**32:
-        assert msgpack_time_ns(Raw(SHORT + struct.pack(">I", whole))) == whole * NS_PER_S
+        assert parse_msgpack_time_ns(Raw(SHORT + struct.pack(">I", whole))) == whole * NS_PER_S
 
 
 @pytest.mark.parametrize(
@@ -232,14 +232,14 @@ def test_msgpack_times_of_all_three_sizes(at_ns: int) -> None:
 )
 def test_what_is_no_time_of_our_age(raw: bytes) -> None:
     with pytest.raises(ValueError, match=r"not a timestamp|beyond"):
-        msgpack_time_ns(Raw(raw))
+        parse_msgpack_time_ns(Raw(raw))
 
 
 @pytest.mark.parametrize("digits", range(10))
 def test_json_times_with_up_to_nine_digits(digits: int) -> None:
     fraction = "123456789"[:digits]
     text = f'"2023-11-14T22:13:20{"." if digits else ""}{fraction}Z"'
-    assert json_time_ns(Raw(text.encode())) == EXCHANGE_NS + int((fraction or "0").ljust(9, "0"))
+    assert parse_json_time_ns(Raw(text.encode())) == EXCHANGE_NS + int((fraction or "0").ljust(9, "0"))
 
 
 @pytest.mark.parametrize(
@@ -261,4 +261,4 @@ def test_json_times_with_up_to_nine_digits(digits: int) -> None:
 )
 def test_json_times_that_are_none(text: str) -> None:
     with pytest.raises(ValueError):
-        json_time_ns(Raw(json.dumps(text, ensure_ascii=False).encode()))
+        parse_json_time_ns(Raw(json.dumps(text, ensure_ascii=False).encode()))

@@ -19,7 +19,7 @@ from quotebus.bus.events import ConnectionHealth, Counters, SymbolsAcknowledged
 from quotebus.bus.settings import BusSettings
 from quotebus.bus.transport.broker import Broker
 from quotebus.bus.transport.sockets import Role, make
-from quotebus.pricing.node import Node
+from quotebus.pricing.node import Node, ThreadEnded
 from quotebus.pricing.settings import PricingSettings
 from tests.support.counters import documented
 from tests.support.eventlog import EventLog
@@ -113,7 +113,7 @@ def test_what_cannot_be_read_is_counted_and_another_version_named_once(
         newer = codec.encode(msgspec.structs.replace(request(), version=2))
         for frame in (newer, newer, b"symbols.requested\0junk", b"symbols.requested\0"):
             bus.requester.send(frame)
-        eventually(lambda: node.tally.counts["undecodable"] == 4)
+        eventually(lambda: node.control_counters.counts["undecodable"] == 4)
     counts = node.counters()
     assert counts["unknown_version"] == counts["undecodable_malformed"] == 2
     assert counts["undecodable_topic"] == 0
@@ -137,5 +137,5 @@ def test_without_its_hot_thread_a_node_ends(bus: Bus) -> None:
     fields = {**bus.urls, "pricing_upstream_url": "ws://127.0.0.1:1/", "pricing_lock_dir": bus.folder}
     node = Node(PricingSettings(**fields), lambda: ("", ""))  # type: ignore[arg-type]
     node._hot._stopping = True
-    with pytest.raises(RuntimeError, match="the hot thread has ended"):
+    with pytest.raises(ThreadEnded, match="the hot thread has ended"):
         node.run()

@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from quotebus.bus.events import Flag
-from quotebus.pricing.quality import MAX_PRICE, MAX_SIZE, judge, sane_trade
+from quotebus.pricing.quality import MAX_PRICE, MAX_SIZE, is_sane_trade, judge
 from tests.support.samples import QUICK
 
 NAN, INF = math.nan, math.inf
@@ -83,7 +83,7 @@ def test_flags(quote: tuple[float, float, float, float], held: float, flags: int
 @QUICK
 @given(number, number)
 def test_trades(price: float, size: float) -> None:
-    if sane_trade(price, size):
+    if is_sane_trade(price, size):
         assert 0 < price < MAX_PRICE
         assert 0 <= size < MAX_SIZE
     else:

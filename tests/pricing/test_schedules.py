@@ -8,7 +8,7 @@ import pytest
 
 from quotebus.bus.clock import NS_PER_S
 from quotebus.bus.events import Cause, ConnectionHealth
-from quotebus.pricing.session import Order
+from quotebus.pricing.commands import SocketCommand
 from tests.support.core_rig import CoreRig
 
 HOUR_S = 3_600
@@ -27,8 +27,8 @@ class Trouble(CoreRig):
         self.lasts = True
         self.ask("a", "SPY", ttl_ms=120_000)
 
-    def _obey(self, order: Order) -> None:
-        if order is Order.DIAL:
+    def _obey(self, order: SocketCommand) -> None:
+        if order is SocketCommand.DIAL:
             self.dials_s.append((self.now_ns) / NS_PER_S)
         super()._obey(order)
 

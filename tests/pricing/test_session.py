@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 
 from quotebus.bus.clock import NS_PER_S
+from quotebus.bus.errors import IllegalTransition
 from quotebus.bus.events import Cause, ConnectionState
 from quotebus.pricing.backoff import Backoff
-from quotebus.pricing.session import ON_LINE, TRANSITIONS, UP, WAITING, Order, Session, Signal, Socket
+from quotebus.pricing.commands import SocketCommand
+from quotebus.pricing.session import CONNECTED, TRANSITIONS, UP, WAITING, Session, Signal, SocketState
 from tests.support.pricing import T0, s, session_picture
 
 State = ConnectionState
@@ -25,16 +27,16 @@ class Rig:
         self.now_ns = T0
         self.byte_ns = T0
         self.published: list[tuple[int, State, Cause]] = []
-        self.orders: list[tuple[int, Order]] = []
+        self.orders: list[tuple[int, SocketCommand]] = []
         self.session = Session(Backoff(lambda: jitter), self._changed, self._order, linger_ns=int(linger_s * NS_PER_S))
 
     def _changed(self, now_ns: int) -> None:
         self.published.append((now_ns, self.session.state, self.session.cause))
 
-    def _order(self, order: Order) -> None:
+    def _order(self, order: SocketCommand) -> None:
         self.orders.append((self.now_ns, order))
 
-    def count(self, order: Order) -> int:
+    def count(self, order: SocketCommand) -> int:
         return sum(given is order for _, given in self.orders)
 
     def run(self, seconds: float, *, alive: bool = False) -> None:
@@ -47,24 +49,24 @@ class Rig:
             self.session.on_time(self.now_ns, self.byte_ns)
 
     def dialled(self) -> None:
-        assert self.session.dialled(self.now_ns)
+        assert self.session.on_dialled(self.now_ns)
         self.byte_ns = self.now_ns
 
     def stream(self) -> None:
         """From anywhere that dials to streaming."""
         self.dialled()
-        self.session.greeted()
-        self.session.authenticated(self.now_ns)
-        self.session.answered(self.now_ns, detail="")
+        self.session.on_greeting()
+        self.session.on_authenticated(self.now_ns)
+        self.session.on_subscribed(self.now_ns, detail="")
         assert self.session.state is State.STREAMING
 
     def start(self) -> None:
-        self.session.demand(self.now_ns)
+        self.session.on_demand(self.now_ns)
         self.stream()
 
     def lose(self, cause: Cause = Cause.RESET) -> None:
-        self.session.failed(cause, self.now_ns)
-        self.session.socket_closed(self.now_ns)
+        self.session.on_failure(cause, self.now_ns)
+        self.session.on_socket_closed(self.now_ns)
 
 
 def states(rig: Rig) -> list[State]:
@@ -81,7 +83,7 @@ def test_every_pair_is_in_the_table_or_raises(state: State, signal: Signal) -> N
     rig.session.state = state
     target = TRANSITIONS[state].get(signal)
     if target is None:
-        with pytest.raises(RuntimeError, match=re.escape(f"no transition from {state} on {signal}")):
+        with pytest.raises(IllegalTransition, match=re.escape(f"session: {signal} is illegal in state {state} (")):
             rig.session._take(signal, Cause.DEMAND, T0)
         assert rig.published == []
         assert rig.session.state is state
@@ -99,7 +101,7 @@ def test_table_rules() -> None:
     assert {signal for signal, to in TRANSITIONS[State.SUBSCRIBING].items() if to in UP} == {Signal.ANSWERED}
     for state in set(State) - {State.STOPPED}:
         assert TRANSITIONS[state][Signal.STOP] is State.STOPPED
-    for state in {*ON_LINE, State.CONNECTING}:
+    for state in {*CONNECTED, State.CONNECTING}:
         assert {Signal.FAILED, Signal.FAILED_AGAIN, Signal.FORBIDDEN} <= TRANSITIONS[state].keys()
 
 
@@ -114,7 +116,7 @@ def test_picture_in_the_readme_is_the_table() -> None:
 def test_the_whole_way_is_published_step_by_step() -> None:
     rig = Rig(linger_s=3)
     rig.start()
-    rig.session.no_demand(rig.now_ns)
+    rig.session.on_no_demand(rig.now_ns)
     rig.run(4, alive=True)
     assert [(state, cause) for _, state, cause in rig.published] == [
         (State.CONNECTING, Cause.DEMAND),
@@ -125,41 +127,43 @@ def test_the_whole_way_is_published_step_by_step() -> None:
         (State.IDLE, Cause.NO_DEMAND),
     ]
     assert rig.published[-1][0] == s(3)
-    assert [order for _, order in rig.orders] == [Order.DIAL, Order.AUTHENTICATE, Order.HANG_UP]
+    assert [order for _, order in rig.orders] == [SocketCommand.DIAL, SocketCommand.AUTHENTICATE, SocketCommand.HANG_UP]
 
 
 def test_wanted_again_while_lingering_keeps_the_line() -> None:
     rig = Rig(linger_s=3)
     rig.start()
     since_ns = rig.session.since_ns
-    rig.session.no_demand(rig.now_ns)
+    rig.session.on_no_demand(rig.now_ns)
     rig.run(2.9, alive=True)
-    rig.session.demand(rig.now_ns)
+    rig.session.on_demand(rig.now_ns)
     rig.run(10, alive=True)
     assert rig.session.state is State.STREAMING
     assert (rig.session.cause, rig.session.since_ns, rig.session.connection) == (Cause.DEMAND, since_ns, 1)
-    assert rig.count(Order.DIAL) == 1
+    assert rig.count(SocketCommand.DIAL) == 1
 
 
 def test_a_lingering_line_that_breaks_is_not_dialled_again() -> None:
     rig = Rig()
     rig.start()
-    rig.session.no_demand(rig.now_ns)
+    rig.session.on_no_demand(rig.now_ns)
     rig.lose()
     rig.run(120)
     assert rig.session.state is State.IDLE
-    assert (rig.count(Order.DIAL), rig.session.attempt) == (1, 0)
+    assert (rig.count(SocketCommand.DIAL), rig.session.attempt) == (1, 0)
 
 
 @pytest.mark.parametrize("steps", range(4))
 def test_release_before_streaming_ends_at_once(steps: int) -> None:
     rig = Rig()
-    rig.session.demand(T0)
-    for step in (rig.dialled, lambda: rig.session.authenticated(T0))[: max(0, steps - 1)]:
+    rig.session.on_demand(T0)
+    for step in (rig.dialled, lambda: rig.session.on_authenticated(T0))[: max(0, steps - 1)]:
         step()
-    rig.session.no_demand(T0)
+    rig.session.on_no_demand(T0)
     assert rig.session.state is State.IDLE
-    assert rig.orders[-1][1] is (Order.ABANDON_DIAL if rig.session.socket is Socket.DIALLING else Order.HANG_UP)
+    assert rig.orders[-1][1] is (
+        SocketCommand.ABANDON_DIAL if rig.session.socket is SocketState.DIALLING else SocketCommand.HANG_UP
+    )
 
 
 # deadlines
@@ -169,7 +173,7 @@ def test_silence_is_pinged_suspected_and_cut_in_time() -> None:
     rig = Rig()
     rig.start()
     rig.run(5)
-    pings = [at for at, order in rig.orders if order is Order.PING]
+    pings = [at for at, order in rig.orders if order is SocketCommand.PING]
     assert pings == [s(1), s(2), s(3), s(4)]
     assert [(at, state) for at, state, _ in rig.published[-2:]] == [
         (s(2.5), State.SUSPECT),
@@ -186,45 +190,45 @@ def test_one_byte_clears_the_suspicion() -> None:
     assert rig.session.state is State.SUSPECT
     rig.run(2, alive=True)
     assert states(rig)[-2:] == [State.SUSPECT, State.STREAMING]
-    assert rig.count(Order.DIAL) == 1
+    assert rig.count(SocketCommand.DIAL) == 1
 
 
 @pytest.mark.parametrize("subscribing", [False, True])
 def test_silence_before_streaming_is_cut_in_time_too(subscribing: bool) -> None:
     rig = Rig()
-    rig.session.demand(T0)
+    rig.session.on_demand(T0)
     rig.dialled()
     if subscribing:
-        rig.session.authenticated(T0)
+        rig.session.on_authenticated(T0)
     rig.run(5)
     assert (rig.published[-1][0], rig.session.cause) == (s(4.5), Cause.NO_LIFE)
 
 
 def test_authentication_has_ten_seconds() -> None:
     rig = Rig()
-    rig.session.demand(T0)
+    rig.session.on_demand(T0)
     rig.dialled()
     rig.run(11, alive=True)
     assert rig.published[-1] == (s(10), State.BACKING_OFF, Cause.AUTH_TIMEOUT)
-    assert rig.session.socket is Socket.CLOSING
+    assert rig.session.socket is SocketState.CLOSING
 
 
 def test_a_dialler_that_hangs_is_given_up_and_nothing_is_dialled_before_it_is_back() -> None:
     rig = Rig()
-    rig.session.demand(T0)
+    rig.session.on_demand(T0)
     rig.run(60)
     assert rig.published[-1] == (s(5.5), State.BACKING_OFF, Cause.CONNECT_TIMEOUT)
-    assert rig.count(Order.DIAL) == 1
-    assert rig.count(Order.ABANDON_DIAL) == 1
-    rig.session.dial_ended(rig.now_ns)
-    assert rig.count(Order.DIAL) == 2
+    assert rig.count(SocketCommand.DIAL) == 1
+    assert rig.count(SocketCommand.ABANDON_DIAL) == 1
+    rig.session.on_dial_ended(rig.now_ns)
+    assert rig.count(SocketCommand.DIAL) == 2
 
 
-@pytest.mark.parametrize("state", [State.CONNECTING, *sorted(ON_LINE), *sorted(WAITING)])
+@pytest.mark.parametrize("state", [State.CONNECTING, *sorted(CONNECTED), *sorted(WAITING)])
 def test_every_waiting_state_says_when_it_will_look_again_and_never_in_the_past(state: State) -> None:
     rig = Rig()
     if state is State.CONNECTING:
-        rig.session.demand(T0)
+        rig.session.on_demand(T0)
     else:
         rig.start()
         if state in WAITING:
@@ -246,7 +250,7 @@ def test_every_waiting_state_says_when_it_will_look_again_and_never_in_the_past(
 
 def test_backoff_is_not_forgiven_before_ten_seconds_of_streaming() -> None:
     rig = Rig()
-    rig.session.demand(rig.now_ns)
+    rig.session.on_demand(rig.now_ns)
     for failures in range(1, 5):
         rig.stream()
         rig.run(9.9, alive=True)
@@ -260,9 +264,9 @@ def test_backoff_is_not_forgiven_before_ten_seconds_of_streaming() -> None:
 
 def test_suspect_time_does_not_count_as_streaming() -> None:
     rig = Rig()
-    rig.session.demand(rig.now_ns)
-    rig.session.failed(Cause.RESET, rig.now_ns)
-    rig.session.dial_ended(rig.now_ns)
+    rig.session.on_demand(rig.now_ns)
+    rig.session.on_failure(Cause.RESET, rig.now_ns)
+    rig.session.on_dial_ended(rig.now_ns)
     rig.run(1)
     rig.stream()
     for _ in range(10):
@@ -273,13 +277,13 @@ def test_suspect_time_does_not_count_as_streaming() -> None:
 
 def test_five_failures_open_the_circuit_and_a_probe_a_minute_is_made() -> None:
     rig = Rig()
-    rig.session.demand(T0)
+    rig.session.on_demand(T0)
     dials = []
     for _ in range(7):
         assert rig.session.state is State.CONNECTING
         dials.append(rig.now_ns)
-        rig.session.failed(Cause.CONNECT_REFUSED, rig.now_ns)
-        rig.session.dial_ended(rig.now_ns)
+        rig.session.on_failure(Cause.CONNECT_REFUSED, rig.now_ns)
+        rig.session.on_dial_ended(rig.now_ns)
         assert rig.session.next_retry_ns is not None
         rig.now_ns = rig.session.next_retry_ns
         rig.session.on_time(rig.now_ns, 0)
@@ -290,54 +294,54 @@ def test_five_failures_open_the_circuit_and_a_probe_a_minute_is_made() -> None:
 
 def test_letting_go_and_asking_again_is_no_way_round_the_backoff() -> None:
     rig = Rig()
-    rig.session.demand(T0)
-    rig.session.failed(Cause.AUTH_FAILED, T0, for_operator=True)
-    rig.session.dial_ended(T0)
+    rig.session.on_demand(T0)
+    rig.session.on_failure(Cause.AUTH_FAILED, T0, for_operator=True)
+    rig.session.on_dial_ended(T0)
     for _ in range(100):
-        rig.session.no_demand(rig.now_ns)
-        rig.session.demand(rig.now_ns)
+        rig.session.on_no_demand(rig.now_ns)
+        rig.session.on_demand(rig.now_ns)
         assert rig.session.state is State.BACKING_OFF
         assert (rig.session.cause, rig.session.next_retry_ns) == (Cause.AUTH_FAILED, s(60))
         rig.run(0.5)
-    assert rig.count(Order.DIAL) == 1
+    assert rig.count(SocketCommand.DIAL) == 1
     rig.run(11)
-    assert [at for at, order in rig.orders if order is Order.DIAL] == [T0, s(60)]
+    assert [at for at, order in rig.orders if order is SocketCommand.DIAL] == [T0, s(60)]
 
 
 def test_how_an_abandoned_attempt_ends_is_not_held_against_the_next() -> None:
     rig = Rig()
-    rig.session.demand(T0)
-    rig.session.no_demand(T0)
-    rig.session.demand(T0)
+    rig.session.on_demand(T0)
+    rig.session.on_no_demand(T0)
+    rig.session.on_demand(T0)
     assert rig.session.abandoned
-    rig.session.dial_ended(T0)
+    rig.session.on_dial_ended(T0)
     assert (rig.session.state, rig.session.attempt, rig.session.abandoned) == (State.CONNECTING, 0, False)
-    assert rig.count(Order.DIAL) == 2
+    assert rig.count(SocketCommand.DIAL) == 2
 
 
 def test_the_end_of_the_old_line_is_not_held_against_the_next() -> None:
     rig = Rig()
-    rig.session.demand(T0)
+    rig.session.on_demand(T0)
     rig.dialled()
-    rig.session.no_demand(T0)
-    rig.session.demand(T0)
-    assert (rig.session.state, rig.session.socket) == (State.CONNECTING, Socket.CLOSING)
+    rig.session.on_no_demand(T0)
+    rig.session.on_demand(T0)
+    assert (rig.session.state, rig.session.socket) == (State.CONNECTING, SocketState.CLOSING)
     rig.lose(Cause.RESET)
     assert (rig.session.state, rig.session.attempt) == (State.CONNECTING, 0)
-    assert rig.count(Order.DIAL) == 2
+    assert rig.count(SocketCommand.DIAL) == 2
 
 
 def test_a_storm_of_asking_and_letting_go_is_paced() -> None:
     rig = Rig()
     began_ns = rig.now_ns
     while rig.now_ns < began_ns + 60 * NS_PER_S:
-        rig.session.demand(rig.now_ns)
+        rig.session.on_demand(rig.now_ns)
         rig.run(0.02)
-        rig.session.no_demand(rig.now_ns)
+        rig.session.on_no_demand(rig.now_ns)
         if rig.session.abandoned:
-            rig.session.dial_ended(rig.now_ns)
+            rig.session.on_dial_ended(rig.now_ns)
         rig.run(0.02)
-    assert rig.count(Order.DIAL) <= 70, "about one a second"
+    assert rig.count(SocketCommand.DIAL) <= 70, "about one a second"
 
 
 def test_a_line_that_is_behind_is_suspect_until_it_is_half_as_much() -> None:
@@ -348,7 +352,9 @@ def test_a_line_that_is_behind_is_suspect_until_it_is_half_as_much() -> None:
     rig.session.on_lag(2 * NS_PER_S + 1, rig.now_ns)
     assert (rig.session.state, rig.session.cause) == (State.SUSPECT, Cause.SLOW_LINE)
     rig.run(30, alive=True)
-    assert (rig.session.state, rig.session.socket) == (State.SUSPECT, Socket.OPEN), "alive: no reason to dial again"
+    assert (rig.session.state, rig.session.socket) == (State.SUSPECT, SocketState.OPEN), (
+        "alive: no reason to dial again"
+    )
     rig.session.on_lag(NS_PER_S + 1, rig.now_ns)
     rig.run(0.1, alive=True)
     assert rig.session.state is State.SUSPECT
@@ -363,7 +369,7 @@ def test_a_slow_line_that_goes_silent_is_cut_and_the_next_one_starts_clean() -> 
     rig.session.on_lag(9 * NS_PER_S, rig.now_ns)
     rig.run(4.6)
     assert (rig.session.state, rig.session.cause) == (State.BACKING_OFF, Cause.NO_LIFE)
-    rig.session.socket_closed(rig.now_ns)
+    rig.session.on_socket_closed(rig.now_ns)
     rig.run(1)
     rig.stream()
     rig.run(1, alive=True)
@@ -372,9 +378,9 @@ def test_a_slow_line_that_goes_silent_is_cut_and_the_next_one_starts_clean() -> 
 
 def test_the_upstream_may_ask_for_a_longer_wait() -> None:
     rig = Rig()
-    rig.session.demand(rig.now_ns)
-    rig.session.failed(Cause.HTTP_429, rig.now_ns, retry_after_ns=90 * NS_PER_S)
-    rig.session.dial_ended(rig.now_ns)
+    rig.session.on_demand(rig.now_ns)
+    rig.session.on_failure(Cause.HTTP_429, rig.now_ns, retry_after_ns=90 * NS_PER_S)
+    rig.session.on_dial_ended(rig.now_ns)
     assert rig.session.next_retry_ns == rig.now_ns + 90 * NS_PER_S
 
 
@@ -382,8 +388,8 @@ def test_gap_runs_from_the_last_byte_to_the_first_answer_and_stays() -> None:
     rig = Rig()
     rig.start()
     rig.run(20, alive=True)
-    rig.session.failed(Cause.RESET, rig.now_ns, last_byte_ns=s(19))
-    rig.session.socket_closed(rig.now_ns)
+    rig.session.on_failure(Cause.RESET, rig.now_ns, last_byte_ns=s(19))
+    rig.session.on_socket_closed(rig.now_ns)
     rig.run(2)
     assert (rig.session.gap.start_ns, rig.session.gap.end_ns) == (None, None), "not before it is known whole"
     rig.stream()
@@ -395,14 +401,14 @@ def test_gap_runs_from_the_last_byte_to_the_first_answer_and_stays() -> None:
 def test_standby_hangs_up_and_comes_back_idle() -> None:
     rig = Rig()
     rig.start()
-    rig.session.other_node(rig.now_ns)
-    assert rig.orders[-1][1] is Order.HANG_UP
-    rig.session.demand(rig.now_ns)
-    rig.session.other_node(rig.now_ns)
-    rig.session.alone(rig.now_ns)
+    rig.session.on_other_node(rig.now_ns)
+    assert rig.orders[-1][1] is SocketCommand.HANG_UP
+    rig.session.on_demand(rig.now_ns)
+    rig.session.on_other_node(rig.now_ns)
+    rig.session.on_alone(rig.now_ns)
     assert states(rig)[-2:] == [State.STANDBY, State.IDLE]
     rig.session.stop(rig.now_ns)
     rig.session.stop(rig.now_ns)
-    rig.session.other_node(rig.now_ns)
+    rig.session.on_other_node(rig.now_ns)
     assert states(rig)[-1] is State.STOPPED
     assert states(rig).count(State.STOPPED) == 1

@@ -9,7 +9,8 @@ import pytest
 from quotebus.bus.clock import NS_PER_S
 from quotebus.bus.events import Cause
 from quotebus.pricing.backoff import Backoff
-from quotebus.pricing.session import ON_LINE, Order, Session, Socket
+from quotebus.pricing.commands import SocketCommand
+from quotebus.pricing.session import CONNECTED, Session, SocketState
 from tests.support.pricing import T0
 
 
@@ -22,15 +23,15 @@ class Shell:
         self.closing = 0
         self.dials = 0
 
-    def obey(self, order: Order) -> None:
-        if order is Order.DIAL:
+    def obey(self, order: SocketCommand) -> None:
+        if order is SocketCommand.DIAL:
             assert (self.dialling, self.open, self.closing) == (0, 0, 0), "dialled although there is a socket"
             self.dialling = 1
             self.dials += 1
-        elif order is Order.HANG_UP:
+        elif order is SocketCommand.HANG_UP:
             assert self.open == 1, "hung up on nothing"
             self.open, self.closing = 0, 1
-        elif order is Order.ABANDON_DIAL:
+        elif order is SocketCommand.ABANDON_DIAL:
             assert self.dialling == 1, "abandoned nothing"
 
 
@@ -50,47 +51,47 @@ def test_never_two_sockets_whatever_happens_in_whatever_order(seed: int) -> None
         now_ns += rng.choice([0, 0, NS_PER_S // 10, NS_PER_S, 7 * NS_PER_S])
         match rng.randrange(14):
             case 0 | 1:
-                session.demand(now_ns)
+                session.on_demand(now_ns)
             case 2:
-                session.no_demand(now_ns)
+                session.on_no_demand(now_ns)
             case 3 | 4 if shell.dialling:
                 shell.dialling = 0
-                if session.dialled(now_ns):
+                if session.on_dialled(now_ns):
                     shell.open, byte_ns = 1, now_ns
                 else:
-                    session.dial_ended(now_ns)
+                    session.on_dial_ended(now_ns)
             case 5 if shell.dialling:
                 if not session.abandoned:
-                    session.failed(rng.choice([Cause.DNS, Cause.CONNECTION_LIMIT, Cause.TLS]), now_ns)
+                    session.on_failure(rng.choice([Cause.DNS, Cause.CONNECTION_LIMIT, Cause.TLS]), now_ns)
                 shell.dialling = 0
-                session.dial_ended(now_ns)
+                session.on_dial_ended(now_ns)
             case 6 if shell.closing:
                 shell.closing = 0
                 if rng.random() < 0.3:
-                    session.failed(Cause.RESET, now_ns)
-                session.socket_closed(now_ns)
+                    session.on_failure(Cause.RESET, now_ns)
+                session.on_socket_closed(now_ns)
             case 7 if shell.open:  # lost: the shell closes by itself, then says so
                 shell.open, shell.closing = 0, 0
-                session._orders = lambda order: None if order is Order.HANG_UP else shell.obey(order)
-                session.failed(Cause.CLOSED, now_ns, last_byte_ns=byte_ns)
-                session._orders = shell.obey
-                session.socket_closed(now_ns)
+                session._command = lambda order: None if order is SocketCommand.HANG_UP else shell.obey(order)
+                session.on_failure(Cause.CLOSED, now_ns, last_byte_ns=byte_ns)
+                session._command = shell.obey
+                session.on_socket_closed(now_ns)
             case 8:
-                session.authenticated(now_ns)
+                session.on_authenticated(now_ns)
             case 9:
-                session.answered(now_ns, detail="")
+                session.on_subscribed(now_ns, detail="")
             case 10 if rng.random() < 0.1:
-                session.other_node(now_ns)
+                session.on_other_node(now_ns)
             case 11:
-                session.alone(now_ns)
+                session.on_alone(now_ns)
             case 12:
                 byte_ns = now_ns
             case _:
                 session.on_time(now_ns, byte_ns)
         assert shell.dialling + shell.open + shell.closing <= 1
-        assert (session.socket is Socket.NONE) == (not (shell.dialling or shell.open or shell.closing))
+        assert (session.socket is SocketState.NONE) == (not (shell.dialling or shell.open or shell.closing))
         if (session.state, session.cause) != before:
             assert changes > seen, "a change that was not published"
-        if session.state in ON_LINE:
-            assert session.socket is Socket.OPEN
+        if session.state in CONNECTED:
+            assert session.socket is SocketState.OPEN
     assert shell.dials > 20

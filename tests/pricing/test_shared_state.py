@@ -6,18 +6,18 @@ import msgspec
 import pytest
 
 from quotebus.bus import codec
-from quotebus.pricing.shared_state import Board
+from quotebus.pricing.shared_state import SharedState
 from tests.support.samples import QUOTE
 
 
-def held(board: Board, symbol: str, seq: int) -> None:
+def held(board: SharedState, symbol: str, seq: int) -> None:
     slot = board.want(symbol)
     event = msgspec.structs.replace(QUOTE, symbol=symbol, seq=seq)
     slot.frame, slot.quote_seq, slot.connection, slot.exchange_ns = codec.encode(event), seq, 3, 99
 
 
 def test_last_quote_is_payload_number_and_time_of_one_and_the_same_quote() -> None:
-    board = Board()
+    board = SharedState()
     held(board, "SPY", 5)
     payload, seq, published_ns = board.slots["SPY"].last_quote()
     assert payload is not None
@@ -26,11 +26,11 @@ def test_last_quote_is_payload_number_and_time_of_one_and_the_same_quote() -> No
 
 
 def test_no_quote_yet() -> None:
-    assert Board().want("SPY").last_quote() == (None, 0, None)
+    assert SharedState().want("SPY").last_quote() == (None, 0, None)
 
 
 def test_numbering_goes_on_after_a_symbol_was_let_go_and_nothing_else_does() -> None:
-    board = Board()
+    board = SharedState()
     held(board, "SPY", 5)
     slot = board.want("SPY")
     slot.trade_seq = 7
@@ -44,7 +44,7 @@ def test_numbering_goes_on_after_a_symbol_was_let_go_and_nothing_else_does() -> 
 
 
 def test_retiring_twice_or_the_unknown_is_nothing() -> None:
-    board = Board()
+    board = SharedState()
     held(board, "SPY", 5)
     board.retire("SPY")
     board.retire("SPY")
@@ -53,8 +53,8 @@ def test_retiring_twice_or_the_unknown_is_nothing() -> None:
 
 
 def test_memory_of_former_symbols_is_bounded_and_the_longest_gone_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Board, "MAX_RETIRED", 3)
-    board = Board()
+    monkeypatch.setattr(SharedState, "MAX_RETIRED", 3)
+    board = SharedState()
     for number in range(5):
         held(board, f"S{number}", number + 1)
         board.retire(f"S{number}")

@@ -24,9 +24,9 @@ def converge(reconciler: Reconciler, upstream: Upstream, now_ns: int = T0) -> tu
     refused: dict[str, Cause] = {}
     said: list[dict] = []  # type: ignore[type-arg]
     for _ in range(2_000):
-        question = reconciler.next_question(now_ns)
+        question = reconciler.next_request(now_ns)
         if question is None:
-            assert reconciler.question is None
+            assert reconciler.open_request is None
             next_ns = reconciler.next_ns()
             if next_ns is None:
                 return refused, said, now_ns
@@ -34,7 +34,7 @@ def converge(reconciler: Reconciler, upstream: Upstream, now_ns: int = T0) -> tu
             now_ns = next_ns
             reconciler.wake(now_ns)
             continue
-        assert reconciler.next_question(now_ns) is None, "one question at a time"
+        assert reconciler.next_request(now_ns) is None, "one question at a time"
         message = question.message()
         entries = [entry for channel, symbols in message.items() if channel != "action" for entry in symbols]
         assert 1 <= len(entries) <= MAX_ENTRIES
@@ -84,7 +84,7 @@ def test_data_first_then_statuses_in_messages_of_a_thousand() -> None:
         {LULDS: 1_000}, {LULDS: 500},
     ]  # fmt: skip
     assert said[0]["quotes"] == symbols[:1_000], "the most important first"
-    assert (refused, reconciler.symbol_count(), reconciler.statuses_complete()) == ({}, 1_500, True)
+    assert (refused, reconciler.count_symbols(), reconciler.has_all_statuses()) == ({}, 1_500, True)
 
 
 def test_released_symbols_are_unsubscribed_with_their_statuses() -> None:
@@ -107,13 +107,13 @@ def test_a_missing_symbol_is_asked_again_after_1_2_and_4_seconds_then_given_up()
     refused: list[tuple[str, Cause]] = []
     for now_ns in range(T0, s(12), NS_PER_S // 10):
         reconciler.wake(now_ns)
-        while (question := reconciler.next_question(now_ns)) is not None:
+        while (question := reconciler.next_request(now_ns)) is not None:
             if ("quotes", "GONE") in question.entries:
                 asked.append(now_ns)
             refused += reconciler.on_answer(Subscription(quotes=("A",), statuses=("A", "GONE")), now_ns).refused
     assert asked == [s(0), s(1), s(3), s(7)]
     assert refused == [("GONE", Cause.NOT_IN_ACK)]
-    assert not reconciler.pending()
+    assert not reconciler.has_pending()
 
 
 def test_an_extra_that_will_not_go_is_given_up_too() -> None:
@@ -122,7 +122,7 @@ def test_an_extra_that_will_not_go_is_given_up_too() -> None:
     asked = []
     for now_ns in range(T0, s(20), NS_PER_S // 10):
         reconciler.wake(now_ns)
-        while (question := reconciler.next_question(now_ns)) is not None:
+        while (question := reconciler.next_request(now_ns)) is not None:
             if question.action == "unsubscribe":
                 asked.append(now_ns)
             outcome = reconciler.on_answer(Subscription(quotes=("A", "X"), statuses=("A",)), now_ns)
@@ -134,24 +134,24 @@ def test_a_refused_unsubscribe_is_not_repeated_without_end() -> None:
     reconciler = Reconciler()
     reconciler.want(wanted("A"))
     reconciler.on_answer(Subscription(quotes=("A", "X"), statuses=("A",), lulds=("A",)), T0)
-    question = reconciler.next_question(T0)
+    question = reconciler.next_request(T0)
     assert question is not None
     assert question.message() == {"action": "unsubscribe", "quotes": ["X"]}
     outcome = reconciler.on_error(Cause.BAD_SYMBOL)
     assert (outcome.refused, outcome.learned_limit) == ([], None)
-    assert reconciler.next_question(T0) is None
+    assert reconciler.next_request(T0) is None
     assert reconciler.next_ns() is None
 
 
 def test_a_missing_entry_that_turns_up_by_itself_is_not_waited_for() -> None:
     reconciler = Reconciler()
     reconciler.want(wanted("A", "B"))
-    reconciler.next_question(T0)
+    reconciler.next_request(T0)
     reconciler.on_answer(Subscription(quotes=("A",)), T0)
-    reconciler.next_question(T0)
+    reconciler.next_request(T0)
     outcome = reconciler.on_answer(Subscription(quotes=("A", "B"), statuses=("A", "B"), lulds=("A", "B")), T0)
     assert outcome.acknowledged.count("B") == 1
-    assert reconciler.next_question(T0) is None
+    assert reconciler.next_request(T0) is None
     assert reconciler.next_ns() is None
 
 
@@ -160,7 +160,7 @@ def test_a_poisoned_symbol_is_found_by_halving_and_the_rest_is_subscribed() -> N
     reconciler.want(wanted(*[f"S{n}" for n in range(1_000)]))
     refused, said, _ = converge(reconciler, upstream)
     assert refused == {"S500": Cause.BAD_SYMBOL}
-    assert reconciler.symbol_count() == 999
+    assert reconciler.count_symbols() == 999
     assert len(said) < 60
 
 
@@ -169,7 +169,7 @@ def test_the_limit_is_learned_by_one_entry_refused_alone() -> None:
     reconciler.want(wanted(*[f"S{n}" for n in range(20)]))
     learned = None
     for _ in range(100):
-        question = reconciler.next_question(T0)
+        question = reconciler.next_request(T0)
         assert question is not None
         answer = upstream.ask(question.message())
         if isinstance(answer, Subscription):
@@ -187,12 +187,12 @@ def test_every_learned_limit_sheds_something() -> None:
     """An upstream that counts what we do not must not be asked the same again and again."""
     reconciler = Reconciler()
     reconciler.want(wanted("A", "B"))
-    reconciler.next_question(T0)
+    reconciler.next_request(T0)
     reconciler.on_answer(Subscription(quotes=("A",), trades=("X", "Y", "Z")), T0)
-    reconciler.next_question(T0)
+    reconciler.next_request(T0)
     reconciler.on_error(Cause.BAD_SYMBOL)
     for _ in range(9):
-        question = reconciler.next_question(s(2))
+        question = reconciler.next_request(s(2))
         assert question is not None
         if question.entries == [("quotes", "B")]:
             break
@@ -205,8 +205,8 @@ def test_without_statuses_the_data_stays_and_they_are_not_asked_again() -> None:
     reconciler.want(wanted("A", "B"))
     _, said, _ = converge(reconciler, upstream)
     assert [STATUSES in message for message in said] == [False, True, False]
-    assert not reconciler.statuses_complete()
-    assert reconciler.symbol_count() == 2
+    assert not reconciler.has_all_statuses()
+    assert reconciler.count_symbols() == 2
 
 
 def test_without_bands_everything_else_stays_and_they_are_asked_for_once() -> None:
@@ -214,7 +214,7 @@ def test_without_bands_everything_else_stays_and_they_are_asked_for_once() -> No
     reconciler.want(wanted(*[f"S{n}" for n in range(20)]))
     _, said, _ = converge(reconciler, upstream)
     assert [LULDS in message for message in said] == [False, False, True]
-    assert (reconciler.symbol_count(), reconciler.statuses_complete()) == (20, True)
+    assert (reconciler.count_symbols(), reconciler.has_all_statuses()) == (20, True)
 
 
 def test_a_symbol_refused_for_one_channel_is_asked_for_none_and_takes_no_room() -> None:
@@ -225,24 +225,24 @@ def test_a_symbol_refused_for_one_channel_is_asked_for_none_and_takes_no_room() 
     assert upstream.entries == {("quotes", "B"), (STATUSES, "B"), (LULDS, "B")}
     reconciler.want({"A": ("quotes",), "B": ("quotes",)})
     converge(reconciler, upstream)
-    assert reconciler.symbol_count() == 2
+    assert reconciler.count_symbols() == 2
 
 
 def test_what_is_asked_beside_a_wish_is_done_without_when_refused() -> None:
     reconciler, upstream = Reconciler(), Upstream(no_trades=True)
     reconciler.want({"A": ("quotes",)}, [("trades", "A")])
     refused, _, _ = converge(reconciler, upstream)
-    assert (refused, reconciler.symbol_count()) == ({}, 1)
+    assert (refused, reconciler.count_symbols()) == ({}, 1)
 
 
 def test_a_refusal_of_what_is_no_longer_wanted_refuses_nobody() -> None:
     reconciler = Reconciler()
     reconciler.want(wanted("A"))
-    reconciler.next_question(T0)
+    reconciler.next_request(T0)
     reconciler.want(wanted("B"))
     assert reconciler.on_error(Cause.BAD_SYMBOL).refused == []
     reconciler.want(wanted("A"))
-    question = reconciler.next_question(T0)
+    question = reconciler.next_request(T0)
     assert question is not None
     assert question.entries == [("quotes", "A")], "and it may be wanted again"
 
@@ -250,11 +250,11 @@ def test_a_refusal_of_what_is_no_longer_wanted_refuses_nobody() -> None:
 def test_an_open_question_has_a_deadline_and_a_new_connection_forgets_it() -> None:
     reconciler = Reconciler()
     reconciler.want(wanted("A"))
-    reconciler.next_question(T0)
+    reconciler.next_request(T0)
     assert reconciler.next_ns() == T0 + ACK_TIMEOUT_NS
     reconciler.reset()
     assert reconciler.next_ns() is None
-    assert reconciler.next_question(T0) is not None
+    assert reconciler.next_request(T0) is not None
 
 
 def test_acknowledged_needs_every_channel() -> None:
@@ -263,4 +263,4 @@ def test_acknowledged_needs_every_channel() -> None:
     outcome = reconciler.on_answer(Subscription(quotes=("A",), trades=("B",)), T0)
     assert outcome.acknowledged == ["B"]
     assert reconciler.on_answer(Subscription(quotes=("A",), trades=("A", "B")), T0).acknowledged == ["A"]
-    assert reconciler.data_count() == 3
+    assert reconciler.count_data() == 3

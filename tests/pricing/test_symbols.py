@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from quotebus.bus.clock import NS_PER_S
+from quotebus.bus.errors import IllegalTransition
 from quotebus.bus.events import Cause, SymbolState
-from quotebus.pricing.symbols import MOVES, Standing, SymbolTable
+from quotebus.pricing.symbols import MOVES, SymbolEntry, SymbolTable
 from tests.support.pricing import T0, s
 
 State = SymbolState
@@ -15,8 +16,8 @@ State = SymbolState
 def table() -> tuple[SymbolTable, list[tuple[str, State]]]:
     sent: list[tuple[str, State]] = []
 
-    def changed(standing: Standing) -> None:
-        sent.append((standing.symbol, standing.state))
+    def changed(entry: SymbolEntry) -> None:
+        sent.append((entry.symbol, entry.state))
 
     return SymbolTable(changed), sent
 
@@ -25,13 +26,13 @@ def table() -> tuple[SymbolTable, list[tuple[str, State]]]:
 @pytest.mark.parametrize("end", State)
 def test_every_move_is_in_the_table_or_raises(start: State, end: State) -> None:
     symbols, sent = table()
-    symbols.standings["A"] = Standing("A", start, Cause.DEMAND, T0)
+    symbols.entries["A"] = SymbolEntry("A", start, Cause.DEMAND, T0)
     if end in MOVES[start]:
         assert symbols.move("A", end, Cause.HALT, T0 + 1)
         assert sent == [("A", end)]
-        assert ("A" in symbols.standings) == (end is not State.RELEASED)
+        assert ("A" in symbols.entries) == (end is not State.RELEASED)
     else:
-        with pytest.raises(RuntimeError, match="no move"):
+        with pytest.raises(IllegalTransition, match=r"symbol A: .* is illegal in state"):
             symbols.move("A", end, Cause.HALT, T0 + 1)
         assert sent == []
 
@@ -48,9 +49,9 @@ def test_a_move_to_where_it_is_says_nothing_and_a_new_cause_keeps_the_time_of_en
     symbols.add("A", T0)
     assert not symbols.move("A", State.PENDING, Cause.DEMAND, s(1))
     assert symbols.move("A", State.PENDING, Cause.NO_QUOTE_YET, s(2))
-    assert symbols.standings["A"].since_ns == T0
+    assert symbols.entries["A"].since_ns == T0
     assert symbols.move("A", State.LIVE, Cause.DEMAND, s(3))
-    assert symbols.standings["A"].since_ns == s(3)
+    assert symbols.entries["A"].since_ns == s(3)
     assert not symbols.move("B", State.LIVE, Cause.DEMAND, s(3)), "nobody wants B"
     assert sent == [("A", State.PENDING), ("A", State.LIVE)]
 
@@ -75,7 +76,7 @@ def test_each_status_is_sent_again_within_ten_seconds_and_evenly(count: int) -> 
     symbols, sent = table()
     for number in range(count):
         symbols.add(f"S{number}", T0)
-    last = dict.fromkeys(symbols.standings, T0)
+    last = dict.fromkeys(symbols.entries, T0)
     now_ns, step_ns = T0, NS_PER_S // 4
     symbols.rotate(now_ns)
     while now_ns < s(40):
@@ -100,8 +101,8 @@ def test_a_symbol_added_in_the_middle_of_a_round_waits_no_longer_than_others() -
         symbols.rotate(now_ns)
         last |= {symbol: now_ns for symbol, _ in sent}
         sent.clear()
-        for symbol, standing in symbols.standings.items():
-            assert now_ns - max(last.get(symbol, 0), standing.since_ns) <= 10 * NS_PER_S, symbol
+        for symbol, entry in symbols.entries.items():
+            assert now_ns - max(last.get(symbol, 0), entry.since_ns) <= 10 * NS_PER_S, symbol
 
 
 def test_rotation_survives_symbols_that_come_and_go() -> None:
@@ -144,5 +145,5 @@ def test_a_long_sleep_is_not_made_up_for_by_more_than_one_round() -> None:
 def test_live_counts_quiet_and_not_halted() -> None:
     symbols, _ = table()
     for symbol, state in (("A", State.LIVE), ("B", State.QUIET), ("C", State.HALTED), ("D", State.STALE)):
-        symbols.standings[symbol] = Standing(symbol, state, Cause.DEMAND, T0)
-    assert symbols.live_count() == 2
+        symbols.entries[symbol] = SymbolEntry(symbol, state, Cause.DEMAND, T0)
+    assert symbols.count_live() == 2

@@ -13,10 +13,10 @@ from quotebus.bus.clock import NS_PER_S, to_utc_ns
 from quotebus.bus.events import Cause, ConnectionHealth, Event, SymbolsAcknowledged, SymbolStatus
 from quotebus.bus.sequence import Stamper
 from quotebus.pricing.announcements import Identity
-from quotebus.pricing.core import Core, Publish, Say
+from quotebus.pricing.commands import Publish, SendUpstream, SocketCommand
+from quotebus.pricing.core import Core
 from quotebus.pricing.messages import Subscription, Success, UpstreamError, UpstreamStatus
-from quotebus.pricing.session import Order
-from quotebus.pricing.shared_state import Board
+from quotebus.pricing.shared_state import SharedState
 from tests.support.pricing import T0, request
 from tests.support.samples import QUOTE
 from tests.support.upstream import Upstream
@@ -33,10 +33,10 @@ class CoreRig:
         self.now_ns = T0
         self.rng = random.Random(seed)
         self.upstream = Upstream(self.rng)
-        self.board = Board()
+        self.board = SharedState()
         self.hears = self.dials = self.answers = self.alive = True
         self.socket = self.dialling = False
-        self.orders: list[Order] = []
+        self.orders: list[SocketCommand] = []
         self.said: list[dict[str, Any]] = []
         self.events: list[tuple[int, Event]] = []
         self._stamper = Stamper(SOURCE)
@@ -166,7 +166,7 @@ class CoreRig:
                     self.socket = True
                     self.core.on_record(Success("connected"), self.now_ns)
                 else:
-                    self.core.session.dial_ended(self.now_ns)
+                    self.core.session.on_dial_ended(self.now_ns)
             elif self.said and self.answers and self.socket:
                 message = self.said.pop(0)
                 self.board.last_byte_ns = self.now_ns
@@ -190,26 +190,26 @@ class CoreRig:
                 self.events.append((self.now_ns, event))
                 if isinstance(event, ConnectionHealth) and self.hears:
                     self.core.on_health(event, self.now_ns)
-            elif isinstance(command, Say):
+            elif isinstance(command, SendUpstream):
                 self.said.append(command.message)
             else:
                 self._obey(command)
 
-    def _obey(self, order: Order) -> None:
+    def _obey(self, order: SocketCommand) -> None:
         self.orders.append(order)
-        if order is Order.DIAL:
+        if order is SocketCommand.DIAL:
             assert not self.socket
             assert not self.dialling
             self.dialling = True
-        elif order is Order.AUTHENTICATE:
+        elif order is SocketCommand.AUTHENTICATE:
             self.said.append({"action": "auth"})
-        elif order is Order.HANG_UP and self.socket:
+        elif order is SocketCommand.HANG_UP and self.socket:
             self.socket = False
             self.said.clear()
             self.upstream.entries = set()
             self.core.on_closed(None, self.now_ns)
             self._take()
-        elif order is Order.ABANDON_DIAL and self.dialling and self.dials:
+        elif order is SocketCommand.ABANDON_DIAL and self.dialling and self.dials:
             self.dialling = False
             self.core.on_dial_failed(Cause.CONNECT_TIMEOUT, False, "abandoned", self.now_ns)
             self._take()

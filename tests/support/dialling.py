@@ -14,7 +14,7 @@ from queue import Queue
 
 from quotebus.bus.clock import NS_PER_S, now_ns
 from quotebus.pricing.upstream.dialler import DialFailed, Dialler, Target
-from quotebus.pricing.upstream.upstream_socket import Line
+from quotebus.pricing.upstream.upstream_socket import UpstreamSocket
 
 Script = Callable[[socket.socket], object]
 
@@ -69,12 +69,12 @@ class Attempt:
     def __init__(
         self, url: str, *, ca_file: str | None = None, timeout_s: float = 5, encoding: str = "msgpack"
     ) -> None:
-        self._outcomes: Queue[Line | DialFailed] = Queue()
+        self._outcomes: Queue[UpstreamSocket | DialFailed] = Queue()
         self.dialler = Dialler(Target(url, encoding, ca_file), self._outcomes.put, timeout_s=timeout_s)
         self._began_ns = now_ns()
         self.dialler.dial()
 
-    def outcome(self) -> Line | DialFailed:
+    def outcome(self) -> UpstreamSocket | DialFailed:
         outcome = self._outcomes.get(timeout=10)
         self.took_s = (now_ns() - self._began_ns) / NS_PER_S
         assert self._outcomes.empty(), "one attempt, one report"

@@ -11,9 +11,9 @@ import zmq
 from quotebus.bus import codec
 from quotebus.bus.events import Event, Quote, Trade
 from quotebus.pricing.messages import UpstreamCodec
-from quotebus.pricing.shared_state import Board
-from quotebus.pricing.upstream.hot import HotPath, Report, Ticked
-from quotebus.pricing.upstream.upstream_socket import Line
+from quotebus.pricing.shared_state import SharedState
+from quotebus.pricing.upstream.hot import HotPath, Report, SymbolReport
+from quotebus.pricing.upstream.upstream_socket import UpstreamSocket
 from tests.support.pricing import framed, packed
 
 SOURCE = "pricing-3f9c2a"
@@ -37,7 +37,7 @@ class Publisher:
 
 class HotRig:
     def __init__(self, *symbols: str, conflate: bool = True, encoding: str = "msgpack") -> None:
-        self.board = Board()
+        self.board = SharedState()
         self.reports: list[Report] = []
         self.publisher = Publisher()
         self.between = 0
@@ -56,15 +56,15 @@ class HotRig:
 
     def attach(self) -> None:
         """A new line, the next connection."""
-        if self.path.line is not None:
-            self.path.line.close()
+        if self.path.upstream is not None:
+            self.path.upstream.close()
         ours, self.peer = socket.socketpair()
         self._peers.append(self.peer)
-        self.path.attach(Line(ours), self.path.connection + 1)
+        self.path.attach(UpstreamSocket(ours), self.path.connection + 1)
 
     def close(self) -> None:
-        if self.path.line is not None:
-            self.path.line.close()
+        if self.path.upstream is not None:
+            self.path.upstream.close()
         for peer in self._peers:
             peer.close()
 
@@ -90,7 +90,7 @@ class HotRig:
         return [event for event in self.events() if isinstance(event, Trade)]
 
     def ticked(self) -> list[tuple[str, str]]:
-        return [(report.kind, report.symbol) for report in self.reports if isinstance(report, Ticked)]
+        return [(report.kind, report.symbol) for report in self.reports if isinstance(report, SymbolReport)]
 
 
 Make = Callable[..., HotRig]

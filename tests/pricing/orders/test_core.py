@@ -7,8 +7,8 @@ from typing import Any
 
 from quotebus.bus.clock import NS_PER_S, to_utc_ns
 from quotebus.bus.events import Cause, ConnectionHealth, OrderUpdate
-from quotebus.pricing.orders.core import OrderCore, Reconcile, Say
-from quotebus.pricing.session import Order
+from quotebus.pricing.commands import SendUpstream, SocketCommand
+from quotebus.pricing.orders.core import OrderCore, Reconcile
 from tests.pricing.orders.test_messages import order, trade_update
 
 AUTHORIZED = {"stream": "authorization", "data": {"status": "authorized", "action": "authenticate"}}
@@ -41,7 +41,7 @@ class Rig:
 
     def dialled(self) -> None:
         assert self.core.on_dialled(self.now_ns)
-        assert self.take()[-1] is Order.AUTHENTICATE
+        assert self.take()[-1] is SocketCommand.AUTHENTICATE
 
     def pass_s(self, seconds: float) -> list[Any]:
         self.now_ns += int(seconds * NS_PER_S)
@@ -50,9 +50,9 @@ class Rig:
 
     def streaming(self) -> Rig:
         self.core.allow(True, self.now_ns)
-        assert self.take() == [Order.DIAL]
+        assert self.take() == [SocketCommand.DIAL]
         self.dialled()
-        assert self.hear(AUTHORIZED) == [Say({"action": "listen", "data": {"streams": ["trade_updates"]}})]
+        assert self.hear(AUTHORIZED) == [SendUpstream({"action": "listen", "data": {"streams": ["trade_updates"]}})]
         [wanted] = self.hear(LISTENING)
         self.core.on_reconciled([], wanted.generation, self.now_ns)
         self.take()
@@ -62,7 +62,7 @@ class Rig:
         self.core.on_lost(Cause.RESET, self.now_ns)
         self.core.on_closed(self.now_ns)
         self.take()
-        assert Order.DIAL in self.pass_s(1)
+        assert SocketCommand.DIAL in self.pass_s(1)
         self.dialled()
         self.hear(AUTHORIZED)
         [wanted] = self.hear(LISTENING)
@@ -77,7 +77,7 @@ def test_nothing_before_the_node_is_active_and_nothing_for_want_of_symbols() -> 
     rig.streaming()
     assert (rig.health.node, rig.health.state, rig.health.connection) == ("pricing.orders", "streaming", 1)
     rig.core.allow(False, rig.now_ns)
-    assert rig.take() == [Order.HANG_UP]
+    assert rig.take() == [SocketCommand.HANG_UP]
     assert rig.health.state == "standby"
 
 
@@ -136,18 +136,18 @@ def test_errors_and_silence_end_the_line() -> None:
     rig.core.allow(True, rig.now_ns)
     rig.take()
     rig.dialled()
-    assert Order.HANG_UP in rig.hear({"stream": "authorization", "data": {"status": "unauthorized"}})
+    assert SocketCommand.HANG_UP in rig.hear({"stream": "authorization", "data": {"status": "unauthorized"}})
     assert (rig.health.state, rig.health.cause) == ("refused", "auth_failed")
 
     rig = Rig().streaming()
-    assert Order.HANG_UP in rig.hear({"action": "error", "data": {"error_message": "slow"}})
+    assert SocketCommand.HANG_UP in rig.hear({"action": "error", "data": {"error_message": "slow"}})
     assert (rig.health.state, rig.health.cause) == ("backing_off", "upstream_error")
 
     rig = Rig().streaming()
-    assert Order.PING in rig.pass_s(1.1)
+    assert SocketCommand.PING in rig.pass_s(1.1)
     rig.pass_s(1.5)
     assert rig.health.state == "suspect"
-    assert Order.HANG_UP in rig.pass_s(2.5)
+    assert SocketCommand.HANG_UP in rig.pass_s(2.5)
     assert rig.health.cause == "no_life"
 
 

@@ -13,9 +13,9 @@ from quotebus.pricing.orders.messages import (
     Ignored,
     Listening,
     Refusal,
-    Unreadable,
-    read,
-    reconciled,
+    UnreadableOrder,
+    read_frame,
+    read_order,
 )
 from quotebus.pricing.simulator.trading.order import TRANSITIONS
 
@@ -40,7 +40,7 @@ def trade_update(**changes: Any) -> dict[str, Any]:
 
 @pytest.mark.parametrize("encode", [lambda m: json.dumps(m).encode(), msgpack.packb], ids=["json", "msgpack"])
 def test_both_encodings(encode: Any) -> None:
-    update = read(encode(trade_update()), "paper", 7)
+    update = read_frame(encode(trade_update()), "paper", 7)
     assert update.exchange_ns == AT_NS  # type: ignore[union-attr]
     assert vars_of(update) == {
         "alias": "paper", "event": "partial_fill", "order_id": "o-1", "client_order_id": "c-1", "symbol": "SPY",
@@ -48,14 +48,18 @@ def test_both_encodings(encode: Any) -> None:
         "status": "partially_filled", "execution_id": "e-1", "execution_qty": "2.5", "position_qty": "-2.5",
         "filled_avg_price": "687.26", "replaced_by": "",
     }  # fmt: skip
-    assert read(encode({"stream": "authorization", "data": {"status": "authorized"}}), "a", 0) == Authorization(True)
-    assert read(encode({"stream": "authorization", "data": {"status": "unauthorized"}}), "a", 0) == Authorization(False)
-    assert read(encode({"stream": "listening", "data": {"streams": ["trade_updates"]}}), "a", 0) == Listening(
+    assert read_frame(encode({"stream": "authorization", "data": {"status": "authorized"}}), "a", 0) == Authorization(
+        True
+    )
+    assert read_frame(encode({"stream": "authorization", "data": {"status": "unauthorized"}}), "a", 0) == Authorization(
+        False
+    )
+    assert read_frame(encode({"stream": "listening", "data": {"streams": ["trade_updates"]}}), "a", 0) == Listening(
         ("trade_updates",)
     )
-    assert read(encode({"action": "error", "data": {"error_message": "no"}}), "a", 0) == Refusal()
-    assert read(encode({"stream": "trade_updates", "data": None}), "a", 0) == Ignored()
-    assert read(encode({"stream": "account_updates", "data": {}}), "a", 0) == Ignored()
+    assert read_frame(encode({"action": "error", "data": {"error_message": "no"}}), "a", 0) == Refusal()
+    assert read_frame(encode({"stream": "trade_updates", "data": None}), "a", 0) == Ignored()
+    assert read_frame(encode({"stream": "account_updates", "data": {}}), "a", 0) == Ignored()
 
 
 def vars_of(event: Any) -> dict[str, Any]:
@@ -64,16 +68,16 @@ def vars_of(event: Any) -> dict[str, Any]:
 
 @pytest.mark.parametrize("event", [*TRANSITIONS, "an event that comes next year"])
 def test_every_event_is_passed_on_in_the_upstreams_word(event: str) -> None:
-    update = read(json.dumps(trade_update(event=event, price=None, qty=None)).encode(), "paper", 0)
+    update = read_frame(json.dumps(trade_update(event=event, price=None, qty=None)).encode(), "paper", 0)
     assert update.event == event  # type: ignore[union-attr]
     assert update.price is None  # type: ignore[union-attr]
 
 
 def test_numbers_and_times_of_older_messages() -> None:
     old = trade_update(price=687.26, qty=2, timestamp="2026-11-24T10:00:00.123456789-05:00")
-    update = read(json.dumps(old).encode(), "paper", 0)
+    update = read_frame(json.dumps(old).encode(), "paper", 0)
     assert (update.price, update.execution_qty, update.exchange_ns) == ("687.26", "2", AT_NS)  # type: ignore[union-attr]
-    assert reconciled(order(replaced_by="o-2"), "paper", 0).replaced_by == "o-2"
+    assert read_order(order(replaced_by="o-2"), "paper", 0).replaced_by == "o-2"
 
 
 @pytest.mark.parametrize(
@@ -95,5 +99,5 @@ def test_numbers_and_times_of_older_messages() -> None:
     ids=range(23),
 )  # fmt: skip
 def test_nonsense_is_one_error(payload: bytes) -> None:
-    with pytest.raises(Unreadable):
-        read(payload, "paper", 0)
+    with pytest.raises(UnreadableOrder):
+        read_frame(payload, "paper", 0)

@@ -10,8 +10,8 @@ import pytest
 
 from quotebus.bus.clock import NS_PER_S
 from quotebus.bus.events import Cause
-from quotebus.pricing.upstream.dialler import DialFailed, retry_after_ns
-from quotebus.pricing.upstream.upstream_socket import Line
+from quotebus.pricing.upstream.dialler import DialFailed, parse_retry_after_ns
+from quotebus.pricing.upstream.upstream_socket import UpstreamSocket
 from tests.support.dialling import Attempt, Server, request, respond, silence, upgrade, ws
 from tests.support.pricing import framed
 
@@ -32,7 +32,7 @@ def test_upgrade_asks_for_the_encoding_and_loses_no_byte_that_comes_with_it(
     heard: list[bytes] = []
     server = serve(upgrade(framed(b"first"), heard))
     line = Attempt(ws(server.port), encoding=encoding).outcome()
-    assert isinstance(line, Line)
+    assert isinstance(line, UpstreamSocket)
     assert line.fill()
     assert list(line.messages()) == [b"first"]
     line.close()
@@ -48,7 +48,7 @@ def test_the_environments_proxy_is_ignored(serve: Callable[..., Server], monkeyp
     for name in ("no_proxy", "NO_PROXY"):
         monkeypatch.delenv(name, raising=False)
     line = Attempt(ws(server.port)).outcome()
-    assert isinstance(line, Line)
+    assert isinstance(line, UpstreamSocket)
     line.close()
     assert (proxy.accepted, server.accepted) == (0, 1)
 
@@ -221,7 +221,7 @@ def test_a_connection_that_was_abandoned_is_closed_and_the_next_attempt_is_not(s
     assert attempt.failure().detail == "abandoned"
     attempt.dialler.dial()
     line = attempt.outcome()
-    assert isinstance(line, Line)
+    assert isinstance(line, UpstreamSocket)
     line.close()
 
 
@@ -234,4 +234,4 @@ def test_a_connection_that_was_abandoned_is_closed_and_the_next_attempt_is_not(s
     ],
 )  # fmt: skip
 def test_retry_after_in_seconds_or_as_a_date(text: str, seconds: int) -> None:
-    assert retry_after_ns(text, 946_684_740 * NS_PER_S) == seconds * NS_PER_S
+    assert parse_retry_after_ns(text, 946_684_740 * NS_PER_S) == seconds * NS_PER_S

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from quotebus.bus.events import Cause
-from quotebus.pricing.upstream.upstream_socket import Line
+from quotebus.pricing.upstream.upstream_socket import UpstreamSocket
 from tests.support.dialling import Attempt, Server, silence, upgrade
 from tests.support.pricing import framed
 
@@ -49,7 +49,7 @@ def test_tls_with_an_authority_of_our_own(serve: Callable[..., Server], certific
     server = serve(upgrade(framed(b"first")), server_context(certificates, "good"))
     attempt = Attempt(f"wss://localhost:{server.port}/", ca_file=str(certificates / "ca.pem"))
     line = attempt.outcome()
-    assert isinstance(line, Line), line
+    assert isinstance(line, UpstreamSocket), line
     assert line.fill()
     assert list(line.messages()) == [b"first"]
     line.close()
@@ -108,7 +108,7 @@ def test_the_environment_cannot_make_us_write_tls_keys(
     monkeypatch.setenv("SSLKEYLOGFILE", str(tmp_path / "keys"))
     server = serve(upgrade(), server_context(certificates, "good"))
     line = Attempt(f"wss://localhost:{server.port}/", ca_file=str(certificates / "ca.pem")).outcome()
-    assert isinstance(line, Line)
+    assert isinstance(line, UpstreamSocket)
     line.close()
     written = (tmp_path / "keys").read_text() if (tmp_path / "keys").exists() else ""
     assert all(line.startswith("#") for line in written.splitlines()), "a heading at most"

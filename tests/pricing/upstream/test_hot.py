@@ -14,7 +14,7 @@ from quotebus.bus.clock import NS_PER_S, now_ns
 from quotebus.bus.events import Cause, Flag
 from quotebus.pricing.messages import Success, UpstreamError, UpstreamStatus
 from quotebus.pricing.upstream import hot
-from quotebus.pricing.upstream.hot import PIECE, Closed
+from quotebus.pricing.upstream.hot import PIECE, SocketClosed
 from quotebus.pricing.upstream.publisher import MAX_TICK_BYTES
 from tests.support.hot_rig import SOURCE, HotRig, Make
 from tests.support.pricing import EXCHANGE_NS, framed, packed, quote, stamp, trade
@@ -193,7 +193,7 @@ def test_a_good_quote_before_the_bad_one_is_not_the_next(make: Make, bad: dict[s
     rig.publisher.room = 0
     rig.feed(quote(), quote(**bad))
     rig.publisher.room = None
-    rig.path.outlet.send_backlog()
+    rig.path.tick_publisher.send_backlog()
     assert rig.ticked()[2:] == [("bad_data", "SPY")]
 
 
@@ -217,10 +217,10 @@ def test_unknown_types_and_unreadable_records_lose_only_themselves(make: Make) -
 def test_the_third_unreadable_frame_within_ten_seconds_ends_the_line(make: Make) -> None:
     rig = make()
     rig.feed_bytes(framed(b"\xc1") + framed(packed(quote())) + framed(b"nonsense"))
-    assert rig.path.line is not None
+    assert rig.path.upstream is not None
     rig.feed_bytes(framed(packed(quote())) + framed(b""))
-    assert rig.path.line is None
-    assert rig.reports[-1] == Closed(Cause.PROTOCOL)
+    assert rig.path.upstream is None
+    assert rig.reports[-1] == SocketClosed(Cause.PROTOCOL)
     assert len(rig.quotes()) == 2, "what came before is published"
     assert rig.path.counters["bad_frames"] == 3
 
@@ -232,17 +232,17 @@ def test_what_was_received_before_the_end_is_published(make: Make) -> None:
     rig = make()
     rig.feed_bytes(framed(packed(quote())) + framed(packed(quote(), trade())) + framed(b"", 8))
     assert (len(rig.quotes()), len(rig.trades())) == (2, 1)
-    assert rig.reports[-1] == Closed(Cause.CLOSED)
+    assert rig.reports[-1] == SocketClosed(Cause.CLOSED)
 
 
 def test_hanging_up_is_reported_once_with_no_cause(make: Make) -> None:
     rig = make()
     rig.path.hang_up(None)
     rig.path.hang_up(None)
-    assert rig.reports == [Closed(None)]
-    for write in (rig.path.ping, rig.path.flush_line, lambda: rig.path.say(b"late")):
+    assert rig.reports == [SocketClosed(None)]
+    for write in (rig.path.ping, rig.path.flush_upstream, lambda: rig.path.send_upstream(b"late")):
         write()
-    assert rig.reports == [Closed(None)]
+    assert rig.reports == [SocketClosed(None)]
 
 
 def test_control_gets_its_turn_between_the_pieces_of_a_burst(make: Make) -> None:
@@ -261,7 +261,7 @@ def test_hanging_up_in_the_middle_of_a_burst_publishes_no_more_of_it(make: Make)
     rig.peer.sendall(framed(packed(*[quote()] * 10)) * 100)
     rig.path.read(lambda: rig.path.hang_up(None))
     assert PIECE <= len(rig.publisher.frames) < PIECE + 10
-    assert rig.reports[-1] == Closed(None)
+    assert rig.reports[-1] == SocketClosed(None)
 
 
 class Clock:
@@ -329,9 +329,9 @@ def test_no_upstream_bytes_ever_raise(messages: list[bytes]) -> None:
     rig = HotRig()
     try:
         for message in messages:
-            if rig.path.line is not None:
+            if rig.path.upstream is not None:
                 rig.feed_bytes(framed(message))
-        whole = messages.count(packed(quote())) if rig.path.line is not None else 0
+        whole = messages.count(packed(quote())) if rig.path.upstream is not None else 0
         assert len(rig.quotes()) >= whole, "the good ones come through, whatever is between them"
     finally:
         rig.close()

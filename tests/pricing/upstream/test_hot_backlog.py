@@ -20,7 +20,7 @@ def test_nothing_older_is_ever_held_and_every_gap_in_time_is_flagged(steps: list
             rig.publisher.room = room
             rig.feed(quote(symbol, EXCHANGE_NS + at))
         rig.publisher.room = None
-        assert rig.path.outlet.send_backlog()
+        assert rig.path.tick_publisher.send_backlog()
         for symbol in "AB":
             clean = [q for q in rig.quotes() if q.symbol == symbol and not q.flags]
             times = [q.exchange_ns for q in clean]
@@ -44,12 +44,12 @@ def test_while_the_broker_is_full_the_latest_of_each_symbol_waits_the_longest_wa
     for number, symbol in enumerate("BACABAB"):
         rig.feed(quote(symbol, EXCHANGE_NS + number, bs=float(number + 1)))
     assert rig.publisher.frames == []
-    assert rig.path.outlet.has_backlog
+    assert rig.path.tick_publisher.has_backlog
     rig.publisher.room = 2
-    assert not rig.path.outlet.send_backlog()
+    assert not rig.path.tick_publisher.send_backlog()
     assert [q.symbol for q in rig.quotes()] == ["B", "A"]
     rig.publisher.room = None
-    assert rig.path.outlet.send_backlog()
+    assert rig.path.tick_publisher.send_backlog()
     assert [(q.symbol, q.bid_size, q.conflated, q.seq) for q in rig.quotes()] == [
         ("B", 7.0, 2, 1), ("A", 6.0, 2, 1), ("C", 3.0, 0, 1),
     ]  # fmt: skip
@@ -105,7 +105,7 @@ def test_waiting_trades_are_bounded_and_the_loss_shows_in_the_numbers(make: Make
     rig.feed(trade(i=-1), trade(i=-2), trade(i=-3))
     assert rig.path.counters["trades_dropped"] == 3
     rig.publisher.room = None
-    assert rig.path.outlet.send_backlog()
+    assert rig.path.tick_publisher.send_backlog()
     trades = rig.trades()
     assert len(trades) == MAX_TRADES_WAITING
     assert (trades[0].seq, trades[0].trade_id, trades[-1].seq, trades[-1].trade_id) == (

@@ -16,11 +16,11 @@ from quotebus.bus.events import Quote
 from quotebus.bus.protocol import GRACE_NS
 from quotebus.bus.transport.sockets import Role, bind, make
 from quotebus.pricing.messages import UpstreamCodec
-from quotebus.pricing.shared_state import Board
+from quotebus.pricing.shared_state import SharedState
 from quotebus.pricing.upstream import hot_thread
-from quotebus.pricing.upstream.hot import PIECE, Closed, HotPath, Report
-from quotebus.pricing.upstream.hot_thread import ATTACH, HANG_UP, MAX_HELD, PING, SAY, STOP, HotThread
-from quotebus.pricing.upstream.upstream_socket import Line
+from quotebus.pricing.upstream.hot import PIECE, HotPath, Report, SocketClosed
+from quotebus.pricing.upstream.hot_thread import ATTACH, HANG_UP, MAX_HELD, PING, SEND, STOP, HotThread
+from quotebus.pricing.upstream.upstream_socket import UpstreamSocket
 from tests.support.hot_rig import SOURCE, Publisher
 from tests.support.pricing import T0, framed, packed, quote
 from tests.support.programs import eventually
@@ -149,21 +149,21 @@ def test_held_frames_are_bounded_and_the_oldest_goes_counted(bench: Bench) -> No
 
 def test_stop_sends_what_is_held_and_hangs_up(bench: Bench) -> None:
     reports: list[Report] = []
-    path = HotPath(bench.broker, SOURCE, Board(), UpstreamCodec("msgpack"), reports.append, conflate=True)  # type: ignore[arg-type]
+    path = HotPath(bench.broker, SOURCE, SharedState(), UpstreamCodec("msgpack"), reports.append, conflate=True)  # type: ignore[arg-type]
     bench.thread.path = path
     ours, peer = socket.socketpair()
-    path.attach(Line(ours), 1)
+    path.attach(UpstreamSocket(ours), 1)
     assert bench.turn(ACK, STOP, HEALTH) == [ACK], "and nothing after it"
-    assert reports == [Closed(None)], "a line that never pauses must not keep the thread"
+    assert reports == [SocketClosed(None)], "a line that never pauses must not keep the thread"
     peer.close()
 
 
 def test_control_frames_go_out_between_the_pieces_of_a_burst(bench: Bench) -> None:
-    board = Board()
+    board = SharedState()
     board.want("SPY")
     path = HotPath(bench.broker, SOURCE, board, UpstreamCodec("msgpack"), lambda _: None, conflate=True)  # type: ignore[arg-type]
     ours, peer = socket.socketpair()
-    path.attach(Line(ours), 1)
+    path.attach(UpstreamSocket(ours), 1)
     peer.sendall(framed(packed(*[quote()] * 10)) * 100)
     send = bench.broker.send
 
@@ -193,7 +193,7 @@ class Running:
         self.thread = HotThread(self.context, url)
         self.control = make(self.context, Role.INPROC)
         self.control.connect(HotThread.INPROC)
-        self.board = Board()
+        self.board = SharedState()
         self.board.want("SPY")
         self.reports: list[Report] = []
         path = HotPath(
@@ -201,11 +201,11 @@ class Running:
         )
         ours, self.peer = socket.socketpair()
         self.peer.settimeout(5)
-        self.line = Line(ours)
+        self.line = UpstreamSocket(ours)
         self.thread.start(path)
 
     def attach(self) -> None:
-        self.thread.lines.append((self.line, 1))
+        self.thread.sockets.append((self.line, 1))
         self.control.send(ATTACH)
 
     def close(self) -> None:
@@ -230,7 +230,7 @@ def test_data_and_control_cross_to_the_broker_and_commands_to_the_line(running: 
     running.control.send(HEALTH)
     assert running.broker.recv() == HEALTH
     running.attach()
-    running.control.send(SAY + b"hello")
+    running.control.send(SEND + b"hello")
     assert len(running.peer.recv(100)) == len(b"hello") + 6
     running.control.send(PING)
     assert running.peer.recv(100)[0] == 0x89
@@ -239,7 +239,7 @@ def test_data_and_control_cross_to_the_broker_and_commands_to_the_line(running: 
     assert isinstance(event, Quote)
     assert (event.seq, event.connection) == (1, 1)
     running.control.send(HANG_UP)
-    eventually(lambda: running.reports[-1:] == [Closed(None)], within_s=5)
+    eventually(lambda: running.reports[-1:] == [SocketClosed(None)], within_s=5)
     assert running.peer.recv(100) == b""
 
 

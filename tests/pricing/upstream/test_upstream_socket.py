@@ -18,8 +18,8 @@ from quotebus.pricing.upstream.upstream_socket import (
     MAX_FRAME_BYTES,
     MAX_MESSAGE_BYTES,
     MAX_UNSENT_BYTES,
-    Line,
-    LineLost,
+    UpstreamLost,
+    UpstreamSocket,
 )
 from tests.support.pricing import framed
 from tests.support.samples import QUICK
@@ -33,7 +33,7 @@ class Pair:
     def __init__(self, already_read: bytes = b"") -> None:
         ours, self.peer = socket.socketpair()
         self.peer.settimeout(5)
-        self.line = Line(ours, already_read)
+        self.line = UpstreamSocket(ours, already_read)
 
     def close(self) -> None:
         self.line.close()
@@ -73,7 +73,7 @@ def lost(pair: Pair, data: bytes, *, half_close: bool = False) -> Cause:
     pair.peer.sendall(data)
     if half_close:
         pair.peer.shutdown(socket.SHUT_WR)
-    with pytest.raises(LineLost) as caught:
+    with pytest.raises(UpstreamLost) as caught:
         pair.read()
     return caught.value.cause
 
@@ -168,7 +168,7 @@ def test_fragments_without_end_are_too_big(pair: Pair, piece: bytes) -> None:
     began_ns = now_ns()
     assert pair.send(framed(piece, BINARY, fin=False)) == []
     endless = framed(piece, CONT, fin=False) * (2 * MAX_MESSAGE_BYTES // (1_000 + len(piece)))
-    with pytest.raises(LineLost) as caught:
+    with pytest.raises(UpstreamLost) as caught:
         pair.send(endless)
     assert caught.value.cause is Cause.TOO_BIG
     assert now_ns() - began_ns < 5 * NS_PER_S
@@ -203,7 +203,7 @@ def test_messages_before_the_violation_are_still_handed_out(pair: Pair) -> None:
     assert pair.line.fill()
     messages = pair.line.messages()
     assert next(messages) == b"good"
-    with pytest.raises(LineLost):
+    with pytest.raises(UpstreamLost):
         next(messages)
 
 
@@ -213,7 +213,7 @@ def test_no_bytes_raise_anything_but_the_end_of_the_line(data: bytes) -> None:
     pair, cause = Pair(), Cause.CLOSED
     try:
         pair.send(data)
-    except LineLost as end:
+    except UpstreamLost as end:
         cause = end.cause
     finally:
         pair.close()
@@ -254,11 +254,11 @@ def test_reset_is_told_apart() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         ours = socket.create_connection(server.getsockname())
         peer, _ = server.accept()
-        line = Line(ours)
+        line = UpstreamSocket(ours)
         peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         peer.close()
         select.select([line], [], [], 5)
-        with pytest.raises(LineLost) as caught:
+        with pytest.raises(UpstreamLost) as caught:
             line.fill()
         assert caught.value.cause is Cause.RESET
         line.close()
@@ -267,7 +267,7 @@ def test_reset_is_told_apart() -> None:
 def test_a_peer_that_does_not_read_never_blocks_us_and_is_given_up_at_a_bound(pair: Pair) -> None:
     while not pair.line.has_unsent:
         pair.line.send(bytes(100_000))
-    with pytest.raises(LineLost) as caught:
+    with pytest.raises(UpstreamLost) as caught:
         pair.line.send(bytes(MAX_UNSENT_BYTES))
     assert caught.value.cause is Cause.NO_LIFE
 
