@@ -141,6 +141,25 @@ def test_imports_go_one_way() -> None:
     assert not across
 
 
+def imported_files(path: Path) -> set[str]:
+    """The product's files that this one imports, also inside functions and only for types."""
+    modules = {part for imported in imports(path) for part in (imported, imported.rpartition(".")[0]) if part}
+    paths = {module.replace(".", "/") + ending for module in modules for ending in (".py", "/__init__.py")}
+    return {file for file in paths if (ROOT / file).is_file()} - {name(path)}
+
+
+def test_no_circle_of_imports_between_product_files() -> None:
+    """A file that imports none of those left, or that none of those left imports, is in no circle."""
+    left = {name(path): imported_files(path) for path in sources(*PACKAGES)}
+    while True:
+        used = set().union(*left.values())
+        outside = {here for here, imported in left.items() if not imported & left.keys() or here not in used}
+        if not outside:
+            break
+        left = {here: imported - outside for here, imported in left.items() if here not in outside}
+    assert not left
+
+
 def test_no_part_imports_the_facade() -> None:
     """`quotebus/__init__.py` imports the parts, so a part that imports from it is a circle."""
     assert not [

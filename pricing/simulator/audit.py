@@ -35,12 +35,12 @@ class Audit:
         self._file = file
         self._lines: list[str] = []
 
-    def written(self, connection: int, records: Sequence[Written], of: str = "connection") -> None:
+    def write_records(self, connection: int, records: Sequence[Written], of: str = "connection") -> None:
         """A frame with these records was written; `of` an order stream it says `stream`."""
         for record in records:
             self._add({of: connection, **record.audit()})
 
-    def order(self, utc_ns: int, update: Mapping[str, Any]) -> None:
+    def write_order(self, utc_ns: int, update: Mapping[str, Any]) -> None:
         """Something happened to an order."""
         data = update["data"]
         entity = data["order"]
@@ -50,7 +50,7 @@ class Audit:
             line |= {"fill_qty": data["qty"], "fill_price": data["price"], "position_qty": data["position_qty"]}
         self._add(line)
 
-    def event(self, connection: int, event: str, utc_ns: int, of: str = "connection", **details: str) -> None:
+    def write_event(self, connection: int, event: str, utc_ns: int, of: str = "connection", **details: str) -> None:
         """A connection was opened or closed."""
         self._add({of: connection, "event": event, "utc_ns": utc_ns, **details})
 

@@ -7,7 +7,7 @@ import struct
 from collections.abc import Sequence
 
 from quotebus.pricing.simulator.encoding import BINARY_OPCODE, TEXT_OPCODE
-from quotebus.pricing.simulator.records import BadFrame, Marked, Quote, Status, Trade, Written
+from quotebus.pricing.simulator.records import BadFrame, Marked, Quote, Trade, TradingStatus, Written
 
 FIN, RSV1, MASKED = 0x80, 0x40, 0x80
 RESERVED_OPCODE = 3
@@ -19,7 +19,7 @@ LONG_HEADER_BYTES = 1_048_576
 ENDLESS = ("huge_frame", "huge_message")
 
 
-def header(first: int, length: int, mask_bit: int = 0) -> bytes:
+def encode_header(first: int, length: int, mask_bit: int = 0) -> bytes:
     """A frame's header; the first byte as given."""
     if length < 126:
         return struct.pack(">BB", first, mask_bit | length)
@@ -28,24 +28,24 @@ def header(first: int, length: int, mask_bit: int = 0) -> bytes:
     return struct.pack(">BBQ", first, mask_bit | 127, length)
 
 
-def bad_frame(
+def encode_bad_frame(
     name: str, opcode: int, payload: bytes, records: Sequence[Written], rng: random.Random
 ) -> tuple[bytes, Sequence[Written]]:
     """The frame that goes out instead of one with this payload, and what the audit is to say about it."""
     if name in ("garbage", "bad_utf8"):
         wrong = _garbage(opcode, len(payload), rng) if name == "garbage" else b'[{"T":"q","S":"\xff\xc3\x28"}]'
         opcode = opcode if name == "garbage" else TEXT_OPCODE
-        return header(FIN | opcode, len(wrong)) + wrong, [BadFrame(len(wrong), name)]
+        return encode_header(FIN | opcode, len(wrong)) + wrong, [BadFrame(len(wrong), name)]
     marked = [mark(record, name) for record in records]
     if name == "masked":
         key = rng.randbytes(4)
-        return header(FIN | opcode, len(payload), MASKED) + key + _mask(payload, key), marked
+        return encode_header(FIN | opcode, len(payload), MASKED) + key + _mask(payload, key), marked
     first = {
         "wrong_opcode": FIN | RESERVED_OPCODE,
         "swapped_opcode": FIN | (BINARY_OPCODE if opcode == TEXT_OPCODE else TEXT_OPCODE),
         "reserved_bits": FIN | RSV1 | opcode,
     }[name]
-    return header(first, len(payload)) + payload, marked
+    return encode_header(first, len(payload)) + payload, marked
 
 
 def _garbage(opcode: int, length: int, rng: random.Random) -> bytes:
@@ -64,16 +64,29 @@ def mark(record: Written, fault: str) -> Written:
     """The same record with a fault's name, added to those that it has."""
     if isinstance(record, Marked):
         return record._replace(fault=f"{record.fault}+{fault}")
-    return Marked(record, fault) if isinstance(record, Quote | Trade | Status) else record
+    return Marked(record, fault) if isinstance(record, Quote | Trade | TradingStatus) else record
 
 
-def endless(name: str, opcode: int, payload: bytes) -> tuple[bytes, bytes]:
-    """How a frame or message without an end begins, and what follows again and again."""
-    if name == "huge_frame":
-        return header(FIN | opcode, HUGE) + payload, bytes(CHUNK_BYTES)
-    return header(opcode, len(payload)) + payload, header(0, CHUNK_BYTES) + b" " * CHUNK_BYTES
+class EndlessFrame:
+    """A frame or message without an end: `start` begins it, `next_chunk` goes on with it every 10 ms."""
+
+    def __init__(self, name: str, opcode: int, payload: bytes, now_ns: int) -> None:
+        self.next_ns = now_ns
+        if name == "huge_frame":
+            self.start = encode_header(FIN | opcode, HUGE) + payload
+            self._chunk = bytes(CHUNK_BYTES)
+        else:
+            self.start = encode_header(opcode, len(payload)) + payload
+            self._chunk = encode_header(0, CHUNK_BYTES) + b" " * CHUNK_BYTES
+
+    def next_chunk(self, now_ns: int, buffered_bytes: int) -> bytes:
+        """The bytes to send now: none before `next_ns`, and none while the client is behind by a chunk."""
+        if now_ns < self.next_ns:
+            return b""
+        self.next_ns = now_ns + CHUNK_INTERVAL_NS
+        return self._chunk if buffered_bytes < CHUNK_BYTES else b""
 
 
-def close_frame(code: int) -> bytes:
+def encode_close_frame(code: int) -> bytes:
     """A close frame with this code, legal or not."""
-    return header(FIN | CLOSE_OPCODE, 2) + code.to_bytes(2, "big")
+    return encode_header(FIN | CLOSE_OPCODE, 2) + code.to_bytes(2, "big")

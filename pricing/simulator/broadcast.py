@@ -11,7 +11,7 @@ from typing import NamedTuple, Protocol
 
 from quotebus.pricing.simulator.encoding import Encoding, encode
 from quotebus.pricing.simulator.market import SymbolMarket
-from quotebus.pricing.simulator.records import Quote, Record, Sent, Status, Trade
+from quotebus.pricing.simulator.records import Quote, Record, Sent, Trade, TradingStatus
 from quotebus.pricing.simulator.schedule import Schedule
 from quotebus.pricing.simulator.spoiler import Spoiler
 from quotebus.pricing.simulator.symbols import QUIET_PREFIX, TEST_FEED_SYMBOL, WELL_KNOWN, ticks
@@ -24,7 +24,10 @@ class Receiver(Protocol):
     """A connection as the market sees it."""
 
     feed: str
-    encoding: Encoding
+
+    @property
+    def encoding(self) -> Encoding:
+        """How its records are encoded."""
 
     @property
     def has_room(self) -> bool:
@@ -166,7 +169,7 @@ class Broadcast:
         return len(receivers)
 
 
-_CHANNEL_OF: dict[type[Record], str] = {Quote: "quotes", Trade: "trades", Status: "statuses"}
+_CHANNEL_OF: dict[type[Record], str] = {Quote: "quotes", Trade: "trades", TradingStatus: "statuses"}
 
 
 def _that_tick(feed: str, symbols: Iterable[str]) -> list[str]:

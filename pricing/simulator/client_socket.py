@@ -7,8 +7,8 @@ import struct
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
-from quotebus.pricing.simulator.outbox import Frame, Outbox
-from quotebus.pricing.simulator.pace import Pace
+from quotebus.pricing.simulator.bandwidth import BandwidthLimit
+from quotebus.pricing.simulator.outbox import OutboundFrame, Outbox
 from quotebus.pricing.simulator.records import Written
 from quotebus.pricing.simulator.tls import Endpoint
 
@@ -19,7 +19,7 @@ MOST_HELD_BYTES = 1_048_576
 RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
-class Line:
+class ClientSocket:
     """A non-blocking socket, at full speed or at a `pace`.
 
     `over(why)` is called once, when it is closed; before that `park(socket)`, if the client hung up on a frozen line:
@@ -32,7 +32,7 @@ class Line:
         self.blocked = False
         self.frozen_by = ""
         self.end_by_ns: int | None = None
-        self.pace: Pace | None = None
+        self.bandwidth: BandwidthLimit | None = None
         self._over = over
         self._park = park
         self._outbox = Outbox()
@@ -64,13 +64,13 @@ class Line:
 
     def next_ns(self) -> int | None:
         """When `flush` or `expire` has something to do without the client."""
-        times = (self._outbox.next_ns(), self._pace_ns(), None if self.frozen_by else self.end_by_ns)
+        times = (self._outbox.next_ns(), self._bandwidth_ns(), None if self.frozen_by else self.end_by_ns)
         return min((time_ns for time_ns in times if time_ns is not None), default=None)
 
-    def _pace_ns(self) -> int | None:
-        if self.pace is None or self.blocked or self.closed or not self._outbox.ready(0):
+    def _bandwidth_ns(self) -> int | None:
+        if self.bandwidth is None or self.blocked or self.closed or not self._outbox.ready(0):
             return None
-        return self.pace.next_ns
+        return self.bandwidth.next_ns
 
     def read(self) -> bytes:
         """What has arrived; empty while frozen or ending, and when there is nothing."""
@@ -105,14 +105,14 @@ class Line:
         else:
             self._finish(self._why or "closed by client")
 
-    def flush(self, now_ns: int) -> list[Frame]:
+    def flush(self, now_ns: int) -> list[OutboundFrame]:
         """Write what the socket takes; the frames that are completely written now."""
-        frames: list[Frame] = []
+        frames: list[OutboundFrame] = []
         self.blocked = False
         while not self.closed:
             view = self._outbox.ready(now_ns)
-            if self.pace is not None:
-                view = view[: self.pace.room(now_ns)]
+            if self.bandwidth is not None:
+                view = view[: self.bandwidth.room(now_ns)]
             if not view:
                 break
             try:
@@ -123,9 +123,9 @@ class Line:
             except OSError:
                 self._finish("reset by client")
                 break
-            frames += self._outbox.wrote(count)
-            if self.pace is not None:
-                self.pace.sent(count, now_ns)
+            frames += self._outbox.mark_written(count)
+            if self.bandwidth is not None:
+                self.bandwidth.use(count, now_ns)
         if self.end_by_ns is not None and not self.closed and not self._outbox.buffered():
             self._shut_down()
         return frames
@@ -155,8 +155,8 @@ class Line:
         if self.end_by_ns is None and not self.closed:
             self._why = why
             self.end_by_ns = max(now_ns, self._outbox.last_due_ns()) + ENDING_TIMEOUT_NS
-            if self.pace is not None:
-                self.end_by_ns += self.pace.lasts_ns(self._outbox.buffered())
+            if self.bandwidth is not None:
+                self.end_by_ns += self.bandwidth.duration_ns(self._outbox.buffered())
 
     def expire(self, now_ns: int) -> bool:
         """Whether the time to end had run out; the line is reset then."""

@@ -12,8 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from quotebus.pricing.simulator.encoding import BINARY_OPCODE, TEXT_OPCODE
 from quotebus.pricing.simulator.exchange import Exchange
 from quotebus.pricing.simulator.http_control import HttpError, HttpRequest
-from quotebus.pricing.simulator.records import Quote, Status, Trade
-from quotebus.pricing.simulator.statuses import EVENTS, wording
+from quotebus.pricing.simulator.records import Quote, Trade, TradingStatus
+from quotebus.pricing.simulator.statuses import EVENTS, word_status
 from quotebus.pricing.simulator.trading.order import TRANSITIONS
 
 Number = Annotated[int, Field(strict=True, ge=-(1 << 63), lt=1 << 64)] | Annotated[float, Field(strict=True)]
@@ -176,7 +176,7 @@ class ControlApi:
         given = _read(StatusBody, body)
         return self._sent(
             self._exchange.inject(
-                Status(
+                TradingStatus(
                     given.symbol, given.code, given.message, given.reason_code, given.reason,
                     self._tape(given.symbol, given.tape), self._t_ns(given.symbol, given.t_ns),
                 )
@@ -187,7 +187,7 @@ class ControlApi:
         given = _read(EventBody, body)
         tape = self._tape(given.symbol, None)
         t_ns = self._t_ns(given.symbol, given.t_ns)
-        return self._sent(self._exchange.inject(Status(given.symbol, *wording(event, tape), tape, t_ns)))
+        return self._sent(self._exchange.inject(TradingStatus(given.symbol, *word_status(event, tape), tape, t_ns)))
 
     def _raw(self, body: bytes) -> object:
         given = _read(RawBody, body)
@@ -206,7 +206,7 @@ class ControlApi:
         if given.event not in TRANSITIONS or given.event in ("fill", "partial_fill"):
             raise HttpError(400, "event: not one that can be told")
         try:
-            self._exchange.desk.tell(given.order, given.event, given.reason)
+            self._exchange.brokerage.force_event(given.order, given.event, given.reason)
         except ValueError as error:
             raise HttpError(400, str(error)) from None
         return {"event": given.event}

@@ -153,7 +153,7 @@ JSON = JsonEncoding()
 MSGPACK = MsgpackEncoding()
 
 
-def choose(content_type: str) -> Encoding:
+def choose_encoding(content_type: str) -> Encoding:
     """The encoding that an upgrade request's Content-Type asks for."""
     return MSGPACK if content_type.partition(";")[0].strip().lower() == "application/msgpack" else JSON
 

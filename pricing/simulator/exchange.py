@@ -8,20 +8,21 @@ from random import Random
 
 from quotebus.bus import clock
 from quotebus.pricing.simulator.audit import Audit
+from quotebus.pricing.simulator.bad_frames import ENDLESS
+from quotebus.pricing.simulator.bandwidth import BandwidthLimit, limit_bandwidth
 from quotebus.pricing.simulator.broadcast import Broadcast
 from quotebus.pricing.simulator.connection import Connection
 from quotebus.pricing.simulator.event_log import EventLog
 from quotebus.pricing.simulator.fault_table import FAULTS
 from quotebus.pricing.simulator.faults import Change, Faults
-from quotebus.pricing.simulator.pace import Pace, pace
-from quotebus.pricing.simulator.records import Quote, Record, Status, Trade, Written
+from quotebus.pricing.simulator.records import Quote, Record, Trade, TradingStatus, Written
 from quotebus.pricing.simulator.session import Rules, Session, Slots
 from quotebus.pricing.simulator.settings import SimulatorSettings
 from quotebus.pricing.simulator.spoiler import Spoiler
 from quotebus.pricing.simulator.tls import Endpoint
-from quotebus.pricing.simulator.trading.desk import Desk
-from quotebus.pricing.simulator.trading.order_session import FEED, OrderSession, choose
-from quotebus.pricing.simulator.trading.streams import STREAM_PREFIX, Streams, described
+from quotebus.pricing.simulator.trading.brokerage import Brokerage
+from quotebus.pricing.simulator.trading.order_session import FEED, OrderSession, choose_order_encoding
+from quotebus.pricing.simulator.trading.streams import STREAM_PREFIX, Streams, describe
 from quotebus.pricing.simulator.wire import Upgrade
 
 FEEDS = {f"/v2/{feed}": feed for feed in ("iex", "sip", "delayed_sip", "test")}
@@ -30,11 +31,10 @@ REDIRECT_PATH = "/elsewhere"
 MOST_BUFFERED_BYTES = 4 * 1_048_576
 FAST_BUFFERED_BYTES = 262_144
 MOST_PARKED = 64
-ENDLESS = {"huge_frame", "huge_message"}
 COUNTERS = ("upgrades_refused", "requests_undecodable", "errors_told", "closed", "frames", "quotes", "trades",
             "statuses", "spoiled")  # fmt: skip
 FREEZING = ("silent", "half_open", "half_open_new", "half_frame")
-_COUNTED: dict[type, str] = {Quote: "quotes", Trade: "trades", Status: "statuses"}
+_COUNTED: dict[type, str] = {Quote: "quotes", Trade: "trades", TradingStatus: "statuses"}
 
 
 class Exchange:
@@ -51,8 +51,8 @@ class Exchange:
         self.room_bytes = MOST_BUFFERED_BYTES
         self.address = ""
         self.connections: list[Connection] = []
-        self.on_gone: Callable[[Connection], None] = lambda _: None
-        self.on_listen: Callable[[str], None] = lambda _: None
+        self.release: Callable[[Connection], None] = lambda _: None
+        self.set_listen_mode: Callable[[str], None] = lambda _: None
         self.needs: dict[str, str] = {}
         self.scheme = "ws"
         self._rules = Rules(
@@ -65,7 +65,9 @@ class Exchange:
         self._slots = Slots(settings.max_connections)
         self._order_slots = Slots(1)
         self._order_frames = settings.order_frames
-        self.desk = Desk(settings, self.faults, lambda symbol: self.broadcast.top(symbol, clock.utc_ns()), audit)
+        self.brokerage = Brokerage(
+            settings, self.faults, lambda symbol: self.broadcast.top(symbol, clock.utc_ns()), audit
+        )
         self.streams = Streams()
         self._audit = audit
         self._log = log
@@ -91,7 +93,7 @@ class Exchange:
 
     def next_ns(self) -> int | None:
         """When `turn` has something to do without any client."""
-        times = [self.broadcast.next_ns(), self.desk.next_ns(), *(c.deadline_ns() for c in self.connections)]
+        times = [self.broadcast.next_ns(), self.brokerage.next_ns(), *(c.deadline_ns() for c in self.connections)]
         return min((time_ns for time_ns in times if time_ns is not None), default=None)
 
     def turn(self) -> None:
@@ -100,7 +102,7 @@ class Exchange:
             due_ns = connection.deadline_ns()
             if due_ns is not None and due_ns <= self.now_ns:
                 connection.tick()
-        self.desk.at(self.now_ns)
+        self.brokerage.at(self.now_ns)
         self.broadcast.run(self.now_ns, clock.utc_ns)
         self._tell_streams()
         for connection in list(self.connections):
@@ -110,10 +112,10 @@ class Exchange:
             self._audit.flush()
 
     def _tell_streams(self) -> None:
-        for update in self.desk.turn():
+        for update in self.brokerage.turn():
             for connection in self._order_streams():
-                connection.send_update(update, described(update))
-        new = self.desk.newly_watched()
+                connection.send_update(update, describe(update))
+        new = self.brokerage.take_new_symbols()
         if new is not None:
             self._rebuild(self.connections, new)
 
@@ -123,8 +125,8 @@ class Exchange:
     def close(self) -> None:
         """End all connections; the program is about to exit."""
         for connection in list(self.connections):
-            connection.line.cut("fin", self.now_ns)
-            connection.line.close("shutdown")
+            connection.socket.cut("fin", self.now_ns)
+            connection.socket.close("shutdown")
         self._unpark()
         if self._audit is not None:
             self._audit.flush()
@@ -135,7 +137,7 @@ class Exchange:
             return
         self._sweeping = True
         for connection in list(self.connections):
-            if connection is not but and not connection.line.closed:
+            if connection is not but and not connection.socket.closed:
                 connection.read()
         self._sweeping = False
 
@@ -150,7 +152,7 @@ class Exchange:
             return status
         if orders:
             self._sweep(but=connection)
-            encoding = choose(upgrade.content_type, self._order_frames)
+            encoding = choose_order_encoding(upgrade.content_type, self._order_frames)
             return OrderSession(self._rules, self._order_slots, self.faults, encoding, self.now_ns)
         feed = FEEDS.get(upgrade.path)
         if feed is None:
@@ -170,28 +172,28 @@ class Exchange:
             headers["Retry-After"] = str(retry_after_s)
         return headers
 
-    def pace(self) -> Pace | None:
+    def limit_bandwidth(self) -> BandwidthLimit | None:
         """The pace of a connection's line, None for full speed."""
-        return pace(self.faults.number("slicer_ms"), self.faults.number("throttle_bytes_s"))
+        return limit_bandwidth(self.faults.number("slicer_ms"), self.faults.number("throttle_bytes_s"))
 
-    def opened(self, connection: Connection) -> int:
+    def on_open(self, connection: Connection) -> int:
         """The upgrade was answered with 101: the connection's number among those of its kind."""
         if connection.feed == FEED:
-            number = self.streams.opened(1 + len(self._order_streams()))
+            number = self.streams.add(1 + len(self._order_streams()))
             self.log(f"order stream {number} opened")
             if self._audit is not None:
-                self._audit.event(number, "open", clock.utc_ns(), "stream")
+                self._audit.write_event(number, "open", clock.utc_ns(), "stream")
             return number
         self._upgraded += 1
         open_now = 1 + sum(1 for other in self._market_lines() if other is not connection)
         self._most_upgraded = max(self._most_upgraded, open_now)
         self.log(f"connection {self._upgraded} opened ({connection.feed})")
         if self._audit is not None:
-            self._audit.event(self._upgraded, "open", clock.utc_ns(), feed=connection.feed)
+            self._audit.write_event(self._upgraded, "open", clock.utc_ns(), feed=connection.feed)
         self._rebuild([*self.connections])
         return self._upgraded
 
-    def authenticated(self, connection: Connection) -> None:
+    def on_authenticated(self, connection: Connection) -> None:
         """The client was let in."""
         if connection.feed == FEED:
             self.streams.authenticated_total += 1
@@ -200,30 +202,30 @@ class Exchange:
         self._authenticated += 1
         self.log(f"connection {connection.number} authenticated")
 
-    def subscribed(self, connection: Connection, new: list[str]) -> None:
+    def on_subscribed(self, connection: Connection, new: list[str]) -> None:
         """The client's set changed."""
         counts = {c: len(connection.symbols(c)) for c in ("quotes", "trades", "statuses", "bars")}
         listing = ", ".join(f"{count} {channel}" for channel, count in counts.items() if count)
         self.log(f"connection {connection.number} subscribed: {listing or 'nothing'}")
         self._rebuild(self.connections, new)
 
-    def written(self, connection: Connection, records: Sequence[Written]) -> None:
+    def on_written(self, connection: Connection, records: Sequence[Written]) -> None:
         """The socket took a whole frame with these records."""
         self.count("frames")
         for record in records:
             self.count(_COUNTED.get(record.__class__, "spoiled"))
         if self._audit is not None:
-            self._audit.written(connection.number, records, self._kind(connection))
+            self._audit.write_records(connection.number, records, self._kind(connection))
 
-    def gone(self, connection: Connection, why: str) -> None:
+    def on_closed(self, connection: Connection, why: str) -> None:
         """The connection is over."""
         self.connections.remove(connection)
         self.count("closed")
-        self.on_gone(connection)
+        self.release(connection)
         if connection.number:
             self._rebuild(self.connections)
             if self._audit is not None:
-                self._audit.event(connection.number, "close", clock.utc_ns(), self._kind(connection), why=why)
+                self._audit.write_event(connection.number, "close", clock.utc_ns(), self._kind(connection), why=why)
         self.log(f"{self._kind(connection)} {connection.number or 'without upgrade'} closed: {why}")
 
     def _kind(self, connection: Connection) -> str:
@@ -247,7 +249,7 @@ class Exchange:
             self._parked.popleft().close()
 
     def _rebuild(self, connections: Sequence[Connection], new: Sequence[str] = ()) -> None:
-        self.broadcast.rebuild([c for c in connections if c.session is not None], new, self.now_ns, [self.desk])
+        self.broadcast.rebuild([c for c in connections if c.session is not None], new, self.now_ns, [self.brokerage])
 
     def log(self, text: str) -> None:
         """One event line."""
@@ -259,7 +261,7 @@ class Exchange:
         """Quotes per second over all symbols from now on; 0: as fast as the lines take."""
         self._rate = rate
         self.broadcast.set_rate(rate * (self.faults.number("flood") or 1), self.now_ns)
-        self.desk.has_room = rate > 0
+        self.brokerage.has_room = rate > 0
         self.room_bytes = MOST_BUFFERED_BYTES if rate else FAST_BUFFERED_BYTES
 
     def time_ns(self, symbol: str) -> int:
@@ -270,7 +272,7 @@ class Exchange:
     def inject(self, record: Record) -> int:
         """Send a record to its subscribers now; how many got it."""
         sent_to = self.broadcast.inject(record)
-        self.desk.injected(record)
+        self.brokerage.on_injected(record)
         return sent_to
 
     def inject_raw(self, opcode: int, payload: bytes) -> int:
@@ -306,7 +308,9 @@ class Exchange:
         self.broadcast.spoiler = self._spoiler if self._spoiler.change(self.faults) else None
         if "flood" in change.set or "flood" in change.lifted:
             self.set_rate(self._rate)
-        self.on_listen("refuse" if self.faults.on("refuse") else "black_hole" if self.faults.on("black_hole") else "")
+        self.set_listen_mode(
+            "refuse" if self.faults.on("refuse") else "black_hole" if self.faults.on("black_hole") else ""
+        )
         for connection in list(self.connections):
             self._act_on(connection, change)
         if isinstance(change.set.get("cut"), str) or isinstance(change.set.get("stream_cut"), str):
@@ -319,25 +323,25 @@ class Exchange:
         given = change.set
         if connection.feed == FEED:
             given = {name.removeprefix(STREAM_PREFIX): v for name, v in given.items() if name.startswith(STREAM_PREFIX)}
-        line_pace = self.pace()
-        if line_pace is None or connection.line.pace is None or line_pace.key != connection.line.pace.key:
-            connection.line.pace = line_pace
+        bandwidth = self.limit_bandwidth()
+        if bandwidth is None or connection.socket.bandwidth is None or bandwidth.key != connection.socket.bandwidth.key:
+            connection.socket.bandwidth = bandwidth
         if connection.number:
-            if ENDLESS & set(change.lifted):
-                connection.end_filler()
+            if set(ENDLESS) & set(change.lifted):
+                connection.end_endless()
             if given.get("half_open") is True:
-                connection.line.freeze("half_open")
+                connection.socket.freeze("half_open")
             if given.get("half_frame") is True:
-                connection.half_frame_next = True
+                connection.frames.half_frame_next = True
             for code in (given.get("error"), 407 if "slow_client" in given else None):
                 if isinstance(code, int):
-                    connection.tell(code)
+                    connection.send_error(code)
             close_code = given.get("close_code")
             if isinstance(close_code, int):
                 connection.close_with(close_code)
         how = given.get("cut")
         if isinstance(how, str):
-            connection.line.cut(how, self.now_ns)
+            connection.socket.cut(how, self.now_ns)
 
     def _all_but_order_streams(self) -> list[Connection]:
         return [c for c in self.connections if c.feed != FEED]
@@ -346,8 +350,8 @@ class Exchange:
         self._unpark()
         for connection in connections:
             if name == "half_frame":
-                connection.half_frame_next = False
-            if connection.line.frozen_by == name:
+                connection.frames.half_frame_next = False
+            if connection.socket.frozen_by == name:
                 connection.thaw()
 
     def counters(self) -> dict[str, int]:
@@ -360,14 +364,14 @@ class Exchange:
             "withheld": self.broadcast.withheld,
             "connections": len(self.connections),
             "parked": len(self._parked),
-            "buffered_bytes": sum(connection.line.buffered() for connection in self.connections),
+            "buffered_bytes": sum(connection.socket.buffered() for connection in self.connections),
         }
 
     def state(self) -> dict[str, object]:
         """Everything a test may want to know, as JSON values."""
         return {
             "connections": [c.state() for c in self._market_lines()],
-            "orders": {**self.desk.state(), **self.streams.state([c.state() for c in self._order_streams()])},
+            "orders": {**self.brokerage.state(), **self.streams.state([c.state() for c in self._order_streams()])},
             "opened_total": self._accepted,
             "tcp_accepted_total": self._accepted,
             "upgraded_total": self._upgraded,

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 
-class Counted(NamedTuple):
+class CountedValue(NamedTuple):
     """A value for the next `left` occasions."""
 
     value: int | str
@@ -25,7 +25,7 @@ class PerSymbol(NamedTuple):
 
 Names = tuple[str, ...]
 Bounds = tuple[float, float]
-FaultValue = bool | int | float | str | Names | Bounds | Counted | PerSymbol
+FaultValue = bool | int | float | str | Names | Bounds | CountedValue | PerSymbol
 Reader = Callable[[object], FaultValue]
 
 MOST_TIMES = 1_000_000
@@ -64,7 +64,7 @@ def _counted(value: object, read: Reader, otherwise: str) -> FaultValue:
         found = read(value[0])
         if not isinstance(found, int | str):
             raise ValueError(f"takes {otherwise}, or [that, how many times]")
-        return Counted(found, value[1])
+        return CountedValue(found, value[1])
     return read(value)
 
 
@@ -180,6 +180,6 @@ def skew(value: object) -> FaultValue:
     return PerSymbol(found) if isinstance(value, Mapping) else found[""]
 
 
-def shown(value: FaultValue) -> object:
+def to_json(value: FaultValue) -> object:
     """A kept value as it was given, for display."""
     return value.numbers if isinstance(value, PerSymbol) else value

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from quotebus.pricing.simulator.fault_table import FAULTS, FRAME_FAULTS
-from quotebus.pricing.simulator.fault_values import Counted, FaultValue, PerSymbol, shown
+from quotebus.pricing.simulator.fault_values import CountedValue, FaultValue, PerSymbol, to_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class Faults:
 
     def plan(self) -> dict[str, object]:
         """What is in force, for display."""
-        return {name: shown(value) for name, value in self._plan.items()}
+        return {name: to_json(value) for name, value in self._plan.items()}
 
     def value(self, name: str) -> FaultValue | None:
         """The value of a fault in force, else None."""
@@ -87,7 +87,7 @@ class Faults:
     def take_value(self, name: str) -> int | str | None:
         """The value with which a fault hits this occasion, None if it does not; uses one up if it is counted."""
         value = self._plan.get(name)
-        if isinstance(value, Counted):
+        if isinstance(value, CountedValue):
             if value.left <= 1:
                 self._used_up(name)
             else:
@@ -114,7 +114,7 @@ class Faults:
         found: set[str] = set()
         for name in names:
             value = self._plan.get(name)
-            if isinstance(value, tuple) and not isinstance(value, Counted | PerSymbol):
+            if isinstance(value, tuple) and not isinstance(value, CountedValue | PerSymbol):
                 found.update(str(symbol) for symbol in value)
         return frozenset(found)
 
@@ -126,7 +126,7 @@ class Faults:
     def draw_ns(self, name: str) -> int:
         """How much later: drawn evenly between the bounds of a fault; 0 if it is not in force."""
         value = self._plan.get(name)
-        if not isinstance(value, tuple) or isinstance(value, Counted | PerSymbol):
+        if not isinstance(value, tuple) or isinstance(value, CountedValue | PerSymbol):
             return 0
         return int(self.rng.uniform(float(value[0]), float(value[1])) * 1_000_000)
 

@@ -35,7 +35,7 @@ class HttpRequest:
     size: int = 0
 
 
-def parse(data: bytes) -> HttpRequest | None:
+def parse_request(data: bytes) -> HttpRequest | None:
     """The request in these bytes, None while it is not complete, HttpError if it never can be."""
     head, complete, rest = data.partition(b"\r\n\r\n")
     if not complete:
@@ -61,7 +61,7 @@ def parse(data: bytes) -> HttpRequest | None:
     return HttpRequest(words[0], path, rest[: int(length)], query, headers, size)
 
 
-def response(status: int, value: object) -> bytes:
+def encode_response(status: int, value: object) -> bytes:
     """A JSON response that ends the connection."""
     body = json.dumps(value).encode() + b"\n"
     head = (
@@ -71,13 +71,13 @@ def response(status: int, value: object) -> bytes:
     return head.encode() + body
 
 
-Answer = Callable[[HttpRequest], object]
+RequestHandler = Callable[[HttpRequest], object]
 
 
 class ControlClient:
     """One control connection: reads a request, writes the answer, is over."""
 
-    def __init__(self, sock: socket.socket, answer: Answer, now_ns: int) -> None:
+    def __init__(self, sock: socket.socket, answer: RequestHandler, now_ns: int) -> None:
         self.sock = sock
         self.over = False
         self.writing = False
@@ -106,12 +106,12 @@ class ControlClient:
                 return
             self._received += data
             try:
-                request = parse(bytes(self._received))
+                request = parse_request(bytes(self._received))
                 if request is not None:
-                    self._to_send = response(200, self._answer(request))
+                    self._to_send = encode_response(200, self._answer(request))
                     self.writing = True
             except HttpError as error:
-                self._to_send = response(error.status, {"error": error.reason})
+                self._to_send = encode_response(error.status, {"error": error.reason})
                 self.writing = True
 
     def _write(self) -> None:

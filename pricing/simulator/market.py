@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 
 from quotebus.pricing.simulator.records import Quote, Trade
-from quotebus.pricing.simulator.symbols import profile
+from quotebus.pricing.simulator.symbols import make_profile
 
 STEPS = (-2, -1, -1, 0, 0, 1, 1, 2)
 SIZES = (100, 100, 100, 200, 200, 300, 100, 400, 120, 500, 280, 800, 1000, 100, 1500, 3000)
@@ -21,7 +21,7 @@ class SymbolMarket:
     """The market of one symbol. Bid below ask, both on the tick grid, `t_ns` strictly increasing; `last` made."""
 
     def __init__(self, seed: int, symbol: str) -> None:
-        self.profile = profile(seed, symbol)
+        self.profile = make_profile(seed, symbol)
         self._symbol = symbol
         self._quotes = random.Random(f"quotes/{seed}/{symbol}")
         self._trade_seed = f"trades/{seed}/{symbol}"

@@ -15,7 +15,7 @@ from quotebus.pricing.simulator.records import Written
 CHUNK_BYTES = 262_144
 
 
-class Frame(NamedTuple):
+class OutboundFrame(NamedTuple):
     """One of our frames: it ends at this position of the byte stream and carries these records."""
 
     end: int
@@ -32,7 +32,7 @@ class Outbox:
         self._delayed_until_ns = 0
         self._waiting: deque[bytes] = deque()
         self._chunk = memoryview(b"")
-        self._frames: deque[Frame] = deque()
+        self._frames: deque[OutboundFrame] = deque()
         self._hold_at: int | None = None
 
     def buffered(self) -> int:
@@ -51,7 +51,7 @@ class Outbox:
     def put_frame(self, data: bytes, records: Sequence[Written], due_ns: int = 0) -> None:
         """Append one frame, to be reported by `wrote`."""
         self.put(data, due_ns)
-        self._frames.append(Frame(self.put_total, records))
+        self._frames.append(OutboundFrame(self.put_total, records))
 
     def hold(self, position: int | None) -> None:
         """Let no byte past this position; None lifts it."""
@@ -79,7 +79,7 @@ class Outbox:
             return self._chunk
         return self._chunk[: max(0, self._hold_at - self.written_total)]
 
-    def wrote(self, count: int) -> list[Frame]:
+    def mark_written(self, count: int) -> list[OutboundFrame]:
         """The socket took `count` bytes of `ready`: the frames that are completely written with them."""
         self.written_total += count
         self._chunk = self._chunk[count:]

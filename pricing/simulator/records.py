@@ -60,7 +60,7 @@ class Trade(NamedTuple):
         }  # fmt: skip
 
 
-class Status(NamedTuple):
+class TradingStatus(NamedTuple):
     """A trading status (`T` is `s`): on tapes A and B code 2 halts and 3 resumes; on C and O, H, P, Q and T."""
 
     symbol: str
@@ -93,7 +93,7 @@ class Raw(NamedTuple):
         return {"T": "raw", "size": self.size}
 
 
-Record = Quote | Trade | Status
+Record = Quote | Trade | TradingStatus
 
 
 class Marked(NamedTuple):

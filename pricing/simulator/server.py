@@ -44,8 +44,8 @@ class Simulator:
         self._certificates = _certificates(settings)
         self.exchange = Exchange(settings, Audit(audit) if audit else None, EventLog(events))
         self.exchange.address = self._listener.address
-        self.exchange.on_gone = self._forget
-        self.exchange.on_listen = self._listen
+        self.exchange.release = self._forget
+        self.exchange.set_listen_mode = self._listen
         if self._certificates is not None:
             self.exchange.scheme = "wss"
         if self._certificates is None or not self._certificates.has_wrong:
@@ -53,7 +53,7 @@ class Simulator:
         if self._certificates is None or not self._certificates.has_old:
             self.exchange.needs["tls_1_0"] = "--tls-cert, and a library that still has TLS 1.0"
         self._api = ControlApi(self.exchange)
-        self._rest = RestServer(rest, self.exchange.desk, self._selector)
+        self._rest = RestServer(rest, self.exchange.brokerage, self._selector)
         self._control.listen()
         self._selector.register(self._control.sock, EVENT_READ, self._accept_control)
         self._selector.register(self._wake_read, EVENT_READ, self._woken)
@@ -78,10 +78,6 @@ class Simulator:
     def control_address(self) -> str:
         """host:port of the control endpoint."""
         return self._control.address
-
-    def wake_fd(self) -> int:
-        """A descriptor for `signal.set_wakeup_fd`."""
-        return self._wake_write.fileno()
 
     def stop(self) -> None:
         """End `run`; may be called from a signal handler or another thread."""
@@ -139,16 +135,16 @@ class Simulator:
 
     def _update(self) -> None:
         for connection, events in self._clients.items():
-            wanted = EVENT_READ | EVENT_WRITE if connection.line.blocked else EVENT_READ
+            wanted = EVENT_READ | EVENT_WRITE if connection.socket.blocked else EVENT_READ
             if wanted != events:
                 self._clients[connection] = wanted
-                self._selector.modify(connection.line.sock, wanted, self._reader(connection))
+                self._selector.modify(connection.socket.sock, wanted, self._reader(connection))
         for client in [c for c in self._control_clients if c.deadline_ns <= self.exchange.now_ns]:
             self._end_control(client)
 
     def _forget(self, connection: Connection) -> None:
         del self._clients[connection]
-        self._selector.unregister(connection.line.sock)
+        self._selector.unregister(connection.socket.sock)
 
     def _listen(self, mode: str) -> None:
         """Accept connects (''), `refuse` them, or let them vanish in a `black_hole`."""

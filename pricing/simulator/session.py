@@ -104,7 +104,7 @@ class Slots:
             del self._used[key, feed]
 
 
-def error(code: int) -> Send:
+def error_message(code: int) -> Send:
     """An error message, worded as Alpaca words it."""
     return Send({"T": "error", "code": code, "msg": ERRORS.get(code, "error")})
 
@@ -135,14 +135,14 @@ class Session:
     def receive(self, message: object, now_ns: int) -> list[Effect]:
         """Answer one decoded message; anything that is no request gets 400."""
         if not isinstance(message, dict):
-            return [error(400)]
+            return [error_message(400)]
         action = message.get("action")
         if action == "auth":
             return self._authenticate(message.get("key"), message.get("secret"), now_ns)
         if action not in ("subscribe", "unsubscribe"):
-            return [error(400)]
+            return [error_message(400)]
         if not self.authenticated:
-            return [error(401)]
+            return [error_message(401)]
         return self._change(action, message, now_ns)
 
     def expire(self, now_ns: int) -> list[Effect]:
@@ -152,18 +152,18 @@ class Session:
         self.deadline_ns = None
         if self._limited:
             return [Close("connection limit")]
-        return [error(404), Close("auth timeout")]
+        return [error_message(404), Close("auth timeout")]
 
-    def told(self, code: int, now_ns: int) -> list[Effect]:
+    def send_error(self, code: int, now_ns: int) -> list[Effect]:
         """An error on purpose, with what comes after it: 404 and 407 end the connection, 406 ends it later."""
         if code == 406:
             self._limited = True
             self.deadline_ns = now_ns + self._rules.limit_close_ns
         if code in (404, 407):
-            return [error(code), Close(ERRORS[code])]
+            return [error_message(code), Close(ERRORS[code])]
         if self._faults.take("close_after_error"):
-            return [error(code), Close("close_after_error")]
-        return [error(code)]
+            return [error_message(code), Close("close_after_error")]
+        return [error_message(code)]
 
     def close(self) -> None:
         """Give back the slot; call it once, when the connection is gone."""
@@ -173,9 +173,9 @@ class Session:
 
     def _authenticate(self, key: object, secret: object, now_ns: int) -> list[Effect]:
         if self.authenticated:
-            return [error(403)]
+            return [error_message(403)]
         if self._limited:
-            return [error(406)]
+            return [error_message(406)]
         if self._faults.take("drop_auth"):
             self.deadline_ns = None
             return []
@@ -183,15 +183,15 @@ class Session:
         if isinstance(code, int):
             if code in FOR_GOOD:
                 self.deadline_ns = None
-            return self.told(code, now_ns)
+            return self.send_error(code, now_ns)
         if self._faults.take("auth_fail") or not self._is_right(key, secret):
             self.deadline_ns = None
-            return [error(402)]
+            return [error_message(402)]
         self._key = str(key)
         if not self._slots.take(self._key, self.feed):
             self._limited = True
             self.deadline_ns = now_ns + self._rules.limit_close_ns
-            return [error(406)]
+            return [error_message(406)]
         self.authenticated = True
         self.deadline_ns = None
         effects: list[Effect] = [Send({"T": "success", "msg": "authenticated"}), Authenticated()]
@@ -210,26 +210,26 @@ class Session:
             if channel == "action":
                 continue
             if channel in OTHER_FEEDS_CHANNELS:
-                return [error(410)]
+                return [error_message(410)]
             names = _symbol_list(symbols)
             if not isinstance(channel, str) or channel not in CHANNELS or names is None:
-                return [error(400)]
+                return [error_message(400)]
             if names:
                 changes[channel] = names
         if not changes:
-            return [error(400)]
+            return [error_message(400)]
         new: list[str] | None = []
         if action == "unsubscribe":
             self.subscriptions.remove(changes)
         else:
             code = self._faults.take_value("subscribe_error")
             if isinstance(code, int):
-                return self.told(code, now_ns)
+                return self.send_error(code, now_ns)
             limit = self._faults.number("symbol_limit")
             self.subscriptions.limit = self._rules.symbol_limit if limit is None else int(limit)
             new = self.subscriptions.add(changes)
         if new is None:
-            return [error(405)]
+            return [error_message(405)]
         effects: list[Effect] = []
         if not self._faults.take("drop_ack"):
             missing, extra = self._faults.symbols("ack_missing"), self._faults.symbols("ack_extra")

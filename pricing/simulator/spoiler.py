@@ -27,8 +27,6 @@ OF_ANOTHER_TYPE: dict[str, tuple[object, ...]] = {
 }
 NO_TYPES = ("Q", "qq", "9", "", "unknown")
 
-Pairs = list[tuple[str, object]]
-
 
 class Spoiler:
     """The record faults in force. `change` after each change of the plan."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 
-class Wording(NamedTuple):
+class StatusWording(NamedTuple):
     """Code, message and reason of one status."""
 
     code: str
@@ -18,20 +18,20 @@ class Wording(NamedTuple):
 
 
 _ON_A_AND_B = {
-    "halt": Wording("2", "Trading Halt", "D", "News Released (No Delay)"),
-    "pause": Wording("2", "Trading Halt", "M", "Volatility Trading Pause"),
-    "resume": Wording("3", "Resume", "", ""),
+    "halt": StatusWording("2", "Trading Halt", "D", "News Released (No Delay)"),
+    "pause": StatusWording("2", "Trading Halt", "M", "Volatility Trading Pause"),
+    "resume": StatusWording("3", "Resume", "", ""),
 }
 _ON_C_AND_O = {
-    "halt": Wording("H", "Trading Halt", "T12", "Trading Halted; For information requested by NASDAQ"),
-    "pause": Wording("P", "Volatility Trading Pause", "LUDP", "Volatility Trading Pause"),
-    "resume": Wording("T", "Trading Resumption", "", ""),
-    "resume_quotes": Wording("Q", "Quotation Resumption", "", ""),
+    "halt": StatusWording("H", "Trading Halt", "T12", "Trading Halted; For information requested by NASDAQ"),
+    "pause": StatusWording("P", "Volatility Trading Pause", "LUDP", "Volatility Trading Pause"),
+    "resume": StatusWording("T", "Trading Resumption", "", ""),
+    "resume_quotes": StatusWording("Q", "Quotation Resumption", "", ""),
 }
 EVENTS = tuple(_ON_C_AND_O)
 
 
-def wording(event: str, tape: str) -> Wording:
+def word_status(event: str, tape: str) -> StatusWording:
     """How a tape says `halt`, `pause`, `resume` or `resume_quotes`; A and B resume quotes and trades together."""
     if tape in ("A", "B"):
         return _ON_A_AND_B["resume" if event == "resume_quotes" else event]

@@ -48,7 +48,7 @@ def ticks(symbol: str) -> bool:
     return TICKING.match(symbol) is not None and not symbol.startswith(UNKNOWN_PREFIX)
 
 
-def profile(seed: int, symbol: str) -> Profile:
+def make_profile(seed: int, symbol: str) -> Profile:
     """The character of a symbol; the same for the same seed. Weights are heavy-tailed: few symbols make most ticks."""
     rng = random.Random(f"profile/{seed}/{symbol}")
     price, weight, tape = WELL_KNOWN.get(symbol) or (

@@ -36,7 +36,7 @@ class Upgrade:
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
+class ClientMessage:
     """A whole message, text or binary, fragments joined."""
 
     data: bytes
@@ -47,7 +47,7 @@ class Pong:
     """The client answered a ping."""
 
 
-WireEvent = Upgrade | Message | Pong
+WireEvent = Upgrade | ClientMessage | Pong
 
 
 class Wire:
@@ -80,7 +80,7 @@ class Wire:
             return None
         data = b"".join(self._parts)
         self._parts = []
-        return Message(data)
+        return ClientMessage(data)
 
     def accept(self, upgrade: Upgrade, headers: Mapping[str, str] | None = None) -> bool:
         """Answer the upgrade; False if the request is no WebSocket handshake and was answered with an error."""
@@ -146,6 +146,6 @@ def _header(opcode: int, length: int) -> bytes:
     return whole[: len(whole) - length]
 
 
-def data_frame(opcode: int, payload: bytes) -> bytes:
+def encode_data_frame(opcode: int, payload: bytes) -> bytes:
     """One unfragmented frame from the server."""
     return _header(opcode, len(payload)) + payload

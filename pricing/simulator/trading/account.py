@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from decimal import Decimal
 
-from quotebus.pricing.simulator.trading.order import Order, Ticket, decimal_text
-from quotebus.pricing.simulator.trading.tickets import FORBIDDEN, Refused
+from quotebus.pricing.simulator.trading.order import BrokerOrder, Ticket, decimal_text
+from quotebus.pricing.simulator.trading.tickets import FORBIDDEN, RestError
 
 Price = Callable[[str], Decimal]
 
@@ -39,7 +39,7 @@ class Account:
         self.cash = cash
         self.positions: dict[str, Position] = {}
 
-    def trade(self, order: Order, qty: Decimal, price: Decimal) -> Decimal:
+    def trade(self, order: BrokerOrder, qty: Decimal, price: Decimal) -> Decimal:
         """Book an execution; the position after it."""
         position = self.positions.setdefault(order.ticket.symbol, Position())
         change = qty if order.is_buy else -qty
@@ -54,7 +54,7 @@ class Account:
         position = self.positions.get(symbol)
         return position.qty if position else Decimal(0)
 
-    def check(self, ticket: Ticket, price: Decimal, open_orders: Iterable[Order], price_of: Price) -> None:
+    def check(self, ticket: Ticket, price: Decimal, open_orders: Iterable[BrokerOrder], price_of: Price) -> None:
         """Refused if the account cannot bear this order, whose shares cost `price`, beside its open orders."""
         open_orders = list(open_orders)
         wanted = ticket.qty if ticket.qty is not None else (ticket.notional or Decimal(0)) / price
@@ -65,7 +65,7 @@ class Account:
                 Decimal(0),
             )
             if wanted > held_qty - reserved:
-                raise Refused(
+                raise RestError(
                     403,
                     FORBIDDEN,
                     f"insufficient qty available for order (requested: {decimal_text(wanted)}, "
@@ -77,11 +77,11 @@ class Account:
                 )
             return
         if ticket.side == "sell" and wanted % 1:
-            raise Refused(403, FORBIDDEN, "fractional orders cannot be sold short")
+            raise RestError(403, FORBIDDEN, "fractional orders cannot be sold short")
         cost = wanted * price
         left = self.buying_power(open_orders, price_of)
         if cost > left:
-            raise Refused(
+            raise RestError(
                 403,
                 FORBIDDEN,
                 "insufficient buying power",
@@ -89,7 +89,7 @@ class Account:
                 cost_basis=_cents(cost),
             )
 
-    def buying_power(self, open_orders: Iterable[Order], price_of: Price) -> Decimal:
+    def buying_power(self, open_orders: Iterable[BrokerOrder], price_of: Price) -> Decimal:
         """Dollars that further orders may use; shorts and open buys use theirs up."""
         shorts = sum((-p.qty * price_of(s) for s, p in self.positions.items() if p.qty < 0), Decimal(0))
         held = Decimal(0)
@@ -99,7 +99,7 @@ class Account:
                 held += order.remaining(price) * price
         return self.cash - 2 * shorts - held
 
-    def json(self, open_orders: Iterable[Order], price_of: Price) -> dict[str, object]:
+    def json(self, open_orders: Iterable[BrokerOrder], price_of: Price) -> dict[str, object]:
         """The account entity."""
         longs = sum((p.qty * price_of(s) for s, p in self.positions.items() if p.qty > 0), Decimal(0))
         shorts = sum((p.qty * price_of(s) for s, p in self.positions.items() if p.qty < 0), Decimal(0))

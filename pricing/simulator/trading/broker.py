@@ -19,15 +19,22 @@ from quotebus.pricing.simulator.records import Quote
 from quotebus.pricing.simulator.trading.account import Account
 from quotebus.pricing.simulator.trading.matching import (
     Fill,
-    Touch,
-    against_touch,
-    against_trade,
-    comes_to_rest,
+    TopOfBook,
     is_filled,
-    touch,
+    is_passive,
+    match_quote,
+    match_trade,
+    read_top,
 )
-from quotebus.pricing.simulator.trading.order import CLOSED, Order, Ticket
-from quotebus.pricing.simulator.trading.tickets import MALFORMED, UNPROCESSABLE, Refused, not_found, read, replacement
+from quotebus.pricing.simulator.trading.order import CLOSED, BrokerOrder, Ticket
+from quotebus.pricing.simulator.trading.tickets import (
+    MALFORMED,
+    UNPROCESSABLE,
+    RestError,
+    order_not_found,
+    read_replacement,
+    read_ticket,
+)
 
 MOST_ORDERS = 200_000
 
@@ -55,8 +62,8 @@ class Broker:
         top: Callable[[str], Quote],
         report: Callable[[OrderEvent], None],
     ) -> None:
-        self.orders: dict[str, Order] = {}
-        self.by_client_id: dict[str, Order] = {}
+        self.orders: dict[str, BrokerOrder] = {}
+        self.by_client_id: dict[str, BrokerOrder] = {}
         self.symbols: frozenset[str] = frozenset()
         self.halted: set[str] = set()
         self.fills = 0
@@ -65,8 +72,8 @@ class Broker:
         self._faults = faults
         self._top = top
         self._report = report
-        self._open: dict[str, dict[str, Order]] = {}
-        self._touches: dict[str, tuple[Quote, Touch]] = {}
+        self._open: dict[str, dict[str, BrokerOrder]] = {}
+        self._tops: dict[str, tuple[Quote, TopOfBook]] = {}
         self._due: list[tuple[int, int, Callable[[], None]]] = []
         self._numbers = count()
         self._now_ns = self._utc_ns = 0
@@ -93,7 +100,7 @@ class Broker:
 
     def place(self, body: Mapping[str, object]) -> dict[str, object]:
         """Take an order in; the entity as it is answered. Refused if it cannot be."""
-        ticket = read(body, self._new_id())
+        ticket = read_ticket(body, self._new_id())
         self._check_new(ticket, self.open_orders())
         order = self._add(ticket)
         self._apply(order, "pending_new")
@@ -105,7 +112,7 @@ class Broker:
         """Ask for the end of an order. Refused if it is over or being canceled."""
         order = self.order(order_id)
         if not order.is_open or order.cancel_wanted:
-            raise Refused(422, UNPROCESSABLE, f'order is already in "{order.status}" state')
+            raise RestError(422, UNPROCESSABLE, f'order is already in "{order.status}" state')
         if self._faults.take("cancel_reject"):
             self._later(0, lambda: self._apply(order, "order_cancel_rejected"))
             return
@@ -118,7 +125,7 @@ class Broker:
     def replace(self, order_id: str, body: Mapping[str, object]) -> dict[str, object]:
         """Ask for another order in the place of one; the new entity. `qty` is the total: what was filled counts."""
         old = self.order(order_id)
-        ticket = replacement(old, body, self._new_id())
+        ticket = read_replacement(old, body, self._new_id())
         self._check_new(ticket, [o for o in self.open_orders() if o is not old])
         new = self._add(ticket)
         new.replaces = old.order_id
@@ -128,18 +135,18 @@ class Broker:
         self._later(self._faults.draw_ns("order_ack_ms"), lambda: self._replace(old, new))
         return answer
 
-    def order(self, order_id: str) -> Order:
+    def order(self, order_id: str) -> BrokerOrder:
         """An order by its id. Refused (404) if there is none."""
         order = self.orders.get(order_id)
         if order is None:
-            raise not_found(order_id)
+            raise order_not_found(order_id)
         return order
 
-    def open_orders(self) -> Iterable[Order]:
+    def open_orders(self) -> Iterable[BrokerOrder]:
         """Every order that is not over."""
         return [order for orders in self._open.values() for order in orders.values()]
 
-    def tell(self, order: Order, event: str, reason: str) -> None:
+    def force_event(self, order: BrokerOrder, event: str, reason: str) -> None:
         """An event on purpose. ValueError if it may not come now."""
         self._apply(order, event, reason)
         if event == "new":
@@ -147,7 +154,7 @@ class Broker:
 
     def price(self, symbol: str) -> Decimal:
         """What a share is worth now: the middle of the market, or its one side."""
-        now = self._touch(symbol)
+        now = self._top_of_book(symbol)
         if now.bid is not None and now.ask is not None:
             return (now.bid + now.ask) / 2
         return now.bid or now.ask or Decimal(1)
@@ -169,7 +176,7 @@ class Broker:
             return
         for order in list(self._open.get(symbol, {}).values()):
             if order.is_working and self._now_ns >= order.fill_from_ns:
-                fill = against_trade(order, price, size)
+                fill = match_trade(order, price, size)
                 if fill is not None:
                     size -= float(fill.qty)
                     self._execute(order, fill)
@@ -187,23 +194,23 @@ class Broker:
 
     # The life of an order.
 
-    def _check_new(self, ticket: Ticket, others: Iterable[Order]) -> None:
+    def _check_new(self, ticket: Ticket, others: Iterable[BrokerOrder]) -> None:
         if ticket.client_order_id in self.by_client_id:
-            raise Refused(422, MALFORMED, "client_order_id must be unique")
+            raise RestError(422, MALFORMED, "client_order_id must be unique")
         if len(self.orders) >= MOST_ORDERS:
-            raise Refused(429, 42910000, "too many orders")
-        now = self._touch(ticket.symbol)
+            raise RestError(429, 42910000, "too many orders")
+        now = self._top_of_book(ticket.symbol)
         price = ticket.limit_price or (now.ask if ticket.side == "buy" else now.bid) or self.price(ticket.symbol)
         self.account.check(ticket, price, others, self.price)
 
-    def _add(self, ticket: Ticket) -> Order:
-        order = Order(self._new_id(), self.asset_id(ticket.symbol), ticket, self._utc_ns)
+    def _add(self, ticket: Ticket) -> BrokerOrder:
+        order = BrokerOrder(self._new_id(), self.asset_id(ticket.symbol), ticket, self._utc_ns)
         self.orders[order.order_id] = self.by_client_id[ticket.client_order_id] = order
         self._open.setdefault(ticket.symbol, {})[order.order_id] = order
         self.symbols = frozenset(self._open)
         return order
 
-    def _acknowledge(self, order: Order) -> None:
+    def _acknowledge(self, order: BrokerOrder) -> None:
         if order.status != "pending_new":
             return
         if self._faults.take("order_reject"):
@@ -215,12 +222,12 @@ class Broker:
             self._apply(order, "new")
             self._work(order)
 
-    def _work(self, order: Order) -> None:
+    def _work(self, order: BrokerOrder) -> None:
         if not order.is_working:
             return
         self._wait(order)
         if order.ticket.time_in_force == "fok":
-            fill = against_touch(order, self._touch(order.ticket.symbol))
+            fill = match_quote(order, self._top_of_book(order.ticket.symbol))
             if fill is None or fill.qty < order.remaining(fill.price) or self._faults.on("fill_partial"):
                 self._apply(order, "canceled")
                 return
@@ -228,38 +235,38 @@ class Broker:
         if not order.fill_from_ns:
             self._end_at_once(order)
 
-    def _end_at_once(self, order: Order) -> None:
+    def _end_at_once(self, order: BrokerOrder) -> None:
         if order.is_open and order.ticket.time_in_force in ("ioc", "fok"):
             self._apply(order, "canceled")
 
-    def _wait(self, order: Order) -> None:
+    def _wait(self, order: BrokerOrder) -> None:
         delay_ns = self._faults.draw_ns("fill_ms")
         order.fill_from_ns = self._now_ns + delay_ns if delay_ns else 0
         if delay_ns:
             self._later(delay_ns, lambda: self._match_late(order))
 
-    def _match_late(self, order: Order) -> None:
+    def _match_late(self, order: BrokerOrder) -> None:
         self._match(order)
         self._end_at_once(order)
 
-    def _touch(self, symbol: str) -> Touch:
+    def _top_of_book(self, symbol: str) -> TopOfBook:
         quote = self._top(symbol)
-        held = self._touches.get(symbol)
+        held = self._tops.get(symbol)
         if held is None or held[0] is not quote:
-            held = self._touches[symbol] = (quote, touch(quote))
+            held = self._tops[symbol] = (quote, read_top(quote))
         return held[1]
 
-    def _match(self, order: Order) -> None:
+    def _match(self, order: BrokerOrder) -> None:
         if not order.is_working or order.ticket.symbol in self.halted or self._now_ns < order.fill_from_ns:
             return
-        now = self._touch(order.ticket.symbol)
-        fill = against_touch(order, now)
+        now = self._top_of_book(order.ticket.symbol)
+        fill = match_quote(order, now)
         if fill is not None:
             now.take(order.is_buy, self._execute(order, fill))
-        elif comes_to_rest(order, now):
+        elif is_passive(order, now):
             order.resting = True
 
-    def _execute(self, order: Order, fill: Fill) -> Decimal:
+    def _execute(self, order: BrokerOrder, fill: Fill) -> Decimal:
         if self._faults.on("fill_partial"):
             left = order.remaining(fill.price)
             qty = min(fill.qty, (left / 2).quantize(Decimal(1), ROUND_UP))
@@ -274,20 +281,20 @@ class Broker:
             self._wait(order)
         return fill.qty
 
-    def _fill_in_the_race(self, order: Order) -> None:
-        now = self._touch(order.ticket.symbol)
+    def _fill_in_the_race(self, order: BrokerOrder) -> None:
+        now = self._top_of_book(order.ticket.symbol)
         price = order.ticket.limit_price or (now.ask if order.is_buy else now.bid)
         if order.is_working and price is not None:
             self._execute(order, Fill(order.remaining(price), price))
 
-    def _cancel(self, order: Order) -> None:
+    def _cancel(self, order: BrokerOrder) -> None:
         order.cancel_wanted = False
         if order.is_open:
             self._apply(order, "canceled")
         elif order.status == "filled":
             self._apply(order, "order_cancel_rejected")
 
-    def _replace(self, old: Order, new: Order) -> None:
+    def _replace(self, old: BrokerOrder, new: BrokerOrder) -> None:
         if not new.is_open:
             return
         rejected = self._faults.take("replace_reject")
@@ -302,7 +309,12 @@ class Broker:
         self._acknowledge(new)
 
     def _apply(
-        self, order: Order, event: str, reason: str = "", fill: Fill | None = None, position_qty: Decimal | None = None
+        self,
+        order: BrokerOrder,
+        event: str,
+        reason: str = "",
+        fill: Fill | None = None,
+        position_qty: Decimal | None = None,
     ) -> None:
         order.apply(event, self._utc_ns)
         if order.status in CLOSED:

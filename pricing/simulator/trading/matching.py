@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from quotebus.pricing.simulator.records import Quote
-from quotebus.pricing.simulator.trading.order import Order
+from quotebus.pricing.simulator.trading.order import BrokerOrder
 
 
 class Fill(NamedTuple):
@@ -23,7 +23,7 @@ class Fill(NamedTuple):
 
 
 @dataclass(slots=True)
-class Touch:
+class TopOfBook:
     """What one quote still offers: price and shares of each side, None where there is none."""
 
     bid: Decimal | None
@@ -43,16 +43,16 @@ def _decimal(value: float) -> Decimal | None:
     return Decimal(repr(value)) if math.isfinite(value) and 0 < value < 1e9 else None
 
 
-def touch(quote: Quote) -> Touch:
+def read_top(quote: Quote) -> TopOfBook:
     """What a quote offers."""
     bid, ask = _decimal(quote.bid_price), _decimal(quote.ask_price)
     bid_left, ask_left = _decimal(quote.bid_size), _decimal(quote.ask_size)
     if bid is not None and ask is not None and bid > ask:
         bid = ask = None
-    return Touch(bid, bid_left or Decimal(0), ask, ask_left or Decimal(0))
+    return TopOfBook(bid, bid_left or Decimal(0), ask, ask_left or Decimal(0))
 
 
-def against_touch(order: Order, now: Touch) -> Fill | None:
+def match_quote(order: BrokerOrder, now: TopOfBook) -> Fill | None:
     """What a working order gets from this touch; None for nothing."""
     price, left = (now.ask, now.ask_left) if order.is_buy else (now.bid, now.bid_left)
     if price is None or left <= 0:
@@ -67,7 +67,7 @@ def against_touch(order: Order, now: Touch) -> Fill | None:
     return Fill(qty, price) if qty > 0 else None
 
 
-def against_trade(order: Order, price: float, size: float) -> Fill | None:
+def match_trade(order: BrokerOrder, price: float, size: float) -> Fill | None:
     """What a resting limit order gets of a trade at or through its limit."""
     traded, shares, limit = _decimal(price), _decimal(size), order.ticket.limit_price
     if traded is None or shares is None or limit is None or not order.resting:
@@ -78,7 +78,7 @@ def against_trade(order: Order, price: float, size: float) -> Fill | None:
     return Fill(qty, limit) if qty > 0 else None
 
 
-def is_filled(order: Order) -> bool:
+def is_filled(order: BrokerOrder) -> bool:
     """Whether nothing is left to fill; of a notional order, less than the smallest fraction of a share."""
     if order.ticket.qty is not None:
         return order.filled_qty >= order.ticket.qty
@@ -86,7 +86,7 @@ def is_filled(order: Order) -> bool:
     return average is not None and order.remaining(average) <= Decimal("0.00001")
 
 
-def comes_to_rest(order: Order, now: Touch) -> bool:
+def is_passive(order: BrokerOrder, now: TopOfBook) -> bool:
     """Whether a limit order is not marketable at this touch, and so waits in the book at its limit."""
     price, limit = now.ask if order.is_buy else now.bid, order.ticket.limit_price
     return price is not None and limit is not None and ((price > limit) if order.is_buy else (price < limit))

@@ -72,7 +72,7 @@ class Ticket:
     client_order_id: str
 
 
-class Order:
+class BrokerOrder:
     """One order. `apply` alone changes its status; `fill` counts what it got. Times are UTC nanoseconds."""
 
     def __init__(self, order_id: str, asset_id: str, ticket: Ticket, utc_ns: int) -> None:
@@ -110,10 +110,6 @@ class Order:
             return self.ticket.qty - self.filled_qty
         left = (self.ticket.notional or Decimal(0)) - self.filled_value
         return max(Decimal(0), (left / price).quantize(Decimal("0.000000001"), "ROUND_DOWN"))
-
-    def allows(self, event: str) -> bool:
-        """Whether this event may come now."""
-        return self.status in TRANSITIONS[event].sources
 
     def apply(self, event: str, utc_ns: int) -> None:
         """Change the status as the table says; ValueError for an event that may not come now."""

@@ -43,7 +43,7 @@ ENCODINGS: Mapping[str, OrderEncoding] = {
 }
 
 
-def choose(content_type: str, frames: str) -> OrderEncoding:
+def choose_order_encoding(content_type: str, frames: str) -> OrderEncoding:
     """The encoding that a Content-Type asks for; JSON goes in `frames`, which are `binary` or `text`."""
     asked = content_type.partition(";")[0].strip().lower()
     return ENCODINGS["msgpack" if asked == "application/msgpack" else frames]
@@ -119,7 +119,7 @@ class OrderSession:
         self.deadline_ns = None
         return _error("authentication timeout")
 
-    def told(self, code: int, now_ns: int) -> list[Effect]:  # noqa: ARG002
+    def send_error(self, code: int, now_ns: int) -> list[Effect]:  # noqa: ARG002
         """An error on purpose."""
         return _error(f"error {code}")
 

@@ -13,10 +13,10 @@ from urllib.parse import parse_qsl, unquote
 
 from quotebus.pricing.simulator.encoding import rfc3339
 from quotebus.pricing.simulator.faults import Faults
-from quotebus.pricing.simulator.symbols import TEST_FEED_SYMBOL, profile, ticks
+from quotebus.pricing.simulator.symbols import TEST_FEED_SYMBOL, make_profile, ticks
 from quotebus.pricing.simulator.trading.broker import Broker
-from quotebus.pricing.simulator.trading.order import Order
-from quotebus.pricing.simulator.trading.tickets import MALFORMED, NOT_FOUND, Refused, not_found
+from quotebus.pricing.simulator.trading.order import BrokerOrder
+from quotebus.pricing.simulator.trading.tickets import MALFORMED, NOT_FOUND, RestError, order_not_found
 
 NS_PER_S = 1_000_000_000
 MOST_LISTED = 500
@@ -78,7 +78,7 @@ class RestApi:
         delay_ns = self._faults.draw_ns("rest_delay_ms")
         try:
             status, value = self._act(request)
-        except Refused as refused:
+        except RestError as refused:
             return Reply(refused.status, refused.body, delay_ns)
         lost = ""
         if request.method != "GET":
@@ -95,7 +95,7 @@ class RestApi:
         self._authorize(request.headers)
         status = self._faults.take_value("rest_status")
         if isinstance(status, int):
-            raise Refused(status, status * 100_000, PHRASES.get(status, "refused on purpose"))
+            raise RestError(status, status * 100_000, PHRASES.get(status, "refused on purpose"))
         known = False
         for method, path, act in self._routes:
             match = path.fullmatch(request.path)
@@ -103,8 +103,8 @@ class RestApi:
                 return act(request, *(unquote(part) for part in match.groups()))
             known = known or match is not None
         if known:
-            raise Refused(405, 40510000, "method not allowed")
-        raise Refused(404, NOT_FOUND, "endpoint not found")
+            raise RestError(405, 40510000, "method not allowed")
+        raise RestError(404, NOT_FOUND, "endpoint not found")
 
     def _authorize(self, headers: Mapping[str, str]) -> None:
         key, secret = headers.get("apca-api-key-id", ""), headers.get("apca-api-secret-key", "")
@@ -115,9 +115,9 @@ class RestApi:
             except (binascii.Error, UnicodeDecodeError):
                 key = ""
         if not key or not secret or self._faults.take("rest_auth_fail"):
-            raise Refused(401, 40110000, "request is not authorized")
+            raise RestError(401, 40110000, "request is not authorized")
         if self._key not in ("", key) or self._secret not in ("", secret):
-            raise Refused(403, 40310000, "forbidden.")
+            raise RestError(403, 40310000, "forbidden.")
 
     # Orders.
 
@@ -125,7 +125,7 @@ class RestApi:
         body = _object(request.body)
         status = self._faults.take_value("order_refuse")
         if isinstance(status, int):
-            raise Refused(status, status * 100_000 + 10_000, "refused on purpose")
+            raise RestError(status, status * 100_000 + 10_000, "refused on purpose")
         return 200, self._broker.place(body)
 
     def _get(self, _: RestRequest, order_id: str) -> tuple[int, object]:
@@ -135,7 +135,7 @@ class RestApi:
         client_order_id = dict(parse_qsl(request.query)).get("client_order_id", "")
         order = self._broker.by_client_id.get(client_order_id)
         if order is None:
-            raise not_found(client_order_id)
+            raise order_not_found(client_order_id)
         return 200, order.json()
 
     def _replace(self, request: RestRequest, order_id: str) -> tuple[int, object]:
@@ -151,7 +151,7 @@ class RestApi:
             status, body = 200, order.json()
             try:
                 self._broker.cancel(order.order_id)
-            except Refused as refused:
+            except RestError as refused:
                 status, body = refused.status, refused.body
             answers.append({"id": order.order_id, "status": status, "body": body})
         return 207, answers
@@ -160,13 +160,13 @@ class RestApi:
         query = dict(parse_qsl(request.query))
         status = query.get("status", "open")
         if status not in ("open", "closed", "all"):
-            raise Refused(422, MALFORMED, "invalid status")
+            raise RestError(422, MALFORMED, "invalid status")
         limit = query.get("limit", str(LISTED))
         if not limit.isascii() or not limit.isdigit() or not 1 <= int(limit) <= MOST_LISTED:
-            raise Refused(422, MALFORMED, f"limit must be from 1 to {MOST_LISTED}")
+            raise RestError(422, MALFORMED, f"limit must be from 1 to {MOST_LISTED}")
         direction = query.get("direction", "desc")
         if direction not in ("asc", "desc"):
-            raise Refused(422, MALFORMED, "invalid direction")
+            raise RestError(422, MALFORMED, "invalid direction")
         after_ns, until_ns = _utc_ns(query.get("after"), "after"), _utc_ns(query.get("until"), "until")
         symbols = {symbol for symbol in query.get("symbols", "").upper().split(",") if symbol}
         found = [
@@ -188,7 +188,7 @@ class RestApi:
         return 200, self._broker.account.json(self._broker.open_orders(), self._broker.price)
 
     def _reserved(self, symbol: str) -> Decimal:
-        sells: list[Order] = [o for o in self._broker.open_orders() if o.ticket.symbol == symbol and not o.is_buy]
+        sells: list[BrokerOrder] = [o for o in self._broker.open_orders() if o.ticket.symbol == symbol and not o.is_buy]
         return sum((o.remaining(self._broker.price(symbol)) for o in sells), Decimal(0))
 
     def _position_of(self, symbol: str) -> dict[str, object]:
@@ -204,7 +204,7 @@ class RestApi:
         for held in self._broker.account.positions:
             if symbol in (held, self._broker.asset_id(held)):
                 return 200, self._position_of(held)
-        raise Refused(404, NOT_FOUND, "position does not exist")
+        raise RestError(404, NOT_FOUND, "position does not exist")
 
     def _clock(self, _: RestRequest) -> tuple[int, object]:
         day_ns = 86_400 * NS_PER_S
@@ -219,8 +219,8 @@ class RestApi:
     def _asset(self, _: RestRequest, symbol: str) -> tuple[int, object]:
         symbol = symbol.upper()
         if not ticks(symbol):
-            raise Refused(404, NOT_FOUND, f"asset not found for {symbol[:32]}")
-        tape = profile(self._seed, symbol).tape
+            raise RestError(404, NOT_FOUND, f"asset not found for {symbol[:32]}")
+        tape = make_profile(self._seed, symbol).tape
         return 200, {
             "id": self._broker.asset_id(symbol),
             "class": "us_equity",
@@ -243,7 +243,7 @@ def _object(body: bytes) -> dict[str, object]:
     except (ValueError, RecursionError):
         value = None
     if not isinstance(value, dict):
-        raise Refused(400, 40010000, "request body format is invalid")
+        raise RestError(400, 40010000, "request body format is invalid")
     return value
 
 
@@ -253,7 +253,7 @@ def _utc_ns(text: str | None, name: str) -> int | None:
         return None
     match = TIME.match(text.replace(" ", "+") if text[-6:-5] == " " else text)
     if match is None:
-        raise Refused(422, MALFORMED, f"invalid {name}")
+        raise RestError(422, MALFORMED, f"invalid {name}")
     date, clock, fraction, zone = match.groups()
     year, month, day = (int(part) for part in date.split("-"))
     hours, minutes, seconds = (int(part) for part in (clock or "0:0:0").split(":"))

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from http import HTTPStatus
 
-from quotebus.pricing.simulator.http_control import HttpError, parse
+from quotebus.pricing.simulator.http_control import HttpError, parse_request
 from quotebus.pricing.simulator.trading.rest_api import Reply, RestRequest
 
 IDLE_NS = 60_000_000_000
@@ -18,7 +18,7 @@ MOST_RECEIVED_BYTES = 2 * 1_048_576
 RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
-def response(status: int, value: object) -> bytes:
+def encode_response(status: int, value: object) -> bytes:
     """A JSON response that keeps the connection; 204 has no body."""
     body = b"" if value is None else json.dumps(value).encode()
     known = status in HTTPStatus._value2member_map_
@@ -78,10 +78,10 @@ class RestClient:
 
     def _next(self, now_ns: int) -> bool:
         try:
-            request = parse(bytes(self._received))
+            request = parse_request(bytes(self._received))
         except HttpError as error:
             with suppress(BlockingIOError):
-                self.sock.send(response(error.status, {"code": error.status * 100_000, "message": error.reason}))
+                self.sock.send(encode_response(error.status, {"code": error.status * 100_000, "message": error.reason}))
             self.over = True
             return False
         if request is None:
@@ -95,8 +95,8 @@ class RestClient:
         elif reply.lost:
             self._silent = True
         elif reply.delay_ns:
-            self._waiting = response(reply.status, reply.value)
+            self._waiting = encode_response(reply.status, reply.value)
             self.deadline_ns = now_ns + reply.delay_ns
         else:
-            self._to_send = response(reply.status, reply.value)
+            self._to_send = encode_response(reply.status, reply.value)
         return not self.over

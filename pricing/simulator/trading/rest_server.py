@@ -7,7 +7,7 @@ from selectors import EVENT_READ, EVENT_WRITE
 
 from quotebus.bus import clock
 from quotebus.pricing.simulator.listener import Listener
-from quotebus.pricing.simulator.trading.desk import Desk
+from quotebus.pricing.simulator.trading.brokerage import Brokerage
 from quotebus.pricing.simulator.trading.rest_client import RestClient
 
 MOST_CLIENTS = 256
@@ -16,9 +16,9 @@ MOST_CLIENTS = 256
 class RestServer:
     """Registers its sockets with the selector; call `work_due` once per turn."""
 
-    def __init__(self, listener: Listener, desk: Desk, selector: selectors.BaseSelector) -> None:
+    def __init__(self, listener: Listener, brokerage: Brokerage, selector: selectors.BaseSelector) -> None:
         self._listener = listener
-        self._desk = desk
+        self._desk = brokerage
         self._selector = selector
         self._clients: dict[RestClient, int] = {}
         listener.listen()

@@ -18,7 +18,7 @@ class Streams:
         self.authenticated_total = 0
         self.max_simultaneous = 0
 
-    def opened(self, open_now: int) -> int:
+    def add(self, open_now: int) -> int:
         """One more, of so many open now; its number."""
         self.upgraded_total += 1
         self.max_simultaneous = max(self.max_simultaneous, open_now)
@@ -35,7 +35,7 @@ class Streams:
         }
 
 
-def described(update: Mapping[str, Any]) -> Update:
+def describe(update: Mapping[str, Any]) -> Update:
     """An update as the audit file names it."""
     data = update["data"]
     return Update(data["event"], data["order"]["id"]) if data else Update("null", "")

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 
 from quotebus.pricing.simulator.symbols import ticks
-from quotebus.pricing.simulator.trading.order import Order, Ticket, decimal_text
+from quotebus.pricing.simulator.trading.order import BrokerOrder, Ticket, decimal_text
 
 MALFORMED = 40010001
 FORBIDDEN = 40310000
@@ -24,7 +24,7 @@ LONGEST_CLIENT_ORDER_ID = 128
 SMALLEST_FRACTION = Decimal("0.000000001")
 
 
-class Refused(Exception):
+class RestError(Exception):
     """A request gets this HTTP status and this body."""
 
     def __init__(self, status: int, code: int, message: str, **more: object) -> None:
@@ -33,16 +33,16 @@ class Refused(Exception):
         self.body: dict[str, object] = {**more, "code": code, "message": message}
 
 
-def _refuse(message: str, code: int = UNPROCESSABLE) -> Refused:
-    return Refused(422, code, message)
+def _refuse(message: str, code: int = UNPROCESSABLE) -> RestError:
+    return RestError(422, code, message)
 
 
-def not_found(order_id: str) -> Refused:
+def order_not_found(order_id: str) -> RestError:
     """There is no order with this id."""
-    return Refused(404, NOT_FOUND, f"order not found for {order_id[:64]}")
+    return RestError(404, NOT_FOUND, f"order not found for {order_id[:64]}")
 
 
-def number(body: Mapping[str, object], name: str) -> Decimal | None:
+def read_number(body: Mapping[str, object], name: str) -> Decimal | None:
     """A positive decimal, given as a string or a number; None if absent."""
     given = body.get(name)
     if given is None:
@@ -58,7 +58,7 @@ def number(body: Mapping[str, object], name: str) -> Decimal | None:
     return value
 
 
-def word(body: Mapping[str, object], name: str, otherwise: str = "") -> str:
+def read_word(body: Mapping[str, object], name: str, otherwise: str = "") -> str:
     """A string field."""
     value = body.get(name)
     if value is None:
@@ -68,44 +68,44 @@ def word(body: Mapping[str, object], name: str, otherwise: str = "") -> str:
     return value
 
 
-def read(body: Mapping[str, object], client_order_id: str) -> Ticket:
+def read_ticket(body: Mapping[str, object], client_order_id: str) -> Ticket:
     """The ticket in a POST body; `client_order_id` when it names none. Refused if it cannot be one."""
-    symbol = word(body, "symbol").upper()
+    symbol = read_word(body, "symbol").upper()
     if not symbol:
         raise _refuse("symbol is required", MALFORMED)
     if not ticks(symbol):
         raise _refuse(f'asset "{symbol[:32]}" not found')
-    side, kind = word(body, "side"), word(body, "type")
+    side, kind = read_word(body, "side"), read_word(body, "type")
     if side not in ("buy", "sell"):
         raise _refuse("side is required" if not side else "invalid side", MALFORMED)
     if kind in OTHER_KINDS:
         raise _refuse(f"{kind} orders are not supported")
     if kind not in KINDS:
         raise _refuse("type is required" if not kind else "invalid order type", MALFORMED)
-    if word(body, "order_class", "simple") not in ("", "simple"):
+    if read_word(body, "order_class", "simple") not in ("", "simple"):
         raise _refuse("complex orders are not supported")
-    given_id = word(body, "client_order_id", client_order_id) or client_order_id
+    given_id = read_word(body, "client_order_id", client_order_id) or client_order_id
     if len(given_id) > LONGEST_CLIENT_ORDER_ID:
         raise _refuse("client_order_id must be no more than 128 characters", MALFORMED)
     extended_hours = body.get("extended_hours") or False
     if not isinstance(extended_hours, bool):
         raise _refuse("invalid extended_hours", MALFORMED)
-    return check(
+    return check_ticket(
         Ticket(
             symbol=symbol,
             side=side,
             kind=kind,
-            time_in_force=word(body, "time_in_force"),
-            qty=number(body, "qty"),
-            notional=number(body, "notional"),
-            limit_price=number(body, "limit_price"),
+            time_in_force=read_word(body, "time_in_force"),
+            qty=read_number(body, "qty"),
+            notional=read_number(body, "notional"),
+            limit_price=read_number(body, "limit_price"),
             extended_hours=extended_hours,
             client_order_id=given_id,
         )
     )
 
 
-def check(ticket: Ticket) -> Ticket:
+def check_ticket(ticket: Ticket) -> Ticket:
     """The ticket itself; Refused if its parts do not fit together."""
     _check_times(ticket)
     _check_price(ticket)
@@ -143,7 +143,7 @@ def _check_amount(ticket: Ticket) -> None:
         if notional % Decimal("0.01"):
             raise _refuse("notional amount must be limited to 2 decimal places")
         if notional < 1:
-            raise Refused(403, FORBIDDEN, "cost basis must be >= minimal amount of order 1")
+            raise RestError(403, FORBIDDEN, "cost basis must be >= minimal amount of order 1")
     if qty is not None and qty > MOST_QTY:
         raise _refuse("qty must be <= 10000000")
     if qty is not None and qty % SMALLEST_FRACTION:
@@ -152,27 +152,27 @@ def _check_amount(ticket: Ticket) -> None:
         raise _refuse("fractional orders must be DAY orders")
 
 
-def replacement(order: Order, body: Mapping[str, object], client_order_id: str) -> Ticket:
+def read_replacement(order: BrokerOrder, body: Mapping[str, object], client_order_id: str) -> Ticket:
     """The ticket that replaces an order's after a PATCH; Refused if that cannot be."""
     if order.ticket.notional is not None or order.status not in ("accepted", "new", "partially_filled"):
         raise _refuse(f"cannot replace order in {order.status} status")
     old = order.ticket
-    price = number(body, "limit_price")
+    price = read_number(body, "limit_price")
     if price is not None and old.kind != "limit":
         raise _refuse("limit price is only valid for limit orders")
     ticket = Ticket(
         symbol=old.symbol,
         side=old.side,
         kind=old.kind,
-        time_in_force=word(body, "time_in_force", old.time_in_force),
-        qty=number(body, "qty") or old.qty,
+        time_in_force=read_word(body, "time_in_force", old.time_in_force),
+        qty=read_number(body, "qty") or old.qty,
         notional=None,
         limit_price=price or old.limit_price,
         extended_hours=old.extended_hours,
-        client_order_id=word(body, "client_order_id", client_order_id) or client_order_id,
+        client_order_id=read_word(body, "client_order_id", client_order_id) or client_order_id,
     )
     if (ticket.qty, ticket.limit_price, ticket.time_in_force) == (old.qty, old.limit_price, old.time_in_force):
         raise _refuse("order parameters are not changed")
     if ticket.qty is not None and ticket.qty <= order.filled_qty:
         raise _refuse("qty must be > filled_qty")
-    return check(ticket)
+    return check_ticket(ticket)

@@ -14,7 +14,7 @@ REORDER_NS = 500_000_000
 MOST_WAITING = 100_000
 
 
-def message(happened: OrderEvent) -> dict[str, object]:
+def build_update(happened: OrderEvent) -> dict[str, object]:
     """One update: `price`, `qty` and `position_qty` belong to an execution."""
     data: dict[str, object] = {
         "event": happened.event,

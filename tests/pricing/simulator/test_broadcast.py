@@ -9,7 +9,7 @@ import msgpack
 
 from quotebus.pricing.simulator.broadcast import Broadcast
 from quotebus.pricing.simulator.encoding import JSON, MSGPACK, Encoding
-from quotebus.pricing.simulator.records import Quote, Record, Status
+from quotebus.pricing.simulator.records import Quote, Record, TradingStatus
 
 SECOND = 1_000_000_000
 
@@ -88,7 +88,7 @@ def test_injected_records_go_to_their_subscribers_also_while_muted() -> None:
     broadcast = made(one, two)
     broadcast.mute(True, frozenset())
     assert broadcast.inject(Quote("SPY", "V", 1, 1, "V", 2, 1, "B", 3)) == 1
-    assert broadcast.inject(Status("XYZ", "H", "", "", "", "C", 3)) == 1
+    assert broadcast.inject(TradingStatus("XYZ", "H", "", "", "", "C", 3)) == 1
     assert broadcast.inject(Quote("QQQ", "V", 1, 1, "V", 2, 1, "B", 3)) == 0
     assert [record.symbol for record in one.records] == ["SPY", "XYZ"]
     assert two.records == []

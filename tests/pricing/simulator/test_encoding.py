@@ -7,9 +7,9 @@ import json
 import msgpack
 import pytest
 
-from quotebus.pricing.simulator.encoding import JSON, MSGPACK, Encoding, Undecodable, choose, decode, rfc3339
+from quotebus.pricing.simulator.encoding import JSON, MSGPACK, Encoding, Undecodable, choose_encoding, decode, rfc3339
 from quotebus.pricing.simulator.market import SymbolMarket
-from quotebus.pricing.simulator.records import Quote, Status, Trade
+from quotebus.pricing.simulator.records import Quote, Trade, TradingStatus
 
 T_NS = 1_700_000_000_123_456_789
 QUOTE = Quote("BRK.B", "V", 460.01, 100, "K", 460.03, 3000, "A", T_NS)
@@ -51,7 +51,7 @@ def test_values_are_verbatim_whatever_they_are(encoding: Encoding) -> None:
 def test_trades_and_statuses(encoding: Encoding) -> None:
     trade = read(encoding, encoding.record(Trade("A", 7, "V", 1.5, 10, "C", T_NS)))
     assert {**trade, "t": 0} == {"T": "t", "S": "A", "i": 7, "x": "V", "p": 1.5, "s": 10, "c": ["@"], "t": 0, "z": "C"}
-    status = read(encoding, encoding.record(Status("A", "H", "Halted", "T12", "More", "C", T_NS)))
+    status = read(encoding, encoding.record(TradingStatus("A", "H", "Halted", "T12", "More", "C", T_NS)))
     assert list(status) == ["T", "S", "sc", "sm", "rc", "rm", "t", "z"]
 
 
@@ -82,10 +82,10 @@ def test_garbage(data: bytes) -> None:
 
 
 def test_the_encoding_follows_the_content_type() -> None:
-    assert choose("application/msgpack; x=y") is MSGPACK
-    assert choose("Application/MsgPack") is MSGPACK
-    assert choose("application/json") is JSON
-    assert choose("") is JSON
+    assert choose_encoding("application/msgpack; x=y") is MSGPACK
+    assert choose_encoding("Application/MsgPack") is MSGPACK
+    assert choose_encoding("application/json") is JSON
+    assert choose_encoding("") is JSON
 
 
 def test_rfc3339() -> None:

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from quotebus.pricing.simulator.market import SymbolMarket
-from quotebus.pricing.simulator.symbols import profile, ticks
+from quotebus.pricing.simulator.symbols import make_profile, ticks
 
 SYMBOLS = st.from_regex(r"[A-Z][A-Z0-9./-]{0,10}", fullmatch=True)
 
@@ -59,9 +59,9 @@ def test_a_walk_stays_near_its_start_for_a_long_time() -> None:
 
 def test_known_symbols_are_plausible_and_busy() -> None:
     assert 540 < SymbolMarket(1, "SPY").next_quote(0).bid_price < 570
-    assert profile(1, "SPY").weight > 20 * profile(1, "BRK.A").weight
-    assert {profile(1, f"S{n}").tape for n in range(50)} == {"A", "B", "C"}
-    assert profile(1, "ABC") == profile(1, "ABC")
+    assert make_profile(1, "SPY").weight > 20 * make_profile(1, "BRK.A").weight
+    assert {make_profile(1, f"S{n}").tape for n in range(50)} == {"A", "B", "C"}
+    assert make_profile(1, "ABC") == make_profile(1, "ABC")
 
 
 def test_which_symbols_tick() -> None:

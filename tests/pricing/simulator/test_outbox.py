@@ -19,7 +19,9 @@ def test_bytes_keep_their_order_and_frames_are_reported_once_they_are_whole(
     while view := outbox.ready(0):
         count = data.draw(st.integers(1, len(view)))
         sent += bytes(view[:count])
-        reported += [record.size for frame in outbox.wrote(count) for record in frame.records if type(record) is Raw]
+        reported += [
+            record.size for frame in outbox.mark_written(count) for record in frame.records if type(record) is Raw
+        ]
         assert reported == [n for n in range(len(frames)) if len(b"".join(frames[: n + 1])) <= len(sent)]
     assert sent == b"".join(frames)
     assert outbox.buffered() == 0
@@ -30,12 +32,12 @@ def test_a_hold_lets_nothing_past_its_position() -> None:
     outbox.put(b"abcdef")
     outbox.hold(4)
     assert bytes(outbox.ready(0)) == b"abcd"
-    assert outbox.wrote(4) == []
+    assert outbox.mark_written(4) == []
     assert not outbox.ready(0)
     outbox.put(b"gh")
     outbox.hold(None)
     assert bytes(outbox.ready(0)) == b"ef"
-    outbox.wrote(2)
+    outbox.mark_written(2)
     assert bytes(outbox.ready(0)) == b"gh"
 
 
@@ -61,4 +63,4 @@ def test_discard() -> None:
     assert outbox.buffered() == 0
     outbox.put_frame(b"xy", [Raw(1)])
     assert bytes(outbox.ready(0)) == b"xy"
-    assert len(outbox.wrote(2)) == 1
+    assert len(outbox.mark_written(2)) == 1

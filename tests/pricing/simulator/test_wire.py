@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from websockets.frames import Frame, Opcode
 
-from quotebus.pricing.simulator.wire import MAX_MESSAGE_BYTES, Message, Pong, Upgrade, Wire, data_frame
+from quotebus.pricing.simulator.wire import MAX_MESSAGE_BYTES, ClientMessage, Pong, Upgrade, Wire, encode_data_frame
 
 REQUEST = (
     b"GET /v2/iex?x=1 HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -37,7 +37,7 @@ def test_messages_whole_in_fragments_and_with_pings_between() -> None:
     data = frame(Opcode.TEXT, b"one") + frame(Opcode.BINARY, b"t", False) + frame(Opcode.PING, b"p")
     data += frame(Opcode.CONT, b"w", False) + frame(Opcode.CONT, b"o") + frame(Opcode.PONG, b"")
     found = [event for n in range(len(data)) for event in wire.feed(data[n : n + 1])]
-    assert found == [Message(b"one"), Message(b"two"), Pong()]
+    assert found == [ClientMessage(b"one"), ClientMessage(b"two"), Pong()]
     assert wire.take() == (Frame(Opcode.PONG, b"p").serialize(mask=False), False)
 
 
@@ -62,12 +62,12 @@ def test_no_bytes_raise(parts: list[bytes], upgraded: bool) -> None:
     wire = opened() if upgraded else Wire()
     for part in parts:
         for event in wire.feed(part):
-            assert isinstance(event, Message | Pong | Upgrade)
+            assert isinstance(event, ClientMessage | Pong | Upgrade)
         wire.take()
 
 
 def test_data_frames_are_the_librarys_frames() -> None:
     for length in (0, 1, 125, 126, 65_535, 65_536):
         payload = b"x" * length
-        assert data_frame(2, payload) == Frame(Opcode.BINARY, payload).serialize(mask=False)
-        assert data_frame(1, payload) == Frame(Opcode.TEXT, payload).serialize(mask=False)
+        assert encode_data_frame(2, payload) == Frame(Opcode.BINARY, payload).serialize(mask=False)
+        assert encode_data_frame(1, payload) == Frame(Opcode.TEXT, payload).serialize(mask=False)

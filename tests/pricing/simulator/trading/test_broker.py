@@ -13,7 +13,7 @@ from quotebus.pricing.simulator.market import SymbolMarket
 from quotebus.pricing.simulator.records import Quote
 from quotebus.pricing.simulator.trading.broker import Broker, OrderEvent
 from quotebus.pricing.simulator.trading.order import CLOSED, TRANSITIONS
-from quotebus.pricing.simulator.trading.tickets import Refused
+from quotebus.pricing.simulator.trading.tickets import RestError
 
 MS = 1_000_000
 
@@ -161,7 +161,7 @@ def random_life(seed: int) -> Rig:
                 rig.quote = rig.market.next_quote(rig.now_ms)
                 rig.broker.on_quote("SPY")
                 rig.broker.on_trade("SPY", rig.quote.bid_price, rng.randrange(1, 300))
-        except Refused:
+        except RestError:
             pass
         rig.tick(rng.randrange(0, 12))
     return rig

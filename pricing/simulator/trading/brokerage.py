@@ -9,13 +9,13 @@ from quotebus.bus import clock
 from quotebus.pricing.simulator.audit import Audit
 from quotebus.pricing.simulator.encoding import Encoding, JsonEncoding
 from quotebus.pricing.simulator.faults import Faults
-from quotebus.pricing.simulator.records import Marked, Misshapen, Quote, Record, Sent, Status, Trade
+from quotebus.pricing.simulator.records import Marked, Misshapen, Quote, Record, Sent, Trade, TradingStatus
 from quotebus.pricing.simulator.settings import SimulatorSettings
 from quotebus.pricing.simulator.trading.broker import Broker, OrderEvent
 from quotebus.pricing.simulator.trading.order_session import FEED
 from quotebus.pricing.simulator.trading.rest_api import Reply, RestApi, RestRequest
-from quotebus.pricing.simulator.trading.tickets import Refused
-from quotebus.pricing.simulator.trading.updates import Updates, message
+from quotebus.pricing.simulator.trading.tickets import RestError
+from quotebus.pricing.simulator.trading.updates import Updates, build_update
 
 HALTED = ("2", "H", "P")
 RESUMED = ("3", "T")
@@ -27,7 +27,7 @@ class Inside(JsonEncoding):
     opcode = 0
 
 
-class Desk:
+class Brokerage:
     """A receiver of the market, as a connection is, for the symbols with open orders."""
 
     feed = FEED
@@ -42,7 +42,7 @@ class Desk:
         self._audit = audit
         self._now_ns = 0
         self._updates = Updates(faults)
-        self._broker = Broker(settings.seed, Decimal(str(settings.cash)), faults, top, self._happened)
+        self._broker = Broker(settings.seed, Decimal(str(settings.cash)), faults, top, self._on_event)
         self._api = RestApi(self._broker, faults, settings.key, settings.secret.get_secret_value(), settings.seed)
 
     # What the market needs.
@@ -60,10 +60,10 @@ class Desk:
         elif isinstance(record, Quote | Misshapen):
             self._broker.on_quote(record.symbol)
 
-    def injected(self, record: Record) -> None:
+    def on_injected(self, record: Record) -> None:
         """A record was sent on purpose."""
         self.at(self._now_ns)
-        if isinstance(record, Status):
+        if isinstance(record, TradingStatus):
             if record.code in (*HALTED, *RESUMED):
                 self._broker.halt(record.symbol, record.code in HALTED)
         elif record.symbol in self._broker.symbols:
@@ -81,7 +81,7 @@ class Desk:
         self._broker.turn()
         return self._updates.due(self._now_ns)
 
-    def newly_watched(self) -> list[str] | None:
+    def take_new_symbols(self) -> list[str] | None:
         """Symbols to tick from now on, when the set of those with open orders is another than last time; else None."""
         if self._broker.symbols == self._watched:
             return None
@@ -101,15 +101,15 @@ class Desk:
 
     # What the control endpoint asks for.
 
-    def tell(self, order_id: str, event: str, reason: str) -> None:
+    def force_event(self, order_id: str, event: str, reason: str) -> None:
         """An event of an order (by either id) on purpose. ValueError if it may not come now."""
         self.at(self._now_ns)
         broker = self._broker
         try:
             order = broker.by_client_id.get(order_id) or broker.order(order_id)
-        except Refused as refused:
+        except RestError as refused:
             raise ValueError(str(refused)) from None
-        broker.tell(order, event, reason)
+        broker.force_event(order, event, reason)
 
     def state(self) -> dict[str, object]:
         """Counts for display."""
@@ -122,8 +122,8 @@ class Desk:
             "updates_dropped": self._updates.dropped,
         }
 
-    def _happened(self, happened: OrderEvent) -> None:
-        update = message(happened)
+    def _on_event(self, happened: OrderEvent) -> None:
+        update = build_update(happened)
         self._updates.add(update, self._now_ns)
         if self._audit is not None:
-            self._audit.order(happened.utc_ns, update)
+            self._audit.write_order(happened.utc_ns, update)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from quotebus.pricing.simulator.pace import pace
+from quotebus.pricing.simulator.bandwidth import limit_bandwidth
 
 
 def sent_within(seconds: float, slicer_ms: float | None, bytes_per_s: float | None, late_ns: int = 0) -> int:
-    line = pace(slicer_ms, bytes_per_s)
+    line = limit_bandwidth(slicer_ms, bytes_per_s)
     assert line is not None
     now_ns = begin_ns = 1_000_000_000_000
     total = 0
@@ -16,13 +16,13 @@ def sent_within(seconds: float, slicer_ms: float | None, bytes_per_s: float | No
         room = line.room(now_ns)
         if room:
             total += room
-            line.sent(room, now_ns)
+            line.use(room, now_ns)
         now_ns = max(now_ns, line.next_ns) + late_ns
     return total
 
 
 def test_full_speed() -> None:
-    assert pace(None, None) is None
+    assert limit_bandwidth(None, None) is None
 
 
 def test_one_byte_in_so_many_milliseconds() -> None:
@@ -42,7 +42,7 @@ def test_the_slower_of_two() -> None:
 
 
 def test_how_long_it_takes() -> None:
-    slow = pace(10, None)
+    slow = limit_bandwidth(10, None)
     assert slow is not None
-    assert slow.lasts_ns(100) == 1_000_000_000
-    assert slow.lasts_ns(1 << 40) == 60_000_000_000
+    assert slow.duration_ns(100) == 1_000_000_000
+    assert slow.duration_ns(1 << 40) == 60_000_000_000

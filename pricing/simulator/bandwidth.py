@@ -8,7 +8,7 @@ MOST_BEHIND_NS = 20_000_000
 LONGEST_NS = 60 * NS_PER_S
 
 
-class Pace:
+class BandwidthLimit:
     """Bytes a second in slices; a slice that is late is caught up with, unless it is a single byte."""
 
     def __init__(self, bytes_per_s: float, slice_bytes: int) -> None:
@@ -21,21 +21,21 @@ class Pace:
         """How many bytes may go now."""
         return self._slice_bytes if now_ns >= self.next_ns else 0
 
-    def sent(self, count: int, now_ns: int) -> None:
+    def use(self, count: int, now_ns: int) -> None:
         """So many went."""
         behind_ns = MOST_BEHIND_NS if self._slice_bytes > 1 else 0
         self.next_ns = max(self.next_ns, now_ns - behind_ns) + round(count * NS_PER_S / self._bytes_per_s)
 
-    def lasts_ns(self, count: int) -> int:
+    def duration_ns(self, count: int) -> int:
         """How long so many bytes take, at most a minute."""
         return min(LONGEST_NS, round(count * NS_PER_S / self._bytes_per_s))
 
 
-def pace(slicer_ms: float | None, bytes_per_s: float | None) -> Pace | None:
+def limit_bandwidth(slicer_ms: float | None, bytes_per_s: float | None) -> BandwidthLimit | None:
     """The pace of a line with these two faults; None is full speed."""
     if slicer_ms is not None:
         per_s = 1000 / slicer_ms
-        return Pace(per_s if bytes_per_s is None else min(per_s, bytes_per_s), 1)
+        return BandwidthLimit(per_s if bytes_per_s is None else min(per_s, bytes_per_s), 1)
     if bytes_per_s is not None:
-        return Pace(bytes_per_s, max(1, int(bytes_per_s) // SLICES_PER_S))
+        return BandwidthLimit(bytes_per_s, max(1, int(bytes_per_s) // SLICES_PER_S))
     return None
