@@ -15,6 +15,10 @@
     ├── DialFailed             `pricing`: an attempt to connect brought no socket; carries `cause`, `detail`
     ├── UnreadableFrame        `pricing`: a frame of the upstream is no array of records
     ├── UnreadableOrder        `pricing`: a message of the order stream cannot be read
+    ├── ControlError           `pricing.simulator`: its control endpoint refused a request; carries `status`
+    ├── HttpError              `pricing.simulator`: an HTTP request gets an error status; carries `status`, `reason`
+    ├── RestError              `pricing.simulator`: a trading request is refused; carries `status`, `body`
+    ├── UndecodableRequest     `pricing.simulator`: a client's message is neither JSON nor MessagePack
     ├── ThreadEnded            `pricing`: a thread of the node has died; exit 70
     └── JournalDamaged         `execution_adapter`: an intent's journal cannot be relied on
 

@@ -8,7 +8,7 @@ from collections.abc import Collection
 from quotebus.bus.clock import to_utc_ns
 from quotebus.pricing.simulator.bad_frames import LONG_HEADER_BYTES, encode_close_frame
 from quotebus.pricing.simulator.client_socket import ClientSocket
-from quotebus.pricing.simulator.encoding import JSON, Encoding, Undecodable, choose_encoding, decode
+from quotebus.pricing.simulator.encoding import JSON, Encoding, UndecodableRequest, choose_encoding, decode
 from quotebus.pricing.simulator.frame_writer import FrameWriter
 from quotebus.pricing.simulator.host import Host
 from quotebus.pricing.simulator.records import Sent, Update, is_quote
@@ -114,7 +114,7 @@ class Connection:
         self.frames.end_frame()
         try:
             request = decode(message.data)
-        except Undecodable:
+        except UndecodableRequest:
             self._host.count("requests_undecodable")
             self._apply(session.receive(None, self._host.now_ns))
         else:

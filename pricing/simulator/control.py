@@ -15,8 +15,10 @@ import urllib.error
 import urllib.request
 from typing import Any
 
+from quotebus.bus.errors import QuotebusError
 
-class ControlError(Exception):
+
+class ControlError(QuotebusError):
     """The simulator refused a request: `status` is the HTTP status, the text its reason."""
 
     def __init__(self, status: int, reason: str) -> None:

@@ -15,6 +15,7 @@ from typing import Protocol, TypeGuard
 
 import msgpack
 
+from quotebus.bus.errors import QuotebusError
 from quotebus.pricing.simulator.records import Marked, Misshapen, Quote, Record, Sent
 
 NS_PER_S = 1_000_000_000
@@ -22,7 +23,7 @@ TEXT_OPCODE = 1
 BINARY_OPCODE = 2
 
 
-class Undecodable(ValueError):
+class UndecodableRequest(QuotebusError):
     """A client's message is neither JSON nor MessagePack."""
 
 
@@ -159,7 +160,7 @@ def choose_encoding(content_type: str) -> Encoding:
 
 
 def decode(data: bytes) -> object:
-    """A client's message, JSON or MessagePack, in whatever kind of frame it came; Undecodable otherwise.
+    """A client's message, JSON or MessagePack, in whatever kind of frame it came; UndecodableRequest otherwise.
 
     An object in JSON begins with `{`, which in MessagePack is the number 123: no request is both.
     """
@@ -168,5 +169,5 @@ def decode(data: bytes) -> object:
             return json.loads(data)
         value: object = msgpack.unpackb(data, timestamp=0)
     except (ValueError, TypeError, RecursionError, OverflowError):
-        raise Undecodable from None
+        raise UndecodableRequest from None
     return value

@@ -8,13 +8,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 
+from quotebus.bus.errors import QuotebusError
+
 MAX_HEAD_BYTES = 16_384
 MAX_BODY_BYTES = 1_048_576
 TIMEOUT_NS = 5_000_000_000
 READ_BYTES = 65_536
 
 
-class HttpError(Exception):
+class HttpError(QuotebusError):
     """The request gets this status and this reason."""
 
     def __init__(self, status: int, reason: str) -> None:

@@ -14,10 +14,6 @@ from quotebus.bus.errors import BadSymbol, IllegalTransition, MessageTooLarge, Q
 WITH_ANOTHER_ROOT = {
     "BadRecord": "caught where a capture is decoded",
     "Undecompressable": "caught where a capture is decoded",
-    "Refused": "",
-    "ControlError": "",
-    "Undecodable": "",
-    "HttpError": "",
     "CutOff": "",
 }
 

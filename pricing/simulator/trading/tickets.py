@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 
+from quotebus.bus.errors import QuotebusError
 from quotebus.pricing.simulator.symbols import ticks
 from quotebus.pricing.simulator.trading.order import BrokerOrder, Ticket, decimal_text
 
@@ -24,7 +25,7 @@ LONGEST_CLIENT_ORDER_ID = 128
 SMALLEST_FRACTION = Decimal("0.000000001")
 
 
-class RestError(Exception):
+class RestError(QuotebusError):
     """A request gets this HTTP status and this body."""
 
     def __init__(self, status: int, code: int, message: str, **more: object) -> None:

@@ -7,7 +7,15 @@ import json
 import msgpack
 import pytest
 
-from quotebus.pricing.simulator.encoding import JSON, MSGPACK, Encoding, Undecodable, choose_encoding, decode, rfc3339
+from quotebus.pricing.simulator.encoding import (
+    JSON,
+    MSGPACK,
+    Encoding,
+    UndecodableRequest,
+    choose_encoding,
+    decode,
+    rfc3339,
+)
 from quotebus.pricing.simulator.market import SymbolMarket
 from quotebus.pricing.simulator.records import Quote, Trade, TradingStatus
 
@@ -77,7 +85,7 @@ def test_requests_in_either_encoding() -> None:
 
 @pytest.mark.parametrize("data", [b"", b"{", b"\xc1", b"\xff\xfe{}", b"[" * 100_000, b"\x91" * 5_000, b"hello", b"{}x"])
 def test_garbage(data: bytes) -> None:
-    with pytest.raises(Undecodable):
+    with pytest.raises(UndecodableRequest):
         decode(data)
 
 
