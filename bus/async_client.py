@@ -9,15 +9,15 @@ from types import TracebackType
 from typing import Self
 
 from quotebus.bus.async_feed import AsyncFeed
-from quotebus.bus.base_client import FEED_BOUND, Participant, listed
+from quotebus.bus.base_client import FEED_BOUND, BaseClient, as_list
 from quotebus.bus.consumer import Consumer
 from quotebus.bus.events import OrderUpdate, Quote, Trade
 from quotebus.bus.interest import SymbolResult
 from quotebus.bus.settings import BusSettings
-from quotebus.bus.transport.client_loop import AsyncLink
+from quotebus.bus.transport.client_loop import ClientLoop
 
 
-class AsyncBusClient(Participant[AsyncLink]):
+class AsyncBusClient(BaseClient[ClientLoop]):
     """One lease on the bus, renewed in the background of an event loop until closed.
 
     It has no thread: what it does, it does between the loop's other tasks, and a loop that is blocked is a client that
@@ -25,17 +25,17 @@ class AsyncBusClient(Participant[AsyncLink]):
     `request`, and is used in that loop's thread only. Nothing here raises because of an upstream state.
     """
 
-    def _connect(self, settings: BusSettings, consumer: Consumer, log: logging.Logger) -> AsyncLink:
-        link = AsyncLink(settings, consumer, log)
+    def _connect(self, settings: BusSettings, consumer: Consumer, log: logging.Logger) -> ClientLoop:
+        sockets = ClientLoop(settings, consumer, log)
         try:
             asyncio.get_running_loop()
         except RuntimeError:
-            return link  # made before its loop runs
-        link.start()
-        return link
+            return sockets  # made before its loop runs
+        sockets.start()
+        return sockets
 
     async def __aenter__(self) -> Self:
-        self._link.start()
+        self._sockets.start()
         return self
 
     async def __aexit__(
@@ -45,7 +45,7 @@ class AsyncBusClient(Participant[AsyncLink]):
 
     async def close(self) -> None:
         """Release everything at once and end; returns within a second. May be repeated."""
-        await self._link.close()
+        await self._sockets.close()
 
     async def request(
         self,
@@ -55,40 +55,40 @@ class AsyncBusClient(Participant[AsyncLink]):
         priority: int = 0,
         wait_s: float = 0,
     ) -> dict[str, SymbolResult]:
-        """Make `symbols` (or one) the complete wish of this client and return what is known of each.
+        """Ask for `symbols` (or one) and no others, and return what is known of each.
 
-        Waits up to `wait_s` as `BusClient.request` does; the wish is made before, and stands when the wait is
+        Waits up to `wait_s` as `BusClient.request` does; the request is sent before, and stands when the wait is
         cancelled. Raises ValueError for bad arguments, RuntimeError in another event loop than the client's.
         """
-        self._link.start()
-        self._wish(listed(symbols), channels, priority)
-        return await self._answer(wait_s)
+        self._sockets.start()
+        self._replace(as_list(symbols), channels, priority)
+        return await self._wait_for_results(wait_s)
 
     async def add(self, symbols: Iterable[str] | str, *, wait_s: float = 0) -> dict[str, SymbolResult]:
-        """Add symbols (or one) to the wish; what was asked before stays. Raises ValueError beyond the bound."""
-        self._link.start()
-        self._wish_with(symbols)
-        return await self._answer(wait_s)
+        """Add symbols (or one) to what is asked for. Raises ValueError beyond the bound."""
+        self._sockets.start()
+        self._add(symbols)
+        return await self._wait_for_results(wait_s)
 
     async def discard(self, symbols: Iterable[str] | str) -> None:
-        """Take symbols (or one) out of the wish; other clients' interest in them is untouched."""
-        self._link.start()
-        self._wish_without(symbols)
+        """Take symbols (or one) out of what is asked for; other clients' interest in them is untouched."""
+        self._sockets.start()
+        self._discard(symbols)
 
     def quotes(
         self, *, conflate: bool = True, bound: int = FEED_BOUND, timeout_s: float | None = None
     ) -> AsyncFeed[Quote]:
         """An iterator over quotes from now on; see `AsyncFeed`. It ends at `close` or after `timeout_s` without one."""
-        return self._link.quote_feed(AsyncFeed(conflate=conflate, bound=bound, timeout_s=timeout_s))
+        return self._sockets.add_quote_feed(AsyncFeed(conflate=conflate, bound=bound, timeout_s=timeout_s))
 
     def trades(self, *, bound: int = FEED_BOUND, timeout_s: float | None = None) -> AsyncFeed[Trade]:
         """An iterator over trades, never conflated; ask for the `trades` channel."""
-        return self._link.trade_feed(AsyncFeed(conflate=False, bound=bound, timeout_s=timeout_s))
+        return self._sockets.add_trade_feed(AsyncFeed(conflate=False, bound=bound, timeout_s=timeout_s))
 
     def orders(self, *, bound: int = FEED_BOUND, timeout_s: float | None = None) -> AsyncFeed[OrderUpdate]:
         """An iterator over updates of the account's orders from now on, never conflated; see `BusClient.orders`."""
-        return self._link.order_feed(AsyncFeed(conflate=False, bound=bound, timeout_s=timeout_s))
+        return self._sockets.add_order_feed(AsyncFeed(conflate=False, bound=bound, timeout_s=timeout_s))
 
-    async def _answer(self, wait_s: float) -> dict[str, SymbolResult]:
-        await self._link.wait(self._consumer.interest.settled, wait_s)
+    async def _wait_for_results(self, wait_s: float) -> dict[str, SymbolResult]:
+        await self._sockets.wait(self._consumer.interest.settled, wait_s)
         return self.results()

@@ -22,12 +22,12 @@ from quotebus.bus.interest import DEFAULT_TTL_MS, SymbolResult
 from quotebus.bus.protocol import CHANNELS, MAX_SYMBOLS
 from quotebus.bus.sequence import source_name
 from quotebus.bus.settings import CLIENT_NAME, BusSettings
-from quotebus.bus.transport.client_sockets import Carrier
+from quotebus.bus.transport.client_sockets import ClientSockets
 
 FEED_BOUND = 10_000
 _DRAIN_S = 0.1
 
-LinkT = TypeVar("LinkT", bound=Carrier)
+SocketsT = TypeVar("SocketsT", bound=ClientSockets)
 
 
 def default_name() -> str:
@@ -37,12 +37,12 @@ def default_name() -> str:
     return "".join(c if CLIENT_NAME.match(c) else "_" for c in raw)[-64:]
 
 
-def listed(symbols: Iterable[str] | str) -> list[str]:
+def as_list(symbols: Iterable[str] | str) -> list[str]:
     """One symbol or several, as a list."""
     return [symbols] if isinstance(symbols, str) else list(symbols)
 
 
-class Participant(ABC, Generic[LinkT]):
+class BaseClient(ABC, Generic[SocketsT]):
     """One lease on the bus, renewed in the background until closed. Subclasses add what has to wait."""
 
     def __init__(
@@ -73,27 +73,29 @@ class Participant(ABC, Generic[LinkT]):
         self._asking = threading.Lock()
         self._priority = 0
         self._channels: tuple[str, ...] = ("quotes",)
-        self._link = self._connect(settings or BusSettings(), self._consumer, logging.getLogger("quotebus.bus.client"))
+        self._sockets = self._connect(
+            settings or BusSettings(), self._consumer, logging.getLogger("quotebus.bus.client")
+        )
 
     @abstractmethod
-    def _connect(self, settings: BusSettings, consumer: Consumer, log: logging.Logger) -> LinkT:
-        """The link that carries this client, started if it can be."""
+    def _connect(self, settings: BusSettings, consumer: Consumer, log: logging.Logger) -> SocketsT:
+        """The sockets that carries this client, started if it can be."""
 
     # interest
 
     @property
     def symbols(self) -> tuple[str, ...]:
-        """The current wish."""
-        with self._link.lock:
-            return self._consumer.interest.wish.symbols
+        """The symbols of the last request, as accepted."""
+        with self._sockets.lock:
+            return self._consumer.interest.wanted.symbols
 
     def results(self) -> dict[str, SymbolResult]:
         """The newest answer for every symbol of the last request, refused ones too."""
-        with self._link.lock:
-            return self._consumer.interest.answer()
+        with self._sockets.lock:
+            return self._consumer.interest.all_results()
 
-    def _wish(self, symbols: list[str], channels: Iterable[str], priority: int) -> None:
-        """Replace the complete wish. Raises ValueError for bad arguments, and then changes nothing."""
+    def _replace(self, symbols: list[str], channels: Iterable[str], priority: int) -> None:
+        """Ask for these symbols and no others. Raises ValueError for bad arguments, and then changes nothing."""
         wanted_channels = tuple(channels)
         if not wanted_channels or any(channel not in CHANNELS for channel in wanted_channels):
             raise ValueError(f"channels must be some of {CHANNELS}")
@@ -102,22 +104,22 @@ class Participant(ABC, Generic[LinkT]):
         if len({symbol.strip().upper() for symbol in symbols}) > MAX_SYMBOLS:
             raise ValueError(f"at most {MAX_SYMBOLS} symbols")
         self._channels, self._priority = wanted_channels, priority
-        with self._link.lock:
-            self._consumer.want(symbols, wanted_channels, priority, now_ns())
-        self._link.wake()
+        with self._sockets.lock:
+            self._consumer.request(symbols, wanted_channels, priority, now_ns())
+        self._sockets.wake()
 
-    def _wish_with(self, symbols: Iterable[str] | str) -> None:
-        self._wish([*self.symbols, *listed(symbols)], self._channels, self._priority)
+    def _add(self, symbols: Iterable[str] | str) -> None:
+        self._replace([*self.symbols, *as_list(symbols)], self._channels, self._priority)
 
-    def _wish_without(self, symbols: Iterable[str] | str) -> None:
-        gone = {symbol.strip().upper() for symbol in listed(symbols)}
-        self._wish([symbol for symbol in self.symbols if symbol not in gone], self._channels, self._priority)
+    def _discard(self, symbols: Iterable[str] | str) -> None:
+        gone = {symbol.strip().upper() for symbol in as_list(symbols)}
+        self._replace([symbol for symbol in self.symbols if symbol not in gone], self._channels, self._priority)
 
     # prices
 
     def last_quote(self, symbol: str) -> Quote | None:
         """The newest quote held, for display; whether it may be used is `usable`'s to say."""
-        with self._link.lock:
+        with self._sockets.lock:
             return self._consumer.book.quotes.get(symbol.upper())
 
     def usable(self, symbol: str, at_ns: int | None = None) -> bool:
@@ -129,9 +131,9 @@ class Participant(ABC, Generic[LinkT]):
 
         First everything already received is read, so that the judgement is not made on what a queue hides.
         """
-        drained = self._link.drain(_DRAIN_S)
+        drained = self._sockets.drain(_DRAIN_S)
         symbol = symbol.upper()
-        with self._link.lock:
+        with self._sockets.lock:
             at_ns = self._consumer.time_ns(now_ns()) if at_ns is None else at_ns
             verdict = self._consumer.book.assess(symbol, at_ns)
             extra: list[Unusable] = []
@@ -147,38 +149,38 @@ class Participant(ABC, Generic[LinkT]):
 
     def health(self) -> ConnectionHealth | None:
         """The newest health of the active pricing node; `is_connected` says whether it is fresh."""
-        with self._link.lock:
+        with self._sockets.lock:
             return self._consumer.book.health
 
     def status(self, symbol: str) -> SymbolResult | None:
         """The newest answer for one symbol; None when it is not asked for."""
-        with self._link.lock:
-            return self._consumer.interest.answer().get(symbol.upper())
+        with self._sockets.lock:
+            return self._consumer.interest.all_results().get(symbol.upper())
 
     @property
     def is_connected(self) -> bool:
         """Whether the upstream line is streaming and its health was heard within three seconds."""
-        with self._link.lock:
+        with self._sockets.lock:
             return self._consumer.book.streaming(self._consumer.time_ns(now_ns()))
 
     def order_health(self) -> ConnectionHealth | None:
         """The newest health of the account's order stream; None when no node keeps one. See `orders_are_connected`."""
-        with self._link.lock:
+        with self._sockets.lock:
             return self._consumer.order_health
 
     @property
     def orders_are_connected(self) -> bool:
         """Whether the order stream is streaming and its health was heard within three seconds."""
-        with self._link.lock:
+        with self._sockets.lock:
             return self._consumer.orders_streaming(self._consumer.time_ns(now_ns()))
 
     @property
     def counters(self) -> dict[str, int]:
         """Messages received, undecodable, lost and so on since the start."""
-        return self._link.counters()
+        return self._sockets.counters()
 
     def publish(self, event: ExecutionDecision | TradeIntent | Counters | RecorderHealth) -> bool:
         """Send an event; False when it had to be dropped. Raises ValueError for one that cannot be sent at all."""
         if not isinstance(event, (ExecutionDecision, TradeIntent, Counters, RecorderHealth)):
             raise ValueError(f"not for a client to publish: {type(event).__name__}")
-        return self._link.publish(event)
+        return self._sockets.publish(event)

@@ -154,7 +154,7 @@ class Book:
     def on_status(self, status: SymbolStatus) -> None:
         """Take a symbol's state and the number of its newest quote."""
         reference = (status.source, status.seq)
-        self._stand(status.symbol, Standing(status.state, status.cause, status.source, reference))
+        self._set_standing(status.symbol, Standing(status.state, status.cause, status.source, reference))
         self._announced[status.symbol] = (status.source, status.last_quote_seq)
 
     def on_acknowledged(self, ack: SymbolsAcknowledged) -> list[Quote]:
@@ -162,7 +162,7 @@ class Book:
         fresh: list[Quote] = []
         reference = (f"ack:{ack.source}", ack.seq)
         for row in ack.results:
-            self._stand(row.symbol, Standing(row.state, row.cause, ack.source, reference))
+            self._set_standing(row.symbol, Standing(row.state, row.cause, ack.source, reference))
             self._announced[row.symbol] = (ack.source, row.last_quote_seq)
             if row.last_quote is None:
                 continue
@@ -230,13 +230,13 @@ class Book:
             reasons.append(Unusable.NO_QUOTE)
         else:
             age_ns = self.age_ns(quote, now_ns)
-            reasons += self._faults(quote, health, age_ns)
+            reasons += self._find_faults(quote, health, age_ns)
             source, seq = self._announced.get(symbol, ("", 0))
             announced_seq = seq if source == quote.source else 0
         health_age_ns = None if health is None else self.age_ns(health, now_ns)
         return Verdict(symbol, tuple(reasons), quote, health, standing, halt, age_ns, health_age_ns, announced_seq)
 
-    def _faults(self, quote: Quote, health: ConnectionHealth | None, age_ns: int) -> Iterable[Unusable]:
+    def _find_faults(self, quote: Quote, health: ConnectionHealth | None, age_ns: int) -> Iterable[Unusable]:
         if health is None or quote.source != health.source:
             yield Unusable.OTHER_SOURCE
         elif quote.connection != health.connection:
@@ -255,7 +255,7 @@ class Book:
         if age_ns > self.max_age_ns:
             yield Unusable.TOO_OLD
 
-    def _stand(self, symbol: str, standing: Standing) -> None:
+    def _set_standing(self, symbol: str, standing: Standing) -> None:
         self.standings[symbol] = standing
         if standing.state == SymbolState.HALTED:
             self._halted.add(symbol)

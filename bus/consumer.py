@@ -21,7 +21,7 @@ from quotebus.bus.events import (
     SymbolStatus,
     Trade,
 )
-from quotebus.bus.interest import DEFAULT_TTL_MS, Interest, Wish
+from quotebus.bus.interest import DEFAULT_TTL_MS, Interest, Wanted
 from quotebus.bus.protocol import HEALTH_SILENCE_NS, REFUSAL_COUNTERS, UNDECODABLE_COUNTERS, count_undecodable
 from quotebus.bus.sequence import SequenceTracker, Stamper
 
@@ -41,7 +41,7 @@ COUNTERS = (
 
 
 @dataclass(slots=True)
-class Heard:
+class Received:
     """What a batch of frames brought; `news` says that a health, status or answer was among them."""
 
     quotes: list[Quote] = field(default_factory=list)
@@ -87,7 +87,7 @@ class Consumer:
         self.counters = dict.fromkeys(COUNTERS, 0)
         self._version_note: str | None = None
         self._quote_topics: dict[bytes, str] = {}
-        self._topics = self._topics_of(self.interest.wish)
+        self._topics = self._topics_of(self.interest.wanted)
         self._jitter_ns = int(jitter * RE_ASK_JITTER_NS)
         self._health_heard_ns: int | None = None
         self._health_went = False
@@ -96,17 +96,17 @@ class Consumer:
     # what to hear
 
     def topics(self) -> frozenset[bytes]:
-        """Every subscription the current wish needs, the acknowledgement's apart; one object until that changes."""
+        """Every subscription what is wanted needs, the acknowledgement's apart; one object until that changes."""
         return self._topics
 
-    def _topics_of(self, wish: Wish) -> frozenset[bytes]:
-        wanted = {b"health.", b"order."} if self._follows_orders else {b"health."}
-        for symbol in wish.symbols:
-            wanted.add(topics.prefix(topics.quote(symbol)))
-            wanted.add(topics.prefix(topics.status(symbol)))
-            if "trades" in wish.channels:
-                wanted.add(topics.prefix(topics.trade(symbol)))
-        return frozenset(wanted)
+    def _topics_of(self, wanted: Wanted) -> frozenset[bytes]:
+        needed = {b"health.", b"order."} if self._follows_orders else {b"health."}
+        for symbol in wanted.symbols:
+            needed.add(topics.prefix(topics.quote(symbol)))
+            needed.add(topics.prefix(topics.status(symbol)))
+            if "trades" in wanted.channels:
+                needed.add(topics.prefix(topics.trade(symbol)))
+        return frozenset(needed)
 
     def ack_topic(self) -> bytes:
         return topics.prefix(topics.acknowledged(self.interest.client))
@@ -115,31 +115,31 @@ class Consumer:
         """Hear order updates from now on."""
         if not self._follows_orders:
             self._follows_orders = True
-            self._topics = self._topics_of(self.interest.wish)
+            self._topics = self._topics_of(self.interest.wanted)
 
     # what to ask
 
-    def want(self, symbols: list[str], channels: tuple[str, ...], priority: int, now_ns: int) -> Wish:
-        """Replace the complete wish; the book forgets what is no longer wanted."""
-        wish = self.interest.wants(symbols, channels, priority, now_ns)
-        self.book.keep_only(wish.symbols)
-        former, self._topics = self._topics, self._topics_of(wish)
-        self._quote_topics = {topics.prefix(topics.quote(s)): s for s in wish.symbols}
+    def request(self, symbols: list[str], channels: tuple[str, ...], priority: int, now_ns: int) -> Wanted:
+        """Ask for these symbols and no others; the book forgets what is no longer wanted."""
+        wanted = self.interest.replace(symbols, channels, priority, now_ns)
+        self.book.keep_only(wanted.symbols)
+        former, self._topics = self._topics, self._topics_of(wanted)
+        self._quote_topics = {topics.prefix(topics.quote(s)): s for s in wanted.symbols}
         self.tracker.forget(former - self._topics)
-        return wish
+        return wanted
 
-    def due(self, now_ns: int, utc_ns: int) -> bytes | None:
+    def take_due(self, now_ns: int, utc_ns: int) -> bytes | None:
         """The request frame to send now, if any."""
         if not self.replayed:
-            self._doubt(now_ns)
-        request = self.interest.due(now_ns)
+            self._check_silence(now_ns)
+        request = self.interest.take_due(now_ns)
         if request is None:
             return None
         self.counters["requests_sent"] += 1
         return self.stamper.frame(request, utc_ns)
 
-    def _doubt(self, now_ns: int) -> None:
-        """What silence undoes: a node not heard for three seconds, or a lease that must have ended."""
+    def _check_silence(self, now_ns: int) -> None:
+        """Withdraw the confirmation when the node was not heard for three seconds or the lease must have ended."""
         if self._health_heard_ns is not None and now_ns - self._health_heard_ns > HEALTH_SILENCE_NS:
             self._health_heard_ns = None
             self._health_went = True
@@ -148,19 +148,19 @@ class Consumer:
         if self.interest.lapsed(now_ns):
             self.confirmed = False
 
-    def link_lost(self) -> None:
+    def broker_lost(self) -> None:
         """The subscriptions are gone with the broker: nothing held may be used until asked and answered again."""
         self.confirmed = False
 
-    def link_restored(self, now_ns: int) -> None:
+    def broker_restored(self, now_ns: int) -> None:
         """Connected again: only an answer to a new question proves that the subscriptions are in place."""
         self.confirmed = False
         self.counters["reconnects"] += 1
         self.interest.ask_again(now_ns, jitter_ns=self._jitter_ns, anew=True)
 
-    def complaint(self, now_ns: int) -> str | None:
+    def take_warning(self, now_ns: int) -> str | None:
         """One line, at most every ten seconds, while symbols are wanted and the line is not up."""
-        if not self.interest.wish.symbols or now_ns < self._next_warning_ns:
+        if not self.interest.wanted.symbols or now_ns < self._next_warning_ns:
             return None
         if self.book.streaming(self.time_ns(now_ns)):
             return None
@@ -169,7 +169,7 @@ class Consumer:
             return None
         self._next_warning_ns = now_ns + WARN_EVERY_NS
         self.counters["line_down_warnings"] += 1
-        health, count = self.book.health, len(self.interest.wish.symbols)
+        health, count = self.book.health, len(self.interest.wanted.symbols)
         if health is None and self.counters["replayed"]:
             heard, wanted = ("live", "replayed") if self.replayed else ("replayed", "live")
             return f"{count} symbols wanted {wanted}, but only {heard} messages are heard, which are not used"
@@ -179,7 +179,7 @@ class Consumer:
             return f"{count} symbols wanted, but the pricing node {health.node} has gone silent"
         return f"{count} symbols wanted, but the line is {health.state} ({health.cause})"
 
-    def version_note(self) -> str | None:
+    def take_version_note(self) -> str | None:
         """One line, once, after the first message of a version that cannot be read."""
         note, self._version_note = self._version_note, None
         return note
@@ -190,9 +190,9 @@ class Consumer:
 
     # what was heard
 
-    def receive(self, frames: list[bytes], received_ns: int) -> Heard:
+    def receive(self, frames: list[bytes], received_ns: int) -> Received:
         """Take frames in the order they came; what cannot be read is counted and dropped."""
-        heard = Heard()
+        heard = Received()
         quotes, book, observe, quote_topics = heard.quotes, self.book, self.tracker.observe, self._quote_topics
         decode_quote, on_quote = codec.decode_quote, book.on_quote
         newest: Quote | None = None
@@ -227,7 +227,7 @@ class Consumer:
             self.counters["received"] += len(quotes) - heard.held
         return heard
 
-    def _receive_other(self, frame: bytes, topic: bytes, received_ns: int, heard: Heard) -> None:
+    def _receive_other(self, frame: bytes, topic: bytes, received_ns: int, heard: Received) -> None:
         try:
             event = codec.decode(frame)
         except UndecodableMessage as error:

@@ -130,7 +130,7 @@ class Event(Struct, array_like=True, frozen=True, gc=False):
 
 
 class SymbolsRequested(Event, frozen=True, kw_only=True, gc=False):
-    """A client's complete current wish; an empty list releases everything it held."""
+    """All that a client asks for at present; an empty list releases everything it held."""
 
     client: Name
     request_id: Name
@@ -299,7 +299,7 @@ class ExecutionDecision(Event, frozen=True, kw_only=True, gc=False):
 
 
 class TradeIntent(Event, frozen=True, kw_only=True, gc=False):
-    """A wish to trade, for an execution worker to work."""
+    """What a trader wants bought or sold, for an execution worker to work."""
 
     client: Name
     intent_id: Name

@@ -35,8 +35,8 @@ class SymbolResult:
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
-    """The complete current wish of a client."""
+class Wanted:
+    """All that a client asks for at present."""
 
     symbols: tuple[str, ...] = ()
     channels: tuple[str, ...] = ("quotes",)
@@ -45,7 +45,7 @@ class Wish:
 
 @dataclass
 class Interest:
-    """State of one lease. `acknowledged`: the newest wish has been answered, by the node of source `answered_by`.
+    """State of one lease. `acknowledged`: the newest request has been answered, by the node of source `answered_by`.
 
     `tag` begins every request's number: it must differ between two processes under one client name, or one would take
     the other's answers for its own.
@@ -54,7 +54,7 @@ class Interest:
     client: str
     ttl_ms: int = DEFAULT_TTL_MS
     tag: str = ""
-    wish: Wish = field(default_factory=Wish)
+    wanted: Wanted = field(default_factory=Wanted)
     acknowledged: bool = False
     answered_by: str = ""
     lease_ms: int = 0
@@ -67,19 +67,19 @@ class Interest:
     _lease_until_ns: int | None = None
     _parts: set[int] = field(default_factory=set)
 
-    def wants(self, symbols: list[str], channels: tuple[str, ...], priority: int, now_ns: int) -> Wish:
-        """Replace the wish. Symbols that cannot be asked for are refused by name, the others go on."""
+    def replace(self, symbols: list[str], channels: tuple[str, ...], priority: int, now_ns: int) -> Wanted:
+        """Ask for these symbols and no others; those that cannot be asked for are refused by name."""
         self.refused = {}
-        wanted: dict[str, None] = {}
+        accepted: dict[str, None] = {}
         for text in symbols:
             try:
-                wanted[topics.symbol(text)] = None
+                accepted[topics.symbol(text)] = None
             except ValueError:
                 self.refused[text] = SymbolResult(text, SymbolState.REFUSED, Cause.BAD_SYMBOL)
-        self.wish = Wish(tuple(wanted), channels, priority)
-        self.results = {symbol: self.results.get(symbol, SymbolResult(symbol)) for symbol in wanted}
+        self.wanted = Wanted(tuple(accepted), channels, priority)
+        self.results = {symbol: self.results.get(symbol, SymbolResult(symbol)) for symbol in accepted}
         self._ask(now_ns)
-        return self.wish
+        return self.wanted
 
     def ask_again(self, now_ns: int, *, jitter_ns: int = 0, anew: bool = False) -> None:
         """What was acknowledged may no longer hold (new node, bus was away): ask at `now_ns` + jitter, with quotes.
@@ -87,7 +87,7 @@ class Interest:
         A request that still waits for its answer only goes out earlier, unless `anew` says that an answer to it would
         prove nothing.
         """
-        if not self.wish.symbols and self._answered:
+        if not self.wanted.symbols and self._answered:
             return
         self._snapshot = True
         if self._answered or anew or self._next_ns is None:
@@ -120,7 +120,7 @@ class Interest:
         """When `due` will have something to send; None when nothing is held and nothing is asked."""
         return self._next_ns
 
-    def due(self, now_ns: int) -> SymbolsRequested | None:
+    def take_due(self, now_ns: int) -> SymbolsRequested | None:
         """The request to send now, if any."""
         if self._next_ns is None or now_ns < self._next_ns:
             return None
@@ -132,9 +132,9 @@ class Interest:
         return SymbolsRequested(
             client=self.client,
             request_id=self._request_id,
-            symbols=self.wish.symbols,
-            channels=self.wish.channels,
-            priority=self.wish.priority,
+            symbols=self.wanted.symbols,
+            channels=self.wanted.channels,
+            priority=self.wanted.priority,
             ttl_ms=self.ttl_ms,
             snapshot=self._snapshot,
         )
@@ -159,12 +159,12 @@ class Interest:
         if ack.cause in _REFUSED:
             self.results = {
                 symbol: SymbolResult(symbol, SymbolState.REFUSED, ack.cause, acknowledged=True)
-                for symbol in self.wish.symbols
+                for symbol in self.wanted.symbols
             }
         self.lease_ms = ack.lease_ms
         lease_ns = (ack.lease_ms if ack.lease_ms > 0 else self.ttl_ms) * NS_PER_MS
-        self._next_ns = now_ns + lease_ns // 3 if self.wish.symbols else None
-        self._lease_until_ns = now_ns + lease_ns if self.wish.symbols else None
+        self._next_ns = now_ns + lease_ns // 3 if self.wanted.symbols else None
+        self._lease_until_ns = now_ns + lease_ns if self.wanted.symbols else None
         return True
 
     def on_status(self, status: SymbolStatus) -> None:
@@ -175,7 +175,7 @@ class Interest:
                 status.symbol, status.state, status.cause, acknowledged=held.acknowledged
             )
 
-    def answer(self) -> dict[str, SymbolResult]:
+    def all_results(self) -> dict[str, SymbolResult]:
         """The newest result of every symbol of the last request, refused ones too."""
         return {**self.results, **self.refused}
 

@@ -17,7 +17,7 @@ from quotebus.bus.client import BusClient
 from quotebus.bus.clock import NS_PER_S, now_ns, seconds, to_utc_ns, utc_ns
 from quotebus.bus.errors import ConfigError
 from quotebus.bus.events import Event, ExecutionDecision, OrderUpdate, TradeIntent
-from quotebus.bus.transport.tail import Tail
+from quotebus.bus.transport.event_reader import EventReader
 from quotebus.execution_adapter.decision import event as basis
 from quotebus.execution_adapter.decision.assessment import Assessor
 from quotebus.execution_adapter.decision.choose import Decision
@@ -80,7 +80,7 @@ class Desk:
             self._take_on(begun, intent.intent_id(settings.account, day))
         for intent_id, begun in unfinished(settings.execution_journal_dir, settings.account, self._sources).items():
             self._take_on(begun, intent_id)
-        tail = Tail(settings.bus_subscribe_url, *prefixes)
+        tail = EventReader(settings.bus_subscribe_url, *prefixes)
         try:
             with BusClient(settings, name=settings.execution_client, max_age_s=settings.execution_max_age_s) as bus:
                 self._say(f"working {len(self._works)} intents as {bus.name} through {settings.execution_gateway}")
@@ -181,7 +181,7 @@ class Desk:
 
     # the loop
 
-    def _work(self, bus: BusClient, tail: Tail) -> None:
+    def _work(self, bus: BusClient, tail: EventReader) -> None:
         assessor = Assessor(bus.assess, self._settings.limits())
         stop_by_ns: int | None = None
         while True:

@@ -19,7 +19,7 @@ Decided = Callable[[ExecutionDecision, Verdict], None]
 
 
 class StreamWorker:
-    """`act` is for a StreamFollower over `consumer`; `decided` hears each decision and what it was based on."""
+    """`act` is for a ReplayScheduler over `consumer`; `decided` hears each decision and what it was based on."""
 
     def __init__(self, settings: ExecutionSettings, decided: Decided) -> None:
         self._settings = settings
@@ -32,7 +32,7 @@ class StreamWorker:
             max_age_ns=seconds(settings.execution_max_age_s),
             replayed=True,
         )
-        self.consumer.want(settings.symbols, ("quotes",), settings.execution_priority, 0)
+        self.consumer.request(settings.symbols, ("quotes",), settings.execution_priority, 0)
         self._patient_until_ns: int | None = None
 
     def act(self, now_ns: int) -> list[Event]:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from quotebus.bus.book import Verdict
 from quotebus.bus.clock import now_ns
 from quotebus.bus.events import ExecutionDecision
-from quotebus.bus.stream import StreamFollower
+from quotebus.bus.replay_scheduler import ReplayScheduler
 from quotebus.bus.transport.replay_sockets import follow
 from quotebus.execution_adapter.replay_decisions import StreamWorker
 from quotebus.execution_adapter.settings import ExecutionSettings
@@ -24,7 +24,7 @@ class ReplayWorker:
         self._stopping = threading.Event()
         self._health_line = HealthLine(say)
         self._worker = StreamWorker(settings, self._show)
-        self._follower = StreamFollower(self._worker.consumer, self._worker.interval_ns, self._worker.act)
+        self._scheduler = ReplayScheduler(self._worker.consumer, self._worker.interval_ns, self._worker.act)
 
     def stop(self) -> None:
         """End `run`; may be called from a signal handler."""
@@ -37,9 +37,9 @@ class ReplayWorker:
         follow(settings, self._worker.consumer, self._take, self._stopping.is_set)
 
     def _take(self, frames: list[bytes], received_ns: int) -> list[bytes]:
-        said = self._follower.take(frames, received_ns)
+        said = self._scheduler.take(frames, received_ns)
         if not frames:
-            complaint = self._worker.consumer.complaint(now_ns())
+            complaint = self._worker.consumer.take_warning(now_ns())
             if complaint is not None:
                 self._say(complaint)
         return said

@@ -24,7 +24,7 @@ from quotebus.bus.process.printable import escaped
 from quotebus.bus.process.shutdown import on_ending
 from quotebus.bus.sequence import source_name
 from quotebus.bus.settings import load
-from quotebus.bus.transport.listener import Listener
+from quotebus.bus.transport.recorder_sockets import RecorderSockets
 
 PROGRAM = "quotebus record"
 _PLAIN_EVERY_NS = 10 * NS_PER_S
@@ -123,7 +123,7 @@ def run(argv: Sequence[str]) -> int:
     source = source_name("recorder", random.getrandbits(24))
     base = base_path(settings.record_output, utc_ns())
     line, seen = Line(sys.stdout), True
-    with Listener(settings, source, settings.topics) as listener:
+    with RecorderSockets(settings, source, settings.topics) as listener:
         recorder = Recorder(settings, listener, source, base, on_progress=line.show)
         on_ending(recorder.stop)
         threading.Thread(target=_recover, args=(base.parent,), name="recover", daemon=True).start()

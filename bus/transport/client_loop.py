@@ -17,7 +17,7 @@ import zmq
 from quotebus.bus.clock import NS_PER_S, now_ns, seconds
 from quotebus.bus.consumer import Consumer
 from quotebus.bus.settings import BusSettings
-from quotebus.bus.transport.client_sockets import Carrier, readable
+from quotebus.bus.transport.client_sockets import ClientSockets, readable
 
 RELEASE_S = 0.25
 """How long `close` waits for a node to say that the release was heard; it answers within 100 ms."""
@@ -29,8 +29,8 @@ class _LoopContext(zmq.Context[zmq.Socket[bytes]]):
     _instance = None
 
 
-class AsyncLink(Carrier):
-    """A carrier on the loop of its first `start`; to be used in that loop's thread only."""
+class ClientLoop(ClientSockets):
+    """A client's sockets on the event loop of its first `start`; to be used in that loop's thread only."""
 
     def __init__(self, settings: BusSettings, consumer: Consumer, log: logging.Logger) -> None:
         super().__init__(settings, consumer, log)
@@ -57,55 +57,55 @@ class AsyncLink(Carrier):
 
     def wake(self) -> None:
         """Do it now: what is asked goes out before the caller's task waits for anything."""
-        if self._live():
+        if self._is_open():
             self._step()
 
     def drain(self, timeout_s: float) -> bool:
         """Read all that has been received, here and now; False when that took longer, or when it is closed."""
-        if not self._live() or self._closing:
+        if not self._is_open() or self._closing:
             return False
         until_ns = now_ns() + seconds(timeout_s)
         while not (drained := self._turn(until_ns)) and now_ns() < until_ns:
             pass
-        self._rest(drained)
+        self._schedule_next(drained)
         return drained
 
     async def wait(self, done: Callable[[], bool], timeout_s: float) -> bool:
         """Wait until `done`, for at most `timeout_s`."""
-        return await self._until(lambda: done() or self._closing, timeout_s)
+        return await self._wait_until(lambda: done() or self._closing, timeout_s)
 
     async def close(self) -> None:
         """End the feeds, send the release, wait a moment for its answer, close the sockets."""
         if self._closing:
-            await self._until(lambda: self._ended, 2 * RELEASE_S)
+            await self._wait_until(lambda: self._ended, 2 * RELEASE_S)
             return
         self._closing = True
         self._notify()
         with self.lock:
             self._end_feeds()
-            held = self._consumer.confirmed and bool(self._consumer.interest.wish.symbols)
-        if not self._live():
+            held = self._consumer.confirmed and bool(self._consumer.interest.wanted.symbols)
+        if not self._is_open():
             self._ended = True
             return
         try:
             self._release()
             if held:
                 self._step()
-                await self._until(lambda: self._consumer.interest.acknowledged, RELEASE_S)
+                await self._wait_until(lambda: self._consumer.interest.acknowledged, RELEASE_S)
         finally:
-            self._end()
+            self._finish()
 
     def _notify(self) -> None:
         self._changed.set()
 
-    def _live(self) -> bool:
+    def _is_open(self) -> bool:
         if self._loop is None or self._ended:
             return False
         if threading.get_ident() != self._thread_id:
             raise RuntimeError("a client of an event loop was used in another thread")
         return True
 
-    async def _until(self, done: Callable[[], bool], timeout_s: float) -> bool:
+    async def _wait_until(self, done: Callable[[], bool], timeout_s: float) -> bool:
         if timeout_s > 0:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(timeout_s):
@@ -116,9 +116,9 @@ class AsyncLink(Carrier):
 
     def _step(self) -> None:
         """One batch at most, so that every other task of the loop gets its turn."""
-        self._rest(self._turn(now_ns()))
+        self._schedule_next(self._turn(now_ns()))
 
-    def _rest(self, drained: bool) -> None:
+    def _schedule_next(self, drained: bool) -> None:
         """Let the loop sleep until something comes or is due."""
         assert self._loop is not None
         if not drained or readable(self._subscriber) or readable(self._requester) or readable(self._monitor):
@@ -140,7 +140,7 @@ class AsyncLink(Carrier):
         self._timer = None
         self._step()
 
-    def _end(self) -> None:
+    def _finish(self) -> None:
         assert self._loop is not None
         self._ended = True
         for descriptor in self._descriptors():
@@ -148,7 +148,7 @@ class AsyncLink(Carrier):
         for handle in (self._soon, self._timer):
             if handle is not None:
                 handle.cancel()
-        self._shut()
+        self._close_sockets()
         self._notify()
 
     def _descriptors(self) -> list[int]:

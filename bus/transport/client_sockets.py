@@ -1,6 +1,6 @@
 """A client's two sockets and all that is done with them; a thread or an event loop says when.
 
-Whoever owns a carrier opens it, calls `_turn` whenever something may have come or become due, and shuts it. What is
+Its owner opens it, calls `_turn` whenever something may have come or become due, and closes it. What is
 asked, believed and counted is `bus.consumer`'s.
 """
 
@@ -34,7 +34,7 @@ TradesT = TypeVar("TradesT", bound=TickQueue[Trade])
 OrdersT = TypeVar("OrdersT", bound=TickQueue[OrderUpdate])
 
 
-class Carrier(ABC):
+class ClientSockets(ABC):
     """Carries a Consumer's frames. `lock` guards the consumer for every other thread."""
 
     _subscriber: zmq.Socket[bytes]
@@ -64,7 +64,7 @@ class Carrier(ABC):
 
     @abstractmethod
     def wake(self) -> None:
-        """Have it done soon: the wish has changed, or something is to be sent."""
+        """Have it done soon: the wanted symbols have changed, or something is to be sent."""
 
     @abstractmethod
     def drain(self, timeout_s: float) -> bool:
@@ -80,17 +80,17 @@ class Carrier(ABC):
         self.wake()
         return True
 
-    def quote_feed(self, feed: QuotesT) -> QuotesT:
+    def add_quote_feed(self, feed: QuotesT) -> QuotesT:
         with self.lock:
             self._quote_feeds.add(feed)
         return feed
 
-    def trade_feed(self, feed: TradesT) -> TradesT:
+    def add_trade_feed(self, feed: TradesT) -> TradesT:
         with self.lock:
             self._trade_feeds.add(feed)
         return feed
 
-    def order_feed(self, feed: OrdersT) -> OrdersT:
+    def add_order_feed(self, feed: OrdersT) -> OrdersT:
         with self.lock:
             self._consumer.follow_orders()
             self._order_feeds.add(feed)
@@ -99,7 +99,7 @@ class Carrier(ABC):
 
     def counters(self) -> dict[str, int]:
         with self.lock:
-            return self._count()
+            return self._collect_counters()
 
     # for the owner of the sockets
 
@@ -133,7 +133,7 @@ class Carrier(ABC):
                 break
         if now_ns() >= self._next_second_ns:
             self._next_second_ns = now_ns() + NS_PER_S
-            self._each_second()
+            self._publish_counters()
         self._send()
         return drained
 
@@ -145,7 +145,7 @@ class Carrier(ABC):
                 next_request_ns = self._send_after_ns  # it waits for its subscription
         return min(self._next_second_ns, next_request_ns or self._next_second_ns)
 
-    def _shut(self) -> None:
+    def _close_sockets(self) -> None:
         self._subscriber.disable_monitor()
         self._monitor.close(linger=0)
         self._subscriber.close()
@@ -163,9 +163,9 @@ class Carrier(ABC):
     def _release(self) -> None:
         """A last, empty request: other clients see the symbols go at once, not when the lease ends."""
         with self.lock:
-            if not self._consumer.interest.wish.symbols:
+            if not self._consumer.interest.wanted.symbols:
                 return
-            self._consumer.want([], self._consumer.interest.wish.channels, 0, now_ns())
+            self._consumer.request([], self._consumer.interest.wanted.channels, 0, now_ns())
         self._send_after_ns = 0
         self._send()
 
@@ -174,11 +174,11 @@ class Carrier(ABC):
             event = int.from_bytes(self._monitor.recv_multipart()[0][:2], "little")
             with self.lock:
                 if event == zmq.EVENT_DISCONNECTED:
-                    self._consumer.link_lost()
+                    self._consumer.broker_lost()
                 elif event == zmq.EVENT_HANDSHAKE_SUCCEEDED:
                     self._connections += 1
                     if self._connections > 1:
-                        self._consumer.link_restored(now_ns())
+                        self._consumer.broker_restored(now_ns())
 
     def _read_coverage(self) -> None:
         covered_before = len(self._coverage) > 0
@@ -188,7 +188,7 @@ class Carrier(ABC):
             self._send_after_ns = now_ns() + GRACE_NS
 
     def _subscribe(self) -> None:
-        """Bring the subscriptions in line with the wish; the answer's topic last, so that it proves all others."""
+        """Subscribe to what is wanted and to nothing else; the answer's topic last, so that it proves all others."""
         wanted = self._consumer.topics()
         if wanted is self._subscribed:
             return
@@ -238,7 +238,7 @@ class Carrier(ABC):
         with self.lock:
             frames = list(self._outbox)
             self._outbox.clear()
-            request = self._consumer.due(now_ns(), utc_ns())
+            request = self._consumer.take_due(now_ns(), utc_ns())
         if request is not None:
             frames.insert(0, request)
         for frame in frames:
@@ -250,16 +250,16 @@ class Carrier(ABC):
             if not self._coverage.covers(frame):
                 self._dropped += 1  # no broker hears it: a request will be repeated, anything else is gone
 
-    def _each_second(self) -> None:
+    def _publish_counters(self) -> None:
         with self.lock:
-            notes = (self._consumer.complaint(now_ns()), self._consumer.version_note())
+            notes = (self._consumer.take_warning(now_ns()), self._consumer.take_version_note())
             source = self._consumer.stamper.source
-            counters = Counters(program=source.rpartition("-")[0], counters=self._count())
+            counters = Counters(program=source.rpartition("-")[0], counters=self._collect_counters())
             self._outbox.append(self._consumer.stamper.frame(counters, utc_ns()))
         for note in filter(None, notes):
             self._log.warning("%s", note)
 
-    def _count(self) -> dict[str, int]:
+    def _collect_counters(self) -> dict[str, int]:
         consumer = self._consumer
         return {
             **consumer.counters,

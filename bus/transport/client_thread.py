@@ -11,12 +11,12 @@ import zmq
 from quotebus.bus.clock import NS_PER_MS, now_ns
 from quotebus.bus.consumer import Consumer
 from quotebus.bus.settings import BusSettings
-from quotebus.bus.transport.client_sockets import Carrier
+from quotebus.bus.transport.client_sockets import ClientSockets
 from quotebus.bus.transport.waker import Waker
 
 
-class Link(Carrier):
-    """A carrier with a thread of its own."""
+class ClientThread(ClientSockets):
+    """A client's sockets with a thread of their own."""
 
     def __init__(self, settings: BusSettings, consumer: Consumer, log: logging.Logger) -> None:
         super().__init__(settings, consumer, log)
@@ -59,9 +59,9 @@ class Link(Carrier):
         context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         try:
             self._open(context)
-            self._carry()
+            self._run_until_closed()
             self._release()
-            self._shut()
+            self._close_sockets()
         finally:
             self._waker.close()
             context.destroy()
@@ -70,7 +70,7 @@ class Link(Carrier):
                 self._end_feeds()
                 self._changed.notify_all()
 
-    def _carry(self) -> None:
+    def _run_until_closed(self) -> None:
         poller = zmq.Poller()
         for readable in (self._subscriber, self._requester, self._monitor, self._waker.fileno()):
             poller.register(readable, zmq.POLLIN)

@@ -19,10 +19,10 @@ from quotebus.bus.transport.sockets import Role, make
 _BATCH = 256
 _REACH_NS = 3 * NS_PER_S
 _LINGER_MS = 5_000
-Heard = SymbolsRequested | ConnectionHealth
+Incoming = SymbolsRequested | ConnectionHealth
 
 
-class Stage:
+class PlayerSockets:
     """Made, used and closed by one thread."""
 
     def __init__(self, settings: BusSettings) -> None:
@@ -56,9 +56,9 @@ class Stage:
         """Whether a broker takes what is sent, as of the last `listen`: it always wants our own subscriptions."""
         return bool(self._coverage)
 
-    def listen(self, wait_ns: int) -> list[Heard]:
+    def listen(self, wait_ns: int) -> list[Incoming]:
         """Requests and healths that have come, waiting for the first for at most so long (in whole milliseconds)."""
-        heard: list[Heard] = []
+        heard: list[Incoming] = []
         self._subscriber.poll(max(0, wait_ns // NS_PER_MS))
         self._read_coverage()
         try:

@@ -54,11 +54,11 @@ class _Line:
             for frame in take(self._batch(), now_ns()):
                 self._send(frame, stopping)
             if len(self._coverage) or now_ns() >= self._send_after_ns:
-                request = self._consumer.due(now_ns(), utc_ns())
+                request = self._consumer.take_due(now_ns(), utc_ns())
                 if request is not None:
                     self._send(request, stopping)
-        self._consumer.want([], self._consumer.interest.wish.channels, 0, now_ns())
-        release = self._consumer.due(now_ns(), utc_ns())
+        self._consumer.request([], self._consumer.interest.wanted.channels, 0, now_ns())
+        release = self._consumer.take_due(now_ns(), utc_ns())
         if release is not None:
             self._send(release, lambda: True)
 

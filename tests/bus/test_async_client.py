@@ -14,7 +14,7 @@ from quotebus import AsyncBusClient, BusSettings, Unusable
 from quotebus.bus import base_client as participant_module
 from quotebus.bus.clock import NS_PER_S, now_ns
 from quotebus.bus.protocol import MAX_SYMBOLS
-from quotebus.bus.transport.client_loop import AsyncLink
+from quotebus.bus.transport.client_loop import ClientLoop
 from tests.support.aio import run, soon
 from tests.support.bus import FREE, fake_node, running_broker
 from tests.support.samples import HEALTH, INTENT, ORDER, TRADE, like
@@ -214,9 +214,9 @@ def test_many_clients_share_a_loop_without_a_thread(settings: BusSettings) -> No
 
 def test_a_client_that_waits_does_nothing(settings: BusSettings, monkeypatch: pytest.MonkeyPatch) -> None:
     turns = 0
-    turn: Callable[[AsyncLink, int], bool] = AsyncLink._turn
+    turn: Callable[[ClientLoop, int], bool] = ClientLoop._turn
 
-    def counted(link: AsyncLink, until_ns: int) -> bool:
+    def counted(link: ClientLoop, until_ns: int) -> bool:
         nonlocal turns
         turns += 1
         return turn(link, until_ns)
@@ -230,7 +230,7 @@ def test_a_client_that_waits_does_nothing(settings: BusSettings, monkeypatch: py
             await asyncio.sleep(1)
             assert 1 <= turns < 30
 
-    monkeypatch.setattr(AsyncLink, "_turn", counted)
+    monkeypatch.setattr(ClientLoop, "_turn", counted)
     run(main())
 
 

@@ -266,12 +266,12 @@ def test_a_frame_needs_a_known_topic(frame: bytes) -> None:
 
 
 def test_the_sender_refuses_what_would_cut_a_peer() -> None:
-    def wish(count: int) -> SymbolsRequested:
+    def request(count: int) -> SymbolsRequested:
         return like(REQUESTED, symbols=("x" * 1020,) * count)
 
-    assert len(codec.encode(wish(1000))) < codec.MAX_FRAME_BYTES
+    assert len(codec.encode(request(1000))) < codec.MAX_FRAME_BYTES
     with pytest.raises(MessageTooLarge) as caught:
-        codec.encode(wish(1030))
+        codec.encode(request(1030))
     assert caught.value.size_bytes > caught.value.limit_bytes == codec.MAX_PAYLOAD_BYTES
 
 

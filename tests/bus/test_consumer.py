@@ -17,12 +17,12 @@ T0 = 1_000 * NS_PER_S
 
 def make(*symbols: str, channels: tuple[str, ...] = ("quotes",)) -> Consumer:
     consumer = Consumer("worker-1", "worker-0b51d7", jitter=0.5, max_age_ns=60 * NS_PER_S)
-    consumer.want(list(symbols), channels, 0, T0)
+    consumer.request(list(symbols), channels, 0, T0)
     return consumer
 
 
 def ask(consumer: Consumer, at_ns: int = T0) -> SymbolsRequested:
-    frame = consumer.due(at_ns, UTC_NS)
+    frame = consumer.take_due(at_ns, UTC_NS)
     assert frame is not None
     request = codec.decode(frame)
     assert isinstance(request, SymbolsRequested)
@@ -56,7 +56,7 @@ def test_order_updates_are_heard_when_followed_and_their_health_is_never_the_pri
     consumer.follow_orders()
     assert consumer.topics() == before | {b"order."}
     assert consumer.topics() is consumer.topics()
-    consumer.want(["QQQ"], ("quotes",), 0, T0)
+    consumer.request(["QQQ"], ("quotes",), 0, T0)
     assert b"order." in consumer.topics()
     price_health = consumer.book.health
     line = like(HEALTH, node="pricing.orders", seq=8)
@@ -104,18 +104,18 @@ def test_dropping_a_symbol_and_taking_it_back_is_no_loss() -> None:
     consumer = make("SPY", channels=("quotes", "trades"))
     for seq in (1, 50):
         hear(consumer, like(QUOTE, seq=seq), like(STATUS, seq=seq), like(TRADE, seq=seq))
-        consumer.want([], ("quotes",), 0, T0)
-        consumer.want(["SPY"], ("quotes", "trades"), 0, T0)
+        consumer.request([], ("quotes",), 0, T0)
+        consumer.request(["SPY"], ("quotes", "trades"), 0, T0)
     assert consumer.tracker.lost == 0
 
 
 def test_what_was_under_way_when_its_symbol_was_dropped_counts_for_nothing() -> None:
     consumer = confirmed("SPY", "QQQ")
-    consumer.want(["QQQ"], ("quotes", "trades"), 0, T0)
+    consumer.request(["QQQ"], ("quotes", "trades"), 0, T0)
     heard = consumer.receive([codec.encode(like(event, seq=7)) for event in (QUOTE, STATUS, TRADE)], T0)
     assert (heard.quotes, heard.trades, heard.news) == ([], [], False)
     assert "SPY" not in consumer.book.standings
-    consumer.want(["SPY", "QQQ"], ("quotes", "trades"), 0, T0)
+    consumer.request(["SPY", "QQQ"], ("quotes", "trades"), 0, T0)
     hear(consumer, like(QUOTE, seq=20), like(STATUS, seq=20), like(TRADE, seq=20))
     assert consumer.tracker.lost == 0
 
@@ -130,8 +130,8 @@ def test_what_cannot_be_read_is_counted_and_dropped() -> None:
     assert consumer.counters["undecodable"] == 5
     assert consumer.counters["unknown_version"] == 1
     assert (consumer.counters["undecodable_topic"], consumer.counters["undecodable_malformed"]) == (3, 1)
-    assert "version 2" in (consumer.version_note() or "")
-    assert consumer.version_note() is None, "named once"
+    assert "version 2" in (consumer.take_version_note() or "")
+    assert consumer.take_version_note() is None, "named once"
     assert consumer.counters["received"] == 0
     assert consumer.book.quotes == {}
 
@@ -148,18 +148,18 @@ def test_a_replay_is_never_a_reason_to_trust_a_price() -> None:
 
 def test_a_new_node_is_asked_within_the_jitter_and_for_its_quotes() -> None:
     consumer = confirmed("SPY")
-    consumer.due(T0 + NS_PER_S, UTC_NS)
+    consumer.take_due(T0 + NS_PER_S, UTC_NS)
     hear(consumer, like(HEALTH, source="pricing-000002"), at_ns=T0 + NS_PER_S)
-    assert consumer.due(T0 + NS_PER_S + RE_ASK_JITTER_NS // 2 - 1, UTC_NS) is None
+    assert consumer.take_due(T0 + NS_PER_S + RE_ASK_JITTER_NS // 2 - 1, UTC_NS) is None
     assert ask(consumer, T0 + NS_PER_S + RE_ASK_JITTER_NS // 2).snapshot
 
 
 def test_health_that_returns_after_a_silence_is_asked_again() -> None:
     consumer = confirmed("SPY")
     hear(consumer, HEALTH, at_ns=T0)
-    assert consumer.due(T0 + 3 * NS_PER_S, UTC_NS) is None
+    assert consumer.take_due(T0 + 3 * NS_PER_S, UTC_NS) is None
     assert consumer.confirmed
-    consumer.due(T0 + 3 * NS_PER_S + 1, UTC_NS)
+    consumer.take_due(T0 + 3 * NS_PER_S + 1, UTC_NS)
     assert not consumer.confirmed, "the bus may have been away"
     hear(consumer, like(HEALTH, seq=9), at_ns=T0 + 4 * NS_PER_S)
     assert ask(consumer, T0 + 4 * NS_PER_S + RE_ASK_JITTER_NS).snapshot
@@ -168,9 +168,9 @@ def test_health_that_returns_after_a_silence_is_asked_again() -> None:
 def test_after_a_reconnect_only_a_new_answer_confirms() -> None:
     consumer = confirmed("SPY")
     former = consumer.interest._number
-    consumer.link_lost()
+    consumer.broker_lost()
     assert not consumer.confirmed
-    consumer.link_restored(T0)
+    consumer.broker_restored(T0)
     hear(consumer, like(ACKNOWLEDGED, request_id=str(former)))
     assert not consumer.confirmed
     request = ask(consumer, T0 + RE_ASK_JITTER_NS)
@@ -184,7 +184,7 @@ def test_a_lapsed_lease_is_not_confirmed() -> None:
     hear(consumer, like(ACKNOWLEDGED, request_id=request.request_id, lease_ms=1_000))
     assert consumer.confirmed
     for half_second in range(1, 4):
-        consumer.due(T0 + half_second * NS_PER_S // 2, UTC_NS)
+        consumer.take_due(T0 + half_second * NS_PER_S // 2, UTC_NS)
     assert not consumer.confirmed
 
 
@@ -204,9 +204,9 @@ def test_refusals_returns_and_silences_are_counted() -> None:
         hear(consumer, like(ACKNOWLEDGED, request_id=request.request_id, results=(), cause=cause))
     refused = [consumer.counters[f"requests_{cause}"] for cause in ("rate_limited", "client_conflict", "too_many")]
     assert (refused, consumer.counters["requests_bad_request"]) == ([1, 1, 1], 2)
-    consumer.link_restored(T0)
+    consumer.broker_restored(T0)
     for second in range(4, 8):
-        consumer.due(T0 + second * NS_PER_S, UTC_NS)
+        consumer.take_due(T0 + second * NS_PER_S, UTC_NS)
     hear(consumer, like(HEALTH, seq=2), like(QUOTE, source="replay:pricing-3f9c2a"), at_ns=T0 + 8 * NS_PER_S)
     counted = [consumer.counters[name] for name in ("reconnects", "health_silences", "replayed")]
     assert counted == [1, 1, 1], "a silence counts once, however long it lasts"
@@ -214,7 +214,7 @@ def test_refusals_returns_and_silences_are_counted() -> None:
 
 def test_complaints_are_rare_and_counted() -> None:
     consumer = make("SPY", "QQQ")
-    said = [consumer.complaint(T0 + tenth * NS_PER_S // 10) for tenth in range(300)]
+    said = [consumer.take_warning(T0 + tenth * NS_PER_S // 10) for tenth in range(300)]
     lines = [line for line in said if line]
     assert said[0] is None, "a line that is just coming up deserves no warning"
     assert len(lines) == 3
@@ -225,15 +225,15 @@ def test_complaints_are_rare_and_counted() -> None:
 def test_complaints_say_what_is_the_matter_and_cease_when_nothing_is() -> None:
     consumer = make("SPY")
     later = T0 + WARN_EVERY_NS
-    consumer.complaint(T0)
+    consumer.take_warning(T0)
     hear(consumer, like(HEALTH, state="backing_off", cause="dns"), at_ns=later)
-    assert consumer.complaint(later) == "1 symbols wanted, but the line is backing_off (dns)"
+    assert consumer.take_warning(later) == "1 symbols wanted, but the line is backing_off (dns)"
     later += WARN_EVERY_NS
-    assert consumer.complaint(later) == "1 symbols wanted, but the pricing node pricing has gone silent"
+    assert consumer.take_warning(later) == "1 symbols wanted, but the pricing node pricing has gone silent"
     hear(consumer, like(HEALTH, published_ns=UTC_NS + WARN_EVERY_NS), at_ns=later)
-    assert consumer.complaint(later + WARN_EVERY_NS // 10) is None
-    assert make().complaint(T0) is None
-    assert make().complaint(T0 + 10 * WARN_EVERY_NS) is None, "who wants nothing has nothing to complain of"
+    assert consumer.take_warning(later + WARN_EVERY_NS // 10) is None
+    assert make().take_warning(T0) is None
+    assert make().take_warning(T0 + 10 * WARN_EVERY_NS) is None, "who wants nothing has nothing to complain of"
 
 
 def test_a_lost_last_quote_is_noticed() -> None:
@@ -259,8 +259,8 @@ def test_no_peer_can_make_it_fail(data: st.DataObject) -> None:
             frame[data.draw(st.integers(start, len(frame) - 1))] = data.draw(st.integers(0, 255))
         junk = data.draw(st.binary(max_size=20))
         consumer.receive([bytes(frame), junk, topics.prefix("quote.SPY") + junk], T0)
-        consumer.complaint(T0 + 60 * NS_PER_S)
-        consumer.due(T0, UTC_NS)
+        consumer.take_warning(T0 + 60 * NS_PER_S)
+        consumer.take_due(T0, UTC_NS)
         consumer.book.assess("SPY", T0)
     total = consumer.counters["received"] + consumer.counters["undecodable"]
     assert total == 15

@@ -15,8 +15,8 @@ T0 = 1_000 * NS_PER_S
 
 def asked(*symbols: str, at_ns: int = T0) -> tuple[Interest, SymbolsRequested]:
     interest = Interest("worker-1")
-    interest.wants(list(symbols), ("quotes",), 0, at_ns)
-    request = interest.due(at_ns)
+    interest.replace(list(symbols), ("quotes",), 0, at_ns)
+    request = interest.take_due(at_ns)
     assert request is not None
     return interest, request
 
@@ -35,24 +35,24 @@ def test_repeats_every_half_second_until_acknowledged_and_is_the_same_request() 
     interest, first = asked("SPY")
     now = T0
     for _ in range(20):
-        assert interest.due(now + REPEAT_NS - 1) is None
+        assert interest.take_due(now + REPEAT_NS - 1) is None
         now += REPEAT_NS
-        assert interest.due(now) == first
+        assert interest.take_due(now) == first
     assert interest.on_acknowledged(answer(first), now)
-    assert interest.due(now + 4 * NS_PER_S) is None
+    assert interest.take_due(now + 4 * NS_PER_S) is None
 
 
 def test_renews_at_a_third_of_the_granted_lease() -> None:
     interest, first = asked("SPY")
     interest.on_acknowledged(answer(first, lease_ms=6_000), T0)
     assert interest.next_ns() == T0 + 2 * NS_PER_S
-    assert interest.due(T0 + 2 * NS_PER_S - 1) is None
-    renewal = interest.due(T0 + 2 * NS_PER_S)
+    assert interest.take_due(T0 + 2 * NS_PER_S - 1) is None
+    renewal = interest.take_due(T0 + 2 * NS_PER_S)
     assert renewal is not None
     assert renewal.request_id != first.request_id
     assert (renewal.symbols, renewal.snapshot) == (first.symbols, False)
     assert interest.acknowledged, "the former answer stands while the renewal is under way"
-    assert interest.due(T0 + 2 * NS_PER_S + REPEAT_NS) == renewal
+    assert interest.take_due(T0 + 2 * NS_PER_S + REPEAT_NS) == renewal
 
 
 def test_a_lost_part_means_asking_again() -> None:
@@ -61,9 +61,9 @@ def test_a_lost_part_means_asking_again() -> None:
     assert not interest.on_acknowledged(answer(request, part=3, parts=3), T0)
     assert not interest.on_acknowledged(answer(request, part=3, parts=3), T0), "a repeated part is not the lost one"
     assert not interest.acknowledged
-    assert interest.due(T0 + REPEAT_NS) == request
+    assert interest.take_due(T0 + REPEAT_NS) == request
     assert interest.on_acknowledged(answer(request, part=2, parts=3), T0)
-    assert all(result.acknowledged for result in interest.answer().values())
+    assert all(result.acknowledged for result in interest.all_results().values())
 
 
 def test_parts_of_two_nodes_do_not_make_one_answer() -> None:
@@ -76,12 +76,12 @@ def test_parts_of_two_nodes_do_not_make_one_answer() -> None:
 
 def test_stale_and_foreign_answers_are_ignored() -> None:
     interest, first = asked("SPY")
-    interest.wants(["SPY", "QQQ"], ("quotes",), 0, T0)
-    second = interest.due(T0)
+    interest.replace(["SPY", "QQQ"], ("quotes",), 0, T0)
+    second = interest.take_due(T0)
     assert second is not None
     assert not interest.on_acknowledged(answer(first), T0)
     assert not interest.on_acknowledged(answer(second, client="somebody"), T0)
-    assert interest.answer()["SPY"].acknowledged is False
+    assert interest.all_results()["SPY"].acknowledged is False
     assert interest.on_acknowledged(answer(second), T0)
     assert not interest.on_acknowledged(answer(second), T0), "complete only once"
 
@@ -91,31 +91,31 @@ def test_conflict_and_rate_limit_keep_repeating() -> None:
         interest, request = asked("SPY")
         assert not interest.on_acknowledged(answer(like(request, symbols=()), cause=cause, lease_ms=0), T0)
         assert not interest.acknowledged
-        assert interest.due(T0 + REPEAT_NS - 1) is None
-        assert interest.due(T0 + REPEAT_NS) == request
+        assert interest.take_due(T0 + REPEAT_NS - 1) is None
+        assert interest.take_due(T0 + REPEAT_NS) == request
 
 
 def test_a_refused_request_is_told_for_every_symbol_and_not_asked_again_in_a_hurry() -> None:
     for cause in (Cause.TOO_MANY, Cause.BAD_REQUEST):
         interest, request = asked("SPY", "QQQ")
         interest.on_acknowledged(answer(like(request, symbols=()), cause=cause, lease_ms=0), T0)
-        assert {(result.state, result.cause) for result in interest.answer().values()} == {("refused", cause)}
+        assert {(result.state, result.cause) for result in interest.all_results().values()} == {("refused", cause)}
         assert interest.settled()
-        assert interest.due(T0 + 4 * NS_PER_S) is None, "an answer without a lease must not make a loop"
-        assert interest.due(T0 + 10 * NS_PER_S) is not None
+        assert interest.take_due(T0 + 4 * NS_PER_S) is None, "an answer without a lease must not make a loop"
+        assert interest.take_due(T0 + 10 * NS_PER_S) is not None
 
 
 def test_an_empty_wish_is_asked_until_answered_and_then_rests() -> None:
     interest, request = asked("SPY")
     interest.on_acknowledged(answer(request), T0)
-    interest.wants([], ("quotes",), 0, T0 + 1)
-    release = interest.due(T0 + 1)
+    interest.replace([], ("quotes",), 0, T0 + 1)
+    release = interest.take_due(T0 + 1)
     assert release is not None
     assert release.symbols == ()
-    assert interest.due(T0 + 1 + REPEAT_NS) == release
+    assert interest.take_due(T0 + 1 + REPEAT_NS) == release
     assert interest.on_acknowledged(answer(release, lease_ms=0), T0 + 2)
     assert interest.next_ns() is None
-    assert interest.due(T0 + 3600 * NS_PER_S) is None
+    assert interest.take_due(T0 + 3600 * NS_PER_S) is None
     interest.ask_again(T0 + 3600 * NS_PER_S, anew=True)
     assert interest.next_ns() is None, "who wants nothing has nothing to say to a new node"
     assert not interest.lapsed(T0 + 3600 * NS_PER_S)
@@ -124,11 +124,11 @@ def test_an_empty_wish_is_asked_until_answered_and_then_rests() -> None:
 def test_bad_symbols_are_refused_by_name_and_the_others_go_on() -> None:
     interest, request = asked("spy", "*", "SPY", "two words")
     assert request.symbols == ("SPY",)
-    results = interest.answer()
+    results = interest.all_results()
     assert set(results) == {"SPY", "*", "two words"}
     assert (results["*"].state, results["*"].cause) == ("refused", "bad_symbol")
-    interest.wants(["SPY"], ("quotes",), 0, T0)
-    assert set(interest.answer()) == {"SPY"}
+    interest.replace(["SPY"], ("quotes",), 0, T0)
+    assert set(interest.all_results()) == {"SPY"}
 
 
 def test_asking_again_wants_the_held_quotes_and_waits_its_jitter() -> None:
@@ -136,13 +136,13 @@ def test_asking_again_wants_the_held_quotes_and_waits_its_jitter() -> None:
     interest.on_acknowledged(answer(request), T0)
     interest.ask_again(T0 + 5, jitter_ns=100)
     assert not interest.acknowledged
-    assert interest.due(T0 + 104) is None
-    again = interest.due(T0 + 105)
+    assert interest.take_due(T0 + 104) is None
+    again = interest.take_due(T0 + 105)
     assert again is not None
     assert again.snapshot
     assert again.request_id != request.request_id
     interest.on_acknowledged(answer(again), T0 + 200)
-    renewal = interest.due(T0 + 20 * NS_PER_S)
+    renewal = interest.take_due(T0 + 20 * NS_PER_S)
     assert renewal is not None
     assert not renewal.snapshot
 
@@ -150,7 +150,7 @@ def test_asking_again_wants_the_held_quotes_and_waits_its_jitter() -> None:
 def test_a_request_under_way_only_goes_out_earlier_unless_its_answer_would_prove_nothing() -> None:
     interest, request = asked("SPY")
     interest.ask_again(T0 + 10)
-    sooner = interest.due(T0 + 10)
+    sooner = interest.take_due(T0 + 10)
     assert sooner is not None
     assert (sooner.request_id, sooner.snapshot) == (request.request_id, True)
     interest.ask_again(T0 + 20, anew=True)
@@ -172,7 +172,7 @@ def test_statuses_update_only_what_is_wanted() -> None:
     interest.on_status(like(STATUS, state="live"))
     interest.on_status(like(STATUS, symbol="QQQ"))
     assert interest.settled()
-    assert set(interest.answer()) == {"SPY"}
+    assert set(interest.all_results()) == {"SPY"}
 
 
 STEPS = st.lists(
@@ -197,17 +197,17 @@ def test_whatever_is_lost_node_and_client_agree_half_a_second_after_the_loss_end
         passed_ms, request_arrives, answer_arrives, wish, restart = step
         now += passed_ms * NS_PER_MS
         if wish is not None:
-            interest.wants(wish, ("quotes",), 0, now)
+            interest.replace(wish, ("quotes",), 0, now)
         if restart:
             node, source = None, source + 1
             interest.ask_again(now)
-        request = interest.due(now)
+        request = interest.take_due(now)
         if request is None:
             continue
-        assert interest.due(now) is None, "one request at a time"
+        assert interest.take_due(now) is None, "one request at a time"
         if request_arrives:
             node = request.symbols
             if answer_arrives:
                 interest.on_acknowledged(answer(request, source=f"pricing-{source}"), now)
-    assert (node or ()) == interest.wish.symbols
-    assert interest.acknowledged or not interest.wish.symbols
+    assert (node or ()) == interest.wanted.symbols
+    assert interest.acknowledged or not interest.wanted.symbols

@@ -20,7 +20,7 @@ LAYERS = {
             ["events", "topics", "protocol"],
             ["codec"],
             ["sequence", "interest", "book"],
-            ["consumer", "tick_queue", "feed", "async_feed", "settings", "stream"],
+            ["consumer", "tick_queue", "feed", "async_feed", "settings", "replay_scheduler"],
             ["transport"],
             ["base_client"],
             ["client", "async_client"],

@@ -11,7 +11,7 @@ from quotebus.bus.capture.format.captured import Captured
 from quotebus.bus.capture.replay.inprocess import InProcessBus
 from quotebus.bus.capture.replay.playback import Playback
 from quotebus.bus.events import ExecutionDecision, SymbolsRequested
-from quotebus.bus.stream import MAX_INSTANTS, StreamFollower
+from quotebus.bus.replay_scheduler import MAX_INSTANTS, ReplayScheduler
 from quotebus.execution_adapter.replay_decisions import StreamWorker
 from quotebus.execution_adapter.settings import ExecutionSettings
 from tests.support.market import Market, day
@@ -21,9 +21,9 @@ SETTINGS = ExecutionSettings(
 )
 
 
-def worker(settings: ExecutionSettings = SETTINGS) -> tuple[StreamWorker, StreamFollower]:
+def worker(settings: ExecutionSettings = SETTINGS) -> tuple[StreamWorker, ReplayScheduler]:
     worker = StreamWorker(settings, lambda decision, verdict: None)
-    return worker, StreamFollower(worker.consumer, worker.interval_ns, worker.act)
+    return worker, ReplayScheduler(worker.consumer, worker.interval_ns, worker.act)
 
 
 def decided(entries: list[Captured]) -> list[bytes]:
@@ -49,7 +49,7 @@ def test_any_batches_any_renewals_any_wall_time_the_same_bytes() -> None:
         one, follower = worker()
         playback, said, waiting, wall_ns = Playback(), [], [], rng.getrandbits(40)
         entries = playback.opened(day().entries)
-        asked = [one.consumer.due(wall_ns, wall_ns)]
+        asked = [one.consumer.take_due(wall_ns, wall_ns)]
         for captured in entries:
             while asked:
                 request = codec.decode(asked.pop() or b"")
@@ -64,7 +64,7 @@ def test_any_batches_any_renewals_any_wall_time_the_same_bytes() -> None:
                 waiting = []
                 if rng.random() < 0.1:
                     one.consumer.interest.ask_again(wall_ns)
-                request_frame = one.consumer.due(wall_ns, wall_ns)
+                request_frame = one.consumer.take_due(wall_ns, wall_ns)
                 asked = [request_frame] if request_frame else []
         said += follower.take(waiting, wall_ns)
         assert said == expected, f"seed {seed}"

@@ -30,7 +30,7 @@ from quotebus.bus.capture.record.recorder import Recorder
 from quotebus.bus.capture.record.settings import RecordSettings
 from quotebus.bus.events import RecorderState
 from quotebus.bus.settings import parse
-from quotebus.bus.transport.listener import Listener
+from quotebus.bus.transport.recorder_sockets import RecorderSockets
 from quotebus.bus.transport.sockets import Role, make
 from tests.support.samples import QUOTE, like
 from tests.support.world import World
@@ -85,7 +85,7 @@ def ours(count: int, folder: Path) -> tuple[float, float]:
         command = [sys.executable, "-m", "tests.perf.capture_throughput", "--publish"]
         command += [world.environment["BUS_PUBLISH_URL"], "--messages", str(count)]
         with (
-            Listener(settings, "recorder-bench", settings.topics) as listener,
+            RecorderSockets(settings, "recorder-bench", settings.topics) as listener,
             subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as publisher,
         ):
             recorder = Recorder(settings, listener, "recorder-bench", folder / "bench.mcap")

@@ -28,7 +28,7 @@ from quotebus.bus.capture.replay.player import Player
 from quotebus.bus.cli.replay import play_visibly
 from quotebus.bus.clock import now_ns, sleep_s
 from quotebus.bus.settings import BusSettings
-from quotebus.bus.transport.player_sockets import Stage
+from quotebus.bus.transport.player_sockets import PlayerSockets
 from tests.perf.figures import quantile
 from tests.support.market import Market, day, write
 from tests.support.world import World
@@ -38,7 +38,7 @@ BURST_SPACING_MS = 0.02
 """As far apart as a recorder takes the messages of a burst from its socket."""
 
 
-class TimedStage(Stage):
+class TimedStage(PlayerSockets):
     """Notes when each replayed data message was handed over."""
 
     sent: list[int] = []  # noqa: RUF012 - of the one player that runs
@@ -83,11 +83,11 @@ class Lateness:
             TimedStage.sent = []
             player = Player(lambda _: capture.read(), settings, rate=1.0)
             began_ns, began_s = now_ns(), _cpu_s()
-            quotebus.bus.capture.player.Stage = TimedStage  # type: ignore[misc]
+            quotebus.bus.capture.replay.player.PlayerSockets = TimedStage  # type: ignore[misc]
             try:
                 play_visibly(player, quotes[0], quotes[-1])
             finally:
-                quotebus.bus.capture.player.Stage = Stage  # type: ignore[misc]
+                quotebus.bus.capture.replay.player.PlayerSockets = PlayerSockets  # type: ignore[misc]
         self.cores.append((_cpu_s() - began_s) / ((now_ns() - began_ns) / 1e9))
         offsets = [at - due for at, due in zip(TimedStage.sent, quotes, strict=True)]
         smallest = min(offsets)

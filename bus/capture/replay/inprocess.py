@@ -23,7 +23,7 @@ from quotebus.bus.errors import UndecodableMessage
 from quotebus.bus.events import Event, SymbolsRequested
 
 Take = Callable[[list[bytes], int], list[bytes]]
-"""Frames and when they came; the frames said in answer. `StreamFollower.take` is one."""
+"""Frames and when they came; the frames said in answer. `ReplayScheduler.take` is one."""
 
 
 @dataclass(slots=True)
@@ -47,7 +47,7 @@ class InProcessBus:
     ) -> Consumer:
         """A consumer of these symbols, seated."""
         consumer = Consumer(client, f"{REPLAYED}{client}", jitter=0, max_age_ns=max_age_ns, replayed=True)
-        consumer.want(symbols, channels, 0, 0)
+        consumer.request(symbols, channels, 0, 0)
 
         def take(frames: list[bytes], received_ns: int) -> list[bytes]:
             consumer.receive(frames, received_ns)
@@ -82,7 +82,7 @@ class InProcessBus:
             yield event
 
     def _ask(self, seat: _Seat, at_ns: int) -> None:
-        request = seat.consumer.due(at_ns, at_ns)
+        request = seat.consumer.take_due(at_ns, at_ns)
         if request is None:
             return
         event = codec.decode(request)

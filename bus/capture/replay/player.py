@@ -15,7 +15,7 @@ from quotebus.bus.consumer import REPLAYED
 from quotebus.bus.errors import QuotebusError
 from quotebus.bus.events import ConnectionHealth, ConnectionState, SymbolsRequested
 from quotebus.bus.settings import BusSettings
-from quotebus.bus.transport.player_sockets import Stage
+from quotebus.bus.transport.player_sockets import PlayerSockets
 
 LOOK_BACK_NS = 60 * NS_PER_S
 """A start in the middle first reads so much of what came before: quotes older than that are too old to be used."""
@@ -94,7 +94,7 @@ class Player:
         self._audience = Audience()
         self._playback = Playback()
         self._requests: dict[str, SymbolsRequested] = {}
-        self._stage: Stage
+        self._stage: PlayerSockets
 
     # for whoever steers
 
@@ -148,7 +148,7 @@ class Player:
 
         Raises ConfigError without a broker, BrokerGone, and BusOccupied beside a live node.
         """
-        self._stage = Stage(self._settings)
+        self._stage = PlayerSockets(self._settings)
         try:
             self._stage.reach()
             self._look_for_others()

@@ -15,7 +15,7 @@ from quotebus.bus.events import SymbolsRequested
 from quotebus.bus.feed import Feed
 from quotebus.bus.settings import BusSettings
 from quotebus.bus.transport import client_sockets as module
-from quotebus.bus.transport.client_thread import Link
+from quotebus.bus.transport.client_thread import ClientThread
 from quotebus.bus.transport.sockets import Role, bind, make
 from tests.support.programs import eventually
 from tests.support.samples import INTENT, like
@@ -37,7 +37,7 @@ class Peer:
         self.subscriptions: list[bytes] = []
         self.requests: list[bytes] = []
         self.consumer = Consumer("worker-1", "worker-1-000001", jitter=0, max_age_ns=NS_PER_S)
-        self.link = Link(self.settings, self.consumer, logging.getLogger("test"))
+        self.link = ClientThread(self.settings, self.consumer, logging.getLogger("test"))
 
     def listen(self) -> None:
         self._in.subscribe(b"symbols.requested\0")
@@ -45,7 +45,7 @@ class Peer:
 
     def want(self, *symbols: str) -> None:
         with self.link.lock:
-            self.consumer.want(list(symbols), ("quotes",), 0, now_ns())
+            self.consumer.request(list(symbols), ("quotes",), 0, now_ns())
         self.link.wake()
 
     def read(self) -> bool:
@@ -131,7 +131,7 @@ def test_drain_is_answered_while_it_runs_and_refused_after_its_end(peer: Peer) -
 
 def test_the_end_releases_what_was_held_and_closes_feeds(peer: Peer) -> None:
     peer.listen()
-    feed = peer.link.quote_feed(Feed(conflate=True, bound=10, timeout_s=None))
+    feed = peer.link.add_quote_feed(Feed(conflate=True, bound=10, timeout_s=None))
     peer.want("SPY")
     peer.link.start()
     eventually(lambda: peer.read() or peer.requests)

@@ -11,7 +11,7 @@ from quotebus.bus import codec
 from quotebus.bus.capture.format.captured import GAP_TOPIC, Captured, Gap, encode_gap
 from quotebus.bus.capture.replay.inprocess import InProcessBus
 from quotebus.bus.events import ExecutionDecision, Quote
-from quotebus.bus.stream import StreamFollower
+from quotebus.bus.replay_scheduler import ReplayScheduler
 from quotebus.execution_adapter.__main__ import main
 from quotebus.execution_adapter.replay_decisions import StreamWorker
 from quotebus.execution_adapter.settings import ExecutionSettings
@@ -28,7 +28,7 @@ def session(market: Market, **settings: object) -> list[Captured]:
         ExecutionSettings(**{**given, "execution_interval_s": 0.1, **settings}), lambda decision, verdict: None
     )
     bus = InProcessBus(market.entries)
-    follower = StreamFollower(worker.consumer, worker.interval_ns, worker.act)
+    follower = ReplayScheduler(worker.consumer, worker.interval_ns, worker.act)
     frames: list[bytes] = []
 
     def take(heard: list[bytes], received_ns: int) -> list[bytes]:

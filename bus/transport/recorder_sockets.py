@@ -21,7 +21,7 @@ _BATCH_BYTES = 4 << 20
 _OUTBOX_BOUND = 100
 
 
-class Listener:
+class RecorderSockets:
     """Two sockets of one thread. It asks for nothing and holds no lease, so nobody notices whether it is there."""
 
     def __init__(self, settings: BusSettings, source: str, topics: Iterable[str] = ()) -> None:

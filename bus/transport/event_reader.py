@@ -13,7 +13,7 @@ from quotebus.bus.transport.sockets import Role, make
 _BATCH = 1_000
 
 
-class Tail:
+class EventReader:
     """A subscriber owned by the thread that makes it. `breaks` counts lost connections to the broker."""
 
     def __init__(self, subscribe_url: str, *prefixes: bytes) -> None:

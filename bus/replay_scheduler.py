@@ -1,4 +1,4 @@
-"""A consumer that acts at instants of the stream: every decision then depends on the messages alone.
+"""Acts at instants of the stream for a consumer: every decision then depends on the messages alone.
 
 An instant is a multiple of the interval in the publishers' time. It is reached when the first message published at or
 after it comes; what is decided there knows exactly the messages before that one. So neither the speed of a replay, nor
@@ -21,7 +21,7 @@ Act = Callable[[int], list[Event]]
 """What to publish at an instant of the stream, UTC nanoseconds."""
 
 
-class StreamFollower:
+class ReplayScheduler:
     """Feeds a consumer of a replay and calls `act` at each instant, from the first answer on."""
 
     def __init__(self, consumer: Consumer, interval_ns: int, act: Act) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from quotebus.bus.events import RecorderHealth
-from quotebus.bus.transport.listener import Listener
+from quotebus.bus.transport.recorder_sockets import RecorderSockets
 from tests.support.bus import fake_node, running_broker
 from tests.support.eventlog import EventLog
 from tests.support.programs import eventually
@@ -14,7 +14,7 @@ def test_it_hears_prefixes_and_stops_at_the_limit() -> None:
     with (
         running_broker() as settings,
         fake_node(settings) as node,
-        Listener(settings, "listener-000001", ["quote.SP"]) as listener,
+        RecorderSockets(settings, "listener-000001", ["quote.SP"]) as listener,
     ):
         batches: list[list[bytes]] = []
 
@@ -32,7 +32,7 @@ def test_it_hears_prefixes_and_stops_at_the_limit() -> None:
 def test_what_it_says_waits_for_the_broker_and_arrives() -> None:
     with running_broker() as settings:
         log = EventLog(settings.bus_subscribe_url, b"recorder.")
-        with Listener(settings, "recorder-000001") as listener:
+        with RecorderSockets(settings, "recorder-000001") as listener:
             listener.publish(RECORDER)
             eventually(listener.send)
             eventually(lambda: log.all(RecorderHealth))
@@ -44,7 +44,7 @@ def test_what_it_says_waits_for_the_broker_and_arrives() -> None:
 def test_without_a_broker_nothing_waits_and_nothing_grows() -> None:
     with running_broker() as settings:
         pass
-    with Listener(settings, "recorder-000001") as listener:
+    with RecorderSockets(settings, "recorder-000001") as listener:
         for _ in range(250):
             listener.publish(RECORDER)
         eventually(listener.send)
