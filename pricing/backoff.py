@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from quotebus.bus.clock import NS_PER_S
 from quotebus.bus.events import Cause, ConnectionState
-from quotebus.pricing.failures import OPERATOR_CAUSES
+from quotebus.pricing.faults import OPERATOR_CAUSES
 
 BASE_NS = NS_PER_S // 4
 CAP_NS = 30 * NS_PER_S

@@ -19,7 +19,7 @@ from quotebus.bus.events import (
     SymbolState,
 )
 from quotebus.bus.protocol import HEALTH_EVERY_NS, HEALTH_SILENCE_NS
-from quotebus.pricing import failures
+from quotebus.pricing import faults
 from quotebus.pricing.allocation import Allocation
 from quotebus.pricing.announcements import Counts, Identity, build_acknowledgements, build_health, build_status
 from quotebus.pricing.backoff import Backoff
@@ -260,10 +260,10 @@ class Core:
                 self._commands.append(SendUpstream(question.message()))
 
     def _on_error(self, code: int, now_ns: int) -> None:
-        failure = failures.find_by_code(code)
-        if failure.scope is failures.Scope.REQUEST and self.reconciler.open_request is not None:
+        failure = faults.find_by_code(code)
+        if failure.scope is faults.Scope.REQUEST and self.reconciler.open_request is not None:
             self._settle(self.reconciler.on_error(failure.cause), now_ns, answered=False)
-        elif failure.scope is failures.Scope.CONNECTION:
+        elif failure.scope is faults.Scope.CONNECTION:
             self.session.on_failure(
                 failure.cause, now_ns, for_operator=failure.for_operator, last_byte_ns=self._board.last_byte_ns
             )

@@ -66,7 +66,7 @@ MUST_BE_PURE = {
     "pricing/commands.py",
     "pricing/core.py",
     "pricing/demand.py",
-    "pricing/failures.py",
+    "pricing/faults.py",
     "pricing/halts.py",
     "pricing/lag.py",
     "pricing/messages.py",

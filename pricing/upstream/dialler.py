@@ -27,7 +27,7 @@ from websocket import (
 from quotebus.bus.clock import NS_PER_S, now_ns, seconds, utc_ns
 from quotebus.bus.errors import QuotebusError
 from quotebus.bus.events import Cause
-from quotebus.pricing import failures
+from quotebus.pricing import faults
 from quotebus.pricing.upstream.upstream_socket import UpstreamSocket
 
 TIMEOUT_S = 5.0
@@ -44,7 +44,7 @@ class DialFailed(QuotebusError):
         super().__init__(f"{cause} {detail}".strip())
         self.retry_after_ns = retry_after_ns
         self.cause = cause
-        self.for_operator = failures.find_by_dial_cause(cause).for_operator if for_operator is None else for_operator
+        self.for_operator = faults.find_by_dial_cause(cause).for_operator if for_operator is None else for_operator
         self.detail = detail
 
 
@@ -232,7 +232,7 @@ class Dialler:
 
 
 def _http_failure(status: int, headers: Mapping[str, str]) -> DialFailed:
-    failure = failures.find_by_http_status(status)
+    failure = faults.find_by_http_status(status)
     return DialFailed(
         failure.cause,
         for_operator=failure.for_operator,

@@ -22,8 +22,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from queue import Empty, Queue
 
-from quotebus.pricing.failures import FaultResponse
-from quotebus.pricing.faults import FAULTS
+from quotebus.pricing.faults import FAULTS, FaultResponse
 from tests.faults.document import document
 from tests.faults.injections import INJECTIONS, QUIET_S, Injection
 from tests.faults.pairs import Pair, draw

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from quotebus.pricing.failures import FaultResponse
-from quotebus.pricing.faults import GROUPS
+from quotebus.pricing.faults import GROUPS, FaultResponse
 
-_HEAD = """# Faults and answers
+_HEAD = """# Faults and responses
 
-Rendered from `failures.py` and `faults.py` by `python -m tests.faults --document`; `python -m tests.faults` shows each
-row to the real programs and prints the measured times beside these bounds.
+Rendered from `faults.py` by `python -m tests.faults --document`. `python -m tests.faults` shows each row to the real
+programs and prints the measured times next to these bounds.
 
-- *scope*: what the fault touches. Unless that is the connection, the line is not dialled again and other symbols stay
+- *scope*: what the fault affects. Unless that is the connection, the node does not redial, and other symbols stay
   usable.
-- *published*: the connection's state (backing_off, refused, suspect, circuit_open, streaming) or the symbol's, with its
-  cause; or the flag that the symbol's quotes carry; or the counter that rises.
-- *within*: seconds from the fault to the event at a subscriber; `+ SETTING`: after the time set there has passed.
+- *published*: the state of the connection (backing_off, refused, suspect, circuit_open, streaming) or of the symbol,
+  with its cause; or the flag that the symbol's quotes carry; or the counter that rises.
+- *within*: seconds from the fault to the event at a subscriber; `+ SETTING`: plus the time set there.
+- *redial*: the connection is closed and opened again after the backoff.
 
-Whatever happens: never two sockets upstream, every request is acknowledged within 100 ms and served when the fault is
-over, no flagged, stale or halted price is usable, no secret is printed or published, and no program dies.
+Whatever happens: there are never two sockets to the upstream, every request is acknowledged within 100 ms and served
+once the fault is over, no flagged, stale or halted price is usable, no secret is printed or published, and no program
+dies.
 """
 
 
@@ -32,7 +33,7 @@ def _section(group: str, rows: tuple[FaultResponse, ...]) -> Iterator[str]:
     yield from (
         f"## {group}",
         "",
-        "| fault | what happens | scope | published | within | we do |",
+        "| fault | what happens | scope | published | within | response |",
         "|---|---|---|---|---|---|",
     )
     for row in rows:

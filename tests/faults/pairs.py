@@ -5,8 +5,7 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
-from quotebus.pricing.failures import Scope
-from quotebus.pricing.faults import FAULTS
+from quotebus.pricing.faults import FAULTS, Scope
 from tests.faults.injections import INJECTIONS, Injection
 from tests.faults.runner import Run
 from tests.faults.stage import Stage

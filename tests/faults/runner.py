@@ -17,7 +17,7 @@ from quotebus.bus.events import (
     SymbolState,
     SymbolStatus,
 )
-from quotebus.pricing.failures import FaultResponse, Scope
+from quotebus.pricing.faults import FaultResponse, Scope
 from tests.faults.injections import OTHER, QUIET_S, SYMBOL, Injection
 from tests.faults.stage import Stage, Watch, usable
 from tests.support.programs import eventually

@@ -7,7 +7,7 @@ import pytest
 from quotebus.bus.clock import NS_PER_S
 from quotebus.bus.events import Cause, ConnectionState
 from quotebus.pricing.backoff import PROOF_NS, Backoff
-from quotebus.pricing.failures import OPERATOR_CAUSES
+from quotebus.pricing.faults import OPERATOR_CAUSES
 
 MINUTE_NS = 60 * NS_PER_S
 

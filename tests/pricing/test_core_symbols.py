@@ -9,7 +9,7 @@ import pytest
 from quotebus.bus.clock import NS_PER_S
 from quotebus.bus.events import ConnectionHealth, SymbolStatus
 from quotebus.pricing.commands import SocketCommand
-from quotebus.pricing.failures import CODES, Scope
+from quotebus.pricing.faults import CODES, Scope
 from quotebus.pricing.messages import Subscription
 from tests.support.core_rig import CoreRig, state, streaming
 
