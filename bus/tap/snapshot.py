@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import msgspec
 
 from quotebus.bus import topics
-from quotebus.bus.book import Book
+from quotebus.bus.book import Book, Unusable
 from quotebus.bus.clock import NS_PER_S
 from quotebus.bus.consumer import REPLAYED
 from quotebus.bus.events import Claim, ConnectionHealth, SymbolState
@@ -19,6 +19,8 @@ from quotebus.bus.tap.usability import Answer, answer, reasons
 from quotebus.bus.tap.view import Known, View
 
 RELEASED_SHOWN_NS = 10 * NS_PER_S
+_UNCONFIRMING = frozenset({Unusable.NO_HEALTH, Unusable.HEALTH_SILENT, Unusable.NOT_STREAMING, Unusable.NO_STATUS})
+"""With one of these, the newest state of a symbol is an old one: nothing says that it still holds."""
 _FAMILIES: dict[str, Callable[[str], bool]] = {
     "dropped": lambda name: name.endswith("dropped"),
     "lost": lambda name: name in ("lost", "gaps"),
@@ -30,7 +32,7 @@ _FAMILIES: dict[str, Callable[[str], bool]] = {
 
 class Row(msgspec.Struct, frozen=True):
     """One symbol. Prices are None where absent; `age_ns` None without a quote; `usable` is a client's judgement,
-    as far as a tap can tell."""
+    as far as a tap can tell. `confirmed`: the line on which `state` was reported streams."""
 
     symbol: str
     bid_price: float | None
@@ -48,6 +50,7 @@ class Row(msgspec.Struct, frozen=True):
     reasons: tuple[str, ...]
     flags: int
     replayed: bool
+    confirmed: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +187,7 @@ def _row(view: View, book: Book, symbol: str, now_ns: int) -> Row | None:
         reasons=(REPLAYED.rstrip(":") + "ed",) if replayed else tuple(map(str, reasons(view, verdict, now_ns))),
         flags=quote.flags if quote else 0,
         replayed=replayed,
+        confirmed=_UNCONFIRMING.isdisjoint(verdict.reasons),
     )
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 
-from quotebus.bus.events import Claim, RecorderState
+from quotebus.bus.events import Claim, RecorderState, SymbolState
 from quotebus.bus.protocol import MAX_SYMBOLS
 from quotebus.bus.tap.escape import clean
 from quotebus.bus.tap.pace import Pacing, at_once
@@ -118,7 +118,7 @@ def header(shown: Picture, width: int) -> list[Text]:
     if not any(not line.orders for line in shown.lines):
         lines.append(Text.assemble(("line  ", "bold"), ("no pricing node is heard", "bold red")))
     for line in shown.lines[:_MAX_LINES]:
-        lines += _line(line, width)
+        lines += _line(line, width, shown.connected)
     if len(shown.lines) > _MAX_LINES:
         rest = ", ".join(f"{clean(line.node, 24)} {clean(line.state, 20)}" for line in shown.lines[_MAX_LINES:])
         lines.append(Text(f"      and {len(shown.lines) - _MAX_LINES} more: {rest}", "dim"))
@@ -159,12 +159,12 @@ def header(shown: Picture, width: int) -> list[Text]:
     return lines
 
 
-def _line(line: Line, width: int) -> list[Text]:
+def _line(line: Line, width: int, connected: bool | None) -> list[Text]:
     text = Text.assemble(
         ("order " if line.orders else "line  ", "bold"), f"{clean(line.node, 24)} ({clean(line.feed, 10)}) "
     )
     state = clean(line.state, 20)
-    text.append(state, _STATE_STYLES.get(state, "") if not line.silent else "dim")
+    text.append(state, _STATE_STYLES.get(state, "") if connected is not False and not line.silent else "dim")
     text.append(f" {clean(line.cause, 24)}")
     if line.replayed:
         text.append(" REPLAY", "bold magenta")
@@ -181,7 +181,7 @@ def _line(line: Line, width: int) -> list[Text]:
         lines.append(Text(f"      {clean(line.detail, width - 6)}", "dim"))
     if not line.orders:
         parts = [
-            f"{line.desired} wanted {line.acknowledged} acked {line.live} live",
+            f"{'last: ' if line.silent else ''}{line.desired} wanted {line.acknowledged} acked {line.live} live",
             f"connection {line.connection}",
             *([f"failures {line.attempt}"] if line.attempt else []),
         ]
@@ -235,7 +235,7 @@ def table(
 def _row(row: Row, columns: Sequence[Column], width: int) -> Text:
     dim = "" if row.usable is Answer.YES else "dim"
     why, why_style = _usable(row)
-    state = clean(row.state, 9)
+    state, state_style = _state(row)
     values = {
         "SYMBOL": (row.symbol, "bold"),
         "BID SZ": (quantity(row.bid_size), dim),
@@ -245,7 +245,7 @@ def _row(row: Row, columns: Sequence[Column], width: int) -> Text:
         "SPREAD": (price(row.spread), dim),
         "AGE": (duration(row.age_ns), dim),
         "RATE/s": (rate(row.per_s), dim),
-        "STATE": (state, _STATE_STYLES.get(state, "")),
+        "STATE": (state, state_style),
         "CAUSE": (clean(row.cause, 13), ""),
         "CL": ("-" if row.since_ns is None else str(len(row.clients)), ""),
         "USABLE": (why, why_style),
@@ -263,6 +263,14 @@ def _row(row: Row, columns: Sequence[Column], width: int) -> Text:
         else:
             parts.append((text, style))
     return Text.assemble(*parts)
+
+
+def _state(row: Row) -> tuple[str, str]:
+    """The symbol's state; one that promises a price is in doubt, `live?`, while its line does not stream."""
+    state = clean(row.state, 9)
+    if row.state in (SymbolState.LIVE, SymbolState.QUIET) and not row.confirmed:
+        return f"{state}?", "dim"
+    return state, "dim" if row.replayed else _STATE_STYLES.get(state, "")
 
 
 def _usable(row: Row) -> tuple[str, str]:

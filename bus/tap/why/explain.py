@@ -16,7 +16,12 @@ from quotebus.bus.tap.snapshot import Line, line
 from quotebus.bus.tap.units import clock, duration
 from quotebus.bus.tap.usability import Answer, announced_age_ns, answer, reasons, there_ns
 from quotebus.bus.tap.view import Known, View
-from quotebus.bus.tap.why.meanings import CAUSES, LINE_STATES, REASONS, SYMBOL_STATES
+from quotebus.bus.tap.why.meanings import CAUSES, LINE_STATES, NO_CHANGE, REASONS, SUSPECT, SYMBOL_STATES, Meaning
+
+_SELF_EXPLAINING = frozenset(
+    {ConnectionState.STREAMING, ConnectionState.IDLE, ConnectionState.STANDBY, ConnectionState.STOPPED}
+)
+"""States whose cause adds nothing to what they mean."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +102,7 @@ def explain(view: View, symbol: str, now_ns: int) -> Explanation:
     shown_line = _line(view, verdict, now_ns)
     state, cause = (verdict.standing.state, verdict.standing.cause) if verdict.standing else ("", "")
     meaning, change = SYMBOL_STATES.get(SymbolState(state), ("", "")) if state in list(SymbolState) else ("", "")
-    means, line_change = _line_words(shown_line)
+    means, line_change = _explain_line(shown_line)
     return Explanation(
         symbol=symbol,
         now_ns=now_ns,
@@ -112,7 +117,7 @@ def explain(view: View, symbol: str, now_ns: int) -> Explanation:
         state_cause=cause,
         state_means=meaning,
         state_for_ns=None if known is None else there_ns(view, verdict, known, now_ns) - known.since_ns,
-        state_change=_with_cause(change, cause),
+        state_change=_add_change(change, _find_cause(cause)),
         line=shown_line,
         line_means=means,
         line_change=line_change,
@@ -159,6 +164,8 @@ def _reason(reason: Unusable, view: View, verdict: Verdict, now_ns: int) -> Reas
         here = f"{health.node} was last heard {duration(view.book.age_ns(health, now_ns))} ago, {health.state}"
     elif reason is Unusable.NOT_STREAMING and health is not None:
         here = f"{health.node} is {health.state} ({health.cause})"
+        if (cause := _find_cause(health.cause)) is not None and health.state not in _SELF_EXPLAINING:
+            here += f", {CAUSES[cause].means}"
     elif reason is Unusable.NO_STATUS and standing is not None:
         here = f"{standing.state} was said by {standing.source}"
     elif reason in (Unusable.NOT_LIVE, Unusable.HALTED) and standing is not None:
@@ -209,26 +216,37 @@ def _line(view: View, verdict: Verdict, now_ns: int) -> Line | None:
     return line(health, heard_ns, view.book, now_ns)
 
 
-def _line_words(shown: Line | None) -> tuple[str, str]:
+def _explain_line(shown: Line | None) -> Meaning:
+    """What the line's state and cause mean, and what would change them."""
     if shown is None:
-        return "no node was ever heard", REASONS[Unusable.NO_HEALTH][1]
+        return REASONS[Unusable.NO_HEALTH]
     if shown.silent:
         return REASONS[Unusable.HEALTH_SILENT]
     if shown.state not in list(ConnectionState):
-        return "a state that this tap does not know", ""
-    meaning, change = LINE_STATES[ConnectionState(shown.state)]
-    if shown.state == ConnectionState.STREAMING:
-        return meaning, change
+        return Meaning("a state that this tap does not know", "")
+    state, cause = ConnectionState(shown.state), _find_cause(shown.cause)
+    if state in _SELF_EXPLAINING:
+        return LINE_STATES[state]
+    if state is ConnectionState.SUSPECT and cause in SUSPECT:
+        return SUSPECT[cause]
+    means, change = LINE_STATES[state]
     if shown.retry_in_ns is not None:
         change += f"; next try in {duration(max(0, shown.retry_in_ns))}"
-    return meaning, _with_cause(change, shown.cause)
+    if cause is not None:
+        means = f"{CAUSES[cause].means}; {means}"
+    return Meaning(means, _add_change(change, cause))
 
 
-def _with_cause(change: str, cause: str) -> str:
-    more = CAUSES.get(Cause(cause), "") if cause in list(Cause) else ""
-    if change == "nothing needs to" or not more or more == change:
+def _add_change(change: str, cause: Cause | None) -> str:
+    """What would change a state, with what its cause calls for."""
+    more = "" if cause is None else CAUSES[cause].change
+    if change == NO_CHANGE or not more or more == change:
         return change
     return f"{change}; for that: {more}" if change else more
+
+
+def _find_cause(cause: str) -> Cause | None:
+    return Cause(cause) if cause in list(Cause) else None
 
 
 def _askers(view: View, symbol: str, known: Known | None, now_ns: int) -> list[Asker]:

@@ -2,145 +2,224 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from quotebus.bus.book import Unusable
 from quotebus.bus.events import Cause, ConnectionState, SymbolState
 
-REASONS: dict[Unusable, tuple[str, str]] = {
-    Unusable.NOT_REQUESTED: ("the consumer does not ask for this symbol", "the client requests it"),
-    Unusable.UNCONFIRMED: (
+NO_CHANGE = "no change needed"
+
+
+class Meaning(NamedTuple):
+    """What a word means, and what would change it; `change` is empty where nothing is wrong."""
+
+    means: str
+    change: str
+
+
+REASONS: dict[Unusable, Meaning] = {
+    Unusable.NOT_REQUESTED: Meaning("the consumer does not ask for this symbol", "the client requests the symbol"),
+    Unusable.UNCONFIRMED: Meaning(
         "the newest request is not acknowledged, or the bus was away since",
-        "the node's next acknowledgement; requests repeat every 0.5 s",
+        "the node's next acknowledgement; requests are repeated every 0.5 s",
     ),
-    Unusable.READER_BEHIND: ("the consumer could not drain what it had received", "the client's loop catches up"),
-    Unusable.NO_HEALTH: ("no node was ever heard", "a pricing-node starts on this bus; its health comes every second"),
-    Unusable.HEALTH_SILENT: (
+    Unusable.READER_BEHIND: Meaning(
+        "the consumer could not drain what it had received", "the client's loop catches up with what it has received"
+    ),
+    Unusable.NO_HEALTH: Meaning(
+        "no node was ever heard", "start a pricing-node on this bus; it publishes its health every second"
+    ),
+    Unusable.HEALTH_SILENT: Meaning(
         "the newest health is older than 3 s",
-        "the node is heard again; if its process lives, look at the broker between",
+        "the node is heard again; if its process is running, check the broker between it and this tap",
     ),
-    Unusable.NOT_STREAMING: ("the newest health is of another state", "the line streams again, see line"),
-    Unusable.NO_STATUS: (
+    Unusable.NOT_STREAMING: Meaning(
+        "the newest health is of another state", "the line streams again: see `line` below"
+    ),
+    Unusable.NO_STATUS: Meaning(
         "no state of this symbol from the node whose health is the newest",
-        "the node's next SymbolStatus (within 10 s of a wanted symbol), or the answer to a request",
+        "the node's next SymbolStatus (within 10 s for a wanted symbol), or its answer to a request",
     ),
-    Unusable.NOT_LIVE: ("the symbol's state is neither `live` nor `quiet`", "the symbol's state changes, see symbol"),
-    Unusable.HALTED: ("a halt is known", "a resume from the exchange, or a trade newer than the halt"),
-    Unusable.NO_QUOTE: ("no quote is held", "the next quote"),
-    Unusable.OTHER_SOURCE: ("the quote is another node's", "the first quote from the node whose health is the newest"),
-    Unusable.OTHER_CONNECTION: (
-        "the quote came over a former upstream connection",
-        "the first quote over the present connection",
+    Unusable.NOT_LIVE: Meaning(
+        "the symbol's state is neither `live` nor `quiet`", "the symbol's state changes: see `symbol` below"
     ),
-    Unusable.LOST_NEWER: ("a newer quote was announced and has not arrived", "the next quote, or asking with snapshot"),
-    Unusable.ONE_SIDED: ("a side, or its size, is absent", "a quote with both sides"),
-    Unusable.CROSSED: ("bid above ask", "a quote in order"),
-    Unusable.LOCKED: ("bid equal to ask", "a quote with a spread"),
-    Unusable.BACKWARD_TIME: ("older by exchange time than the quote before", "a quote in the order of time"),
-    Unusable.SUSPICIOUS: (
-        "prices far from what came before or from each other, or a flag that is not known",
-        "a plausible quote",
+    Unusable.HALTED: Meaning("a halt is known", "a resume from the exchange, or a trade newer than the halt"),
+    Unusable.NO_QUOTE: Meaning("no quote is held", "the next quote of this symbol"),
+    Unusable.OTHER_SOURCE: Meaning(
+        "the quote is another node's", "the first quote from the node whose health is the newest"
     ),
-    Unusable.TOO_OLD: (
-        "the quote is older than the consumer's bound",
-        "the next quote, or a consumer with a wider bound",
+    Unusable.OTHER_CONNECTION: Meaning(
+        "the quote came over a former upstream connection", "the first quote over the present connection"
+    ),
+    Unusable.LOST_NEWER: Meaning(
+        "a newer quote was announced and has not arrived", "the next quote, or a request with `snapshot`"
+    ),
+    Unusable.ONE_SIDED: Meaning("a side, or its size, is absent", "a quote with both sides and their sizes"),
+    Unusable.CROSSED: Meaning("bid above ask", "a quote whose bid is below its ask"),
+    Unusable.LOCKED: Meaning("bid equal to ask", "a quote with a spread"),
+    Unusable.BACKWARD_TIME: Meaning(
+        "older by exchange time than the quote before", "a quote that is newer by exchange time"
+    ),
+    Unusable.SUSPICIOUS: Meaning(
+        "prices far from what came before or from each other, or a flag that is not known", "a plausible quote"
+    ),
+    Unusable.TOO_OLD: Meaning(
+        "the quote is older than the consumer's bound", "a newer quote, or a consumer with a wider bound"
     ),
 }
-"""Reason to (the rule, what would change it)."""
 
-LINE_STATES: dict[ConnectionState, tuple[str, str]] = {
-    ConnectionState.IDLE: (
-        "nobody asks for a symbol; no connection, and none is wanted",
-        "the first request for a symbol makes it dial",
+LINE_STATES: dict[ConnectionState, Meaning] = {
+    ConnectionState.IDLE: Meaning(
+        "nobody asks for a symbol; no connection, and none is wanted", "the first request for a symbol makes it dial"
     ),
-    ConnectionState.CONNECTING: (
+    ConnectionState.CONNECTING: Meaning(
         "looking up, dialling, TLS and WebSocket handshake",
-        "the upstream answers the handshake, or its deadline passes",
+        "the upstream completes the handshake, or the deadline for it passes",
     ),
-    ConnectionState.AUTHENTICATING: (
+    ConnectionState.AUTHENTICATING: Meaning(
         "HTTP 101 was received; the key is being checked",
-        "the upstream answers the credentials, or its deadline passes",
+        "the upstream answers the credentials, or the deadline for it passes",
     ),
-    ConnectionState.SUBSCRIBING: (
+    ConnectionState.SUBSCRIBING: Meaning(
         "authenticated; the first subscribe is not yet answered",
-        "the upstream acknowledges the first subscribe, or its deadline passes",
+        "the upstream acknowledges the first subscribe, or the deadline for it passes",
     ),
-    ConnectionState.STREAMING: (
-        "the upstream authenticated us and answered our first subscribe: the only state with usable prices",
-        "nothing needs to",
+    ConnectionState.STREAMING: Meaning(
+        "the upstream authenticated us and answered our first subscribe: the only state with usable prices", NO_CHANGE
     ),
-    ConnectionState.SUSPECT: (
-        "no byte for 2.5 s though we asked for a sign of life",
-        "any byte from the upstream; at 4.5 s of silence the line is replaced",
+    ConnectionState.SUSPECT: Meaning(
+        "no byte for 2.5 s though we asked for a sign of life, or data arrives late",
+        "the upstream delivers in time again; a line that is silent for 4.5 s is replaced",
     ),
-    ConnectionState.BACKING_OFF: ("the last attempt failed; the next is at `next_retry_ns`", "the next dial succeeds"),
-    ConnectionState.CIRCUIT_OPEN: ("five failures in a row; one attempt a minute", "the next probe succeeds"),
-    ConnectionState.REFUSED: (
+    ConnectionState.BACKING_OFF: Meaning(
+        "the last attempt failed; the next is at `next_retry_ns`", "the next dial succeeds"
+    ),
+    ConnectionState.CIRCUIT_OPEN: Meaning(
+        "five failures in a row; one attempt a minute", "one of these attempts succeeds"
+    ),
+    ConnectionState.REFUSED: Meaning(
         "needs an operator (credentials, entitlement, TLS); one attempt a minute, credentials read anew",
-        "an operator puts it right; the next attempt then succeeds",
+        "an operator corrects it; the next attempt then succeeds",
     ),
-    ConnectionState.STANDBY: ("another node is active", "the active node ends"),
-    ConnectionState.STOPPED: ("orderly exit", "a pricing-node starts"),
+    ConnectionState.STANDBY: Meaning("another node is active", "the active node ends, and this one takes over"),
+    ConnectionState.STOPPED: Meaning("orderly exit", "start a pricing-node"),
 }
-"""Connection state to (its meaning, what would change it)."""
 
-SYMBOL_STATES: dict[SymbolState, tuple[str, str]] = {
-    SymbolState.PENDING: ("wanted; no quote on this connection yet", "the first quote of this connection"),
-    SymbolState.LIVE: ("acknowledged upstream, with a quote on this connection", "nothing needs to"),
-    SymbolState.QUIET: (
-        "no new quote for a while on a line proven alive: the standing quote holds",
-        "nothing needs to",
+SUSPECT: dict[Cause, Meaning] = {
+    Cause.NO_LIFE: Meaning(
+        "no byte for 2.5 s though we asked for a sign of life",
+        "any byte from the upstream; a line that is silent for 4.5 s is replaced",
     ),
-    SymbolState.HALTED: (
+    Cause.SLOW_LINE: Meaning(
+        "data arrives later than PRICING_SLOW_LINE_S allows; the line is kept, its prices are not used",
+        "the lag falls to half of PRICING_SLOW_LINE_S: look at the network path and at the upstream",
+    ),
+}
+"""A suspect line is silent or slow, which calls for different things. Its other causes do not say which it is."""
+
+SYMBOL_STATES: dict[SymbolState, Meaning] = {
+    SymbolState.PENDING: Meaning(
+        "wanted; no quote on this connection yet", "the first quote of this symbol on this connection"
+    ),
+    SymbolState.LIVE: Meaning("acknowledged upstream, with a quote on this connection", NO_CHANGE),
+    SymbolState.QUIET: Meaning("no new quote for a while on a line proven alive: the standing quote holds", NO_CHANGE),
+    SymbolState.HALTED: Meaning(
         "trading is halted or paused; survives a reconnect",
         "a resume from the exchange, or a trade newer than the halt",
     ),
-    SymbolState.STALE: ("the last data was nonsense; until the next good quote", "the next good quote"),
-    SymbolState.REFUSED: (
+    SymbolState.STALE: Meaning(
+        "the last data was nonsense; until the next good quote", "the next quote that passes the checks"
+    ),
+    SymbolState.REFUSED: Meaning(
         "cannot be had: not a symbol, or the upstream does not acknowledge it",
-        "another symbol; for one the upstream left out, an entitled feed",
+        "ask for another symbol, or for a feed that has this one",
     ),
-    SymbolState.EVICTED: (
+    SymbolState.EVICTED: Meaning(
         "gave way to others under the upstream's symbol limit; comes back when there is room",
-        "others release symbols, or a client asks for it with a higher priority",
+        "other symbols are released, or a client asks for this one with a higher priority",
     ),
-    SymbolState.RELEASED: ("nobody wants it any more", "a client requests it"),
+    SymbolState.RELEASED: Meaning("nobody wants it any more", "a client requests the symbol"),
 }
-"""Symbol state to (its meaning, what would change it)."""
 
-CAUSES: dict[Cause, str] = {
-    Cause.DNS: "the upstream's name resolves again",
-    Cause.CONNECT_REFUSED: "something listens at the upstream's address again",
-    Cause.CONNECT_TIMEOUT: "the upstream's address answers: look at the route and the firewall",
-    Cause.HANDSHAKE_TIMEOUT: "the upstream finishes its handshake in time",
-    Cause.HTTP_429: "the upstream lets us in again; we wait at least 30 s",
-    Cause.HTTP_STATUS: "the upstream answers 101: look at PRICING_UPSTREAM_URL and the detail",
-    Cause.REDIRECT: "PRICING_UPSTREAM_URL names the place itself; redirects are not followed",
-    Cause.TLS: "the certificate is one this machine trusts, for that name, today",
-    Cause.AUTH_TIMEOUT: "the upstream answers the credentials",
-    Cause.AUTH_FAILED: "PRICING_API_KEY and PRICING_API_SECRET are right",
-    Cause.NOT_ENTITLED: "the account gets the right to this feed, or PRICING_FEED names another",
-    Cause.SCOPE: "the key is one for market data",
-    Cause.CONNECTION_LIMIT: "the account's other connection ends: find who else uses this key",
-    Cause.SYMBOL_LIMIT: "fewer symbols are wanted, or the plan allows more",
-    Cause.SLOW_CLIENT: "the node keeps up: look at the load of its machine",
-    Cause.SLOW_LINE: "the line delivers in time again",
-    Cause.UPSTREAM_ERROR: "the upstream recovers",
-    Cause.PROTOCOL: "the upstream keeps to its protocol",
-    Cause.TOO_BIG: "the upstream's messages are of a reasonable size",
-    Cause.CLOSED: "the upstream takes the next connection",
-    Cause.RESET: "the next connection holds",
-    Cause.NO_LIFE: "the upstream answers again",
-    Cause.ACK_TIMEOUT: "the upstream answers a subscribe",
-    Cause.NOT_IN_ACK: "the upstream acknowledges the symbol; it is asked anew with the next connection",
-    Cause.BAD_SYMBOL: "a symbol of the form [A-Z0-9][A-Z0-9./_-]{0,31}",
-    Cause.NO_QUOTE_YET: "the first quote of this connection: the symbol may not trade, or not exist",
-    Cause.BAD_DATA: "the next good quote",
-    Cause.HALT: "the exchange resumes trading",
-    Cause.PAUSE: "the exchange resumes trading",
-    Cause.OTHER_NODE: "the active node ends",
-    Cause.SHUTDOWN: "a pricing-node starts",
-    Cause.NO_DEMAND: "a client requests a symbol",
-    Cause.LINGERING: "a client requests a symbol",
-    Cause.LEASE_EXPIRED: "the client asks again",
-    Cause.EVICTED: "others release symbols, or a client asks for it with a higher priority",
+CAUSES: dict[Cause, Meaning] = {
+    Cause.DEMAND: Meaning("somebody asks; the ordinary cause of a step forward", ""),
+    Cause.NO_DEMAND: Meaning("nobody asks", "a client requests a symbol"),
+    Cause.LINGERING: Meaning(
+        "streaming with nothing wanted, kept open for a while", "a client requests a symbol before the line is closed"
+    ),
+    Cause.DNS: Meaning("the upstream's name could not be looked up", "the upstream's name resolves: check DNS"),
+    Cause.CONNECT_REFUSED: Meaning(
+        "the TCP connection was refused", "something listens at the upstream's address and port"
+    ),
+    Cause.CONNECT_TIMEOUT: Meaning(
+        "the TCP connection did not come in time", "the upstream's address answers: check the route and the firewall"
+    ),
+    Cause.HANDSHAKE_TIMEOUT: Meaning(
+        "TLS or WebSocket handshake did not end in time", "the upstream completes its handshake in time"
+    ),
+    Cause.HTTP_429: Meaning("told to come less often", "the rate limit expires; we wait at least 30 s"),
+    Cause.HTTP_STATUS: Meaning(
+        "another HTTP answer than 101", "the upstream answers 101: check PRICING_UPSTREAM_URL and the detail"
+    ),
+    Cause.REDIRECT: Meaning(
+        "sent elsewhere, which is not followed", "set PRICING_UPSTREAM_URL to the address it redirects to"
+    ),
+    Cause.TLS: Meaning(
+        "the certificate or the TLS handshake failed",
+        "a certificate for that name that this machine trusts and that has not expired",
+    ),
+    Cause.AUTH_TIMEOUT: Meaning("no answer to the credentials", "the upstream answers the credentials in time"),
+    Cause.AUTH_FAILED: Meaning(
+        "the credentials were refused", "correct PRICING_API_KEY and PRICING_API_SECRET; they are read anew each time"
+    ),
+    Cause.NOT_ENTITLED: Meaning(
+        "the account has no right to this feed", "subscribe the account to this feed, or set PRICING_FEED to another"
+    ),
+    Cause.SCOPE: Meaning("the credentials are not for this use", "use a key for market data"),
+    Cause.CONNECTION_LIMIT: Meaning(
+        "the account's connection is in use elsewhere",
+        "the account's other connection ends: find out who else uses this key",
+    ),
+    Cause.SYMBOL_LIMIT: Meaning(
+        "the upstream allows fewer symbols", "ask for fewer symbols, or use a plan that allows more"
+    ),
+    Cause.SLOW_CLIENT: Meaning("the upstream found us too slow", "the node keeps up: check the load of its machine"),
+    Cause.SLOW_LINE: Meaning("data arrives late", "the upstream delivers in time again"),
+    Cause.UPSTREAM_ERROR: Meaning("an error of the upstream's own", "the upstream recovers from its error"),
+    Cause.PROTOCOL: Meaning("the upstream broke its protocol", "the upstream keeps to its protocol"),
+    Cause.TOO_BIG: Meaning(
+        "a message beyond every reasonable size", "the upstream's messages are of a reasonable size"
+    ),
+    Cause.CLOSED: Meaning("the upstream closed the connection in order", "the upstream accepts the next connection"),
+    Cause.RESET: Meaning("the connection broke", "the next connection holds"),
+    Cause.NO_LIFE: Meaning("silent for too long", "any byte from the upstream"),
+    Cause.ACK_TIMEOUT: Meaning("a subscribe was not answered", "the upstream answers a subscribe"),
+    Cause.NOT_IN_ACK: Meaning(
+        "the upstream's answer leaves the symbol out, repeatedly",
+        "the upstream acknowledges the symbol; it is asked again on the next connection",
+    ),
+    Cause.BAD_SYMBOL: Meaning("not a symbol", "ask for a symbol of the form [A-Z0-9][A-Z0-9./_-]{0,31}"),
+    Cause.NO_QUOTE_YET: Meaning(
+        "subscribed, waiting for the first quote of this connection",
+        "its first quote; the symbol may not be trading now, or may not exist",
+    ),
+    Cause.BAD_DATA: Meaning("the last quote was nonsense", "the next good quote"),
+    Cause.HALT: Meaning("trading was halted", "the exchange ends the halt"),
+    Cause.PAUSE: Meaning("trading was paused", "the exchange ends the pause"),
+    Cause.RESUME: Meaning("trading goes on", ""),
+    Cause.EVICTED: Meaning("gave way to a symbol of higher priority", "ask for the symbol with a higher priority"),
+    Cause.LEASE_EXPIRED: Meaning("the last lease on it was not renewed", "a client requests it, and renews its lease"),
+    Cause.SUPERSEDED: Meaning("replaced by something newer", ""),
+    Cause.OTHER_NODE: Meaning("another node is active", "the active node ends"),
+    Cause.SHUTDOWN: Meaning("orderly exit", "start the program again"),
+    Cause.BAD_REQUEST: Meaning(
+        "a request with an invalid client name or channels", "the client sends a valid name and valid channels"
+    ),
+    Cause.TOO_MANY: Meaning("a request beyond the bounds", "the client asks for at most 10,000 symbols"),
+    Cause.CLIENT_CONFLICT: Meaning("two processes use one client name", "give one of the two another client name"),
+    Cause.RATE_LIMITED: Meaning("more requests than a node answers", "clients send at most 50 requests a second"),
+    Cause.DISK_FULL: Meaning("no room for the capture", "free space for the capture, and start the recorder again"),
+    Cause.READ_ONLY: Meaning("the capture's folder may not be written to", "make the capture's folder writable"),
+    Cause.SLOW_DISK: Meaning("the disk takes longer than it may", "the disk answers in time again"),
+    Cause.DISK_ERROR: Meaning("the disk failed in another way", "check the disk and the recorder's last line"),
 }
-"""Cause to what would change it; a cause that is no trouble is absent."""

@@ -9,6 +9,7 @@ from quotebus.bus.tap.escape import clean
 from quotebus.bus.tap.units import duration, price, quantity
 from quotebus.bus.tap.usability import Answer
 from quotebus.bus.tap.why.explain import Asker, Explanation, when
+from quotebus.bus.tap.why.meanings import NO_CHANGE
 
 _LABEL = 10
 _HEADLINES = {
@@ -68,7 +69,7 @@ def _symbol(told: Explanation) -> str:
         return "no state heard"
     since = f" for {duration(told.state_for_ns)}" if told.state_for_ns is not None else ""
     means = f": {told.state_means}" if told.state_means else ""
-    change = "" if told.state_change in ("", "nothing needs to") else f" -> {told.state_change}"
+    change = "" if told.state_change in ("", NO_CHANGE) else f" -> {told.state_change}"
     return f"{told.state} ({told.state_cause}){since}{means}{change}"
 
 

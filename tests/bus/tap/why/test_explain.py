@@ -37,7 +37,7 @@ line      pricing (iex) streaming (demand) for 5.0s: the upstream authenticated
           us and answered our first subscribe: the only state with usable
           prices; connection 1, 0 failures in a row; last byte 17ms ago; lag
           1.1ms
-          -> nothing needs to
+          -> no change needed
 asked by  worker-1, priority 0; lease ends in 9.8s unless renewed; asked 16ms
           ago (2 symbols, quotes)"""
     )
@@ -49,7 +49,7 @@ def test_a_line_that_backs_off_says_when_it_tries_again_and_what_would_help() ->
     assert "may NOT be used" in said
     assert "not_streaming: the newest health is of another state" in said
     assert "next try in 3.0s" in said
-    assert "find who else uses this key" in said
+    assert "find out who else uses this key" in said
 
 
 def test_the_reasons_are_the_books_own() -> None:
@@ -118,7 +118,7 @@ def test_the_screen_in_80_columns() -> None:
         "count dropped 0  lost 0  bad 0  conflated 0  (counters. of 1 programs)",
         "SYMBOL^        BID       ASK  SPREAD    AGE  RATE/s STATE     CL USABLE",
         "QQQ              -         -       -      -       0 halted     1 not_streaming",
-        "SPY         687.30    687.31    0.01   14ms       0 live       1 not_streaming",
+        "SPY         687.30    687.31    0.01   14ms       0 live?      1 not_streaming",
         "",
         "",
         "1/2 of 2  ? help  q end  s sort  / filter  Enter why  u unusable  c counters",
