@@ -1,12 +1,16 @@
 # Everything runs in .venv, which the first target that needs it makes from the pinned, hashed requirements.
+# With make PYTHON=... it is .venv-3.12, or whatever that interpreter is, so that one never stands for another.
 PYTHON ?= python3
 VENV   := .venv
+ifneq ($(PYTHON),python3)
+VENV   := .venv-$(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+endif
 BIN    := $(VENV)/bin
 ARGS   ?=
 JOBS   ?= 3
 SEEDS  ?= 50
 
-.PHONY: up test links wheel check format bench latency overload scale clients verdict replaysame replaytiming capturerate capturedamage \
+.PHONY: up test smoke links wheel check format bench latency overload scale clients verdict replaysame replaytiming capturerate capturedamage \
   capturekills captureseek tapcost faults orders search seeds idle pins clean help
 
 help:
@@ -37,6 +41,13 @@ up: $(VENV)/.run ## broker, simulated exchange, pricing node and execution worke
 # The tests start more than two hundred programs: they are compiled once, also where the environment says never.
 test: $(VENV)/.dev ## the test suite; ARGS="-k name" for a part of it
 	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -q -n $(JOBS) --dist worksteal $(ARGS)
+
+# One test file a program, on real sockets: what an interpreter must be able to do before the rest is worth a run.
+SMOKE := tests/test_packaging.py tests/bus/test_client.py tests/bus/test_async_client.py tests/bus/capture/format tests/bus/tap \
+  tests/pricing/test_node.py tests/pricing/simulator/test_server.py tests/execution_adapter/test_worker.py tests/scenarios/test_lazy.py
+
+smoke: $(VENV)/.dev ## a part of the suite in half a minute; PYTHON=python3.13 for another interpreter
+	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -q -n $(JOBS) --dist worksteal $(SMOKE) $(ARGS)
 
 check: $(VENV)/.dev ## ruff and mypy
 	$(BIN)/ruff check .
@@ -113,5 +124,5 @@ pins: $(VENV)/.dev ## resolve the requirements anew
 	  --output-file requirements-dev.txt pyproject.toml
 
 clean: ## remove .venv and everything generated
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-* build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -85,6 +85,18 @@ def test_it_ends_when_it_is_told(tap: Tap, number: signal.Signals) -> None:
     assert tap.ended(number, tap.pid) == 0
 
 
+def test_what_is_told_to_end_has_its_weight_again(tap: Tap) -> None:
+    own_session.give_weight_back(tap.child)
+    assert Path(f"/proc/{tap.child}/autogroup").read_text().split()[2] == "0"
+    assert os.sched_getscheduler(tap.child) == os.SCHED_OTHER
+
+
+def test_a_process_that_is_gone_is_no_error() -> None:
+    done = subprocess.Popen([sys.executable, "-c", ""])
+    done.wait(20)
+    own_session.give_weight_back(done.pid)
+
+
 @pytest.mark.parametrize("which", ["pid", "child"])
 def test_killed_it_leaves_nothing_behind(tap: Tap, which: str) -> None:
     assert tap.ended(signal.SIGKILL, getattr(tap, which)) == -signal.SIGKILL
