@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import TextIO
 
 from quotebus.bus.errors import ConfigError
+from quotebus.bus.process.log import setup
 from quotebus.bus.process.shutdown import on_ending
 from quotebus.bus.settings import die, load
+from quotebus.pricing.simulator.rate_limit import limit_rate
 from quotebus.pricing.simulator.server import Simulator
 from quotebus.pricing.simulator.settings import PROGRAM, SimulatorSettings
 
@@ -19,10 +22,14 @@ EX_IOERR = 74
 def main(argv: Sequence[str] | None = None) -> int:
     """The program `exchange-simulator`; its exit status: 0 stopped by a signal, 74 audit file lost, 78 bad settings."""
     settings = load(SimulatorSettings, sys.argv[1:] if argv is None else argv, PROGRAM)
+    setup()
+    limit_rate()
+    if settings.quiet:
+        logging.getLogger("quotebus.pricing.simulator").setLevel(logging.WARNING)
     with ExitStack() as stack:
         try:
             audit = stack.enter_context(_open_audit(settings.audit)) if settings.audit else None
-            simulator = Simulator(settings, audit, None if settings.quiet else sys.stderr)
+            simulator = Simulator(settings, audit)
         except ConfigError as error:
             die(PROGRAM, error)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Annotated, TypeVar
@@ -95,6 +96,7 @@ class RawBody(Body):
 
 
 BodyT = TypeVar("BodyT", bound=Body)
+_log = logging.getLogger(__name__)
 
 
 class ControlApi:
@@ -119,6 +121,7 @@ class ControlApi:
 
     def answer(self, request: HttpRequest) -> object:
         """The JSON value that answers a request."""
+        _log.debug("control: %.16s %.64s", request.method, request.path)
         route = self._routes.get((request.method, request.path))
         if route is not None:
             return route(request.body)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from random import Random
@@ -12,7 +13,6 @@ from quotebus.pricing.simulator.bad_frames import ENDLESS
 from quotebus.pricing.simulator.bandwidth import BandwidthLimit, limit_bandwidth
 from quotebus.pricing.simulator.broadcast import Broadcast
 from quotebus.pricing.simulator.connection import Connection
-from quotebus.pricing.simulator.event_log import EventLog
 from quotebus.pricing.simulator.fault_table import FAULTS
 from quotebus.pricing.simulator.faults import Change, Faults
 from quotebus.pricing.simulator.records import Quote, Record, Trade, TradingStatus, Written
@@ -34,13 +34,14 @@ MOST_PARKED = 64
 COUNTERS = ("upgrades_refused", "requests_undecodable", "errors_told", "closed", "frames", "quotes", "trades",
             "statuses", "spoiled")  # fmt: skip
 FREEZING = ("silent", "half_open", "half_open_new", "half_frame")
+_log = logging.getLogger(__name__)
 _COUNTED: dict[type, str] = {Quote: "quotes", Trade: "trades", TradingStatus: "statuses"}
 
 
 class Exchange:
     """Host of all connections. Set `now_ns` at each turn of the loop, then call what has happened, then `turn`."""
 
-    def __init__(self, settings: SimulatorSettings, audit: Audit | None, log: EventLog) -> None:
+    def __init__(self, settings: SimulatorSettings, audit: Audit | None) -> None:
         self.now_ns = self._started_ns = clock.now_ns()
         self.faults = Faults(Random(f"faults/{settings.seed}"))
         self.broadcast = Broadcast(settings.seed, settings.rate)
@@ -70,7 +71,6 @@ class Exchange:
         )
         self.streams = Streams()
         self._audit = audit
-        self._log = log
         self._sweeping = False
         self._parked: deque[Endpoint] = deque()
         self._spoiler = Spoiler(settings.seed)
@@ -180,14 +180,14 @@ class Exchange:
         """The upgrade was answered with 101: the connection's number among those of its kind."""
         if connection.feed == FEED:
             number = self.streams.add(1 + len(self._order_streams()))
-            self.log(f"order stream {number} opened")
+            _log.info("order stream %d opened", number)
             if self._audit is not None:
                 self._audit.write_event(number, "open", clock.utc_ns(), "stream")
             return number
         self._upgraded += 1
         open_now = 1 + sum(1 for other in self._market_lines() if other is not connection)
         self._most_upgraded = max(self._most_upgraded, open_now)
-        self.log(f"connection {self._upgraded} opened ({connection.feed})")
+        _log.info("connection %d opened (%s)", self._upgraded, connection.feed)
         if self._audit is not None:
             self._audit.write_event(self._upgraded, "open", clock.utc_ns(), feed=connection.feed)
         self._rebuild([*self.connections])
@@ -197,16 +197,16 @@ class Exchange:
         """The client was let in."""
         if connection.feed == FEED:
             self.streams.authenticated_total += 1
-            self.log(f"order stream {connection.number} authenticated")
+            _log.info("order stream %d authenticated", connection.number)
             return
         self._authenticated += 1
-        self.log(f"connection {connection.number} authenticated")
+        _log.info("connection %d authenticated", connection.number)
 
     def on_subscribed(self, connection: Connection, new: list[str]) -> None:
         """The client's set changed."""
         counts = {c: len(connection.symbols(c)) for c in ("quotes", "trades", "statuses", "bars")}
         listing = ", ".join(f"{count} {channel}" for channel, count in counts.items() if count)
-        self.log(f"connection {connection.number} subscribed: {listing or 'nothing'}")
+        _log.info("connection %d is subscribed to %s", connection.number, listing or "nothing")
         self._rebuild(self.connections, new)
 
     def on_written(self, connection: Connection, records: Sequence[Written]) -> None:
@@ -226,7 +226,8 @@ class Exchange:
             self._rebuild(self.connections)
             if self._audit is not None:
                 self._audit.write_event(connection.number, "close", clock.utc_ns(), self._kind(connection), why=why)
-        self.log(f"{self._kind(connection)} {connection.number or 'without upgrade'} closed: {why}")
+        kind = "order stream" if connection.feed == FEED else "connection"
+        _log.info("%s %s closed: %s", kind, connection.number or "without an upgrade", why)
 
     def _kind(self, connection: Connection) -> str:
         return "stream" if connection.feed == FEED else "connection"
@@ -250,10 +251,6 @@ class Exchange:
 
     def _rebuild(self, connections: Sequence[Connection], new: Sequence[str] = ()) -> None:
         self.broadcast.rebuild([c for c in connections if c.session is not None], new, self.now_ns, [self.brokerage])
-
-    def log(self, text: str) -> None:
-        """One event line."""
-        self._log.line(text, self.now_ns)
 
     # What the control endpoint asks for.
 
@@ -317,7 +314,7 @@ class Exchange:
             self._unpark()
         if change.set or change.lifted:
             shown = " ".join(f"{name}={value}" for name, value in change.set.items()) or "none"
-            self.log(f"faults set: {shown}; in force: {' '.join(self.faults.plan()) or 'none'}")
+            _log.info("faults set: %s; in force: %s", shown, " ".join(self.faults.plan()) or "none")
 
     def _act_on(self, connection: Connection, change: Change) -> None:
         given = change.set

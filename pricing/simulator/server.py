@@ -13,7 +13,6 @@ from quotebus.bus.errors import ConfigError
 from quotebus.pricing.simulator.audit import Audit
 from quotebus.pricing.simulator.connection import Connection
 from quotebus.pricing.simulator.control_api import ControlApi
-from quotebus.pricing.simulator.event_log import EventLog
 from quotebus.pricing.simulator.exchange import Exchange
 from quotebus.pricing.simulator.faults import parse_text
 from quotebus.pricing.simulator.http_control import ControlClient
@@ -29,7 +28,7 @@ MOST_CLIENTS = 512
 class Simulator:
     """The exchange simulator. It binds both ports at once (ConfigError if it cannot); `run` serves until `stop`."""
 
-    def __init__(self, settings: SimulatorSettings, audit: TextIO | None, events: TextIO | None) -> None:
+    def __init__(self, settings: SimulatorSettings, audit: TextIO | None) -> None:
         self._listener = Listener(settings.host, settings.port)
         rest = Listener(settings.host, settings.rest_port_to_bind())
         self._control = Listener(settings.host, settings.control_port_to_bind())
@@ -42,7 +41,7 @@ class Simulator:
         self._stopping = False
         self._mode = ""
         self._certificates = _certificates(settings)
-        self.exchange = Exchange(settings, Audit(audit) if audit else None, EventLog(events))
+        self.exchange = Exchange(settings, Audit(audit) if audit else None)
         self.exchange.address = self._listener.address
         self.exchange.release = self._forget
         self.exchange.set_listen_mode = self._listen

@@ -20,8 +20,9 @@ from websockets.server import ServerProtocol
 from quotebus.pricing.simulator.encoding import TEXT_OPCODE
 
 MAX_MESSAGE_BYTES = 2 * 1_048_576
-_LOGGER = logging.getLogger("quotebus.pricing.simulator.wire")
-_LOGGER.setLevel(logging.CRITICAL)
+_SILENT = logging.getLogger(f"{__name__}.websockets")
+"""For the library, which would log a traceback for every client that breaks the protocol."""
+_SILENT.setLevel(logging.CRITICAL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,7 @@ class Wire:
     """One server-side WebSocket. After each call, send what `take` returns."""
 
     def __init__(self) -> None:
-        self._protocol = ServerProtocol(max_size=MAX_MESSAGE_BYTES, logger=_LOGGER)
+        self._protocol = ServerProtocol(max_size=MAX_MESSAGE_BYTES, logger=_SILENT)
         self._parts: list[bytes] = []
 
     def feed(self, data: bytes) -> list[WireEvent]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Collection
 from decimal import Decimal
 
@@ -19,6 +20,8 @@ from quotebus.pricing.simulator.trading.updates import Updates, build_update
 
 HALTED = ("2", "H", "P")
 RESUMED = ("3", "T")
+
+_log = logging.getLogger(__name__)
 
 
 class Inside(JsonEncoding):
@@ -124,6 +127,7 @@ class Brokerage:
 
     def _on_event(self, happened: OrderEvent) -> None:
         update = build_update(happened)
+        _log.debug("order %s: %s", happened.order["id"], happened.event)
         self._updates.add(update, self._now_ns)
         if self._audit is not None:
             self._audit.write_order(happened.utc_ns, update)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import socket
 import struct
 from collections.abc import Callable
@@ -16,6 +17,8 @@ IDLE_NS = 60_000_000_000
 READ_BYTES = 65_536
 MOST_RECEIVED_BYTES = 2 * 1_048_576
 RESET_ON_CLOSE = struct.pack("ii", 1, 0)
+
+_log = logging.getLogger(__name__)
 
 
 def encode_response(status: int, value: object) -> bytes:
@@ -89,6 +92,7 @@ class RestClient:
         del self._received[: request.size]
         self.deadline_ns = now_ns + IDLE_NS
         reply = self._answer(RestRequest(request.method, request.path, request.query, request.headers, request.body))
+        _log.debug("orders: %.16s %.128s: %d", request.method, request.path, reply.status)
         if reply.lost == "rst":
             self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
             self.over = True

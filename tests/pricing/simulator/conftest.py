@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import msgpack
 import pytest
@@ -29,12 +29,12 @@ ROOT = Path(__file__).parents[3]
 class Program:
     """A running simulator."""
 
-    def __init__(self, *flags: str) -> None:
+    def __init__(self, *flags: str, stderr: IO[str] | int = subprocess.DEVNULL) -> None:
         environment = {name: value for name, value in os.environ.items() if not name.startswith("SIMULATOR_")}
         self.process = subprocess.Popen(
             [sys.executable, "-m", "quotebus.pricing.simulator", "--port", "0", "--control-port", "0", *flags],
             stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
+            stderr=stderr,
             text=True,
             env=environment,
             cwd=ROOT,
@@ -148,8 +148,8 @@ class Client:
 def programs() -> Iterator[Callable[..., Program]]:
     with ExitStack() as stack:
 
-        def start(*flags: str) -> Program:
-            program = Program(*flags)
+        def start(*flags: str, **options: Any) -> Program:
+            program = Program(*flags, **options)
             stack.callback(program.stop)
             return program
 

@@ -97,6 +97,29 @@ def test_idle_means_idle(start: Open, connect: Open) -> None:
     program.stop()
 
 
+def test_event_lines_are_logged_on_stderr_and_quiet_leaves_them_out(start: Open, connect: Open, tmp_path: Path) -> None:
+    for flags, wanted in (((), True), (("--quiet",), False)):
+        path = tmp_path / f"stderr{wanted}"
+        with path.open("w") as stderr:
+            program = start(*flags, stderr=stderr)
+            client = connect(program.url())
+            client.log_in()
+            client.subscribe(quotes=["SPY"])
+            program.control.faults(mute=True)
+            client.close()
+            assert program.stop() == 0
+        text = path.read_text()
+        assert bool(text) == wanted
+        for said in (
+            "connection 1 opened (iex)",
+            "connection 1 authenticated",
+            "connection 1 is subscribed to 1 quotes",
+            "faults set: mute=True; in force: mute",
+            "connection 1 closed: ",
+        ):
+            assert text.count(said) == wanted, said
+
+
 def test_the_audit_file_says_exactly_what_was_sent(
     start: Open, logged_in: Open, eventually: Open, tmp_path: Path
 ) -> None:
