@@ -16,13 +16,10 @@ from dataclasses import replace
 from quotebus.bus.client import BusClient
 from quotebus.bus.clock import NS_PER_S, now_ns, seconds, to_utc_ns, utc_ns
 from quotebus.bus.errors import ConfigError
-from quotebus.bus.events import Event, ExecutionDecision, OrderUpdate, TradeIntent
+from quotebus.bus.events import Event, OrderUpdate, TradeIntent
 from quotebus.bus.transport.event_reader import EventReader
-from quotebus.execution_adapter.decision import event as basis
 from quotebus.execution_adapter.decision.assessment import Assessor
-from quotebus.execution_adapter.decision.choose import Decision
-from quotebus.execution_adapter.decision.event import KIND, Basis
-from quotebus.execution_adapter.decision.judgement import Order
+from quotebus.execution_adapter.decision.event import decision_event
 from quotebus.execution_adapter.gateways.base import Gateway
 from quotebus.execution_adapter.gateways.dispatch import Dispatch
 from quotebus.execution_adapter.intents import from_event
@@ -182,7 +179,7 @@ class Desk:
     # the loop
 
     def _work(self, bus: BusClient, tail: EventReader) -> None:
-        assessor = Assessor(bus.assess, self._settings.limits())
+        assessor = Assessor(bus.assess, self._settings.limits(), self._tactics.lot)
         stop_by_ns: int | None = None
         while True:
             for event in tail.take(TURN_S):
@@ -201,8 +198,9 @@ class Desk:
             for work in self._works.values():
                 if work.state is not State.DONE:
                     now = now_ns()
-                    verdict = assessor.assess(work.intent.symbol, work.intent, now)
-                    commands = work.advance(verdict, now, line_proven=proven)
+                    intent = work.intent
+                    assessment = assessor.assess(intent.symbol, intent.side, intent.qty, now)
+                    commands = work.advance(assessment, now, line_proven=proven)
                     self._publish(work, bus)
                     self._do(work, commands)
                 self._show(work)
@@ -247,18 +245,14 @@ class Desk:
     def _publish(self, work: Work, bus: BusClient) -> None:
         for decision in work.decisions:
             self._decided += 1
-            bus.publish(self._event(work, decision, bus.name))
+            decision_id = f"{bus.name[-40:]}-{self._decided}"
+            settings = self._settings.decision_settings(work.tactics)
+            bus.publish(decision_event(decision, bus.name, decision_id, settings, to_utc_ns(decision.at_ns)))
             choice = decision.choice
             if not choice.pegged:
                 price = "" if choice.limit_price is None else f" {choice.limit_price:f}"
                 _log.warning("%s: %s%s: %s", work.intent, choice.action, price, ", ".join(choice.reasons))
         work.decisions.clear()
-
-    def _event(self, work: Work, decision: Decision, client: str) -> ExecutionDecision:
-        intent, choice = work.intent, decision.choice
-        order = Order(client, f"{client[-40:]}-{self._decided}", intent.symbol, intent.side, float(choice.qty))
-        rests_on = Basis(KIND, self._settings.working(work.tactics), decision.situation)
-        return basis.event(order, choice, decision.assessment.price, rests_on, to_utc_ns(decision.at_ns))
 
     def _show(self, work: Work) -> None:
         now, name = now_ns(), work.intent_id

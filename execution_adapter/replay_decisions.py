@@ -12,8 +12,8 @@ from quotebus.bus.clock import seconds
 from quotebus.bus.consumer import REPLAYED, Consumer
 from quotebus.bus.events import Event, ExecutionDecision
 from quotebus.bus.interest import SETTLED
-from quotebus.execution_adapter.decision.judgement import Order, decision
 from quotebus.execution_adapter.settings import ExecutionSettings
+from quotebus.execution_adapter.symbol_rounds import SymbolRounds
 
 Decided = Callable[[ExecutionDecision, Verdict], None]
 
@@ -24,7 +24,6 @@ class StreamWorker:
     def __init__(self, settings: ExecutionSettings, decided: Decided) -> None:
         self._settings = settings
         self._decided = decided
-        self.interval_ns = seconds(settings.execution_interval_s)
         self.consumer = Consumer(
             settings.execution_client,
             f"{REPLAYED}{settings.execution_client}",
@@ -33,35 +32,22 @@ class StreamWorker:
             replayed=True,
         )
         self.consumer.request(settings.symbols, ("quotes",), settings.execution_priority, 0)
-        self._patient_until_ns: int | None = None
+        self._rounds = SymbolRounds(settings, self.consumer.book.assess)
+        self.interval_ns = self._rounds.interval_ns
 
     def act(self, now_ns: int) -> list[Event]:
         """One round of decisions, unless first prices are still waited for."""
-        if self._is_patient(now_ns):
+        rounds, client = self._rounds, self._settings.execution_client
+        if rounds.is_patient(now_ns, settled=self._all_settled()):
             return []
-        settings, book = self._settings, self.consumer.book
-        decisions: list[Event] = []
-        for number, symbol in enumerate(settings.symbols):
-            verdict = book.assess(symbol, now_ns)
-            decision_id = f"{settings.execution_client[-40:]}-{now_ns}-{number + 1}"
-            side = self._side(now_ns // self.interval_ns + number)
-            order = Order(settings.execution_client, decision_id, symbol, side, float(settings.execution_qty))
-            decided = decision(order, verdict, settings.judgement, now_ns)
-            self._decided(decided, verdict)
-            decisions.append(decided)
-        return decisions
+        events: list[Event] = []
+        for number, symbol in enumerate(self._settings.symbols):
+            decision = rounds.decide(symbol, rounds.side(now_ns // self.interval_ns + number), now_ns)
+            event = rounds.event(decision, client, f"{client[-40:]}-{now_ns}-{number + 1}", now_ns)
+            self._decided(event, decision.assessment.verdict)
+            events.append(event)
+        return events
 
-    def _side(self, number: int) -> str:
-        side = self._settings.execution_side
-        return side if side != "both" else ("buy", "sell")[number % 2]
-
-    def _is_patient(self, now_ns: int) -> bool:
-        if self._patient_until_ns is None:
-            self._patient_until_ns = now_ns + seconds(self._settings.execution_patience_s)
-        if now_ns >= self._patient_until_ns:
-            return False
+    def _all_settled(self) -> bool:
         standings = self.consumer.book.standings
-        if all(symbol in standings and standings[symbol].state in SETTLED for symbol in self._settings.symbols):
-            self._patient_until_ns = now_ns
-            return False
-        return True
+        return all(symbol in standings and standings[symbol].state in SETTLED for symbol in self._settings.symbols)

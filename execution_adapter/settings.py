@@ -16,8 +16,7 @@ from quotebus.bus.clock import seconds
 from quotebus.bus.settings import CLIENT_NAME, BusSettings, is_loopback
 from quotebus.execution_adapter.decision import fallback
 from quotebus.execution_adapter.decision.assessment import Limits
-from quotebus.execution_adapter.decision.event import WorkSettings
-from quotebus.execution_adapter.decision.judgement import Judgement
+from quotebus.execution_adapter.decision.event import DecisionSettings
 from quotebus.execution_adapter.decision.tactics import Tactics
 from quotebus.execution_adapter.intents import Intent, distinct, from_rows, parse
 
@@ -160,11 +159,6 @@ class ExecutionSettings(BusSettings):
         return self.execution_symbols.split(",")
 
     @property
-    def judgement(self) -> Judgement:
-        """The settings a decision depends on."""
-        return Judgement(self.execution_fallback, seconds(self.execution_max_age_s))
-
-    @property
     def trades(self) -> bool:
         """Whether there is anything to work."""
         return bool(self.execution_intents or self.execution_intents_file or self.execution_intents_from)
@@ -189,12 +183,12 @@ class ExecutionSettings(BusSettings):
 
     @property
     def config_hash(self) -> str:
-        """Names everything that a working decision depends on beside the messages it was based on."""
-        return self.working(self.tactics()).hash
+        """Names everything that a decision depends on beside the messages it was based on."""
+        return self.decision_settings(self.tactics()).hash
 
-    def working(self, tactics: Tactics) -> WorkSettings:
-        """What a decision on an intent worked with these tactics depends on."""
-        return WorkSettings.of(seconds(self.execution_max_age_s), tactics, self.policies(), self.limits())
+    def decision_settings(self, tactics: Tactics) -> DecisionSettings:
+        """What a decision with these tactics depends on."""
+        return DecisionSettings.of(seconds(self.execution_max_age_s), tactics, self.policies(), self.limits())
 
     def tactics(self) -> Tactics:
         return Tactics(

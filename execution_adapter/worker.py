@@ -7,10 +7,10 @@ from collections.abc import Callable
 
 from quotebus.bus.book import Verdict
 from quotebus.bus.client import BusClient
-from quotebus.bus.clock import NS_PER_MS, now_ns, seconds, to_utc_ns
+from quotebus.bus.clock import NS_PER_MS, NS_PER_S, now_ns, to_utc_ns
 from quotebus.bus.events import ConnectionHealth, ExecutionDecision
-from quotebus.execution_adapter.decision.judgement import Order, decision
 from quotebus.execution_adapter.settings import ExecutionSettings
+from quotebus.execution_adapter.symbol_rounds import SymbolRounds
 
 
 class Worker:
@@ -33,40 +33,31 @@ class Worker:
         with BusClient(settings, name=settings.execution_client, max_age_s=settings.execution_max_age_s) as bus:
             self._say(f"asking for {', '.join(settings.symbols)} as {bus.name}")
             bus.request(settings.symbols, priority=settings.execution_priority)
-            self._be_patient(bus)
+            rounds, turn = SymbolRounds(settings, bus.assess), 0
+            while not self._stopping.is_set() and rounds.is_patient(now_ns(), settled=_all_settled(bus)):
+                self._health_line.show(bus.health())
+                self._stopping.wait(0.01)
             while not self._stopping.is_set():
-                due_ns = now_ns() + seconds(settings.execution_interval_s)
+                due_ns = now_ns() + rounds.interval_ns
                 self._health_line.show(bus.health())
                 for number, symbol in enumerate(settings.symbols):
                     if self._stopping.is_set():
                         break
-                    self._decide(bus, symbol, self._side(number))
-                self._stopping.wait(max(0, due_ns - now_ns()) / 1e9)
+                    self._decide(bus, rounds, symbol, rounds.side(turn + number))
+                turn += 1
+                self._stopping.wait(max(0, due_ns - now_ns()) / NS_PER_S)
 
-    def _be_patient(self, bus: BusClient) -> None:
-        """First prices take a moment on a cold line; deciding before they come would only be the fallback."""
-        deadline_ns = now_ns() + seconds(self._settings.execution_patience_s)
-        while not self._stopping.is_set() and now_ns() < deadline_ns:
-            self._health_line.show(bus.health())
-            if all(result.settled for result in bus.results().values()):
-                return
-            self._stopping.wait(0.01)
-
-    def _side(self, number: int) -> str:
-        side = self._settings.execution_side
-        if side != "both":
-            return side
-        return "buy" if (self._decided // len(self._settings.symbols) + number) % 2 == 0 else "sell"
-
-    def _decide(self, bus: BusClient, symbol: str, side: str) -> None:
-        settings = self._settings
+    def _decide(self, bus: BusClient, rounds: SymbolRounds, symbol: str, side: str) -> None:
         at_ns = now_ns()
-        verdict = bus.assess(symbol, at_ns)
+        decision = rounds.decide(symbol, side, at_ns)
         self._decided += 1
-        order = Order(bus.name, f"{bus.name[-40:]}-{self._decided}", symbol, side, float(settings.execution_qty))
-        decided = decision(order, verdict, settings.judgement, to_utc_ns(at_ns))
-        bus.publish(decided)
-        self._say(line(decided, verdict))
+        event = rounds.event(decision, bus.name, f"{bus.name[-40:]}-{self._decided}", to_utc_ns(at_ns))
+        bus.publish(event)
+        self._say(line(event, decision.assessment.verdict))
+
+
+def _all_settled(bus: BusClient) -> bool:
+    return all(result.settled for result in bus.results().values())
 
 
 class HealthLine:

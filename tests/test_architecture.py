@@ -44,7 +44,7 @@ MUST_BE_PURE = {
     "execution_adapter/orders/child_order.py",
     "execution_adapter/decision/choose.py",
     "execution_adapter/decision/action.py",
-    "execution_adapter/decision/judgement.py",
+    "execution_adapter/symbol_rounds.py",
     "execution_adapter/orders/journal_entries.py",
     "execution_adapter/orders/sell_all.py",
     "execution_adapter/decision/fallback.py",

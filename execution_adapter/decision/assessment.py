@@ -1,4 +1,4 @@
-"""The verdict before every order: ok, degraded or refuse, why, and on what evidence. Pure; it never waits.
+"""The verdict before every order: ok, degraded or refuse, and why. Pure; it never waits.
 
 `bus.book` says whether a price may be used at all. This adds what only somebody about to trade cares for: how wide the
 spread is, whether the price jumped, how late the exchange's own stamp is, whether the line has only just come back.
@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from decimal import Decimal
 from enum import StrEnum
 
 from quotebus.bus.book import HaltKnowledge, Unusable, Verdict
 from quotebus.bus.clock import NS_PER_MS, NS_PER_S
 from quotebus.bus.events import ConnectionHealth, Quote, SymbolState
-from quotebus.execution_adapter.intents import Intent
+from quotebus.execution_adapter.decision.limit_price import Touch, find_sides
 
 
 class Grade(StrEnum):
@@ -93,71 +94,51 @@ class Past:
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
-    """What a verdict was based on; None where it was not known. Ages are at the instant of the verdict."""
+class Assessment:
+    """The verdict on trading one symbol at one instant, and what it rests on."""
 
-    connection_state: str | None
-    connection_cause: str | None
-    health_age_ns: int | None
-    """Since this worker first judged on it, which is at most the true age."""
-    symbol_state: str | None
-    symbol_cause: str | None
-    halt: HaltKnowledge
-    exchange_age_ns: int | None
-    receive_age_ns: int | None
-    seq: int
-    announced_seq: int
-    bid: float | None
-    ask: float | None
-    spread: float | None
-    flags: int
-    exchange_lag_ns: int | None
-    past: Past
-
-
-@dataclass(frozen=True, slots=True)
-class Graded:
-    """The verdict on trading one symbol at one instant."""
-
-    symbol: str
     grade: Grade
     reasons: tuple[str, ...]
-    price: Verdict
+    verdict: Verdict
+    """The book's verdict on the price, with the messages it judged."""
+    sides: Touch | None
+    """The quote's two sides, sizes in shares; None unless both are there and apart."""
+    past: Past
+
+    @property
+    def symbol(self) -> str:
+        return self.verdict.symbol
 
     @property
     def tradable(self) -> bool:
         """Whether any order at all may go out: not for a symbol halted or refused, whatever the fallback."""
-        standing = self.price.standing
-        halted = self.price.halt is HaltKnowledge.HALTED
+        standing = self.verdict.standing
+        halted = self.verdict.halt is HaltKnowledge.HALTED
         return not halted and (standing is None or standing.state not in _UNTRADABLE)
 
 
-@dataclass(frozen=True, slots=True)
-class Assessment(Graded):
-    """The verdict with its evidence."""
-
-    evidence: Evidence
-
-
-def graded(price: Verdict, intent: Intent | None, limits: Limits, past: Past) -> Graded:
-    """The book's verdict with every caution."""
-    refused, quote = bool(price.reasons), price.quote
+def grade_price(verdict: Verdict, side: str, qty: Decimal, limits: Limits, past: Past, lot: int = 1) -> Assessment:
+    """The book's verdict with every caution, for an order of `qty` shares. `lot`: shares in one unit of quote sizes."""
+    quote, reasons = verdict.quote, verdict.reasons
+    sides = find_sides(quote, lot)
+    if not reasons and sides is None:
+        reasons = (Unusable.LOCKED,)  # its publisher did not flag it
     cautions: list[Caution] = [Caution.SETTLING] if past.settling(limits) else []
     if quote is not None:
         cautions += _spread_cautions(quote, limits)
-        if not refused and quote.mid is not None and past.jumped(quote.mid, limits):
+        if not reasons and quote.mid is not None and past.jumped(quote.mid, limits):
             cautions.append(Caution.JUMPED)
         cautions += _lag_cautions(quote, limits)
-        if intent is not None and _large(quote, intent, limits):
-            cautions.append(Caution.SIZE_LARGE)
-    if price.health is not None and "halts_unknown" in price.health.detail:
+    if sides is not None and _is_large(sides, side, qty, limits):
+        cautions.append(Caution.SIZE_LARGE)
+    if verdict.health is not None and "halts_unknown" in verdict.health.detail:
         cautions.append(Caution.HALTS_UNKNOWN)
     late = quote is not None and quote.received_ns - quote.exchange_ns > limits.exchange_refuse_ns
-    if refused or late or not _REFUSING.isdisjoint(cautions):
+    if reasons or late or not _REFUSING.isdisjoint(cautions):
         grade = Grade.REFUSE
     else:
         grade = Grade.DEGRADED if cautions else Grade.OK
-    return Graded(price.symbol, grade, (*price.reasons, *cautions), price)
+    return Assessment(grade, (*reasons, *cautions), verdict, sides, past)
 
 
 def _spread_cautions(quote: Quote, limits: Limits) -> list[Caution]:
@@ -176,9 +157,9 @@ def _lag_cautions(quote: Quote, limits: Limits) -> list[Caution]:
     return [Caution.CLOCK_SKEW] if lag_ns < -limits.clock_skew_ns else []
 
 
-def _large(quote: Quote, intent: Intent, limits: Limits) -> bool:
-    shown = quote.ask_size if intent.side == "buy" else quote.bid_size
-    return shown is not None and float(intent.qty) > limits.size_large * max(shown, 1.0)
+def _is_large(sides: Touch, side: str, qty: Decimal, limits: Limits) -> bool:
+    shown = sides.ask_size if side == "buy" else sides.bid_size
+    return float(qty) > limits.size_large * max(float(shown), 1.0)
 
 
 @dataclass(slots=True)
@@ -193,8 +174,9 @@ class _Level:
 class Assessor:
     """Judges for one worker. `look` gives the book's verdict on a symbol at an instant."""
 
-    def __init__(self, look: Callable[[str, int], Verdict], limits: Limits | None = None) -> None:
+    def __init__(self, look: Callable[[str, int], Verdict], limits: Limits | None = None, lot: int = 1) -> None:
         self._look = look
+        self._lot = lot
         self.limits = limits or Limits()
         self._good_since_ns: int | None = None
         self._flapped = False
@@ -202,41 +184,20 @@ class Assessor:
         self._health: ConnectionHealth | None = None
         self._heard_ns = 0
 
-    def assess(self, symbol: str, intent: Intent | None, now_ns: int) -> Assessment:
-        """Whether `intent` (None: any) may trade `symbol` on the price held at `now_ns`, and why not."""
-        price = self._look(symbol, now_ns)
-        health, quote = price.health, price.quote
+    def assess(self, symbol: str, side: str, qty: Decimal, now_ns: int) -> Assessment:
+        """Whether an order of `qty` shares may go out on the price held at `now_ns`, and why not."""
+        verdict = self._look(symbol, now_ns)
+        health, quote = verdict.health, verdict.quote
         if health is not self._health:
             self._health = health
             # The book may have heard it after `now_ns` was read: a line is not good before its health was there.
-            self._heard_ns = now_ns - min(0, price.health_age_ns or 0)
-        good_for_ns = self._line(not _LINE.intersection(price.reasons), health, now_ns)
+            self._heard_ns = now_ns - min(0, verdict.health_age_ns or 0)
+        good_for_ns = self._line(not _LINE.intersection(verdict.reasons), health, now_ns)
         past = self._past(symbol, good_for_ns, now_ns)
-        found = graded(price, intent, self.limits, past)
-        if quote is not None and quote.mid is not None and not price.reasons:
-            self._remember(symbol, quote.mid, now_ns, jumped=Caution.JUMPED in found.reasons)
-        age_ns, standing = price.age_ns, price.standing
-        evidence = Evidence(
-            connection_state=health.state if health else None,
-            connection_cause=health.cause if health else None,
-            health_age_ns=None if health is None else max(0, now_ns - self._heard_ns),
-            symbol_state=standing.state if standing else None,
-            symbol_cause=standing.cause if standing else None,
-            halt=price.halt,
-            exchange_age_ns=None
-            if age_ns is None or quote is None
-            else age_ns + quote.published_ns - quote.exchange_ns,
-            receive_age_ns=None if age_ns is None or quote is None else age_ns + quote.published_ns - quote.received_ns,
-            seq=quote.seq if quote else 0,
-            announced_seq=price.announced_seq,
-            bid=quote.bid_price if quote else None,
-            ask=quote.ask_price if quote else None,
-            spread=quote.spread if quote else None,
-            flags=quote.flags if quote else 0,
-            exchange_lag_ns=quote.received_ns - quote.exchange_ns if quote else None,
-            past=past,
-        )
-        return Assessment(symbol, found.grade, found.reasons, price, evidence)
+        assessment = grade_price(verdict, side, qty, self.limits, past, self._lot)
+        if quote is not None and quote.mid is not None and not verdict.reasons:
+            self._remember(symbol, quote.mid, now_ns, jumped=Caution.JUMPED in assessment.reasons)
+        return assessment
 
     def _line(self, good: bool, health: ConnectionHealth | None, now_ns: int) -> int | None:
         """How long the line has been good; None while it is not. A line that was lost once must settle anew."""

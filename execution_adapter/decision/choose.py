@@ -9,11 +9,10 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from quotebus.execution_adapter.decision.action import Action
-from quotebus.execution_adapter.decision.assessment import Assessment, Grade, Graded, Past
+from quotebus.execution_adapter.decision.assessment import Assessment, Grade, Past
 from quotebus.execution_adapter.decision.fallback import LastGood, Policies
-from quotebus.execution_adapter.decision.limit_price import ZERO, Touch, touch
+from quotebus.execution_adapter.decision.limit_price import ZERO, Touch
 from quotebus.execution_adapter.decision.tactics import Tactics
-from quotebus.execution_adapter.intents import Intent
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,42 +58,45 @@ class Decision:
     """Something decided, with the verdict and situation it rests on: what becomes an ExecutionDecision."""
 
     choice: Choice
+    side: str
     assessment: Assessment
     situation: Situation
     at_ns: int
 
 
-def choose(graded: Graded, side: str, at: Situation, tactics: Tactics, policies: Policies) -> Choice | None:
+def choose(
+    assessment: Assessment, side: str, situation: Situation, tactics: Tactics, policies: Policies
+) -> Choice | None:
     """What to do for what remains while no order can fill; None for nothing yet."""
-    if at.remaining <= 0:
+    if situation.remaining <= 0:
         return None
-    if at.elapsed_ns >= at.window_ns:
-        return _fall_back(graded, side, at, tactics, policies, ("window_over",))
-    if graded.grade is Grade.REFUSE:
-        if at.unusable_ns is None or at.unusable_ns < tactics.patience_ns:
+    if situation.elapsed_ns >= situation.window_ns:
+        return _fall_back(assessment, side, situation, tactics, policies, ("window_over",))
+    if assessment.grade is Grade.REFUSE:
+        if situation.unusable_ns is None or situation.unusable_ns < tactics.patience_ns:
             return None
-        return _fall_back(graded, side, at, tactics, policies, ())
-    intent = Intent(graded.symbol, side, at.qty, at.window_ns)
-    price = tactics.price(intent, graded, at.remaining, at.elapsed_ns)
+        return _fall_back(assessment, side, situation, tactics, policies, ())
+    window_ns, elapsed_ns = situation.window_ns, situation.elapsed_ns
+    price = tactics.price(assessment, side, situation.remaining, window_ns, elapsed_ns)
     if price is None:
         return None
-    share = tactics.share(intent, graded, at.elapsed_ns)
-    reasons = ("repeg" if at.repeg else "place", f"aggression={share}", *graded.reasons)
-    return Choice(Action.LIMIT, _qty(at, tactics, price), price, reasons, pegged=True)
+    share = tactics.share(assessment, window_ns, elapsed_ns)
+    reasons = ("repeg" if situation.repeg else "place", f"aggression={share}", *assessment.reasons)
+    return Choice(Action.LIMIT, _qty(situation, tactics, price), price, reasons, pegged=True)
 
 
 def _fall_back(
-    graded: Graded, side: str, at: Situation, tactics: Tactics, policies: Policies, why: tuple[str, ...]
+    assessment: Assessment, side: str, situation: Situation, tactics: Tactics, policies: Policies, why: tuple[str, ...]
 ) -> Choice:
-    sides, age_ns = at.last, at.last_age_ns
-    if graded.grade is not Grade.REFUSE and (now := touch(graded.price.quote, tactics.lot)) is not None:
-        sides, age_ns = now, 0
-    chosen = policies.choose(graded, side, LastGood(sides, 0) if sides else None, age_ns)
+    sides, age_ns = situation.last, situation.last_age_ns
+    if assessment.grade is not Grade.REFUSE and assessment.sides is not None:
+        sides, age_ns = assessment.sides, 0
+    chosen = policies.choose(assessment, side, LastGood(sides, 0) if sides else None, age_ns)
     refused = chosen.action is Action.REFUSE
-    qty = at.remaining if refused else _qty(at, tactics, chosen.limit_price)
+    qty = situation.remaining if refused else _qty(situation, tactics, chosen.limit_price)
     return Choice(chosen.action, qty, chosen.limit_price, (*why, *chosen.reasons), pegged=False)
 
 
-def _qty(at: Situation, tactics: Tactics, price: Decimal | None) -> Decimal:
-    qty = tactics.qty(at.remaining, price)
-    return at.again if at.again is not None and qty > 0 else max(qty, ZERO)
+def _qty(situation: Situation, tactics: Tactics, price: Decimal | None) -> Decimal:
+    qty = tactics.qty(situation.remaining, price)
+    return situation.again if situation.again is not None and qty > 0 else max(qty, ZERO)

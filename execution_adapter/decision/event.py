@@ -1,4 +1,4 @@
-"""What a decision on an intent rests on beside the messages it names, as text, and the event that tells of it. Pure."""
+"""What a decision rests on beside the messages it names, as text, and the event that tells of it. Pure."""
 
 from __future__ import annotations
 
@@ -8,19 +8,15 @@ from decimal import Decimal
 
 import msgspec
 
-from quotebus.bus.book import Verdict
-from quotebus.bus.events import ExecutionDecision
+from quotebus.bus.events import Event, ExecutionDecision, Reference
 from quotebus.execution_adapter.decision.assessment import Limits
-from quotebus.execution_adapter.decision.choose import Choice, Situation
+from quotebus.execution_adapter.decision.choose import Decision, Situation
 from quotebus.execution_adapter.decision.fallback import Policies, Policy
-from quotebus.execution_adapter.decision.judgement import Order, told
 from quotebus.execution_adapter.decision.tactics import Tactics
 
-KIND = "intent"
 
-
-class WorkSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """Every setting that a decision on an intent depends on. `hash` names them."""
+class DecisionSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Every setting that a decision depends on. `hash` names them."""
 
     max_age_ns: int
     tactics: Tactics
@@ -32,7 +28,7 @@ class WorkSettings(msgspec.Struct, frozen=True, kw_only=True):
     memory_ns: int
 
     @classmethod
-    def of(cls, max_age_ns: int, tactics: Tactics, policies: Policies, limits: Limits) -> WorkSettings:
+    def of(cls, max_age_ns: int, tactics: Tactics, policies: Policies, limits: Limits) -> DecisionSettings:
         return cls(
             max_age_ns=max_age_ns,
             tactics=tactics,
@@ -61,8 +57,12 @@ class Basis:
     """The settings and the situation of one decision. `text` is what is published."""
 
     kind: str
-    settings: WorkSettings
+    settings: DecisionSettings
     state: Situation
+
+    @classmethod
+    def of(cls, settings: DecisionSettings, situation: Situation) -> Basis:
+        return cls(_kind(situation), settings, situation)
 
     @property
     def text(self) -> str:
@@ -75,11 +75,37 @@ class Basis:
             basis = msgspec.json.decode(text, type=cls)
         except (msgspec.DecodeError, RecursionError):
             return None
-        return basis if basis.kind == KIND else None
+        return basis if basis.kind == _kind(basis.state) else None
 
 
-def event(order: Order, choice: Choice, price: Verdict, basis: Basis, now_ns: int) -> ExecutionDecision:
-    """The event that tells of `choice` made at `now_ns` UTC on `price`."""
-    limit_price = None if choice.limit_price is None else float(choice.limit_price)
-    config = (basis.settings.hash, basis.text)
-    return told(order, choice.action, float(choice.qty), limit_price, choice.reasons, price, config, now_ns)
+def decision_event(
+    decision: Decision, client: str, decision_id: str, settings: DecisionSettings, now_ns: int
+) -> ExecutionDecision:
+    """The event that tells of a decision made at `now_ns` UTC, with everything it rests on."""
+    choice, verdict = decision.choice, decision.assessment.verdict
+    return ExecutionDecision(
+        client=client,
+        decision_id=decision_id,
+        now_ns=now_ns,
+        symbol=verdict.symbol,
+        side=decision.side,
+        qty=float(choice.qty),
+        action=choice.action,
+        limit_price=None if choice.limit_price is None else float(choice.limit_price),
+        reasons=choice.reasons,
+        quote=_refer_to(verdict.quote),
+        health=_refer_to(verdict.health),
+        status=verdict.standing.reference if verdict.standing else ("", 0),
+        config_hash=settings.hash,
+        quote_age_ns=verdict.age_ns,
+        health_age_ns=verdict.health_age_ns,
+        config=Basis.of(settings, decision.situation).text,
+    )
+
+
+def _kind(situation: Situation) -> str:
+    return "intent" if situation.intent_id else "symbol"
+
+
+def _refer_to(event: Event | None) -> Reference:
+    return (event.source, event.seq) if event else ("", 0)

@@ -10,7 +10,7 @@ from enum import StrEnum
 from quotebus.bus import topics
 from quotebus.bus.book import HaltKnowledge
 from quotebus.execution_adapter.decision.action import Action, Reason
-from quotebus.execution_adapter.decision.assessment import Graded
+from quotebus.execution_adapter.decision.assessment import Assessment
 from quotebus.execution_adapter.decision.limit_price import Touch, on_tick
 from quotebus.execution_adapter.intents import SIDES
 
@@ -60,12 +60,12 @@ class Policies:
         rules = self.particular or {}
         return rules.get((symbol, side)) or rules.get((symbol, "")) or self.default
 
-    def choose(self, assessment: Graded, side: str, last: LastGood | None, now_ns: int) -> Fallback:
+    def choose(self, assessment: Assessment, side: str, last: LastGood | None, now_ns: int) -> Fallback:
         """What to do for an order on this side; a halted or refused symbol gets none whatever the policy."""
         reasons = assessment.reasons
         if not assessment.tradable:
             return Fallback(Action.REFUSE, None, (*reasons, NOT_TRADABLE))
-        if assessment.price.halt is HaltKnowledge.UNKNOWN:
+        if assessment.verdict.halt is HaltKnowledge.UNKNOWN:
             reasons = (*reasons, Reason.HALT_UNKNOWN)
         policy = self.of(assessment.symbol, side)
         if policy is Policy.MARKET:

@@ -32,7 +32,7 @@ class Touch:
         return (self.bid + self.ask) / 2
 
 
-def touch(quote: Quote | None, lot: int = 1) -> Touch | None:
+def find_sides(quote: Quote | None, lot: int = 1) -> Touch | None:
     """A quote's two sides; None unless both are there, above 0 and apart. `lot`: shares in one unit of its sizes."""
     if quote is None or quote.bid_price is None or quote.ask_price is None:
         return None

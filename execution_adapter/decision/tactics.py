@@ -6,10 +6,9 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from quotebus.bus.clock import NS_PER_S
-from quotebus.execution_adapter.decision.assessment import Grade, Graded
-from quotebus.execution_adapter.decision.limit_price import TWO, aggression, limit_price, order_qty, touch
-from quotebus.execution_adapter.intents import Intent, Urgency
-from quotebus.execution_adapter.orders.order import ZERO
+from quotebus.execution_adapter.decision.assessment import Assessment, Grade
+from quotebus.execution_adapter.decision.limit_price import TWO, ZERO, aggression, limit_price, order_qty
+from quotebus.execution_adapter.intents import Urgency
 
 HASTE_NS = NS_PER_S
 """How long a pressing intent waits for a usable price at most."""
@@ -54,19 +53,24 @@ class Tactics:
             return replace(self, aggression_start=high, aggression_end=furthest, patience_ns=patience_ns)
         return self
 
-    def share(self, intent: Intent, assessment: Graded, elapsed_ns: int) -> Decimal:
+    def at_once(self) -> Tactics:
+        """The same for a decision without a window: as aggressive as at a window's end, any quantity, no delay."""
+        return replace(self, aggression_start=self.aggression_end, patience_ns=0, fractional=True, min_notional=ZERO)
+
+    def share(self, assessment: Assessment, window_ns: int, elapsed_ns: int) -> Decimal:
         """The aggression now; none while the price is only good enough to stand in the queue."""
         if assessment.grade is Grade.DEGRADED:
             return ZERO
-        return aggression(elapsed_ns, intent.window_ns, self.aggression_start, self.aggression_end)
+        return aggression(elapsed_ns, window_ns, self.aggression_start, self.aggression_end)
 
-    def price(self, intent: Intent, assessment: Graded, remaining: Decimal, elapsed_ns: int) -> Decimal | None:
+    def price(
+        self, assessment: Assessment, side: str, remaining: Decimal, window_ns: int, elapsed_ns: int
+    ) -> Decimal | None:
         """Where a limit for what remains should stand now; None without two sides."""
-        sides = touch(assessment.price.quote, self.lot)
-        if sides is None:
+        if assessment.sides is None:
             return None
-        share = self.share(intent, assessment, elapsed_ns)
-        return limit_price(sides, intent.side, share, remaining, marketable=self.marketable)
+        share = self.share(assessment, window_ns, elapsed_ns)
+        return limit_price(assessment.sides, side, share, remaining, marketable=self.marketable)
 
     def qty(self, remaining: Decimal, price: Decimal | None) -> Decimal:
         """How much of what remains may be ordered at once; 0 for too little."""

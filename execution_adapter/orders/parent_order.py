@@ -21,7 +21,7 @@ from quotebus.execution_adapter.decision.action import Action
 from quotebus.execution_adapter.decision.assessment import Assessment, Grade
 from quotebus.execution_adapter.decision.choose import Choice, Decision, Situation, choose
 from quotebus.execution_adapter.decision.fallback import Fallback, LastGood, Policies
-from quotebus.execution_adapter.decision.limit_price import tick, touch
+from quotebus.execution_adapter.decision.limit_price import tick
 from quotebus.execution_adapter.decision.tactics import Tactics
 from quotebus.execution_adapter.intents import Intent
 from quotebus.execution_adapter.orders.child_order import Child, proves_final
@@ -171,10 +171,10 @@ class Work:
                 self._unusable_since_ns = now_ns
             return
         self._unusable_since_ns = None
-        if (sides := touch(assessment.price.quote, self.tactics.lot)) is not None:
-            self._last_good = LastGood(sides, now_ns)
+        if assessment.sides is not None:
+            self._last_good = LastGood(assessment.sides, now_ns)
             if self.arrival_mid is None:
-                self.arrival_mid = sides.mid
+                self.arrival_mid = assessment.sides.mid
 
     def _decide(self, assessment: Assessment, now_ns: int) -> list[Command]:
         """In WAITING no order can fill: end, wait, or place one for what remains."""
@@ -190,21 +190,22 @@ class Work:
             return self._finish("out of time", now_ns)
         if assessment.grade is not Grade.REFUSE and now_ns < self.end_ns:
             self._refused = None
-        choice = self._choose(assessment, now_ns)
+        situation = self._situation(assessment, now_ns)
+        choice = self._choose(assessment, situation)
         if choice is None:
             return []
+        decision = Decision(choice, self.intent.side, assessment, situation, now_ns)
         if choice.action is Action.REFUSE:
-            return self._refuse(choice, assessment, now_ns)
+            return self._refuse(decision)
         if choice.qty == 0:
             return self._finish("the rest is too little to order", now_ns)
-        return self._place(choice, assessment, now_ns)
+        return self._place(decision)
 
     def _orderable(self) -> Decimal:
         """How much of what remains may be ordered now."""
         return self.remaining
 
-    def _choose(self, assessment: Assessment, now_ns: int) -> Choice | None:
-        situation = self._situation(assessment, now_ns)
+    def _choose(self, assessment: Assessment, situation: Situation) -> Choice | None:
         return choose(assessment, self.intent.side, situation, self.tactics, self.policies)
 
     def _situation(self, assessment: Assessment, now_ns: int) -> Situation:
@@ -219,18 +220,19 @@ class Work:
             last=last.sides if last else None,
             last_age_ns=now_ns - last.at_ns if last else 0,
             again=lost.order.qty if lost else None,
-            past=assessment.evidence.past,
+            past=assessment.past,
             intent_id=self.intent_id,
             number=len(self.children) + (lost is None),
             wish=self.wish,
         )
 
-    def _refuse(self, choice: Choice, assessment: Assessment, now_ns: int) -> list[Command]:
+    def _refuse(self, decision: Decision) -> list[Command]:
+        choice, now_ns = decision.choice, decision.at_ns
         if self._refused != choice.reasons:
             self._refused = choice.reasons
             self.fallbacks.append(Fallback(choice.action, None, choice.reasons))
-            self.decisions.append(Decision(choice, assessment, self._situation(assessment, now_ns), now_ns))
-        if now_ns >= self.end_ns and assessment.tradable:
+            self.decisions.append(decision)
+        if now_ns >= self.end_ns and decision.assessment.tradable:
             return self._finish(f"refused: {', '.join(choice.reasons)}", now_ns)
         return []
 
@@ -259,12 +261,13 @@ class Work:
         return "repeg" if abs(wanted - held) >= self.tactics.repeg_ticks * tick(held) else None
 
     def _wanted_price(self, assessment: Assessment, now_ns: int) -> Decimal | None:
-        return self.tactics.price(self.intent, assessment, self.remaining, now_ns - self.start_ns)
+        intent = self.intent
+        return self.tactics.price(assessment, intent.side, self.remaining, intent.window_ns, now_ns - self.start_ns)
 
     # what is done
 
-    def _place(self, choice: Choice, assessment: Assessment, now_ns: int) -> list[Command]:
-        last, intent, situation = self.open_order, self.intent, self._situation(assessment, now_ns)
+    def _place(self, decision: Decision) -> list[Command]:
+        last, intent, choice, now_ns = self.open_order, self.intent, decision.choice, decision.at_ns
         qty, price = choice.qty, choice.limit_price
         if last is None:
             order = Order(self.client_order_id(len(self.children) + 1), intent.symbol, intent.side, qty, price)
@@ -277,7 +280,7 @@ class Work:
         self._pegged = choice.pegged
         if not choice.pegged:
             self.fallbacks.append(Fallback(choice.action, choice.limit_price, choice.reasons))
-        self.decisions.append(Decision(choice, assessment, situation, now_ns))
+        self.decisions.append(decision)
         self._placed_ns = self._asked_ns = now_ns
         self._enter(State.PLACING, choice.reasons[0], now_ns)
         return [Place(order)]

@@ -13,7 +13,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 from quotebus.execution_adapter.decision.assessment import Assessment
-from quotebus.execution_adapter.decision.choose import Choice
+from quotebus.execution_adapter.decision.choose import Decision
 from quotebus.execution_adapter.decision.fallback import Policies
 from quotebus.execution_adapter.decision.tactics import Tactics
 from quotebus.execution_adapter.intents import Intent
@@ -70,10 +70,10 @@ class ExitWork(Work):
         # A lost order may have arrived after all, and then itself holds back what it is for.
         return min(self.remaining, held.qty if self.open_order else held.available)
 
-    def _place(self, choice: Choice, assessment: Assessment, now_ns: int) -> list[Command]:
-        if self._held is None or now_ns - self._held_ns > self.tactics.ask_again_ns:
-            return self._measure("how much is held", now_ns)
-        commands = super()._place(choice, assessment, now_ns)
+    def _place(self, decision: Decision) -> list[Command]:
+        if self._held is None or decision.at_ns - self._held_ns > self.tactics.ask_again_ns:
+            return self._measure("how much is held", decision.at_ns)
+        commands = super()._place(decision)
         self._held = None
         return commands
 

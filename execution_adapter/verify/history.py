@@ -88,12 +88,8 @@ class History:
         self, recorded: ExecutionDecision, at: Situation, grace_ns: int, health: ConnectionHealth | None, delay_ns: int
     ) -> Strange | None:
         """The first thing in the state that the capture contradicts. `delay_ns`: the least from the health's source."""
-        return (
-            self._of_time(recorded, at, grace_ns)
-            or self._of_quantity(at)
-            or self._of_level(recorded, at.past)
-            or self._of_line(recorded, at.past, health, delay_ns)
-        )
+        of_intent = (self._of_time(recorded, at, grace_ns) or self._of_quantity(at)) if at.intent_id else None
+        return of_intent or self._of_level(recorded, at.past) or self._of_line(recorded, at.past, health, delay_ns)
 
     def _of_time(self, recorded: ExecutionDecision, at: Situation, grace_ns: int) -> Strange | None:
         start_ns = recorded.now_ns - at.elapsed_ns

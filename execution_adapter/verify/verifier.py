@@ -32,12 +32,9 @@ from quotebus.bus.events import (
     TradeIntent,
 )
 from quotebus.bus.protocol import HEALTH_SILENCE_NS
-from quotebus.execution_adapter.decision import event as basis
-from quotebus.execution_adapter.decision.assessment import graded
-from quotebus.execution_adapter.decision.choose import choose
-from quotebus.execution_adapter.decision.event import Basis
-from quotebus.execution_adapter.decision.judgement import Judgement, Order, decision
-from quotebus.execution_adapter.intents import Intent
+from quotebus.execution_adapter.decision.assessment import grade_price
+from quotebus.execution_adapter.decision.choose import Decision, choose
+from quotebus.execution_adapter.decision.event import Basis, decision_event
 from quotebus.execution_adapter.verify.ages import Aged, Ages, Judged
 from quotebus.execution_adapter.verify.history import History, Strange
 from quotebus.execution_adapter.verify.messages import KEPT, MAX_NAMED, Named
@@ -211,8 +208,8 @@ class Verifier:
                 else:
                     self._miss(missing)
                 return
-        judgement = Basis.read(recorded.config) or Judgement.read(recorded.config)
-        if judgement is None:
+        basis = Basis.read(recorded.config)
+        if basis is None:
             self._differ(sequence, recorded, "config", repr(recorded.config[:80]), "no settings to judge by")
             return
         judged = Judged(sequence, recorded)
@@ -220,9 +217,9 @@ class Verifier:
         strange, measured, wrong = self._ages.judge(judged, quote, health)
         strange = self._blame(wrong, judged) or strange
         try:
-            if strange is None and isinstance(judgement, Basis):
-                strange = self._strange_state(recorded, judgement, health, measured)
-            recomputed = self._decide(recorded, judgement)
+            if strange is None:
+                strange = self._strange_state(recorded, basis, health, measured)
+            recomputed = self._decide(recorded, basis)
         except (ArithmeticError, ValueError):  # numbers that no worker has
             self._differ(sequence, recorded, "config", repr(recorded.config[:80]), "no settings to judge by")
             return
@@ -307,17 +304,16 @@ class Verifier:
             for gap in self._gaps
         )
 
-    def _decide(self, recorded: ExecutionDecision, judgement: Judgement | Basis) -> ExecutionDecision | None:
+    def _decide(self, recorded: ExecutionDecision, basis: Basis) -> ExecutionDecision | None:
         """The decision made once more; None when nothing was to be decided."""
-        order = Order(recorded.client, recorded.decision_id, recorded.symbol, recorded.side, recorded.qty)
-        if isinstance(judgement, Judgement):
-            return decision(order, self._look(recorded, judgement.max_age_ns), judgement, recorded.now_ns)
-        settings, state = judgement.settings, judgement.state
-        price = self._look(recorded, settings.max_age_ns)
-        intent = Intent(recorded.symbol, recorded.side, state.qty, state.window_ns)
-        verdict = graded(price, intent, settings.limits, state.past)
-        choice = choose(verdict, recorded.side, state, settings.tactics, settings.policies)
-        return None if choice is None else basis.event(order, choice, price, judgement, recorded.now_ns)
+        settings, situation, side = basis.settings, basis.state, recorded.side
+        tactics, verdict = settings.tactics, self._look(recorded, settings.max_age_ns)
+        assessment = grade_price(verdict, side, situation.qty, settings.limits, situation.past, tactics.lot)
+        choice = choose(assessment, side, situation, tactics, settings.policies)
+        if choice is None:
+            return None
+        decision = Decision(choice, side, assessment, situation, recorded.now_ns)
+        return decision_event(decision, recorded.client, recorded.decision_id, settings, recorded.now_ns)
 
     def _look(self, recorded: ExecutionDecision, max_age_ns: int) -> Verdict:
         """A book that holds exactly what the decision names, judged as the worker judged its own."""

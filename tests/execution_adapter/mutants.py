@@ -11,7 +11,7 @@ from decimal import Decimal
 from quotebus.bus.book import HaltKnowledge
 from quotebus.execution_adapter.decision.action import Action
 from quotebus.execution_adapter.decision.assessment import Assessment, Grade
-from quotebus.execution_adapter.decision.choose import Choice
+from quotebus.execution_adapter.decision.choose import Choice, Decision, Situation
 from quotebus.execution_adapter.orders.child_order import Child
 from quotebus.execution_adapter.orders.order import (
     Answer,
@@ -32,8 +32,8 @@ from quotebus.execution_adapter.orders.states import Outcome, State
 class SendsOriginalQuantity(Work):
     """The escalation sends what the intent wanted, not what remains."""
 
-    def _choose(self, assessment: Assessment, now_ns: int) -> Choice | None:
-        choice = super()._choose(assessment, now_ns)
+    def _choose(self, assessment: Assessment, situation: Situation) -> Choice | None:
+        choice = super()._choose(assessment, situation)
         return choice and replace(choice, qty=self.intent.qty)
 
 
@@ -120,8 +120,8 @@ class FinalMeansDone(Work):
 class RepegsAreMarketable(Work):
     """A re-peg goes two cents beyond the other side."""
 
-    def _choose(self, assessment: Assessment, now_ns: int) -> Choice | None:
-        choice, quote = super()._choose(assessment, now_ns), assessment.price.quote
+    def _choose(self, assessment: Assessment, situation: Situation) -> Choice | None:
+        choice, quote = super()._choose(assessment, situation), assessment.verdict.quote
         if choice is None or not choice.pegged or not self.repegs or quote is None:
             return choice
         if quote.ask_price is None or quote.bid_price is None:
@@ -135,10 +135,10 @@ class TradesWhileHalted(Work):
     """Nothing looks at halts."""
 
     def advance(self, assessment: Assessment, now_ns: int, *, line_proven: bool = True) -> list[Command]:
-        price = assessment.price
-        if price.standing is not None:
-            standing = replace(price.standing, state="live")
-            assessment = replace(assessment, price=replace(price, standing=standing, halt=HaltKnowledge.TRADING))
+        verdict = assessment.verdict
+        if verdict.standing is not None:
+            standing = replace(verdict.standing, state="live")
+            assessment = replace(assessment, verdict=replace(verdict, standing=standing, halt=HaltKnowledge.TRADING))
         return super().advance(assessment, now_ns, line_proven=line_proven)
 
 
@@ -150,9 +150,9 @@ class PricesOneSidedQuotes(Work):
             assessment = replace(assessment, grade=Grade.OK, reasons=())
         return super().advance(assessment, now_ns, line_proven=line_proven)
 
-    def _choose(self, assessment: Assessment, now_ns: int) -> Choice | None:
+    def _choose(self, assessment: Assessment, situation: Situation) -> Choice | None:
         cent = Choice(Action.LIMIT, self.remaining, Decimal("0.01"), ("place",), pegged=True)
-        return super()._choose(assessment, now_ns) or cent
+        return super()._choose(assessment, situation) or cent
 
 
 class ReplacedIsOver(Work):
@@ -190,9 +190,9 @@ class SellsWhatIsHeldBack(ExitWork):
 class TrustsTheFirstSize(ExitWork):
     """An exit is sized once; what others sold meanwhile is sold again, short."""
 
-    def _place(self, choice: Choice, assessment: Assessment, now_ns: int) -> list[Command]:
-        self._held_ns, self._held = now_ns, self._held or Held("", self.intent.qty, self.intent.qty)
-        return super()._place(choice, assessment, now_ns)
+    def _place(self, decision: Decision) -> list[Command]:
+        self._held_ns, self._held = decision.at_ns, self._held or Held("", self.intent.qty, self.intent.qty)
+        return super()._place(decision)
 
 
 class BelievesTheLatePosition(ExitWork):

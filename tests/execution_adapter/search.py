@@ -20,8 +20,9 @@ from random import Random
 from quotebus.bus.book import HaltKnowledge, Standing, Unusable, Verdict
 from quotebus.bus.clock import NS_PER_MS, NS_PER_S
 from quotebus.bus.events import Quote
-from quotebus.execution_adapter.decision.assessment import Assessment, Evidence, Grade, Past
+from quotebus.execution_adapter.decision.assessment import Assessment, Grade, Past
 from quotebus.execution_adapter.decision.fallback import Policies, Policy
+from quotebus.execution_adapter.decision.limit_price import find_sides
 from quotebus.execution_adapter.decision.tactics import Tactics
 from quotebus.execution_adapter.intents import Intent
 from quotebus.execution_adapter.orders.child_order import Child
@@ -44,9 +45,6 @@ from quotebus.execution_adapter.orders.parent_order import Work
 from quotebus.execution_adapter.orders.sell_all import ExitWork
 from quotebus.execution_adapter.orders.states import Outcome, State
 
-EVIDENCE = Evidence(
-    None, None, None, None, None, HaltKnowledge.TRADING, None, None, 0, 0, None, None, None, 0, None, Past()
-)
 ZERO = Decimal(0)
 NOTHING_TOLD = Held("", ZERO, ZERO)
 
@@ -124,8 +122,8 @@ class World:
         )  # fmt: skip
         state = "halted" if self.halted else "live"
         halt = HaltKnowledge.HALTED if self.halted else HaltKnowledge.TRADING
-        price = Verdict("SPY", reasons, quote, None, Standing(state, "", "p", ("p", 1)), halt, 0)
-        return Assessment("SPY", Grade.REFUSE if reasons else Grade.OK, reasons, price, EVIDENCE)
+        verdict = Verdict("SPY", reasons, quote, None, Standing(state, "", "p", ("p", 1)), halt, 0)
+        return Assessment(Grade.REFUSE if reasons else Grade.OK, reasons, verdict, find_sides(quote), Past())
 
     # the broker
 

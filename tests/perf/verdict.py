@@ -43,7 +43,7 @@ def main() -> None:
             own.append((perf_counter_ns() - began) / options.calls / 1000)
             began = perf_counter_ns()
             for _ in range(options.calls):
-                assessor.assess("SPY", INTENT, NOW)
+                assessor.assess("SPY", INTENT.side, INTENT.qty, NOW)
             full.append((perf_counter_ns() - began) / options.calls / 1000)
         print(
             f"{what:<22}  verdict {median(full):5.1f} µs ({min(full):.1f} to {max(full):.1f})  "

@@ -1,8 +1,9 @@
-"""The verdict before an order: each caution alone, the way back after a flap, and the evidence."""
+"""The verdict before an order: each caution alone, the way back after a flap, and what it rests on."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from decimal import Decimal
 
 import pytest
 
@@ -10,6 +11,7 @@ from quotebus.bus.book import Book
 from quotebus.bus.clock import NS_PER_S
 from quotebus.bus.events import Event
 from quotebus.execution_adapter.decision.assessment import Assessment, Assessor, Grade
+from quotebus.execution_adapter.decision.limit_price import Touch
 from quotebus.execution_adapter.intents import parse
 from tests.support.samples import HEALTH, QUOTE, STATUS, UTC_NS, like
 
@@ -33,7 +35,8 @@ class Rig:
             ](event)  # type: ignore[operator]
 
     def assess(self, at: float = 0, intent: str = "SPY buy 1") -> Assessment:
-        return self.assessor.assess("SPY", parse(intent), NOW + int(at * NS_PER_S))
+        wanted = parse(intent)
+        return self.assessor.assess("SPY", wanted.side, wanted.qty, NOW + int(at * NS_PER_S))
 
     def beat(self, at: float, number: int, **changes: object) -> None:
         """A health at `at`, published then."""
@@ -43,10 +46,12 @@ class Rig:
 def test_good_price_is_ok_at_once_on_a_line_that_never_failed() -> None:
     verdict = Rig().assess()
     assert (verdict.grade, verdict.reasons, verdict.tradable) == (Grade.OK, (), True)
-    evidence = verdict.evidence
-    assert (evidence.connection_state, evidence.symbol_state) == ("streaming", "live")
-    assert (evidence.seq, evidence.announced_seq) == (CALM.seq, STATUS.last_quote_seq)
-    assert evidence.spread == pytest.approx(0.02)
+    price = verdict.verdict
+    assert price.health is not None
+    assert price.standing is not None
+    assert (price.health.state, price.standing.state) == ("streaming", "live")
+    assert (price.quote, price.announced_seq) == (CALM, STATUS.last_quote_seq)
+    assert verdict.sides == Touch(Decimal("100.0"), Decimal("100.02"), Decimal("3.0"), Decimal("2.0"))
 
 
 def test_quiet_is_not_stale_until_the_set_age() -> None:
@@ -58,7 +63,7 @@ def test_quiet_is_not_stale_until_the_set_age() -> None:
     rig.beat(61, HEALTH.seq + 61)
     verdict = rig.assess(61)
     assert (verdict.grade, verdict.reasons) == (Grade.REFUSE, ("too_old",))
-    assert verdict.evidence.receive_age_ns == 61 * NS_PER_S
+    assert verdict.verdict.age_ns == 61 * NS_PER_S
 
 
 @pytest.mark.parametrize(
@@ -122,9 +127,9 @@ def test_a_line_is_not_good_before_its_health_was_there() -> None:
     rig = Rig(HEALTH)
     rig.beat(0.003, HEALTH.seq + 1, connection=HEALTH.connection)
     rig.hear(STATUS, CALM, at=0.003)
-    assert rig.assess(0).evidence.past.good_for_ns == 0, "heard after the clock was read, before the book was"
-    assert rig.assess(0.003).evidence.past.good_for_ns == 0
-    assert rig.assess(0.005).evidence.past.good_for_ns == 2_000_000
+    assert rig.assess(0).past.good_for_ns == 0, "heard after the clock was read, before the book was"
+    assert rig.assess(0.003).past.good_for_ns == 0
+    assert rig.assess(0.005).past.good_for_ns == 2_000_000
 
 
 @pytest.mark.parametrize("flap", [_bus_silent, _line_flapped, _flapped_unseen])

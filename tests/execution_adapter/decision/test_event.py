@@ -15,9 +15,8 @@ from quotebus.bus.clock import NS_PER_S
 from quotebus.bus.events import ConnectionHealth, ExecutionDecision, Quote, SymbolsAcknowledged, SymbolStatus
 from quotebus.bus.sequence import Stamper
 from quotebus.execution_adapter.decision.assessment import Assessor, Limits
-from quotebus.execution_adapter.decision.event import KIND, Basis, WorkSettings, event
+from quotebus.execution_adapter.decision.event import DecisionSettings, decision_event
 from quotebus.execution_adapter.decision.fallback import Policies, Policy
-from quotebus.execution_adapter.decision.judgement import Order
 from quotebus.execution_adapter.decision.tactics import Tactics
 from quotebus.execution_adapter.intents import Intent
 from quotebus.execution_adapter.orders.order import Place, Report, Status
@@ -36,7 +35,7 @@ def session(market: Market, policy: Policy = Policy.MARKET) -> list[Captured]:
     book, entries = Book(max_age_ns=60 * NS_PER_S), list[Captured]()
     assessor = Assessor(book.assess, LIMITS)
     policies = Policies(policy, {("QQQ", "sell"): Policy.COLLAR})
-    settings = WorkSettings.of(60 * NS_PER_S, TACTICS, policies, LIMITS)
+    settings = DecisionSettings.of(60 * NS_PER_S, TACTICS, policies, LIMITS)
     stamper, works = Stamper("w-000001"), dict[str, Work]()
     for count, entry in enumerate(market.entries):
         entries.append(entry)
@@ -47,7 +46,7 @@ def session(market: Market, policy: Policy = Policy.MARKET) -> list[Captured]:
             if work is None or work.outcome is not None:
                 intent = Intent(symbol, side, Decimal(10), 2 * NS_PER_S)
                 work = works[symbol] = Work(intent, f"qb-{symbol}-{count}", now_ns, TACTICS, policies)
-            assessment = assessor.assess(symbol, work.intent, now_ns)
+            assessment = assessor.assess(symbol, side, work.intent.qty, now_ns)
             for command in work.advance(assessment, now_ns):
                 if isinstance(command, Place):
                     name = command.order.client_order_id
@@ -56,10 +55,8 @@ def session(market: Market, policy: Policy = Policy.MARKET) -> list[Captured]:
                         now_ns,
                     )
             for made in work.decisions:
-                order = Order("w", f"w-{len(entries)}", symbol, side, float(made.choice.qty))
-                basis = Basis(KIND, settings, made.situation)
-                told = event(order, made.choice, made.assessment.price, basis, made.at_ns)
-                entries.append(captured(codec.encode(stamper.stamp(told, now_ns)), len(entries) + 1))
+                event = decision_event(made, "w", f"w-{len(entries)}", settings, made.at_ns)
+                entries.append(captured(codec.encode(stamper.stamp(event, now_ns)), len(entries) + 1))
             work.decisions.clear()
     return [replace(entry, sequence=number) for number, entry in enumerate(entries, 1)]
 

@@ -42,8 +42,8 @@ def test_policy_decides_and_the_reason_is_kept(policy: Policy, side: str, action
 @pytest.mark.parametrize("policy", Policy)
 def test_halted_or_refused_symbol_gets_no_order(policy: Policy) -> None:
     halted = world(halted=True).assessment()
-    standing = replace(halted.price.standing, state="refused")  # type: ignore[type-var]
-    refused = replace(halted, price=replace(halted.price, standing=standing, halt=HaltKnowledge.UNKNOWN))
+    standing = replace(halted.verdict.standing, state="refused")  # type: ignore[type-var]
+    refused = replace(halted, verdict=replace(halted.verdict, standing=standing, halt=HaltKnowledge.UNKNOWN))
     for assessment in (halted, refused):
         choice = Policies(policy).choose(assessment, "buy", LAST, 0)
         assert (choice.action, choice.reasons[-1]) == (Action.REFUSE, "not_tradable")

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from quotebus.execution_adapter.decision.limit_price import (
     Touch,
     aggression,
+    find_sides,
     limit_price,
     on_tick,
     order_qty,
     tick,
-    touch,
 )
 from tests.support.samples import QUOTE, like
 
@@ -97,7 +97,7 @@ def test_ticks_change_at_one_dollar() -> None:
 
 
 def test_touch_needs_two_good_sides() -> None:
-    good = touch(QUOTE)
+    good = find_sides(QUOTE)
     assert good is not None
     assert good.bid < good.ask
     for bad in (
@@ -108,8 +108,8 @@ def test_touch_needs_two_good_sides() -> None:
         like(QUOTE, ask_price=float("inf")),
         like(QUOTE, bid_price=QUOTE.ask_price),
     ):
-        assert touch(bad) is None, bad
-    assert touch(None) is None
+        assert find_sides(bad) is None, bad
+    assert find_sides(None) is None
 
 
 def test_aggression_rises_over_the_window() -> None:

@@ -9,7 +9,7 @@ from itertools import pairwise
 import pytest
 
 from quotebus.bus.clock import NS_PER_S
-from quotebus.execution_adapter.decision.assessment import Grade, Graded
+from quotebus.execution_adapter.decision.assessment import Assessment, Grade
 from quotebus.execution_adapter.decision.tactics import HASTE_NS, Tactics
 from quotebus.execution_adapter.intents import Intent, Urgency
 from tests.execution_adapter.search import World
@@ -20,11 +20,17 @@ RISING, FALLING = Tactics(), Tactics(aggression_start=Decimal(1), aggression_end
 MARKETABLE = Tactics(marketable=True)
 
 
-def verdict(grade: Grade = Grade.OK) -> Graded:
+def verdict(grade: Grade = Grade.OK) -> Assessment:
     from random import Random
 
     world = World(Random(0), bid=Decimal("10.00"), ask=Decimal("11.00"))
     return replace(world.assessment(), grade=grade)
+
+
+def price(tactics: Tactics, intent: Intent, assessment: Assessment, elapsed_s: int) -> Decimal:
+    found = tactics.price(assessment, intent.side, Decimal(1), intent.window_ns, elapsed_s * NS_PER_S)
+    assert found is not None
+    return found
 
 
 @pytest.mark.parametrize("tactics", [RISING, FALLING, MARKETABLE, Tactics(patience_ns=0)])
@@ -32,9 +38,9 @@ def verdict(grade: Grade = Grade.OK) -> Graded:
 def test_more_urgent_is_never_less_aggressive_at_any_time(tactics: Tactics, intent: Intent) -> None:
     levels = [tactics.pressed(urgency) for urgency in (Urgency.LOW, Urgency.NORMAL, Urgency.HIGH)]
     for elapsed_s in range(0, 70, 5):
-        shares = [level.share(intent, verdict(), elapsed_s * NS_PER_S) for level in levels]
+        shares = [level.share(verdict(), intent.window_ns, elapsed_s * NS_PER_S) for level in levels]
         assert shares == sorted(shares), elapsed_s
-        prices = [level.price(intent, verdict(), Decimal(1), elapsed_s * NS_PER_S) or Decimal(0) for level in levels]
+        prices = [price(level, intent, verdict(), elapsed_s) for level in levels]
         assert prices == sorted(prices, reverse=intent is SELL), elapsed_s
         beyond = max(prices) if intent is BUY else 21 - min(prices)
         assert beyond < 11 or (tactics.marketable and elapsed_s >= 60), "across only where allowed"
@@ -51,9 +57,9 @@ def test_urgency_moves_only_what_it_says() -> None:
 
 
 def test_degraded_price_is_only_good_enough_to_stand_on_our_side() -> None:
-    assert RISING.share(BUY, verdict(Grade.DEGRADED), 50 * NS_PER_S) == 0
-    assert RISING.price(BUY, verdict(Grade.DEGRADED), Decimal(1), 50 * NS_PER_S) == Decimal("10.00")
-    assert RISING.price(SELL, verdict(Grade.DEGRADED), Decimal(1), 50 * NS_PER_S) == Decimal("11.00")
+    assert RISING.share(verdict(Grade.DEGRADED), BUY.window_ns, 50 * NS_PER_S) == 0
+    assert price(RISING, BUY, verdict(Grade.DEGRADED), 50) == Decimal("10.00")
+    assert price(RISING, SELL, verdict(Grade.DEGRADED), 50) == Decimal("11.00")
 
 
 @pytest.mark.parametrize(

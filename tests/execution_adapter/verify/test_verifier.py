@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -92,7 +93,7 @@ LIMIT = 5
         ("status", {"status": ("replay:pricing-aaaaaa", 99)}),
         ("config_hash", {"config_hash": "0" * 12}),
         ("config", {"config": "{}"}),
-        ("config_hash", {"config": '{"fallback":"refuse","max_age_ns":60000000000}'}),
+        ("config", {"config": '{"fallback":"refuse","max_age_ns":60000000000}'}),
         ("quote_age_ns", {"quote_age_ns": 0}),
         ("quote_age_ns", {"quote_age_ns": None}),
         ("health_age_ns", {"health_age_ns": None}),
@@ -108,6 +109,34 @@ def test_every_change_to_a_decision_is_found(field: str, changes: dict[str, obje
     named = {field, "health_age_ns"} if field == "health" else {field}
     assert outcome.first.field in named
     assert outcome.first.recorded != outcome.first.recomputed
+
+
+@pytest.mark.parametrize(
+    ("part", "name", "value", "field"),
+    [
+        ("settings", "fallback", "refuse", "config_hash"),
+        ("settings", "band", "0.5", "config_hash"),
+        ("settings", "max_age_ns", 1, "action"),
+        ("state", "remaining", "7.5", "qty"),
+        ("state", "remaining", "NaN", "config"),
+        ("state", "elapsed_ns", 10**10, "action"),
+        ("state", "intent_id", "qb-1", "config"),
+        ("state.past", "level_mid", 1.0, "action"),
+        ("state.past", "level_mid", None, "level_mid"),
+        ("state.past", "flapped", "no", "config"),
+    ],
+)
+def test_every_change_to_what_it_rests_on_is_found(part: str, name: str, value: object, field: str) -> None:
+    entries = session(day(seconds=3))
+    decision = [entry.event() for entry in entries if entry.topic.startswith("decision.")][LIMIT]
+    assert isinstance(decision, ExecutionDecision)
+    basis = json.loads(decision.config)
+    part, _, inner = part.partition(".")
+    (basis[part][inner] if inner else basis[part])[name] = value
+    outcome = verified(changed(entries, LIMIT, config=json.dumps(basis)))
+    assert outcome.differences == 1, outcome
+    assert outcome.first is not None
+    assert outcome.first.field == field
 
 
 @pytest.mark.parametrize("place", [1, 2, LIMIT, 40, -3, -2])
