@@ -16,7 +16,8 @@ from quotebus.bus.events import (
     SymbolStatus,
 )
 from quotebus.pricing.demand import RequestOutcome
-from quotebus.pricing.session import UP, Session
+from quotebus.pricing.session import Session
+from quotebus.pricing.session_states import UP
 from quotebus.pricing.shared_state import SharedState
 from quotebus.pricing.symbols import SymbolEntry, SymbolTable
 

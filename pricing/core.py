@@ -26,7 +26,8 @@ from quotebus.pricing.backoff import Backoff
 from quotebus.pricing.commands import Publish, SendUpstream, SocketCommand
 from quotebus.pricing.demand import Demand, LeaseClock
 from quotebus.pricing.messages import Record, Subscription, Success, UpstreamError, UpstreamStatus
-from quotebus.pricing.session import UP, Session
+from quotebus.pricing.session import Session
+from quotebus.pricing.session_states import UP
 from quotebus.pricing.shared_state import SharedState
 from quotebus.pricing.subscription import Reconciler, SubscriptionChange
 from quotebus.pricing.symbol_lifecycle import SymbolLifecycle

@@ -26,7 +26,7 @@ from quotebus.pricing.counters import ControlCounters
 from quotebus.pricing.lock import AccountLock
 from quotebus.pricing.messages import UpstreamCodec
 from quotebus.pricing.orders.thread import OrderThread
-from quotebus.pricing.session import UP
+from quotebus.pricing.session_states import UP
 from quotebus.pricing.settings import PricingSettings
 from quotebus.pricing.shared_state import SharedState
 from quotebus.pricing.upstream.dialler import DialFailed, Dialler, Target

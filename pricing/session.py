@@ -14,9 +14,11 @@ from enum import StrEnum
 
 from quotebus.bus.clock import NS_PER_S
 from quotebus.bus.errors import IllegalTransition
-from quotebus.bus.events import Cause, ConnectionState
+from quotebus.bus.events import Cause
+from quotebus.bus.events import ConnectionState as State
 from quotebus.pricing.backoff import Backoff
 from quotebus.pricing.commands import SocketCommand
+from quotebus.pricing.session_states import CONNECTED, FAILURES, TRANSITIONS, UP, WAITING, Signal
 
 PING_NS = NS_PER_S
 SUSPECT_NS = 5 * NS_PER_S // 2
@@ -26,75 +28,6 @@ AUTH_TIMEOUT_NS = 10 * NS_PER_S
 PACE_NS = NS_PER_S
 HASTY_DIALS = 3
 """So many dials in a row may be let go within `PACE_NS` of their start; further ones wait for the rest of it."""
-
-State = ConnectionState
-
-
-class Signal(StrEnum):
-    """What can happen to a connection."""
-
-    WANTED = "wanted"
-    TOO_SOON = "wanted too soon"
-    UNWANTED = "unwanted"
-    LINGER = "linger"
-    DIALLED = "dialled"
-    AUTHENTICATED = "authenticated"
-    ANSWERED = "answered"
-    SILENT = "silent"
-    SLOW = "slow"
-    ALIVE = "alive"
-    FAILED = "failed"
-    FAILED_AGAIN = "failed again"
-    FORBIDDEN = "forbidden"
-    RETRY = "retry"
-    OTHER_NODE = "other node"
-    ALONE = "alone"
-    STOP = "stop"
-
-
-_LOST = {
-    Signal.FAILED: State.BACKING_OFF,
-    Signal.FAILED_AGAIN: State.CIRCUIT_OPEN,
-    Signal.FORBIDDEN: State.REFUSED,
-}
-_ENDED = {Signal.UNWANTED: State.IDLE, Signal.OTHER_NODE: State.STANDBY, Signal.STOP: State.STOPPED}
-_WAITING = {Signal.RETRY: State.CONNECTING, **_ENDED}
-
-TRANSITIONS: dict[State, dict[Signal, State]] = {
-    State.IDLE: {
-        Signal.WANTED: State.CONNECTING,
-        Signal.TOO_SOON: State.BACKING_OFF,
-        Signal.OTHER_NODE: State.STANDBY,
-        Signal.STOP: State.STOPPED,
-    },
-    State.CONNECTING: {Signal.DIALLED: State.AUTHENTICATING, **_LOST, **_ENDED},
-    State.AUTHENTICATING: {Signal.AUTHENTICATED: State.SUBSCRIBING, **_LOST, **_ENDED},
-    State.SUBSCRIBING: {Signal.ANSWERED: State.STREAMING, **_LOST, **_ENDED},
-    State.STREAMING: {
-        Signal.SILENT: State.SUSPECT,
-        Signal.SLOW: State.SUSPECT,
-        Signal.LINGER: State.STREAMING,
-        Signal.WANTED: State.STREAMING,
-        **_LOST,
-        **_ENDED,
-    },
-    State.SUSPECT: {
-        Signal.ALIVE: State.STREAMING,
-        Signal.LINGER: State.SUSPECT,
-        Signal.WANTED: State.SUSPECT,
-        **_LOST,
-        **_ENDED,
-    },
-    State.BACKING_OFF: _WAITING,
-    State.CIRCUIT_OPEN: _WAITING,
-    State.REFUSED: _WAITING,
-    State.STANDBY: {Signal.ALONE: State.IDLE, Signal.STOP: State.STOPPED},
-    State.STOPPED: {},
-}
-
-CONNECTED = frozenset({State.AUTHENTICATING, State.SUBSCRIBING, State.STREAMING, State.SUSPECT})
-UP = frozenset({State.STREAMING, State.SUSPECT})
-WAITING = frozenset({State.BACKING_OFF, State.CIRCUIT_OPEN, State.REFUSED})
 
 
 class SocketState(StrEnum):
@@ -255,7 +188,7 @@ class Session:
         state, wait_ns = self._backoff.record_failure(cause, for_operator=for_operator, retry_after_ns=retry_after_ns)
         self.next_retry_ns = self._not_before_ns = now_ns + wait_ns
         self._last_failure = cause
-        signal = next(signal for signal, target in _LOST.items() if target is state)
+        signal = next(signal for signal, target in FAILURES.items() if target is state)
         self._take(signal, cause, now_ns, detail)
 
     def on_socket_closed(self, now_ns: int) -> None:

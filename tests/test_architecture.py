@@ -75,6 +75,7 @@ MUST_BE_PURE = {
     "pricing/allocation.py",
     "pricing/quality.py",
     "pricing/session.py",
+    "pricing/session_states.py",
     "pricing/simulator/faults.py",
     "pricing/simulator/market.py",
     "pricing/simulator/trading/broker.py",

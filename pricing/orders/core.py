@@ -18,7 +18,8 @@ from quotebus.pricing.backoff import Backoff
 from quotebus.pricing.commands import SendUpstream, SocketCommand
 from quotebus.pricing.orders import messages
 from quotebus.pricing.orders.messages import Authorization, Listening, Refusal, UnreadableOrder
-from quotebus.pricing.session import UP, Session
+from quotebus.pricing.session import Session
+from quotebus.pricing.session_states import UP
 
 ACK_TIMEOUT_NS = 5 * NS_PER_S
 RETRY_NS = (NS_PER_S // 4, NS_PER_S, 2 * NS_PER_S, 5 * NS_PER_S)

@@ -13,7 +13,8 @@ from quotebus.bus.errors import IllegalTransition
 from quotebus.bus.events import Cause, ConnectionState
 from quotebus.pricing.backoff import Backoff
 from quotebus.pricing.commands import SocketCommand
-from quotebus.pricing.session import CONNECTED, TRANSITIONS, UP, WAITING, Session, Signal, SocketState
+from quotebus.pricing.session import Session, SocketState
+from quotebus.pricing.session_states import CONNECTED, TRANSITIONS, UP, WAITING, Signal
 from tests.support.pricing import T0, s, session_picture
 
 State = ConnectionState

@@ -10,7 +10,8 @@ from quotebus.bus.clock import NS_PER_S
 from quotebus.bus.events import Cause
 from quotebus.pricing.backoff import Backoff
 from quotebus.pricing.commands import SocketCommand
-from quotebus.pricing.session import CONNECTED, Session, SocketState
+from quotebus.pricing.session import Session, SocketState
+from quotebus.pricing.session_states import CONNECTED
 from tests.support.pricing import T0
 
 

@@ -9,7 +9,7 @@ import msgpack
 
 from quotebus.bus.clock import NS_PER_S
 from quotebus.bus.events import ConnectionState, SymbolsRequested
-from quotebus.pricing.session import TRANSITIONS
+from quotebus.pricing.session_states import TRANSITIONS
 
 T0 = 1_000 * NS_PER_S
 """Where virtual clocks begin; not 0, so that a forgotten zero shows."""
