@@ -13,6 +13,7 @@ from quotebus.bus.process.shutdown import on_ending
 from quotebus.bus.settings import die, load, parse
 from quotebus.pricing.node import Node
 from quotebus.pricing.settings import PricingSettings
+from quotebus.pricing.upstream.dialler import strip_query
 
 PROGRAM = "pricing-node"
 SWITCH_INTERVAL_S = 0.0005
@@ -44,7 +45,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ConfigError as error:
         die(PROGRAM, error)
     on_ending(node.stop)
-    log.info("node %s (%s), upstream %s: idle until asked", settings.pricing_node, node.source, settings.upstream_url)
+    address = strip_query(settings.upstream_url)
+    log.info("node %s (%s), upstream %s: idle until a symbol is requested", settings.pricing_node, node.source, address)
     try:
         node.run()
     except (RuntimeError, IllegalTransition) as error:

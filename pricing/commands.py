@@ -21,9 +21,14 @@ class SocketCommand(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SendUpstream:
-    """Send this message to the upstream."""
+    """Send this message to the upstream. It holds no credentials: for those there is AUTHENTICATE."""
 
     message: dict[str, Any]
+
+    def summarize(self) -> str:
+        """The action and how many symbols of each channel, for the log."""
+        counts = [f"{len(value)} {name}" for name, value in self.message.items() if isinstance(value, list)]
+        return " ".join([str(self.message.get("action")), ", ".join(counts)]).strip()
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ The shell calls one `on_*` method at a time and then carries out `take()`.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 
 from quotebus.bus import topics
@@ -33,6 +34,7 @@ from quotebus.pricing.subscription import Reconciler, SubscriptionChange
 from quotebus.pricing.symbol_lifecycle import SymbolLifecycle
 from quotebus.pricing.symbols import SymbolEntry, SymbolTable
 
+log = logging.getLogger(__name__)
 HALTS_UNKNOWN = "halts_unknown"
 TICK_NS = NS_PER_S // 4
 BUSY_TICK_NS = NS_PER_S // 20
@@ -90,6 +92,10 @@ class Core:
         if self.session.state in _INACTIVE or request.source.startswith(REPLAYED):
             return
         answer = self.demand.apply(request, self._lease_clock.tick(now_ns))
+        log.debug(
+            "request %d of %.40r (%.40r): %d symbols, %s", request.seq, request.client, request.source,
+            len(request.symbols), answer.cause,
+        )  # fmt: skip
         if answer.changed:
             self._demand_changed(Cause.NO_DEMAND, now_ns)
         for part in build_acknowledgements(request, answer, self.symbols, self._board):

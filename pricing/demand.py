@@ -7,6 +7,7 @@ is never taken from another.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -16,6 +17,7 @@ from quotebus.bus.events import Cause, Claim, SymbolsRequested
 from quotebus.bus.protocol import CHANNELS, MAX_SYMBOLS, OWN_HEALTH_SILENCE_NS
 from quotebus.bus.settings import CLIENT_NAME
 
+log = logging.getLogger(__name__)
 MAX_CLIENTS = 10_000
 MAX_REQUESTS_PER_S = 50
 MIN_TTL_MS, MAX_TTL_MS = 1_000, 120_000
@@ -139,6 +141,8 @@ class Demand:
             taken_over_ns,
         )
         changed = self._replace(lease, new)
+        step = "ended" if not symbols else "began" if first or not former else "changed" if changed else "renewed"
+        log.debug("lease of %s %s: %d symbols, %d ms", request.client, step, len(symbols), ttl_ms)
         return RequestOutcome(
             Cause.DEMAND,
             ttl_ms if symbols else 0,
@@ -153,6 +157,7 @@ class Demand:
         """End the leases whose time is over; True when the union may have changed."""
         over = [lease for lease in self.leases.values() if lease.expires_ns <= lease_now_ns]
         for lease in over:
+            log.debug("lease of %s expired: %d symbols", lease.client, len(lease.symbols))
             self._replace(lease, None)
         return bool(over)
 

@@ -35,7 +35,7 @@ from quotebus.pricing.upstream.hot_thread import ATTACH, HANG_UP, PING, SEND, ST
 from quotebus.pricing.upstream.publisher import SymbolReport
 from quotebus.pricing.upstream.upstream_socket import UpstreamSocket
 
-log = logging.getLogger("quotebus.pricing")
+log = logging.getLogger(__name__)
 MAX_REPORTS = 200_000
 _BATCH = 32
 """Messages between two times that decisions are carried out: answers do not wait for the whole queue."""
@@ -168,6 +168,7 @@ class Node:
                 case OrderUpdate() | ConnectionHealth():
                     self._tell(self._stamper.frame(report, utc_ns()))
                 case SocketClosed(cause):
+                    log.debug("upstream socket closed (%s)", cause or "ordered")
                     self._litter = True
                     if cause is not None:
                         self.control_counters.add("lines_lost")
@@ -186,6 +187,7 @@ class Node:
 
     def _attach(self, upstream: UpstreamSocket, at_ns: int) -> None:
         if self.core.on_dialled(at_ns):
+            log.debug("upstream socket: attached as connection %d", self.core.session.connection)
             self._hot.sockets.append((upstream, self.core.session.connection))
             self._tell(ATTACH)
         else:
@@ -225,10 +227,13 @@ class Node:
         for number, command in enumerate(self.core.take()):
             if number % _BATCH == 0:
                 self._hot.give_way()
+            if isinstance(command, SocketCommand):
+                log.debug("upstream socket: %s", command)
             match command:
                 case Publish(event):
                     self._publish(event)
                 case SendUpstream(message):
+                    log.debug("upstream: %s", command.summarize())
                     self._tell(SEND + self._codec.encode(message))
                 case SocketCommand.DIAL:
                     self.control_counters.add("dials")

@@ -8,6 +8,7 @@ the two.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -20,6 +21,7 @@ from quotebus.pricing.backoff import Backoff
 from quotebus.pricing.commands import SocketCommand
 from quotebus.pricing.session_states import CONNECTED, FAILURES, TRANSITIONS, UP, WAITING, Signal
 
+log = logging.getLogger(__name__)
 PING_NS = NS_PER_S
 SUSPECT_NS = 5 * NS_PER_S // 2
 NO_LIFE_NS = 9 * NS_PER_S // 2
@@ -58,6 +60,7 @@ class Session:
         changed: Callable[[int], None],
         command: Callable[[SocketCommand], None],
         *,
+        name: str = "upstream",
         linger_ns: int,
         slow_line_ns: int = 2 * NS_PER_S,
     ) -> None:
@@ -70,6 +73,7 @@ class Session:
         self.gap = MissedInterval()
         self.socket = SocketState.NONE
         self._command = command
+        self._name = name
         self._backoff = backoff
         self._changed = changed
         self._linger_ns = linger_ns
@@ -274,7 +278,8 @@ class Session:
     def _take(self, signal: Signal, cause: Cause, now_ns: int, detail: str = "") -> None:
         target = TRANSITIONS[self.state].get(signal)
         if target is None:
-            raise IllegalTransition("session", self.state, signal, cause)
+            raise IllegalTransition(f"{self._name} session", self.state, signal, cause)
+        log.debug("%s: %s -> %s on %s (%s)", self._name, self.state, target, signal, cause)
         if target is not self.state:
             self.since_ns = now_ns
         if target not in UP:

@@ -6,6 +6,7 @@ put the two together.
 
 from __future__ import annotations
 
+import logging
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from quotebus.bus.clock import NS_PER_S
 from quotebus.bus.errors import IllegalTransition
 from quotebus.bus.events import Cause, SymbolState
 
+log = logging.getLogger(__name__)
 State = SymbolState
 
 _GOING = {State.RELEASED, State.EVICTED, State.REFUSED}
@@ -64,6 +66,7 @@ class SymbolTable:
             return False
         if state not in MOVES[entry.state]:
             raise IllegalTransition(f"symbol {symbol}", entry.state, state, cause)
+        log.debug("%s: %s -> %s (%s)", symbol, entry.state, state, cause)
         if state is not entry.state:
             entry.since_ns = now_ns
         entry.state, entry.cause = state, cause

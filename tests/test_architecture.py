@@ -245,6 +245,11 @@ def test_files_are_small_and_named_for_their_job() -> None:
     ]
 
 
+def test_the_path_of_each_quote_does_not_log() -> None:
+    for file in ("pricing/upstream/hot.py", "pricing/upstream/publisher.py", "pricing/upstream/upstream_socket.py"):
+        assert "logging" not in imports(ROOT / file)
+
+
 def test_every_module_says_what_it_is_for() -> None:
     assert not [name(path) for path in sources(*PACKAGES) if not ast.get_docstring(tree(path))]
 

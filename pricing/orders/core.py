@@ -49,7 +49,7 @@ class OrderCore:
     """One account's order stream. `jitter` returns a float in [0, 1)."""
 
     def __init__(self, node: str, alias: str, *, jitter: Callable[[], float]) -> None:
-        self.session = Session(Backoff(jitter), self._publish_health, self._commands_add, linger_ns=0)
+        self.session = Session(Backoff(jitter), self._publish_health, self._commands_add, name="orders", linger_ns=0)
         self.counters = dict.fromkeys(("updates", "reconciled", "reconcile_failed", "bad_messages", "ignored"), 0)
         self.last_byte_ns = 0
         self._node = f"{node}.orders"

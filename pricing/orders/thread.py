@@ -20,7 +20,7 @@ from quotebus.pricing.settings import PricingSettings
 from quotebus.pricing.upstream.dialler import DialFailed, Dialler, Target
 from quotebus.pricing.upstream.upstream_socket import UpstreamLost, UpstreamSocket
 
-log = logging.getLogger("quotebus.pricing")
+log = logging.getLogger(__name__)
 TEXT_OPCODE = 1
 FILLS_A_TURN = 64
 JOIN_S = 2.0
@@ -124,9 +124,10 @@ class OrderThread:
                         retry_after_ns=failure.retry_after_ns,
                     )
                 case Reconciled(orders, generation):
+                    log.debug("read %d orders by REST, reading %d", len(orders), generation)
                     core.on_reconciled(orders, generation, now_ns())
                 case ReconcileFailed(generation, why):
-                    log.warning("orders could not be read by REST (%s)", why)
+                    log.warning("reading orders by REST failed (%s)", why)
                     core.on_reconcile_failed(generation, why, now_ns())
             self._carry_out()
 
@@ -151,6 +152,7 @@ class OrderThread:
             self._lost(lost.cause)
 
     def _lost(self, cause: Cause) -> None:
+        log.debug("order stream lost (%s)", cause)
         self._core.on_lost(cause, now_ns())
         self._hang_up()
         self._carry_out()
@@ -171,6 +173,8 @@ class OrderThread:
                     self._hang_up()
 
     def _obey(self, command: object) -> None:
+        if isinstance(command, SocketCommand):
+            log.debug("order stream socket: %s", command)
         match command:
             case OrderUpdate():
                 self._publish(command)
@@ -178,8 +182,10 @@ class OrderThread:
                 self._log_change(command)
                 self._publish(command)
             case SendUpstream(message):
+                log.debug("order stream: %s", command.summarize())
                 self._say(message)
             case Reconcile():
+                log.debug("reading orders by REST, reading %d, %d known", command.generation, len(command.order_ids))
                 self._rest.start(command)
             case SocketCommand.DIAL:
                 self._dialler.dial()

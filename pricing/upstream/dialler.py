@@ -8,13 +8,14 @@ may send before the upgrade is bounded.
 from __future__ import annotations
 
 import contextlib
+import logging
 import socket
 import ssl
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
-from urllib.parse import urlsplit
+from urllib.parse import urlsplit, urlunsplit
 
 from websocket import (
     WebSocket,
@@ -30,6 +31,7 @@ from quotebus.bus.events import Cause
 from quotebus.pricing import faults
 from quotebus.pricing.upstream.upstream_socket import UpstreamSocket
 
+log = logging.getLogger(__name__)
 TIMEOUT_S = 5.0
 MAX_HANDSHAKE_BYTES = 256 * 1024
 
@@ -129,6 +131,8 @@ class Dialler:
 
     def _run(self) -> None:
         outcome: UpstreamSocket | DialFailed = DialFailed(Cause.PROTOCOL, detail="the attempt broke off")
+        address, began_ns = strip_query(self._target.url), now_ns()
+        log.debug("dialling %s", address)
         try:
             outcome = self._connect()
         except DialFailed as failure:
@@ -138,6 +142,8 @@ class Dialler:
             if isinstance(outcome, UpstreamSocket) and self._abandoned.is_set():
                 outcome.close()
                 outcome = DialFailed(Cause.CONNECT_TIMEOUT, detail="abandoned")
+            result = f"failed: {outcome}" if isinstance(outcome, DialFailed) else "connected"
+            log.debug("dial of %s after %.3f s: %s", address, (now_ns() - began_ns) / NS_PER_S, result)
             self._report(outcome)
 
     def _connect(self) -> UpstreamSocket:
@@ -251,6 +257,11 @@ def parse_retry_after_ns(text: str, utc_now_ns: int) -> int:
     except (ValueError, OverflowError):
         return 0
     return max(0, at_ns - utc_now_ns)
+
+
+def strip_query(url: str) -> str:
+    """An address as it may be logged: without the query and the fragment, which may hold a key."""
+    return urlunsplit(urlsplit(url)._replace(query="", fragment=""))
 
 
 def _left_s(deadline_ns: int) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from itertools import pairwise
 
 import msgspec
@@ -47,6 +48,32 @@ def test_whole_life_from_idle_to_idle() -> None:
     assert rig.orders == [SocketCommand.DIAL, SocketCommand.AUTHENTICATE, SocketCommand.HANG_UP]
     lingering = rig.all(ConnectionHealth, lambda health: health.cause == "lingering")[0]
     assert (lingering.desired, lingering.acknowledged, lingering.live) == (0, 0, 0)
+
+
+def test_debug_log_tells_requests_leases_transitions_and_symbols(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.DEBUG, "quotebus.pricing"):
+        rig = CoreRig(linger_s=1)
+        rig.ask("a", "SPY", ttl_ms=2_000)
+        rig.quote("SPY")
+        rig.ask("a", "SPY", ttl_ms=2_000)
+        rig.ask("a", "SPY", "QQQ", ttl_ms=2_000)
+        rig.run(6)
+    told = [(record.name.removeprefix("quotebus.pricing."), record.getMessage()) for record in caplog.records]
+    assert told[:3] == [
+        ("demand", "lease of a began: 1 symbols, 2000 ms"),
+        ("core", "request 1 of 'a' ('a-source'): 1 symbols, demand"),
+        ("session", "upstream: idle -> connecting on wanted (demand)"),
+    ]
+    assert [text for name, text in told if name == "demand"] == [
+        "lease of a began: 1 symbols, 2000 ms",
+        "lease of a renewed: 1 symbols, 2000 ms",
+        "lease of a changed: 2 symbols, 2000 ms",
+        "lease of a expired: 2 symbols",
+    ]
+    assert ("symbols", "SPY: pending -> live (demand)") in told
+    assert ("symbols", "SPY: live -> released (lease_expired)") in told
+    assert told[-1] == ("session", "upstream: streaming -> idle on unwanted (no_demand)")
+    assert {record.levelname for record in caplog.records} == {"DEBUG"}
 
 
 def test_last_release_unsubscribes_at_once_while_the_line_lingers() -> None:

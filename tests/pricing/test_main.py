@@ -16,7 +16,7 @@ SECRET = "canary-secret"
 NOWHERE = {
     "BUS_PUBLISH_URL": "tcp://127.0.0.1:1",
     "BUS_SUBSCRIBE_URL": "tcp://127.0.0.1:1",
-    "PRICING_UPSTREAM_URL": "ws://127.0.0.1:1/v2/iex",
+    "PRICING_UPSTREAM_URL": f"ws://127.0.0.1:1/v2/iex?key={SECRET}",
     "PRICING_API_KEY": "key",
     "PRICING_API_SECRET": SECRET,
 }
@@ -59,7 +59,7 @@ def assert_told(printed: str, told: str) -> None:
 def test_a_signal_ends_it_soon_and_in_order_even_without_a_broker(number: signal.Signals, tmp_path: Path) -> None:
     node = Program("pricing-node", environment={**NOWHERE, "PRICING_LOCK_DIR": str(tmp_path)})
     try:
-        node.line("idle until asked")
+        assert "upstream ws://127.0.0.1:1/v2/iex: idle" in node.line("idle until a symbol is requested")
         began_ns = now_ns()
         node.process.send_signal(number)
         assert node.process.wait(5) == 0

@@ -84,7 +84,8 @@ def test_every_pair_is_in_the_table_or_raises(state: State, signal: Signal) -> N
     rig.session.state = state
     target = TRANSITIONS[state].get(signal)
     if target is None:
-        with pytest.raises(IllegalTransition, match=re.escape(f"session: {signal} is illegal in state {state} (")):
+        told = re.escape(f"upstream session: {signal} is illegal in state {state} (")
+        with pytest.raises(IllegalTransition, match=told):
             rig.session._take(signal, Cause.DEMAND, T0)
         assert rig.published == []
         assert rig.session.state is state

@@ -48,7 +48,7 @@ def test_no_name_is_looked_up_before_demand(world: World) -> None:
     world.environment["PRICING_UPSTREAM_URL"] = "wss://name.invalid/v2/iex"
     node = Program("python", "-c", AUDITED_NODE, environment=world.environment)
     world.programs.append(node)
-    node.line("idle until asked")
+    node.line("idle until a symbol is requested")
     log = world.log(b"health.")
     for _ in range(3):
         log.health("idle", since=log.position())

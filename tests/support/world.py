@@ -61,7 +61,7 @@ class World:
     def node(self, **settings: str) -> Program:
         """Start a pricing node and wait until it runs."""
         program = self.start("pricing-node", **settings)
-        program.line("idle until asked")
+        program.line("idle until a symbol is requested")
         return program
 
     def worker(self, **settings: str) -> Program:

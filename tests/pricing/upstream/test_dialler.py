@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import socket
 import threading
 from collections.abc import Callable
@@ -54,6 +55,23 @@ def test_the_environments_proxy_is_ignored(serve: Callable[..., Server], monkeyp
 
 
 # failures
+
+
+def test_the_log_says_each_dial_and_its_outcome_without_the_query(
+    serve: Callable[..., Server], caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.DEBUG, "quotebus"):
+        for server, result in ((serve(upgrade()), "connected"), (serve(respond("HTTP/1.1 401 No\n\n")), "HTTP 401")):
+            caplog.clear()
+            outcome = Attempt(f"{ws(server.port)}?key=canary-secret#canary-secret").outcome()
+            if isinstance(outcome, UpstreamSocket):
+                outcome.close()
+            told = [record.getMessage() for record in caplog.records]
+            assert len(told) == 2
+            assert told[0] == f"dialling {ws(server.port)}"
+            assert told[1].startswith(f"dial of {ws(server.port)} after ")
+            assert told[1].endswith(result)
+            assert "canary" not in caplog.text
 
 
 def test_nobody_listens() -> None:
