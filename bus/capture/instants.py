@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import calendar
 import re
-import time
 
 from quotebus.bus.clock import NS_PER_S
 
@@ -13,7 +12,7 @@ _OFFSET = re.compile(r"\+(\d{1,9})(?:\.(\d{1,9}))?s?\Z")
 _NANOSECONDS = re.compile(r"\d{15,19}\Z")
 
 
-def instant_ns(text: str, first_ns: int) -> int:
+def parse_instant(text: str, first_ns: int) -> int:
     """UTC nanoseconds of `2026-01-05T14:30:00.5Z`, of nanoseconds, or of `+90` seconds after `first_ns`.
 
     Raises ValueError in one line.
@@ -28,15 +27,6 @@ def instant_ns(text: str, first_ns: int) -> int:
             seconds = calendar.timegm((year, month, day, hour, minute, min(second, 59), 0, 0, 0))
             return seconds * NS_PER_S + _fraction_ns(iso[7])
     raise ValueError(f"not a time: {text[:40]!r} (2026-01-05T14:30:00Z, nanoseconds, or +seconds from the start)")
-
-
-def shown(instant: int) -> str:
-    """`2026-01-05 14:30:00.123` UTC; whatever the number is, it is shown somehow."""
-    try:
-        second = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(instant // NS_PER_S))
-    except (OverflowError, ValueError, OSError):
-        return str(instant)
-    return f"{second}.{instant // 1_000_000 % 1000:03d}"
 
 
 def _fraction_ns(digits: str | None) -> int:

@@ -43,7 +43,7 @@ class Capture:
         """Of the last reading: where a run's first or last segments are not here, no damage to those that are."""
         unreadable: list[NotACapture] = []
         segments: list[Segment] = []
-        for file in files(path):
+        for file in find_files(path):
             try:
                 segments.append(Segment(file))
             except NotACapture as error:
@@ -180,7 +180,7 @@ def _place(segment: Segment) -> tuple[int, str, int]:
     return head.utc_ns, head.run, head.segment
 
 
-def files(path: Path | str | Sequence[Path | str]) -> list[Path]:
+def find_files(path: Path | str | Sequence[Path | str]) -> list[Path]:
     """The capture files meant by a file, a folder or a list of these. Raises FileNotFoundError."""
     found: list[Path] = []
     for one in [Path(path)] if isinstance(path, (str, Path)) else map(Path, path):

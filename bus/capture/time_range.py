@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from quotebus.bus.capture.format.captured import NotACapture
 from quotebus.bus.capture.format.index import read_index
-from quotebus.bus.capture.instants import instant_ns
+from quotebus.bus.capture.instants import parse_instant
 from quotebus.bus.capture.reader import Capture
 from quotebus.bus.errors import NoInput
 
 
-def span(capture: Capture) -> tuple[int, int]:
+def find_time_range(capture: Capture) -> tuple[int, int]:
     """When its first message was received, and its last.
 
     Raises NoInput for one without a message, NotACapture for one that is damaged before its first, and OSError.
@@ -24,12 +24,15 @@ def span(capture: Capture) -> tuple[int, int]:
     return first_ns, first_ns
 
 
-def window(capture: Capture, begin: str | None, end: str | None) -> tuple[int | None, int | None]:
-    """The instants that two texts name, see `instant_ns`; None for none. Raises as `span`, and ValueError."""
+def parse_time_range(capture: Capture, begin: str | None, end: str | None) -> tuple[int | None, int | None]:
+    """The instants that two texts name, see `parse_instant`; None for an empty one.
+
+    Raises ValueError, and what `find_time_range` raises.
+    """
     if not begin and not end:
         return None, None
     first_ns = _first_ns(capture)
-    from_ns, to_ns = (instant_ns(text, first_ns) if text else None for text in (begin, end))
+    from_ns, to_ns = (parse_instant(text, first_ns) if text else None for text in (begin, end))
     if from_ns is not None and to_ns is not None and to_ns <= from_ns:
         raise ValueError(f"nothing is from {begin} on and before {end}")
     return from_ns, to_ns

@@ -8,7 +8,7 @@ from quotebus.bus import codec
 from quotebus.bus.capture.format.captured import GAP_TOPIC
 
 
-def prefixes(given: Iterable[str]) -> tuple[str, ...]:
+def parse_prefixes(given: Iterable[str]) -> tuple[str, ...]:
     """All of them; none means every topic. ValueError names one with which no topic begins."""
     found = tuple(filter(None, (text.strip() for several in given for text in several.split(","))))
     for text in found:

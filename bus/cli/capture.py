@@ -9,18 +9,23 @@ from pathlib import Path
 from quotebus.bus.capture.format.captured import NotACapture
 from quotebus.bus.capture.format.file_names import PART, SUFFIX
 from quotebus.bus.capture.inspect.export import Export
-from quotebus.bus.capture.inspect.message_text import json_line, line, utc_text
-from quotebus.bus.capture.inspect.verify import Verdict, verify
+from quotebus.bus.capture.inspect.message_text import encode_message, format_message
+from quotebus.bus.capture.inspect.verify import Verification, verify
 from quotebus.bus.capture.reader import Capture
 from quotebus.bus.capture.record.recovery import recover_file, recover_folder
-from quotebus.bus.capture.time_range import window
+from quotebus.bus.capture.time_range import parse_time_range
 from quotebus.bus.cli import capture_report
-from quotebus.bus.cli.capture_arguments import cat_arguments, export_arguments, file_arguments, recover_arguments
-from quotebus.bus.cli.record import size
+from quotebus.bus.cli.capture_arguments import (
+    parse_cat_arguments,
+    parse_export_arguments,
+    parse_file_arguments,
+    parse_recover_arguments,
+)
 from quotebus.bus.clock import NS_PER_S
 from quotebus.bus.errors import EX_CONFIG, EX_IOERR, EX_NOINPUT, ConfigError
 from quotebus.bus.process.printable import escaped
 from quotebus.bus.process.stdout import give_up_stdout
+from quotebus.bus.process.units import format_size, format_utc
 from quotebus.bus.settings import die
 
 PROGRAM = "quotebus capture"
@@ -57,7 +62,7 @@ def run(argv: Sequence[str]) -> int:
 
 def info(argv: Sequence[str]) -> int:
     """Who recorded what, when, how much. Reads everything, but decodes only the recorder's own notes."""
-    capture = Capture(file_arguments(argv, f"{PROGRAM} info", _about(info)).files)
+    capture = Capture(parse_file_arguments(argv, f"{PROGRAM} info", _about(info)).files)
     verdict = verify(capture, decode=False)
     head = capture.metadata
     versions = ", ".join(f"{program} {version}" for program, version in sorted(head.versions.items()))
@@ -66,7 +71,7 @@ def info(argv: Sequence[str]) -> int:
         ("recorder", f"{head.recorder} ({head.source}) on {head.host or '?'}, run {head.run}"),
         ("programs", versions),
         ("topics", " ".join(head.topics) or "all"),
-        *(("file", f"{s.path.name}  {size(s.size)}") for s in capture.segments),
+        *(("file", f"{s.path.name}  {format_size(s.size)}") for s in capture.segments),
         *([("runs", f"{len(runs)}: their messages are numbered apart")] if len(runs) > 1 else []),
         *_contents(verdict),
         *(("partial", part) for part in verdict.partial),
@@ -80,7 +85,7 @@ def info(argv: Sequence[str]) -> int:
 
 def check(argv: Sequence[str]) -> int:
     """Whether a capture is whole."""
-    verdict = verify(Capture(file_arguments(argv, f"{PROGRAM} verify", _about(check)).files))
+    verdict = verify(Capture(parse_file_arguments(argv, f"{PROGRAM} verify", _about(check)).files))
     for name, value in _contents(verdict):
         print(f"{name:<10}{escaped(value)}")
     for example in verdict.examples:
@@ -97,7 +102,7 @@ def check(argv: Sequence[str]) -> int:
 
 def recover(argv: Sequence[str]) -> int:
     """Make complete files of what is left: of each `.part` in a folder, or of one file."""
-    arguments = recover_arguments(argv, f"{PROGRAM} recover", _about(recover))
+    arguments = parse_recover_arguments(argv, f"{PROGRAM} recover", _about(recover))
     status = 0
     for path in arguments.files:
         if path.is_dir():
@@ -114,9 +119,9 @@ def recover(argv: Sequence[str]) -> int:
 
 def cat(argv: Sequence[str]) -> int:
     """Print messages, one a line."""
-    arguments = cat_arguments(argv, f"{PROGRAM} cat", _about(cat))
+    arguments = parse_cat_arguments(argv, f"{PROGRAM} cat", _about(cat))
     capture, wanted = Capture(arguments.files), arguments.topics
-    shown = json_line if arguments.json_lines else line
+    shown = encode_message if arguments.json_lines else format_message
     within = _window(capture, arguments.begin, arguments.end)
     printed = 0
     for message in capture.everything(*within) if arguments.gaps else capture.read(*within):
@@ -129,7 +134,7 @@ def cat(argv: Sequence[str]) -> int:
 
 def export(argv: Sequence[str]) -> int:
     """Write one table per kind of event."""
-    arguments = export_arguments(argv, f"{PROGRAM} export", _about(export))
+    arguments = parse_export_arguments(argv, f"{PROGRAM} export", _about(export))
     output, wanted = arguments.output, arguments.topics
     exporter = Export(output, arguments.format)
     capture = Capture(arguments.files)
@@ -165,7 +170,7 @@ def _about(verb: Callable[[Sequence[str]], int]) -> str:
 
 def _window(capture: Capture, begin: str, end: str) -> tuple[int | None, int | None]:
     try:
-        return window(capture, begin, end)
+        return parse_time_range(capture, begin, end)
     except ValueError as error:
         raise ConfigError(str(error)) from None
 
@@ -176,12 +181,12 @@ def _recovered_name(path: Path) -> Path:
     return path.with_name(f"{path.name.removesuffix(SUFFIX)}.recovered{SUFFIX}")
 
 
-def _contents(verdict: Verdict) -> list[tuple[str, str]]:
+def _contents(verdict: Verification) -> list[tuple[str, str]]:
     span_s = (verdict.last_ns - verdict.first_ns) / NS_PER_S
     rows = [("messages", f"{verdict.messages:,} on {verdict.topics:,} topics")]
     rows += [("", f"{count:>12,}  {kind}") for kind, count in sorted(verdict.kinds.items())]
     if verdict.messages:
-        first, last = utc_text(verdict.first_ns), utc_text(verdict.last_ns)
+        first, last = format_utc(verdict.first_ns), format_utc(verdict.last_ns)
         rows.append(("received", f"{first} to {last}, {span_s:,.3f} s"))
     lost = ", ".join(f"{count:,} ({cause})" for cause, count in sorted(verdict.lost.items()))
     return [*rows, ("lost", lost or "nothing")]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from quotebus.bus.capture.topic_prefixes import prefixes
+from quotebus.bus.capture.topic_prefixes import parse_prefixes
 from quotebus.bus.cli.arguments import Arguments
 
 
@@ -51,18 +51,18 @@ class ExportArguments(PartArguments):
     format: Literal["parquet", "csv"]
 
 
-def file_arguments(argv: Sequence[str], program: str, about: str) -> FileArguments:
+def parse_file_arguments(argv: Sequence[str], program: str, about: str) -> FileArguments:
     return FileArguments(**vars(_parser(program, about).parse_args(argv)))
 
 
-def cat_arguments(argv: Sequence[str], program: str, about: str) -> CatArguments:
+def parse_cat_arguments(argv: Sequence[str], program: str, about: str) -> CatArguments:
     parser = _windowed(program, about)
     parser.add_argument("--json", dest="json_lines", action="store_true", help="one JSON object a line")
     parser.add_argument("--gaps", action="store_true", help="with the losses that the recorder noted, as capture.gap")
     return CatArguments(**vars(parser.parse_args(argv)))
 
 
-def recover_arguments(argv: Sequence[str], program: str, about: str) -> RecoverArguments:
+def parse_recover_arguments(argv: Sequence[str], program: str, about: str) -> RecoverArguments:
     parser = _parser(program, about)
     parser.add_argument("-o", "--output", type=Path, help="the file to make, from one file")
     arguments = RecoverArguments(**vars(parser.parse_args(argv)))
@@ -71,7 +71,7 @@ def recover_arguments(argv: Sequence[str], program: str, about: str) -> RecoverA
     return arguments
 
 
-def export_arguments(argv: Sequence[str], program: str, about: str) -> ExportArguments:
+def parse_export_arguments(argv: Sequence[str], program: str, about: str) -> ExportArguments:
     parser = _windowed(program, about)
     parser.add_argument("-o", "--output", type=_folder, default=Path("export"), help="folder for the tables (export)")
     parser.add_argument("--format", choices=("parquet", "csv"), default="parquet", help="of the tables")
@@ -104,6 +104,6 @@ def _folder(text: str) -> Path:
 
 def _prefixes(text: str) -> tuple[str, ...]:
     try:
-        return prefixes([text])
+        return parse_prefixes([text])
     except ValueError as error:
         raise ArgumentTypeError(str(error)) from None

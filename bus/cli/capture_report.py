@@ -8,9 +8,9 @@ from pathlib import Path
 
 from quotebus.bus.capture.reader import Capture, is_capture
 from quotebus.bus.capture.report.collect import Collector
-from quotebus.bus.capture.report.page import page
+from quotebus.bus.capture.report.page import render_page
 from quotebus.bus.capture.report.scale import Columns
-from quotebus.bus.capture.time_range import span, window
+from quotebus.bus.capture.time_range import find_time_range, parse_time_range
 from quotebus.bus.cli.arguments import Arguments
 from quotebus.bus.errors import ConfigError
 from quotebus.bus.process.printable import escaped
@@ -37,9 +37,9 @@ def run(argv: Sequence[str]) -> int:
     if output.exists() and is_capture(output):
         raise ConfigError(f"{escaped(str(output))} is a capture, and is not replaced")
     capture = Capture(arguments.file)
-    first_ns, last_ns = span(capture)
+    first_ns, last_ns = find_time_range(capture)
     try:
-        from_ns, to_ns = window(capture, arguments.begin, arguments.end)
+        from_ns, to_ns = parse_time_range(capture, arguments.begin, arguments.end)
     except ValueError as error:
         raise ConfigError(str(error)) from None
     drawn = max(first_ns, from_ns or 0), last_ns if to_ns is None else min(last_ns, to_ns)
@@ -49,7 +49,7 @@ def run(argv: Sequence[str]) -> int:
     facts = [("recorder", capture.metadata.recorder), ("host", capture.metadata.host)]
     facts += [(f"{program}", version) for program, version in capture.metadata.versions.items()]
     facts += [("damaged", str(damage)) for damage in capture.damages]
-    output.write_text(page(data, f"Capture {arguments.file.name}", facts, symbols), encoding="utf-8")
+    output.write_text(render_page(data, f"Capture {arguments.file.name}", facts, symbols), encoding="utf-8")
     print(f"{PROGRAM}: {escaped(str(output))}, {output.stat().st_size / 1e6:.2f} MB")
     for damage in capture.damages:
         print(f"{PROGRAM}: {escaped(str(damage))}", file=sys.stderr)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 
 
 @contextlib.contextmanager
-def keys() -> Iterator[Callable[[], str]]:
+def open_keys() -> Iterator[Callable[[], str]]:
     """Gives a function that returns the keys pressed since its last call; always none where stdin is no terminal."""
     if not sys.stdin or not sys.stdin.isatty():
         yield lambda: ""

@@ -14,14 +14,15 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from quotebus.bus.capture.record.recorder import Progress, Recorder, base_path
+from quotebus.bus.capture.record.recorder import Recorder, RecordingProgress, choose_path
 from quotebus.bus.capture.record.recovery import recover_folder
 from quotebus.bus.capture.record.settings import RecordSettings
-from quotebus.bus.clock import NS_PER_MS, NS_PER_S, now_ns, utc_ns
+from quotebus.bus.clock import NS_PER_S, now_ns, utc_ns
 from quotebus.bus.errors import EX_IOERR
 from quotebus.bus.events import RecorderState
 from quotebus.bus.process.printable import escaped
 from quotebus.bus.process.shutdown import on_ending
+from quotebus.bus.process.units import format_duration, format_size
 from quotebus.bus.sequence import source_name
 from quotebus.bus.settings import load
 from quotebus.bus.transport.recorder_sockets import RecorderSockets
@@ -31,7 +32,7 @@ _PLAIN_EVERY_NS = 10 * NS_PER_S
 _LINE_S = 1.0
 
 
-class Line:
+class StatusLine:
     """The live line: redrawn in place on a terminal; elsewhere a line at each change, and soon every ten seconds.
 
     It has a thread of its own: a terminal that is stopped, or a pipe that is full or closed, costs the recording
@@ -41,7 +42,7 @@ class Line:
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
         self._changed = threading.Condition()
-        self._newest: Progress | None = None
+        self._newest: RecordingProgress | None = None
         self._ending = False
         self._live = Live(console=Console(file=stream), auto_refresh=False) if stream.isatty() else None
         self._last: tuple[str, str, bool] | None = None
@@ -49,7 +50,7 @@ class Line:
         self._thread = threading.Thread(target=self._run, name="line", daemon=True)
         self._thread.start()
 
-    def show(self, progress: Progress) -> None:
+    def show(self, progress: RecordingProgress) -> None:
         """What is to be seen from now on."""
         with self._changed:
             self._newest = progress
@@ -74,55 +75,46 @@ class Line:
         except OSError:  # whoever looked at it has gone; and nothing is left for the interpreter's end
             os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())
 
-    def _next(self) -> Progress | None:
+    def _next(self) -> RecordingProgress | None:
         with self._changed:
             self._changed.wait_for(lambda: self._newest is not None or self._ending)
             progress, self._newest = self._newest, None
             return progress
 
-    def _draw(self, progress: Progress) -> None:
+    def _draw(self, progress: RecordingProgress) -> None:
         if self._live is not None:
-            self._live.update(Text(text(progress), no_wrap=True, overflow="ellipsis"), refresh=True)
+            self._live.update(Text(format_progress(progress), no_wrap=True, overflow="ellipsis"), refresh=True)
             return
         key = (progress.state, progress.file, progress.connected)
         if key != self._last or now_ns() >= self._next_ns:
             self._last, self._next_ns = key, now_ns() + self._pause_ns
             self._pause_ns = min(2 * self._pause_ns, _PLAIN_EVERY_NS)
-            self._stream.write(f"{PROGRAM}: {text(progress)}\n")
+            self._stream.write(f"{PROGRAM}: {format_progress(progress)}\n")
             self._stream.flush()
 
 
-def text(progress: Progress) -> str:
+def format_progress(progress: RecordingProgress) -> str:
     """One line on how a recording goes."""
     parts = [
         progress.state if progress.state is RecorderState.RECORDING else f"{progress.state} ({progress.cause})",
         escaped(progress.file) or "no file yet",
         f"{progress.messages:,} messages",
         f"{progress.rate:,.0f}/s",
-        size(progress.bytes),
+        format_size(progress.bytes),
         f"{progress.lost:,} lost",
-        "lag -" if progress.lag_ns is None else f"lag {progress.lag_ns / NS_PER_MS:,.1f} ms",
-        "" if progress.free_bytes is None else f"{size(progress.free_bytes)} free",
+        f"lag {format_duration(progress.lag_ns)}",
+        "" if progress.free_bytes is None else f"{format_size(progress.free_bytes)} free",
         "" if progress.connected else "NO BROKER answers",
     ]
     return "  ".join(part for part in parts if part) + (f"  {escaped(progress.detail)}" if progress.detail else "")
-
-
-def size(count: float) -> str:
-    """Bytes for people."""
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        if count < 1024:
-            return f"{count:,.0f} {unit}" if unit == "B" else f"{count:,.1f} {unit}"
-        count /= 1024
-    return f"{count:,.1f} TiB"
 
 
 def run(argv: Sequence[str]) -> int:
     """Record until SIGINT, SIGTERM or SIGHUP: exit status 0. 74 when the disk ends it, 78 for bad settings."""
     settings = load(RecordSettings, argv, PROGRAM)
     source = source_name("recorder", random.getrandbits(24))
-    base = base_path(settings.record_output, utc_ns())
-    line, seen = Line(sys.stdout), True
+    base = choose_path(settings.record_output, utc_ns())
+    line, seen = StatusLine(sys.stdout), True
     with RecorderSockets(settings, source, settings.topics) as listener:
         recorder = Recorder(settings, listener, source, base, on_progress=line.show)
         on_ending(recorder.stop)

@@ -14,18 +14,18 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
 from quotebus.bus.capture.format.captured import Captured, NotACapture
-from quotebus.bus.capture.instants import shown
 from quotebus.bus.capture.reader import Capture
 from quotebus.bus.capture.replay.player import BrokerGone, BusOccupied, Player
-from quotebus.bus.capture.replay.player import Progress as Standing
-from quotebus.bus.capture.time_range import span, window
-from quotebus.bus.capture.topic_prefixes import prefixes
+from quotebus.bus.capture.replay.player import ReplayProgress as Standing
+from quotebus.bus.capture.time_range import find_time_range, parse_time_range
+from quotebus.bus.capture.topic_prefixes import parse_prefixes
 from quotebus.bus.cli.arguments import Arguments
-from quotebus.bus.cli.keys import keys
+from quotebus.bus.cli.keys import open_keys
 from quotebus.bus.errors import EX_IOERR, EX_NOINPUT, ConfigError, NoInput
 from quotebus.bus.process.printable import escaped
 from quotebus.bus.process.shutdown import on_ending
 from quotebus.bus.process.stdout import give_up_stdout
+from quotebus.bus.process.units import format_instant
 from quotebus.bus.settings import BusSettings, die, load
 
 PROGRAM = "quotebus replay"
@@ -109,11 +109,11 @@ def _number(text: str) -> float:
 
 
 def _play(capture: Capture, arguments: argparse.Namespace, settings: BusSettings) -> int:
-    first_ns, last_ns = span(capture)
-    from_ns, to_ns = window(capture, arguments.from_, arguments.to)
-    wanted = prefixes(arguments.topics)
+    first_ns, last_ns = find_time_range(capture)
+    from_ns, to_ns = parse_time_range(capture, arguments.from_, arguments.to)
+    wanted = parse_prefixes(arguments.topics)
     if from_ns is not None and from_ns > last_ns:
-        raise ConfigError(f"--from is after the end: {shown(last_ns)}Z")
+        raise ConfigError(f"--from is after the end: {format_instant(last_ns)}Z")
 
     def entries(begin_ns: int | None) -> Iterable[Captured]:
         return capture.read(from_ns=begin_ns, to_ns=to_ns, topics=wanted)
@@ -156,7 +156,7 @@ def play_visibly(player: Player, begin_ns: int, end_ns: int) -> None:
         playing = threads.submit(player.play)
         console = Console(stderr=True)
         try:
-            with _bar(console) as bar, keys() as pressed:
+            with _bar(console) as bar, open_keys() as pressed:
                 task = bar.add_task("", total=max(end_ns - begin_ns, 1), at="")
                 while not wait([playing], _LOOK_S).done:
                     for key in pressed():
@@ -176,7 +176,7 @@ def _bar(console: Console) -> Progress:
 
 def _where(progress: Standing, at_ns: int) -> str:
     state = "waiting for consumers" if progress.waiting else "paused" if progress.paused else ""
-    return f"{shown(at_ns)}Z  {progress.messages} messages  {progress.listeners} consumers  {state}"
+    return f"{format_instant(at_ns)}Z  {progress.messages} messages  {progress.listeners} consumers  {state}"
 
 
 def _steer(player: Player, key: str) -> None:

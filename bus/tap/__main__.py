@@ -11,8 +11,8 @@ from quotebus.bus.errors import EX_IOERR, ConfigError
 from quotebus.bus.process.stdout import give_up_stdout
 from quotebus.bus.process.verbs import run_verb
 from quotebus.bus.settings import die
-from quotebus.bus.tap.output import prepare
-from quotebus.bus.tap.own_session import go_apart
+from quotebus.bus.tap.output import prepare_streams
+from quotebus.bus.tap.own_session import run_in_own_session
 
 PROGRAM = "bus-tap"
 VERBS = {
@@ -27,7 +27,7 @@ VERBS = {
 def begin(arguments: Sequence[str]) -> None:
     """For a program that is the tap and nothing else: stand apart from what runs beside it."""
     screen = arguments[:1] == ["top"] and all(os.isatty(descriptor) for descriptor in (0, 1))
-    go_apart(on_screen=screen)
+    run_in_own_session(on_screen=screen)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -35,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = sys.argv[1:] if argv is None else list(argv)
     if argv is None:
         begin(arguments)
-    prepare()
+    prepare_streams()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
         status = run_verb(PROGRAM, "quotebus.bus.tap.verbs", VERBS, arguments)

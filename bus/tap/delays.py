@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from quotebus.bus.events import OrderUpdate, Quote, Trade
-from quotebus.bus.tap.histogram import Histogram
-from quotebus.bus.tap.message_reader import Heard
+from quotebus.bus.tap.histogram import DelayHistogram
+from quotebus.bus.tap.message_reader import ReceivedMessage
 
 HOPS = ("exchange > received", "received > published", "published > heard", "exchange > heard")
 _HEARD = HOPS[2]
 
 
 @dataclass(frozen=True, slots=True)
-class Hop:
+class HopDelay:
     """One hop of one kind of message; all values in nanoseconds. A negative minimum means that two clocks differ."""
 
     kind: str
@@ -29,9 +29,9 @@ class Hop:
 class Delays:
     """One histogram for each kind and hop: a known number of them, each bounded."""
 
-    _by_hop: dict[tuple[str, str], Histogram] = field(default_factory=dict)
+    _by_hop: dict[tuple[str, str], DelayHistogram] = field(default_factory=dict)
 
-    def take(self, heard: Heard) -> None:
+    def take(self, heard: ReceivedMessage) -> None:
         """One message."""
         event, kind = heard.event, heard.topic.partition(".")[0]
         self._add(kind, _HEARD, heard.received_ns - event.published_ns)
@@ -40,18 +40,18 @@ class Delays:
             self._add(kind, HOPS[1], event.published_ns - event.received_ns)
             self._add(kind, HOPS[3], heard.received_ns - event.exchange_ns)
 
-    def hops(self) -> list[Hop]:
+    def hops(self) -> list[HopDelay]:
         """What was measured, by kind, in the order a message takes."""
-        found: list[Hop] = []
+        found: list[HopDelay] = []
         for kind, hop in sorted(self._by_hop, key=lambda key: (key[0], HOPS.index(key[1]))):
             held = self._by_hop[kind, hop]
             middle, high = held.quantile(0.5), held.quantile(0.99)
             if held.smallest is not None and held.largest is not None and middle is not None and high is not None:
-                found.append(Hop(kind, hop, held.count, held.smallest, middle, high, held.largest))
+                found.append(HopDelay(kind, hop, held.count, held.smallest, middle, high, held.largest))
         return found
 
     def _add(self, kind: str, hop: str, delay_ns: int) -> None:
         held = self._by_hop.get((kind, hop))
         if held is None:
-            held = self._by_hop[kind, hop] = Histogram()
+            held = self._by_hop[kind, hop] = DelayHistogram()
         held.add(delay_ns)

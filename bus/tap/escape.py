@@ -26,7 +26,7 @@ def clean(text: object, limit: int = MAX_TEXT) -> str:
     return shown if len(shown) <= limit else shown[: limit - 2] + ".."
 
 
-def json_line(value: Any) -> str:
+def encode_json_line(value: Any) -> str:
     """One line of JSON in ASCII, text kept whole; a number that JSON has no word for is null."""
     try:
         line = msgspec.json.encode(value).decode()

@@ -23,38 +23,39 @@ from quotebus.bus.events import (
     Trade,
     TradeIntent,
 )
+from quotebus.bus.process.units import format_clock, format_duration, format_price, format_quantity, format_size
 from quotebus.bus.tap.escape import clean
-from quotebus.bus.tap.message_reader import Heard
-from quotebus.bus.tap.units import clock, duration, price, quantity, size
+from quotebus.bus.tap.message_reader import ReceivedMessage
 
 _LIST = 6
 """Items of a list that are shown; the rest as a number."""
 _LINE = 1_000
 
 
-def text_line(heard: Heard) -> str:
+def format_event(heard: ReceivedMessage) -> str:
     """`14:30:00.123 quote.SPY pricing-3f9c2a#7 …`; nothing in it can move a cursor."""
     event = heard.event
     missing = f"  ({heard.missing} missing before)" if heard.missing else ""
     topic, source = heard.topic, f"{event.source}#{event.seq}"
-    return clean(f"{clock(heard.received_ns)} {topic:<14} {source:<18} {summary(event)}{missing}", _LINE)
+    return clean(f"{format_clock(heard.received_ns)} {topic:<14} {source:<18} {summarize_event(event)}{missing}", _LINE)
 
 
-def summary(event: Event) -> str:
+def summarize_event(event: Event) -> str:
     """What a message says, not yet fit for a terminal."""
     match event:
         case Quote():
             flags = ",".join((flag.name or "").lower() for flag in Flag if event.flags & flag)
             text = (
-                f"{price(event.bid_price)} x {quantity(event.bid_size) or '-'}  "
-                f"{price(event.ask_price)} x {quantity(event.ask_size) or '-'}"
+                f"{format_price(event.bid_price)} x {format_quantity(event.bid_size) or '-'}  "
+                f"{format_price(event.ask_price)} x {format_quantity(event.ask_size) or '-'}"
                 f"  {event.bid_exchange}/{event.ask_exchange}  {_hops(event)}"
             )
             return (
                 text + (f"  {flags}" if flags else "") + (f"  conflated {event.conflated}" if event.conflated else "")
             )
         case Trade():
-            return f"{price(event.price)} x {quantity(event.size)}  {event.exchange}  #{event.trade_id}  {_hops(event)}"
+            amount = f"{format_price(event.price)} x {format_quantity(event.size)}"
+            return f"{amount}  {event.exchange}  #{event.trade_id}  {_hops(event)}"
         case SymbolStatus():
             clients = _some(
                 f"{c.client}({c.priority}, {c.lease_left_ms / 1000:.1f}s)" for c in event.clients[: _LIST + 1]
@@ -85,17 +86,17 @@ def summary(event: Event) -> str:
                 f" at {event.price or '-'}  order {event.order_id}"
             )
         case ExecutionDecision():
-            limit = f" {price(event.limit_price)}" if event.limit_price is not None else ""
+            limit = f" {format_price(event.limit_price)}" if event.limit_price is not None else ""
             why = f"  because {_some(event.reasons[:_LIST])}" if event.reasons else ""
             return (
-                f"{event.side} {quantity(event.qty)} {event.symbol}: {event.action}{limit}{why}"
+                f"{event.side} {format_quantity(event.qty)} {event.symbol}: {event.action}{limit}{why}"
                 f"  on quote {event.quote[0]}#{event.quote[1]}"
             )
         case TradeIntent():
-            amount = "all" if event.complete_exit else quantity(event.qty)
-            return f"{event.side} {amount} {event.symbol}, {event.urgency}, until {clock(event.deadline_ns)}"
+            amount = "all" if event.complete_exit else format_quantity(event.qty)
+            return f"{event.side} {amount} {event.symbol}, {event.urgency}, until {format_clock(event.deadline_ns)}"
         case RecorderHealth():
-            written = f"{event.messages} messages, {size(event.bytes)}, lost {event.lost}"
+            written = f"{event.messages} messages, {format_size(event.bytes)}, lost {event.lost}"
             return f"{event.state} ({event.cause})  {event.file}  {written}"
         case Counters():
             named = _some((f"{name} {value}" for name, value in event.counters.items() if value), 40)
@@ -104,7 +105,7 @@ def summary(event: Event) -> str:
             return ""
 
 
-def record(heard: Heard) -> dict[str, Any]:
+def make_record(heard: ReceivedMessage) -> dict[str, Any]:
     """The whole message by field names; a held quote within an acknowledgement is spelled out, too."""
     event = heard.event
     fields = {name: getattr(event, name) for name in event.__struct_fields__ if name != "version"}
@@ -118,18 +119,20 @@ def record(heard: Heard) -> dict[str, Any]:
 
 
 def _health(event: ConnectionHealth) -> str:
-    text = f"{event.state} ({event.cause}) for {duration(event.published_ns - event.since_ns)}"
+    text = f"{event.state} ({event.cause}) for {format_duration(event.published_ns - event.since_ns)}"
     text += f", connection {event.connection}"
     if event.next_retry_ns is not None:
-        text += f", next try in {duration(max(0, event.next_retry_ns - event.published_ns))}, failures {event.attempt}"
+        left_ns = max(0, event.next_retry_ns - event.published_ns)
+        text += f", next try in {format_duration(left_ns)}, failures {event.attempt}"
     text += f"  {event.desired} wanted {event.acknowledged} acknowledged {event.live} live"
     if event.lag_ns is not None:
-        text += f"  lag {duration(event.lag_ns)}"
+        text += f"  lag {format_duration(event.lag_ns)}"
     return text + (f"  [{event.detail}]" if event.detail else "")
 
 
 def _hops(event: Quote | Trade) -> str:
-    return f"{duration(event.received_ns - event.exchange_ns)} + {duration(event.published_ns - event.received_ns)}"
+    hops_ns = (event.received_ns - event.exchange_ns, event.published_ns - event.received_ns)
+    return " + ".join(map(format_duration, hops_ns))
 
 
 def _held(payload: bytes | None) -> dict[str, Any] | None:

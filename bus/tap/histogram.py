@@ -7,7 +7,7 @@ _LINEAR = 1 << (_BITS + 1)
 """Values below this have a bucket each; beyond it every doubling has 64."""
 
 
-class Histogram:
+class DelayHistogram:
     """Counts of integer values, negative ones too; at most about 7,400 buckets for all of 64 bits."""
 
     def __init__(self) -> None:

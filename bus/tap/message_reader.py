@@ -10,7 +10,7 @@ from quotebus.bus.consumer import REPLAYED
 from quotebus.bus.errors import UndecodableMessage
 from quotebus.bus.events import VERSION, Event, Quote, SymbolsAcknowledged
 from quotebus.bus.sequence import SequenceTracker
-from quotebus.bus.tap.newest_quotes import Newest
+from quotebus.bus.tap.newest_quotes import NewestQuotes
 
 MAX_QUOTE_BYTES = 4 * 1024
 """A quote or trade longer than this is none; it would only fill memory."""
@@ -18,14 +18,14 @@ _MAX_QUOTE_TOPICS = 20_000
 _ACKNOWLEDGED = topics.ACKNOWLEDGED.encode()
 
 
-class Message(NamedTuple):
+class ReceivedFrame(NamedTuple):
     """One frame of the bus and when it was received: by this process, or by the recorder of a capture. UTC."""
 
     frame: bytes
     received_ns: int
 
 
-class Heard(NamedTuple):
+class ReceivedMessage(NamedTuple):
     """One readable message. `missing`: how many of its (source, topic) did not arrive before it."""
 
     topic: str
@@ -35,7 +35,7 @@ class Heard(NamedTuple):
     missing: int
 
 
-class Intake:
+class MessageReader:
     """Reads and accounts for messages in the order they were received."""
 
     def __init__(self, *, all_acknowledgements: bool = True) -> None:
@@ -47,7 +47,7 @@ class Intake:
         self._all_acknowledgements = all_acknowledgements
         self._quote_topics: dict[bytes, tuple[str, str]] = {}
 
-    def read(self, messages: Iterable[Message], newest: Newest | None = None) -> Iterator[Heard]:
+    def read(self, messages: Iterable[ReceivedFrame], newest: NewestQuotes | None = None) -> Iterator[ReceivedMessage]:
         """The readable ones; quotes, with few exceptions, are put into `newest` instead when there is one."""
         decode_quote, quote_topics, observe = codec.decode_quote, self._quote_topics, self.tracker.observe
         for message in messages:
@@ -68,13 +68,13 @@ class Intake:
                     if newest is not None:
                         newest.add(prefix, quote, received_ns, len(frame))
                     else:
-                        yield Heard(known[0], quote, received_ns, len(frame), missing if missing > 0 else 0)
+                        yield ReceivedMessage(known[0], quote, received_ns, len(frame), missing if missing > 0 else 0)
                     continue
             heard = self._read(message, prefix)
             if heard is not None:
                 yield heard
 
-    def _read(self, message: Message, prefix: bytes) -> Heard | None:
+    def _read(self, message: ReceivedFrame, prefix: bytes) -> ReceivedMessage | None:
         frame = message.frame
         try:
             if frame.startswith((b"quote.", b"trade.")) and len(frame) > MAX_QUOTE_BYTES:
@@ -94,4 +94,4 @@ class Intake:
             missing = self.tracker.observe(event.source, prefix, event.seq)
         elif self._all_acknowledgements:
             missing = self.tracker.observe(event.source, _ACKNOWLEDGED, event.seq)
-        return Heard(topic, event, message.received_ns, len(frame), max(0, missing))
+        return ReceivedMessage(topic, event, message.received_ns, len(frame), max(0, missing))

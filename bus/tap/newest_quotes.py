@@ -16,7 +16,7 @@ MAX_BEFORE = 1_000
 
 
 @dataclass(slots=True)
-class Counted:
+class CountedQuotes:
     """A symbol's newest quote, when it was received, and how many messages and bytes it stands for."""
 
     quote: Quote
@@ -25,12 +25,12 @@ class Counted:
     octets: int
 
 
-class Newest:
+class NewestQuotes:
     """One entry a topic, and one more each time that its order breaks. `add` takes quotes in the order they came."""
 
     def __init__(self) -> None:
-        self._held: dict[bytes, Counted] = {}
-        self._before: list[Counted] = []
+        self._held: dict[bytes, CountedQuotes] = {}
+        self._before: list[CountedQuotes] = []
 
     @property
     def full(self) -> bool:
@@ -53,9 +53,9 @@ class Newest:
                 held.octets += octets
                 return
             self._before.append(held)  # which of them counts is not decided here
-        self._held[topic] = Counted(quote, received_ns, 1, octets)
+        self._held[topic] = CountedQuotes(quote, received_ns, 1, octets)
 
-    def take(self) -> Iterator[Counted]:
+    def take(self) -> Iterator[CountedQuotes]:
         """What there is, in the order of each topic; then nothing is held."""
         before, held = self._before, self._held
         self._before, self._held = [], {}

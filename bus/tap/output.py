@@ -14,7 +14,7 @@ from quotebus.bus.process.stdout import open_stdout
 PIPE_COLUMNS = 120
 
 
-def prepare() -> None:
+def prepare_streams() -> None:
     """A terminal or pipe that cannot show a character gets an escape for it, never an error; a closed one, nothing."""
     open_stdout()
     for stream in (sys.stdout, sys.stderr):
@@ -22,22 +22,22 @@ def prepare() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
-def console() -> Console:
+def make_console() -> Console:
     """What rich draws with; no text of ours is markup."""
     return Console(file=sys.stdout, markup=False, highlight=False, emoji=False)
 
 
-def columns(wished: int | None, in_pipe: int = PIPE_COLUMNS) -> int:
+def choose_width(wished: int | None, in_pipe: int = PIPE_COLUMNS) -> int:
     """How wide to write: as told, as the terminal, or what is good in a pipe."""
     if wished is not None:
         return wished
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else in_pipe
 
 
-def show(lines: Sequence[Text]) -> None:
+def print_lines(lines: Sequence[Text]) -> None:
     """Print lines once."""
     if sys.stdout.isatty():
-        drawn = console()
+        drawn = make_console()
         for line in lines:
             drawn.print(line, no_wrap=True, overflow="crop", crop=True)
     else:

@@ -35,7 +35,7 @@ _PASSED_ON = {
 _ENDINGS = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT}
 
 
-def go_apart(*, on_screen: bool) -> None:
+def run_in_own_session(*, on_screen: bool) -> None:
     """Go on in a child where that is of use; the caller must be all there is of its process. Once, at the beginning.
 
     `on_screen`: it takes the terminal, so it stops while it is in the background, as it would without a child.
@@ -60,7 +60,7 @@ def go_apart(*, on_screen: bool) -> None:
     signal.pthread_sigmask(signal.SIG_SETMASK, former)
 
 
-def weigh_least() -> None:
+def lower_session_weight() -> None:
     """Let all other sessions go before this one, if it is this program's own."""
     if not (_weighs_sessions() and _has_session()):
         return

@@ -27,12 +27,12 @@ class Pacing(Protocol):
     def __call__(self, items: Iterable[ItemT], /) -> Iterable[ItemT]: ...
 
 
-def at_once(items: Iterable[ItemT], /) -> Iterable[ItemT]:
+def skip_pacing(items: Iterable[ItemT], /) -> Iterable[ItemT]:
     """No pace: for captures, where nobody waits beside it, and for measurements of time."""
     return items
 
 
-class Pace:
+class WorkPacer:
     """Gives items on, with a rest before the one that a piece has no more time for."""
 
     def __init__(self, clock_ns: Callable[[], int] = now_ns, sleep: Callable[[float], None] = sleep_s) -> None:

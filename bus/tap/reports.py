@@ -1,4 +1,4 @@
-"""The reports of `rate` and `delay`, as lines of text and as plain values. Pure."""
+"""The reports of `format_rate` and `delay`, as lines of text and as plain values. Pure."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from quotebus.bus.tap.delays import Hop
+from quotebus.bus.process.units import format_clock, format_duration, format_rate, format_size
+from quotebus.bus.tap.delays import HopDelay
 from quotebus.bus.tap.escape import clean
-from quotebus.bus.tap.message_reader import Heard
+from quotebus.bus.tap.message_reader import ReceivedMessage
 from quotebus.bus.tap.rates import Rates
-from quotebus.bus.tap.units import clock, duration, rate, size
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class TopicRates:
         self.rates: Rates[str] = Rates()
         self._missing: dict[str, int] = {}
 
-    def take(self, heard: Heard) -> None:
+    def take(self, heard: ReceivedMessage) -> None:
         """One message."""
         self.rates.counted(heard.topic, heard.octets, heard.received_ns)
         if heard.missing and heard.topic in self.rates.total:
@@ -61,24 +61,24 @@ class TopicRates:
         ]
 
 
-def rate_lines(rows: Sequence[TopicRate], rates: TopicRates, now_ns: int, lost: int, width: int) -> list[str]:
+def format_rates(rows: Sequence[TopicRate], rates: TopicRates, now_ns: int, lost: int, width: int) -> list[str]:
     """A heading, one line a topic, and the sum; a topic is cut where `width` columns do not hold it."""
     per_s, octets_per_s = rates.rates.all_per_s()
     room = max(32, min(width - 46, max((len(row.topic) for row in rows), default=0)))
     lines = [f"{'TOPIC':<{room}} {'MESSAGES':>9} {'RATE/s':>8} {'MEAN/s':>8} {'BYTES':>8} {'MISSING':>8}"]
     lines += [
-        f"{clean(row.topic, room):<{room}} {row.messages:>9} {rate(row.per_s):>8} {rate(row.mean_per_s):>8} "
-        f"{size(row.bytes):>8} {row.missing:>8}"
+        f"{clean(row.topic, room):<{room}} {row.messages:>9} {format_rate(row.per_s):>8} "
+        f"{format_rate(row.mean_per_s):>8} {format_size(row.bytes):>8} {row.missing:>8}"
         for row in rows
     ]
     hidden = len(rates.rates.total) - len(rows)
     more = f", {hidden} more topics" if hidden > 0 else ""
-    speed = f"now {rate(per_s)}/s, {size(octets_per_s)}/s"
-    lines.append(f"{clock(now_ns)}Z  {rates.rates.messages} messages{more}, {speed}, missing {lost}")
+    speed = f"now {format_rate(per_s)}/s, {format_size(octets_per_s)}/s"
+    lines.append(f"{format_clock(now_ns)}Z  {rates.rates.messages} messages{more}, {speed}, missing {lost}")
     return lines
 
 
-def rate_record(rows: Sequence[TopicRate], rates: TopicRates, now_ns: int, lost: int) -> dict[str, Any]:
+def make_rate_record(rows: Sequence[TopicRate], rates: TopicRates, now_ns: int, lost: int) -> dict[str, Any]:
     """One report as plain values."""
     per_s, octets_per_s = rates.rates.all_per_s()
     return {
@@ -92,25 +92,25 @@ def rate_record(rows: Sequence[TopicRate], rates: TopicRates, now_ns: int, lost:
     }
 
 
-def delay_lines(hops: Sequence[Hop], now_ns: int, what: str) -> list[str]:
+def format_delays(hops: Sequence[HopDelay], now_ns: int, what: str) -> list[str]:
     """A heading and one line a hop."""
     lines = [f"{'KIND':<9} {'HOP':<21} {'COUNT':>8} {'MIN':>8} {'P50':>8} {'P99':>8} {'MAX':>8}"]
     lines += [
-        f"{clean(hop.kind, 9):<9} {hop.hop:<21} {hop.count:>8} {duration(hop.min_ns):>8} {duration(hop.p50_ns):>8} "
-        f"{duration(hop.p99_ns):>8} {duration(hop.max_ns):>8}"
+        f"{clean(hop.kind, 9):<9} {hop.hop:<21} {hop.count:>8} {format_duration(hop.min_ns):>8} "
+        f"{format_duration(hop.p50_ns):>8} {format_duration(hop.p99_ns):>8} {format_duration(hop.max_ns):>8}"
         for hop in hops
     ]
     note = "; two clocks differ where a minimum is negative" if any(hop.min_ns < 0 for hop in hops) else ""
-    lines.append(f"{clock(now_ns)}Z  {what}{note}")
+    lines.append(f"{format_clock(now_ns)}Z  {what}{note}")
     return lines
 
 
-def delay_record(hops: Sequence[Hop], now_ns: int, what: str) -> dict[str, Any]:
+def make_delay_record(hops: Sequence[HopDelay], now_ns: int, what: str) -> dict[str, Any]:
     """One report as plain values."""
     return {"now_ns": now_ns, "of": what, "hops": [asdict(hop) for hop in hops]}
 
 
-def unreadable_note(unreadable: dict[str, int]) -> str:
+def describe_unreadable(unreadable: dict[str, int]) -> str:
     """`3 messages could not be read (malformed 2, version 1)`; empty when all could."""
     count = sum(unreadable.values())
     kinds = ", ".join(f"{clean(kind, 20)} {number}" for kind, number in sorted(unreadable.items()))

@@ -13,10 +13,10 @@ from quotebus.bus.clock import NS_PER_S
 from quotebus.bus.consumer import REPLAYED
 from quotebus.bus.events import Claim, ConnectionHealth, SymbolState
 from quotebus.bus.protocol import HEALTH_SILENCE_NS
-from quotebus.bus.tap.message_reader import Intake
-from quotebus.bus.tap.pace import Pacing, at_once
-from quotebus.bus.tap.usability import Answer, answer, reasons
-from quotebus.bus.tap.view import Known, View
+from quotebus.bus.tap.message_reader import MessageReader
+from quotebus.bus.tap.pace import Pacing, skip_pacing
+from quotebus.bus.tap.usability import Usability, judge_price, list_reasons
+from quotebus.bus.tap.view import KnownStatus, View
 
 RELEASED_SHOWN_NS = 10 * NS_PER_S
 _UNCONFIRMING = frozenset({Unusable.NO_HEALTH, Unusable.HEALTH_SILENT, Unusable.NOT_STREAMING, Unusable.NO_STATUS})
@@ -30,7 +30,7 @@ _FAMILIES: dict[str, Callable[[str], bool]] = {
 """Which of the programs' counters are summed up in the header; `c` shows all of them."""
 
 
-class Row(msgspec.Struct, frozen=True):
+class SymbolRow(msgspec.Struct, frozen=True):
     """One symbol. Prices are None where absent; `age_ns` None without a quote; `usable` is a client's judgement,
     as far as a tap can tell. `confirmed`: the line on which `state` was reported streams."""
 
@@ -46,7 +46,7 @@ class Row(msgspec.Struct, frozen=True):
     cause: str
     since_ns: int | None
     clients: tuple[Claim, ...]
-    usable: Answer
+    usable: Usability
     reasons: tuple[str, ...]
     flags: int
     replayed: bool
@@ -54,7 +54,7 @@ class Row(msgspec.Struct, frozen=True):
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class ConnectionLine:
     """One node's upstream connection, or, with `orders`, the account's order stream, which says nothing of prices."""
 
     node: str
@@ -81,7 +81,7 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
-class Recorder:
+class RecorderLine:
     """A capture being written."""
 
     name: str
@@ -95,16 +95,16 @@ class Recorder:
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
+class Snapshot:
     """`lost_here` is what this tap itself did not get; `programs` is what the others counted;
     `beyond_bound` are messages of symbols after the first MAX_SYMBOLS, which have no row."""
 
     now_ns: int
     origin: str
     connected: bool | None
-    lines: tuple[Line, ...]
-    rows: tuple[Row, ...]
-    recorders: tuple[Recorder, ...]
+    lines: tuple[ConnectionLine, ...]
+    rows: tuple[SymbolRow, ...]
+    recorders: tuple[RecorderLine, ...]
     messages_per_s: float
     bytes_per_s: float
     quotes_per_s: float
@@ -117,23 +117,24 @@ class Picture:
     counters: dict[str, dict[str, int]]
 
 
-def picture(
-    view: View, intake: Intake, now_ns: int, origin: str, connected: bool | None, pace: Pacing = at_once
-) -> Picture:
+def take_snapshot(
+    view: View, intake: MessageReader, now_ns: int, origin: str, connected: bool | None, pace: Pacing = skip_pacing
+) -> Snapshot:
     """The bus as it stands at `now_ns`. `connected` is None for a capture."""
     view.at(now_ns)
     messages_per_s, bytes_per_s = view.bus.all_per_s()
     lines = sorted(
-        _lines(view, now_ns), key=lambda line: (line.orders, line.replayed, line.state == "standby", line.node)
+        _lines(view, now_ns),
+        key=lambda line: (line.orders, line.replayed, line.state == "standby", line.node),
     )
-    return Picture(
+    return Snapshot(
         now_ns=now_ns,
         origin=origin,
         connected=connected,
         lines=tuple(lines),
-        rows=tuple(pace(rows(view, now_ns))),
+        rows=tuple(pace(make_rows(view, now_ns))),
         recorders=tuple(
-            Recorder(r.name, r.state, r.cause, r.file, r.messages, r.bytes, r.lost, now_ns - at_ns)
+            RecorderLine(r.name, r.state, r.cause, r.file, r.messages, r.bytes, r.lost, now_ns - at_ns)
             for r, at_ns in view.recorders.values()
         ),
         messages_per_s=messages_per_s,
@@ -149,7 +150,7 @@ def picture(
     )
 
 
-def rows(view: View, now_ns: int) -> Iterable[Row]:
+def make_rows(view: View, now_ns: int) -> Iterable[SymbolRow]:
     """Every symbol that somebody wants, or of which something was heard lately."""
     for symbol in view.symbols:
         live = symbol in view.book.quotes or symbol in view.book.standings
@@ -159,10 +160,10 @@ def rows(view: View, now_ns: int) -> Iterable[Row]:
             yield row
 
 
-def _row(view: View, book: Book, symbol: str, now_ns: int) -> Row | None:
+def _row(view: View, book: Book, symbol: str, now_ns: int) -> SymbolRow | None:
     replayed = book is view.replayed
     verdict = book.assess(symbol, now_ns)
-    known: Known | None = (view.known_replayed if replayed else view.known).get(symbol)
+    known: KnownStatus | None = (view.known_replayed if replayed else view.known).get(symbol)
     quote, standing = verdict.quote, verdict.standing
     if quote is None and standing is None:
         return None
@@ -170,7 +171,7 @@ def _row(view: View, book: Book, symbol: str, now_ns: int) -> Row | None:
     gone = known is not None and now_ns - known.heard_ns > RELEASED_SHOWN_NS
     if state == SymbolState.RELEASED and gone and (verdict.age_ns is None or verdict.age_ns > RELEASED_SHOWN_NS):
         return None
-    return Row(
+    return SymbolRow(
         symbol=symbol,
         bid_price=quote.bid_price if quote else None,
         bid_size=quote.bid_size if quote else None,
@@ -183,21 +184,21 @@ def _row(view: View, book: Book, symbol: str, now_ns: int) -> Row | None:
         cause=standing.cause if standing is not None else "",
         since_ns=known.since_ns if known is not None else None,
         clients=known.claims if known is not None else (),
-        usable=Answer.NO if replayed else answer(view, verdict, now_ns),
-        reasons=(REPLAYED.rstrip(":") + "ed",) if replayed else tuple(map(str, reasons(view, verdict, now_ns))),
+        usable=Usability.NO if replayed else judge_price(view, verdict, now_ns),
+        reasons=(REPLAYED.rstrip(":") + "ed",) if replayed else tuple(map(str, list_reasons(view, verdict, now_ns))),
         flags=quote.flags if quote else 0,
         replayed=replayed,
         confirmed=_UNCONFIRMING.isdisjoint(verdict.reasons),
     )
 
 
-def _lines(view: View, now_ns: int) -> Iterable[Line]:
+def _lines(view: View, now_ns: int) -> Iterable[ConnectionLine]:
     for health, heard_ns in view.healths.values():
         replayed = health.source.startswith(REPLAYED)
-        yield line(health, heard_ns, view.replayed if replayed else view.book, now_ns)
+        yield make_line(health, heard_ns, view.replayed if replayed else view.book, now_ns)
 
 
-def line(health: ConnectionHealth, heard_ns: int, book: Book, now_ns: int) -> Line:
+def make_line(health: ConnectionHealth, heard_ns: int, book: Book, now_ns: int) -> ConnectionLine:
     """One health, its instants turned into durations on the publisher's own clock."""
     age_ns = book.age_ns(health, now_ns)
     there_ns = health.published_ns + age_ns if age_ns < HEALTH_SILENCE_NS * 10_000 else now_ns
@@ -206,7 +207,7 @@ def line(health: ConnectionHealth, heard_ns: int, book: Book, now_ns: int) -> Li
         return None if instant_ns is None else there_ns - instant_ns
 
     start_ns, end_ns = health.gap_start_ns, health.gap_end_ns
-    return Line(
+    return ConnectionLine(
         node=health.node,
         source=health.source,
         feed=health.feed,

@@ -13,9 +13,9 @@ from quotebus.bus.capture.format.captured import GAP_TOPIC, Captured, NotACaptur
 from quotebus.bus.capture.reader import Capture
 from quotebus.bus.clock import seconds, utc_ns
 from quotebus.bus.errors import ConfigError, NoInput, UndecodableMessage
-from quotebus.bus.tap.message_reader import Message
-from quotebus.bus.tap.own_session import weigh_least
-from quotebus.bus.tap.pace import Pace, Pacing, at_once
+from quotebus.bus.tap.message_reader import ReceivedFrame
+from quotebus.bus.tap.own_session import lower_session_weight
+from quotebus.bus.tap.pace import Pacing, WorkPacer, skip_pacing
 from quotebus.bus.tap.settings import TapSettings
 from quotebus.bus.transport.tap_socket import BATCH, TapSubscriber
 
@@ -40,7 +40,7 @@ class Source(Protocol):
     def connected(self) -> bool | None: ...
     @property
     def now_ns(self) -> int: ...
-    def read(self, wait_s: float) -> list[Message]: ...
+    def read(self, wait_s: float) -> list[ReceivedFrame]: ...
     def also_wake_on(self, descriptor: int) -> None: ...
     def notes(self) -> list[str]: ...
     def close(self) -> None: ...
@@ -52,13 +52,13 @@ class LiveSource:
     def __init__(self, url: str, prefixes: Sequence[bytes], gather_ms: int) -> None:
         self.origin = url
         self.ended = False
-        self._pace = Pace() if gather_ms else None
+        self._pace = WorkPacer() if gather_ms else None
         self._subscriber = TapSubscriber(url, prefixes, gather_ms=gather_ms, pace=self.pace)
 
     @property
     def pace(self) -> Pacing:
         """Rests between messages and lines; none for who wants each message at once."""
-        return self._pace or at_once
+        return self._pace or skip_pacing
 
     @property
     def connected(self) -> bool | None:
@@ -68,13 +68,13 @@ class LiveSource:
     def now_ns(self) -> int:
         return utc_ns()
 
-    def read(self, wait_s: float) -> list[Message]:
+    def read(self, wait_s: float) -> list[ReceivedFrame]:
         """What has come, or comes within `wait_s`; one instant of receipt for all that were taken together."""
         frames = self._subscriber.receive(int(wait_s * 1000))
         at_ns = utc_ns()
         if self._pace is not None:
             self._pace.look(behind=len(frames) >= BATCH)
-        return [Message(frame, at_ns) for frame in frames]
+        return [ReceivedFrame(frame, at_ns) for frame in frames]
 
     def also_wake_on(self, descriptor: int) -> None:
         self._subscriber.also_wake_on(descriptor)
@@ -95,7 +95,7 @@ class CaptureSource:
         self.ended = False
         self.connected: bool | None = None
         self.now_ns = 0
-        self.pace: Pacing = at_once
+        self.pace: Pacing = skip_pacing
         self._gaps = 0
         self._trouble = ""
         self._wake_on: list[int] = []
@@ -110,12 +110,12 @@ class CaptureSource:
         ends = [end for end in (to_s, None if for_s is None else begin_s + for_s) if end is not None]
         self._messages = self._within(seconds(begin_s), seconds(min(ends)) if ends else None)
 
-    def read(self, wait_s: float) -> list[Message]:
+    def read(self, wait_s: float) -> list[ReceivedFrame]:
         """The next messages; empty when there are no more."""
-        batch: list[Message] = []
+        batch: list[ReceivedFrame] = []
         try:
             for message in self._messages:
-                batch.append(Message(message.frame, message.received_ns))
+                batch.append(ReceivedFrame(message.frame, message.received_ns))
                 if len(batch) >= BATCH:
                     break
         except OSError as error:
@@ -159,23 +159,23 @@ def open_source(settings: TapSettings, prefixes: Sequence[bytes], gather_ms: int
         return CaptureSource(settings.file, settings.from_s, settings.to_s, settings.for_s)
     if settings.from_s is not None or settings.to_s is not None:
         raise ConfigError("--from and --to are for a capture: which one? --file")
-    stand_back(settings.nice)  # before the socket, whose thread inherits it
+    lower_priority(settings.nice)  # before the socket, whose thread inherits it
     return LiveSource(settings.bus_subscribe_url, prefixes, gather_ms)
 
 
-def stand_back(nice: int) -> None:
+def lower_priority(nice: int) -> None:
     """Leave the processor to others: by `nice` as of nice(1), with 20 at once whenever another program wants it.
 
     See SCHED_IDLE in `man 7 sched`. A program that only is nice keeps the processor until its time slice ends.
     """
     if nice > MOST_NICE and hasattr(os, "SCHED_IDLE"):
         os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
-        weigh_least()
+        lower_session_weight()
     elif nice:
         os.nice(min(nice, MOST_NICE))
 
 
-def batches(source: Source, for_s: float | None, wait_s: float) -> Iterator[list[Message]]:
+def read_batches(source: Source, for_s: float | None, wait_s: float) -> Iterator[list[ReceivedFrame]]:
     """Everything the source has, until its end or, live, for `for_s`; empty lists let time pass."""
     live = source.connected is not None
     end_ns = source.now_ns + seconds(for_s) if live and for_s is not None else None
@@ -187,7 +187,7 @@ def batches(source: Source, for_s: float | None, wait_s: float) -> Iterator[list
             return
 
 
-def tell(program: str, lines: Sequence[str]) -> None:
+def print_remarks(program: str, lines: Sequence[str]) -> None:
     """Remarks go to stderr, so that they never stand among the data."""
     for line in lines:
         print(f"{program}: {line}", file=sys.stderr, flush=True)

@@ -10,14 +10,14 @@ from enum import StrEnum
 
 from quotebus.bus.book import Unusable, Verdict
 from quotebus.bus.clock import NS_PER_S
-from quotebus.bus.tap.view import Known, View
+from quotebus.bus.tap.view import KnownStatus, View
 
 ROTATION_NS = 11 * NS_PER_S
 """Within 10 s, and a little for the way, every wanted symbol's state is told again."""
 _UNHEARD = frozenset({Unusable.NO_QUOTE, Unusable.LOST_NEWER, Unusable.TOO_OLD, Unusable.OTHER_CONNECTION})
 
 
-class Answer(StrEnum):
+class Usability(StrEnum):
     """May the price be used?"""
 
     YES = "yes"
@@ -25,37 +25,37 @@ class Answer(StrEnum):
     UNKNOWN = "cannot_tell"
 
 
-def answer(view: View, verdict: Verdict, now_ns: int) -> Answer:
+def judge_price(view: View, verdict: Verdict, now_ns: int) -> Usability:
     """The book's judgement, unless what speaks against the price is only that this tap has not heard it."""
     if verdict.usable:
-        return Answer.YES
+        return Usability.YES
     reasons = set(verdict.reasons)
     began_ns = view.bus.began_ns
     listening_ns = 0 if began_ns is None else now_ns - began_ns
     if Unusable.NO_STATUS in reasons and verdict.standing is None and listening_ns < ROTATION_NS:
-        return Answer.UNKNOWN if reasons <= {Unusable.NO_STATUS, Unusable.NO_QUOTE} else Answer.NO
+        return Usability.UNKNOWN if reasons <= {Unusable.NO_STATUS, Unusable.NO_QUOTE} else Usability.NO
     known = view.known.get(verdict.symbol)
     if reasons <= _UNHEARD and known is None and listening_ns < ROTATION_NS:
-        return Answer.UNKNOWN  # its state came with an answer to a client, which had been told the quote before
-    if reasons <= _UNHEARD and known is not None and newer_unheard(verdict, known):
-        age_ns = announced_age_ns(view, verdict, known, now_ns)
+        return Usability.UNKNOWN  # its state came with an answer to a client, which had been told the quote before
+    if reasons <= _UNHEARD and known is not None and has_newer_unheard(verdict, known):
+        age_ns = measure_announced_age_ns(view, verdict, known, now_ns)
         if age_ns is not None and age_ns <= view.max_age_ns:
-            return Answer.UNKNOWN
-    return Answer.NO
+            return Usability.UNKNOWN
+    return Usability.NO
 
 
-def reasons(view: View, verdict: Verdict, now_ns: int) -> tuple[Unusable, ...]:
+def list_reasons(view: View, verdict: Verdict, now_ns: int) -> tuple[Unusable, ...]:
     """The rules that speak against the price, with the age of a quote that clients hold and this tap never heard."""
     known = view.known.get(verdict.symbol)
-    if verdict.quote is not None or known is None or not newer_unheard(verdict, known):
+    if verdict.quote is not None or known is None or not has_newer_unheard(verdict, known):
         return verdict.reasons
-    age_ns = announced_age_ns(view, verdict, known, now_ns)
+    age_ns = measure_announced_age_ns(view, verdict, known, now_ns)
     if age_ns is None or age_ns <= view.max_age_ns:
         return verdict.reasons
     return tuple(Unusable.TOO_OLD if reason is Unusable.NO_QUOTE else reason for reason in verdict.reasons)
 
 
-def newer_unheard(verdict: Verdict, known: Known) -> bool:
+def has_newer_unheard(verdict: Verdict, known: KnownStatus) -> bool:
     """Whether the node of the present line holds a quote of the symbol that was not heard here."""
     health, quote = verdict.health, verdict.quote
     if health is None or known.source != health.source or known.last_quote_seq == 0:
@@ -63,12 +63,14 @@ def newer_unheard(verdict: Verdict, known: Known) -> bool:
     return quote is None or quote.source != known.source or quote.seq < known.last_quote_seq
 
 
-def announced_age_ns(view: View, verdict: Verdict, known: Known, now_ns: int) -> int | None:
+def measure_announced_age_ns(view: View, verdict: Verdict, known: KnownStatus, now_ns: int) -> int | None:
     """How long ago the newest announced quote was published; None when none was announced."""
-    return None if known.last_quote_ns is None else there_ns(view, verdict, known, now_ns) - known.last_quote_ns
+    return (
+        None if known.last_quote_ns is None else convert_to_node_ns(view, verdict, known, now_ns) - known.last_quote_ns
+    )
 
 
-def there_ns(view: View, verdict: Verdict, known: Known, now_ns: int) -> int:
+def convert_to_node_ns(view: View, verdict: Verdict, known: KnownStatus, now_ns: int) -> int:
     """Now, on the clock of the node that told the symbol's state."""
     health = verdict.health
     if health is None or health.source != known.source:

@@ -29,7 +29,7 @@ from quotebus.bus.events import (
     SymbolStatus,
 )
 from quotebus.bus.protocol import HEALTH_SILENCE_NS, MAX_SYMBOLS
-from quotebus.bus.tap.message_reader import MAX_QUOTE_BYTES, Heard
+from quotebus.bus.tap.message_reader import MAX_QUOTE_BYTES, ReceivedMessage
 from quotebus.bus.tap.rates import Rates
 
 MAX_CLIENTS = 1_000
@@ -43,7 +43,7 @@ _NAME = 80
 
 
 @dataclass(slots=True)
-class Known:
+class KnownStatus:
     """The newest SymbolStatus of one symbol, cut to what is shown of it."""
 
     state: str
@@ -57,7 +57,7 @@ class Known:
 
 
 @dataclass(slots=True)
-class Ask:
+class ClientRequest:
     """A client's newest request, and what was answered to it; `wants` says whether it names the symbol in focus."""
 
     client: str
@@ -80,9 +80,9 @@ class View:
     focus: str = ""
     book: Book = field(init=False)
     replayed: Book = field(init=False)
-    known: dict[str, Known] = field(default_factory=dict)
-    known_replayed: dict[str, Known] = field(default_factory=dict)
-    asks: dict[str, Ask] = field(default_factory=dict)
+    known: dict[str, KnownStatus] = field(default_factory=dict)
+    known_replayed: dict[str, KnownStatus] = field(default_factory=dict)
+    asks: dict[str, ClientRequest] = field(default_factory=dict)
     healths: dict[str, tuple[ConnectionHealth, int]] = field(default_factory=dict)
     counters: dict[str, tuple[Counters, int]] = field(default_factory=dict)
     recorders: dict[str, tuple[RecorderHealth, int]] = field(default_factory=dict)
@@ -96,7 +96,7 @@ class View:
     def __post_init__(self) -> None:
         self.book, self.replayed = Book(max_age_ns=self.max_age_ns), Book(max_age_ns=self.max_age_ns)
 
-    def take(self, heard: Heard) -> None:
+    def take(self, heard: ReceivedMessage) -> None:
         """One message."""
         event, at_ns = heard.event, heard.received_ns
         if type(event) is Quote:
@@ -178,7 +178,7 @@ class View:
         if state == SymbolState.RELEASED and status.symbol != self.focus:
             self._released[status.symbol] = at_ns
         table = self.known if book is self.book else self.known_replayed
-        table[status.symbol] = Known(
+        table[status.symbol] = KnownStatus(
             state, cause, status.since_ns, claims, status.last_quote_ns, status.last_quote_seq, status.source, at_ns
         )
 
@@ -198,7 +198,7 @@ class View:
             return
         wants = bool(self.focus) and self.focus in request.symbols
         former = self.asks.get(request.client)
-        ask = Ask(
+        ask = ClientRequest(
             client=request.client,
             request_id=request.request_id,
             source=request.source[:_NAME],

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from quotebus.bus import codec, topics
-from quotebus.bus.capture.replay.mark_replayed import replayed
+from quotebus.bus.capture.replay.mark_replayed import mark_replayed
 from quotebus.bus.errors import MessageTooLarge, UndecodableMessage
 from quotebus.bus.events import Event, Quote, SymbolsRequested
 from tests.support.samples import ACKNOWLEDGED, COUNTERS, HEALTH, QUICK, QUOTE, REQUESTED, SAMPLES, TRADE, like
@@ -284,7 +284,7 @@ def test_a_topic_that_cannot_be_one_is_refused() -> None:
 def test_a_replayed_counters_message_keeps_its_topic() -> None:
     frame = codec.encode(COUNTERS)
     topic, _, payload = frame.partition(b"\0")
-    event = codec.decode(topic + b"\0" + replayed(payload))
+    event = codec.decode(topic + b"\0" + mark_replayed(payload))
     assert event.source.startswith("replay:")
     assert codec.topic_of(event).encode() == topic
 

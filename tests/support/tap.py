@@ -9,7 +9,7 @@ from quotebus.bus.capture.format.metadata import CaptureMetadata
 from quotebus.bus.capture.format.writer import CaptureWriter
 from quotebus.bus.clock import NS_PER_S
 from quotebus.bus.events import Event
-from quotebus.bus.tap.message_reader import Intake, Message
+from quotebus.bus.tap.message_reader import MessageReader, ReceivedFrame
 from quotebus.bus.tap.view import View
 from tests.support.samples import ACKNOWLEDGED, COUNTERS, HEALTH, QUOTE, REQUESTED, STATUS, TRADE, UTC_NS, like
 
@@ -28,15 +28,15 @@ STORY: list[Event] = [
 """A line that streams, one client, one symbol; the quote with the number 9 is missing."""
 
 
-def messages(*events: Event, step_ns: int = 1_000_000) -> list[Message]:
+def messages(*events: Event, step_ns: int = 1_000_000) -> list[ReceivedFrame]:
     """Each published a step after the one before, and heard half a millisecond later."""
     made = [like(event, published_ns=UTC_NS + number * step_ns) for number, event in enumerate(events)]
-    return [Message(codec.encode(event), event.published_ns + 500_000) for event in made]
+    return [ReceivedFrame(codec.encode(event), event.published_ns + 500_000) for event in made]
 
 
-def told(*events: Event, focus: str = "SPY") -> tuple[View, Intake, int]:
+def told(*events: Event, focus: str = "SPY") -> tuple[View, MessageReader, int]:
     """A view that heard these, and now: 10 ms after the last."""
-    view, intake = View(focus=focus), Intake()
+    view, intake = View(focus=focus), MessageReader()
     heard = messages(*events)
     for one in intake.read(heard):
         view.take(one)

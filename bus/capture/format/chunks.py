@@ -24,7 +24,7 @@ _MESSAGE = int(Opcode.MESSAGE)
 
 
 @dataclass(frozen=True, slots=True)
-class Packed:
+class PackedChunk:
     """The content of one chunk, not yet compressed."""
 
     data: bytes
@@ -84,11 +84,11 @@ class ChunkBuilder:
         self.messages += 1
         self._counts[channel] = self._counts.get(channel, 0) + 1
 
-    def take(self) -> Packed | None:
+    def take(self) -> PackedChunk | None:
         """What was added since the last time; None if nothing."""
         if not self.messages:
             return None
-        packed = Packed(
+        packed = PackedChunk(
             b"".join(self._parts),
             self.messages,
             self._start_ns,
@@ -109,13 +109,13 @@ class ChunkBuilder:
         name = topic.decode("ascii")
         if not is_recordable(name):
             raise ValueError(f"not a topic of the bus: {name[:40]!r}")
-        event = schemas.event_type(name)
+        event = schemas.find_event_type(name)
         declared = b""
         schema_id = self._schema_ids.get(event.__name__)
         if schema_id is None:
             schema_id = self._schema_ids[event.__name__] = len(self._schema_ids) + 1
             schema = Schema(
-                id=schema_id, data=schemas.schema(event), encoding=schemas.SCHEMA_ENCODING, name=event.__name__
+                id=schema_id, data=schemas.make_schema(event), encoding=schemas.SCHEMA_ENCODING, name=event.__name__
             )
             declared = encode(schema)
             self._schemas.append(schema)

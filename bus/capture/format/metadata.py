@@ -44,13 +44,13 @@ def to_map(metadata: CaptureMetadata) -> dict[str, str]:
     plain["topics"] = " ".join(metadata.topics)
     texts = {key: str(value) for key, value in plain.items()}
     texts |= {_VERSION + program: version for program, version in versions.items()}
-    return {**texts, "crc32": checksum(texts)}
+    return {**texts, "crc32": compute_checksum(texts)}
 
 
 def from_map(texts: Mapping[str, str]) -> CaptureMetadata:
     """The head of a segment. Raises ValueError in one line."""
     fields = dict(texts)
-    if fields.pop("crc32", "") != checksum(fields):
+    if fields.pop("crc32", "") != compute_checksum(fields):
         raise ValueError("checksum of the capture's head does not fit")
     try:
         numbers = {name: int(fields.pop(name)) for name in _NUMBERS}
@@ -72,19 +72,19 @@ def from_map(texts: Mapping[str, str]) -> CaptureMetadata:
     )
 
 
-def end_map(messages: int, lost: int | None, cause: str) -> dict[str, str]:
+def make_end_map(messages: int, lost: int | None, cause: str) -> dict[str, str]:
     """What stands at the end of a finished segment: its messages, the run's losses so far, and why it ends."""
     texts = {"messages": str(messages), "cause": cause}
     return texts if lost is None else {**texts, "lost": str(lost)}
 
 
-def lost_until(texts: Mapping[str, str]) -> int | None:
+def read_lost(texts: Mapping[str, str]) -> int | None:
     """The run's losses by a segment's end; None where they are not said."""
     lost = texts.get("lost", "")
     return int(lost) if lost.isdecimal() and len(lost) < 20 else None
 
 
-def checksum(texts: Mapping[str, str]) -> str:
+def compute_checksum(texts: Mapping[str, str]) -> str:
     """CRC-32 of the pairs in the order of their keys, each text ended by a zero byte; eight hex digits."""
     data = b"".join(part.encode() + b"\0" for key in sorted(texts) for part in (key, texts[key]))
     return f"{zlib.crc32(data):08x}"

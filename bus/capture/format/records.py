@@ -27,7 +27,6 @@ MAX_SCHEMA_BYTES = 64 << 10
 RECORD_HEAD = struct.Struct("<BQ")
 MESSAGE = struct.Struct("<BQHIQQ")
 """A message record up to its data: opcode, length, channel, sequence, log time, publish time."""
-MESSAGE_FIELDS = MESSAGE.size - RECORD_HEAD.size
 _CHUNK = struct.Struct("<QQQI")
 
 

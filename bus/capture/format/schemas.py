@@ -15,13 +15,13 @@ ENCODING = "msgpack"
 SCHEMA_ENCODING = "jsonschema"
 
 
-def event_type(topic: str) -> type[Event]:
+def find_event_type(topic: str) -> type[Event]:
     """The type of a recordable topic's messages."""
     return Gap if topic == GAP_TOPIC else codec.KINDS[topics.kind(topic)][0]
 
 
 @cache
-def schema(event: type[Event]) -> bytes:
+def make_schema(event: type[Event]) -> bytes:
     """A JSON Schema of the payload, a positional array: `prefixItems` in the order of the wire, each with its name."""
     (root,), components = msgspec.json.schema_components([event], ref_template="#/$defs/{name}")
     own = components.pop(event.__name__, root)

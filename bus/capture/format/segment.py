@@ -24,7 +24,7 @@ from quotebus.bus.capture.format import records
 from quotebus.bus.capture.format.captured import Captured, Damage, NotACapture, is_recordable
 from quotebus.bus.capture.format.file_names import PART
 from quotebus.bus.capture.format.index import Index, IndexedChunk, Schemas, read_index
-from quotebus.bus.capture.format.metadata import END_NAME, HEAD_NAME, ROTATED, CaptureMetadata, from_map, lost_until
+from quotebus.bus.capture.format.metadata import END_NAME, HEAD_NAME, ROTATED, CaptureMetadata, from_map, read_lost
 from quotebus.bus.capture.format.records import BadRecord, Channel, ChunkHead, CutOff
 from quotebus.bus.capture.format.schemas import ENCODING
 
@@ -67,7 +67,7 @@ class Segment:
         with path.open("rb") as file:
             self.size = _size(file)
             try:
-                self.metadata = _read_head(_Reading(file, self.size))
+                self.metadata = _read_head(_CheckedFile(file, self.size))
             except BadRecord as error:
                 raise NotACapture(path.name, str(error), self.size) from None
         self._reset()
@@ -105,10 +105,10 @@ class Segment:
         """Its chunks, each checked before it is given: a chunk counts entirely or not at all. Raises OSError."""
         return self._checked(self._chunks)
 
-    def _checked(self, walk: Callable[[_Reading], Iterator[Chunk]]) -> Iterator[Chunk]:
+    def _checked(self, walk: Callable[[_CheckedFile], Iterator[Chunk]]) -> Iterator[Chunk]:
         with self.path.open("rb") as file:
             size = _size(file)
-            reading = _Reading(file, size)
+            reading = _CheckedFile(file, size)
             self._reset()
             try:
                 yield from walk(reading)
@@ -137,7 +137,7 @@ class Segment:
             yield Captured(topic_of[channel], data[start:at], sequence, log_ns, published_ns)
             sequence += 1
 
-    def _indexed(self, reading: _Reading, index: Index, from_ns: int | None, to_ns: int | None) -> Iterator[Chunk]:
+    def _indexed(self, reading: _CheckedFile, index: Index, from_ns: int | None, to_ns: int | None) -> Iterator[Chunk]:
         """The chunks that the index names for this time, in file order."""
         self._seeking = True  # the index has declared what the chunks declare again
         self.schemas |= index.schemas
@@ -169,14 +169,14 @@ class Segment:
             at += skip + records.RECORD_HEAD.unpack_from(data, at)[1]
         raise BadRecord("a chunk without messages")
 
-    def _take(self, reading: _Reading, head: ChunkHead, data: bytes) -> Chunk:
+    def _take(self, reading: _CheckedFile, head: ChunkHead, data: bytes) -> Chunk:
         first, count = self._examine(data, head)
         self.messages += count
         self.last_sequence = first + count - 1
         self._settle(reading)
         return Chunk(reading.begin, reading.at - reading.begin, head, data, first, count)
 
-    def _chunks(self, reading: _Reading) -> Iterator[Chunk]:
+    def _chunks(self, reading: _CheckedFile) -> Iterator[Chunk]:
         places = array("Q")  # four numbers a chunk: a file may have a million of them
         _read_head(reading)
         self._keep_note(reading, HEAD_NAME)
@@ -190,7 +190,7 @@ class Segment:
             elif opcode == Opcode.METADATA:
                 name, texts = records.read_metadata(content)
                 if name == END_NAME:
-                    self.lost, self.goes_on = lost_until(texts), texts.get("cause") == ROTATED
+                    self.lost, self.goes_on = read_lost(texts), texts.get("cause") == ROTATED
                 else:
                     self._keep_note(reading, name)
             elif opcode == Opcode.DATA_END:
@@ -270,17 +270,17 @@ class Segment:
             raise BadRecord("a topic without its schema")
         channels[channel.id] = channel
 
-    def _keep_note(self, reading: _Reading, name: str) -> None:
+    def _keep_note(self, reading: _CheckedFile, name: str) -> None:
         if len(self.notes) >= _MAX_NOTES:
             raise BadRecord("a metadata record too many")
         self.notes.append((reading.begin, reading.at - reading.begin, name))
         self._settle(reading)
 
-    def _settle(self, reading: _Reading) -> None:
+    def _settle(self, reading: _CheckedFile) -> None:
         """All up to here is good."""
         self.good_bytes, self.crc = reading.at, reading.crc
 
-    def _finish(self, reading: _Reading, data_end: bytes, places: array[int]) -> None:
+    def _finish(self, reading: _CheckedFile, data_end: bytes, places: array[int]) -> None:
         """Check what follows the data: its CRC, summary, footer, magic, and that nothing comes after."""
         if len(data_end) != 4 or int.from_bytes(data_end, "little") != reading.crc_before:
             raise BadRecord("checksum of the whole data does not fit")
@@ -313,7 +313,7 @@ class Segment:
         self.good_bytes = reading.at
 
 
-class _Reading:
+class _CheckedFile:
     """A file's bytes taken in order. `begin` is where the newest record starts, `crc` runs over all that was taken."""
 
     def __init__(self, file: BinaryIO, size: int) -> None:
@@ -377,7 +377,7 @@ def _size(file: BinaryIO) -> int:
     return os.fstat(file.fileno()).st_size
 
 
-def _read_head(reading: _Reading) -> CaptureMetadata:
+def _read_head(reading: _CheckedFile) -> CaptureMetadata:
     if reading.take(len(records.MAGIC)) != records.MAGIC:
         raise BadRecord("not an MCAP file")
     opcode, content = reading.record()

@@ -12,10 +12,10 @@ from typing import Self
 
 from mcap.records import Chunk, Header, Metadata
 
-from quotebus.bus.capture.format.chunks import ChunkBuilder, Packed
+from quotebus.bus.capture.format.chunks import ChunkBuilder, PackedChunk
 from quotebus.bus.capture.format.compression import COMPRESS
 from quotebus.bus.capture.format.file_names import PART, name_file
-from quotebus.bus.capture.format.metadata import END_NAME, HEAD_NAME, CaptureMetadata, end_map, to_map
+from quotebus.bus.capture.format.metadata import END_NAME, HEAD_NAME, CaptureMetadata, make_end_map, to_map
 from quotebus.bus.capture.format.records import MAGIC, PROFILE, encode
 from quotebus.bus.capture.format.summary import Summary
 from quotebus.bus.topics import END
@@ -74,7 +74,7 @@ class CaptureWriter:
         topic, _, payload = frame.partition(END)
         return self.write(topic.decode("ascii"), payload, received_ns, published_ns)
 
-    def write_chunk(self, packed: Packed) -> None:
+    def write_chunk(self, packed: PackedChunk) -> None:
         """Record a chunk, with one write to the operating system."""
         chunk = Chunk(
             compression=self._compression,
@@ -112,7 +112,7 @@ class CaptureWriter:
     def close(self, cause: str = "stopped") -> Path:
         """Complete the file, sync it, give it its name, sync the folder; its path."""
         self._write_built()
-        self._write_metadata(END_NAME, end_map(self.messages, self.lost, cause))
+        self._write_metadata(END_NAME, make_end_map(self.messages, self.lost, cause))
         self._write(self._summary.end(self.bytes, self._crc))
         os.fsync(self._fd)
         name_file(self.part, self.path)

@@ -29,7 +29,7 @@ _REFERENCE = ("source", "seq")
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
+class ExportColumn:
     """A column and the shape of its values; all may be null."""
 
     name: str
@@ -40,29 +40,29 @@ class Column:
         return not isinstance(self.shape, str)
 
 
-_OF_THE_RECORDER = (Column("sequence", "int"), Column("captured_ns", "int"), Column("topic", "str"))
+_OF_THE_RECORDER = (ExportColumn("sequence", "int"), ExportColumn("captured_ns", "int"), ExportColumn("topic", "str"))
 
 
-def name_of(event: type[Event]) -> str:
+def name_table(event: type[Event]) -> str:
     """A table's name: the kind of topic, with dots as underscores."""
     kinds = {of: kind for kind, (of, _) in codec.KINDS.items()}
     return kinds.get(event, GAP_TOPIC).replace(".", "_")
 
 
 @cache
-def columns(event: type[Event]) -> tuple[Column, ...]:
+def list_columns(event: type[Event]) -> tuple[ExportColumn, ...]:
     """What the recorder knows of a message, then its envelope and its fields in the order of the wire.
 
     An event with a field of the same name keeps its own: the recorder's notes are all under one topic.
     """
     described = inspect.type_info(event)
     assert isinstance(described, inspect.StructType)
-    own = tuple(Column(field.name, _shape(field.type)) for field in described.fields)
+    own = tuple(ExportColumn(field.name, _shape(field.type)) for field in described.fields)
     taken = {column.name for column in own}
     return (*(column for column in _OF_THE_RECORDER if column.name not in taken), *own)
 
 
-def row(message: Captured, event: Event) -> dict[str, Any]:
+def make_row(message: Captured, event: Event) -> dict[str, Any]:
     """A message's values by column."""
     values = {name: _plain(getattr(event, name)) for name in event.__struct_fields__}
     for name in ("quote", "health", "status"):

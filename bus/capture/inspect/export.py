@@ -12,11 +12,10 @@ import msgspec
 
 from quotebus.bus import codec
 from quotebus.bus.capture.format.captured import Captured, Gap
-from quotebus.bus.capture.inspect.columns import Column, columns, name_of, row
+from quotebus.bus.capture.inspect.columns import ExportColumn, list_columns, make_row, name_table
 from quotebus.bus.errors import ConfigError, UndecodableMessage
 from quotebus.bus.events import Event
 
-FORMATS = ("parquet", "csv")
 _BATCH_ROWS = 10_000
 _PART = ".part"
 
@@ -59,7 +58,7 @@ class Export:
 
     def older(self) -> list[str]:
         """Names of the tables in the folder, whoever wrote them."""
-        names = {name_of(Gap), *(name_of(event) for event, _ in codec.KINDS.values())}
+        names = {name_table(Gap), *(name_table(event) for event, _ in codec.KINDS.values())}
         return sorted(name for name in names if (self._folder / f"{name}.{self._kind}").exists())
 
 
@@ -67,12 +66,12 @@ class _Table:
     """One kind's file."""
 
     def __init__(self, arrow: Any, folder: Path, kind: str, event: type[Event]) -> None:
-        self.name = name_of(event)
+        self.name = name_table(event)
         self.path = folder / f"{self.name}.{kind}"
         self.part = folder / f"{self.name}.{kind}{_PART}"
         self.rows = self.refused = 0
         self._arrow = arrow
-        self._columns = columns(event)
+        self._columns = list_columns(event)
         self._flat = kind == "csv"
         self._batch: list[dict[str, Any]] = []
         self._schema = arrow.schema([(column.name, self._type(column)) for column in self._columns])
@@ -84,7 +83,7 @@ class _Table:
         self._writer = opened(str(self.part), self._schema)
 
     def add(self, message: Captured, event: Event) -> None:
-        values = row(message, event)
+        values = make_row(message, event)
         if self._flat:
             for column in self._columns:
                 if column.nested and values[column.name] is not None:
@@ -116,7 +115,7 @@ class _Table:
     def close(self) -> None:
         self._writer.close()
 
-    def _type(self, column: Column) -> Any:
+    def _type(self, column: ExportColumn) -> Any:
         return self._arrow.string() if self._flat and column.nested else _arrow_type(self._arrow, column.shape)
 
 

@@ -2,32 +2,23 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
 from quotebus.bus.capture.format.captured import Captured
-from quotebus.bus.clock import NS_PER_S
 from quotebus.bus.errors import UndecodableMessage
 from quotebus.bus.events import AckRow, Event, SymbolsAcknowledged
 from quotebus.bus.process.printable import escaped
+from quotebus.bus.process.units import format_utc
 
 _ENVELOPE = ("version", "source", "seq", "published_ns")
 
 
-def utc_text(utc_ns: int) -> str:
-    """`2026-01-05T14:30:00.000000000Z`, or the number itself where that is no such time."""
-    seconds, nanos = divmod(utc_ns, NS_PER_S)
-    if not 0 <= seconds < 253_402_300_800:
-        return str(utc_ns)
-    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(seconds))}.{nanos:09d}Z"
-
-
-def line(message: Captured) -> str:
+def format_message(message: Captured) -> str:
     """One line for people: when received, recorder's number, topic, publisher and its number, then the fields."""
-    head = f"{utc_text(message.received_ns)} {message.sequence} {message.topic}"
+    head = f"{format_utc(message.received_ns)} {message.sequence} {message.topic}"
     try:
         event = message.event()
     except UndecodableMessage as error:
@@ -36,7 +27,7 @@ def line(message: Captured) -> str:
     return escaped(f"{head} {event.source} #{event.seq} {shown}")
 
 
-def json_line(message: Captured) -> str:
+def encode_message(message: Captured) -> str:
     """One JSON object in one line, in ASCII: what the recorder knows, the envelope, the event's own fields.
 
     An answer's held quotes are shown as their (source, seq) is in `last_quote_seq`; their bytes are base64.

@@ -14,7 +14,7 @@ _MAX_EXAMPLES = 10
 
 
 @dataclass(slots=True)
-class Verdict:
+class Verification:
     """What is in a capture, and what is wrong with it."""
 
     messages: int = 0
@@ -37,9 +37,9 @@ class Verdict:
         return not self.damages and not self.unreadable
 
 
-def verify(capture: Capture, *, decode: bool = True) -> Verdict:
+def verify(capture: Capture, *, decode: bool = True) -> Verification:
     """Read a capture to its end; with `decode`, every payload too. Raises OSError."""
-    verdict = Verdict()
+    verdict = Verification()
     seen: set[str] = set()
     for message in capture.everything():
         if not verdict.messages:
@@ -56,7 +56,7 @@ def verify(capture: Capture, *, decode: bool = True) -> Verdict:
     return verdict
 
 
-def _decode(message: Captured, verdict: Verdict) -> None:
+def _decode(message: Captured, verdict: Verification) -> None:
     try:
         if message.topic == GAP_TOPIC:
             gap = decode_gap(message.payload)

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 
-from quotebus.bus.capture.format.chunks import Packed
+from quotebus.bus.capture.format.chunks import PackedChunk
 from quotebus.bus.capture.format.file_names import find_free_name
 from quotebus.bus.capture.format.metadata import ROTATED
 from quotebus.bus.capture.format.writer import CaptureWriter
@@ -32,7 +32,7 @@ Open = Callable[[Path, int, int], CaptureWriter]
 """Makes the writer of a path, a segment number and a first sequence."""
 
 
-def cause_of(error: OSError) -> Cause:
+def find_cause(error: OSError) -> Cause:
     """Why a disk refuses, as the bus is told."""
     return _CAUSES.get(error.errno or 0, Cause.DISK_ERROR)
 
@@ -50,7 +50,7 @@ class Disk:
         self._open = opened
         self._queue_bytes = queue_bytes
         self._sync_s = sync_s
-        self._queue: deque[Packed | str] = deque()
+        self._queue: deque[PackedChunk | str] = deque()
         self._queued = self._rotations = 0
         self._changed = threading.Condition()
         self._ending = False
@@ -79,7 +79,7 @@ class Disk:
         """Whether another chunk may be packed."""
         return self._queued < self._queue_bytes and self.failure is None
 
-    def put(self, packed: Packed, lost: int) -> None:
+    def put(self, packed: PackedChunk, lost: int) -> None:
         """Hand a chunk over; `lost` is the run's losses so far, for the segment's end."""
         with self._changed:
             if self.failure is not None:  # it failed after there was room for this chunk
@@ -139,18 +139,18 @@ class Disk:
         finally:
             del self._busy[name]
 
-    def _next(self) -> Packed | str | None:
+    def _next(self) -> PackedChunk | str | None:
         with self._changed:
             self._changed.wait_for(lambda: bool(self._queue) or self._ending)
             if not self._queue:
                 return None
             item = self._queue.popleft()
-            if isinstance(item, Packed):
+            if isinstance(item, PackedChunk):
                 self._queued -= len(item.data)
                 self._writing = item.messages
             return item
 
-    def _write_chunk(self, packed: Packed) -> None:
+    def _write_chunk(self, packed: PackedChunk) -> None:
         assert self._writer is not None
         before = self._writer.bytes
         self._writer.write_chunk(packed)
@@ -221,7 +221,7 @@ class Disk:
             if self.failure is not None:
                 return
             self.failure = error
-            self.lost += self._writing + sum(item.messages for item in self._queue if isinstance(item, Packed))
+            self.lost += self._writing + sum(item.messages for item in self._queue if isinstance(item, PackedChunk))
             self._queue.clear()
             self._queued = 0
             self._ending = True

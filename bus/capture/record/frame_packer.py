@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from quotebus.bus import codec, topics
 from quotebus.bus.capture.format.captured import GAP_TOPIC, Gap, GapCause, encode_gap, is_recordable
-from quotebus.bus.capture.format.chunks import ChunkBuilder, Packed
+from quotebus.bus.capture.format.chunks import ChunkBuilder, PackedChunk
 from quotebus.bus.clock import NS_PER_MS
 from quotebus.bus.events import VERSION
 from quotebus.bus.sequence import SequenceTracker
@@ -21,7 +21,7 @@ _GAP_TOPIC = GAP_TOPIC.encode()
 _ACKNOWLEDGED = topics.ACKNOWLEDGED + "."
 
 
-class Intake:
+class FramePacker:
     """Frames in, chunks out. Every loss is counted in `lost` and noted in the capture where it happened."""
 
     def __init__(self, source: str, prefixes: tuple[str, ...] = (), first_sequence: int = 1) -> None:
@@ -39,9 +39,9 @@ class Intake:
         # All of a source's answers share one counter, so that some of them alone say nothing of the others.
         self._all_acks = not prefixes or any(_ACKNOWLEDGED.startswith(prefix) for prefix in prefixes)
 
-    def receive(self, frames: list[bytes], received_ns: int, *, room: bool) -> list[Packed]:
+    def receive(self, frames: list[bytes], received_ns: int, *, room: bool) -> list[PackedChunk]:
         """Take frames in the order they came; the chunks that became full. Without `room` they are lost and noted."""
-        packed: list[Packed] = []
+        packed: list[PackedChunk] = []
         builder, known = self.builder, self._known
         decode, observe, add = codec.decode_envelope, self._tracker.observe, builder.add
         if room and self._pending:
@@ -83,7 +83,7 @@ class Intake:
         """Whether what is packed should not wait any longer; on the clock of `received_ns`."""
         return self.builder.messages > 0 and now_ns - self._oldest_ns >= FLUSH_NS
 
-    def flush(self, now_ns: int) -> Packed | None:
+    def flush(self, now_ns: int) -> PackedChunk | None:
         """What is packed so far, and the losses not noted yet."""
         self._note_pending(now_ns)
         return self.builder.take()

@@ -16,8 +16,8 @@ from quotebus.bus.capture.format.chunks import MAX_TOPICS
 from quotebus.bus.capture.format.file_names import SUFFIX
 from quotebus.bus.capture.format.metadata import CaptureMetadata
 from quotebus.bus.capture.format.writer import CaptureWriter
-from quotebus.bus.capture.record.disk import Disk, cause_of
-from quotebus.bus.capture.record.frame_packer import Intake
+from quotebus.bus.capture.record.disk import Disk, find_cause
+from quotebus.bus.capture.record.frame_packer import FramePacker
 from quotebus.bus.capture.record.settings import RecordSettings
 from quotebus.bus.clock import NS_PER_S, now_ns, seconds, to_utc_ns, utc_ns
 from quotebus.bus.events import Cause, Event, RecorderHealth, RecorderState
@@ -37,7 +37,7 @@ TRANSITIONS: dict[RecorderState, frozenset[RecorderState]] = {
 }
 
 
-class Ear(Protocol):
+class BusConnection(Protocol):
     """What the recorder needs of the bus."""
 
     @property
@@ -48,7 +48,7 @@ class Ear(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class RecordingProgress:
     """How the recording goes; `connected`, `rate` and `lag_ns` of the last second."""
 
     state: RecorderState
@@ -70,17 +70,17 @@ class Recorder:
     def __init__(
         self,
         settings: RecordSettings,
-        ear: Ear,
+        ear: BusConnection,
         source: str,
         base: Path,
         *,
-        on_progress: Callable[[Progress], None] = lambda _: None,
+        on_progress: Callable[[RecordingProgress], None] = lambda _: None,
     ) -> None:
         """`base`: the file to write, or the first of several. `source`: this recorder's on the bus."""
         self.state, self.cause = RecorderState.STARTING, Cause.DEMAND
         self.detail = ""
         self.run_id = os.urandom(8).hex()
-        self.intake = Intake(source, tuple(settings.topics))
+        self.intake = FramePacker(source, tuple(settings.topics))
         self.disk = Disk(
             base,
             self._open,
@@ -120,9 +120,9 @@ class Recorder:
         while not self._ear.send() and now_ns() < deadline_ns:
             self._ear.receive(BATCH, _POLL_MS)
 
-    def progress(self) -> Progress:
+    def progress(self) -> RecordingProgress:
         """How it goes now."""
-        return Progress(
+        return RecordingProgress(
             state=self.state,
             cause=self.cause,
             detail=self.detail,
@@ -169,7 +169,7 @@ class Recorder:
         if busy_ns >= seconds(self._settings.record_disk_timeout_s):
             disk.give_up(f"no answer for {busy_ns / NS_PER_S:.1f} s")
         if disk.failure is not None:
-            self._enter(RecorderState.FAILED, cause_of(disk.failure), disk.failure.strerror or str(disk.failure))
+            self._enter(RecorderState.FAILED, find_cause(disk.failure), disk.failure.strerror or str(disk.failure))
         elif self.state is not RecorderState.STARTING and (busy_ns >= _SLOW_NS or not disk.room):
             self._enter(RecorderState.SLOW, Cause.SLOW_DISK)
         elif disk.segment >= 0:
@@ -246,7 +246,7 @@ class Recorder:
         return CaptureWriter(path, metadata, compression=self._settings.record_compression)
 
 
-def base_path(output: str, at_utc_ns: int) -> Path:
+def choose_path(output: str, at_utc_ns: int) -> Path:
     """The file that `output` means: itself, with `.mcap`, or, for a folder, `capture-<UTC>.mcap` in it."""
     path = Path(output)
     if output.endswith(os.sep) or path.is_dir():

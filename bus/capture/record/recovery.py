@@ -16,7 +16,7 @@ from mcap.records import Channel, Metadata, Schema
 
 from quotebus.bus.capture.format.captured import Damage, NotACapture
 from quotebus.bus.capture.format.file_names import PART, SUFFIX, name_file
-from quotebus.bus.capture.format.metadata import END_NAME, end_map
+from quotebus.bus.capture.format.metadata import END_NAME, make_end_map
 from quotebus.bus.capture.format.records import encode
 from quotebus.bus.capture.format.segment import Segment
 from quotebus.bus.capture.format.summary import Summary
@@ -165,7 +165,7 @@ def _rewrite(segment: Segment, target: Path) -> None:
     with segment.path.open("rb") as source, target.open("wb") as file:
         _copy(source, file, segment.good_bytes)
         if not segment.complete:
-            end = encode(Metadata(name=END_NAME, metadata=end_map(segment.messages, None, "recovered")))
+            end = encode(Metadata(name=END_NAME, metadata=make_end_map(segment.messages, None, "recovered")))
             summary.on_metadata(segment.good_bytes, len(end), END_NAME)
             file.write(end + summary.end(segment.good_bytes + len(end), zlib.crc32(end, segment.crc)))
         file.flush()

@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import AliasChoices, Field, field_validator
 from pydantic_settings import CliPositionalArg
 
-from quotebus.bus.capture.topic_prefixes import prefixes
+from quotebus.bus.capture.topic_prefixes import parse_prefixes
 from quotebus.bus.settings import CLIENT_NAME, BusSettings
 
 LONGEST_NAME = 240
@@ -63,4 +63,4 @@ class RecordSettings(BusSettings):
     @field_validator("topics")
     @classmethod
     def _topics(cls, topics: list[str]) -> list[str]:
-        return list(prefixes(topics))
+        return list(parse_prefixes(topics))

@@ -19,7 +19,7 @@ PATIENCE_NS = 5 * NS_PER_S
 MAX_LISTENERS = 1_000
 
 
-class Listener:
+class FlowWindow:
     """One consumer: how many messages were sent to it, and how many of them it has certainly read."""
 
     def __init__(self, request: SymbolsRequested) -> None:
@@ -33,13 +33,13 @@ class Listener:
         return self.sent - self.read >= WINDOW
 
 
-class Audience:
+class FlowControl:
     """All consumers of a replay. Those that follow live prices are none: they take nothing replayed."""
 
     def __init__(self) -> None:
-        self.listeners: dict[str, Listener] = {}
+        self.listeners: dict[str, FlowWindow] = {}
         self.lost = 0
-        self._by_topic: dict[bytes, tuple[Listener, ...]] = {}
+        self._by_topic: dict[bytes, tuple[FlowWindow, ...]] = {}
         self._full_since_ns: int | None = None
 
     def on_request(self, request: SymbolsRequested) -> None:
@@ -51,7 +51,7 @@ class Audience:
             self._drop(request.client)
         elif listener is None or listener.request.source != request.source:
             if len(self.listeners) < MAX_LISTENERS:
-                self.listeners[request.client] = Listener(request)
+                self.listeners[request.client] = FlowWindow(request)
                 self._by_topic.clear()
         elif request.request_id != listener.request.request_id:
             listener.read = max(listener.read, listener.answered_at)
@@ -94,7 +94,7 @@ class Audience:
         if self.listeners.pop(client, None) is not None:
             self._by_topic.clear()
 
-    def _hearing(self, topic: bytes) -> tuple[Listener, ...]:
+    def _hearing(self, topic: bytes) -> tuple[FlowWindow, ...]:
         kind, _, rest = topic[:-1].decode("ascii", "replace").partition(".")
         if kind == "health":
             return tuple(self.listeners.values())

@@ -11,7 +11,7 @@ _LENGTH_BYTES = {_STR8: 1, _STR16: 2, _STR32: 4}
 _ARRAY_BYTES = {0xDC: 3, 0xDD: 5}
 
 
-def replayed(payload: bytes) -> bytes:
+def mark_replayed(payload: bytes) -> bytes:
     """The payload with its source marked; unchanged when it is marked already. Raises UndecodableMessage.
 
     Only the array's header, the version (a positive fixint) and the source's header are looked at: nothing is decoded,

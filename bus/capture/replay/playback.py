@@ -12,7 +12,7 @@ from itertools import chain
 
 from quotebus.bus import codec, topics
 from quotebus.bus.capture.format.captured import Captured
-from quotebus.bus.capture.replay.mark_replayed import replayed
+from quotebus.bus.capture.replay.mark_replayed import mark_replayed
 from quotebus.bus.consumer import REPLAYED
 from quotebus.bus.errors import MessageTooLarge, UndecodableMessage
 from quotebus.bus.events import (
@@ -85,7 +85,7 @@ class Playback:
                 self._take_acknowledged(captured)
             return None
         try:
-            payload = replayed(captured.payload)
+            payload = mark_replayed(captured.payload)
         except UndecodableMessage:
             self.counters["unreadable"] += 1
             return None
@@ -158,7 +158,7 @@ class Playback:
 
     def _take_health(self, payload: bytes) -> None:
         try:
-            health = codec.decode_payload("health", replayed(payload))
+            health = codec.decode_payload("health", mark_replayed(payload))
         except UndecodableMessage:
             return
         if isinstance(health, ConnectionHealth):
@@ -174,7 +174,7 @@ class Playback:
         for row in ack.results:
             if row.last_quote is not None and topics.is_symbol(row.symbol):
                 try:
-                    self._hold(topics.quote(row.symbol), replayed(row.last_quote), only_newer=True)
+                    self._hold(topics.quote(row.symbol), mark_replayed(row.last_quote), only_newer=True)
                 except UndecodableMessage:
                     self.counters["unreadable"] += 1
 
@@ -208,7 +208,7 @@ class Playback:
         return AckRow(symbol, state, cause, payload if with_quote else None, quote.seq)
 
 
-def withheld(topic: str) -> bool:
+def is_withheld(topic: str) -> bool:
     """Whether messages of this topic are not published again."""
     return topics.kind(topic) in _SILENT
 

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from quotebus.bus.capture.format.captured import Captured
-from quotebus.bus.capture.replay.flow_control import Audience
-from quotebus.bus.capture.replay.playback import Playback, withheld
+from quotebus.bus.capture.replay.flow_control import FlowControl
+from quotebus.bus.capture.replay.playback import Playback, is_withheld
 from quotebus.bus.capture.replay.timeline import Timeline
 from quotebus.bus.clock import NS_PER_MS, NS_PER_S, now_ns, seconds, sleep_s
 from quotebus.bus.consumer import REPLAYED
@@ -46,7 +46,7 @@ class BrokerGone(QuotebusError):
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class ReplayProgress:
     """Where a replay stands. `position_ns` is an instant of the capture, None before the first message."""
 
     messages: int
@@ -91,7 +91,7 @@ class Player:
         self._look_at_ns = 0
         self._interrupted = 0
         self._covered = False
-        self._audience = Audience()
+        self._audience = FlowControl()
         self._playback = Playback()
         self._requests: dict[str, SymbolsRequested] = {}
         self._stage: PlayerSockets
@@ -129,11 +129,11 @@ class Player:
         """End `play` soon; may be called from a signal handler."""
         self._ended.set()
 
-    def progress(self) -> Progress:
+    def progress(self) -> ReplayProgress:
         with self._lock:
             position_ns = self._timeline.reached_ns(now_ns())
             paused = self._timeline.paused
-        return Progress(self._messages, position_ns, len(self._audience.listeners), paused, self._waiting)
+        return ReplayProgress(self._messages, position_ns, len(self._audience.listeners), paused, self._waiting)
 
     @property
     def counters(self) -> dict[str, int]:
@@ -221,7 +221,7 @@ class Player:
 
     def _await_reader(self, captured: Captured) -> None:
         """Before the first message: one that is sent before it has a subscriber is gone."""
-        if not self._covered and not withheld(captured.topic):
+        if not self._covered and not is_withheld(captured.topic):
             self._stage.await_subscription(captured.frame)
             self._covered = True
 

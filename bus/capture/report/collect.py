@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from quotebus.bus import topics
 from quotebus.bus.book import Book, Unusable
 from quotebus.bus.capture.format.captured import GAP_TOPIC, Captured, Gap
-from quotebus.bus.capture.report.scale import Columns, Extremes, Histogram
+from quotebus.bus.capture.report.scale import Columns, Extremes, LogHistogram
 from quotebus.bus.clock import NS_PER_S
 from quotebus.bus.errors import UndecodableMessage
 from quotebus.bus.events import ConnectionHealth, ExecutionDecision, Quote, SymbolsAcknowledged, SymbolStatus, Trade
@@ -39,7 +39,7 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class DecisionMark:
     """A decision to be marked."""
 
     at_ns: int
@@ -57,14 +57,14 @@ class SymbolData:
     bid: Extremes
     ask: Extremes
     updates: array[int]
-    spread_bps: Histogram = field(default_factory=Histogram)
-    rate: Histogram = field(default_factory=Histogram)
+    spread_bps: LogHistogram = field(default_factory=LogHistogram)
+    rate: LogHistogram = field(default_factory=LogHistogram)
     quotes: int = 0
     trades: int = 0
     flagged: int = 0
     unusable: list[Span] = field(default_factory=list)
     gaps: list[Span] = field(default_factory=list)
-    marks: list[Mark] = field(default_factory=list)
+    marks: list[DecisionMark] = field(default_factory=list)
     decisions: Counter[str] = field(default_factory=Counter)
     marked: set[tuple[int, str, str]] = field(default_factory=set)
     _second: int = 0
@@ -89,7 +89,7 @@ class ReportData:
     symbols: dict[str, SymbolData] = field(default_factory=dict)
     line: list[Span] = field(default_factory=list)
     missed: list[Span] = field(default_factory=list)
-    hops: dict[str, Histogram] = field(default_factory=dict)
+    hops: dict[str, LogHistogram] = field(default_factory=dict)
     kinds: Counter[str] = field(default_factory=Counter)
     bytes: int = 0
     lost: int = 0
@@ -108,7 +108,7 @@ class Collector:
     """Takes a capture's messages in file order, the recorder's own notes of losses among them."""
 
     def __init__(self, columns: Columns) -> None:
-        self.data = ReportData(columns, hops={hop: Histogram() for hop in HOPS})
+        self.data = ReportData(columns, hops={hop: LogHistogram() for hop in HOPS})
         self._book = Book()
         self._open: dict[str, Span] = {}
         self._column = -1
@@ -244,7 +244,7 @@ class Collector:
         price = decision.limit_price
         text = f"{decision.client}: {decision.side} {decision.qty:g} {decision.action}"
         text += f" {price:g}" if price is not None else ""
-        symbol.marks.append(Mark(at_ns, decision.action, decision.side, price, f"{text} {reasons}".strip()))
+        symbol.marks.append(DecisionMark(at_ns, decision.action, decision.side, price, f"{text} {reasons}".strip()))
 
     def _pass_time(self, at_ns: int) -> None:
         """Once a column: what merely grew old, or fell silent, is no longer usable."""

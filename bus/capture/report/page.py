@@ -4,24 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from quotebus.bus.capture.instants import shown
 from quotebus.bus.capture.report.collect import HOPS, ReportData, SymbolData
-from quotebus.bus.capture.report.labels import count, duration, size, text
-from quotebus.bus.capture.report.scale import Histogram
+from quotebus.bus.capture.report.labels import escape_text, format_count
+from quotebus.bus.capture.report.scale import LogHistogram
 from quotebus.bus.capture.report.style import STYLE
-from quotebus.bus.capture.report.svg import histogram_picture, line_picture, log_label, price_picture
+from quotebus.bus.capture.report.svg import draw_connection, draw_histogram, draw_prices, format_log
+from quotebus.bus.process.units import format_duration, format_instant, format_size
 
 MOST_PICTURES = 24
 """Symbols drawn when none are named: those with the most quotes."""
 
 
-def page(data: ReportData, title: str, facts: Sequence[tuple[str, str]], symbols: Sequence[str] = ()) -> str:
+def render_page(data: ReportData, title: str, facts: Sequence[tuple[str, str]], symbols: Sequence[str] = ()) -> str:
     """The whole page. `facts` are lines for the head, such as host and damage; `symbols` those to draw."""
     drawn = _drawn(data, symbols)
     body = "".join([
-        f"<header><h1>{text(title)}</h1>{_facts(data, facts)}</header>",
+        f"<header><h1>{escape_text(title)}</h1>{_facts(data, facts)}</header>",
         _tiles(data),
-        _section("Connection", line_picture(data.columns, data.line, data.missed) + _state_table(data)),
+        _section("Connection", draw_connection(data.columns, data.line, data.missed) + _state_table(data)),
         _section("Latency", _latency(data)),
         _section("Symbols", _symbol_table(data, drawn)),
         *(_symbol(symbol, data) for symbol in drawn),
@@ -31,7 +31,7 @@ def page(data: ReportData, title: str, facts: Sequence[tuple[str, str]], symbols
         "<!doctype html><html lang=en><head><meta charset=utf-8>"
         "<meta http-equiv=Content-Security-Policy content=\"default-src 'none'; style-src 'unsafe-inline'\">"
         '<meta name=viewport content="width=device-width, initial-scale=1">'
-        f"<title>{text(title)}</title><style>{STYLE}</style></head><body>{body}</body></html>\n"
+        f"<title>{escape_text(title)}</title><style>{STYLE}</style></head><body>{body}</body></html>\n"
     )
 
 
@@ -49,11 +49,13 @@ def _section(heading: str, content: str) -> str:
 def _facts(data: ReportData, facts: Sequence[tuple[str, str]]) -> str:
     columns = data.columns
     lines = [
-        ("from", f"{shown(columns.begin_ns)} UTC"),
-        ("to", f"{shown(columns.end_ns)} UTC ({duration(columns.end_ns - columns.begin_ns)})"),
+        ("from", f"{format_instant(columns.begin_ns)} UTC"),
+        ("to", f"{format_instant(columns.end_ns)} UTC ({format_duration(columns.end_ns - columns.begin_ns)})"),
         *facts,
     ]
-    rows = "".join(f"<div><dt>{text(name)}</dt><dd>{text(value, 400)}</dd></div>" for name, value in lines if value)
+    rows = "".join(
+        f"<div><dt>{escape_text(name)}</dt><dd>{escape_text(value, 400)}</dd></div>" for name, value in lines if value
+    )
     return f"<dl>{rows}</dl>"
 
 
@@ -61,16 +63,16 @@ def _tiles(data: ReportData) -> str:
     quotes = sum(symbol.quotes for symbol in data.symbols.values())
     decisions = sum(symbol.decisions.total() for symbol in data.symbols.values())
     tiles = [
-        ("messages", count(data.messages), size(data.bytes)),
-        ("quotes", count(quotes), f"{len(data.symbols)} symbols"),
-        ("trades", count(data.kinds["trade"]), ""),
-        ("decisions", count(decisions), ""),
-        ("lost", count(data.lost), "as the recorder noted"),
-        ("connections", count(len([span for span in data.line if span.what == "streaming"])), "times streaming"),
-        ("undecodable", count(data.undecodable), ""),
+        ("messages", format_count(data.messages), format_size(data.bytes)),
+        ("quotes", format_count(quotes), f"{len(data.symbols)} symbols"),
+        ("trades", format_count(data.kinds["trade"]), ""),
+        ("decisions", format_count(decisions), ""),
+        ("lost", format_count(data.lost), "as the recorder noted"),
+        ("connections", format_count(len([span for span in data.line if span.what == "streaming"])), "times streaming"),
+        ("undecodable", format_count(data.undecodable), ""),
     ]
     if data.left_out:
-        tiles.append(("left out", count(data.left_out), "beyond this page's bounds"))
+        tiles.append(("left out", format_count(data.left_out), "beyond this page's bounds"))
     return "<div class=tiles>" + "".join(map(_tile, tiles)) + "</div>"
 
 
@@ -87,7 +89,12 @@ def _state_table(data: ReportData) -> str:
         length = max(0, (span.end_ns or data.columns.end_ns) - span.begin_ns)
         spent[span.what, span.detail] = (times + 1, total + length)
     rows = [
-        [f'<i class="dot s-{text(state)}"></i>{text(state)}', text(cause), count(times), duration(total)]
+        [
+            f'<i class="dot s-{escape_text(state)}"></i>{escape_text(state)}',
+            escape_text(cause),
+            format_count(times),
+            format_duration(total),
+        ]
         for (state, cause), (times, total) in sorted(spent.items(), key=lambda item: -item[1][1])[:40]
     ]
     return _table(["state", "cause", "times", "time in it"], rows)
@@ -97,19 +104,19 @@ def _latency(data: ReportData) -> str:
     cards = []
     for hop in HOPS:
         histogram = data.hops[hop]
-        picture = histogram_picture(histogram, hop, duration, "share of quotes")
+        picture = draw_histogram(histogram, hop, format_duration, "share of quotes")
         early = ""
         if histogram.not_positive:
-            early = f" · {count(histogram.not_positive)} not above 0: the two clocks differ"
+            early = f" · {format_count(histogram.not_positive)} not above 0: the two clocks differ"
         cards.append(f"<figure><figcaption>{hop}</figcaption>{picture}<p>{_quantiles(histogram)}{early}</p></figure>")
     return f"<div class=cards>{''.join(cards)}</div>"
 
 
-def _quantiles(histogram: Histogram) -> str:
+def _quantiles(histogram: LogHistogram) -> str:
     if not histogram.total:
         return "no quotes"
-    parts = [f"p{share * 100:g} {duration(histogram.quantile(share))}" for share in (0.5, 0.99, 0.999)]
-    return " · ".join([*parts, f"max {duration(histogram.highest)}"])
+    parts = [f"p{share * 100:g} {format_duration(histogram.quantile(share))}" for share in (0.5, 0.99, 0.999)]
+    return " · ".join([*parts, f"max {format_duration(histogram.highest)}"])
 
 
 def _symbol_table(data: ReportData, drawn: Sequence[SymbolData]) -> str:
@@ -118,30 +125,35 @@ def _symbol_table(data: ReportData, drawn: Sequence[SymbolData]) -> str:
     rows = []
     for symbol in sorted(data.symbols.values(), key=lambda symbol: (-symbol.quotes, symbol.symbol)):
         unusable = sum((span.end_ns or data.columns.end_ns) - span.begin_ns for span in symbol.unusable)
-        name = text(symbol.symbol)
+        name = escape_text(symbol.symbol)
         spread = symbol.spread_bps.quantile(0.5)
         rows.append([
             f'<a href="#{name}">{name}</a>' if symbol.symbol in names else name,
-            count(symbol.quotes),
-            count(symbol.trades),
+            format_count(symbol.quotes),
+            format_count(symbol.trades),
             "–" if spread is None else f"{spread:.3g}",
             f"{min(1.0, unusable / length):.1%}",
-            count(symbol.flagged),
-            ", ".join(f"{count(number)} {text(action)}" for action, number in symbol.decisions.most_common(4)) or "–",
+            format_count(symbol.flagged),
+            _list_decisions(symbol) or "–",
         ])  # fmt: skip
     heads = ["symbol", "quotes", "trades", "median spread, bps", "not usable", "flagged", "decisions"]
     table = _table(heads, rows)
     return table if len(rows) <= 40 else f"<details><summary>{len(rows)} symbols</summary>{table}</details>"
 
 
+def _list_decisions(symbol: SymbolData) -> str:
+    frequent = symbol.decisions.most_common(4)
+    return ", ".join(f"{format_count(number)} {escape_text(action)}" for action, number in frequent)
+
+
 def _symbol(symbol: SymbolData, data: ReportData) -> str:
-    spread = histogram_picture(symbol.spread_bps, "spread", log_label, "share of quotes")
-    rate = histogram_picture(symbol.rate, "updates", log_label, "share of seconds")
+    spread = draw_histogram(symbol.spread_bps, "spread", format_log, "share of quotes")
+    rate = draw_histogram(symbol.rate, "updates", format_log, "share of seconds")
     reasons = sorted({span.what for span in symbol.unusable})
-    why = f"Not usable because: {text(', '.join(reasons))}." if reasons else "Usable throughout."
+    why = f"Not usable because: {escape_text(', '.join(reasons))}." if reasons else "Usable throughout."
     return _section(
-        f'<a id="{text(symbol.symbol)}"></a>{text(symbol.symbol)}',
-        f"{price_picture(symbol, data.columns, data.missed)}<p class=why>{why}</p><div class=cards>"
+        f'<a id="{escape_text(symbol.symbol)}"></a>{escape_text(symbol.symbol)}',
+        f"{draw_prices(symbol, data.columns, data.missed)}<p class=why>{why}</p><div class=cards>"
         f"<figure><figcaption>spread, basis points of the mid</figcaption>{spread}</figure>"
         f"<figure><figcaption>quotes a second, seconds without one left out</figcaption>{rate}</figure></div>",
     )

@@ -57,7 +57,7 @@ class Extremes:
 STEPS_PER_DECADE = 8
 
 
-class Histogram:
+class LogHistogram:
     """Counts of positive values in steps of a logarithmic scale; what is not above 0 is counted apart."""
 
     def __init__(self) -> None:
@@ -83,10 +83,10 @@ class Histogram:
         for step in sorted(self.steps):
             seen += self.steps[step]
             if seen >= wanted:
-                return min(edge(step + 1), self.highest)
+                return min(find_edge(step + 1), self.highest)
         return self.highest
 
 
-def edge(step: int) -> float:
+def find_edge(step: int) -> float:
     """The lower edge of a step."""
     return float(10 ** (step / STEPS_PER_DECADE))

@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from math import isnan, log10
 
-from quotebus.bus.capture.report.collect import Mark, Span, SymbolData
-from quotebus.bus.capture.report.labels import clock, count, duration, text, time_ticks, value_ticks
-from quotebus.bus.capture.report.scale import STEPS_PER_DECADE, Columns, Extremes, Histogram, edge
+from quotebus.bus.capture.report.collect import DecisionMark, Span, SymbolData
+from quotebus.bus.capture.report.labels import choose_time_ticks, choose_value_ticks, escape_text, format_count
+from quotebus.bus.capture.report.scale import STEPS_PER_DECADE, Columns, Extremes, LogHistogram, find_edge
+from quotebus.bus.process.units import format_clock, format_duration
 
 LEFT, RIGHT = 78, 12
 SPARE = 0.005
@@ -17,7 +18,7 @@ HIGHEST_SPANS = 800
 
 
 @dataclass(frozen=True, slots=True)
-class Frame:
+class PlotArea:
     """Where a picture's plot area is, and what it spans."""
 
     columns: Columns
@@ -42,16 +43,16 @@ class Frame:
         return self.top + self.height
 
 
-def svg(width: float, height: float, label: str, parts: Iterable[str]) -> str:
+def draw_svg(width: float, height: float, label: str, parts: Iterable[str]) -> str:
     body = "".join(parts)
-    return f'<svg viewBox="0 0 {width:g} {height:g}" role="img" aria-label="{text(label)}">{body}</svg>'
+    return f'<svg viewBox="0 0 {width:g} {height:g}" role="img" aria-label="{escape_text(label)}">{body}</svg>'
 
 
-def words(x: float, y: float, content: str, kind: str = "", anchor: str = "start") -> str:
+def draw_text(x: float, y: float, content: str, kind: str = "", anchor: str = "start") -> str:
     return f'<text x="{x:.1f}" y="{y:.1f}" class="{kind}" text-anchor="{anchor}">{content}</text>'
 
 
-def price_picture(symbol: SymbolData, columns: Columns, missed: Sequence[Span]) -> str:
+def draw_prices(symbol: SymbolData, columns: Columns, missed: Sequence[Span]) -> str:
     """Bid and ask over time with everything that speaks against them, and the updates a second beneath."""
     ranges = [found for side in (symbol.bid, symbol.ask) if (found := side.range(SPARE)) is not None]
     if not ranges:
@@ -60,10 +61,10 @@ def price_picture(symbol: SymbolData, columns: Columns, missed: Sequence[Span]) 
         low, high = min(found[0] for found in ranges), max(found[1] for found in ranges)
         margin = (high - low) * 0.08 or abs(high) * 0.0005 or 1.0
         low, high = low - margin, high + margin
-    prices = Frame(columns, 8, 230, low, high)
+    prices = PlotArea(columns, 8, 230, low, high)
     wide, rates = _bins(symbol, columns)
     most = max(rates) or 1.0
-    updates = Frame(columns, 262, 44, 0, most)
+    updates = PlotArea(columns, 262, 44, 0, most)
     parts = [
         *_spans(prices, symbol.unusable, lambda span: "halted" if span.what == "halted" else "unusable"),
         *_spans(prices, missed, lambda _: "gap"),
@@ -74,30 +75,33 @@ def price_picture(symbol: SymbolData, columns: Columns, missed: Sequence[Span]) 
         *_band(prices, symbol.ask, "ask", symbol.unusable),
         *(_mark(prices, mark) for mark in symbol.marks),
         *_bars(updates, wide, rates),
-        words(LEFT - 8, updates.top + 6, f"{most:.0f}" if most >= 100 else f"{most:.3g}", "tick", "end"),
-        words(LEFT - 8, updates.bottom, "0", "tick", "end"),
-        words(LEFT - 8, updates.top + 26, "quotes/s", "unit", "end"),
+        draw_text(LEFT - 8, updates.top + 6, f"{most:.0f}" if most >= 100 else f"{most:.3g}", "tick", "end"),
+        draw_text(LEFT - 8, updates.bottom, "0", "tick", "end"),
+        draw_text(LEFT - 8, updates.top + 26, "quotes/s", "unit", "end"),
     ]
-    return svg(updates.right + RIGHT, updates.bottom + 22, f"{symbol.symbol}: bid and ask in USD over time", parts)
+    return draw_svg(updates.right + RIGHT, updates.bottom + 22, f"{symbol.symbol}: bid and ask in USD over time", parts)
 
 
-def line_picture(columns: Columns, line: Sequence[Span], missed: Sequence[Span]) -> str:
+def draw_connection(columns: Columns, line: Sequence[Span], missed: Sequence[Span]) -> str:
     """The connection's states over time."""
-    frame = Frame(columns, 6, 30)
-    parts = [*_spans(frame, line, lambda span: f"state s-{text(span.what)}"), *_spans(frame, missed, lambda _: "gap")]
+    frame = PlotArea(columns, 6, 30)
+    parts = [
+        *_spans(frame, line, lambda span: f"state s-{escape_text(span.what)}"),
+        *_spans(frame, missed, lambda _: "gap"),
+    ]
     for span in line[:HIGHEST_SPANS]:
         begin, end = frame.x(span.begin_ns), frame.x(span.end_ns or columns.end_ns)
         if end - begin > 8 * len(span.what):
-            parts.append(words((begin + end) / 2, frame.top + 20, text(span.what), "on", "middle"))
+            parts.append(draw_text((begin + end) / 2, frame.top + 20, escape_text(span.what), "on", "middle"))
     parts += _time_axis(columns, frame.bottom, frame.bottom)
-    return svg(frame.right + RIGHT, frame.bottom + 22, "state of the upstream connection over time", parts)
+    return draw_svg(frame.right + RIGHT, frame.bottom + 22, "state of the upstream connection over time", parts)
 
 
-def histogram_picture(histogram: Histogram, label: str, shown: Callable[[float], str], unit: str) -> str:
+def draw_histogram(histogram: LogHistogram, label: str, shown: Callable[[float], str], unit: str) -> str:
     """A distribution over a logarithmic axis."""
     width, height, top, left = 360.0, 118.0, 8.0, 44.0
     if not histogram.steps:
-        return svg(width, 60, label, [words(width / 2, 34, "nothing to show", "unit", "middle")])
+        return draw_svg(width, 60, label, [draw_text(width / 2, 34, "nothing to show", "unit", "middle")])
     first, last = min(histogram.steps), max(histogram.steps)
     first -= (first % STEPS_PER_DECADE) if last - first < STEPS_PER_DECADE else 0
     steps = max(last - first + 1, STEPS_PER_DECADE)
@@ -108,10 +112,11 @@ def histogram_picture(histogram: Histogram, label: str, shown: Callable[[float],
     for step, number in sorted(histogram.steps.items()):
         tall = max(1.0, number / most * (bottom - top))
         x = left + (step - first) * step_width
-        title = f"{shown(edge(step))} to {shown(edge(step + 1))}: {count(number)} ({number / histogram.total:.1%})"
+        title = f"{shown(find_edge(step))} to {shown(find_edge(step + 1))}: "
+        title += f"{format_count(number)} ({number / histogram.total:.1%})"
         parts.append(
             f'<rect class="bar" x="{x:.1f}" y="{bottom - tall:.1f}" width="{max(step_width - 1, 0.8):.1f}" '
-            f'height="{tall:.1f}"><title>{text(title)}</title></rect>'
+            f'height="{tall:.1f}"><title>{escape_text(title)}</title></rect>'
         )
     parts.append(f'<path class="axis" d="M{left} {bottom}H{width - 8}"/>')
     decades = range(-(-first // STEPS_PER_DECADE), (first + steps) // STEPS_PER_DECADE + 1)
@@ -119,11 +124,11 @@ def histogram_picture(histogram: Histogram, label: str, shown: Callable[[float],
     for decade in decades[::every]:
         x = left + (decade * STEPS_PER_DECADE - first) * step_width
         parts.append(f'<path class="grid" d="M{x:.1f} {top}V{bottom}"/>')
-        parts.append(words(x, bottom + 13, text(shown(10.0**decade)), "tick", "middle"))
-    parts.append(words(left - 6, top + 9, _percent(most / histogram.total), "tick", "end"))
-    parts.append(words(left - 6, bottom, "0", "tick", "end"))
-    parts.append(words(width - 8, top + 9, text(unit), "unit", "end"))
-    return svg(width, top + height, label, parts)
+        parts.append(draw_text(x, bottom + 13, escape_text(shown(10.0**decade)), "tick", "middle"))
+    parts.append(draw_text(left - 6, top + 9, _percent(most / histogram.total), "tick", "end"))
+    parts.append(draw_text(left - 6, bottom, "0", "tick", "end"))
+    parts.append(draw_text(width - 8, top + 9, escape_text(unit), "unit", "end"))
+    return draw_svg(width, top + height, label, parts)
 
 
 def _percent(share: float) -> str:
@@ -134,29 +139,29 @@ def _price(value: float) -> str:
     return f"{value:.2f}" if abs(value) >= 1 else f"{value:.4f}"
 
 
-def _value_axis(frame: Frame, shown: Callable[[float], str], unit: str) -> Iterable[str]:
-    ticks = value_ticks(frame.low, frame.high)
+def _value_axis(frame: PlotArea, shown: Callable[[float], str], unit: str) -> Iterable[str]:
+    ticks = choose_value_ticks(frame.low, frame.high)
     finer = len({shown(tick) for tick in ticks}) < len(ticks)
     for tick in ticks:
         y = frame.y(tick)
         yield f'<path class="grid" d="M{LEFT} {y:.1f}H{frame.right}"/>'
-        yield words(LEFT - 8, y + 4, f"{tick:.4f}" if finer else shown(tick), "tick", "end")
-    yield words(8, frame.top + 8, unit, "unit")
+        yield draw_text(LEFT - 8, y + 4, f"{tick:.4f}" if finer else shown(tick), "tick", "end")
+    yield draw_text(8, frame.top + 8, unit, "unit")
     yield f'<path class="axis" d="M{LEFT} {frame.top}V{frame.bottom}H{frame.right}"/>'
 
 
 def _time_axis(columns: Columns, *bottoms: float) -> Iterable[str]:
-    ticks = time_ticks(columns.begin_ns, columns.end_ns)
+    ticks = choose_time_ticks(columns.begin_ns, columns.end_ns)
     for bottom in bottoms[-1:]:
         yield f'<path class="axis" d="M{LEFT} {bottom}H{LEFT + columns.count}"/>'
         for tick in ticks:
             x = LEFT + columns.position(tick)
             yield f'<path class="axis" d="M{x:.1f} {bottom}v4"/>'
-            yield words(x, bottom + 16, clock(tick), "tick", "middle")
-        yield words(8, bottom + 16, "UTC", "unit")
+            yield draw_text(x, bottom + 16, format_clock(tick, milliseconds=False), "tick", "middle")
+        yield draw_text(8, bottom + 16, "UTC", "unit")
 
 
-def _spans(frame: Frame, spans: Sequence[Span], kind: Callable[[Span], str]) -> Iterable[str]:
+def _spans(frame: PlotArea, spans: Sequence[Span], kind: Callable[[Span], str]) -> Iterable[str]:
     """Shaded stretches, none thinner than a pixel; those that would hide in one pixel are drawn as one."""
     drawn_to: dict[str, float] = {}
     for span in spans:
@@ -166,17 +171,17 @@ def _spans(frame: Frame, spans: Sequence[Span], kind: Callable[[Span], str]) -> 
             continue
         end = max(end, begin + 1)
         drawn_to[name] = end
-        length = duration((span.end_ns or frame.columns.end_ns) - span.begin_ns)
-        title = f"{span.what} {clock(span.begin_ns, milliseconds=True)} for {length}"
+        length = format_duration((span.end_ns or frame.columns.end_ns) - span.begin_ns)
+        title = f"{span.what} {format_clock(span.begin_ns)} for {length}"
         if span.detail and span.detail != span.what:
             title += f": {span.detail}"
         yield (
             f'<rect class="{name}" x="{begin:.1f}" y="{frame.top}" width="{end - begin:.1f}" '
-            f'height="{frame.height}"><title>{text(title)}</title></rect>'
+            f'height="{frame.height}"><title>{escape_text(title)}</title></rect>'
         )
 
 
-def _band(frame: Frame, values: Extremes, kind: str, unusable: Sequence[Span]) -> Iterable[str]:
+def _band(frame: PlotArea, values: Extremes, kind: str, unusable: Sequence[Span]) -> Iterable[str]:
     """A step line through each column's lowest and highest; broken where there was no usable price to hold."""
     broken = _columns_within(frame, unusable)
     path: list[str] = []
@@ -202,7 +207,7 @@ def _band(frame: Frame, values: Extremes, kind: str, unusable: Sequence[Span]) -
         yield f'<path class="beyond" d="{"".join(beyond)}"><title>prices beyond the axis</title></path>'
 
 
-def _columns_within(frame: Frame, spans: Sequence[Span]) -> bytearray:
+def _columns_within(frame: PlotArea, spans: Sequence[Span]) -> bytearray:
     within = bytearray(frame.columns.count)
     for span in spans:
         begin = frame.columns.of(span.begin_ns)
@@ -219,7 +224,7 @@ def _bins(symbol: SymbolData, columns: Columns) -> tuple[int, list[float]]:
     return wide, [sum(counts) / (len(counts) * column_s) for counts in bins]
 
 
-def _bars(frame: Frame, wide: int, rates: Sequence[float]) -> Iterable[str]:
+def _bars(frame: PlotArea, wide: int, rates: Sequence[float]) -> Iterable[str]:
     path = [
         f"M{LEFT + number * wide} {frame.bottom}V{frame.y(rate):.1f}"
         f"H{LEFT + min((number + 1) * wide - 0.5, frame.columns.count):g}V{frame.bottom}z"
@@ -229,7 +234,7 @@ def _bars(frame: Frame, wide: int, rates: Sequence[float]) -> Iterable[str]:
     yield f'<path class="updates" d="{"".join(path)}"/>'
 
 
-def _mark(frame: Frame, mark: Mark) -> str:
+def _mark(frame: PlotArea, mark: DecisionMark) -> str:
     x = frame.x(mark.at_ns)
     if mark.price is not None:
         y = frame.y(mark.price)
@@ -240,10 +245,10 @@ def _mark(frame: Frame, mark: Mark) -> str:
         y = frame.bottom - 6
         shape = f"M{x - 3:.1f} {y - 3:.1f}l6 6m0 -6l-6 6"
         kind = "refuse" if mark.action == "refuse" else "market"
-    title = text(f"{clock(mark.at_ns, milliseconds=True)} {mark.text}")
+    title = escape_text(f"{format_clock(mark.at_ns)} {mark.text}")
     return f'<path class="mark {kind}" d="{shape}"><title>{title}</title></path>'
 
 
-def log_label(value: float) -> str:
+def format_log(value: float) -> str:
     """A decade as a plain number."""
     return f"{value:g}" if -4 <= log10(value) <= 5 else f"1e{round(log10(value))}"

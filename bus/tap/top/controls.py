@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from math import inf
 
 from quotebus.bus.tap.settings import SORTS
-from quotebus.bus.tap.snapshot import Row
-from quotebus.bus.tap.usability import Answer
+from quotebus.bus.tap.snapshot import SymbolRow
+from quotebus.bus.tap.usability import Usability
 
 HELP = (
     ("q", "end"),
@@ -24,7 +24,7 @@ HELP = (
     ("?", "this help"),
 )
 _TROUBLE = ("halted", "stale", "refused", "evicted", "pending", "released", "quiet", "live")
-_ANSWERS = (Answer.NO, Answer.UNKNOWN, Answer.YES)
+_ANSWERS = (Usability.NO, Usability.UNKNOWN, Usability.YES)
 MAX_FILTER = 40
 
 
@@ -81,13 +81,13 @@ class Controls:
         return self
 
 
-def chosen(rows: Sequence[Row], controls: Controls) -> list[Row]:
+def select_rows(rows: Sequence[SymbolRow], controls: Controls) -> list[SymbolRow]:
     """The rows to show, in order."""
     wanted = controls.filter.lower()
     kept = [
         row
         for row in rows
-        if not (controls.trouble_only and row.usable is Answer.YES)
+        if not (controls.trouble_only and row.usable is Usability.YES)
         and (
             not wanted
             or wanted in row.symbol.lower()
@@ -103,7 +103,7 @@ def chosen(rows: Sequence[Row], controls: Controls) -> list[Row]:
     return sorted(kept, key=lambda row: _key(row, controls.sort), reverse=controls.descending)
 
 
-def _key(row: Row, sort: str) -> float:
+def _key(row: SymbolRow, sort: str) -> float:
     match sort:
         case "spread":
             return -1.0 if row.spread is None else row.spread

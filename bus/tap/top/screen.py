@@ -16,8 +16,8 @@ from rich.console import COLOR_SYSTEMS, Console
 from rich.segment import Segment
 from rich.text import Text
 
-from quotebus.bus.tap.output import console
-from quotebus.bus.tap.pace import Pacing, at_once
+from quotebus.bus.tap.output import make_console
+from quotebus.bus.tap.pace import Pacing, skip_pacing
 from quotebus.bus.tap.top.keys import parse
 
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
@@ -27,7 +27,7 @@ class Screen:
     """The alternate screen, and single keys where stdin is a terminal. Used with `with`."""
 
     def __init__(self) -> None:
-        self._console: Console = console()
+        self._console: Console = make_console()
         self._colors = COLOR_SYSTEMS.get(self._console.color_system or "")
         self._taken = self._drawing = self._asked = False
         self._former: list[Any] | None = None
@@ -37,7 +37,7 @@ class Screen:
     @staticmethod
     def possible() -> bool:
         """Whether there is a terminal that can show a screen."""
-        drawn = console()
+        drawn = make_console()
         return sys.stdout.isatty() and drawn.is_terminal and not drawn.is_dumb_terminal
 
     def __enter__(self) -> Self:
@@ -80,7 +80,7 @@ class Screen:
         keys, self._pending = parse(self._pending + read)
         return keys
 
-    def draw(self, lines: Sequence[Text], pace: Pacing = at_once) -> None:
+    def draw(self, lines: Sequence[Text], pace: Pacing = skip_pacing) -> None:
         """Replace what is shown. Lines fit already: rich's layout is left out, which takes 10 ms a screen."""
         columns = self._console.size.width
         drawn = [

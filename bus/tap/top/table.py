@@ -9,13 +9,20 @@ from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 
 from quotebus.bus.events import Claim, RecorderState, SymbolState
+from quotebus.bus.process.units import (
+    format_clock,
+    format_duration,
+    format_price,
+    format_quantity,
+    format_rate,
+    format_size,
+)
 from quotebus.bus.protocol import MAX_SYMBOLS
 from quotebus.bus.tap.escape import clean
-from quotebus.bus.tap.pace import Pacing, at_once
-from quotebus.bus.tap.snapshot import Line, Picture, Row
-from quotebus.bus.tap.top.controls import HELP, Controls, chosen
-from quotebus.bus.tap.units import clock, duration, price, quantity, rate, size
-from quotebus.bus.tap.usability import Answer
+from quotebus.bus.tap.pace import Pacing, skip_pacing
+from quotebus.bus.tap.snapshot import ConnectionLine, Snapshot, SymbolRow
+from quotebus.bus.tap.top.controls import HELP, Controls, select_rows
+from quotebus.bus.tap.usability import Usability
 
 WIDE = 125
 """From this many columns on sizes, causes and client names are shown as well."""
@@ -30,7 +37,7 @@ _STATE_STYLES = {
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
+class TableColumn:
     """A column's heading, width, alignment, and the sort it stands for."""
 
     title: str
@@ -40,69 +47,69 @@ class Column:
 
 
 _NARROW = (
-    Column("SYMBOL", 8, False, "symbol"),
-    Column("BID", 9, True),
-    Column("ASK", 9, True),
-    Column("SPREAD", 7, True, "spread"),
-    Column("AGE", 6, True, "age"),
-    Column("RATE/s", 7, True, "rate"),
-    Column("STATE", 8, False, "state"),
-    Column("CL", 3, True, "clients"),
-    Column("USABLE", 15, False, "usable"),
+    TableColumn("SYMBOL", 8, False, "symbol"),
+    TableColumn("BID", 9, True),
+    TableColumn("ASK", 9, True),
+    TableColumn("SPREAD", 7, True, "spread"),
+    TableColumn("AGE", 6, True, "age"),
+    TableColumn("RATE/s", 7, True, "rate"),
+    TableColumn("STATE", 8, False, "state"),
+    TableColumn("CL", 3, True, "clients"),
+    TableColumn("USABLE", 15, False, "usable"),
 )
 _BROAD = (
-    Column("SYMBOL", 9, False, "symbol"),
-    Column("BID SZ", 7, True),
-    Column("BID", 10, True),
-    Column("ASK", 10, True),
-    Column("ASK SZ", 7, True),
-    Column("SPREAD", 8, True, "spread"),
-    Column("AGE", 7, True, "age"),
-    Column("RATE/s", 7, True, "rate"),
-    Column("STATE", 9, False, "state"),
-    Column("CAUSE", 13, False),
-    Column("USABLE", 17, False, "usable"),
-    Column("CLIENTS", 8, False, "clients"),
+    TableColumn("SYMBOL", 9, False, "symbol"),
+    TableColumn("BID SZ", 7, True),
+    TableColumn("BID", 10, True),
+    TableColumn("ASK", 10, True),
+    TableColumn("ASK SZ", 7, True),
+    TableColumn("SPREAD", 8, True, "spread"),
+    TableColumn("AGE", 7, True, "age"),
+    TableColumn("RATE/s", 7, True, "rate"),
+    TableColumn("STATE", 9, False, "state"),
+    TableColumn("CAUSE", 13, False),
+    TableColumn("USABLE", 17, False, "usable"),
+    TableColumn("CLIENTS", 8, False, "clients"),
 )
 
 
-def screen(
-    shown: Picture,
+def render_screen(
+    shown: Snapshot,
     controls: Controls,
     width: int,
     height: int,
     panel: Sequence[Text] = (),
-    pace: Pacing = at_once,
+    pace: Pacing = skip_pacing,
 ) -> list[Text]:
     """At most `height` lines of at most `width` columns. `panel` stands below the header instead of the table."""
-    head = header(shown, width)
+    head = render_header(shown, width)
     foot = _footer(shown, controls, width)
     room = max(0, height - len(head) - 1)
     if controls.panel == "help":
         body: list[Text] = [Text.assemble((f" {keys:<28}", "bold"), meaning) for keys, meaning in HELP]
     elif controls.panel == "counters":
-        body = counters(shown, width)
+        body = render_counters(shown, width)
     elif controls.panel:
         body = list(panel)
     else:
-        body = table(shown, controls, width, room, pace)
+        body = render_table(shown, controls, width, room, pace)
     lines = [*head, *body[:room]]
     lines += [Text("")] * (height - 1 - len(lines))
     return [_fitted(line, width) for line in [*lines[: height - 1], foot]]
 
 
-def page(shown: Picture, width: int, height: int) -> int:
+def count_page_rows(shown: Snapshot, width: int, height: int) -> int:
     """Rows of the table that fit on a screen."""
-    return max(1, height - len(header(shown, width)) - 2)
+    return max(1, height - len(render_header(shown, width)) - 2)
 
 
-def snapshot(shown: Picture, controls: Controls, width: int, pace: Pacing = at_once) -> list[Text]:
+def render_snapshot(shown: Snapshot, controls: Controls, width: int, pace: Pacing = skip_pacing) -> list[Text]:
     """The whole picture, all rows, for a pipe."""
-    rows = table(shown, controls, width, len(shown.rows) + 1, pace, cursor=False)
-    return [_fitted(line, width) for line in [*header(shown, width), *rows]]
+    rows = render_table(shown, controls, width, len(shown.rows) + 1, pace, cursor=False)
+    return [_fitted(line, width) for line in [*render_header(shown, width), *rows]]
 
 
-def header(shown: Picture, width: int) -> list[Text]:
+def render_header(shown: Snapshot, width: int) -> list[Text]:
     """The lines of every node, the bus, the counters, recorders."""
     heard = {True: "", False: "NOT CONNECTED", None: "capture"}[shown.connected]
     title = Text.assemble(
@@ -113,7 +120,7 @@ def header(shown: Picture, width: int) -> list[Text]:
         (heard, "bold red" if heard == "NOT CONNECTED" else ""),
     )
     title.append(" " * max(1, width - len(title.plain) - 13))
-    title.append(f"{clock(shown.now_ns)}Z", "dim")
+    title.append(f"{format_clock(shown.now_ns)}Z", "dim")
     lines = [title]
     if not any(not line.orders for line in shown.lines):
         lines.append(Text.assemble(("line  ", "bold"), ("no pricing node is heard", "bold red")))
@@ -122,7 +129,8 @@ def header(shown: Picture, width: int) -> list[Text]:
     if len(shown.lines) > _MAX_LINES:
         rest = ", ".join(f"{clean(line.node, 24)} {clean(line.state, 20)}" for line in shown.lines[_MAX_LINES:])
         lines.append(Text(f"      and {len(shown.lines) - _MAX_LINES} more: {rest}", "dim"))
-    bus = f"{rate(shown.messages_per_s)} msg/s  {size(shown.bytes_per_s)}/s  {rate(shown.quotes_per_s)} quotes/s"
+    bus = f"{format_rate(shown.messages_per_s)} msg/s  {format_size(shown.bytes_per_s)}/s"
+    bus += f"  {format_rate(shown.quotes_per_s)} quotes/s"
     lines.append(
         Text.assemble(
             ("bus   ", "bold"),
@@ -151,7 +159,7 @@ def header(shown: Picture, width: int) -> list[Text]:
                 ("rec   ", "bold"),
                 f"{clean(recorder.name, 20)} ",
                 (clean(recorder.state, 20), "bold red" if recorder.state == RecorderState.FAILED else ""),
-                f" ({clean(recorder.cause, 20)})  {recorder.messages} msg {size(recorder.bytes)}  ",
+                f" ({clean(recorder.cause, 20)})  {recorder.messages} msg {format_size(recorder.bytes)}  ",
                 _counted("lost", recorder.lost),
                 f"  {clean(recorder.file, 40)}",
             )
@@ -159,7 +167,7 @@ def header(shown: Picture, width: int) -> list[Text]:
     return lines
 
 
-def _line(line: Line, width: int, connected: bool | None) -> list[Text]:
+def _line(line: ConnectionLine, width: int, connected: bool | None) -> list[Text]:
     text = Text.assemble(
         ("order " if line.orders else "line  ", "bold"), f"{clean(line.node, 24)} ({clean(line.feed, 10)}) "
     )
@@ -169,11 +177,11 @@ def _line(line: Line, width: int, connected: bool | None) -> list[Text]:
     if line.replayed:
         text.append(" REPLAY", "bold magenta")
     if line.silent:
-        text.append(f"  SILENT for {duration(line.heard_ago_ns)}", "bold red")
+        text.append(f"  SILENT for {format_duration(line.heard_ago_ns)}", "bold red")
     elif line.retry_in_ns is not None:
-        text.append(f"  next try in {duration(max(0, line.retry_in_ns))}", "bold yellow")
+        text.append(f"  next try in {format_duration(max(0, line.retry_in_ns))}", "bold yellow")
     if not line.silent:
-        text.append(f"  for {duration(line.for_ns)}")
+        text.append(f"  for {format_duration(line.for_ns)}")
     if line.attempt and line.orders:
         text.append(f"  failures {line.attempt}", "red")
     lines = [text]
@@ -186,11 +194,11 @@ def _line(line: Line, width: int, connected: bool | None) -> list[Text]:
             *([f"failures {line.attempt}"] if line.attempt else []),
         ]
         if line.lag_ns is not None:
-            parts.append(f"lag {duration(line.lag_ns)}")
+            parts.append(f"lag {format_duration(line.lag_ns)}")
         if line.last_byte_ago_ns is not None:
-            parts.append(f"last byte {duration(line.last_byte_ago_ns)}")
+            parts.append(f"last byte {format_duration(line.last_byte_ago_ns)}")
         if line.last_gap_ns is not None:
-            parts.append(f"gap {duration(line.last_gap_ns)}, {duration(line.last_gap_ago_ns)} ago")
+            parts.append(f"gap {format_duration(line.last_gap_ns)}, {format_duration(line.last_gap_ago_ns)} ago")
         lines += _packed(parts, width)
     return lines
 
@@ -206,8 +214,8 @@ def _packed(parts: Sequence[str], width: int) -> list[Text]:
     return [Text(line) for line in lines]
 
 
-def table(
-    shown: Picture, controls: Controls, width: int, height: int, pace: Pacing = at_once, *, cursor: bool = True
+def render_table(
+    shown: Snapshot, controls: Controls, width: int, height: int, pace: Pacing = skip_pacing, *, cursor: bool = True
 ) -> list[Text]:
     """Headings and the rows around the cursor, `height` lines in all."""
     columns = _NARROW if width < WIDE else _BROAD
@@ -217,7 +225,7 @@ def table(
         title = f"{column.title}{mark}"
         title = title.rjust(column.width) if column.right else title.ljust(column.width)
         heading.append(f"{title} ", "bold underline" if mark else "bold")
-    rows = chosen(shown.rows, controls)
+    rows = select_rows(shown.rows, controls)
     at = min(controls.at, max(0, len(rows) - 1))
     first = max(0, min(at - (height - 1) // 2, len(rows) - (height - 1))) if height > 1 else 0
     lines = [heading]
@@ -232,19 +240,19 @@ def table(
     return lines
 
 
-def _row(row: Row, columns: Sequence[Column], width: int) -> Text:
-    dim = "" if row.usable is Answer.YES else "dim"
+def _row(row: SymbolRow, columns: Sequence[TableColumn], width: int) -> Text:
+    dim = "" if row.usable is Usability.YES else "dim"
     why, why_style = _usable(row)
     state, state_style = _state(row)
     values = {
         "SYMBOL": (row.symbol, "bold"),
-        "BID SZ": (quantity(row.bid_size), dim),
-        "BID": (price(row.bid_price), dim),
-        "ASK": (price(row.ask_price), dim),
-        "ASK SZ": (quantity(row.ask_size), dim),
-        "SPREAD": (price(row.spread), dim),
-        "AGE": (duration(row.age_ns), dim),
-        "RATE/s": (rate(row.per_s), dim),
+        "BID SZ": (format_quantity(row.bid_size), dim),
+        "BID": (format_price(row.bid_price), dim),
+        "ASK": (format_price(row.ask_price), dim),
+        "ASK SZ": (format_quantity(row.ask_size), dim),
+        "SPREAD": (format_price(row.spread), dim),
+        "AGE": (format_duration(row.age_ns), dim),
+        "RATE/s": (format_rate(row.per_s), dim),
         "STATE": (state, state_style),
         "CAUSE": (clean(row.cause, 13), ""),
         "CL": ("-" if row.since_ns is None else str(len(row.clients)), ""),
@@ -265,7 +273,7 @@ def _row(row: Row, columns: Sequence[Column], width: int) -> Text:
     return Text.assemble(*parts)
 
 
-def _state(row: Row) -> tuple[str, str]:
+def _state(row: SymbolRow) -> tuple[str, str]:
     """The symbol's state; one that promises a price is in doubt, `live?`, while its line does not stream."""
     state = clean(row.state, 9)
     if row.state in (SymbolState.LIVE, SymbolState.QUIET) and not row.confirmed:
@@ -273,11 +281,11 @@ def _state(row: Row) -> tuple[str, str]:
     return state, "dim" if row.replayed else _STATE_STYLES.get(state, "")
 
 
-def _usable(row: Row) -> tuple[str, str]:
+def _usable(row: SymbolRow) -> tuple[str, str]:
     """Yes, or the first reason against it, or that this tap has not heard enough yet."""
-    if row.usable is Answer.YES:
+    if row.usable is Usability.YES:
         return "yes", "green"
-    if row.usable is Answer.UNKNOWN:
+    if row.usable is Usability.UNKNOWN:
         return "not heard yet", "dim"
     return row.reasons[0] if row.reasons else "", "magenta" if row.replayed else "red"
 
@@ -290,7 +298,7 @@ def _clients(claims: Sequence[Claim], width: int) -> str:
     return text[: max(8, width)]
 
 
-def counters(shown: Picture, width: int) -> list[Text]:
+def render_counters(shown: Snapshot, width: int) -> list[Text]:
     """Every counter that is not zero, by source."""
     lines: list[Text] = []
     for source, counted in shown.counters.items():
@@ -303,12 +311,12 @@ def counters(shown: Picture, width: int) -> list[Text]:
     return lines or [Text("no counters heard yet", "dim")]
 
 
-def _footer(shown: Picture, controls: Controls, width: int) -> Text:
+def _footer(shown: Snapshot, controls: Controls, width: int) -> Text:
     if controls.typing:
         return Text.assemble(
             ("filter: ", "bold"), controls.filter, ("_", "blink"), ("   Enter keeps it, Esc drops it", "dim")
         )
-    count = len(chosen(shown.rows, controls))
+    count = len(select_rows(shown.rows, controls))
     held = ("HELD  ", "bold reverse") if controls.held else ("", "")
     kept = f" ({controls.filter!r})" if controls.filter else ""
     trouble = "  unusable only" if controls.trouble_only else ""

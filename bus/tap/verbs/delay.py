@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from quotebus.bus.clock import seconds
 from quotebus.bus.settings import die, load
 from quotebus.bus.tap.delays import Delays
-from quotebus.bus.tap.escape import clean, json_line
-from quotebus.bus.tap.message_reader import Intake
-from quotebus.bus.tap.reports import delay_lines, delay_record, unreadable_note
+from quotebus.bus.tap.escape import clean, encode_json_line
+from quotebus.bus.tap.message_reader import MessageReader
+from quotebus.bus.tap.reports import describe_unreadable, format_delays, make_delay_record
 from quotebus.bus.tap.selection import Selection
 from quotebus.bus.tap.settings import NOTHING_HEARD, DelaySettings
-from quotebus.bus.tap.source import batches, open_source, tell
+from quotebus.bus.tap.source import open_source, print_remarks, read_batches
 
 PROGRAM = "bus-tap delay"
 
@@ -25,19 +25,19 @@ def run(argv: Sequence[str]) -> int:
     except ValueError as error:
         die(PROGRAM, error)
     source = open_source(settings, selection.prefixes(), gather_ms=0)
-    intake, in_all, lately = Intake(), Delays(), Delays()
+    intake, in_all, lately = MessageReader(), Delays(), Delays()
 
     def report(delays: Delays, what: str) -> None:
         hops = delays.hops()
         if settings.as_json:
-            print(json_line(delay_record(hops, source.now_ns, what)), flush=True)
+            print(encode_json_line(make_delay_record(hops, source.now_ns, what)), flush=True)
         elif hops:
-            print("\n".join(delay_lines(hops, source.now_ns, what)) + "\n", flush=True)
+            print("\n".join(format_delays(hops, source.now_ns, what)) + "\n", flush=True)
 
     reports, live = 0, source.connected is not None
     next_ns = source.now_ns + seconds(settings.every_s)
     try:
-        for batch in batches(source, settings.for_s, min(0.25, settings.every_s)):
+        for batch in read_batches(source, settings.for_s, min(0.25, settings.every_s)):
             for heard in intake.read(batch):
                 if selection.topic(heard.topic) and selection.event(heard.event):
                     in_all.take(heard)
@@ -54,6 +54,6 @@ def run(argv: Sequence[str]) -> int:
             report(in_all, "in all")
     finally:
         notes = [clean(note, 500) for note in source.notes()]
-        tell(PROGRAM, [*filter(None, [unreadable_note(intake.unreadable)]), *notes])
+        print_remarks(PROGRAM, [*filter(None, [describe_unreadable(intake.unreadable)]), *notes])
         source.close()
     return 0 if in_all.hops() else NOTHING_HEARD

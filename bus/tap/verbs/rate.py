@@ -6,13 +6,13 @@ from collections.abc import Sequence
 
 from quotebus.bus.clock import seconds
 from quotebus.bus.settings import die, load
-from quotebus.bus.tap.escape import clean, json_line
-from quotebus.bus.tap.message_reader import Intake
-from quotebus.bus.tap.output import columns
-from quotebus.bus.tap.reports import TopicRates, rate_lines, rate_record, unreadable_note
+from quotebus.bus.tap.escape import clean, encode_json_line
+from quotebus.bus.tap.message_reader import MessageReader
+from quotebus.bus.tap.output import choose_width
+from quotebus.bus.tap.reports import TopicRates, describe_unreadable, format_rates, make_rate_record
 from quotebus.bus.tap.selection import Selection
 from quotebus.bus.tap.settings import NOTHING_HEARD, RateSettings
-from quotebus.bus.tap.source import batches, open_source, tell
+from quotebus.bus.tap.source import open_source, print_remarks, read_batches
 
 PROGRAM = "bus-tap rate"
 
@@ -25,21 +25,21 @@ def run(argv: Sequence[str]) -> int:
     except ValueError as error:
         die(PROGRAM, error)
     source = open_source(settings, selection.prefixes())
-    intake, rates = Intake(all_acknowledgements=not settings.topics), TopicRates()
+    intake, rates = MessageReader(all_acknowledgements=not settings.topics), TopicRates()
 
     def report() -> None:
         now_ns = source.now_ns
         rows, lost = rates.busiest(settings.rows, now_ns), rates.missing
         if settings.as_json:
-            print(json_line(rate_record(rows, rates, now_ns, lost)), flush=True)
+            print(encode_json_line(make_rate_record(rows, rates, now_ns, lost)), flush=True)
         else:
-            print("\n".join(rate_lines(rows, rates, now_ns, lost, columns(None))) + "\n", flush=True)
+            print("\n".join(format_rates(rows, rates, now_ns, lost, choose_width(None))) + "\n", flush=True)
 
     reports, live = 0, source.connected is not None
     next_ns = source.now_ns + seconds(settings.every_s)
     rates.rates.at(source.now_ns) if live else None
     try:
-        for batch in batches(source, settings.for_s, min(0.25, settings.every_s)):
+        for batch in read_batches(source, settings.for_s, min(0.25, settings.every_s)):
             for heard in intake.read(source.pace(batch)):
                 if selection.topic(heard.topic) and selection.event(heard.event):
                     rates.take(heard)
@@ -53,6 +53,6 @@ def run(argv: Sequence[str]) -> int:
             report()
     finally:
         notes = [clean(note, 500) for note in source.notes()]
-        tell(PROGRAM, [*filter(None, [unreadable_note(intake.unreadable)]), *notes])
+        print_remarks(PROGRAM, [*filter(None, [describe_unreadable(intake.unreadable)]), *notes])
         source.close()
     return 0 if rates.rates.messages else NOTHING_HEARD

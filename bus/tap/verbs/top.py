@@ -8,19 +8,19 @@ from rich.text import Text
 
 from quotebus.bus.clock import NS_PER_MS, seconds
 from quotebus.bus.settings import load
-from quotebus.bus.tap.escape import clean, json_line
-from quotebus.bus.tap.message_reader import Intake, Message
-from quotebus.bus.tap.newest_quotes import Newest
-from quotebus.bus.tap.output import columns, show
+from quotebus.bus.tap.escape import clean, encode_json_line
+from quotebus.bus.tap.message_reader import MessageReader, ReceivedFrame
+from quotebus.bus.tap.newest_quotes import NewestQuotes
+from quotebus.bus.tap.output import choose_width, print_lines
 from quotebus.bus.tap.settings import NOTHING_HEARD, TopSettings
-from quotebus.bus.tap.snapshot import Picture, picture
-from quotebus.bus.tap.source import Source, batches, open_source, tell
-from quotebus.bus.tap.top.controls import Controls, chosen
+from quotebus.bus.tap.snapshot import Snapshot, take_snapshot
+from quotebus.bus.tap.source import Source, open_source, print_remarks, read_batches
+from quotebus.bus.tap.top.controls import Controls, select_rows
 from quotebus.bus.tap.top.screen import Screen
-from quotebus.bus.tap.top.table import page, screen, snapshot
+from quotebus.bus.tap.top.table import count_page_rows, render_screen, render_snapshot
 from quotebus.bus.tap.view import View
 from quotebus.bus.tap.why.explain import explain
-from quotebus.bus.tap.why.text import why_lines
+from quotebus.bus.tap.why.text import render_explanation
 
 PROGRAM = "bus-tap top"
 _SCREEN_EVERY_S = 0.5
@@ -39,8 +39,8 @@ class Top:
 
     def __init__(self, settings: TopSettings, source: Source) -> None:
         self.source = source
-        self.intake = Intake()
-        self._newest = Newest()
+        self.intake = MessageReader()
+        self._newest = NewestQuotes()
         self._looked_ns = 0
         self.view = View(max_age_ns=seconds(settings.max_age_s))
         self.controls = Controls(
@@ -49,7 +49,7 @@ class Top:
             filter=settings.filter,
         )
 
-    def take(self, batch: list[Message]) -> None:
+    def take(self, batch: list[ReceivedFrame]) -> None:
         for heard in self.intake.read(self.source.pace(batch), self._newest):
             self.view.take(heard)
         if batch and (self._newest.full or abs(batch[-1].received_ns - self._looked_ns) >= _LOOK_EVERY_NS):
@@ -60,20 +60,20 @@ class Top:
         for counted in self.source.pace(self._newest.take()):
             self.view.take_quotes(counted.quote, counted.received_ns, counted.messages, counted.octets)
 
-    def picture(self) -> Picture:
+    def picture(self) -> Snapshot:
         self._look()
         source = self.source
-        return picture(self.view, self.intake, source.now_ns, source.origin, source.connected, source.pace)
+        return take_snapshot(self.view, self.intake, source.now_ns, source.origin, source.connected, source.pace)
 
-    def lines(self, shown: Picture, width: int, height: int) -> list[Text]:
+    def lines(self, shown: Snapshot, width: int, height: int) -> list[Text]:
         """The screen, with the explanation of the symbol under the cursor where that is asked for."""
         panel: list[Text] = []
         if self.controls.panel == "why":
-            rows = chosen(shown.rows, self.controls)
+            rows = select_rows(shown.rows, self.controls)
             if rows:
                 symbol = rows[min(self.controls.at, len(rows) - 1)].symbol
-                panel = why_lines(explain(self.view, symbol, self.source.now_ns), width)
-        return screen(shown, self.controls, width, height, panel, self.source.pace)
+                panel = render_explanation(explain(self.view, symbol, self.source.now_ns), width)
+        return render_screen(shown, self.controls, width, height, panel, self.source.pace)
 
 
 def run(argv: Sequence[str]) -> int:
@@ -88,7 +88,7 @@ def run(argv: Sequence[str]) -> int:
             with Screen() as drawn:
                 _draw(top, drawn, settings)
     finally:
-        tell(PROGRAM, [clean(note, 500) for note in source.notes()])
+        print_remarks(PROGRAM, [clean(note, 500) for note in source.notes()])
         source.close()
     return 0 if top.intake.heard else NOTHING_HEARD
 
@@ -102,12 +102,12 @@ def _print(top: Top, settings: TopSettings) -> None:
     def one() -> None:
         shown = top.picture()
         if settings.as_json:
-            print(json_line(shown), flush=True)
+            print(encode_json_line(shown), flush=True)
         else:
-            lines = snapshot(shown, top.controls, columns(settings.width, _PIPE_COLUMNS), top.source.pace)
-            show([*lines, Text("")])
+            lines = render_snapshot(shown, top.controls, choose_width(settings.width, _PIPE_COLUMNS), top.source.pace)
+            print_lines([*lines, Text("")])
 
-    for batch in batches(top.source, settings.for_s, min(0.25, every_ns / 1e9)):
+    for batch in read_batches(top.source, settings.for_s, min(0.25, every_ns / 1e9)):
         top.take(batch)
         fresh = True
         if live and top.source.now_ns >= next_ns:
@@ -135,8 +135,8 @@ def _draw(top: Top, drawn: Screen, settings: TopSettings) -> None:
         top.take(source.read(max(0.0, min(every_ns, until_ns - source.now_ns) / 1e9) if live else every_ns / 1e9))
         keys = drawn.pressed()
         for key in keys:
-            rows = len(chosen(shown.rows, top.controls))
-            top.controls = top.controls.pressed(key, rows, page(shown, *drawn.size))
+            rows = len(select_rows(shown.rows, top.controls))
+            top.controls = top.controls.pressed(key, rows, count_page_rows(shown, *drawn.size))
         now_ns = source.now_ns
         ended = end_ns is not None and now_ns >= end_ns
         due = ended or now_ns >= next_ns if live else source.ended or not next_ns

@@ -8,15 +8,15 @@ from quotebus.bus import topics
 from quotebus.bus.clock import NS_PER_MS, NS_PER_S, seconds
 from quotebus.bus.errors import BadSymbol, ConfigError
 from quotebus.bus.settings import die, load
-from quotebus.bus.tap.escape import clean, json_line
-from quotebus.bus.tap.message_reader import Intake
-from quotebus.bus.tap.output import columns, show
+from quotebus.bus.tap.escape import clean, encode_json_line
+from quotebus.bus.tap.message_reader import MessageReader
+from quotebus.bus.tap.output import choose_width, print_lines
 from quotebus.bus.tap.settings import NOT_USABLE, NOTHING_HEARD, WhySettings
-from quotebus.bus.tap.source import batches, open_source, tell
-from quotebus.bus.tap.usability import ROTATION_NS, Answer
+from quotebus.bus.tap.source import open_source, print_remarks, read_batches
+from quotebus.bus.tap.usability import ROTATION_NS, Usability
 from quotebus.bus.tap.view import View
-from quotebus.bus.tap.why.explain import explain, settled
-from quotebus.bus.tap.why.text import why_lines
+from quotebus.bus.tap.why.explain import explain, is_settled
+from quotebus.bus.tap.why.text import render_explanation
 
 PROGRAM = "bus-tap why"
 _AFTER_NS = 300 * NS_PER_MS
@@ -37,11 +37,11 @@ def run(argv: Sequence[str]) -> int:
     about = [topics.prefix(topic(symbol)) for topic in (topics.quote, topics.trade, topics.status)]
     source = open_source(settings, [*about, b"health.", b"symbols."])
     live = source.connected is not None
-    intake, view = Intake(), View(max_age_ns=seconds(settings.max_age_s), focus=symbol)
+    intake, view = MessageReader(), View(max_age_ns=seconds(settings.max_age_s), focus=symbol)
     known_since_ns: int | None = None
     began_ns = source.now_ns
     try:
-        for batch in batches(source, settings.for_s or (2 * ROTATION_NS / NS_PER_S if live else None), 0.1):
+        for batch in read_batches(source, settings.for_s or (2 * ROTATION_NS / NS_PER_S if live else None), 0.1):
             for heard in intake.read(source.pace(batch)):
                 view.take(heard)
             if not live or settings.for_s is not None:
@@ -49,18 +49,18 @@ def run(argv: Sequence[str]) -> int:
             heard_ns = source.now_ns - (view.bus.began_ns or began_ns)
             if heard_ns >= (_NO_NODE_NS if view.book.health is None else ROTATION_NS):
                 break
-            if settled(view, symbol):
+            if is_settled(view, symbol):
                 known_since_ns = known_since_ns or source.now_ns
                 if source.now_ns - known_since_ns >= _AFTER_NS:
                     break
         told = explain(view, symbol, source.now_ns)
         if settings.as_json:
-            print(json_line(told.jsonable()), flush=True)
+            print(encode_json_line(told.jsonable()), flush=True)
         else:
-            show(why_lines(told, columns(settings.width)))
+            print_lines(render_explanation(told, choose_width(settings.width)))
     finally:
-        tell(PROGRAM, [clean(note, 500) for note in source.notes()])
+        print_remarks(PROGRAM, [clean(note, 500) for note in source.notes()])
         source.close()
     if not intake.heard:
         return NOTHING_HEARD
-    return 0 if told.answer is Answer.YES else NOT_USABLE
+    return 0 if told.answer is Usability.YES else NOT_USABLE

@@ -12,10 +12,16 @@ from typing import Any
 from quotebus.bus.book import Unusable, Verdict
 from quotebus.bus.clock import NS_PER_MS
 from quotebus.bus.events import Cause, ConnectionState, Flag, SymbolState
-from quotebus.bus.tap.snapshot import Line, line
-from quotebus.bus.tap.units import clock, duration
-from quotebus.bus.tap.usability import Answer, announced_age_ns, answer, reasons, there_ns
-from quotebus.bus.tap.view import Known, View
+from quotebus.bus.process.units import format_clock, format_duration
+from quotebus.bus.tap.snapshot import ConnectionLine, make_line
+from quotebus.bus.tap.usability import (
+    Usability,
+    convert_to_node_ns,
+    judge_price,
+    list_reasons,
+    measure_announced_age_ns,
+)
+from quotebus.bus.tap.view import KnownStatus, View
 from quotebus.bus.tap.why.meanings import CAUSES, LINE_STATES, NO_CHANGE, REASONS, SUSPECT, SYMBOL_STATES, Meaning
 
 _SELF_EXPLAINING = frozenset(
@@ -25,7 +31,7 @@ _SELF_EXPLAINING = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class Reason:
+class BrokenRule:
     """One rule that speaks against the price: its name, what it says, what is the case, what would change it."""
 
     name: str
@@ -35,7 +41,7 @@ class Reason:
 
 
 @dataclass(frozen=True, slots=True)
-class Asker:
+class Requester:
     """A client that holds the symbol by a lease, or asks for it; `answered` is empty while no node has answered."""
 
     client: str
@@ -71,9 +77,9 @@ class Explanation:
 
     symbol: str
     now_ns: int
-    answer: Answer
+    answer: Usability
     remark: str
-    reasons: tuple[Reason, ...]
+    reasons: tuple[BrokenRule, ...]
     max_age_ns: int
     quote: LastQuote | None
     announced_seq: int
@@ -83,10 +89,10 @@ class Explanation:
     state_means: str
     state_for_ns: int | None
     state_change: str
-    line: Line | None
+    line: ConnectionLine | None
     line_means: str
     line_change: str
-    askers: tuple[Asker, ...]
+    askers: tuple[Requester, ...]
 
     def jsonable(self) -> dict[str, Any]:
         """One JSON object."""
@@ -97,8 +103,8 @@ def explain(view: View, symbol: str, now_ns: int) -> Explanation:
     """The answer at `now_ns`, as a client would judge that asks for `symbol` and has heard what this tap heard."""
     verdict = view.book.assess(symbol, now_ns)
     known = view.known.get(symbol)
-    announced_ago_ns = None if known is None else announced_age_ns(view, verdict, known, now_ns)
-    given = answer(view, verdict, now_ns)
+    announced_ago_ns = None if known is None else measure_announced_age_ns(view, verdict, known, now_ns)
+    given = judge_price(view, verdict, now_ns)
     shown_line = _line(view, verdict, now_ns)
     state, cause = (verdict.standing.state, verdict.standing.cause) if verdict.standing else ("", "")
     meaning, change = SYMBOL_STATES.get(SymbolState(state), ("", "")) if state in list(SymbolState) else ("", "")
@@ -108,7 +114,7 @@ def explain(view: View, symbol: str, now_ns: int) -> Explanation:
         now_ns=now_ns,
         answer=given,
         remark=_remark(view, verdict, given),
-        reasons=tuple(_reason(reason, view, verdict, now_ns) for reason in reasons(view, verdict, now_ns)),
+        reasons=tuple(_reason(reason, view, verdict, now_ns) for reason in list_reasons(view, verdict, now_ns)),
         max_age_ns=view.max_age_ns,
         quote=_quote(verdict),
         announced_seq=known.last_quote_seq if known is not None else 0,
@@ -116,7 +122,7 @@ def explain(view: View, symbol: str, now_ns: int) -> Explanation:
         state=state,
         state_cause=cause,
         state_means=meaning,
-        state_for_ns=None if known is None else there_ns(view, verdict, known, now_ns) - known.since_ns,
+        state_for_ns=None if known is None else convert_to_node_ns(view, verdict, known, now_ns) - known.since_ns,
         state_change=_add_change(change, _find_cause(cause)),
         line=shown_line,
         line_means=means,
@@ -125,7 +131,7 @@ def explain(view: View, symbol: str, now_ns: int) -> Explanation:
     )
 
 
-def settled(view: View, symbol: str) -> bool:
+def is_settled(view: View, symbol: str) -> bool:
     """Whether listening longer would add nothing: the line, the symbol's state, and its newest quote are known."""
     health, known = view.book.health, view.known.get(symbol)
     if health is None or known is None or known.source != health.source:
@@ -136,13 +142,13 @@ def settled(view: View, symbol: str) -> bool:
     return known.last_quote_seq == 0 or (quote is not None and quote.source == health.source)
 
 
-def _remark(view: View, verdict: Verdict, given: Answer) -> str:
-    if given is Answer.YES:
+def _remark(view: View, verdict: Verdict, given: Usability) -> str:
+    if given is Usability.YES:
         known = view.known.get(verdict.symbol)
         return "" if known is None or known.claims else "nobody holds it now: a client must request it first"
-    if given is Answer.UNKNOWN and verdict.standing is None:
+    if given is Usability.UNKNOWN and verdict.standing is None:
         return "its state was not heard yet; a node tells that of every wanted symbol within 10 s"
-    if given is Answer.UNKNOWN:
+    if given is Usability.UNKNOWN:
         return (
             "its newest quote was published before this tap listened; nothing else speaks against it, and clients "
             "that hold that quote can tell"
@@ -156,12 +162,12 @@ def _remark(view: View, verdict: Verdict, given: Answer) -> str:
     return ""
 
 
-def _reason(reason: Unusable, view: View, verdict: Verdict, now_ns: int) -> Reason:
+def _reason(reason: Unusable, view: View, verdict: Verdict, now_ns: int) -> BrokenRule:
     rule, change = REASONS[reason]
     health, quote, standing = verdict.health, verdict.quote, verdict.standing
     here = ""
     if reason is Unusable.HEALTH_SILENT and health is not None:
-        here = f"{health.node} was last heard {duration(view.book.age_ns(health, now_ns))} ago, {health.state}"
+        here = f"{health.node} was last heard {format_duration(view.book.age_ns(health, now_ns))} ago, {health.state}"
     elif reason is Unusable.NOT_STREAMING and health is not None:
         here = f"{health.node} is {health.state} ({health.cause})"
         if (cause := _find_cause(health.cause)) is not None and health.state not in _SELF_EXPLAINING:
@@ -182,11 +188,11 @@ def _reason(reason: Unusable, view: View, verdict: Verdict, now_ns: int) -> Reas
     elif reason is Unusable.TOO_OLD:
         known, age_ns = view.known.get(verdict.symbol), verdict.age_ns
         if age_ns is None and known is not None:
-            age_ns = announced_age_ns(view, verdict, known, now_ns)
-        here = f"{duration(age_ns)} old, the bound is {duration(view.max_age_ns)}"
+            age_ns = measure_announced_age_ns(view, verdict, known, now_ns)
+        here = f"{format_duration(age_ns)} old, the bound is {format_duration(view.max_age_ns)}"
     elif reason.name in Flag.__members__ and quote is not None:
         here = f"flags {quote.flags}"
-    return Reason(str(reason), rule, here, change)
+    return BrokenRule(str(reason), rule, here, change)
 
 
 def _quote(verdict: Verdict) -> LastQuote | None:
@@ -208,15 +214,15 @@ def _quote(verdict: Verdict) -> LastQuote | None:
     )
 
 
-def _line(view: View, verdict: Verdict, now_ns: int) -> Line | None:
+def _line(view: View, verdict: Verdict, now_ns: int) -> ConnectionLine | None:
     health = verdict.health
     if health is None:
         return None
     _, heard_ns = view.healths.get(health.node + " " + health.source, (health, now_ns))
-    return line(health, heard_ns, view.book, now_ns)
+    return make_line(health, heard_ns, view.book, now_ns)
 
 
-def _explain_line(shown: Line | None) -> Meaning:
+def _explain_line(shown: ConnectionLine | None) -> Meaning:
     """What the line's state and cause mean, and what would change them."""
     if shown is None:
         return REASONS[Unusable.NO_HEALTH]
@@ -231,7 +237,7 @@ def _explain_line(shown: Line | None) -> Meaning:
         return SUSPECT[cause]
     means, change = LINE_STATES[state]
     if shown.retry_in_ns is not None:
-        change += f"; next try in {duration(max(0, shown.retry_in_ns))}"
+        change += f"; next try in {format_duration(max(0, shown.retry_in_ns))}"
     if cause is not None:
         means = f"{CAUSES[cause].means}; {means}"
     return Meaning(means, _add_change(change, cause))
@@ -249,15 +255,15 @@ def _find_cause(cause: str) -> Cause | None:
     return Cause(cause) if cause in list(Cause) else None
 
 
-def _askers(view: View, symbol: str, known: Known | None, now_ns: int) -> list[Asker]:
+def _askers(view: View, symbol: str, known: KnownStatus | None, now_ns: int) -> list[Requester]:
     """Leases as the node tells them, then requests that were heard and that no node has turned into a lease."""
     asks = {client: ask for client, ask in view.asks.items() if ask.wants and view.focus == symbol}
-    found: list[Asker] = []
+    found: list[Requester] = []
     for claim in known.claims if known is not None else ():
         ask = asks.pop(claim.client, None)
         left_ns = claim.lease_left_ms * NS_PER_MS - (now_ns - known.heard_ns if known is not None else 0)
         found.append(
-            Asker(
+            Requester(
                 client=claim.client,
                 priority=claim.priority,
                 lease_left_ns=max(0, left_ns),
@@ -269,7 +275,7 @@ def _askers(view: View, symbol: str, known: Known | None, now_ns: int) -> list[A
             )
         )
     found += (
-        Asker(
+        Requester(
             client=ask.client,
             priority=ask.priority,
             lease_left_ns=None,
@@ -284,6 +290,6 @@ def _askers(view: View, symbol: str, known: Known | None, now_ns: int) -> list[A
     return sorted(found, key=lambda asker: (-asker.priority, asker.client))
 
 
-def when(explanation: Explanation) -> str:
+def format_when(explanation: Explanation) -> str:
     """The instant of the answer, for a heading."""
-    return f"{clock(explanation.now_ns)}Z"
+    return f"{format_clock(explanation.now_ns)}Z"

@@ -5,27 +5,27 @@ from __future__ import annotations
 from rich.cells import cell_len, chop_cells
 from rich.text import Text
 
+from quotebus.bus.process.units import format_duration, format_price, format_quantity
 from quotebus.bus.tap.escape import clean
-from quotebus.bus.tap.units import duration, price, quantity
-from quotebus.bus.tap.usability import Answer
-from quotebus.bus.tap.why.explain import Asker, Explanation, when
+from quotebus.bus.tap.usability import Usability
+from quotebus.bus.tap.why.explain import Explanation, Requester, format_when
 from quotebus.bus.tap.why.meanings import NO_CHANGE
 
 _LABEL = 10
 _HEADLINES = {
-    Answer.YES: ("may be used", "bold green"),
-    Answer.NO: ("may NOT be used", "bold red"),
-    Answer.UNKNOWN: ("this tap cannot tell whether it may be used", "bold yellow"),
+    Usability.YES: ("may be used", "bold green"),
+    Usability.NO: ("may NOT be used", "bold red"),
+    Usability.UNKNOWN: ("this tap cannot tell whether it may be used", "bold yellow"),
 }
 
 
-def why_lines(told: Explanation, width: int) -> list[Text]:
+def render_explanation(told: Explanation, width: int) -> list[Text]:
     """Every line at most `width` columns wide."""
     headline, style = _HEADLINES[told.answer]
-    lines = [Text.assemble((told.symbol, "bold"), "  ", (headline, style), "  ", (when(told), "dim"))]
+    lines = [Text.assemble((told.symbol, "bold"), "  ", (headline, style), "  ", (format_when(told), "dim"))]
     if told.remark:
         lines += _wrapped("", told.remark, width)
-    for reason in told.reasons if told.answer is Answer.NO else ():
+    for reason in told.reasons if told.answer is Usability.NO else ():
         here = f": {reason.here}" if reason.here else ""
         lines += _wrapped("because", f"{reason.name}: {reason.rule}{here}", width, "red")
         lines += _wrapped("", f"-> {reason.change}", width, "dim")
@@ -47,14 +47,16 @@ def _quote(told: Explanation) -> str:
     quote = told.quote
     announced = ""
     if told.announced_seq:
-        announced = f"#{told.announced_seq} is the newest announced, published {duration(told.announced_ago_ns)} ago"
+        announced = (
+            f"#{told.announced_seq} is the newest announced, published {format_duration(told.announced_ago_ns)} ago"
+        )
     if quote is None:
         return f"none heard; {announced or 'none announced'}"
     parts = [
-        f"bid {price(quote.bid_price)} x {quantity(quote.bid_size) or '-'}, "
-        f"ask {price(quote.ask_price)} x {quantity(quote.ask_size) or '-'}",
-        f"spread {price(quote.spread)}",
-        f"{duration(quote.age_ns)} old (bound {duration(told.max_age_ns)})",
+        f"bid {format_price(quote.bid_price)} x {format_quantity(quote.bid_size) or '-'}, "
+        f"ask {format_price(quote.ask_price)} x {format_quantity(quote.ask_size) or '-'}",
+        f"spread {format_price(quote.spread)}",
+        f"{format_duration(quote.age_ns)} old (bound {format_duration(told.max_age_ns)})",
         f"{quote.source}#{quote.seq} over connection {quote.connection}",
     ]
     if quote.flags:
@@ -67,7 +69,7 @@ def _quote(told: Explanation) -> str:
 def _symbol(told: Explanation) -> str:
     if not told.state:
         return "no state heard"
-    since = f" for {duration(told.state_for_ns)}" if told.state_for_ns is not None else ""
+    since = f" for {format_duration(told.state_for_ns)}" if told.state_for_ns is not None else ""
     means = f": {told.state_means}" if told.state_means else ""
     change = "" if told.state_change in ("", NO_CHANGE) else f" -> {told.state_change}"
     return f"{told.state} ({told.state_cause}){since}{means}{change}"
@@ -78,28 +80,28 @@ def _line(told: Explanation) -> str:
     if line is None:
         return told.line_means
     state = f"silent, last {line.state}" if line.silent else line.state
-    parts = [f"{line.node} ({line.feed}) {state} ({line.cause}) for {duration(line.for_ns)}: {told.line_means}"]
+    parts = [f"{line.node} ({line.feed}) {state} ({line.cause}) for {format_duration(line.for_ns)}: {told.line_means}"]
     parts.append(f"connection {line.connection}, {line.attempt} failures in a row")
     if line.last_byte_ago_ns is not None:
-        parts.append(f"last byte {duration(line.last_byte_ago_ns)} ago")
+        parts.append(f"last byte {format_duration(line.last_byte_ago_ns)} ago")
     if line.lag_ns is not None:
-        parts.append(f"lag {duration(line.lag_ns)}")
+        parts.append(f"lag {format_duration(line.lag_ns)}")
     if line.last_gap_ns is not None:
-        parts.append(f"last gap {duration(line.last_gap_ns)} long, {duration(line.last_gap_ago_ns)} ago")
+        parts.append(f"last gap {format_duration(line.last_gap_ns)} long, {format_duration(line.last_gap_ago_ns)} ago")
     return "; ".join(parts)
 
 
-def _asker(asker: Asker) -> str:
+def _asker(asker: Requester) -> str:
     parts = [f"{clean(asker.client, 80)}, priority {asker.priority}"]
     if asker.holds:
-        parts.append(f"lease ends in {duration(asker.lease_left_ns)} unless renewed")
+        parts.append(f"lease ends in {format_duration(asker.lease_left_ns)} unless renewed")
     elif asker.answered:
         parts.append(f"holds nothing, answered {clean(asker.answered, 40)}")
     else:
         parts.append("holds nothing, no node has answered")
     if asker.asked_ago_ns is not None:
         channels = "+".join(clean(channel, 20) for channel in asker.channels)
-        parts.append(f"asked {duration(asker.asked_ago_ns)} ago ({asker.symbols} symbols, {channels})")
+        parts.append(f"asked {format_duration(asker.asked_ago_ns)} ago ({asker.symbols} symbols, {channels})")
     return "; ".join(parts)
 
 

@@ -12,14 +12,14 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from quotebus.bus.events import Claim, Event
-from quotebus.bus.tap.escape import clean, json_line
-from quotebus.bus.tap.event_lines import record, text_line
-from quotebus.bus.tap.message_reader import Heard
-from quotebus.bus.tap.snapshot import picture
+from quotebus.bus.tap.escape import clean, encode_json_line
+from quotebus.bus.tap.event_lines import format_event, make_record
+from quotebus.bus.tap.message_reader import ReceivedMessage
+from quotebus.bus.tap.snapshot import take_snapshot
 from quotebus.bus.tap.top.controls import Controls
-from quotebus.bus.tap.top.table import counters, screen, snapshot
+from quotebus.bus.tap.top.table import render_counters, render_screen, render_snapshot
 from quotebus.bus.tap.why.explain import explain
-from quotebus.bus.tap.why.text import why_lines
+from quotebus.bus.tap.why.text import render_explanation
 from tests.support.samples import COUNTERS, HEALTH, QUICK, QUOTE, RECORDER, REQUESTED, SAMPLES, STATUS, UTC_NS, like
 from tests.support.tap import EVIL, told
 
@@ -45,17 +45,17 @@ def test_clean_leaves_ordinary_text_alone() -> None:
 @QUICK
 @given(st.dictionaries(NASTY, NASTY | st.floats() | st.none()))
 def test_json_is_one_line_of_ascii_that_a_machine_reads(value: dict[str, Any]) -> None:
-    line = json_line(value)
+    line = encode_json_line(value)
     assert safe(line)
     assert line.isascii()
     json.loads(line, parse_constant=pytest.fail)
 
 
 def test_json_of_what_json_has_no_word_for() -> None:
-    assert json_line({"path": "a\udc80", "far": 2**70, "none": math.nan, "é😀\x7f": 1}) == (
+    assert encode_json_line({"path": "a\udc80", "far": 2**70, "none": math.nan, "é😀\x7f": 1}) == (
         '{"path":"a\\udc80","far":1180591620717411303424,"none":null,"\\u00e9\\ud83d\\ude00\\u007f":1}'
     )
-    assert json_line(["日", math.inf]) == '["\\u65e5",null]'
+    assert encode_json_line(["日", math.inf]) == '["\\u65e5",null]'
 
 
 def poisoned(event: Event, text: str) -> Event:
@@ -68,9 +68,9 @@ def poisoned(event: Event, text: str) -> Event:
 @QUICK
 @given(st.sampled_from(sorted(SAMPLES)), NASTY)
 def test_no_event_brings_a_control_character_to_a_line(kind: str, text: str) -> None:
-    heard = Heard(f"{kind}.x", poisoned(SAMPLES[kind], text), UTC_NS, 100, 0)
-    assert safe(text_line(heard))
-    assert safe(json_line(record(heard)))
+    heard = ReceivedMessage(f"{kind}.x", poisoned(SAMPLES[kind], text), UTC_NS, 100, 0)
+    assert safe(format_event(heard))
+    assert safe(encode_json_line(make_record(heard)))
 
 
 @example("漢字かな" * 20, "why", 40)
@@ -85,12 +85,15 @@ def test_no_screen_holds_a_control_character(text: str, panel: str, width: int) 
         like(RECORDER, state=text, cause=text, file=text),
         like(REQUESTED, client=text[:30], request_id=text[:30]),
     )
-    shown = picture(view, intake, now_ns, "tcp://127.0.0.1:5571", True)
-    explained = why_lines(explain(view, "SPY", now_ns), width)
-    lines = [*screen(shown, Controls(panel=panel), width, 24, explained), *snapshot(shown, Controls(), width)]
-    for line in [*lines, *explained, *counters(shown, width)]:
+    shown = take_snapshot(view, intake, now_ns, "tcp://127.0.0.1:5571", True)
+    explained = render_explanation(explain(view, "SPY", now_ns), width)
+    lines = [
+        *render_screen(shown, Controls(panel=panel), width, 24, explained),
+        *render_snapshot(shown, Controls(), width),
+    ]
+    for line in [*lines, *explained, *render_counters(shown, width)]:
         assert safe(line.plain), line.plain
     for line in explained[1:]:
         assert line.cell_len <= width, line.plain
-    assert safe(json_line(shown))
-    assert safe(json_line(explain(view, "SPY", now_ns).jsonable()))
+    assert safe(encode_json_line(shown))
+    assert safe(encode_json_line(explain(view, "SPY", now_ns).jsonable()))

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from quotebus.bus import codec
 from quotebus.bus.events import Flag
-from quotebus.bus.tap.message_reader import Intake, Message
-from quotebus.bus.tap.newest_quotes import Newest
+from quotebus.bus.tap.message_reader import MessageReader, ReceivedFrame
+from quotebus.bus.tap.newest_quotes import NewestQuotes
 from quotebus.bus.tap.settings import TopSettings
 from quotebus.bus.tap.source import CaptureSource
 from quotebus.bus.tap.verbs.top import Top
@@ -31,10 +31,10 @@ QUOTES = st.builds(
 GARBAGE = st.sampled_from([b"quote.SPY\0\x93\x01\x02", b"quote.SPY\0", b"quote.QQQ\0" + b"\xff" * 5_000, b"what"])
 
 
-def told(frames: list[bytes], looks: set[int], newest: Newest | None) -> tuple[View, Intake]:
-    view, intake = View(), Intake()
+def told(frames: list[bytes], looks: set[int], newest: NewestQuotes | None) -> tuple[View, MessageReader]:
+    view, intake = View(), MessageReader()
     for number, frame in enumerate(frames):
-        for heard in intake.read([Message(frame, UTC_NS + number)], newest):
+        for heard in intake.read([ReceivedFrame(frame, UTC_NS + number)], newest):
             view.take(heard)
         if newest is not None and (number in looks or number == len(frames) - 1):
             for one in newest.take():
@@ -45,7 +45,7 @@ def told(frames: list[bytes], looks: set[int], newest: Newest | None) -> tuple[V
 @QUICK
 @given(st.lists(QUOTES | GARBAGE, max_size=40), st.sets(st.integers(0, 40)))
 def test_the_newest_alone_tell_what_all_of_them_tell(frames: list[bytes], looks: set[int]) -> None:
-    (all_view, all_intake), (view, intake) = told(frames, looks, None), told(frames, looks, Newest())
+    (all_view, all_intake), (view, intake) = told(frames, looks, None), told(frames, looks, NewestQuotes())
     assert view.book.quotes == all_view.book.quotes
     assert view.replayed.quotes == all_view.replayed.quotes
     assert (view.quotes.total, view.quotes.total_bytes) == (all_view.quotes.total, all_view.quotes.total_bytes)
@@ -59,9 +59,11 @@ def test_the_newest_alone_tell_what_all_of_them_tell(frames: list[bytes], looks:
 
 
 def test_most_of_a_busy_symbol_is_never_shown_to_the_view() -> None:
-    newest, intake = Newest(), Intake()
+    newest, intake = NewestQuotes(), MessageReader()
     frames = [codec.encode(like(QUOTE, seq=seq)) for seq in range(1, 101)]
-    assert len(list(intake.read([Message(frame, UTC_NS) for frame in frames], newest))) == 1, "a new topic is learned"
+    assert len(list(intake.read([ReceivedFrame(frame, UTC_NS) for frame in frames], newest))) == 1, (
+        "a new topic is learned"
+    )
     [counted] = newest.take()
     assert (counted.quote.seq, counted.messages) == (100, 99)
     assert not list(newest.take())
@@ -71,5 +73,5 @@ def test_sources_that_alternate_in_one_instant_do_not_fill_memory(tmp_path: Path
     top = Top(TopSettings(), CaptureSource(str(capture(tmp_path, *STORY)), None, None, None))
     frames = [codec.encode(like(QUOTE, seq=seq, source=f"pricing-{seq % 2:06x}")) for seq in range(1, 5_001)]
     for first in range(0, len(frames), 500):
-        top.take([Message(frame, UTC_NS) for frame in frames[first : first + 500]])
+        top.take([ReceivedFrame(frame, UTC_NS) for frame in frames[first : first + 500]])
     assert top.view.quotes.total["SPY"] > 3_000, "looked at though no time passed"

@@ -147,8 +147,8 @@ def test_where_sessions_are_not_weighed_it_stays(missing: str, monkeypatch: pyte
 
     monkeypatch.setattr(os, "fork", no_fork)
     monkeypatch.setattr(own_session, missing, tmp_path / "absent")
-    own_session.go_apart(on_screen=False)
-    own_session.weigh_least()
+    own_session.run_in_own_session(on_screen=False)
+    own_session.lower_session_weight()
 
 
 def test_without_room_for_a_child_it_works_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -158,14 +158,15 @@ def test_without_room_for_a_child_it_works_all_the_same(monkeypatch: pytest.Monk
     monkeypatch.setattr(os, "fork", no_room)
     monkeypatch.setattr(own_session, "_has_session", lambda: False)
     before = signal.pthread_sigmask(signal.SIG_BLOCK, set())
-    own_session.go_apart(on_screen=False)
+    own_session.run_in_own_session(on_screen=False)
     assert signal.pthread_sigmask(signal.SIG_BLOCK, set()) == before
 
 
 def test_who_has_a_session_already_needs_no_child(monkeypatch: pytest.MonkeyPatch) -> None:
     script = (
-        "import os; from quotebus.bus.tap.own_session import go_apart, weigh_least; a = os.getpid();"
-        "go_apart(on_screen=False); weigh_least(); print(a == os.getpid(), open('/proc/self/autogroup').read())"
+        "import os; from quotebus.bus.tap.own_session import run_in_own_session, lower_session_weight; a = os.getpid();"
+        "run_in_own_session(on_screen=False); lower_session_weight();"
+        "print(a == os.getpid(), open('/proc/self/autogroup').read())"
     )
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, timeout=20, check=True, start_new_session=True

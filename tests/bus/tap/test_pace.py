@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from quotebus.bus.tap.pace import MAX_RESTS, PIECE_NS, REST_S, Pace, at_once
+from quotebus.bus.tap.pace import MAX_RESTS, PIECE_NS, REST_S, WorkPacer, skip_pacing
 from quotebus.bus.tap.source import LiveSource
 from tests.support.bus import fake_node, running_broker
 from tests.support.programs import eventually
@@ -29,7 +29,7 @@ class Clock:
 
 def test_no_piece_is_longer_than_one_item_beyond_its_bound() -> None:
     clock, item_ns = Clock(), PIECE_NS // 7
-    pace = Pace(clock.read_ns, clock.sleep)
+    pace = WorkPacer(clock.read_ns, clock.sleep)
     taken, piece_ns, longest_ns, rests = [], 0, 0, 0
     for item in pace(range(100)):
         if len(clock.rested_at_ns) > rests:
@@ -45,7 +45,7 @@ def test_no_piece_is_longer_than_one_item_beyond_its_bound() -> None:
 
 def test_one_piece_goes_on_through_all_that_is_given() -> None:
     clock = Clock()
-    pace = Pace(clock.read_ns, clock.sleep)
+    pace = WorkPacer(clock.read_ns, clock.sleep)
     for _ in range(20):
         for _ in pace(range(1)):
             clock.now_ns += PIECE_NS // 4
@@ -55,7 +55,7 @@ def test_one_piece_goes_on_through_all_that_is_given() -> None:
 
 def test_who_is_behind_does_not_rest() -> None:
     clock = Clock()
-    pace = Pace(clock.read_ns, clock.sleep)
+    pace = WorkPacer(clock.read_ns, clock.sleep)
     pace.look(behind=True)
     for _ in pace(range(50)):
         clock.now_ns += 2 * PIECE_NS
@@ -64,7 +64,7 @@ def test_who_is_behind_does_not_rest() -> None:
 
 def test_rests_are_counted_from_one_look_to_the_next() -> None:
     clock = Clock()
-    pace = Pace(clock.read_ns, clock.sleep)
+    pace = WorkPacer(clock.read_ns, clock.sleep)
     for looks in (1, 2):
         pace.look(behind=False)
         for _ in pace(range(MAX_RESTS + 50)):
@@ -78,7 +78,7 @@ def test_the_live_bus_is_taken_at_a_pace_until_the_tap_is_behind(monkeypatch: py
     with running_broker() as settings, fake_node(settings) as node:
         source = LiveSource(settings.bus_subscribe_url, [b"quote."], gather_ms=1)
         pace = source.pace
-        assert isinstance(pace, Pace)
+        assert isinstance(pace, WorkPacer)
         eventually(lambda: source.read(0.02) or node.tick("SPY"))  # its subscription must have come through
         eventually(lambda: not source.read(0.02))
         assert pace.rests_left
@@ -91,5 +91,5 @@ def test_the_live_bus_is_taken_at_a_pace_until_the_tap_is_behind(monkeypatch: py
 
 def test_who_measures_time_has_no_pace() -> None:
     source = LiveSource("tcp://127.0.0.1:9", [b""], gather_ms=0)
-    assert source.pace is at_once
+    assert source.pace is skip_pacing
     source.close()

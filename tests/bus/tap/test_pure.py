@@ -1,4 +1,4 @@
-"""Rates, delays, keys, selections, units: small pure parts at their edges."""
+"""Rates, delays, keys, selections: small pure parts at their edges."""
 
 from __future__ import annotations
 
@@ -7,18 +7,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from quotebus.bus.clock import NS_PER_S
-from quotebus.bus.tap.histogram import Histogram
+from quotebus.bus.tap.histogram import DelayHistogram
 from quotebus.bus.tap.rates import MAX_KEYS, Rates
 from quotebus.bus.tap.selection import Selection
 from quotebus.bus.tap.top.keys import parse
-from quotebus.bus.tap.units import duration, price, rate
 from tests.support.samples import QUICK, QUOTE, REQUESTED
 
 
 @QUICK
 @given(st.lists(st.integers(min_value=-(2**62), max_value=2**62), min_size=1), st.sampled_from([0.5, 0.99, 1.0]))
 def test_a_quantile_is_within_two_percent(values: list[int], share: float) -> None:
-    histogram = Histogram()
+    histogram = DelayHistogram()
     for value in values:
         histogram.add(value)
     exact = sorted(values)[max(0, -int(-share * len(values) // 1) - 1)]
@@ -81,17 +80,3 @@ def test_selection_looks_for_symbols_in_contents_and_refuses_what_matches_nothin
     for wrong in (["nope"], ["quot e"], [""]):
         with pytest.raises(ValueError):
             Selection(wrong)
-
-
-def test_units() -> None:
-    shown = [duration(ns) for ns in (None, 999, 2_800_000, 12_340_000_000, 252 * 10**9, -5_000_000, 2**62)]
-    assert shown == ["-", "999ns", "2.8ms", "12.3s", "4m12s", "-5.0ms", "-"]
-    assert [rate(value) for value in (0, 0.44, 99.99, 1_234, 158_000, 2e6)] == [
-        "0",
-        "0.4",
-        "100",
-        "1.2k",
-        "158k",
-        "2.0M",
-    ]
-    assert [price(value) for value in (None, 687.25, 0.1234, float("nan"))] == ["-", "687.25", "0.1234", "nan"]

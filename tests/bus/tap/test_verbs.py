@@ -173,7 +173,7 @@ def test_no_such_file_is_one_line_and_66(tap: Tap) -> None:
 def test_it_stands_back_as_it_is_told() -> None:
     look = "print(os.nice(0), os.sched_getscheduler(0) == os.SCHED_IDLE)"
     script = (
-        f"import os; from quotebus.bus.tap.source import stand_back as s; s(0); {look}; s(4); {look}; s(20); {look}"
+        f"import os; from quotebus.bus.tap.source import lower_priority as s; s(0); {look}; s(4); {look}; s(20); {look}"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=20, check=True)
     before, nicer, idle = (line.split() for line in done.stdout.splitlines())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from quotebus.bus.clock import NS_PER_S
 from quotebus.bus.events import SymbolStatus
-from quotebus.bus.tap.message_reader import Heard
+from quotebus.bus.tap.message_reader import ReceivedMessage
 from quotebus.bus.tap.view import GONE_NS, View
 from tests.support.samples import QUOTE, UTC_NS, like
 
@@ -16,7 +16,7 @@ def status(symbol: str, state: str) -> SymbolStatus:
 
 
 def told(view: View, symbol: str, state: str, at_ns: int) -> None:
-    view.take(Heard(f"symbol.{symbol}", like(status(symbol, state), source="pricing-1"), at_ns, 100, 0))
+    view.take(ReceivedMessage(f"symbol.{symbol}", like(status(symbol, state), source="pricing-1"), at_ns, 100, 0))
 
 
 def test_a_released_symbol_has_its_row_for_a_minute_and_then_room_for_another() -> None:

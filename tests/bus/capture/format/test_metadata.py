@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from quotebus.bus.capture.format.metadata import checksum, end_map, from_map, lost_until, to_map
+from quotebus.bus.capture.format.metadata import compute_checksum, from_map, make_end_map, read_lost, to_map
 from tests.support.captures import HEAD
 
 
@@ -25,7 +25,7 @@ def test_every_changed_or_missing_pair_is_found(key: str) -> None:
 def forged(**changes: str) -> dict[str, str]:
     texts = {**to_map(HEAD), **changes}
     del texts["crc32"]
-    return {**texts, "crc32": checksum(texts)}
+    return {**texts, "crc32": compute_checksum(texts)}
 
 
 def test_a_forged_head_is_one_error() -> None:
@@ -37,7 +37,7 @@ def test_a_forged_head_is_one_error() -> None:
 
 
 def test_losses_at_the_end() -> None:
-    assert lost_until(end_map(5, 2, "stopped")) == 2
-    assert lost_until(end_map(5, None, "recovered")) is None
-    assert lost_until({"lost": "-1"}) is None
-    assert lost_until({"lost": "9" * 30}) is None
+    assert read_lost(make_end_map(5, 2, "stopped")) == 2
+    assert read_lost(make_end_map(5, None, "recovered")) is None
+    assert read_lost({"lost": "-1"}) is None
+    assert read_lost({"lost": "9" * 30}) is None

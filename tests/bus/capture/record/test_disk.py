@@ -10,7 +10,7 @@ import pytest
 from quotebus.bus.capture import CaptureWriter
 from quotebus.bus.capture.format.chunks import ChunkBuilder
 from quotebus.bus.capture.format.file_names import find_free_name
-from quotebus.bus.capture.record.disk import Disk, cause_of
+from quotebus.bus.capture.record.disk import Disk, find_cause
 from tests.support.captures import HEAD
 
 
@@ -38,7 +38,7 @@ def test_a_name_that_neither_a_file_nor_an_unfinished_one_has(tmp_path: Path) ->
     ],
 )
 def test_every_refusal_has_a_cause(code: int | None, cause: str) -> None:
-    assert cause_of(OSError(code, "x") if code else OSError("x")) == cause
+    assert find_cause(OSError(code, "x") if code else OSError("x")) == cause
 
 
 def test_a_chunk_handed_over_after_the_failure_is_counted_as_lost(tmp_path: Path) -> None:

@@ -8,8 +8,8 @@ import msgspec
 
 from quotebus.bus import codec
 from quotebus.bus.capture import Capture, CaptureWriter, Gap
-from quotebus.bus.capture.format.chunks import CHUNK_MESSAGES, Packed
-from quotebus.bus.capture.record.frame_packer import FLUSH_NS, Intake
+from quotebus.bus.capture.format.chunks import CHUNK_MESSAGES, PackedChunk
+from quotebus.bus.capture.record.frame_packer import FLUSH_NS, FramePacker
 from quotebus.bus.events import Event
 from tests.support.captures import HEAD
 from tests.support.samples import ACKNOWLEDGED, QUOTE, SAMPLES, TRADE, UTC_NS, like
@@ -25,8 +25,8 @@ class Kept:
     """An intake whose chunks go to a file."""
 
     def __init__(self, folder: Path, prefixes: tuple[str, ...] = ()) -> None:
-        self.intake = Intake(HEAD.source, prefixes)
-        self.chunks: list[Packed] = []
+        self.intake = FramePacker(HEAD.source, prefixes)
+        self.chunks: list[PackedChunk] = []
         self._path = folder / "kept.mcap"
 
     def hear(self, frames: list[bytes], *, room: bool = True) -> None:
@@ -88,7 +88,7 @@ def test_answers_share_one_counter_unless_only_some_are_heard(tmp_path: Path) ->
         codec.encode(like(ACKNOWLEDGED, seq=seq, client=client)) for seq, client in ((1, "a"), (2, "b"), (4, "a"))
     ]
     for prefixes, lost in (((), 1), (("symbols.",), 1), (("symbols.acknowledged.a",), 0)):
-        intake = Intake(HEAD.source, prefixes)
+        intake = FramePacker(HEAD.source, prefixes)
         intake.receive(answers, UTC_NS, room=True)
         assert intake.lost == lost, prefixes
 
@@ -124,7 +124,7 @@ def test_forged_numbers_do_not_break_the_count(tmp_path: Path) -> None:
 
 
 def test_a_chunk_is_due_by_number_and_by_age() -> None:
-    intake = Intake(HEAD.source)
+    intake = FramePacker(HEAD.source)
     assert not intake.due(LATER)
     packed = intake.receive(quotes(*range(1, CHUNK_MESSAGES + 2)), UTC_NS, room=True)
     assert [chunk.messages for chunk in packed] == [CHUNK_MESSAGES]
@@ -137,7 +137,7 @@ def test_a_chunk_is_due_by_number_and_by_age() -> None:
 
 
 def test_many_unreadable_topics_take_bounded_memory() -> None:
-    intake = Intake(HEAD.source)
+    intake = FramePacker(HEAD.source)
     intake.receive([b"odd.%d\0" % number for number in range(20_000)], UTC_NS, room=False)
     packed = intake.flush(UTC_NS)
     assert intake.lost == 20_000

@@ -15,7 +15,7 @@ import pytest
 from quotebus.bus import codec
 from quotebus.bus.capture import Capture
 from quotebus.bus.capture.inspect.verify import verify
-from quotebus.bus.capture.record.recorder import TRANSITIONS, Progress, Recorder, base_path
+from quotebus.bus.capture.record.recorder import TRANSITIONS, Recorder, RecordingProgress, choose_path
 from quotebus.bus.capture.record.settings import RecordSettings
 from quotebus.bus.clock import now_ns
 from quotebus.bus.events import Event, RecorderHealth, RecorderState
@@ -68,7 +68,7 @@ class Running:
 
     def __init__(self, base: Path, *flags: str) -> None:
         self.bus = Frames()
-        self.progress: list[Progress] = []
+        self.progress: list[RecordingProgress] = []
         settings = parse(RecordSettings, flags, "test")
         self.recorder = Recorder(settings, self.bus, "recorder-000001", base, on_progress=self.progress.append)
         self.thread = threading.Thread(target=self.recorder.run)
@@ -232,8 +232,8 @@ def test_states_form_a_table_without_a_way_back_from_the_end() -> None:
 
 
 def test_where_to(tmp_path: Path) -> None:
-    assert base_path("x/y.mcap", UTC_NS) == Path("x/y.mcap")
-    assert base_path("x/y", UTC_NS) == Path("x/y.mcap")
-    assert base_path("x/y.1", UTC_NS) == Path("x/y.1.mcap")
-    assert base_path("new/", UTC_NS) == Path("new/capture-20260105T143000Z.mcap")
-    assert base_path(str(tmp_path), UTC_NS) == tmp_path / "capture-20260105T143000Z.mcap"
+    assert choose_path("x/y.mcap", UTC_NS) == Path("x/y.mcap")
+    assert choose_path("x/y", UTC_NS) == Path("x/y.mcap")
+    assert choose_path("x/y.1", UTC_NS) == Path("x/y.1.mcap")
+    assert choose_path("new/", UTC_NS) == Path("new/capture-20260105T143000Z.mcap")
+    assert choose_path(str(tmp_path), UTC_NS) == tmp_path / "capture-20260105T143000Z.mcap"

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from quotebus.bus.capture.replay.flow_control import PATIENCE_NS, WINDOW, Audience
+from quotebus.bus.capture.replay.flow_control import PATIENCE_NS, WINDOW, FlowControl
 from tests.support.samples import REQUESTED, like
 
 ASKED = like(REQUESTED, source="replay:w", client="w", symbols=("SPY",), request_id="1")
 QUOTE = b"quote.SPY\0x"
 
 
-def audience() -> Audience:
-    audience = Audience()
+def audience() -> FlowControl:
+    audience = FlowControl()
     audience.on_request(ASKED)
     audience.on_answered("w")
     return audience
 
 
-def send(audience: Audience, count: int, frame: bytes = QUOTE) -> None:
+def send(audience: FlowControl, count: int, frame: bytes = QUOTE) -> None:
     for _ in range(count):
         audience.on_sent(frame)
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from quotebus.bus.clock import NS_PER_S
 from quotebus.bus.events import Event
-from quotebus.bus.tap.snapshot import picture
+from quotebus.bus.tap.snapshot import take_snapshot
 from quotebus.bus.tap.top.controls import Controls
-from quotebus.bus.tap.top.table import header, snapshot
+from quotebus.bus.tap.top.table import render_header, render_snapshot
 from tests.support.samples import HEALTH, QUOTE, STATUS, UTC_NS, like
 from tests.support.tap import told
 
@@ -18,7 +18,7 @@ CUT = like(HEALTH, state="backing_off", cause="reset", next_retry_ns=UTC_NS + 4 
 def states(*events: Event, later_ns: int = 0) -> dict[str, tuple[str, str]]:
     """By symbol, its state as it stands in the table, and the style it is drawn in."""
     view, intake, now_ns = told(*events)
-    lines = snapshot(picture(view, intake, now_ns + later_ns, "x", True), Controls(), 80)
+    lines = render_snapshot(take_snapshot(view, intake, now_ns + later_ns, "x", True), Controls(), 80)
     column = next(line.plain.index("STATE") for line in lines if line.plain.startswith("SYMBOL"))
     return {
         line.plain.split()[0]: (
@@ -53,7 +53,7 @@ def test_the_line_itself_is_not_shown_as_streaming_while_the_tap_is_not_connecte
     view, intake, now_ns = told(HEALTH, STATUS, QUOTE)
 
     def style(connected: bool) -> str:
-        line = header(picture(view, intake, now_ns, "x", connected), 80)[1]
+        line = render_header(take_snapshot(view, intake, now_ns, "x", connected), 80)[1]
         at = line.plain.index("streaming")
         return next((str(span.style) for span in line.spans if span.start <= at < span.end), "")
 

@@ -8,19 +8,19 @@ from quotebus.bus import codec
 from quotebus.bus.book import Book
 from quotebus.bus.clock import NS_PER_S
 from quotebus.bus.events import AckRow, ConnectionHealth, Event, Quote, SymbolStatus
-from quotebus.bus.tap.snapshot import picture
+from quotebus.bus.tap.snapshot import take_snapshot
 from quotebus.bus.tap.top.controls import Controls
-from quotebus.bus.tap.top.table import screen, snapshot
-from quotebus.bus.tap.usability import Answer
+from quotebus.bus.tap.top.table import render_screen, render_snapshot
+from quotebus.bus.tap.usability import Usability
 from quotebus.bus.tap.why.explain import explain
-from quotebus.bus.tap.why.text import why_lines
+from quotebus.bus.tap.why.text import render_explanation
 from tests.support.samples import ACKNOWLEDGED, HEALTH, QUOTE, RECORDER, REQUESTED, STATUS, UTC_NS, like
 from tests.support.tap import STORY, messages, told
 
 
 def text(*events: Event, symbol: str = "SPY") -> str:
     view, _, now_ns = told(*events, focus=symbol)
-    return "\n".join(line.plain.rstrip() for line in why_lines(explain(view, symbol, now_ns), 80))
+    return "\n".join(line.plain.rstrip() for line in render_explanation(explain(view, symbol, now_ns), 80))
 
 
 def test_a_usable_price_in_full() -> None:
@@ -73,12 +73,12 @@ def test_the_reasons_are_the_books_own() -> None:
 def test_a_quote_from_before_it_listened_is_no_reason_against_the_price() -> None:
     view, _, now_ns = told(HEALTH, like(STATUS, last_quote_ns=UTC_NS - 2 * NS_PER_S))
     told_why = explain(view, "SPY", now_ns)
-    assert told_why.answer is Answer.UNKNOWN
+    assert told_why.answer is Usability.UNKNOWN
     view, intake, now_ns = told(HEALTH, like(STATUS, last_quote_ns=UTC_NS - 90 * NS_PER_S))
     told_why = explain(view, "SPY", now_ns)
-    assert told_why.answer is Answer.NO
+    assert told_why.answer is Usability.NO
     assert [(reason.name, reason.here) for reason in told_why.reasons] == [("too_old", "1m30s old, the bound is 1m00s")]
-    assert picture(view, intake, now_ns, "x", True).rows[0].reasons == ("too_old",)
+    assert take_snapshot(view, intake, now_ns, "x", True).rows[0].reasons == ("too_old",)
 
 
 def test_a_request_that_no_node_answers_is_shown() -> None:
@@ -90,25 +90,25 @@ def test_a_request_that_no_node_answers_is_shown() -> None:
 def test_a_replayed_price_is_shown_and_never_usable() -> None:
     replayed = [like(event, source="replay:pricing-3f9c2a") for event in (HEALTH, STATUS, QUOTE)]
     view, intake, now_ns = told(*replayed)
-    [row] = picture(view, intake, now_ns, "x", True).rows
-    assert (row.usable, row.replayed, row.bid_price) == (Answer.NO, True, 687.25)
-    assert explain(view, "SPY", now_ns).answer is Answer.NO
+    [row] = take_snapshot(view, intake, now_ns, "x", True).rows
+    assert (row.usable, row.replayed, row.bid_price) == (Usability.NO, True, 687.25)
+    assert explain(view, "SPY", now_ns).answer is Usability.NO
     assert "a replayed price is never a reason to trust" in " ".join(text(*replayed).split())
 
 
 def test_order_stream_health_is_never_price_health() -> None:
     view, intake, now_ns = told(like(HEALTH, node="pricing.orders"), STATUS, QUOTE)
     assert view.book.health is None
-    shown = picture(view, intake, now_ns, "x", True)
+    shown = take_snapshot(view, intake, now_ns, "x", True)
     assert [line.orders for line in shown.lines] == [True]
-    assert "no pricing node is heard" in "\n".join(line.plain for line in snapshot(shown, Controls(), 80))
+    assert "no pricing node is heard" in "\n".join(line.plain for line in render_snapshot(shown, Controls(), 80))
 
 
 def test_the_screen_in_80_columns() -> None:
     down = like(HEALTH, state="backing_off", cause="dns", attempt=3, next_retry_ns=UTC_NS + 4 * NS_PER_S)
     view, intake, now_ns = told(*STORY, like(STATUS, symbol="QQQ", state="halted", cause="halt"), down)
-    shown = picture(view, intake, now_ns, "tcp://127.0.0.1:5571", True)
-    lines = [line.plain.rstrip() for line in screen(shown, Controls(), 80, 12)]
+    shown = take_snapshot(view, intake, now_ns, "tcp://127.0.0.1:5571", True)
+    lines = [line.plain.rstrip() for line in render_screen(shown, Controls(), 80, 12)]
     assert lines == [
         "quotebus  tcp://127.0.0.1:5571                                     14:30:00.019Z",
         "line  pricing (iex) backing_off dns  next try in 4.0s  for 5.0s",
@@ -127,18 +127,18 @@ def test_the_screen_in_80_columns() -> None:
 
 def test_who_holds_a_symbol_is_unknown_until_its_state_was_heard() -> None:
     view, intake, now_ns = told(HEALTH, QUOTE)
-    shown = picture(view, intake, now_ns, "x", True)
-    assert snapshot(shown, Controls(), 80)[-1].plain.split()[-4:] == ["-", "not", "heard", "yet"]
+    shown = take_snapshot(view, intake, now_ns, "x", True)
+    assert render_snapshot(shown, Controls(), 80)[-1].plain.split()[-4:] == ["-", "not", "heard", "yet"]
 
 
 def test_keys_sort_filter_and_move() -> None:
     view, intake, now_ns = told(HEALTH, *(like(STATUS, symbol=f"S{number}") for number in range(30)))
-    shown = picture(view, intake, now_ns, "x", True)
+    shown = take_snapshot(view, intake, now_ns, "x", True)
     controls = Controls()
     for key in ["/", "s", "2", "enter", "down", "down"]:
         controls = controls.pressed(key, 11, 5)
     assert (controls.filter, controls.at) == ("s2", 2)
-    assert "3/11 of 30" in screen(shown, controls, 80, 10)[-1].plain
+    assert "3/11 of 30" in render_screen(shown, controls, 80, 10)[-1].plain
     assert controls.pressed("esc", 11, 5).filter == ""
     assert controls.pressed("q", 11, 5).ended
 
@@ -148,12 +148,12 @@ def test_a_state_from_an_answer_to_a_client_says_nothing_of_the_quote_yet() -> N
     row = AckRow("SPY", "live", "demand", None, 0)
     ack = like(ACKNOWLEDGED, source=HEALTH.source, results=(row,))
     view, intake, now_ns = told(HEALTH, ack)
-    assert picture(view, intake, now_ns, "x", True).rows[0].usable is Answer.UNKNOWN
+    assert take_snapshot(view, intake, now_ns, "x", True).rows[0].usable is Usability.UNKNOWN
 
 
 def test_a_replayed_recorder_is_shown_as_such_beside_a_live_one() -> None:
     view, intake, now_ns = told(RECORDER, like(RECORDER, source=f"replay:{RECORDER.source}"))
-    recorders = picture(view, intake, now_ns, "x", True).recorders
+    recorders = take_snapshot(view, intake, now_ns, "x", True).recorders
     assert [recorder.name for recorder in recorders] == [RECORDER.name, f"replay:{RECORDER.name}"]
 
 
@@ -164,7 +164,7 @@ def test_wide_characters_keep_the_columns() -> None:
         HEALTH, *(like(STATUS, symbol=s, state=t) for s, t in zip(symbols, states, strict=True))
     )
     *_, heading, first, second, third = (
-        line.plain for line in snapshot(picture(view, intake, now_ns, "x", True), Controls(), 80)
+        line.plain for line in render_snapshot(take_snapshot(view, intake, now_ns, "x", True), Controls(), 80)
     )
     before = heading.index(" CL")
     for row in (first, second, third):
@@ -176,12 +176,14 @@ def test_wide_characters_keep_the_columns() -> None:
 def test_nodes_beyond_what_fits_are_named() -> None:
     nodes = [like(HEALTH, node=f"n{number}", source=f"n{number}-aaaaaa") for number in range(7)]
     view, intake, now_ns = told(*nodes)
-    lines = "\n".join(line.plain for line in snapshot(picture(view, intake, now_ns, "x", True), Controls(), 160))
+    lines = "\n".join(
+        line.plain for line in render_snapshot(take_snapshot(view, intake, now_ns, "x", True), Controls(), 160)
+    )
     assert "and 3 more: n4 streaming, n5 streaming, n6 streaming" in lines
 
 
 def test_symbols_beyond_the_bound_are_said() -> None:
     view, intake, now_ns = told(*STORY)
     view.beyond_bound = 12
-    lines = [line.plain for line in snapshot(picture(view, intake, now_ns, "x", True), Controls(), 80)]
+    lines = [line.plain for line in render_snapshot(take_snapshot(view, intake, now_ns, "x", True), Controls(), 80)]
     assert any("12 messages of symbols beyond the first 10,000" in line for line in lines)
