@@ -17,6 +17,7 @@ from quotebus.bus.clock import NS_PER_MS, NS_PER_S, now_ns, seconds, utc_ns
 from quotebus.bus.errors import QuotebusError, UndecodableMessage
 from quotebus.bus.events import ConnectionHealth, ConnectionState, Counters, Event, OrderUpdate, SymbolsRequested
 from quotebus.bus.sequence import Stamper, source_name
+from quotebus.bus.transport.publisher import send_now
 from quotebus.bus.transport.sockets import Role, make
 from quotebus.bus.transport.waker import Waker
 from quotebus.pricing.announcements import Identity
@@ -255,9 +256,7 @@ class Node:
         self._tell(self._stamper.frame(event, utc_ns()))
 
     def _tell(self, message: bytes) -> None:
-        try:
-            self._to_hot.send(message, zmq.NOBLOCK)
-        except zmq.Again:
+        if not send_now(self._to_hot, message):
             self.control_counters.add("control_dropped")
 
     _logged: tuple[str, str, str] | None = None

@@ -20,11 +20,12 @@ from quotebus.bus.events import Counters
 from quotebus.bus.process.open_files import allow_open_files
 from quotebus.bus.sequence import Stamper, source_name
 from quotebus.bus.settings import BusSettings
+from quotebus.bus.transport.publisher import send_now
 from quotebus.bus.transport.sockets import Role, bind, make
+from quotebus.bus.transport.subscriber import BURST, drain, read_monitor
 
 _INPROC_ADMIT = "inproc://admit"
 _INPROC_CONTROL = "inproc://proxy-control"
-_BURST = 1_000
 _OPEN_FILES = 65_536
 _MONITORED: dict[int, str] = {
     zmq.EVENT_HANDSHAKE_SUCCEEDED: "connects",
@@ -117,7 +118,7 @@ class Broker:
         while not self._stopping.is_set():
             ready = dict(poller.poll(100))
             if admit in ready:
-                _drain(admit)
+                drain(admit, BURST)  # an XPUB's subscription messages must be read, or they pile up
             if self._request in ready:
                 self._admit(admit)
             for monitor in self._monitors:
@@ -130,30 +131,18 @@ class Broker:
         admit.close()
 
     def _admit(self, admit: zmq.Socket[bytes]) -> None:
-        for _ in range(_BURST):
-            try:
-                frame = self._request.recv(zmq.NOBLOCK)
-            except zmq.Again:
-                return
+        for frame in drain(self._request, BURST):
             self._forward(admit, frame)
 
     def _forward(self, admit: zmq.Socket[bytes], frame: bytes) -> None:
-        try:
-            admit.send(frame, zmq.NOBLOCK)
-            self._counters["requests_admitted"] += 1
-        except zmq.Again:
-            self._counters["requests_dropped"] += 1
+        self._counters["requests_admitted" if send_now(admit, frame) else "requests_dropped"] += 1
 
     def _watch(self, monitor: zmq.Socket[bytes]) -> None:
-        """Count who comes and goes; unread events would stop the I/O thread in the end."""
+        """Count who comes and goes."""
         endpoint = self._monitors[monitor]
-        for _ in range(_BURST):
-            try:
-                event = int.from_bytes(monitor.recv_multipart(zmq.NOBLOCK)[0][:2], "little")
-            except zmq.Again:
-                return
-            if event in _MONITORED:
-                self._counters[f"{endpoint}_{_MONITORED[event]}"] += 1
+        for change in read_monitor(monitor):
+            if change.event in _MONITORED:
+                self._counters[f"{endpoint}_{_MONITORED[change.event]}"] += 1
 
     def _send_counters(self, admit: zmq.Socket[bytes], control: zmq.Socket[bytes]) -> None:
         control.send(b"STATISTICS")
@@ -165,12 +154,3 @@ class Broker:
         }
         counters = {**counted, **gauges, **dict(zip(_STATISTICS, values, strict=True))}
         self._forward(admit, self._stamper.frame(Counters(program="broker", counters=counters), utc_ns()))
-
-
-def _drain(socket: zmq.Socket[bytes]) -> None:
-    """An XPUB's subscription messages must be read, or they pile up."""
-    for _ in range(_BURST):
-        try:
-            socket.recv(zmq.NOBLOCK)
-        except zmq.Again:
-            return

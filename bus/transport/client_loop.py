@@ -17,7 +17,8 @@ import zmq
 from quotebus.bus.clock import NS_PER_S, now_ns, seconds
 from quotebus.bus.consumer import Consumer
 from quotebus.bus.settings import BusSettings
-from quotebus.bus.transport.client_sockets import ClientSockets, readable
+from quotebus.bus.transport.client_sockets import ClientSockets
+from quotebus.bus.transport.subscriber import readable
 
 RELEASE_S = 0.25
 """How long `close` waits for a node to say that the release was heard; it answers within 100 ms."""
@@ -121,7 +122,7 @@ class ClientLoop(ClientSockets):
     def _schedule_next(self, drained: bool) -> None:
         """Let the loop sleep until something comes or is due."""
         assert self._loop is not None
-        if not drained or readable(self._subscriber) or readable(self._requester) or readable(self._monitor):
+        if not drained or any(readable(socket) for socket in self._all_sockets()):
             if self._soon is None:
                 self._soon = self._loop.call_soon(self._step_soon)
             return
@@ -152,4 +153,4 @@ class ClientLoop(ClientSockets):
         self._notify()
 
     def _descriptors(self) -> list[int]:
-        return [int(socket.getsockopt(zmq.FD)) for socket in (self._subscriber, self._requester, self._monitor)]
+        return [int(socket.getsockopt(zmq.FD)) for socket in self._all_sockets()]

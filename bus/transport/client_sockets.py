@@ -18,16 +18,14 @@ import zmq
 from quotebus.bus.clock import NS_PER_S, now_ns, utc_ns
 from quotebus.bus.consumer import Consumer
 from quotebus.bus.events import Counters, Event, OrderUpdate, Quote, Trade
-from quotebus.bus.protocol import GRACE_NS
 from quotebus.bus.settings import BusSettings
 from quotebus.bus.tick_queue import TickQueue
-from quotebus.bus.transport.coverage import Coverage
-from quotebus.bus.transport.sockets import Role, make
+from quotebus.bus.transport.publisher import Publisher
+from quotebus.bus.transport.subscriber import CONNECTION, Subscriber, readable
 
 _BATCH = 256
 """Frames taken under one hold of the lock: about half a millisecond."""
 _OUTBOX_BOUND = 10_000
-_MONITORED = zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED
 
 QuotesT = TypeVar("QuotesT", bound=TickQueue[Quote])
 TradesT = TypeVar("TradesT", bound=TickQueue[Trade])
@@ -37,9 +35,8 @@ OrdersT = TypeVar("OrdersT", bound=TickQueue[OrderUpdate])
 class ClientSockets(ABC):
     """Carries a Consumer's frames. `lock` guards the consumer for every other thread."""
 
-    _subscriber: zmq.Socket[bytes]
-    _requester: zmq.Socket[bytes]
-    _monitor: zmq.Socket[bytes]
+    _subscriber: Subscriber
+    _requester: Publisher
 
     def __init__(self, settings: BusSettings, consumer: Consumer, log: logging.Logger) -> None:
         self.lock = threading.Lock()
@@ -54,9 +51,7 @@ class ClientSockets(ABC):
         self._trade_feeds: WeakSet[TickQueue[Trade]] = WeakSet()
         self._order_feeds: WeakSet[TickQueue[OrderUpdate]] = WeakSet()
         self._subscribed: frozenset[bytes] = frozenset()
-        self._coverage = Coverage()
         self._connections = 0
-        self._send_after_ns = 0
         self._next_second_ns = 0
         self._dropped = 0
 
@@ -103,19 +98,20 @@ class ClientSockets(ABC):
 
     # for the owner of the sockets
 
+    def _all_sockets(self) -> list[zmq.Socket[bytes]]:
+        return [*self._subscriber.sockets(), self._requester.socket]
+
     @abstractmethod
     def _notify(self) -> None:
         """Called under the lock: a health, status or answer came."""
 
     def _open(self, context: zmq.Context[zmq.Socket[bytes]]) -> None:
-        self._subscriber, self._requester = make(context, Role.SUBSCRIBE), make(context, Role.REQUEST)
-        self._monitor = self._subscriber.get_monitor_socket(_MONITORED)
+        self._subscriber, self._requester = Subscriber(context, events=CONNECTION), Publisher(context)
         with self.lock:
             self._subscribe()
         self._subscriber.connect(self._settings.bus_subscribe_url)
         self._requester.connect(self._settings.bus_request_url)
         self._next_second_ns = now_ns() + NS_PER_S
-        self._send_after_ns = now_ns() + GRACE_NS
 
     def _turn(self, until_ns: int) -> bool:
         """Read what has come, at least one batch and at most until `until_ns`, and send what is due.
@@ -123,12 +119,12 @@ class ClientSockets(ABC):
         False when messages may be waiting still.
         """
         self._watch()
-        self._read_coverage()
+        self._requester.read_subscriptions()
         with self.lock:
             self._subscribe()
         drained = True
         while self._receive():
-            if now_ns() >= until_ns or readable(self._requester):
+            if now_ns() >= until_ns or readable(self._requester.socket):
                 drained = False
                 break
         if now_ns() >= self._next_second_ns:
@@ -142,12 +138,10 @@ class ClientSockets(ABC):
         with self.lock:
             next_request_ns = self._consumer.interest.next_ns()
             if self._outbox or (next_request_ns is not None and next_request_ns <= now_ns()):
-                next_request_ns = self._send_after_ns  # it waits for its subscription
+                next_request_ns = self._requester.grace_ends_ns  # it waits for its subscription
         return min(self._next_second_ns, next_request_ns or self._next_second_ns)
 
     def _close_sockets(self) -> None:
-        self._subscriber.disable_monitor()
-        self._monitor.close(linger=0)
         self._subscriber.close()
         self._requester.close()
 
@@ -166,52 +160,38 @@ class ClientSockets(ABC):
             if not self._consumer.interest.wanted.symbols:
                 return
             self._consumer.request([], self._consumer.interest.wanted.channels, 0, now_ns())
-        self._send_after_ns = 0
+        self._requester.skip_grace()
         self._send()
 
     def _watch(self) -> None:
-        while readable(self._monitor):
-            event = int.from_bytes(self._monitor.recv_multipart()[0][:2], "little")
+        for change in self._subscriber.changes():
             with self.lock:
-                if event == zmq.EVENT_DISCONNECTED:
+                if change.event == zmq.EVENT_DISCONNECTED:
                     self._consumer.broker_lost()
-                elif event == zmq.EVENT_HANDSHAKE_SUCCEEDED:
+                elif change.event == zmq.EVENT_HANDSHAKE_SUCCEEDED:
                     self._connections += 1
                     if self._connections > 1:
                         self._consumer.broker_restored(now_ns())
-
-    def _read_coverage(self) -> None:
-        covered_before = len(self._coverage) > 0
-        while readable(self._requester):
-            self._coverage.feed(self._requester.recv())
-        if covered_before and not len(self._coverage):
-            self._send_after_ns = now_ns() + GRACE_NS
 
     def _subscribe(self) -> None:
         """Subscribe to what is wanted and to nothing else; the answer's topic last, so that it proves all others."""
         wanted = self._consumer.topics()
         if wanted is self._subscribed:
             return
-        ack_topic = self._consumer.ack_topic()
+        ack_topic, socket = self._consumer.ack_topic(), self._subscriber.socket
         for topic in self._subscribed - wanted:
-            self._subscriber.unsubscribe(topic)
+            socket.unsubscribe(topic)
         if added := wanted - self._subscribed:
             if self._subscribed:
-                self._subscriber.unsubscribe(ack_topic)
+                socket.unsubscribe(ack_topic)
             for topic in added:
-                self._subscriber.subscribe(topic)
-            self._subscriber.subscribe(ack_topic)
+                socket.subscribe(topic)
+            socket.subscribe(ack_topic)
         self._subscribed = wanted
 
     def _receive(self) -> bool:
         """Take one batch; False when the socket was drained."""
-        frames: list[bytes] = []
-        receive = self._subscriber.recv
-        try:
-            for _ in range(_BATCH):
-                frames.append(receive(zmq.NOBLOCK))  # noqa: PERF401 - the exception ends the loop
-        except zmq.Again:
-            pass
+        frames = self._subscriber.take(_BATCH)
         if not frames:
             return False
         consumer = self._consumer
@@ -233,7 +213,7 @@ class ClientSockets(ABC):
         return len(frames) == _BATCH
 
     def _send(self) -> None:
-        if not len(self._coverage) and now_ns() < self._send_after_ns:
+        if not self._requester.may_send():
             return
         with self.lock:
             frames = list(self._outbox)
@@ -242,12 +222,7 @@ class ClientSockets(ABC):
         if request is not None:
             frames.insert(0, request)
         for frame in frames:
-            try:
-                self._requester.send(frame, zmq.NOBLOCK)
-            except zmq.Again:
-                self._dropped += 1
-                continue
-            if not self._coverage.covers(frame):
+            if not (self._requester.send(frame) and self._requester.coverage.covers(frame)):
                 self._dropped += 1  # no broker hears it: a request will be repeated, anything else is gone
 
     def _publish_counters(self) -> None:
@@ -270,8 +245,3 @@ class ClientSockets(ABC):
             "conflated": self._conflated,
             "feed_depth": sum(len(feed) for feeds in self._feeds() for feed in feeds),
         }
-
-
-def readable(socket: zmq.Socket[bytes]) -> bool:
-    """Whether something can be read; asking takes the sign off the socket's descriptor."""
-    return bool(int(socket.getsockopt(zmq.EVENTS)) & zmq.POLLIN)

@@ -72,7 +72,7 @@ class ClientThread(ClientSockets):
 
     def _run_until_closed(self) -> None:
         poller = zmq.Poller()
-        for readable in (self._subscriber, self._requester, self._monitor, self._waker.fileno()):
+        for readable in (*self._all_sockets(), self._waker.fileno()):
             poller.register(readable, zmq.POLLIN)
         while not self._closing:
             wait_ms = max(0, -((now_ns() - self._next_turn_ns()) // NS_PER_MS))  # rounded up

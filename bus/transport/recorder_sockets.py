@@ -1,4 +1,4 @@
-"""A plain subscriber with a voice of its own: hears topics by prefix, and can send events to the request endpoint."""
+"""A recorder's two sockets: it hears topics by prefix, and can send events to the request endpoint."""
 
 from __future__ import annotations
 
@@ -9,13 +9,12 @@ from typing import Self
 
 import zmq
 
-from quotebus.bus.clock import now_ns, utc_ns
+from quotebus.bus.clock import utc_ns
 from quotebus.bus.events import Event
-from quotebus.bus.protocol import GRACE_NS
 from quotebus.bus.sequence import Stamper
 from quotebus.bus.settings import BusSettings
-from quotebus.bus.transport.coverage import Coverage
-from quotebus.bus.transport.sockets import Role, make
+from quotebus.bus.transport.publisher import Publisher
+from quotebus.bus.transport.subscriber import Subscriber, drain_bytes
 
 _BATCH_BYTES = 4 << 20
 _OUTBOX_BOUND = 100
@@ -28,15 +27,12 @@ class RecorderSockets:
         """Connect in the background. `topics`: prefixes to hear; none means everything."""
         self.dropped = 0
         self._stamper = Stamper(source)
-        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-        self._subscriber, self._requester = (make(self._context, role) for role in (Role.SUBSCRIBE, Role.REQUEST))
-        for topic in tuple(topics) or ("",):
-            self._subscriber.subscribe(topic.encode())
-        self._subscriber.connect(settings.bus_subscribe_url)
-        self._requester.connect(settings.bus_request_url)
-        self._coverage = Coverage()
         self._outbox: deque[Event] = deque()
-        self._send_after_ns = now_ns() + GRACE_NS
+        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        self._subscriber = Subscriber(self._context, [topic.encode() for topic in tuple(topics) or ("",)])
+        self._subscriber.connect(settings.bus_subscribe_url)
+        self._requester = Publisher(self._context)
+        self._requester.connect(settings.bus_request_url)
 
     def __enter__(self) -> Self:
         return self
@@ -49,20 +45,13 @@ class RecorderSockets:
     @property
     def connected(self) -> bool:
         """Whether a broker listens to us, as of the last `send`."""
-        return bool(self._coverage)
+        return self._requester.connected
 
     def receive(self, limit: int, timeout_ms: int) -> list[bytes]:
         """Up to `limit` frames, or 4 MiB of them; waits for the first one. Empty after `timeout_ms`."""
-        receive = self._subscriber.recv
-        frames: list[bytes] = []
-        size = 0
-        try:
-            while len(frames) < limit and size < _BATCH_BYTES:
-                frames.append(receive(zmq.NOBLOCK))
-                size += len(frames[-1])
-        except zmq.Again:
-            if not frames and self._subscriber.poll(timeout_ms):
-                return self.receive(limit, 0)
+        frames = drain_bytes(self._subscriber.socket, limit, _BATCH_BYTES)
+        if not frames and self._subscriber.socket.poll(timeout_ms):
+            return drain_bytes(self._subscriber.socket, limit, _BATCH_BYTES)
         return frames
 
     def publish(self, event: Event) -> None:
@@ -73,17 +62,14 @@ class RecorderSockets:
         self._outbox.append(event)
 
     def send(self) -> bool:
-        """Send what is queued, once the broker listens or that was waited for; True when all is gone."""
-        while self._requester.poll(0):
-            self._coverage.feed(self._requester.recv())
-        if not self._coverage and now_ns() < self._send_after_ns:
+        """Send what is queued, once the broker listens or has been waited for; True when all is gone."""
+        self._requester.read_subscriptions()
+        if not self._requester.may_send():
             return not self._outbox
         while self._outbox:
-            try:
-                self._requester.send(self._stamper.frame(self._outbox[0], utc_ns()), zmq.NOBLOCK)
-            except zmq.Again:
-                self._outbox.clear()  # no broker: what is said each second will be said again
-                self.dropped += 1
+            if not self._requester.send(self._stamper.frame(self._outbox[0], utc_ns())):
+                self.dropped += len(self._outbox)  # no broker: what is said each second will be said again
+                self._outbox.clear()
                 break
             self._outbox.popleft()
         return True

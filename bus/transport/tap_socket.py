@@ -1,4 +1,4 @@
-"""The tap's ears: one SUB socket that asks for nothing, answers nothing, and gives up what it cannot take in time.
+"""The tap's SUB socket: it asks for nothing, answers nothing, and gives up what it cannot take in time.
 
 A tap that is slow or frozen loses messages at its own bound, and the broker drops for it alone; what it lost shows as
 gaps in the numbers. The thread that makes it must be the one that uses it.
@@ -6,19 +6,17 @@ gaps in the numbers. The thread that makes it must be the one that uses it.
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Callable, Iterable, Sequence
 
 import zmq
 
 from quotebus.bus.clock import NS_PER_MS, now_ns
-from quotebus.bus.transport.sockets import Role, make
+from quotebus.bus.transport.sockets import Role
+from quotebus.bus.transport.subscriber import Subscriber
 from quotebus.bus.transport.threshold import EVENTS, WakeThreshold
 
 BATCH = 1_000
 """Frames taken in one go, so that keys and the screen get their turn at full load."""
-
-
 _FETCH_MS = 10
 """How long the I/O thread may take to be given a processor."""
 
@@ -44,16 +42,14 @@ class TapSubscriber:
         self._pace = pace
         self._next_ns = 0
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-        self._socket = make(self._context, Role.TAP)
-        self._monitor = self._socket.get_monitor_socket(EVENTS)
+        self._subscriber = Subscriber(self._context, prefixes, role=Role.TAP, events=EVENTS)
+        self._socket, self._monitor = self._subscriber.sockets()
         self._poller = zmq.Poller()
         self._poller.register(self._socket, zmq.POLLIN)
         self._poller.register(self._monitor, zmq.POLLIN)
         self._others = zmq.Poller()
         self._others.register(self._monitor, zmq.POLLIN)
-        for prefix in prefixes:
-            self._socket.subscribe(prefix)
-        self._socket.connect(url)
+        self._subscriber.connect(url)
 
     def also_wake_on(self, descriptor: int) -> None:
         """`receive` returns early, perhaps with nothing, when this descriptor can be read."""
@@ -79,8 +75,7 @@ class TapSubscriber:
                 return []
 
     def close(self) -> None:
-        self._socket.disable_monitor()
-        self._monitor.close(linger=0)
+        self._subscriber.close()
         self._threshold.close()
         self._context.destroy(linger=0)
 
@@ -98,8 +93,7 @@ class TapSubscriber:
         return frames
 
     def _watch(self) -> None:
-        while self._monitor.poll(0):
-            event, value = struct.unpack("=HI", self._monitor.recv_multipart()[0])
+        for event, value in self._subscriber.changes():
             self._threshold.on_event(event, value)
             if event != zmq.EVENT_CONNECTED:
                 self.connected = event == zmq.EVENT_HANDSHAKE_SUCCEEDED

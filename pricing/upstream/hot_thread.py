@@ -15,6 +15,7 @@ from quotebus.bus import topics
 from quotebus.bus.clock import NS_PER_MS, now_ns
 from quotebus.bus.protocol import GRACE_NS
 from quotebus.bus.transport.coverage import Coverage
+from quotebus.bus.transport.publisher import read_subscriptions, send_now
 from quotebus.bus.transport.sockets import Role, make
 from quotebus.pricing.upstream.hot import HotPath
 from quotebus.pricing.upstream.upstream_socket import UpstreamSocket
@@ -140,15 +141,9 @@ class HotThread:
             self._stopping = True
 
     def _read_coverage(self) -> None:
-        try:
-            while True:
-                covered = len(self._coverage) > 0
-                self._coverage.feed(self.publisher.recv(zmq.NOBLOCK))
-                if not len(self._coverage):
-                    self.counters["bus_losses"] += covered
-                    self._grace_until_ns = now_ns() + GRACE_NS
-        except zmq.Again:
-            return
+        if losses := read_subscriptions(self.publisher, self._coverage):
+            self.counters["bus_losses"] += losses
+            self._grace_until_ns = now_ns() + GRACE_NS
 
     def _publish(self, frame: bytes) -> None:
         """Send, or hold back for a moment what nobody seems to have subscribed to yet."""
@@ -159,13 +154,10 @@ class HotThread:
             self._hold(until_ns, frame)
         elif self._full:  # nothing overtakes what waits for the broker
             self._hold(at_ns, frame)
-        else:
-            try:
-                self.publisher.send(frame, zmq.NOBLOCK)
-            except zmq.Again:
-                self._full = True
-                self.counters["bus_full"] += 1
-                self._hold(at_ns, frame)
+        elif not send_now(self.publisher, frame):
+            self._full = True
+            self.counters["bus_full"] += 1
+            self._hold(at_ns, frame)
 
     def _hold(self, until_ns: int, frame: bytes) -> None:
         if len(self._held) >= MAX_HELD:
@@ -178,9 +170,7 @@ class HotThread:
         waiting, self._held, self._full = self._held, deque(), False
         for until_ns, frame in waiting:
             if not self._full and (at_once or at_ns >= until_ns or self._coverage.covers(frame)):
-                try:
-                    self.publisher.send(frame, zmq.NOBLOCK)
+                if send_now(self.publisher, frame):
                     continue
-                except zmq.Again:
-                    self._full = True
+                self._full = True
             self._held.append((until_ns, frame))

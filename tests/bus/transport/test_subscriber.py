@@ -1,0 +1,85 @@
+"""Reading is bounded and in order, and the monitor says that the broker came and went."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+import zmq
+
+from quotebus.bus.clock import NS_PER_S
+from quotebus.bus.transport.sockets import Role, bind, make
+from quotebus.bus.transport.subscriber import CONNECTION, Subscriber, drain, drain_bytes
+from tests.support.programs import eventually
+
+
+@pytest.fixture
+def context() -> Iterator[zmq.Context[zmq.Socket[bytes]]]:
+    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+    yield context
+    context.destroy(linger=0)
+
+
+def connected(context: zmq.Context[zmq.Socket[bytes]]) -> tuple[zmq.Socket[bytes], Subscriber]:
+    """A broker's socket that one subscriber of `a` listens to."""
+    peer = make(context, Role.BROKER_SUBSCRIBE)
+    url = bind(peer, "tcp://127.0.0.1:0")
+    subscriber = Subscriber(context, [b"a"], events=CONNECTION)
+    subscriber.connect(url)
+    eventually(lambda: subscriber.await_frame(0) or peer.poll(0))  # a SUB subscribes when its owner looks
+    assert peer.recv() == b"\1a"
+    return peer, subscriber
+
+
+def test_takes_what_has_come_in_order_and_no_more_than_the_bound(context: zmq.Context[zmq.Socket[bytes]]) -> None:
+    peer, subscriber = connected(context)
+    assert subscriber.take(5) == []
+    for number in range(12):
+        peer.send(b"a%02d" % number)
+        peer.send(b"b%02d" % number)
+    taken: list[bytes] = []
+    while len(taken) < 12:
+        assert subscriber.await_frame(5 * NS_PER_S)
+        batch = subscriber.take(5)
+        assert len(batch) <= 5
+        taken += batch
+    assert taken == [b"a%02d" % number for number in range(12)]
+    assert drain(subscriber.socket, 5) == []
+    subscriber.close()
+    peer.close()
+
+
+def test_a_bound_in_bytes_ends_with_the_message_that_reaches_it(context: zmq.Context[zmq.Socket[bytes]]) -> None:
+    one, other = make(context, Role.INPROC), make(context, Role.INPROC)
+    one.bind("inproc://bytes")
+    other.connect("inproc://bytes")
+    for number in range(10):
+        one.send(b"%d" % number * 100)
+    assert other.poll(5_000)
+    assert [len(frame) for frame in drain_bytes(other, 10, 250)] == [100, 100, 100]
+    assert len(drain_bytes(other, 4, 10_000)) == 4
+    assert len(drain_bytes(other, 10, 10_000)) == 3
+    other.close()
+    one.close()
+
+
+def test_the_monitor_tells_that_the_broker_came_and_went(context: zmq.Context[zmq.Socket[bytes]]) -> None:
+    peer, subscriber = connected(context)
+    heard: list[int] = []
+
+    def told(event: int) -> bool:
+        heard.extend(change.event for change in subscriber.changes())
+        return event in heard
+
+    eventually(lambda: told(zmq.EVENT_HANDSHAKE_SUCCEEDED))
+    peer.close(linger=0)
+    eventually(lambda: told(zmq.EVENT_DISCONNECTED))
+    assert len(subscriber.sockets()) == 2
+    subscriber.close()
+
+
+def test_without_events_there_is_no_monitor(context: zmq.Context[zmq.Socket[bytes]]) -> None:
+    subscriber = Subscriber(context)
+    assert subscriber.sockets() == [subscriber.socket]
+    assert subscriber.changes() == []
+    subscriber.close()
