@@ -8,18 +8,26 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Annotated, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from quotebus.pricing.simulator.encoding import BINARY_OPCODE, TEXT_OPCODE
+from quotebus.pricing.simulator.encoding import BINARY_OPCODE, TEXT_OPCODE, is_unicode
 from quotebus.pricing.simulator.exchange import Exchange
 from quotebus.pricing.simulator.http_control import HttpError, HttpRequest
 from quotebus.pricing.simulator.records import Quote, Trade, TradingStatus
 from quotebus.pricing.simulator.statuses import EVENTS, word_status
 from quotebus.pricing.simulator.trading.order import TRANSITIONS
 
+
+def _check_unicode(text: str) -> str:
+    if not is_unicode(text):
+        raise ValueError("holds half of a surrogate pair")
+    return text
+
+
 Number = Annotated[int, Field(strict=True, ge=-(1 << 63), lt=1 << 64)] | Annotated[float, Field(strict=True)]
-Symbol = Annotated[str, Field(min_length=1, max_length=32)]
-Word = Annotated[str, Field(max_length=1024)]
+Text = Annotated[str, AfterValidator(_check_unicode)]
+Symbol = Annotated[Text, Field(min_length=1, max_length=32)]
+Word = Annotated[Text, Field(max_length=1024)]
 UtcNs = Annotated[int, Field(strict=True, ge=0, lt=1 << 63)]
 
 
@@ -83,7 +91,7 @@ class EventBody(Body):
 class OrderEventBody(Body):
     """An event of an order; `order` is its id or its client_order_id."""
 
-    order: Annotated[str, Field(min_length=1, max_length=128)]
+    order: Annotated[Text, Field(min_length=1, max_length=128)]
     event: Word
     reason: Word = ""
 

@@ -150,6 +150,11 @@ def rfc3339(utc_ns: int) -> str:
     return f"{_whole_second(seconds)}.{nanoseconds:09d}Z"
 
 
+def is_unicode(text: str) -> bool:
+    """Whether MessagePack can hold a text: JSON may have brought half of a surrogate pair, which no UTF-8 holds."""
+    return not any("\ud800" <= character <= "\udfff" for character in text)
+
+
 JSON = JsonEncoding()
 MSGPACK = MsgpackEncoding()
 

@@ -5,9 +5,10 @@ Each reader takes what was given and returns what is kept; ValueError says what 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
+
+from quotebus.pricing.simulator.encoding import is_unicode
 
 
 class CountedValue(NamedTuple):
@@ -29,12 +30,14 @@ FaultValue = bool | int | float | str | Names | Bounds | CountedValue | PerSymbo
 Reader = Callable[[object], FaultValue]
 
 MOST_TIMES = 1_000_000
+MOST_NUMBER = 1e300
+"""A JSON number can be a whole one beyond every float; NaN is no number here."""
 MOST_SYMBOLS = 10_000
 MOST_SKEW_MS = 400 * 86_400_000
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= MOST_NUMBER
 
 
 def _is_whole(value: object, least: int, most: int) -> bool:
@@ -119,7 +122,7 @@ def symbols(value: object) -> FaultValue:
     names = value.split("+") if isinstance(value, str) else value
     if not isinstance(names, list | tuple) or not names or len(names) > MOST_SYMBOLS:
         raise ValueError("takes a symbol or a list of symbols")
-    if not all(isinstance(name, str) and 0 < len(name) <= 32 for name in names):
+    if not all(isinstance(name, str) and 0 < len(name) <= 32 and is_unicode(name) for name in names):
         raise ValueError("takes a symbol or a list of symbols")
     return tuple(str(name) for name in names)
 
@@ -174,7 +177,8 @@ def skew(value: object) -> FaultValue:
         raise ValueError("takes milliseconds, or {symbol: milliseconds}")
     found: dict[str, float] = {}
     for name, skew_ms in given.items():
-        if not isinstance(skew_ms, int | float) or not _is_number(skew_ms) or abs(skew_ms) > MOST_SKEW_MS:
+        known = is_unicode(str(name)) and _is_number(skew_ms)
+        if not isinstance(skew_ms, int | float) or not known or abs(skew_ms) > MOST_SKEW_MS:
             raise ValueError("takes milliseconds, or {symbol: milliseconds}")
         found[str(name)] = skew_ms
     return PerSymbol(found) if isinstance(value, Mapping) else found[""]

@@ -15,6 +15,8 @@ NS_PER_S = 1_000_000_000
 FIRST_TICKS_NS = 800_000_000
 QUIET_INTERVAL_NS = 60 * NS_PER_S
 MOST_BEHIND_NS = 250_000_000
+LONGEST_INTERVAL_NS = 86_400 * NS_PER_S
+"""Between two ticks at the slowest rates, so that there is always a next time to wait for."""
 
 
 class Schedule:
@@ -35,7 +37,7 @@ class Schedule:
     def set_rate(self, rate: float, now_ns: int) -> None:
         """Go on at another rate from now."""
         self.rate = rate
-        self._interval_ns = max(1, round(NS_PER_S / rate)) if rate else 0
+        self._interval_ns = max(1, round(min(NS_PER_S / rate, LONGEST_INTERVAL_NS))) if rate else 0
         self._next_ns = now_ns + self._interval_ns
         self._spread_first()
 

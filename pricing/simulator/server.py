@@ -23,6 +23,8 @@ from quotebus.pricing.simulator.trading.rest_server import RestServer
 
 MOST_CONTROL_CLIENTS = 32
 MOST_CLIENTS = 512
+LONGEST_SLEEP_S = 3600.0
+"""A selector takes no timeout above some days."""
 
 
 class Simulator:
@@ -104,7 +106,7 @@ class Simulator:
         times += [due_ns for due_ns in (self.exchange.next_ns(), self._rest.next_ns()) if due_ns is not None]
         if not times:
             return None
-        return max(0, min(times) - clock.now_ns()) / clock.NS_PER_S
+        return min(max(0, min(times) - clock.now_ns()) / clock.NS_PER_S, LONGEST_SLEEP_S)
 
     # Market data.
 

@@ -6,13 +6,15 @@ the other side comes to it or a trade is made at it or through it. A missing sid
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import NamedTuple
 
 from quotebus.pricing.simulator.records import Quote
 from quotebus.pricing.simulator.trading.order import BrokerOrder
+
+LEAST, MOST = 1e-6, 1e9
+"""Bounds of prices and sizes that fill orders; NaN is outside of them too."""
 
 
 class Fill(NamedTuple):
@@ -40,7 +42,8 @@ class TopOfBook:
 
 
 def _decimal(value: float) -> Decimal | None:
-    return Decimal(repr(value)) if math.isfinite(value) and 0 < value < 1e9 else None
+    """A price or a size that orders can be filled with, else None: a quote may hold any number at all."""
+    return Decimal(repr(value)) if LEAST <= value < MOST else None
 
 
 def read_top(quote: Quote) -> TopOfBook:

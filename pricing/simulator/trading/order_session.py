@@ -82,7 +82,7 @@ class OrderSession:
             given = data if isinstance(data, dict) else {}
             return self._authenticate("authenticate", given.get("key_id"), given.get("secret_key"))
         if action != "listen":
-            return _error(f"unknown action: {str(action)[:32]}")
+            return _error(f"unknown action: {action[:32]}" if isinstance(action, str) else "unknown action")
         if not self.authenticated:
             return [Send(_authorization("unauthorized", "listen"))]
         return self._listen(data.get("streams") if isinstance(data, dict) else None)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 import re
 from collections.abc import Callable, Mapping
@@ -112,7 +111,7 @@ class RestApi:
         if kind.lower() == "basic":
             try:
                 key, _, secret = base64.b64decode(given).decode().partition(":")
-            except (binascii.Error, UnicodeDecodeError):
+            except ValueError:
                 key = ""
         if not key or not secret or self._faults.take("rest_auth_fail"):
             raise RestError(401, 40110000, "request is not authorized")
@@ -162,7 +161,7 @@ class RestApi:
         if status not in ("open", "closed", "all"):
             raise RestError(422, MALFORMED, "invalid status")
         limit = query.get("limit", str(LISTED))
-        if not limit.isascii() or not limit.isdigit() or not 1 <= int(limit) <= MOST_LISTED:
+        if not re.fullmatch(r"[0-9]{1,3}", limit) or not 1 <= int(limit) <= MOST_LISTED:
             raise RestError(422, MALFORMED, f"limit must be from 1 to {MOST_LISTED}")
         direction = query.get("direction", "desc")
         if direction not in ("asc", "desc"):

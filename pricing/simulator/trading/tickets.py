@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 
 from quotebus.bus.errors import QuotebusError
+from quotebus.pricing.simulator.encoding import is_unicode
 from quotebus.pricing.simulator.symbols import ticks
 from quotebus.pricing.simulator.trading.order import BrokerOrder, Ticket, decimal_text
 
@@ -23,6 +24,8 @@ TIMES_IN_FORCE = ("day", "gtc", "ioc", "fok")
 MOST_QTY = Decimal(10_000_000)
 LONGEST_CLIENT_ORDER_ID = 128
 SMALLEST_FRACTION = Decimal("0.000000001")
+SMALLEST_NUMBER, LARGEST_NUMBER, MOST_DIGITS = SMALLEST_FRACTION, Decimal(10) ** 12, 24
+"""Numbers within these keep every product and remainder within the 28 digits that Decimal calculates with."""
 
 
 class RestError(QuotebusError):
@@ -44,7 +47,7 @@ def order_not_found(order_id: str) -> RestError:
 
 
 def read_number(body: Mapping[str, object], name: str) -> Decimal | None:
-    """A positive decimal, given as a string or a number; None if absent."""
+    """A positive decimal, given as a string or a number; None if absent. RestError for any other number."""
     given = body.get(name)
     if given is None:
         return None
@@ -56,6 +59,8 @@ def read_number(body: Mapping[str, object], name: str) -> Decimal | None:
         raise _refuse(f"{name} is not a number", MALFORMED)
     if value <= 0:
         raise _refuse(f"{name} must be > 0", MALFORMED)
+    if not SMALLEST_NUMBER <= value <= LARGEST_NUMBER or len(value.as_tuple().digits) > MOST_DIGITS:
+        raise _refuse(f"{name} is out of range", MALFORMED)
     return value
 
 
@@ -64,7 +69,7 @@ def read_word(body: Mapping[str, object], name: str, otherwise: str = "") -> str
     value = body.get(name)
     if value is None:
         return otherwise
-    if not isinstance(value, str):
+    if not isinstance(value, str) or not is_unicode(value):
         raise _refuse(f"invalid {name}", MALFORMED)
     return value
 
