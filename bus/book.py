@@ -26,6 +26,7 @@ from quotebus.bus.events import (
     SymbolState,
     SymbolStatus,
 )
+from quotebus.bus.events import HaltKnowledge as HaltKnowledge
 from quotebus.bus.protocol import HEALTH_SILENCE_NS
 
 MAX_AGE_NS = 60 * NS_PER_S
@@ -62,14 +63,6 @@ _KNOWN_FLAGS = sum(Flag)
 _BACKWARD_TIME = int(Flag.BACKWARD_TIME)  # an enumeration's own & costs more than decoding the quote
 _FOREVER_NS = 2**62
 _WAITING = (ConnectionState.STANDBY, ConnectionState.STOPPED)
-
-
-class HaltKnowledge(StrEnum):
-    """What is known of a trading halt."""
-
-    TRADING = "trading"
-    HALTED = "halted"
-    UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, slots=True)

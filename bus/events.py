@@ -69,6 +69,47 @@ class RecorderState(StrEnum):
     STOPPED = "stopped"
 
 
+class HaltKnowledge(StrEnum):
+    """What is known of a trading halt. Not to know is a value of its own."""
+
+    TRADING = "trading"
+    PRESUMED = "presumed"
+    HALTED = "halted"
+    UNKNOWN = "unknown"
+
+
+class HaltKind(StrEnum):
+    """What the knowledge of a halt rests on; empty where nothing is known."""
+
+    STATUS = "status"
+    PRINT = "print"
+    REST = "rest"
+    CAPABILITY = "capability"
+    HEARSAY = "hearsay"
+
+
+class FeedClass(StrEnum):
+    """How far a feed's prices are from the market's."""
+
+    REAL_TIME = "real_time"
+    DELAYED = "delayed"
+    INDICATIVE = "indicative"
+    TEST = "test"
+    SIMULATED = "simulated"
+    UNKNOWN = "unknown"
+
+
+class MarketSession(StrEnum):
+    """Which part of the venue's day it is."""
+
+    REGULAR = "regular"
+    PRE = "pre"
+    POST = "post"
+    OVERNIGHT = "overnight"
+    CLOSED = "closed"
+    UNKNOWN = "unknown"
+
+
 class Cause(StrEnum):
     """Why a state was entered; one list for connections, symbols, requests and recorders."""
 
@@ -129,6 +170,13 @@ class Event(Struct, array_like=True, frozen=True, gc=False):
     published_ns: int = 0
 
 
+class HaltClaim(Struct, array_like=True, frozen=True, gc=False):
+    """A halt that a client knows of, and the exchange's time of its evidence."""
+
+    symbol: str
+    halt_exchange_ns: Nanos
+
+
 class SymbolsRequested(Event, frozen=True, kw_only=True, gc=False):
     """All that a client asks for at present; an empty list releases everything it held."""
 
@@ -139,6 +187,7 @@ class SymbolsRequested(Event, frozen=True, kw_only=True, gc=False):
     priority: Annotated[int, Meta(ge=-128, le=127)] = 0
     ttl_ms: Nanos = 15_000
     snapshot: bool = False
+    halts: tuple[HaltClaim, ...] = ()
 
 
 class AckRow(Struct, array_like=True, frozen=True, gc=False):
@@ -149,6 +198,10 @@ class AckRow(Struct, array_like=True, frozen=True, gc=False):
     cause: str
     last_quote: bytes | None
     last_quote_seq: Seq
+    halt: str = HaltKnowledge.UNKNOWN.value
+    halt_kind: str = ""
+    halt_exchange_ns: Nanos | None = None
+    rank: int = 0
 
 
 class SymbolsAcknowledged(Event, frozen=True, kw_only=True, gc=False):
@@ -228,6 +281,10 @@ class SymbolStatus(Event, frozen=True, kw_only=True, gc=False):
     clients: tuple[Claim, ...]
     last_quote_ns: Nanos | None
     last_quote_seq: Seq
+    halt: str = HaltKnowledge.UNKNOWN.value
+    halt_kind: str = ""
+    halt_exchange_ns: Nanos | None = None
+    rank: int = 0
 
 
 class ConnectionHealth(Event, frozen=True, kw_only=True, gc=False):
@@ -249,6 +306,10 @@ class ConnectionHealth(Event, frozen=True, kw_only=True, gc=False):
     gap_start_ns: Nanos | None
     gap_end_ns: Nanos | None
     lag_ns: Nanos | None
+    feed_class: str = FeedClass.UNKNOWN.value
+    session: str = MarketSession.UNKNOWN.value
+    domain: str = ""
+    rank: int = 0
 
 
 class OrderUpdate(Event, frozen=True, kw_only=True, gc=False):

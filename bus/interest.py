@@ -10,7 +10,15 @@ from dataclasses import dataclass, field
 
 from quotebus.bus import topics
 from quotebus.bus.clock import NS_PER_MS
-from quotebus.bus.events import Cause, SymbolsAcknowledged, SymbolsRequested, SymbolState, SymbolStatus
+from quotebus.bus.events import (
+    AckRow,
+    Cause,
+    HaltKnowledge,
+    SymbolsAcknowledged,
+    SymbolsRequested,
+    SymbolState,
+    SymbolStatus,
+)
 
 REPEAT_NS = 500 * NS_PER_MS
 DEFAULT_TTL_MS = 15_000
@@ -28,6 +36,10 @@ class SymbolResult:
     state: str = SymbolState.PENDING
     cause: str = Cause.DEMAND
     acknowledged: bool = False
+    halt: str = HaltKnowledge.UNKNOWN.value
+    halt_kind: str = ""
+    halt_exchange_ns: int | None = None
+    rank: int = 0
 
     @property
     def settled(self) -> bool:
@@ -145,7 +157,7 @@ class Interest:
             return False
         for row in ack.results:
             if row.symbol in self.results:
-                self.results[row.symbol] = SymbolResult(row.symbol, row.state, row.cause, acknowledged=True)
+                self.results[row.symbol] = _result(row, acknowledged=True)
         if ack.cause in (Cause.RATE_LIMITED, Cause.CLIENT_CONFLICT):
             return False  # not applied: the request goes on repeating
         if ack.source != self.answered_by:
@@ -171,9 +183,7 @@ class Interest:
         """A symbol's state changed after it was acknowledged."""
         held = self.results.get(status.symbol)
         if held is not None:
-            self.results[status.symbol] = SymbolResult(
-                status.symbol, status.state, status.cause, acknowledged=held.acknowledged
-            )
+            self.results[status.symbol] = _result(status, acknowledged=held.acknowledged)
 
     def all_results(self) -> dict[str, SymbolResult]:
         """The newest result of every symbol of the last request, refused ones too."""
@@ -182,3 +192,16 @@ class Interest:
     def settled(self) -> bool:
         """Whether waiting longer can bring nothing more for any symbol."""
         return self.acknowledged and all(result.settled for result in self.results.values())
+
+
+def _result(said: AckRow | SymbolStatus, *, acknowledged: bool) -> SymbolResult:
+    return SymbolResult(
+        symbol=said.symbol,
+        state=said.state,
+        cause=said.cause,
+        acknowledged=acknowledged,
+        halt=said.halt,
+        halt_kind=said.halt_kind,
+        halt_exchange_ns=said.halt_exchange_ns,
+        rank=said.rank,
+    )

@@ -16,6 +16,8 @@ REQUESTED = "symbols.requested"
 ACKNOWLEDGED = "symbols.acknowledged"
 ADMITTED_REQUEST_KINDS = (REQUESTED, "intent.", "decision.", "counters.", "recorder.")
 """What the broker's request endpoint lets in: a client cannot forge a quote or a health there."""
+RESERVED_KINDS = ("bar", "correction", "band")
+"""Kinds that nothing publishes yet; no other use may be made of them."""
 REPLAYED = "replay:"
 """How the source of every replayed message begins. Its topic stays as it was."""
 ORDERS = ".orders"

@@ -13,7 +13,10 @@ from quotebus.bus.events import (
     Counters,
     Event,
     ExecutionDecision,
+    FeedClass,
     Flag,
+    HaltKnowledge,
+    MarketSession,
     OrderUpdate,
     Quote,
     RecorderHealth,
@@ -62,7 +65,10 @@ def summarize_event(event: Event) -> str:
             )
             more = f" and {len(event.clients) - _LIST} more" if len(event.clients) > _LIST else ""
             held = f"held by {clients or 'nobody'}{more}"
-            return f"{event.state} ({event.cause})  newest quote #{event.last_quote_seq}  {held}"
+            halt = (
+                "" if event.halt == HaltKnowledge.UNKNOWN else f"  {event.halt} by {event.halt_kind or 'nothing said'}"
+            )
+            return f"{event.state} ({event.cause}){halt}  newest quote #{event.last_quote_seq}  {held}"
         case ConnectionHealth():
             return _health(event)
         case SymbolsRequested():
@@ -115,6 +121,8 @@ def make_record(heard: ReceivedMessage) -> dict[str, Any]:
         ]
     elif isinstance(event, SymbolStatus):
         fields["clients"] = [msgspec.structs.asdict(claim) for claim in event.clients]
+    elif isinstance(event, SymbolsRequested):
+        fields["halts"] = [msgspec.structs.asdict(claim) for claim in event.halts]
     return {"topic": heard.topic, "heard_ns": heard.received_ns, "missing_before": heard.missing, **fields}
 
 
@@ -127,6 +135,8 @@ def _health(event: ConnectionHealth) -> str:
     text += f"  {event.desired} wanted {event.acknowledged} acknowledged {event.live} live"
     if event.lag_ns is not None:
         text += f"  lag {format_duration(event.lag_ns)}"
+    if event.feed_class != FeedClass.UNKNOWN or event.session != MarketSession.UNKNOWN:
+        text += f"  {event.feed_class} prices, session {event.session}"
     return text + (f"  [{event.detail}]" if event.detail else "")
 
 

@@ -16,7 +16,6 @@ from quotebus.bus.book import MAX_AGE_NS, Book
 from quotebus.bus.clock import NS_PER_S
 from quotebus.bus.consumer import REPLAYED
 from quotebus.bus.events import (
-    AckRow,
     Claim,
     ConnectionHealth,
     Counters,
@@ -173,7 +172,10 @@ class View:
     def _stand(self, status: SymbolStatus, at_ns: int, book: Book) -> None:
         state, cause = status.state[:_NAME], status.cause[:_NAME]
         claims = tuple(Claim(c.client[:_NAME], c.priority, c.lease_left_ms) for c in status.clients[:MAX_CLAIMS])
-        book.on_status(msgspec.structs.replace(status, state=state, cause=cause, clients=()))
+        halt, halt_kind = status.halt[:_NAME], status.halt_kind[:_NAME]
+        book.on_status(
+            msgspec.structs.replace(status, state=state, cause=cause, clients=(), halt=halt, halt_kind=halt_kind)
+        )
         self._released.pop(status.symbol, None)
         if state == SymbolState.RELEASED and status.symbol != self.focus:
             self._released[status.symbol] = at_ns
@@ -184,7 +186,14 @@ class View:
 
     def _answer(self, ack: SymbolsAcknowledged, book: Book) -> None:
         rows = tuple(
-            AckRow(row.symbol, row.state[:_NAME], row.cause[:_NAME], _bounded(row.last_quote), row.last_quote_seq)
+            msgspec.structs.replace(
+                row,
+                state=row.state[:_NAME],
+                cause=row.cause[:_NAME],
+                last_quote=_bounded(row.last_quote),
+                halt=row.halt[:_NAME],
+                halt_kind=row.halt_kind[:_NAME],
+            )
             for row in ack.results
             if self._admits(row.symbol)
         )

@@ -370,7 +370,7 @@ def _shown(value: object) -> str:
 
 
 def _without_quote(row: AckRow) -> AckRow:
-    return AckRow(row.symbol, row.state, row.cause, None, row.last_quote_seq)
+    return msgspec.structs.replace(row, last_quote=None)
 
 
 def _halted(symbol: str) -> SymbolStatus:

@@ -10,9 +10,26 @@ import msgpack
 import pytest
 
 from quotebus import bus
-from quotebus.bus import codec
+from quotebus.bus import codec, topics
 from quotebus.bus.book import Unusable
-from quotebus.bus.events import AckRow, Cause, Claim, ConnectionState, Event, Flag, SymbolState
+from quotebus.bus.events import (
+    AckRow,
+    Cause,
+    Claim,
+    ConnectionHealth,
+    ConnectionState,
+    Event,
+    FeedClass,
+    Flag,
+    HaltClaim,
+    HaltKind,
+    HaltKnowledge,
+    MarketSession,
+    SymbolsAcknowledged,
+    SymbolsRequested,
+    SymbolState,
+    SymbolStatus,
+)
 from tests.support.samples import SAMPLES
 
 TEXT = (Path(bus.__file__).parent / "EVENTS.md").read_text()
@@ -69,7 +86,9 @@ def test_field_table_is_the_struct(kind: str) -> None:
     assert said == {name: may_be_nil(event, name) for name in said}
 
 
-@pytest.mark.parametrize(("kind", "struct"), [("symbols.acknowledged", AckRow), ("symbol", Claim)])
+@pytest.mark.parametrize(
+    ("kind", "struct"), [("symbols.requested", HaltClaim), ("symbols.acknowledged", AckRow), ("symbol", Claim)]
+)
 def test_inner_tables(kind: str, struct: type) -> None:
     assert names(tables(kind_section(kind))[1]) == list(struct.__struct_fields__)  # type: ignore[attr-defined]
 
@@ -81,10 +100,49 @@ def test_inner_tables(kind: str, struct: type) -> None:
         ("Symbol states", SymbolState),
         ("Causes", Cause),
         ("Reasons", Unusable),
+        ("Feed classes", FeedClass),
+        ("Sessions", MarketSession),
     ],
 )
 def test_lists_are_the_enums(title: str, enum: type[ConnectionState]) -> None:
     assert names(tables(section(title))[0]) == [member.value for member in enum]
+
+
+def test_halts() -> None:
+    halts, kinds = tables(section("Halts"))
+    assert names(halts) == list(HaltKnowledge)
+    assert names(kinds) == list(HaltKind)
+
+
+def test_reserved_kinds_are_kinds_of_nothing_yet() -> None:
+    assert all(f"`{kind}`" in section("Events") for kind in topics.RESERVED_KINDS)
+    assert not set(topics.RESERVED_KINDS) & set(codec.KINDS)
+
+
+@pytest.mark.parametrize("kind", ["symbols.requested", "symbols.acknowledged", "symbol", "health"])
+def test_a_message_without_the_appended_fields_is_read(kind: str) -> None:
+    """As an older publisher sends it: the fields say that nothing is known."""
+    appended = {"symbols.requested": 1, "symbol": 4, "health": 4}.get(kind, 0)
+    topic, _, payload = example(kind).partition(b"\0")
+    values = msgpack.unpackb(payload)
+    values = values[: len(values) - appended]
+    if kind == "symbols.acknowledged":
+        fields = list(codec.KINDS[kind][0].__struct_fields__)
+        values[fields.index("results")] = [row[:5] for row in values[fields.index("results")]]
+    event = codec.decode(topic + b"\0" + msgpack.packb(values))
+    match event:
+        case SymbolsRequested():
+            assert event.halts == ()
+        case SymbolsAcknowledged():
+            assert {(row.halt, row.halt_kind, row.halt_exchange_ns, row.rank) for row in event.results} == {
+                ("unknown", "", None, 0)
+            }
+        case SymbolStatus():
+            assert (event.halt, event.halt_kind, event.halt_exchange_ns, event.rank) == ("unknown", "", None, 0)
+        case ConnectionHealth():
+            assert (event.feed_class, event.session, event.domain, event.rank) == ("unknown", "unknown", "", 0)
+        case _:
+            raise AssertionError(kind)
 
 
 def test_flags() -> None:

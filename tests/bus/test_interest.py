@@ -211,3 +211,14 @@ def test_whatever_is_lost_node_and_client_agree_half_a_second_after_the_loss_end
                 interest.on_acknowledged(answer(request, source=f"pricing-{source}"), now)
     assert (node or ()) == interest.wanted.symbols
     assert interest.acknowledged or not interest.wanted.symbols
+
+
+def test_a_result_has_what_the_row_and_then_the_status_say_of_halts() -> None:
+    interest, request = asked("SPY")
+    row = AckRow("SPY", "halted", "halt", None, 0, halt="halted", halt_kind="status", halt_exchange_ns=5, rank=1)
+    interest.on_acknowledged(like(answer(request), results=(row,)), T0)
+    result = interest.results["SPY"]
+    assert (result.halt, result.halt_kind, result.halt_exchange_ns, result.rank) == ("halted", "status", 5, 1)
+    interest.on_status(like(STATUS, halt="trading", halt_kind="print", halt_exchange_ns=9, rank=0))
+    result = interest.results["SPY"]
+    assert (result.halt, result.halt_kind, result.halt_exchange_ns, result.rank) == ("trading", "print", 9, 0)

@@ -15,6 +15,7 @@ from quotebus.bus.events import (
     Counters,
     Event,
     ExecutionDecision,
+    HaltClaim,
     OrderUpdate,
     Quote,
     RecorderHealth,
@@ -74,6 +75,10 @@ STATUS = SymbolStatus(
     clients=(Claim("worker-1", 0, 9_800),),
     last_quote_ns=UTC_NS,
     last_quote_seq=7,
+    halt="trading",
+    halt_kind="status",
+    halt_exchange_ns=UTC_NS - 1_800_000_000_000,
+    rank=0,
 )
 HEALTH = ConnectionHealth(
     **_ENVELOPE,
@@ -93,6 +98,10 @@ HEALTH = ConnectionHealth(
     gap_start_ns=None,
     gap_end_ns=None,
     lag_ns=1_140_000,
+    feed_class="real_time",
+    session="regular",
+    domain="*,!*/*",
+    rank=0,
 )
 REQUESTED = SymbolsRequested(
     source="worker-0b51d7",
@@ -105,6 +114,7 @@ REQUESTED = SymbolsRequested(
     priority=0,
     ttl_ms=15_000,
     snapshot=False,
+    halts=(HaltClaim("QQQ", UTC_NS - 60_000_000_000),),
 )
 ACKNOWLEDGED = SymbolsAcknowledged(
     **_ENVELOPE,

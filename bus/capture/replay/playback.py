@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from itertools import chain
 
+import msgspec
+
 from quotebus.bus import codec, topics
 from quotebus.bus.capture.format.captured import Captured
 from quotebus.bus.capture.replay.mark_replayed import mark_replayed
@@ -137,7 +139,7 @@ class Playback:
             try:
                 frames.append(stamper.frame(ack, self.published_ns))
             except MessageTooLarge:
-                bare = tuple(AckRow(row.symbol, row.state, row.cause, None, row.last_quote_seq) for row in ack.results)
+                bare = tuple(msgspec.structs.replace(row, last_quote=None) for row in ack.results)
                 frames.append(stamper.frame(_with_rows(ack, bare), self.published_ns))
             except ValueError:  # a client whose name is no topic cannot be answered
                 return []
@@ -194,18 +196,26 @@ class Playback:
     def _row(self, symbol: str, *, with_quote: bool) -> AckRow:
         if not topics.is_symbol(symbol):
             return AckRow(symbol, SymbolState.REFUSED, Cause.BAD_SYMBOL, None, 0)
-        state, cause = str(SymbolState.PENDING), str(Cause.NO_QUOTE_YET)
+        row = AckRow(symbol, SymbolState.PENDING, Cause.NO_QUOTE_YET, None, 0)
         try:
             status = codec.decode_payload("symbol", self._statuses.get(topics.status(symbol), b""))
             if isinstance(status, SymbolStatus):
-                state, cause = status.state, status.cause
+                row = msgspec.structs.replace(
+                    row,
+                    state=status.state,
+                    cause=status.cause,
+                    halt=status.halt,
+                    halt_kind=status.halt_kind,
+                    halt_exchange_ns=status.halt_exchange_ns,
+                    rank=status.rank,
+                )
         except UndecodableMessage:
             pass
         held = self._quotes.get(topics.quote(symbol))
         if held is None:
-            return AckRow(symbol, state, cause, None, 0)
+            return row
         payload, quote = held
-        return AckRow(symbol, state, cause, payload if with_quote else None, quote.seq)
+        return msgspec.structs.replace(row, last_quote=payload if with_quote else None, last_quote_seq=quote.seq)
 
 
 def is_withheld(topic: str) -> bool:

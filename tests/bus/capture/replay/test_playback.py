@@ -7,7 +7,7 @@ from quotebus.bus.capture.format.captured import Captured
 from quotebus.bus.capture.replay.playback import Playback
 from quotebus.bus.events import AckRow, Quote, SymbolsAcknowledged
 from tests.support.market import NODE, Market, day
-from tests.support.samples import ACKNOWLEDGED, QUOTE, REQUESTED, like
+from tests.support.samples import ACKNOWLEDGED, QUOTE, REQUESTED, STATUS, like
 
 ASKED = like(REQUESTED, source="replay:w", client="w", symbols=("SPY", "QQQ", "nonsense"))
 
@@ -57,6 +57,7 @@ def test_answer_holds_state_and_quote_of_the_position_under_one_source() -> None
     ack = answer(played(market))
     row = ack.results[0]
     assert (row.state, row.last_quote_seq) == ("live", newest.seq)
+    assert (row.halt, row.halt_kind, row.halt_exchange_ns) == (STATUS.halt, STATUS.halt_kind, STATUS.halt_exchange_ns)
     assert row.last_quote is not None
     held = codec.decode_payload("quote", row.last_quote)
     assert held == like(newest, source=f"replay:{NODE}")
