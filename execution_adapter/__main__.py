@@ -12,9 +12,9 @@ from quotebus.bus.process.open_files import allow_open_files
 from quotebus.bus.process.shutdown import on_ending
 from quotebus.bus.settings import die, load
 from quotebus.execution_adapter.gateways.alpaca import AlpacaGateway
-from quotebus.execution_adapter.gateways.base import Gateway, Nowhere
-from quotebus.execution_adapter.gateways.simulator import RestGateway
-from quotebus.execution_adapter.order_worker import Desk
+from quotebus.execution_adapter.gateways.base import Gateway, NullGateway
+from quotebus.execution_adapter.gateways.simulator import SimulatorGateway
+from quotebus.execution_adapter.order_worker import OrderWorker
 from quotebus.execution_adapter.replay_worker import ReplayWorker
 from quotebus.execution_adapter.settings import MAX_INTENTS, ExecutionSettings
 from quotebus.execution_adapter.verify import command as verify_command
@@ -40,10 +40,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ConfigError as error:
         die(PROGRAM, error)
     setup()
-    worker: Worker | ReplayWorker | Desk
+    worker: Worker | ReplayWorker | OrderWorker
     if gateway is not None:
         allow_open_files(4 * MAX_INTENTS)  # each intent holds its journal open
-        worker = Desk(settings, gateway, _say)
+        worker = OrderWorker(settings, gateway, _say)
     else:
         worker = (ReplayWorker if settings.execution_clock == "stream" else Worker)(settings, _say)
     on_ending(worker.stop)
@@ -73,10 +73,10 @@ def open_gateway(settings: ExecutionSettings) -> Gateway:
     key, secret = settings.execution_api_key.get_secret_value(), settings.execution_api_secret.get_secret_value()
     timeout_s = settings.execution_http_timeout_s
     if settings.execution_gateway == "simulator":
-        return RestGateway(settings.execution_orders_url, key or "simulated", secret or "simulated", timeout_s)
+        return SimulatorGateway(settings.execution_orders_url, key or "simulated", secret or "simulated", timeout_s)
     if settings.execution_gateway in ("paper", "live"):
         return AlpacaGateway(key, secret, paper=settings.execution_gateway == "paper", timeout_s=timeout_s)
-    return Nowhere()
+    return NullGateway()
 
 
 def check_intents(settings: ExecutionSettings) -> ExecutionSettings:

@@ -86,7 +86,7 @@ def make(symbol: str, side: str, qty: str, window: str = "", name: str = "", urg
         raise ValueError(f"urgency is {', '.join(Urgency)}, not {urgency[:20]!r}")
     if name and not _NAME.match(name):
         raise ValueError(f"an id is 1 to 32 letters, digits, _ . : or -, not {name[:40]!r}")
-    window_ns = duration_ns(window) if window.strip() else DEFAULT_WINDOW_NS
+    window_ns = parse_duration_ns(window) if window.strip() else DEFAULT_WINDOW_NS
     return Intent(symbol, side, amount, window_ns, name, exits, Urgency(word))
 
 
@@ -100,7 +100,7 @@ def _shares(text: str) -> Decimal:
     return amount
 
 
-def duration_ns(text: str) -> int:
+def parse_duration_ns(text: str) -> int:
     """`90s`, `2m`, `1.5h` or plain seconds as nanoseconds. Raises ValueError."""
     match = _DURATION.match(text.strip().lower())
     if match is None:
@@ -163,7 +163,7 @@ def from_event(event: TradeIntent, now_ns: int, grace_ns: int) -> tuple[Intent, 
     return make(event.symbol, event.side, amount, window, urgency=event.urgency), grace_ns
 
 
-def distinct(intents: Iterable[Intent]) -> list[Intent]:
+def require_distinct(intents: Iterable[Intent]) -> list[Intent]:
     """The same list, if no two are the same wish. Raises ValueError: a wish twice is more likely a slip than a plan."""
     seen: dict[str, Intent] = {}
     for intent in intents:

@@ -18,7 +18,7 @@ from quotebus.execution_adapter.decision import fallback
 from quotebus.execution_adapter.decision.assessment import Limits
 from quotebus.execution_adapter.decision.event import DecisionSettings
 from quotebus.execution_adapter.decision.tactics import Tactics
-from quotebus.execution_adapter.intents import Intent, distinct, from_rows, parse
+from quotebus.execution_adapter.intents import Intent, from_rows, parse, require_distinct
 
 MAX_FILE_BYTES = 4 << 20
 MAX_INTENTS = 1_000
@@ -117,7 +117,7 @@ class ExecutionSettings(BusSettings):
     @classmethod
     def _intents(cls, text: str) -> str:
         parsed = [parse(part) for part in text.split(";") if part.strip()]
-        return "; ".join(str(intent) for intent in distinct(parsed))
+        return "; ".join(str(intent) for intent in require_distinct(parsed))
 
     @field_validator("execution_intents_from")
     @classmethod
@@ -174,7 +174,7 @@ class ExecutionSettings(BusSettings):
                 wanted += from_rows(csv.DictReader(file))
         if len(wanted) > MAX_INTENTS:
             raise ValueError(f"at most {MAX_INTENTS} intents")
-        return distinct(wanted)
+        return require_distinct(wanted)
 
     @property
     def account(self) -> str:

@@ -59,7 +59,10 @@ MUST_BE_PURE = {
     "execution_adapter/orders/summary.py",
     "execution_adapter/decision/tactics.py",
     "execution_adapter/decision/assessment.py",
+    "execution_adapter/verify/losses.py",
+    "execution_adapter/verify/rebuild.py",
     "execution_adapter/verify/verifier.py",
+    "execution_adapter/decision/resting.py",
     "execution_adapter/orders/parent_order.py",
     "pricing/symbol_limit.py",
     "pricing/backoff.py",
@@ -192,6 +195,22 @@ def test_node_does_not_know_the_simulator() -> None:
         for path in sources("pricing")
         for imported in imports(path)
         if "simulator" not in path.parts and imported.startswith("pricing.simulator")
+    ]
+
+
+def test_rooms_of_the_execution_worker_depend_one_way() -> None:
+    """decision <- orders <- verify, and gateways beside them: only the workers at the root know a gateway."""
+    never = {
+        "decision": ("orders", "gateways", "verify"),
+        "orders": ("gateways", "verify"),
+        "verify": ("gateways",),
+    }
+    assert not [
+        (name(path), imported)
+        for room, others in never.items()
+        for path in sources(f"execution_adapter/{room}")
+        for imported in imports(path)
+        if imported.startswith(tuple(f"execution_adapter.{other}" for other in others))
     ]
 
 

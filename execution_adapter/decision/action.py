@@ -1,4 +1,4 @@
-"""What may be done with an order, and a reason besides those against the price itself. Pure."""
+"""What may be done with an order. Pure."""
 
 from __future__ import annotations
 
@@ -11,9 +11,3 @@ class Action(StrEnum):
     LIMIT = "limit"
     MARKET = "market"
     REFUSE = "refuse"
-
-
-class Reason(StrEnum):
-    """Reasons beside those against the price itself."""
-
-    HALT_UNKNOWN = "halt_unknown"

@@ -9,9 +9,9 @@ from enum import StrEnum
 
 from quotebus.bus import topics
 from quotebus.bus.book import HaltKnowledge
-from quotebus.execution_adapter.decision.action import Action, Reason
+from quotebus.execution_adapter.decision.action import Action
 from quotebus.execution_adapter.decision.assessment import Assessment
-from quotebus.execution_adapter.decision.limit_price import Touch, on_tick
+from quotebus.execution_adapter.decision.limit_price import Touch, round_to_tick
 from quotebus.execution_adapter.intents import SIDES
 
 
@@ -23,6 +23,7 @@ class Policy(StrEnum):
     REFUSE = "refuse"
 
 
+HALT_UNKNOWN = "halt_unknown"
 NO_LAST_PRICE = "no_last_price"
 NOT_TRADABLE = "not_tradable"
 
@@ -66,7 +67,7 @@ class Policies:
         if not assessment.tradable:
             return Fallback(Action.REFUSE, None, (*reasons, NOT_TRADABLE))
         if assessment.verdict.halt is HaltKnowledge.UNKNOWN:
-            reasons = (*reasons, Reason.HALT_UNKNOWN)
+            reasons = (*reasons, HALT_UNKNOWN)
         policy = self.of(assessment.symbol, side)
         if policy is Policy.MARKET:
             return Fallback(Action.MARKET, None, reasons)
@@ -79,8 +80,8 @@ class Policies:
     def collar(self, sides: Touch, side: str) -> Decimal:
         """The worst price a collared order may have, on a tick."""
         if side == "buy":
-            return on_tick(sides.ask * (1 + self.band), side)
-        return on_tick(sides.bid * (1 - self.band), side)
+            return round_to_tick(sides.ask * (1 + self.band), side)
+        return round_to_tick(sides.bid * (1 - self.band), side)
 
 
 def parse(text: str) -> tuple[Policy, dict[tuple[str, str], Policy]]:

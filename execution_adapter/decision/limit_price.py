@@ -47,7 +47,7 @@ def tick(price: Decimal) -> Decimal:
     return CENT if price >= ONE else SUB_DOLLAR
 
 
-def on_tick(price: Decimal, side: str) -> Decimal:
+def round_to_tick(price: Decimal, side: str) -> Decimal:
     """The nearest price on a tick that is no worse for us: below for a buy, above for a sell."""
     step = tick(price)
     return (price / step).to_integral_value(ROUND_FLOOR if side == "buy" else ROUND_CEILING) * step
@@ -67,10 +67,10 @@ def limit_price(
     if side == "buy":
         wanted = sides.bid + share * half
         at_least = sides.bid + _ticks_ahead(qty, sides.bid_size, sides.ask_size) * tick(sides.bid)
-        return on_tick(max(wanted, min(at_least, sides.mid)), side)
+        return round_to_tick(max(wanted, min(at_least, sides.mid)), side)
     wanted = sides.ask - share * half
     at_most = sides.ask - _ticks_ahead(qty, sides.ask_size, sides.bid_size) * tick(sides.ask)
-    return on_tick(min(wanted, max(at_most, sides.mid)), side)
+    return round_to_tick(min(wanted, max(at_most, sides.mid)), side)
 
 
 def aggression(elapsed_ns: int, window_ns: int, start: Decimal, end: Decimal) -> Decimal:

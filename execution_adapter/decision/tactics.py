@@ -38,7 +38,7 @@ class Tactics:
     rejects_max: int = 3
     reject_pause_ns: int = NS_PER_S
 
-    def pressed(self, urgency: Urgency) -> Tactics:
+    def for_urgency(self, urgency: Urgency) -> Tactics:
         """The same for an intent of this urgency, never less aggressive than for a lower one.
 
         Low stands on our side and goes no further than others begin. High begins where others end, goes on to the

@@ -13,7 +13,7 @@ from quotebus.execution_adapter.gateways.base import (
     read_position,
     settle_doubt,
 )
-from quotebus.execution_adapter.orders.order import ZERO, Answer, Held, NotFound, Order, Request, Unknown
+from quotebus.execution_adapter.orders.order import ZERO, Answer, NotFound, Order, PositionReport, Request, Unknown
 
 if TYPE_CHECKING:
     from alpaca.common.exceptions import APIError
@@ -100,7 +100,7 @@ class AlpacaGateway:
             answer = self._client.get_open_position(symbol)
         except self._api_error as error:
             if error.status_code == 404 and _code(error) == NO_POSITION_CODE:
-                return Held(request_id, ZERO, ZERO)
+                return PositionReport(request_id, ZERO, ZERO)
             return Unknown(request_id, f"http {error.status_code}")
         except self._lost as error:
             return Unknown(request_id, f"no answer: {type(error).__name__}")

@@ -8,14 +8,14 @@ from typing import Protocol
 from quotebus.execution_adapter.orders.order import (
     ZERO,
     Answer,
-    Held,
     NotFound,
     Order,
+    PositionReport,
     Refused,
     Request,
     Unknown,
     decimal,
-    from_json,
+    read_json,
 )
 
 BAD_FIELD_CODE = 40010001
@@ -40,7 +40,7 @@ class Gateway(Protocol):
         """What the account holds of `symbol`: Held, or Unknown under `request_id`."""
 
 
-class Nowhere:
+class NullGateway:
     """No gateway: nothing is ever ordered."""
 
     def place(self, order: Order) -> Answer:
@@ -53,17 +53,17 @@ class Nowhere:
         return NotFound(client_order_id)
 
     def holding(self, request_id: str, symbol: str) -> Answer:  # noqa: ARG002 - the interface's
-        return Held(request_id, ZERO, ZERO)
+        return PositionReport(request_id, ZERO, ZERO)
 
 
 def read_position(request_id: str, body: object) -> Answer:
     """A position's body as what may be sold of it; Unknown when it does not say both numbers."""
     if isinstance(body, Mapping):
         if body.get("side") == "short":
-            return Held(request_id, ZERO, ZERO)
+            return PositionReport(request_id, ZERO, ZERO)
         qty, available = decimal(body.get("qty")), decimal(body.get("qty_available"))
         if qty is not None and available is not None:
-            return Held(request_id, qty, min(qty, available))
+            return PositionReport(request_id, qty, min(qty, available))
     return Unknown(request_id, "unreadable position")
 
 
@@ -71,7 +71,7 @@ def read_order(client_order_id: str, body: object) -> Answer:
     """A successful answer's body as a report; Unknown when it is not this order."""
     if isinstance(body, Mapping):
         try:
-            report = from_json(dict(body))
+            report = read_json(dict(body))
         except ValueError:
             return Unknown(client_order_id, "unreadable answer")
         if report.client_order_id == client_order_id:

@@ -8,7 +8,7 @@ from queue import Empty, Full, Queue
 
 from quotebus.bus.clock import NS_PER_S, now_ns
 from quotebus.execution_adapter.gateways.base import Gateway
-from quotebus.execution_adapter.orders.order import Answer, Cancel, Command, Measure, Place, Unknown
+from quotebus.execution_adapter.orders.order import Answer, CancelOrder, Command, QueryPosition, SubmitOrder, Unknown
 
 THREADS = 8
 BOUND = 1_000
@@ -67,17 +67,17 @@ class Dispatch:
             self._answers.put((number, answer))
 
     def _ask(self, command: Command) -> Answer:
-        if isinstance(command, Place):
+        if isinstance(command, SubmitOrder):
             return self._gateway.place(command.order)
-        if isinstance(command, Cancel):
+        if isinstance(command, CancelOrder):
             return self._gateway.cancel(command.client_order_id, command.order_id)
-        if isinstance(command, Measure):
+        if isinstance(command, QueryPosition):
             return self._gateway.holding(command.request_id, command.symbol)
         return self._gateway.look_up(command.client_order_id)
 
 
 def _name(command: Command) -> str:
     """What its answer is for."""
-    if isinstance(command, Place):
+    if isinstance(command, SubmitOrder):
         return command.order.client_order_id
-    return command.request_id if isinstance(command, Measure) else command.client_order_id
+    return command.request_id if isinstance(command, QueryPosition) else command.client_order_id

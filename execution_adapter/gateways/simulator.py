@@ -17,12 +17,12 @@ from quotebus.execution_adapter.gateways.base import (
     read_position,
     settle_doubt,
 )
-from quotebus.execution_adapter.orders.order import ZERO, Answer, Held, NotFound, Order, Request, Unknown
+from quotebus.execution_adapter.orders.order import ZERO, Answer, NotFound, Order, PositionReport, Request, Unknown
 
 MAX_BODY_BYTES = 1 << 20
 
 
-class RestGateway:
+class SimulatorGateway:
     """The broker at `url`, such as `http://127.0.0.1:8766/v2`. `timeout_s` bounds each step of a request."""
 
     def __init__(self, url: str, key: str, secret: str, timeout_s: float) -> None:
@@ -78,7 +78,7 @@ class RestGateway:
         except (OSError, http.client.HTTPException) as error:
             return Unknown(request_id, _said(error))
         if status == 404 and _code(answer) == NO_POSITION_CODE:
-            return Held(request_id, ZERO, ZERO)
+            return PositionReport(request_id, ZERO, ZERO)
         return read_position(request_id, answer) if status == 200 else Unknown(request_id, f"http {status}")
 
     def _request(self, method: str, path: str, body: dict[str, object] | None = None) -> tuple[int, object]:

@@ -9,7 +9,7 @@ from quotebus.execution_adapter.orders.order import FINAL, ZERO, Order, Report, 
 
 
 @dataclass(slots=True)
-class Child:
+class ChildOrder:
     """One order of the intent and what is known of it."""
 
     order: Order

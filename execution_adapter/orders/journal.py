@@ -1,7 +1,7 @@
 """One intent's journal: an append-only file, locked while the intent is worked, on disk before an order is sent.
 
-A line is a JSON object with one key, see `entries`. The last line may have been cut off by a crash; anything else that
-cannot be read is an error.
+A line is a JSON object with one key, see `journal_entries`. The last line may have been cut off by a crash;
+anything else that cannot be read is an error.
 """
 
 from __future__ import annotations
@@ -13,8 +13,13 @@ from pathlib import Path
 
 from quotebus.bus.errors import ConfigError
 from quotebus.bus.process.locked_file import LockedFile
-from quotebus.execution_adapter.orders import journal_entries as entries
-from quotebus.execution_adapter.orders.journal_entries import Begun, Entry, JournalDamaged
+from quotebus.execution_adapter.orders.journal_entries import (
+    Entry,
+    JournalDamaged,
+    JournalHead,
+    read_head,
+    read_outcome,
+)
 
 
 class Journal(LockedFile):
@@ -47,20 +52,21 @@ class Journal(LockedFile):
         return _lines(whole, self.path.name)
 
 
-def unfinished(folder: Path, account: str, clients: Collection[str]) -> dict[str, Begun]:
+def find_unfinished(folder: Path, account: str, clients: Collection[str]) -> dict[str, JournalHead]:
     """Intents of these clients for this account that have not ended, by intent id; what cannot be read is left out.
 
     Nothing is locked or changed: whoever goes on with one reads it again under its lock.
     """
-    found: dict[str, Begun] = {}
+    found: dict[str, JournalHead] = {}
     for path in sorted(folder.glob("qb-*.jsonl")):
         try:
             lines = _lines(path.read_bytes().rpartition(b"\n")[0], path.name)
-            begun = entries.begun(lines)
+            head = read_head(lines)
         except (OSError, JournalDamaged):
             continue
-        if begun is not None and begun.account == account and begun.wish[0] in clients and not entries.done(lines):
-            found[path.stem] = begun
+        if head is None or head.account != account or head.intent_key[0] not in clients or read_outcome(lines):
+            continue
+        found[path.stem] = head
     return found
 
 

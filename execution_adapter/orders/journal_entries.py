@@ -11,7 +11,7 @@ from typing import Any
 
 from quotebus.bus.errors import QuotebusError
 from quotebus.execution_adapter.intents import Intent, parse
-from quotebus.execution_adapter.orders.child_order import Child
+from quotebus.execution_adapter.orders.child_order import ChildOrder
 from quotebus.execution_adapter.orders.order import Order, Status, decimal
 
 Entry = dict[str, Any]
@@ -22,24 +22,24 @@ class JournalDamaged(QuotebusError):
 
 
 @dataclass(frozen=True, slots=True)
-class Begun:
-    """How an intent began. `start_ns` is UTC; `wish` names the TradeIntent by client and id, if it is one's."""
+class JournalHead:
+    """How an intent began. `start_ns` is UTC; `intent_key` is client and id of its TradeIntent, if it came as one."""
 
     intent: Intent
     start_ns: int
     grace_ns: int
     account: str
-    wish: tuple[str, str] = ("", "")
+    intent_key: tuple[str, str] = ("", "")
 
     @property
     def entry(self) -> Entry:
         return {
             "intent": {"intent": str(self.intent), "start_ns": self.start_ns, "window_ns": self.intent.window_ns,
-                       "grace_ns": self.grace_ns, "account": self.account, "wish": list(self.wish)}
+                       "grace_ns": self.grace_ns, "account": self.account, "wish": list(self.intent_key)}
         }  # fmt: skip
 
 
-def begun(entries: list[Entry]) -> Begun | None:
+def read_head(entries: list[Entry]) -> JournalHead | None:
     """The beginning, None for an empty journal. Raises JournalDamaged."""
     if not entries:
         return None
@@ -51,32 +51,34 @@ def begun(entries: list[Entry]) -> Begun | None:
                 "window_ns": int(window_ns),
                 "grace_ns": int(grace_ns),
                 "account": str(account),
-                "wish": [str(client), str(wish_id)],
+                "wish": [str(client), str(intent_id)],
             }
         }:
             try:
-                return Begun(replace(parse(text), window_ns=window_ns), start_ns, grace_ns, account, (client, wish_id))
+                return JournalHead(
+                    replace(parse(text), window_ns=window_ns), start_ns, grace_ns, account, (client, intent_id)
+                )
             except ValueError:
                 pass
     raise JournalDamaged("its beginning cannot be read")
 
 
-def done(entries: list[Entry]) -> str | None:
+def read_outcome(entries: list[Entry]) -> str | None:
     """How the intent ended, None while it has not."""
     return next((str(entry["done"]) for entry in entries if "done" in entry), None)
 
 
-def arrival(entries: list[Entry]) -> Decimal | None:
+def read_arrival(entries: list[Entry]) -> Decimal | None:
     """The mid when the intent arrived, None if no order was placed."""
     return next((decimal(entry["arrival"]) for entry in entries if "arrival" in entry), None)
 
 
-def size(qty: Decimal) -> Entry:
+def size_entry(qty: Decimal) -> Entry:
     """How much an exit is to sell in all, as it was when an order was placed."""
     return {"size": f"{qty:f}"}
 
 
-def sized(entries: list[Entry]) -> Decimal | None:
+def read_size(entries: list[Entry]) -> Decimal | None:
     """The newest size of an exit; None before its first order. Raises JournalDamaged."""
     sizes = [decimal(entry["size"]) for entry in entries if "size" in entry]
     if None in sizes:
@@ -84,7 +86,7 @@ def sized(entries: list[Entry]) -> Decimal | None:
     return sizes[-1] if sizes else None
 
 
-def placed(order: Order) -> Entry:
+def place_entry(order: Order) -> Entry:
     price = None if order.limit_price is None else f"{order.limit_price:f}"
     return {
         "place": {"id": order.client_order_id, "symbol": order.symbol, "side": order.side,
@@ -92,7 +94,7 @@ def placed(order: Order) -> Entry:
     }  # fmt: skip
 
 
-def ended(child: Child) -> Entry:
+def final_entry(child: ChildOrder) -> Entry:
     price = None if child.average_price is None else f"{child.average_price:f}"
     return {
         "final": {"id": child.order.client_order_id, "status": child.status,
@@ -100,15 +102,15 @@ def ended(child: Child) -> Entry:
     }  # fmt: skip
 
 
-def children(entries: list[Entry]) -> list[Child]:
+def read_children(entries: list[Entry]) -> list[ChildOrder]:
     """The orders of a journal, oldest first, as they were known. Raises JournalDamaged."""
-    found: dict[str, Child] = {}
+    found: dict[str, ChildOrder] = {}
     try:
         for entry in entries:
             if "place" in entry:
                 row = entry["place"]
                 order = Order(row["id"], row["symbol"], row["side"], Decimal(row["qty"]), decimal(row["limit_price"]))
-                found[order.client_order_id] = Child(order, resent=order.client_order_id in found)
+                found[order.client_order_id] = ChildOrder(order, resent=order.client_order_id in found)
             elif "final" in entry:
                 row = entry["final"]
                 child = found[row["id"]]

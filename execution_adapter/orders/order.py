@@ -63,7 +63,7 @@ class Report:
     word: str = ""
 
 
-def status_of(word: str) -> Status:
+def read_status(word: str) -> Status:
     """A status or event word of Alpaca's as what it means here."""
     return _WORDS.get(word.lower(), Status.OPEN)
 
@@ -79,11 +79,11 @@ def decimal(text: object) -> Decimal | None:
     return value if value.is_finite() and value >= 0 else None
 
 
-def from_update(update: OrderUpdate) -> Report:
+def read_update(update: OrderUpdate) -> Report:
     """An event of the order stream."""
     return Report(
         update.client_order_id,
-        status_of(update.status or update.event),
+        read_status(update.status or update.event),
         decimal(update.filled_qty),
         decimal(update.filled_avg_price),
         update.order_id,
@@ -91,14 +91,14 @@ def from_update(update: OrderUpdate) -> Report:
     )
 
 
-def from_json(order: dict[str, object]) -> Report:
+def read_json(order: dict[str, object]) -> Report:
     """An order as Alpaca's REST API shows it. Raises ValueError for what is none."""
     client_order_id, status = order.get("client_order_id"), order.get("status")
     if not isinstance(client_order_id, str) or not isinstance(status, str):
         raise ValueError("not an order")
     return Report(
         client_order_id,
-        status_of(status),
+        read_status(status),
         decimal(order.get("filled_qty")),
         decimal(order.get("filled_avg_price")),
         str(order.get("id") or ""),
@@ -144,7 +144,7 @@ class NotFound:
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class PositionReport:
     """What the account holds of a symbol, and how much of that no open order holds back. A short position is 0."""
 
     request_id: str
@@ -152,18 +152,18 @@ class Held:
     available: Decimal
 
 
-Answer = Report | Refused | Unknown | NotFound | Held
+Answer = Report | Refused | Unknown | NotFound | PositionReport
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class SubmitOrder:
     """Send this order. It is written to the journal first."""
 
     order: Order
 
 
 @dataclass(frozen=True, slots=True)
-class Cancel:
+class CancelOrder:
     """Cancel this order; may be repeated. The answer says where it stands then."""
 
     client_order_id: str
@@ -171,18 +171,18 @@ class Cancel:
 
 
 @dataclass(frozen=True, slots=True)
-class LookUp:
+class QueryOrder:
     """Ask what became of this order."""
 
     client_order_id: str
 
 
 @dataclass(frozen=True, slots=True)
-class Measure:
+class QueryPosition:
     """Ask what the account holds of a symbol."""
 
     request_id: str
     symbol: str
 
 
-Command = Place | Cancel | LookUp | Measure
+Command = SubmitOrder | CancelOrder | QueryOrder | QueryPosition

@@ -8,7 +8,7 @@ from quotebus.bus.protocol import HEALTH_SILENCE_NS
 from quotebus.bus.sequence import SequenceTracker
 
 
-class OrderLine:
+class OrderStream:
     """The account's order stream as a consumer sees it: `health.<node>.orders` and the numbers of the updates."""
 
     def __init__(self) -> None:
@@ -39,11 +39,11 @@ class OrderLine:
         self.gaps += gap
         return gap
 
-    def proven(self, now_ns: int) -> bool:
+    def is_proven(self, now_ns: int) -> bool:
         """Whether the stream is up and its health was heard within three seconds."""
         return self._was_proven and now_ns - self._heard_ns <= HEALTH_SILENCE_NS
 
     @property
-    def said(self) -> str:
+    def description(self) -> str:
         """What the newest health said, for people."""
         return "not heard of" if self._health is None else f"{self._health.state} ({self._health.cause})"

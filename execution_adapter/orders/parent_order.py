@@ -14,37 +14,41 @@ The rules that make an over-fill impossible, whatever is lost, late, doubled or 
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 from decimal import Decimal
 
+from quotebus.bus.errors import IllegalTransition
 from quotebus.execution_adapter.decision.action import Action
 from quotebus.execution_adapter.decision.assessment import Assessment, Grade
 from quotebus.execution_adapter.decision.choose import Choice, Decision, Situation, choose
 from quotebus.execution_adapter.decision.fallback import Fallback, LastGood, Policies
-from quotebus.execution_adapter.decision.limit_price import tick
+from quotebus.execution_adapter.decision.resting import RestingOrder, find_reason_to_cancel
 from quotebus.execution_adapter.decision.tactics import Tactics
 from quotebus.execution_adapter.intents import Intent
-from quotebus.execution_adapter.orders.child_order import Child, proves_final
+from quotebus.execution_adapter.orders.child_order import ChildOrder, proves_final
 from quotebus.execution_adapter.orders.order import (
     ZERO,
     Answer,
-    Cancel,
+    CancelOrder,
     Command,
-    Held,
-    LookUp,
     NotFound,
     Order,
-    Place,
+    PositionReport,
+    QueryOrder,
     Refused,
     Report,
     Request,
     Status,
+    SubmitOrder,
     Unknown,
 )
 from quotebus.execution_adapter.orders.states import TRANSITIONS, Outcome, State
 
+_log = logging.getLogger(__name__)
 
-class Work:
+
+class ParentOrder:
     """Works one intent. Its methods take what happened and return what to do; `decisions` collects what was decided."""
 
     def __init__(
@@ -53,9 +57,9 @@ class Work:
         self.intent, self.intent_id, self.start_ns = intent, intent_id, start_ns
         self.tactics, self.policies = tactics, policies or Policies()
         self.state, self.cause, self.since_ns = State.WAITING, "started", start_ns
-        self.children: list[Child] = []
+        self.children: list[ChildOrder] = []
         self.outcome: Outcome | None = None
-        self.wish = ("", "")
+        self.intent_key = ("", "")
         self.arrival_mid: Decimal | None = None
         self.repegs = self.rejects = self.contradictions = 0
         self.fallbacks: list[Fallback] = []
@@ -95,7 +99,7 @@ class Work:
         return self.start_ns + self.intent.window_ns
 
     @property
-    def open_order(self) -> Child | None:
+    def open_order(self) -> ChildOrder | None:
         """The one order that may still fill, if any."""
         last = self.children[-1] if self.children else None
         return last if last is not None and not last.proven else None
@@ -105,7 +109,7 @@ class Work:
 
     # what happens
 
-    def restore(self, children: list[Child], now_ns: int) -> list[Command]:
+    def restore(self, children: list[ChildOrder], now_ns: int) -> list[Command]:
         """Carry on from a journal, oldest order first: the last is looked up before anything else.
 
         Raises ValueError when an earlier one is not proven final: no second order is ever written before that.
@@ -129,8 +133,8 @@ class Work:
 
     def on_answer(self, answer: Answer, now_ns: int) -> list[Command]:
         """Take what the broker or the order stream said; what concerns no order of this intent is ignored."""
-        if isinstance(answer, Held):
-            return self._on_held(answer, now_ns)
+        if isinstance(answer, PositionReport):
+            return self._on_position(answer, now_ns)
         child = next((c for c in self.children if c.order.client_order_id == answer.client_order_id), None)
         if child is None:
             return []
@@ -147,8 +151,8 @@ class Work:
             return self._on_not_found(child, now_ns)
         return self._on_refused(child, answer, now_ns)
 
-    def advance(self, assessment: Assessment, now_ns: int, *, line_proven: bool = True) -> list[Command]:
-        """Time passed or the price moved. `line_proven`: order updates are known to arrive."""
+    def advance(self, assessment: Assessment, now_ns: int, *, stream_proven: bool = True) -> list[Command]:
+        """Time passed or the price moved. `stream_proven`: order updates are known to arrive."""
         self._learn(assessment, now_ns)
         if self.state is State.WAITING:
             return self._decide(assessment, now_ns)
@@ -157,7 +161,7 @@ class Work:
         if self.state is State.RESTING:
             if why := self._why_cancel(assessment, now_ns):
                 return self._cancel(why, now_ns)
-            return self._ask_at_times(now_ns, self.tactics.ask_again_ns * (10 if line_proven else 1))
+            return self._ask_at_times(now_ns, self.tactics.ask_again_ns * (10 if stream_proven else 1))
         hopeless_ns = self.end_ns + self.tactics.grace_ns + self.tactics.give_up_ns
         if self.state is State.LOOKING_UP and now_ns >= hopeless_ns:
             return self._finish("the broker does not say what became of the order", now_ns)
@@ -223,7 +227,7 @@ class Work:
             past=assessment.past,
             intent_id=self.intent_id,
             number=len(self.children) + (lost is None),
-            wish=self.wish,
+            wish=self.intent_key,
         )
 
     def _refuse(self, decision: Decision) -> list[Command]:
@@ -238,31 +242,14 @@ class Work:
 
     def _why_cancel(self, assessment: Assessment, now_ns: int) -> str | None:
         """Why a resting order should not stay, if so."""
-        child = self.children[-1]
         if now_ns >= self.end_ns + self.tactics.grace_ns:
             return "out of time"
         if self.stopping:
             return "stopped"
-        if not assessment.tradable:
-            return "halted"
-        if not self._pegged:
-            return None
-        if now_ns >= self.end_ns:
-            return "window over"
-        if assessment.grade is Grade.REFUSE:
-            since_ns = self._unusable_since_ns
-            waited = since_ns is not None and now_ns - since_ns >= self.tactics.patience_ns
-            return "price unusable" if waited else None
-        if now_ns - self._placed_ns < self.tactics.repeg_every_ns or self.repegs >= self.tactics.repeg_max:
-            return None
-        wanted, held = self._wanted_price(assessment, now_ns), child.order.limit_price
-        if wanted is None or held is None:
-            return None
-        return "repeg" if abs(wanted - held) >= self.tactics.repeg_ticks * tick(held) else None
-
-    def _wanted_price(self, assessment: Assessment, now_ns: int) -> Decimal | None:
-        intent = self.intent
-        return self.tactics.price(assessment, intent.side, self.remaining, intent.window_ns, now_ns - self.start_ns)
+        limit_price = self.children[-1].order.limit_price
+        resting = RestingOrder(limit_price, self._pegged, now_ns - self._placed_ns, self.repegs)
+        situation = self._situation(assessment, now_ns)
+        return find_reason_to_cancel(resting, assessment, self.intent.side, situation, self.tactics)
 
     # what is done
 
@@ -271,7 +258,7 @@ class Work:
         qty, price = choice.qty, choice.limit_price
         if last is None:
             order = Order(self.client_order_id(len(self.children) + 1), intent.symbol, intent.side, qty, price)
-            self.children.append(Child(order))
+            self.children.append(ChildOrder(order))
         elif last.order.qty > self._orderable():
             return self._finish("never reached the broker, and is too large now", now_ns)
         else:  # lost: under its own id and with its own quantity, of which the broker takes one
@@ -283,7 +270,7 @@ class Work:
         self.decisions.append(decision)
         self._placed_ns = self._asked_ns = now_ns
         self._enter(State.PLACING, choice.reasons[0], now_ns)
-        return [Place(order)]
+        return [SubmitOrder(order)]
 
     def _cancel(self, why: str, now_ns: int) -> list[Command]:
         if why == "repeg":
@@ -291,12 +278,12 @@ class Work:
         self._asked_ns = now_ns
         self._enter(State.CANCELING, why, now_ns)
         child = self.children[-1]
-        return [Cancel(child.order.client_order_id, child.order_id)]
+        return [CancelOrder(child.order.client_order_id, child.order_id)]
 
     def _ask(self, why: str, now_ns: int) -> list[Command]:
         self._asked_ns = now_ns
         self._enter(State.LOOKING_UP, why, now_ns)
-        return [LookUp(self.children[-1].order.client_order_id)]
+        return [QueryOrder(self.children[-1].order.client_order_id)]
 
     def _ask_at_times(self, now_ns: int, every_ns: int) -> list[Command]:
         if now_ns - self._asked_ns < every_ns:
@@ -304,8 +291,8 @@ class Work:
         self._asked_ns = now_ns
         child = self.children[-1]
         if self.state is State.CANCELING:
-            return [Cancel(child.order.client_order_id, child.order_id)]
-        return [LookUp(child.order.client_order_id)]
+            return [CancelOrder(child.order.client_order_id, child.order_id)]
+        return [QueryOrder(child.order.client_order_id)]
 
     def _finish(self, why: str, now_ns: int) -> list[Command]:
         last = self.open_order
@@ -321,21 +308,22 @@ class Work:
     def _enter(self, state: State, cause: str, now_ns: int) -> None:
         """The one place where the state changes."""
         if state not in TRANSITIONS[self.state]:
-            raise AssertionError(f"{self.intent_id}: {self.state} to {state} ({cause})")
+            raise IllegalTransition(f"order {self.intent_id}", self.state, state, cause)
+        _log.debug("%s: %s -> %s (%s)", self.intent_id, self.state, state, cause)
         self.state, self.cause, self.since_ns = state, cause, now_ns
 
     # what was said
 
-    def _on_held(self, held: Held, now_ns: int) -> list[Command]:  # noqa: ARG002 - for exits
+    def _on_position(self, held: PositionReport, now_ns: int) -> list[Command]:  # noqa: ARG002 - for exits
         return []
 
-    def _on_report(self, child: Child, report: Report, now_ns: int) -> list[Command]:
+    def _on_report(self, child: ChildOrder, report: Report, now_ns: int) -> list[Command]:
         self.contradictions += child.take(report)
         if child.proven or child is not self.children[-1]:
             return []
         if self.state is State.DONE:
             return self._on_late_report(child, report)
-        if self._final(report):
+        if self._is_final(report):
             child.status, child.proven = report.status, True
             return self._on_final(report, now_ns)
         if self.state in (State.WAITING, State.SIZING):  # a lost order turned up after all
@@ -350,7 +338,7 @@ class Work:
             self._enter(State.RESTING, report.word or report.status, now_ns)
         return []
 
-    def _final(self, report: Report) -> bool:
+    def _is_final(self, report: Report) -> bool:
         return proves_final(report)
 
     def _on_final(self, report: Report, now_ns: int) -> list[Command]:
@@ -359,16 +347,16 @@ class Work:
         self._enter(State.WAITING, report.word or report.status, now_ns)
         return []
 
-    def _on_late_report(self, child: Child, report: Report) -> list[Command]:
+    def _on_late_report(self, child: ChildOrder, report: Report) -> list[Command]:
         """After the end: an order that nobody knew of turned up. It is cancelled, and its fills count."""
-        if self._final(report):
+        if self._is_final(report):
             child.status, child.proven = report.status, True
             return []
         if report.status is Status.OPEN and child.lost:
-            return [Cancel(child.order.client_order_id, child.order_id)]
+            return [CancelOrder(child.order.client_order_id, child.order_id)]
         return []
 
-    def _on_not_found(self, child: Child, now_ns: int) -> list[Command]:
+    def _on_not_found(self, child: ChildOrder, now_ns: int) -> list[Command]:
         if child.seen:
             self.contradictions += 1
             return []
@@ -378,7 +366,7 @@ class Work:
             self._enter(State.WAITING, "never reached the broker", now_ns)
         return []
 
-    def _on_refused(self, child: Child, refused: Refused, now_ns: int) -> list[Command]:
+    def _on_refused(self, child: ChildOrder, refused: Refused, now_ns: int) -> list[Command]:
         if self.state is State.CANCELING:
             return self._ask(refused.reason, now_ns)
         if self.state is not State.PLACING or refused.request is not Request.PLACE:

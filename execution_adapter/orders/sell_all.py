@@ -17,30 +17,30 @@ from quotebus.execution_adapter.decision.choose import Decision
 from quotebus.execution_adapter.decision.fallback import Policies
 from quotebus.execution_adapter.decision.tactics import Tactics
 from quotebus.execution_adapter.intents import Intent
-from quotebus.execution_adapter.orders.order import ZERO, Command, Held, Measure
-from quotebus.execution_adapter.orders.parent_order import Work
+from quotebus.execution_adapter.orders.order import ZERO, Command, PositionReport, QueryPosition
+from quotebus.execution_adapter.orders.parent_order import ParentOrder
 from quotebus.execution_adapter.orders.states import Outcome, State
 
 HELD_BACK_EVERY = 5
 """While others hold back all that is left, the broker is asked every so many `Tactics.ask_again_ns`."""
 
 
-class ExitWork(Work):
-    """As Work, for an intent that `exits`. A quantity it already has was found before a restart."""
+class SellAllOrder(ParentOrder):
+    """As `ParentOrder`, for an intent that `exits`. A quantity it already has was found before a restart."""
 
     def __init__(
         self, intent: Intent, intent_id: str, start_ns: int, tactics: Tactics, policies: Policies | None = None
     ) -> None:
         to_the_last_fraction = replace(tactics, fractional=True, min_notional=ZERO)
         super().__init__(intent, intent_id, start_ns, to_the_last_fraction, policies)
-        self._sized = intent.qty > 0
-        self._held: Held | None = None
-        self._held_ns = start_ns
+        self._is_sized = intent.qty > 0
+        self._position: PositionReport | None = None
+        self._position_ns = start_ns
         self._questions = 0
 
-    def advance(self, assessment: Assessment, now_ns: int, *, line_proven: bool = True) -> list[Command]:
+    def advance(self, assessment: Assessment, now_ns: int, *, stream_proven: bool = True) -> list[Command]:
         if self.state is not State.SIZING:
-            return super().advance(assessment, now_ns, line_proven=line_proven)
+            return super().advance(assessment, now_ns, stream_proven=stream_proven)
         self._learn(assessment, now_ns)
         if self._is_over(now_ns):
             return self._finish("stopped" if self.stopping else "out of time", now_ns)
@@ -53,28 +53,28 @@ class ExitWork(Work):
         return self.stopping or now_ns >= self.end_ns + self.tactics.grace_ns
 
     def _decide(self, assessment: Assessment, now_ns: int) -> list[Command]:
-        if not self._sized:
+        if not self._is_sized:
             return self._measure("how much is held", now_ns)
         if self.intent.qty == 0:
             return self._finish("nothing held", now_ns)
-        if self._held is not None and self.remaining > 0 and self._orderable() == 0 and not self._is_over(now_ns):
-            if now_ns - self._held_ns < HELD_BACK_EVERY * self.tactics.ask_again_ns:
+        if self._position is not None and self.remaining > 0 and self._orderable() == 0 and not self._is_over(now_ns):
+            if now_ns - self._position_ns < HELD_BACK_EVERY * self.tactics.ask_again_ns:
                 return []
             return self._measure("held for other orders", now_ns)
         return super()._decide(assessment, now_ns)
 
     def _orderable(self) -> Decimal:
-        held = self._held
-        if held is None:
+        position = self._position
+        if position is None:
             return self.remaining
         # A lost order may have arrived after all, and then itself holds back what it is for.
-        return min(self.remaining, held.qty if self.open_order else held.available)
+        return min(self.remaining, position.qty if self.open_order else position.available)
 
     def _place(self, decision: Decision) -> list[Command]:
-        if self._held is None or decision.at_ns - self._held_ns > self.tactics.ask_again_ns:
+        if self._position is None or decision.at_ns - self._position_ns > self.tactics.ask_again_ns:
             return self._measure("how much is held", decision.at_ns)
         commands = super()._place(decision)
-        self._held = None
+        self._position = None
         return commands
 
     def _measure(self, why: str, now_ns: int) -> list[Command]:
@@ -83,21 +83,21 @@ class ExitWork(Work):
         self._enter(State.SIZING, why, now_ns)
         return [self._question()]
 
-    def _question(self) -> Measure:
-        return Measure(f"{self.intent_id}-held-{self._questions}", self.intent.symbol)
+    def _question(self) -> QueryPosition:
+        return QueryPosition(f"{self.intent_id}-held-{self._questions}", self.intent.symbol)
 
-    def _on_held(self, held: Held, now_ns: int) -> list[Command]:
-        if self.state is not State.SIZING or self._question().request_id != held.request_id:
+    def _on_position(self, position: PositionReport, now_ns: int) -> list[Command]:
+        if self.state is not State.SIZING or self._question().request_id != position.request_id:
             return []
-        left = self.filled + held.qty
-        self.intent = replace(self.intent, qty=min(self.intent.qty, left) if self._sized else left)
-        self._sized = True
-        self._held, self._held_ns = held, now_ns
-        self._enter(State.WAITING, f"{held.qty:f} held, {held.available:f} available", now_ns)
+        left = self.filled + position.qty
+        self.intent = replace(self.intent, qty=min(self.intent.qty, left) if self._is_sized else left)
+        self._is_sized = True
+        self._position, self._position_ns = position, now_ns
+        self._enter(State.WAITING, f"{position.qty:f} held, {position.available:f} available", now_ns)
         return []
 
     def _finish(self, why: str, now_ns: int) -> list[Command]:
         commands = super()._finish(why, now_ns)
-        if not self._sized and self.outcome is Outcome.FILLED:
+        if not self._is_sized and self.outcome is Outcome.FILLED:
             self.outcome = Outcome.UNFILLED
         return commands

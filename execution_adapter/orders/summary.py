@@ -7,76 +7,80 @@ from decimal import Decimal
 from types import MappingProxyType
 
 from quotebus.bus.clock import NS_PER_S
-from quotebus.execution_adapter.orders.parent_order import Work
+from quotebus.execution_adapter.orders.parent_order import ParentOrder
 from quotebus.execution_adapter.orders.states import Outcome
 
 BASIS_POINT = Decimal("0.0001")
 
 
-def money(price: Decimal | None, places: str = "0.0001") -> str:
+def format_price(price: Decimal | None, places: str = "0.0001") -> str:
     return "-" if price is None else f"{price.quantize(Decimal(places)):f}"
 
 
-def slippage(work: Work) -> Decimal | None:
+def measure_slippage_bp(parent: ParentOrder) -> Decimal | None:
     """Basis points that the fills cost against the mid at arrival; below 0 they were better than it."""
-    average, arrival = work.average_price, work.arrival_mid
+    average, arrival = parent.average_price, parent.arrival_mid
     if average is None or not arrival:
         return None
-    paid = average - arrival if work.intent.side == "buy" else arrival - average
+    paid = average - arrival if parent.intent.side == "buy" else arrival - average
     return paid / arrival / BASIS_POINT
 
 
-def _against(work: Work) -> str:
-    cost = slippage(work)
+def _format_slippage(parent: ParentOrder) -> str:
+    cost = measure_slippage_bp(parent)
     return "" if cost is None else f" {cost:+.1f} bp against arrival"
 
 
-def progress(work: Work) -> str:
+def format_progress(parent: ParentOrder) -> str:
     """One line: where an intent stands and why."""
-    intent, child = work.intent, work.open_order
+    intent, child = parent.intent, parent.open_order
     at = ""
     if child is not None:
         at = "  market" if child.order.limit_price is None else f"  limit {child.order.limit_price:f}"
-    average = "" if work.average_price is None else f"  avg {money(work.average_price)}{_against(work)}"
-    what = f"{intent.symbol:<6} {intent.side:<4} {work.filled:f} of {intent.qty:f}"
-    return f"{what}{average}  {work.state} ({work.cause}){at}"
+    average = (
+        "" if parent.average_price is None else f"  avg {format_price(parent.average_price)}{_format_slippage(parent)}"
+    )
+    what = f"{intent.symbol:<6} {intent.side:<4} {parent.filled:f} of {intent.qty:f}"
+    return f"{what}{average}  {parent.state} ({parent.cause}){at}"
 
 
-def report(works: Iterable[Work], now_ns: int, past: Mapping[Outcome, int] = MappingProxyType({})) -> list[str]:
+def format_report(
+    parents: Iterable[ParentOrder], now_ns: int, past: Mapping[Outcome, int] = MappingProxyType({})
+) -> list[str]:
     """The end of it all: a line for each intent, then every fallback and refusal with its reasons.
 
     `past`: intents that ended before these, by how.
     """
-    works = list(works)
-    if not works and not past:
+    parents = list(parents)
+    if not parents and not past:
         return ["nothing to work"]
     lines = [
         f"{'symbol':<8}{'side':<6}{'filled':>16}  {'average':>12}  {'arrival':>12}  {'cost bp':>8}  {'time s':>7}  "
         f"{'orders':>6}  outcome"
     ]
-    for work in works:
-        cost = slippage(work)
-        ended_ns = work.since_ns if work.outcome is not None else now_ns
+    for parent in parents:
+        cost = measure_slippage_bp(parent)
+        ended_ns = parent.since_ns if parent.outcome is not None else now_ns
         lines.append(
-            f"{work.intent.symbol:<8}{work.intent.side:<6}{f'{work.filled:f} of {work.intent.qty:f}':>16}  "
-            f"{money(work.average_price):>12}  {money(work.arrival_mid):>12}  "
-            f"{'-' if cost is None else f'{cost:+.1f}':>8}  {(ended_ns - work.start_ns) / NS_PER_S:>7.1f}  "
-            f"{len(work.children):>6}  {work.outcome or work.state} ({work.cause})"
+            f"{parent.intent.symbol:<8}{parent.intent.side:<6}{f'{parent.filled:f} of {parent.intent.qty:f}':>16}  "
+            f"{format_price(parent.average_price):>12}  {format_price(parent.arrival_mid):>12}  "
+            f"{'-' if cost is None else f'{cost:+.1f}':>8}  {(ended_ns - parent.start_ns) / NS_PER_S:>7.1f}  "
+            f"{len(parent.children):>6}  {parent.outcome or parent.state} ({parent.cause})"
         )
-    for work in works:
-        for choice in work.fallbacks:
+    for parent in parents:
+        for choice in parent.fallbacks:
             price = "" if choice.limit_price is None else f" {choice.limit_price:f}"
             lines.append(
-                f"{work.intent.symbol} {work.intent.side}: {choice.action}{price}: {', '.join(choice.reasons)}"
+                f"{parent.intent.symbol} {parent.intent.side}: {choice.action}{price}: {', '.join(choice.reasons)}"
             )
-        if work.contradictions:
-            lines.append(f"{work.intent.symbol} {work.intent.side}: {work.contradictions} contradictory reports")
-        if work.outcome is Outcome.UNRESOLVED and (child := work.open_order) is not None:
-            lines.append(f"{work.intent.symbol} {work.intent.side}: LOOK AT ORDER {child.order.client_order_id}")
+        if parent.contradictions:
+            lines.append(f"{parent.intent.symbol} {parent.intent.side}: {parent.contradictions} contradictory reports")
+        if parent.outcome is Outcome.UNRESOLVED and (child := parent.open_order) is not None:
+            lines.append(f"{parent.intent.symbol} {parent.intent.side}: LOOK AT ORDER {child.order.client_order_id}")
     if past:
         counted = ", ".join(f"{count} {outcome}" for outcome, count in sorted(past.items()))
         lines.append(f"and before them {sum(past.values())} intents: {counted}")
-    filled = sum(work.outcome is Outcome.FILLED for work in works) + past.get(Outcome.FILLED, 0)
-    fallbacks = sum(len(work.fallbacks) for work in works)
-    lines.append(f"{filled} of {len(works) + sum(past.values())} filled, {fallbacks} fallbacks or refusals")
+    filled = sum(parent.outcome is Outcome.FILLED for parent in parents) + past.get(Outcome.FILLED, 0)
+    fallbacks = sum(len(parent.fallbacks) for parent in parents)
+    lines.append(f"{filled} of {len(parents) + sum(past.values())} filled, {fallbacks} fallbacks or refusals")
     return lines

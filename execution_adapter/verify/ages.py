@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from quotebus.bus.events import Event, ExecutionDecision
-from quotebus.execution_adapter.verify.history import Strange
+from quotebus.execution_adapter.verify.history import Contradiction
 
 MAX_NAMED = 100_000
 WINDOW = 12
@@ -38,10 +38,14 @@ class Aged:
     age_ns: int
     delay_ns: int
 
-    def strange(self, delay_ns: int) -> Strange:
+    def contradict(self, delay_ns: int) -> Contradiction:
         """What to say when the delay should not be beyond `delay_ns`."""
         bound = "at most" if self.delay_ns < delay_ns else "at least"
-        return self.name, _shown(self.age_ns, self.of.decision), f"{bound} {self.age_ns + self.delay_ns - delay_ns}"
+        return (
+            self.name,
+            _format_age(self.age_ns, self.of.decision),
+            f"{bound} {self.age_ns + self.delay_ns - delay_ns}",
+        )
 
 
 class Falling:
@@ -108,8 +112,11 @@ class Ages:
 
     def judge(
         self, judged: Judged, quote: Event | None, health: Event | None
-    ) -> tuple[Strange | None, list[Aged], list[tuple[Aged, int]]]:
-        """What is strange in this decision alone; its ages; and the ages, of earlier decisions too, that are wrong."""
+    ) -> tuple[Contradiction | None, list[Aged], list[tuple[Aged, int]]]:
+        """The contradiction within this decision, if any; its ages; and the ages now known to be wrong.
+
+        The last may belong to earlier decisions.
+        """
         recorded = judged.decision
         measured: list[Aged] = []
         for name, event, age_ns in (
@@ -118,18 +125,18 @@ class Ages:
         ):
             if (event is None) != (age_ns is None):
                 what = f"an age, as {_WHOSE[name]} is named" if age_ns is None else f"none, without {_WHOSE[name]}"
-                return (name, _shown(age_ns, recorded), what), [], []
+                return (name, _format_age(age_ns, recorded), what), [], []
             if event is not None and age_ns is not None and age_ns < _IMMEASURABLE_NS:
                 delay_ns = recorded.now_ns - event.published_ns - age_ns
                 measured.append(Aged(judged, name, event.source, age_ns, delay_ns))
-        strange = None
+        contradiction = None
         if len(measured) == len(_WHOSE) and measured[0].source == measured[1].source:
             one, other = self._in_order(*measured)
             if one.delay_ns != other.delay_ns:
                 should_be_ns = other.age_ns + other.delay_ns - one.delay_ns
-                strange = other.name, _shown(other.age_ns, recorded), str(should_be_ns)
+                contradiction = other.name, _format_age(other.age_ns, recorded), str(should_be_ns)
             measured = [one]
-        return strange, measured, [wrong for aged in measured for wrong in self._add(aged)]
+        return contradiction, measured, [wrong for aged in measured for wrong in self._add(aged)]
 
     def forget(self, worker: str) -> list[tuple[Aged, int]]:
         """A worker began anew under its former name; what is still to be decided of the former one."""
@@ -156,5 +163,5 @@ class Ages:
         return self._delays.setdefault(key, Falling()).add(aged)
 
 
-def _shown(age_ns: int | None, decision: ExecutionDecision) -> str:
+def _format_age(age_ns: int | None, decision: ExecutionDecision) -> str:
     return f"{'none' if age_ns is None else age_ns} at now_ns {decision.now_ns}"

@@ -12,7 +12,7 @@ from quotebus.bus.cli.arguments import Arguments
 from quotebus.bus.errors import EX_IOERR, EX_NOINPUT
 from quotebus.bus.process.printable import escaped
 from quotebus.bus.process.stdout import give_up_stdout
-from quotebus.execution_adapter.verify.verifier import Difference, Outcome, Verifier
+from quotebus.execution_adapter.verify.verifier import Difference, Findings, Verifier
 
 PROGRAM = "execution-worker verify"
 EX_DIFFERENT = 3
@@ -36,46 +36,46 @@ def run(argv: Sequence[str]) -> int:
     for damage in capture.damages:
         print(f"{PROGRAM}: {escaped(str(damage))}", file=sys.stderr)
     try:
-        print("\n".join(report(verifier.outcome)), flush=True)
+        print("\n".join(format_findings(verifier.findings)), flush=True)
     except OSError as error:
         give_up_stdout()
         if not isinstance(error, BrokenPipeError):
             print(f"{PROGRAM}: {error.strerror}", file=sys.stderr)
             return EX_IOERR
-    return EX_DIFFERENT if capture.damages or verifier.outcome.differences or verifier.outcome.undecodable else 0
+    return EX_DIFFERENT if capture.damages or verifier.findings.differences or verifier.findings.undecodable else 0
 
 
-def report(outcome: Outcome) -> list[str]:
+def format_findings(findings: Findings) -> list[str]:
     """The counts, one a line, and the first difference with both sides."""
     lines = [
-        f"decisions    {outcome.decisions}",
-        f"agree        {outcome.agree}",
-        f"differ       {outcome.differences}",
-        f"not judged   {outcome.before} (based on messages that are not in the capture, as it says itself)",
-        f"undecodable  {outcome.undecodable}",
-        f"as recorded  {_counted(outcome)}",
+        f"decisions    {findings.decisions}",
+        f"agree        {findings.agree}",
+        f"differ       {findings.differences}",
+        f"not judged   {findings.before} (based on messages that are not in the capture, as it says itself)",
+        f"undecodable  {findings.undecodable}",
+        f"as recorded  {_list_as_recorded(findings)}",
     ]
-    return lines if outcome.first is None else [*lines, *_difference(outcome.first)]
+    return lines if findings.first is None else [*lines, *_format_difference(findings.first)]
 
 
-def _counted(outcome: Outcome) -> str:
+def _list_as_recorded(findings: Findings) -> str:
     """What of intents' states this capture does not tell, and how often."""
-    return ", ".join(f"{name} {count}" for name, count in sorted(outcome.as_recorded.items())) or "nothing"
+    return ", ".join(f"{name} {count}" for name, count in sorted(findings.as_recorded.items())) or "nothing"
 
 
-def _difference(difference: Difference) -> list[str]:
+def _format_difference(difference: Difference) -> list[str]:
     decision = difference.decision
     return [
         "",
         f"first difference: message {difference.sequence}, decision {decision.decision_id!a} of "
         f"{decision.client!a} on {decision.symbol!a} {decision.side!a} at now_ns {decision.now_ns}",
-        f"  based on    quote {_named(decision.quote)}, health {_named(decision.health)}, "
-        f"status {_named(decision.status)}",
+        f"  based on    quote {_format_reference(decision.quote)}, health {_format_reference(decision.health)}, "
+        f"status {_format_reference(decision.status)}",
         f"  {difference.field}",
         f"    recorded    {ascii(difference.recorded)[1:-1]}",
         f"    recomputed  {ascii(difference.recomputed)[1:-1]}",
     ]
 
 
-def _named(reference: tuple[str, int]) -> str:
+def _format_reference(reference: tuple[str, int]) -> str:
     return f"{ascii(reference[0])[1:-1]}#{reference[1]}" if reference[0] else "none"

@@ -23,12 +23,12 @@ MAX_DOWN = 1_000
 LONGEST_NUMBER = 6
 ROUNDING_NS = NS_PER_MS
 """A window is worked to the millisecond."""
-Strange = tuple[str, str, str]
+Contradiction = tuple[str, str, str]
 """A field, what is recorded, and what the capture tells."""
 
 
 @dataclass(slots=True)
-class _Began:
+class _Start:
     """An intent's start; `confirmed` when a second decision tells the same."""
 
     start_ns: int
@@ -51,8 +51,8 @@ class History:
 
     def __init__(self, as_recorded: Counter[str] | None = None) -> None:
         self.as_recorded: Counter[str] = Counter() if as_recorded is None else as_recorded
-        self._began: dict[str, _Began] = {}
-        self._wishes: dict[tuple[str, str], TradeIntent] = {}
+        self._starts: dict[str, _Start] = {}
+        self._intents: dict[tuple[str, str], TradeIntent] = {}
         self._filled: dict[str, dict[int, Decimal]] = {}
         self._prices: dict[str, _Prices] = {}
         self._down: dict[str, deque[ConnectionHealth]] = {}
@@ -71,9 +71,9 @@ class History:
         if health.state != ConnectionState.STREAMING and (health.source in self._down or len(self._down) < MAX_NAMED):
             self._down.setdefault(health.source, deque(maxlen=MAX_DOWN)).append(health)
 
-    def on_wish(self, wish: TradeIntent) -> None:
-        if len(self._wishes) < MAX_NAMED:
-            self._wishes.setdefault((wish.client, wish.intent_id), wish)
+    def on_intent(self, intent: TradeIntent) -> None:
+        if len(self._intents) < MAX_NAMED:
+            self._intents.setdefault((intent.client, intent.intent_id), intent)
 
     def on_order(self, update: OrderUpdate) -> None:
         intent_id, _, number = update.client_order_id.rpartition("-")
@@ -84,51 +84,64 @@ class History:
             orders = self._filled.setdefault(intent_id, {})
             orders[int(number)] = max(filled, orders.get(int(number), ZERO))
 
-    def strange(
-        self, recorded: ExecutionDecision, at: Situation, grace_ns: int, health: ConnectionHealth | None, delay_ns: int
-    ) -> Strange | None:
+    def find_contradiction(
+        self,
+        recorded: ExecutionDecision,
+        situation: Situation,
+        grace_ns: int,
+        health: ConnectionHealth | None,
+        delay_ns: int,
+    ) -> Contradiction | None:
         """The first thing in the state that the capture contradicts. `delay_ns`: the least from the health's source."""
-        of_intent = (self._of_time(recorded, at, grace_ns) or self._of_quantity(at)) if at.intent_id else None
-        return of_intent or self._of_level(recorded, at.past) or self._of_line(recorded, at.past, health, delay_ns)
+        of_intent = (
+            (self._of_time(recorded, situation, grace_ns) or self._of_quantity(situation))
+            if situation.intent_id
+            else None
+        )
+        return (
+            of_intent
+            or self._of_level(recorded, situation.past)
+            or self._of_line(recorded, situation.past, health, delay_ns)
+        )
 
-    def _of_time(self, recorded: ExecutionDecision, at: Situation, grace_ns: int) -> Strange | None:
-        start_ns = recorded.now_ns - at.elapsed_ns
-        began = self._began.get(at.intent_id)
-        if began is not None:
-            if began.start_ns != start_ns:
-                if not began.confirmed:  # it may be the first one that is wrong: the next ones are held against this
-                    self._began[at.intent_id] = _Began(start_ns, at.window_ns, at.qty)
-                return "elapsed_ns", str(at.elapsed_ns), str(recorded.now_ns - began.start_ns)
-            began.confirmed = True
-            if began.window_ns != at.window_ns:
-                return "window_ns", str(at.window_ns), str(began.window_ns)
-            return ("qty", str(at.qty), f"at most {began.qty}") if at.qty > began.qty else None
-        if len(self._began) < MAX_NAMED:
-            self._began[at.intent_id] = _Began(start_ns, at.window_ns, at.qty)
-        wish = self._wishes.get(at.wish)
-        if wish is None:
+    def _of_time(self, recorded: ExecutionDecision, situation: Situation, grace_ns: int) -> Contradiction | None:
+        start_ns = recorded.now_ns - situation.elapsed_ns
+        start = self._starts.get(situation.intent_id)
+        if start is not None:
+            if start.start_ns != start_ns:
+                if not start.confirmed:  # it may be the first one that is wrong: the next ones are held against this
+                    self._starts[situation.intent_id] = _Start(start_ns, situation.window_ns, situation.qty)
+                return "elapsed_ns", str(situation.elapsed_ns), str(recorded.now_ns - start.start_ns)
+            start.confirmed = True
+            if start.window_ns != situation.window_ns:
+                return "window_ns", str(situation.window_ns), str(start.window_ns)
+            return ("qty", str(situation.qty), f"at most {start.qty}") if situation.qty > start.qty else None
+        if len(self._starts) < MAX_NAMED:
+            self._starts[situation.intent_id] = _Start(start_ns, situation.window_ns, situation.qty)
+        intent = self._intents.get(situation.wish)
+        if intent is None:
             self.as_recorded["start"] += 1
             return None
-        if (wish.symbol, wish.side) != (recorded.symbol, recorded.side):
-            return "wish", f"{recorded.symbol} {recorded.side}", f"{wish.symbol} {wish.side}"
-        if not wish.complete_exit and at.qty != Decimal(repr(wish.qty)):
-            return "qty", str(at.qty), repr(wish.qty)
-        end_ns = start_ns + at.window_ns + grace_ns
-        if abs(end_ns - wish.deadline_ns) > ROUNDING_NS:
-            return "elapsed_ns", str(at.elapsed_ns), str(at.elapsed_ns + end_ns - wish.deadline_ns)
+        if (intent.symbol, intent.side) != (recorded.symbol, recorded.side):
+            return "wish", f"{recorded.symbol} {recorded.side}", f"{intent.symbol} {intent.side}"
+        if not intent.complete_exit and situation.qty != Decimal(repr(intent.qty)):
+            return "qty", str(situation.qty), repr(intent.qty)
+        end_ns = start_ns + situation.window_ns + grace_ns
+        if abs(end_ns - intent.deadline_ns) > ROUNDING_NS:
+            return "elapsed_ns", str(situation.elapsed_ns), str(situation.elapsed_ns + end_ns - intent.deadline_ns)
         return None
 
-    def _of_quantity(self, at: Situation) -> Strange | None:
+    def _of_quantity(self, situation: Situation) -> Contradiction | None:
         """An order is decided on only when those before it can fill no more; an update of its own may overtake it."""
-        orders = self._filled.get(at.intent_id, {})
-        filled = sum((qty for number, qty in orders.items() if number < at.number), ZERO)
-        if at.remaining > at.qty - filled:
-            return "remaining", str(at.remaining), f"at most {at.qty - filled}"
-        if at.remaining < at.qty - filled:
+        orders = self._filled.get(situation.intent_id, {})
+        filled = sum((qty for number, qty in orders.items() if number < situation.number), ZERO)
+        if situation.remaining > situation.qty - filled:
+            return "remaining", str(situation.remaining), f"at most {situation.qty - filled}"
+        if situation.remaining < situation.qty - filled:
             self.as_recorded["fills"] += 1
         return None
 
-    def _of_level(self, recorded: ExecutionDecision, past: Past) -> Strange | None:
+    def _of_level(self, recorded: ExecutionDecision, past: Past) -> Contradiction | None:
         key = (recorded.source, recorded.symbol)
         if past.level_mid is None:
             return ("level_mid", "none", "a level, as before") if key in self._levelled else None
@@ -143,7 +156,7 @@ class History:
 
     def _of_line(
         self, recorded: ExecutionDecision, past: Past, health: ConnectionHealth | None, delay_ns: int
-    ) -> Strange | None:
+    ) -> Contradiction | None:
         if health is None or past.good_for_ns is None:
             return None
         if not past.flapped and (health.connection > 1 or health.gap_end_ns is not None):

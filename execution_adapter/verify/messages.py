@@ -37,7 +37,7 @@ class _Kept:
         self.by_seq[seq] = message
 
 
-class Named:
+class MessageIndex:
     """Told of each message in file order, and of each hole in the capture."""
 
     def __init__(self) -> None:

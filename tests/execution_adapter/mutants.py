@@ -1,4 +1,4 @@
-"""`Work` with the order-safety defects of the system that this one replaces put back in, one each.
+"""`ParentOrder` with the order-safety defects of the system that this one replaces put back in, one each.
 
 The search must catch every one, or it proves nothing about the machine without them.
 """
@@ -12,24 +12,24 @@ from quotebus.bus.book import HaltKnowledge
 from quotebus.execution_adapter.decision.action import Action
 from quotebus.execution_adapter.decision.assessment import Assessment, Grade
 from quotebus.execution_adapter.decision.choose import Choice, Decision, Situation
-from quotebus.execution_adapter.orders.child_order import Child
+from quotebus.execution_adapter.orders.child_order import ChildOrder
 from quotebus.execution_adapter.orders.order import (
     Answer,
     Command,
-    Held,
     NotFound,
     Order,
-    Place,
+    PositionReport,
     Report,
     Status,
+    SubmitOrder,
     Unknown,
 )
-from quotebus.execution_adapter.orders.parent_order import Work
-from quotebus.execution_adapter.orders.sell_all import ExitWork
+from quotebus.execution_adapter.orders.parent_order import ParentOrder
+from quotebus.execution_adapter.orders.sell_all import SellAllOrder
 from quotebus.execution_adapter.orders.states import Outcome, State
 
 
-class SendsOriginalQuantity(Work):
+class SendsOriginalQuantity(ParentOrder):
     """The escalation sends what the intent wanted, not what remains."""
 
     def _choose(self, assessment: Assessment, situation: Situation) -> Choice | None:
@@ -37,7 +37,7 @@ class SendsOriginalQuantity(Work):
         return choice and replace(choice, qty=self.intent.qty)
 
 
-class GoesOnAfterCancelIsSent(Work):
+class GoesOnAfterCancelIsSent(ParentOrder):
     """It goes on though the cancel may have failed or timed out."""
 
     def _cancel(self, why: str, now_ns: int) -> list[Command]:
@@ -47,7 +47,7 @@ class GoesOnAfterCancelIsSent(Work):
         return commands
 
 
-class CountsOnlyTheLastOrder(Work):
+class CountsOnlyTheLastOrder(ParentOrder):
     """The fill of one order overwrites the cumulative count after a re-peg."""
 
     @property
@@ -55,7 +55,7 @@ class CountsOnlyTheLastOrder(Work):
         return self.children[-1].filled if self.children else Decimal(0)
 
 
-class FailureMeansNotPlaced(Work):
+class FailureMeansNotPlaced(ParentOrder):
     """Placing was reported as a failure, so another order is sent while the first lives."""
 
     def on_answer(self, answer: Answer, now_ns: int) -> list[Command]:
@@ -67,7 +67,7 @@ class FailureMeansNotPlaced(Work):
         return super().on_answer(answer, now_ns)
 
 
-class PlacesLostOrderUnderNewId(Work):
+class PlacesLostOrderUnderNewId(ParentOrder):
     """An order that could not be found is sent again as a new one."""
 
     def on_answer(self, answer: Answer, now_ns: int) -> list[Command]:
@@ -77,12 +77,12 @@ class PlacesLostOrderUnderNewId(Work):
         return commands
 
 
-class HasNoClientOrderIds(Work):
+class HasNoClientOrderIds(ParentOrder):
     """Nothing ties an order to its intent, so a restart begins anew."""
 
     lives = 0
 
-    def restore(self, children: list[Child], now_ns: int) -> list[Command]:
+    def restore(self, children: list[ChildOrder], now_ns: int) -> list[Command]:
         type(self).lives += 1
         self._life = type(self).lives
         return []
@@ -91,23 +91,23 @@ class HasNoClientOrderIds(Work):
         return f"{getattr(self, '_life', 0)}-{number}"
 
 
-class BelievesTheStream(Work):
+class BelievesTheStream(ParentOrder):
     """An event of the order stream ends an order without asking the broker."""
 
-    def _final(self, report: Report) -> bool:
-        return super()._final(replace(report, authoritative=True, filled=report.filled or Decimal(0)))
+    def _is_final(self, report: Report) -> bool:
+        return super()._is_final(replace(report, authoritative=True, filled=report.filled or Decimal(0)))
 
 
-class LastWordCounts(Work):
+class LastWordCounts(ParentOrder):
     """A late or contradictory report lowers the count of fills."""
 
-    def _on_report(self, child: Child, report: Report, now_ns: int) -> list[Command]:
+    def _on_report(self, child: ChildOrder, report: Report, now_ns: int) -> list[Command]:
         if report.filled is not None:
             child.filled = report.filled
         return super()._on_report(child, report, now_ns)
 
 
-class FinalMeansDone(Work):
+class FinalMeansDone(ParentOrder):
     """An order that is over ends the intent as a success; what remains is never sent."""
 
     def _on_final(self, report: Report, now_ns: int) -> list[Command]:
@@ -117,7 +117,7 @@ class FinalMeansDone(Work):
         return commands
 
 
-class RepegsAreMarketable(Work):
+class RepegsAreMarketable(ParentOrder):
     """A re-peg goes two cents beyond the other side."""
 
     def _choose(self, assessment: Assessment, situation: Situation) -> Choice | None:
@@ -131,79 +131,82 @@ class RepegsAreMarketable(Work):
         return replace(choice, limit_price=price)
 
 
-class TradesWhileHalted(Work):
+class TradesWhileHalted(ParentOrder):
     """Nothing looks at halts."""
 
-    def advance(self, assessment: Assessment, now_ns: int, *, line_proven: bool = True) -> list[Command]:
+    def advance(self, assessment: Assessment, now_ns: int, *, stream_proven: bool = True) -> list[Command]:
         verdict = assessment.verdict
         if verdict.standing is not None:
             standing = replace(verdict.standing, state="live")
             assessment = replace(assessment, verdict=replace(verdict, standing=standing, halt=HaltKnowledge.TRADING))
-        return super().advance(assessment, now_ns, line_proven=line_proven)
+        return super().advance(assessment, now_ns, stream_proven=stream_proven)
 
 
-class PricesOneSidedQuotes(Work):
+class PricesOneSidedQuotes(ParentOrder):
     """A quote without a bid passes, and the price becomes a cent."""
 
-    def advance(self, assessment: Assessment, now_ns: int, *, line_proven: bool = True) -> list[Command]:
+    def advance(self, assessment: Assessment, now_ns: int, *, stream_proven: bool = True) -> list[Command]:
         if assessment.reasons == ("one_sided",):
             assessment = replace(assessment, grade=Grade.OK, reasons=())
-        return super().advance(assessment, now_ns, line_proven=line_proven)
+        return super().advance(assessment, now_ns, stream_proven=stream_proven)
 
     def _choose(self, assessment: Assessment, situation: Situation) -> Choice | None:
         cent = Choice(Action.LIMIT, self.remaining, Decimal("0.01"), ("place",), pegged=True)
         return super()._choose(assessment, situation) or cent
 
 
-class ReplacedIsOver(Work):
+class ReplacedIsOver(ParentOrder):
     """An order replaced by somebody else counts as gone, though its successor can fill."""
 
-    def _final(self, report: Report) -> bool:
-        return super()._final(report) or (report.authoritative and report.status is Status.REPLACED)
+    def _is_final(self, report: Report) -> bool:
+        return super()._is_final(report) or (report.authoritative and report.status is Status.REPLACED)
 
 
-class DoesNotKnowTheEnd(Work):
+class DoesNotKnowTheEnd(ParentOrder):
     """The status text is never recognised as final."""
 
-    def _final(self, report: Report) -> bool:
+    def _is_final(self, report: Report) -> bool:
         return False
 
 
-class RepeatsTheRequest(Work):
+class RepeatsTheRequest(ParentOrder):
     """After a timeout the same order goes out again at once, as a new one."""
 
     def on_answer(self, answer: Answer, now_ns: int) -> list[Command]:
         commands = super().on_answer(answer, now_ns)
         if isinstance(answer, Unknown) and self.state is State.LOOKING_UP and self.children[-1].not_found == 0:
             order: Order = self.children[-1].order
-            commands = [*commands, Place(replace(order, client_order_id=f"{order.client_order_id}-again"))]
+            commands = [*commands, SubmitOrder(replace(order, client_order_id=f"{order.client_order_id}-again"))]
         return commands
 
 
-class SellsWhatIsHeldBack(ExitWork):
+class SellsWhatIsHeldBack(SellAllOrder):
     """An exit is sized to all that is held, though other orders hold some of it back."""
 
     def _orderable(self) -> Decimal:
         return self.remaining
 
 
-class TrustsTheFirstSize(ExitWork):
+class TrustsTheFirstSize(SellAllOrder):
     """An exit is sized once; what others sold meanwhile is sold again, short."""
 
     def _place(self, decision: Decision) -> list[Command]:
-        self._held_ns, self._held = decision.at_ns, self._held or Held("", self.intent.qty, self.intent.qty)
+        self._position_ns, self._position = (
+            decision.at_ns,
+            self._position or PositionReport("", self.intent.qty, self.intent.qty),
+        )
         return super()._place(decision)
 
 
-class BelievesTheLatePosition(ExitWork):
+class BelievesTheLatePosition(SellAllOrder):
     """An exit is sized anew by a position that does not show our own last fill yet."""
 
-    def _on_held(self, held: Held, now_ns: int) -> list[Command]:
-        self._sized = False
-        return super()._on_held(held, now_ns)
+    def _on_position(self, position: PositionReport, now_ns: int) -> list[Command]:
+        self._is_sized = False
+        return super()._on_position(position, now_ns)
 
 
-class ExitsInWholeShares(ExitWork):
+class ExitsInWholeShares(SellAllOrder):
     """The fraction of a share stays behind."""
 
     def _decide(self, assessment: Assessment, now_ns: int) -> list[Command]:
@@ -211,7 +214,7 @@ class ExitsInWholeShares(ExitWork):
         return super()._decide(assessment, now_ns)
 
 
-MUTANTS: tuple[type[Work], ...] = (
+MUTANTS: tuple[type[ParentOrder], ...] = (
     SendsOriginalQuantity,
     GoesOnAfterCancelIsSent,
     CountsOnlyTheLastOrder,

@@ -2,10 +2,11 @@
 
     python -m tests.execution_adapter.search --seeds 5000
 
-One seed is one life of an intent: a random sequence of price moves, halts, fills, lost, doubled, late and
-contradictory updates, requests that time out and arrive all the same, and restarts, between `Work` and a broker of its
-own. After each step the broker's side is asked what could be filled at worst. Then the world calms down, and everything
-must have come to an end that is what the broker's books say. The search must also catch each of `mutants.MUTANTS`.
+One seed is one life of an intent: a random sequence of price moves, halts, fills, lost, duplicated, late and
+contradictory updates, requests that time out and arrive all the same, and restarts, between `ParentOrder` and a broker
+of its own. After each step the broker's side is asked what could be filled at worst. Then the world calms down, and
+everything must have come to an end that is what the broker's books say. The search must also catch each of
+`mutants.MUTANTS`.
 """
 
 from __future__ import annotations
@@ -19,34 +20,35 @@ from random import Random
 
 from quotebus.bus.book import HaltKnowledge, Standing, Unusable, Verdict
 from quotebus.bus.clock import NS_PER_MS, NS_PER_S
+from quotebus.bus.errors import IllegalTransition
 from quotebus.bus.events import Quote
 from quotebus.execution_adapter.decision.assessment import Assessment, Grade, Past
 from quotebus.execution_adapter.decision.fallback import Policies, Policy
 from quotebus.execution_adapter.decision.limit_price import find_sides
 from quotebus.execution_adapter.decision.tactics import Tactics
 from quotebus.execution_adapter.intents import Intent
-from quotebus.execution_adapter.orders.child_order import Child
+from quotebus.execution_adapter.orders.child_order import ChildOrder
 from quotebus.execution_adapter.orders.order import (
     Answer,
-    Cancel,
+    CancelOrder,
     Command,
-    Held,
-    Measure,
     NotFound,
     Order,
-    Place,
+    PositionReport,
+    QueryPosition,
     Refused,
     Report,
     Request,
     Status,
+    SubmitOrder,
     Unknown,
 )
-from quotebus.execution_adapter.orders.parent_order import Work
-from quotebus.execution_adapter.orders.sell_all import ExitWork
+from quotebus.execution_adapter.orders.parent_order import ParentOrder
+from quotebus.execution_adapter.orders.sell_all import SellAllOrder
 from quotebus.execution_adapter.orders.states import Outcome, State
 
 ZERO = Decimal(0)
-NOTHING_TOLD = Held("", ZERO, ZERO)
+NOTHING_TOLD = PositionReport("", ZERO, ZERO)
 
 
 class Wrong(AssertionError):
@@ -90,7 +92,7 @@ class World:
     requests: list[Command] = field(default_factory=list)
     answers: list[Answer] = field(default_factory=list)
     updates: list[Report] = field(default_factory=list)
-    journal: list[tuple[Order, dict[str, Child]]] = field(default_factory=list)
+    journal: list[tuple[Order, dict[str, ChildOrder]]] = field(default_factory=list)
     refused: int = 0
     position: Decimal | None = None
     """What the account holds; None where nobody counts."""
@@ -98,7 +100,7 @@ class World:
     """Whether the broker shows a position from before our last fill, `unseen`."""
     unseen: Decimal = ZERO
     held_back: Decimal = ZERO
-    told: Held = NOTHING_TOLD
+    told: PositionReport = NOTHING_TOLD
 
     @property
     def available(self) -> Decimal:
@@ -129,9 +131,11 @@ class World:
 
     def serve(self, request: Command) -> Answer | None:
         """The broker takes a request; what it answers."""
-        if isinstance(request, Measure):
-            return Held(request.request_id, (self.position or ZERO) + self.unseen, self.available + self.unseen)
-        if isinstance(request, Place):
+        if isinstance(request, QueryPosition):
+            return PositionReport(
+                request.request_id, (self.position or ZERO) + self.unseen, self.available + self.unseen
+            )
+        if isinstance(request, SubmitOrder):
             order = request.order
             if order.client_order_id in self.books:
                 return Unknown(order.client_order_id, "client_order_id must be unique")
@@ -147,7 +151,7 @@ class World:
         found = self.books.get(name)
         if found is None:
             return NotFound(name)
-        if isinstance(request, Cancel):
+        if isinstance(request, CancelOrder):
             if found.status is not Status.OPEN:
                 return Refused(name, Request.CANCEL, "order is not cancelable")
             if self.random.random() < 0.7:
@@ -175,21 +179,21 @@ class World:
     def at_worst(self) -> Decimal:
         """What would be filled in all if everything open, and everything under way, were filled."""
         total = sum((booked.at_worst for booked in self.books.values()), ZERO)
-        coming = {r.order.client_order_id: r.order.qty for r in self.requests if isinstance(r, Place)}
+        coming = {r.order.client_order_id: r.order.qty for r in self.requests if isinstance(r, SubmitOrder)}
         return total + sum((qty for name, qty in coming.items() if name not in self.books), ZERO)
 
 
 class Life:
     """One intent in one world."""
 
-    def __init__(self, seed: int, work: type[Work]) -> None:
+    def __init__(self, seed: int, parent: type[ParentOrder]) -> None:
         self.random = Random(seed)
-        self.kind = work
+        self.kind = parent
         self.world = World(self.random)
         self.intent = Intent("SPY", self.random.choice(["buy", "sell"]), Decimal(10), 30 * NS_PER_S)
         self.others = Random(seed)
-        if issubclass(work, ExitWork) or (work is Work and self.others.random() < 0.3):
-            self.kind = work if issubclass(work, ExitWork) else ExitWork
+        if issubclass(parent, SellAllOrder) or (parent is ParentOrder and self.others.random() < 0.3):
+            self.kind = parent if issubclass(parent, SellAllOrder) else SellAllOrder
             self.intent = Intent("SPY", "sell", ZERO, 30 * NS_PER_S, exits=True)
             self.world.position = Decimal(self.others.choice(["0", "0.5", "10", "10.25"]))
             self.world.lags = self.others.random() < 0.5
@@ -202,10 +206,10 @@ class Life:
             min_notional=ZERO,
             lost_after=self.random.randint(1, 3),
         )
-        self.work = self.born()
+        self.parent = self.born()
         self.events: Counter[str] = Counter()
 
-    def born(self) -> Work:
+    def born(self) -> ParentOrder:
         return self.kind(
             replace(self.intent, qty=self.size), "qb-SPY", self.world.start_ns, self.tactics, Policies(self.policy)
         )
@@ -214,7 +218,7 @@ class Life:
         for _ in range(self.random.randint(20, 120)):
             self.step()
             self.check()
-            if self.work.state is State.DONE:
+            if self.parent.state is State.DONE:
                 break
         self.calm()
 
@@ -226,7 +230,9 @@ class Life:
             self.share()
         if roll < 0.30:
             world.now_ns += int(random.choice([1, 20, 300, 1500]) * NS_PER_MS * random.random())
-            self.do(self.work.advance(world.assessment(), world.now_ns, line_proven=random.random() < 0.5), "advance")
+            self.do(
+                self.parent.advance(world.assessment(), world.now_ns, stream_proven=random.random() < 0.5), "advance"
+            )
         elif roll < 0.50 and world.requests:
             self.deliver(random.randrange(len(world.requests)))
         elif roll < 0.66 and world.answers:
@@ -245,7 +251,7 @@ class Life:
         elif roll < 0.96:
             self.restart()
         elif roll < 0.98:
-            self.do(self.work.on_gap(world.now_ns), "gap")
+            self.do(self.parent.on_gap(world.now_ns), "gap")
         else:
             self.strike()
 
@@ -269,9 +275,9 @@ class Life:
             self.world.answers.append(answer)
 
     def answered(self, answer: Answer) -> None:
-        if isinstance(answer, Held) and self.work.state is State.SIZING:
+        if isinstance(answer, PositionReport) and self.parent.state is State.SIZING:
             self.world.told = answer
-        self.do(self.work.on_answer(answer, self.world.now_ns), "answer")
+        self.do(self.parent.on_answer(answer, self.world.now_ns), "answer")
 
     def update(self) -> None:
         """An order update arrives: out of order, perhaps not for the last time, perhaps never, perhaps false."""
@@ -288,7 +294,7 @@ class Life:
         if self.random.random() < 0.1:
             self.events["contradictory"] += 1
             report = replace(report, status=self.random.choice(list(Status)), filled=self.random.choice([None, ZERO]))
-        self.do(self.work.on_answer(report, self.world.now_ns), "update")
+        self.do(self.parent.on_answer(report, self.world.now_ns), "update")
 
     def weather(self) -> None:
         what = self.random.choice(["usable", "halted", "one_sided", "rejects"])
@@ -312,11 +318,11 @@ class Life:
 
     def share(self) -> None:
         """Somebody else has orders in the same position, and they fill while ours are not just being sized."""
-        world, ours = self.world, any(isinstance(request, Place) for request in self.world.requests)
+        world, ours = self.world, any(isinstance(request, SubmitOrder) for request in self.world.requests)
         if self.others.random() < 0.5:
             world.held_back = max(ZERO, self.others.choice([ZERO, world.available, world.available // 2]))
             self.events["held back"] += 1
-        elif not world.lags and not ours and self.work.state not in (State.WAITING, State.SIZING):
+        elif not world.lags and not ours and self.parent.state not in (State.WAITING, State.SIZING):
             sold = max(ZERO, world.available // 2)
             world.position = (world.position or ZERO) - sold
             self.events["sold by others"] += sold > 0
@@ -325,23 +331,23 @@ class Life:
         """The worker dies and comes back with its journal; answers to the dead reach nobody."""
         self.events["restart"] += 1
         self.world.answers.clear()
-        self.work = self.born()
-        children: dict[str, Child] = {}
+        self.parent = self.born()
+        children: dict[str, ChildOrder] = {}
         for order, finals in self.world.journal:
             resent = order.client_order_id in children
             for name, final in finals.items():
                 children[name] = replace(final)
-            children[order.client_order_id] = Child(order, resent=resent)
-        self.do(self.work.restore(list(children.values()), self.world.now_ns), "restart")
+            children[order.client_order_id] = ChildOrder(order, resent=resent)
+        self.do(self.parent.restore(list(children.values()), self.world.now_ns), "restart")
 
     def do(self, commands: list[Command], why: str) -> None:
         self.events[why] += 1
         for command in commands:
-            if isinstance(command, Place):
+            if isinstance(command, SubmitOrder):
                 self.judge(command.order)
-                self.size = self.work.intent.qty
+                self.size = self.parent.intent.qty
                 self.world.journal.append((command.order, {c.order.client_order_id: replace(c) for c in
-                                                           self.work.children if c.proven}))  # fmt: skip
+                                                           self.parent.children if c.proven}))  # fmt: skip
                 if self.random.random() < 0.05:
                     self.events["died between journal and sending"] += 1
                     self.restart()
@@ -363,7 +369,7 @@ class Life:
             if self.policy is not Policy.MARKET:
                 raise Wrong(f"market order against the policy: {order}")
             return
-        if not world.usable or world.one_sided or world.now_ns >= self.work.end_ns:
+        if not world.usable or world.one_sided or world.now_ns >= self.parent.end_ns:
             if self.policy is not Policy.COLLAR:
                 raise Wrong(f"limit on a price that may not be used: {order}")
             if not Decimal("5") < order.limit_price < Decimal("20"):
@@ -384,7 +390,7 @@ class Life:
         world = self.world
         world.usable, world.halted, world.one_sided, world.rejects = True, False, False, False
         world.held_back, world.lags, world.unseen = ZERO, False, ZERO
-        time_left = world.now_ns + 5 * NS_PER_S < self.work.end_ns and self.work.state is not State.DONE
+        time_left = world.now_ns + 5 * NS_PER_S < self.parent.end_ns and self.parent.state is not State.DONE
         for _ in range(400):
             world.now_ns += 400 * NS_PER_MS
             while world.requests:
@@ -399,63 +405,63 @@ class Life:
             for booked in world.open():
                 if booked.order.limit_price is None:
                     world.fill(booked, booked.order.qty)
-            self.do(self.work.advance(world.assessment(), world.now_ns), "advance")
+            self.do(self.parent.advance(world.assessment(), world.now_ns), "advance")
             self.check()
             ours_open = [booked for booked in world.open() if not booked.foreign]
-            if self.work.state is State.DONE and not ours_open and not world.requests and not world.updates:
+            if self.parent.state is State.DONE and not ours_open and not world.requests and not world.updates:
                 break
         self.closing(time_left)
 
     def closing(self, time_left: bool) -> None:
-        world, work = self.world, self.work
-        if work.state is not State.DONE:
-            raise Wrong(f"never ended: {work.state} {work.cause}")
+        world, parent = self.world, self.parent
+        if parent.state is not State.DONE:
+            raise Wrong(f"never ended: {parent.state} {parent.cause}")
         replaced = any(booked.status is Status.REPLACED for booked in world.books.values())
         ours = [booked for booked in world.books.values() if not booked.foreign]
         if [booked for booked in ours if booked.status is Status.OPEN]:
             raise Wrong(f"left an order open: {ours}")
         filled = sum((booked.filled for booked in ours), ZERO)
-        if work.filled != filled:
-            raise Wrong(f"says {work.filled} filled, the books say {filled}")
-        wanted = work.intent.qty
-        unsized = wanted == 0 and work.outcome is Outcome.UNFILLED
-        if (work.outcome is Outcome.FILLED) != (filled == wanted) and not replaced and not unsized:
-            raise Wrong(f"says {work.outcome}, and {filled} of {wanted} are filled")
-        if work.outcome is Outcome.UNRESOLVED and not replaced:
-            raise Wrong(f"says unresolved, though the broker answers: {work.cause}")
+        if parent.filled != filled:
+            raise Wrong(f"says {parent.filled} filled, the books say {filled}")
+        wanted = parent.intent.qty
+        unsized = wanted == 0 and parent.outcome is Outcome.UNFILLED
+        if (parent.outcome is Outcome.FILLED) != (filled == wanted) and not replaced and not unsized:
+            raise Wrong(f"says {parent.outcome}, and {filled} of {wanted} are filled")
+        if parent.outcome is Outcome.UNRESOLVED and not replaced:
+            raise Wrong(f"says unresolved, though the broker answers: {parent.cause}")
         ended_by_broker = replaced or world.refused or any(b.status is Status.REJECTED for b in ours)
-        if world.position is not None and "too large now" in work.cause:
+        if world.position is not None and "too large now" in parent.cause:
             return  # others sold while an order was lost that may still arrive: nothing else may be sent
         if time_left and self.policy is Policy.MARKET and not ended_by_broker and filled != wanted:
-            raise Wrong(f"the rest was never sent: {filled} of {wanted} ({work.cause})")
-        if work.outcome is Outcome.FILLED and world.position and not replaced:
+            raise Wrong(f"the rest was never sent: {filled} of {wanted} ({parent.cause})")
+        if parent.outcome is Outcome.FILLED and world.position and not replaced:
             raise Wrong(f"says all was sold, and {world.position} are held")
 
 
 def _name(request: Command) -> str:
-    if isinstance(request, Measure):
+    if isinstance(request, QueryPosition):
         return request.request_id
-    return request.order.client_order_id if isinstance(request, Place) else request.client_order_id
+    return request.order.client_order_id if isinstance(request, SubmitOrder) else request.client_order_id
 
 
-def search(seeds: range, work: type[Work] = Work) -> tuple[int, Counter[str]]:
+def search(seeds: range, parent: type[ParentOrder] = ParentOrder) -> tuple[int, Counter[str]]:
     """Live through every seed: how many, and what happened in them. Raises Wrong with the first bad seed."""
     events: Counter[str] = Counter()
     for seed in seeds:
-        life = Life(seed, work)
+        life = Life(seed, parent)
         try:
             life.live()
-        except AssertionError as error:
+        except (AssertionError, IllegalTransition) as error:
             raise Wrong(f"seed {seed}: {error}") from error
         events += life.events
-        events[life.work.outcome or ""] += 1
+        events[life.parent.outcome or ""] += 1
     return len(seeds), events
 
 
-def caught(work: type[Work], seeds: range) -> str | None:
+def caught(parent: type[ParentOrder], seeds: range) -> str | None:
     """How the search catches a defect put into the machine; None when it does not."""
     try:
-        search(seeds, work)
+        search(seeds, parent)
     except Wrong as error:
         return str(error)
     return None

@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 
 from quotebus.bus.clock import NS_PER_S
-from quotebus.execution_adapter.intents import Intent, Urgency, distinct, from_event, from_rows, parse
+from quotebus.execution_adapter.intents import Intent, Urgency, from_event, from_rows, parse, require_distinct
 from tests.support.samples import INTENT, like
 
 
@@ -65,8 +65,8 @@ def test_id_is_the_same_for_the_same_wish_and_fits_the_broker() -> None:
 
 def test_same_wish_twice_in_one_list_is_a_slip() -> None:
     with pytest.raises(ValueError, match="the same intent twice: SPY buy 1"):
-        distinct([parse("SPY buy 1"), parse("SPY buy 1")])
-    assert len(distinct([parse("SPY buy 1"), parse("SPY buy 1 id=2")])) == 2
+        require_distinct([parse("SPY buy 1"), parse("SPY buy 1")])
+    assert len(require_distinct([parse("SPY buy 1"), parse("SPY buy 1 id=2")])) == 2
 
 
 def test_event_is_an_intent_that_ends_with_its_grace_before_the_deadline() -> None:

@@ -11,8 +11,8 @@ from quotebus.bus.errors import ConfigError
 from quotebus.bus.settings import parse
 from quotebus.execution_adapter.__main__ import check_intents, fold_intents, open_gateway
 from quotebus.execution_adapter.gateways.alpaca import AlpacaGateway
-from quotebus.execution_adapter.gateways.base import Nowhere
-from quotebus.execution_adapter.gateways.simulator import RestGateway
+from quotebus.execution_adapter.gateways.base import NullGateway
+from quotebus.execution_adapter.gateways.simulator import SimulatorGateway
 from quotebus.execution_adapter.settings import ExecutionSettings
 from tests.support.programs import run
 
@@ -59,8 +59,8 @@ def test_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
 
 
 def test_gateway_is_what_was_asked_for() -> None:
-    assert isinstance(open_gateway(settings()), Nowhere)
-    assert isinstance(open_gateway(settings("--execution-gateway", "simulator")), RestGateway)
+    assert isinstance(open_gateway(settings()), NullGateway)
+    assert isinstance(open_gateway(settings("--execution-gateway", "simulator")), SimulatorGateway)
     keys = ("--execution-api-key", "canary-key", "--execution-api-secret", "canary-secret")
     assert isinstance(open_gateway(settings("--execution-gateway", "paper", *keys)), AlpacaGateway)
     assert isinstance(open_gateway(settings("--execution-gateway", "live", "--i-mean-live", *keys)), AlpacaGateway)

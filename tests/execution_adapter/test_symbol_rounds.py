@@ -15,7 +15,7 @@ from quotebus.execution_adapter.decision.assessment import Assessor
 from quotebus.execution_adapter.decision.choose import Choice, Decision
 from quotebus.execution_adapter.decision.limit_price import tick
 from quotebus.execution_adapter.intents import Intent
-from quotebus.execution_adapter.orders.parent_order import Work
+from quotebus.execution_adapter.orders.parent_order import ParentOrder
 from quotebus.execution_adapter.settings import ExecutionSettings
 from quotebus.execution_adapter.symbol_rounds import SymbolRounds
 from tests.support.samples import HEALTH, QUICK, QUOTE, UTC_NS, like
@@ -50,10 +50,10 @@ def with_an_intent(judged: Verdict, side: str, **settings: object) -> Choice:
     """What is decided for an intent just before its window ends."""
     given = ExecutionSettings(**settings)
     intent = Intent("SPY", side, Decimal(repr(given.execution_qty)))
-    work = Work(intent, "qb-SPY", NOW_NS - intent.window_ns + 1, given.tactics(), given.policies())
+    parent = ParentOrder(intent, "qb-SPY", NOW_NS - intent.window_ns + 1, given.tactics(), given.policies())
     assessor = Assessor(lambda symbol, now_ns: judged, given.limits(), given.execution_lot)
-    work.advance(assessor.assess("SPY", side, intent.qty, NOW_NS), NOW_NS)
-    [decision] = work.decisions
+    parent.advance(assessor.assess("SPY", side, intent.qty, NOW_NS), NOW_NS)
+    [decision] = parent.decisions
     return decision.choice
 
 

@@ -19,9 +19,9 @@ from quotebus.execution_adapter.decision.event import DecisionSettings, decision
 from quotebus.execution_adapter.decision.fallback import Policies, Policy
 from quotebus.execution_adapter.decision.tactics import Tactics
 from quotebus.execution_adapter.intents import Intent
-from quotebus.execution_adapter.orders.order import Place, Report, Status
-from quotebus.execution_adapter.orders.parent_order import Work
-from quotebus.execution_adapter.verify.verifier import Difference, Outcome, Verifier
+from quotebus.execution_adapter.orders.order import Report, Status, SubmitOrder
+from quotebus.execution_adapter.orders.parent_order import ParentOrder
+from quotebus.execution_adapter.verify.verifier import Difference, Findings, Verifier
 from tests.execution_adapter.verify.test_verifier import captured
 from tests.support.market import Market, day
 from tests.support.samples import like
@@ -36,28 +36,28 @@ def session(market: Market, policy: Policy = Policy.MARKET) -> list[Captured]:
     assessor = Assessor(book.assess, LIMITS)
     policies = Policies(policy, {("QQQ", "sell"): Policy.COLLAR})
     settings = DecisionSettings.of(60 * NS_PER_S, TACTICS, policies, LIMITS)
-    stamper, works = Stamper("w-000001"), dict[str, Work]()
+    stamper, parents = Stamper("w-000001"), dict[str, ParentOrder]()
     for count, entry in enumerate(market.entries):
         entries.append(entry)
         hear(book, entry)
         now_ns = entry.received_ns
         for symbol, side in (("SPY", "buy"), ("QQQ", "sell")) if count % 5 == 0 else ():
-            work = works.get(symbol)
-            if work is None or work.outcome is not None:
+            parent = parents.get(symbol)
+            if parent is None or parent.outcome is not None:
                 intent = Intent(symbol, side, Decimal(10), 2 * NS_PER_S)
-                work = works[symbol] = Work(intent, f"qb-{symbol}-{count}", now_ns, TACTICS, policies)
-            assessment = assessor.assess(symbol, side, work.intent.qty, now_ns)
-            for command in work.advance(assessment, now_ns):
-                if isinstance(command, Place):
+                parent = parents[symbol] = ParentOrder(intent, f"qb-{symbol}-{count}", now_ns, TACTICS, policies)
+            assessment = assessor.assess(symbol, side, parent.intent.qty, now_ns)
+            for command in parent.advance(assessment, now_ns):
+                if isinstance(command, SubmitOrder):
                     name = command.order.client_order_id
-                    work.on_answer(
-                        Report(name, Status.CANCELED, Decimal(len(work.children) % 2), Decimal(1), "b", None, True),
+                    parent.on_answer(
+                        Report(name, Status.CANCELED, Decimal(len(parent.children) % 2), Decimal(1), "b", None, True),
                         now_ns,
                     )
-            for made in work.decisions:
+            for made in parent.decisions:
                 event = decision_event(made, "w", f"w-{len(entries)}", settings, made.at_ns)
                 entries.append(captured(codec.encode(stamper.stamp(event, now_ns)), len(entries) + 1))
-            work.decisions.clear()
+            parent.decisions.clear()
     return [replace(entry, sequence=number) for number, entry in enumerate(entries, 1)]
 
 
@@ -80,7 +80,7 @@ def decisions(entries: list[Captured]) -> list[tuple[int, ExecutionDecision]]:
     return [(place, made) for place, made in found if isinstance(made, ExecutionDecision)]
 
 
-def edited(entries: list[Captured], kind: str, **changes: object) -> tuple[Outcome, Difference | None]:
+def edited(entries: list[Captured], kind: str, **changes: object) -> tuple[Findings, Difference | None]:
     """What is found when the last decision whose first reason is `kind` is changed."""
     place, made = next((p, d) for p, d in reversed(decisions(entries)) if d.reasons[0] == kind)
     frame = codec.encode(like(made, **changes))

@@ -13,8 +13,8 @@ from quotebus.execution_adapter.decision.limit_price import (
     aggression,
     find_sides,
     limit_price,
-    on_tick,
     order_qty,
+    round_to_tick,
     tick,
 )
 from tests.support.samples import QUOTE, like
@@ -91,9 +91,9 @@ def test_marketable_only_when_allowed() -> None:
 
 def test_ticks_change_at_one_dollar() -> None:
     assert (tick(D("1")), tick(D("0.9999"))) == (D("0.01"), D("0.0001"))
-    assert on_tick(D("0.50016"), "buy") == D("0.5001")
-    assert on_tick(D("0.99995"), "sell") == D("1.0000")
-    assert on_tick(D("1.0051"), "buy") == D("1.00")
+    assert round_to_tick(D("0.50016"), "buy") == D("0.5001")
+    assert round_to_tick(D("0.99995"), "sell") == D("1.0000")
+    assert round_to_tick(D("1.0051"), "buy") == D("1.00")
 
 
 def test_touch_needs_two_good_sides() -> None:

@@ -36,7 +36,7 @@ def price(tactics: Tactics, intent: Intent, assessment: Assessment, elapsed_s: i
 @pytest.mark.parametrize("tactics", [RISING, FALLING, MARKETABLE, Tactics(patience_ns=0)])
 @pytest.mark.parametrize("intent", [BUY, SELL])
 def test_more_urgent_is_never_less_aggressive_at_any_time(tactics: Tactics, intent: Intent) -> None:
-    levels = [tactics.pressed(urgency) for urgency in (Urgency.LOW, Urgency.NORMAL, Urgency.HIGH)]
+    levels = [tactics.for_urgency(urgency) for urgency in (Urgency.LOW, Urgency.NORMAL, Urgency.HIGH)]
     for elapsed_s in range(0, 70, 5):
         shares = [level.share(verdict(), intent.window_ns, elapsed_s * NS_PER_S) for level in levels]
         assert shares == sorted(shares), elapsed_s
@@ -48,12 +48,12 @@ def test_more_urgent_is_never_less_aggressive_at_any_time(tactics: Tactics, inte
 
 
 def test_urgency_moves_only_what_it_says() -> None:
-    assert RISING.pressed(Urgency.NORMAL) is RISING
-    low, high = RISING.pressed(Urgency.LOW), RISING.pressed(Urgency.HIGH)
+    assert RISING.for_urgency(Urgency.NORMAL) is RISING
+    low, high = RISING.for_urgency(Urgency.LOW), RISING.for_urgency(Urgency.HIGH)
     assert low == replace(RISING, aggression_start=Decimal(0), aggression_end=Decimal("0.2"))
     assert high == replace(RISING, aggression_start=Decimal(1), patience_ns=HASTE_NS)
-    assert MARKETABLE.pressed(Urgency.HIGH).aggression_end == 2
-    assert Tactics(patience_ns=5).pressed(Urgency.HIGH).patience_ns == 5
+    assert MARKETABLE.for_urgency(Urgency.HIGH).aggression_end == 2
+    assert Tactics(patience_ns=5).for_urgency(Urgency.HIGH).patience_ns == 5
 
 
 def test_degraded_price_is_only_good_enough_to_stand_on_our_side() -> None:

@@ -8,9 +8,18 @@ from decimal import Decimal
 import pytest
 
 from quotebus.execution_adapter.gateways.alpaca import AlpacaGateway
-from quotebus.execution_adapter.gateways.base import Gateway, Nowhere, read_error, read_order, read_position
-from quotebus.execution_adapter.gateways.simulator import RestGateway
-from quotebus.execution_adapter.orders.order import Held, NotFound, Order, Refused, Report, Request, Status, Unknown
+from quotebus.execution_adapter.gateways.base import Gateway, NullGateway, read_error, read_order, read_position
+from quotebus.execution_adapter.gateways.simulator import SimulatorGateway
+from quotebus.execution_adapter.orders.order import (
+    NotFound,
+    Order,
+    PositionReport,
+    Refused,
+    Report,
+    Request,
+    Status,
+    Unknown,
+)
 from tests.support.programs import eventually
 from tests.support.world import World
 
@@ -53,11 +62,11 @@ def test_position_is_what_may_be_sold_of_it(body: object, held: tuple[str, str] 
     if held is None:
         assert isinstance(answer, Unknown)
     else:
-        assert answer == Held("r", Decimal(held[0]), Decimal(held[1]))
+        assert answer == PositionReport("r", Decimal(held[0]), Decimal(held[1]))
 
 
 def test_nowhere_orders_nothing() -> None:
-    answer = Nowhere().place(FAR)
+    answer = NullGateway().place(FAR)
     assert isinstance(answer, Refused)
     assert answer.final
 
@@ -68,7 +77,7 @@ Make = Callable[[str, float], Gateway]
 @pytest.fixture(params=["rest", "alpaca"])
 def make(request: pytest.FixtureRequest) -> Make:
     if request.param == "rest":
-        return lambda url, timeout_s: RestGateway(url, "key", "secret", timeout_s)
+        return lambda url, timeout_s: SimulatorGateway(url, "key", "secret", timeout_s)
     return lambda url, timeout_s: AlpacaGateway(
         "key", "secret", paper=True, timeout_s=timeout_s, url=url.removesuffix("/v2")
     )
@@ -112,11 +121,11 @@ def test_life_of_an_order(broker: tuple[World, str], make: Make) -> None:
         return isinstance(found, Report) and found.status is Status.FILLED and found.average_price is not None
 
     eventually(filled)
-    assert gateway.holding("r", "SPY") == Held("r", Decimal(1), Decimal(1))
+    assert gateway.holding("r", "SPY") == PositionReport("r", Decimal(1), Decimal(1))
     resting = gateway.place(Order("qb-test-sell", "SPY", "sell", Decimal("0.5"), Decimal("9000.00")))
     assert isinstance(resting, Report)
-    assert gateway.holding("r", "SPY") == Held("r", Decimal(1), Decimal("0.5"))
-    assert gateway.holding("r", "QQQ") == Held("r", Decimal(0), Decimal(0))
+    assert gateway.holding("r", "SPY") == PositionReport("r", Decimal(1), Decimal("0.5"))
+    assert gateway.holding("r", "QQQ") == PositionReport("r", Decimal(0), Decimal(0))
     # What was done and not answered is unknown, and found by its id.
     for number, fault in enumerate(({"rest_drop_reply": 1}, {"rest_cut_reply": 1}), start=4):
         world.control.faults(**fault)

@@ -6,7 +6,16 @@ import threading
 from decimal import Decimal
 
 from quotebus.execution_adapter.gateways.dispatch import Dispatch
-from quotebus.execution_adapter.orders.order import Answer, LookUp, NotFound, Order, Place, Refused, Request, Unknown
+from quotebus.execution_adapter.orders.order import (
+    Answer,
+    NotFound,
+    Order,
+    QueryOrder,
+    Refused,
+    Request,
+    SubmitOrder,
+    Unknown,
+)
 from tests.support.programs import eventually
 
 
@@ -30,8 +39,8 @@ class Slow:
 def test_slow_request_holds_up_nothing_and_is_unknown_by_its_deadline_but_still_counts() -> None:
     gateway = Slow()
     dispatch = Dispatch(gateway, threads=2, deadline_ns=100_000_000)
-    dispatch.send(LookUp("slow"))
-    dispatch.send(Place(Order("fast", "SPY", "buy", Decimal(1), None)))
+    dispatch.send(QueryOrder("slow"))
+    dispatch.send(SubmitOrder(Order("fast", "SPY", "buy", Decimal(1), None)))
     answers: list[Answer] = []
     eventually(lambda: answers.extend(dispatch.answers()) or len(answers) == 2)
     assert answers == [Refused("fast", Request.PLACE, "no"), Unknown("slow", "no answer in time")]

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from quotebus.execution_adapter.orders.child_order import Child, proves_final
+from quotebus.execution_adapter.orders.child_order import ChildOrder, proves_final
 from quotebus.execution_adapter.orders.order import Order, Report, Status
 
 ORDER = Order("qb-1", "SPY", "buy", Decimal(10), Decimal("10.00"))
@@ -35,7 +35,7 @@ def test_end_is_proven_by_the_brokers_own_answer_with_its_fills(
 
 
 def test_fills_only_grow() -> None:
-    child = Child(ORDER)
+    child = ChildOrder(ORDER)
     assert child.take(report(filled="4")) == 0
     assert child.take(report(filled="2", average_price=Decimal(9))) == 0, "late, not contradictory"
     assert (child.filled, child.average_price) == (Decimal(4), Decimal("10.01"))
@@ -46,7 +46,7 @@ def test_fills_only_grow() -> None:
 
 
 def test_contradictions_are_counted_and_the_larger_number_kept() -> None:
-    child = Child(ORDER, filled=Decimal(4))
+    child = ChildOrder(ORDER, filled=Decimal(4))
     assert child.take(report(Status.CANCELED, "3")) == 1
     assert child.filled == 4
     assert child.take(report(filled="11")) == 1
@@ -54,7 +54,7 @@ def test_contradictions_are_counted_and_the_larger_number_kept() -> None:
 
 
 def test_any_word_of_it_means_that_it_was_seen() -> None:
-    child = Child(ORDER, not_found=2)
+    child = ChildOrder(ORDER, not_found=2)
     child.take(report(filled=None))
     assert (child.seen, child.not_found) == (True, 0)
 
@@ -66,6 +66,6 @@ def test_order_sent_twice_is_at_the_price_that_arrived_first() -> None:
         (True, True, True, "10.00"),
         (True, False, False, "10.00"),
     ):
-        child = Child(ORDER, resent=resent, proven=proven)
+        child = ChildOrder(ORDER, resent=resent, proven=proven)
         child.take(report(limit_price=Decimal("9.90"), asked=asked))
         assert child.order.limit_price == Decimal(price), (resent, proven, asked)

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from quotebus.bus.events import OrderUpdate
-from quotebus.execution_adapter.orders.order import FINAL, Report, Status, decimal, from_json, from_update, status_of
+from quotebus.execution_adapter.orders.order import FINAL, Report, Status, decimal, read_json, read_status, read_update
 from tests.support.samples import ORDER
 
 ENTITY = {"client_order_id": "qb-1", "status": "partially_filled", "id": "b-1", "filled_qty": "2.5",
@@ -30,7 +30,7 @@ def update(event: str, status: str) -> OrderUpdate:
     ],
 )  # fmt: skip
 def test_only_words_known_to_be_final_end_an_order(word: str, status: Status) -> None:
-    assert status_of(word) is status
+    assert read_status(word) is status
     assert (status in FINAL) is (status not in (Status.OPEN, Status.REPLACED))
 
 
@@ -44,18 +44,18 @@ def test_quantity_is_a_number_from_nothing_up_or_not_said(text: object, value: s
 
 
 def test_rest_speaks_with_authority_and_the_stream_without() -> None:
-    asked = from_json(dict(ENTITY))
+    asked = read_json(dict(ENTITY))
     assert asked == Report("qb-1", Status.OPEN, Decimal("2.5"), Decimal("10.01"), "b-1", Decimal("10.02"), True,
                            "partially_filled")  # fmt: skip
-    told = from_update(update("fill", "filled"))
+    told = read_update(update("fill", "filled"))
     assert (told.status, told.filled, told.average_price) == (Status.FILLED, Decimal("2.5"), Decimal("687.25"))
     assert (told.authoritative, told.order_id, told.word) == (False, "o-1", "fill")
-    assert from_update(update("canceled", "")).status is Status.CANCELED, "the event, if no status"
-    assert from_update(update("fill", "partially_filled")).status is Status.OPEN
+    assert read_update(update("canceled", "")).status is Status.CANCELED, "the event, if no status"
+    assert read_update(update("fill", "partially_filled")).status is Status.OPEN
 
 
 @pytest.mark.parametrize("change", [{"client_order_id": None}, {"status": 5}, {"client_order_id": 7}])
 def test_what_is_no_order_is_refused(change: dict[str, object]) -> None:
     with pytest.raises(ValueError, match="not an order"):
-        from_json({**ENTITY, **change})
-    assert from_json({**ENTITY, "filled_qty": "-1"}).filled is None, "not said is not 0"
+        read_json({**ENTITY, **change})
+    assert read_json({**ENTITY, "filled_qty": "-1"}).filled is None, "not said is not 0"

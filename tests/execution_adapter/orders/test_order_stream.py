@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from quotebus.bus.clock import NS_PER_S
 from quotebus.bus.events import OrderUpdate
-from quotebus.execution_adapter.orders.order_stream import OrderLine
+from quotebus.execution_adapter.orders.order_stream import OrderStream
 from tests.support.samples import HEALTH, like
 
 UP = like(HEALTH, node="pricing.orders")
@@ -15,14 +15,14 @@ UPDATE = OrderUpdate(
 
 
 def test_is_proven_by_its_own_health_only_and_while_it_is_heard() -> None:
-    line = OrderLine()
-    line.on_event(HEALTH, 0)
-    assert not line.proven(0), "the health of the prices says nothing"
-    line.on_event(UP, 0)
-    assert line.proven(3 * NS_PER_S)
-    assert not line.proven(3 * NS_PER_S + 1)
-    line.on_event(like(UP, seq=2, state="suspect"), NS_PER_S)
-    assert not line.proven(NS_PER_S)
+    stream = OrderStream()
+    stream.on_event(HEALTH, 0)
+    assert not stream.is_proven(0), "the health of the prices says nothing"
+    stream.on_event(UP, 0)
+    assert stream.is_proven(3 * NS_PER_S)
+    assert not stream.is_proven(3 * NS_PER_S + 1)
+    stream.on_event(like(UP, seq=2, state="suspect"), NS_PER_S)
+    assert not stream.is_proven(NS_PER_S)
 
 
 def test_every_way_to_miss_an_update_is_a_gap() -> None:
@@ -35,17 +35,17 @@ def test_every_way_to_miss_an_update_is_a_gap() -> None:
         "a new node": [like(UP, source="pricing-00ffee")],
     }
     for what, events in gaps.items():
-        line = OrderLine()
-        assert not line.on_event(UP, 0)
-        assert not line.on_event(UPDATE, 0)
-        assert [line.on_event(event, 1) for event in events][-1], what
-    line = OrderLine()
-    line.on_event(UP, 0)
-    assert line.on_event(like(UP, seq=9), 4 * NS_PER_S), "not heard for a while"
+        stream = OrderStream()
+        assert not stream.on_event(UP, 0)
+        assert not stream.on_event(UPDATE, 0)
+        assert [stream.on_event(event, 1) for event in events][-1], what
+    stream = OrderStream()
+    stream.on_event(UP, 0)
+    assert stream.on_event(like(UP, seq=9), 4 * NS_PER_S), "not heard for a while"
 
 
 def test_what_comes_in_order_is_no_gap() -> None:
-    line = OrderLine()
+    stream = OrderStream()
     assert not any(
-        line.on_event(event, 0) for event in (UP, UPDATE, like(UPDATE, seq=2), like(UPDATE, seq=2), like(UP, seq=2))
+        stream.on_event(event, 0) for event in (UP, UPDATE, like(UPDATE, seq=2), like(UPDATE, seq=2), like(UP, seq=2))
     )

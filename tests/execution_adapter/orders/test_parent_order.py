@@ -8,24 +8,25 @@ from decimal import Decimal
 import pytest
 
 from quotebus.bus.clock import NS_PER_S
+from quotebus.bus.errors import IllegalTransition
 from quotebus.execution_adapter.decision.action import Action
 from quotebus.execution_adapter.decision.fallback import Policies, Policy
 from quotebus.execution_adapter.decision.tactics import Tactics
 from quotebus.execution_adapter.intents import Intent
-from quotebus.execution_adapter.orders.child_order import Child
+from quotebus.execution_adapter.orders.child_order import ChildOrder
 from quotebus.execution_adapter.orders.order import (
-    Cancel,
-    LookUp,
+    CancelOrder,
     NotFound,
     Order,
-    Place,
+    QueryOrder,
     Refused,
     Report,
     Request,
     Status,
+    SubmitOrder,
     Unknown,
 )
-from quotebus.execution_adapter.orders.parent_order import Work
+from quotebus.execution_adapter.orders.parent_order import ParentOrder
 from quotebus.execution_adapter.orders.states import TRANSITIONS, Outcome, State
 from tests.execution_adapter.mutants import MUTANTS
 from tests.execution_adapter.search import World, caught, search
@@ -41,21 +42,21 @@ class Rig:
         from random import Random
 
         self.world = World(Random(0))
-        self.work = Work(
+        self.parent = ParentOrder(
             Intent("SPY", "buy", TEN, 60 * NS_PER_S), "qb-SPY", T0, Tactics(**tactics), Policies(policy)  # type: ignore[arg-type]
         )  # fmt: skip
 
     def after(self, seconds: float) -> list[object]:
         self.world.now_ns += int(seconds * NS_PER_S)
-        return [*self.work.advance(self.world.assessment(), self.world.now_ns)]
+        return [*self.parent.advance(self.world.assessment(), self.world.now_ns)]
 
     def say(self, status: Status, filled: int = 0, *, asked: bool = True, number: int = 1) -> list[object]:
         report = Report(f"qb-SPY-{number}", status, Decimal(filled), Decimal("10.01"), "b-1", Decimal("10.00"), asked)
-        return [*self.work.on_answer(report, self.world.now_ns)]
+        return [*self.parent.on_answer(report, self.world.now_ns)]
 
     def placed(self) -> Order:
         [place] = self.after(0)
-        assert isinstance(place, Place)
+        assert isinstance(place, SubmitOrder)
         self.say(Status.OPEN)
         return place.order
 
@@ -63,11 +64,13 @@ class Rig:
 def test_places_inside_the_spread_and_ends_when_filled() -> None:
     rig = Rig()
     assert rig.placed() == Order("qb-SPY-1", "SPY", "buy", TEN, Decimal("10.02"))
-    assert rig.work.state is State.RESTING
-    assert rig.say(Status.FILLED, 10, asked=False) == [LookUp("qb-SPY-1")], "the broker is asked whether that is all"
+    assert rig.parent.state is State.RESTING
+    assert rig.say(Status.FILLED, 10, asked=False) == [QueryOrder("qb-SPY-1")], (
+        "the broker is asked whether that is all"
+    )
     rig.say(Status.FILLED, 10)
     rig.after(0)
-    assert (rig.work.outcome, rig.work.filled, rig.work.average_price) == (Outcome.FILLED, TEN, Decimal("10.01"))
+    assert (rig.parent.outcome, rig.parent.filled, rig.parent.average_price) == (Outcome.FILLED, TEN, Decimal("10.01"))
 
 
 def test_follows_the_market_with_what_remains() -> None:
@@ -75,24 +78,24 @@ def test_follows_the_market_with_what_remains() -> None:
     rig.placed()
     rig.world.bid, rig.world.ask = Decimal("10.10"), Decimal("10.14")
     assert rig.after(1) == [], "not before the cadence"
-    assert rig.after(5) == [Cancel("qb-SPY-1", "b-1")]
+    assert rig.after(5) == [CancelOrder("qb-SPY-1", "b-1")]
     assert rig.after(0.1) == [], "nothing is placed while the old order may fill"
-    assert rig.say(Status.CANCELED, 4, asked=False) == [LookUp("qb-SPY-1")]
+    assert rig.say(Status.CANCELED, 4, asked=False) == [QueryOrder("qb-SPY-1")]
     assert rig.after(0.1) == []
     rig.say(Status.CANCELED, 4)
     [place] = rig.after(0)
-    assert isinstance(place, Place)
+    assert isinstance(place, SubmitOrder)
     assert (place.order.client_order_id, place.order.qty) == ("qb-SPY-2", Decimal(6))
 
 
 def test_end_of_the_window_sends_only_the_rest() -> None:
     rig = Rig()
     rig.placed()
-    assert rig.after(61) == [Cancel("qb-SPY-1", "b-1")]
+    assert rig.after(61) == [CancelOrder("qb-SPY-1", "b-1")]
     rig.say(Status.CANCELED, 9)
     [place] = rig.after(0)
-    assert place == Place(Order("qb-SPY-2", "SPY", "buy", Decimal(1), None))
-    assert rig.work.decisions[-1].choice.reasons[0] == "window_over"
+    assert place == SubmitOrder(Order("qb-SPY-2", "SPY", "buy", Decimal(1), None))
+    assert rig.parent.decisions[-1].choice.reasons[0] == "window_over"
 
 
 @pytest.mark.parametrize("policy", [Policy.REFUSE, Policy.COLLAR])
@@ -103,9 +106,9 @@ def test_end_of_the_window_follows_the_policy(policy: Policy) -> None:
     rig.say(Status.CANCELED, 9)
     commands = rig.after(0)
     if policy is Policy.REFUSE:
-        assert (commands, rig.work.outcome) == ([], Outcome.PARTLY)
+        assert (commands, rig.parent.outcome) == ([], Outcome.PARTLY)
     else:
-        assert commands == [Place(Order("qb-SPY-2", "SPY", "buy", Decimal(1), Decimal("10.09")))]
+        assert commands == [SubmitOrder(Order("qb-SPY-2", "SPY", "buy", Decimal(1), Decimal("10.09")))]
 
 
 def test_unusable_price_cancels_then_falls_back_and_says_why() -> None:
@@ -113,57 +116,57 @@ def test_unusable_price_cancels_then_falls_back_and_says_why() -> None:
     rig.placed()
     rig.world.usable = False
     assert rig.after(1) == []
-    assert rig.after(6) == [Cancel("qb-SPY-1", "b-1")]
+    assert rig.after(6) == [CancelOrder("qb-SPY-1", "b-1")]
     rig.say(Status.CANCELED)
-    assert rig.after(0) == [Place(Order("qb-SPY-2", "SPY", "buy", TEN, None))]
-    assert rig.work.fallbacks[-1].reasons == ("health_silent",)
+    assert rig.after(0) == [SubmitOrder(Order("qb-SPY-2", "SPY", "buy", TEN, None))]
+    assert rig.parent.fallbacks[-1].reasons == ("health_silent",)
 
 
 def test_halt_cancels_at_once_and_nothing_is_sent_until_it_ends() -> None:
     rig = Rig()
     rig.placed()
     rig.world.halted = True
-    assert rig.after(0.1) == [Cancel("qb-SPY-1", "b-1")]
+    assert rig.after(0.1) == [CancelOrder("qb-SPY-1", "b-1")]
     rig.say(Status.CANCELED)
     assert [rig.after(5) for _ in range(5)] == [[]] * 5
-    assert (rig.work.decisions[-1].choice.action, rig.work.decisions[-1].choice.reasons[-1]) == (
+    assert (rig.parent.decisions[-1].choice.action, rig.parent.decisions[-1].choice.reasons[-1]) == (
         Action.REFUSE,
         "not_tradable",
     )
     rig.world.halted = False
-    assert isinstance(rig.after(1)[0], Place)
+    assert isinstance(rig.after(1)[0], SubmitOrder)
 
 
 def test_timeout_is_looked_up_and_a_lost_order_keeps_its_id() -> None:
     rig = Rig()
     rig.after(0)
-    assert rig.work.on_answer(Unknown("qb-SPY-1", "timed out"), rig.world.now_ns) == [LookUp("qb-SPY-1")]
+    assert rig.parent.on_answer(Unknown("qb-SPY-1", "timed out"), rig.world.now_ns) == [QueryOrder("qb-SPY-1")]
     for _ in range(3):
-        assert rig.work.on_answer(NotFound("qb-SPY-1"), rig.world.now_ns) == []
+        assert rig.parent.on_answer(NotFound("qb-SPY-1"), rig.world.now_ns) == []
     [place] = rig.after(1)
-    assert isinstance(place, Place)
+    assert isinstance(place, SubmitOrder)
     assert place.order.client_order_id == "qb-SPY-1"
 
 
 def test_lost_order_that_turns_up_is_found_and_no_second_one_sent() -> None:
     rig = Rig()
     rig.after(0)
-    rig.work.on_answer(Unknown("qb-SPY-1", "timed out"), rig.world.now_ns)
+    rig.parent.on_answer(Unknown("qb-SPY-1", "timed out"), rig.world.now_ns)
     for _ in range(3):
-        rig.work.on_answer(NotFound("qb-SPY-1"), rig.world.now_ns)
-    assert rig.say(Status.OPEN, asked=False) == [LookUp("qb-SPY-1")]
+        rig.parent.on_answer(NotFound("qb-SPY-1"), rig.world.now_ns)
+    assert rig.say(Status.OPEN, asked=False) == [QueryOrder("qb-SPY-1")]
     rig.say(Status.OPEN)
-    assert rig.work.state is State.RESTING
+    assert rig.parent.state is State.RESTING
 
 
 def test_rejections_are_tried_again_a_few_times() -> None:
     rig = Rig()
     for number in (1, 2, 3):
         [place] = rig.after(2)
-        assert isinstance(place, Place)
-        rig.work.on_answer(Refused(f"qb-SPY-{number}", Request.PLACE, "insufficient buying power"), rig.world.now_ns)
+        assert isinstance(place, SubmitOrder)
+        rig.parent.on_answer(Refused(f"qb-SPY-{number}", Request.PLACE, "insufficient buying power"), rig.world.now_ns)
     assert rig.after(2) == []
-    assert (rig.work.outcome, rig.work.cause) == (
+    assert (rig.parent.outcome, rig.parent.cause) == (
         Outcome.UNFILLED,
         "rejected 3 times: insufficient buying power",
     )
@@ -172,24 +175,24 @@ def test_rejections_are_tried_again_a_few_times() -> None:
 def test_gap_is_reconciled_before_anything_is_decided() -> None:
     rig = Rig()
     rig.placed()
-    assert rig.work.on_gap(rig.world.now_ns) == [LookUp("qb-SPY-1")]
+    assert rig.parent.on_gap(rig.world.now_ns) == [QueryOrder("qb-SPY-1")]
     rig.world.bid, rig.world.ask = Decimal("11.10"), Decimal("11.14")
     assert rig.after(0.9) == []
     rig.say(Status.OPEN, 3)
-    assert rig.after(6) == [Cancel("qb-SPY-1", "b-1")]
+    assert rig.after(6) == [CancelOrder("qb-SPY-1", "b-1")]
 
 
 def test_restart_looks_the_last_order_up_before_anything_else() -> None:
     rig = Rig()
-    first = Child(Order("qb-SPY-1", "SPY", "buy", TEN, Decimal(10)), filled=Decimal(4), proven=True)
-    second = Child(Order("qb-SPY-2", "SPY", "buy", Decimal(6), Decimal(10)))
-    assert rig.work.restore([first, second], rig.world.now_ns) == [LookUp("qb-SPY-2")]
+    first = ChildOrder(Order("qb-SPY-1", "SPY", "buy", TEN, Decimal(10)), filled=Decimal(4), proven=True)
+    second = ChildOrder(Order("qb-SPY-2", "SPY", "buy", Decimal(6), Decimal(10)))
+    assert rig.parent.restore([first, second], rig.world.now_ns) == [QueryOrder("qb-SPY-2")]
     assert rig.after(0.5) == []
     rig.say(Status.FILLED, 6, number=2)
     rig.after(0)
-    assert rig.work.outcome is Outcome.FILLED
+    assert rig.parent.outcome is Outcome.FILLED
     with pytest.raises(ValueError, match="before the one before it"):
-        Rig().work.restore([replace(first, proven=False), second], T0)
+        Rig().parent.restore([replace(first, proven=False), second], T0)
 
 
 def test_rising_aggression_moves_the_order_to_the_middle() -> None:
@@ -200,7 +203,7 @@ def test_rising_aggression_moves_the_order_to_the_middle() -> None:
         rig.after(15)
         rig.say(Status.CANCELED, number=number)
         [place] = rig.after(0)
-        assert isinstance(place, Place)
+        assert isinstance(place, SubmitOrder)
         rig.say(Status.OPEN, number=number + 1)
         prices.append(place.order.limit_price)
     assert prices == sorted(prices) and prices[0] == Decimal("10.04") and prices[-1] <= Decimal("10.20")  # type: ignore[type-var, operator]  # noqa: PT018
@@ -208,10 +211,10 @@ def test_rising_aggression_moves_the_order_to_the_middle() -> None:
 
 def test_only_what_is_in_the_table_is_possible() -> None:
     assert set(TRANSITIONS) == set(State)
-    work = Rig().work
-    work.state = State.DONE
-    with pytest.raises(AssertionError, match="done to placing"):
-        work._enter(State.PLACING, "no", T0)
+    parent = Rig().parent
+    parent.state = State.DONE
+    with pytest.raises(IllegalTransition, match="order qb-SPY: placing is illegal in state done"):
+        parent._enter(State.PLACING, "no", T0)
 
 
 def test_no_order_of_events_over_fills() -> None:
@@ -222,5 +225,5 @@ def test_no_order_of_events_over_fills() -> None:
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: str(mutant.__name__))
-def test_search_finds_the_defect_when_it_is_put_in(mutant: type[Work]) -> None:
+def test_search_finds_the_defect_when_it_is_put_in(mutant: type[ParentOrder]) -> None:
     assert caught(mutant, range(1500)) is not None

@@ -11,19 +11,19 @@ from quotebus.execution_adapter.decision.action import Action
 from quotebus.execution_adapter.decision.fallback import Fallback
 from quotebus.execution_adapter.decision.tactics import Tactics
 from quotebus.execution_adapter.intents import parse
-from quotebus.execution_adapter.orders.child_order import Child
+from quotebus.execution_adapter.orders.child_order import ChildOrder
 from quotebus.execution_adapter.orders.order import Order
-from quotebus.execution_adapter.orders.parent_order import Work
+from quotebus.execution_adapter.orders.parent_order import ParentOrder
 from quotebus.execution_adapter.orders.states import Outcome, State
-from quotebus.execution_adapter.orders.summary import progress, report, slippage
+from quotebus.execution_adapter.orders.summary import format_progress, format_report, measure_slippage_bp
 
 
-def work(side: str, average: str | None) -> Work:
-    made = Work(parse(f"SPY {side} 10"), "qb", 0, Tactics())
+def parent(side: str, average: str | None) -> ParentOrder:
+    made = ParentOrder(parse(f"SPY {side} 10"), "qb", 0, Tactics())
     made.arrival_mid = Decimal("100.00")
     price = None if average is None else Decimal(average)
     filled = Decimal(4 if average else 0)
-    made.children = [Child(Order("qb-1", "SPY", side, Decimal(10), Decimal("99.99")), filled, price)]
+    made.children = [ChildOrder(Order("qb-1", "SPY", side, Decimal(10), Decimal("99.99")), filled, price)]
     return made
 
 
@@ -32,21 +32,24 @@ def work(side: str, average: str | None) -> Work:
     [("buy", "100.10", 10), ("sell", "100.10", -10), ("buy", "99.90", -10), ("sell", "99.90", 10)],
 )
 def test_cost_is_positive_when_we_paid_for_it_on_either_side(side: str, average: str, cost: int) -> None:
-    assert slippage(work(side, average)) == cost
+    assert measure_slippage_bp(parent(side, average)) == cost
 
 
 def test_nothing_filled_has_no_cost() -> None:
-    assert slippage(work("buy", None)) is None
+    assert measure_slippage_bp(parent("buy", None)) is None
 
 
 def test_lines_say_what_a_trader_wants_to_know() -> None:
-    made = work("buy", "100.10")
+    made = parent("buy", "100.10")
     made.state, made.cause = State.RESTING, "new"
-    assert progress(made) == "SPY    buy  4 of 10  avg 100.1000 +10.0 bp against arrival  resting (new)  limit 99.99"
+    assert (
+        format_progress(made)
+        == "SPY    buy  4 of 10  avg 100.1000 +10.0 bp against arrival  resting (new)  limit 99.99"
+    )
     made.fallbacks.append(Fallback(Action.MARKET, None, ("too_old", "halt_unknown")))
     made.outcome = Outcome.UNRESOLVED
-    lines = "\n".join(report([made], 2 * NS_PER_S))
+    lines = "\n".join(format_report([made], 2 * NS_PER_S))
     for part in ("4 of 10", "100.1000", "+10.0", "SPY buy: market: too_old, halt_unknown", "LOOK AT ORDER qb-1"):
         assert part in lines
     assert lines.endswith("0 of 1 filled, 1 fallbacks or refusals")
-    assert report([], 0) == ["nothing to work"]
+    assert format_report([], 0) == ["nothing to work"]

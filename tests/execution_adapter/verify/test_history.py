@@ -10,7 +10,7 @@ import pytest
 from quotebus.bus.clock import NS_PER_S
 from quotebus.execution_adapter.decision.assessment import Past
 from quotebus.execution_adapter.decision.choose import Situation
-from quotebus.execution_adapter.verify.history import History, Strange
+from quotebus.execution_adapter.verify.history import Contradiction, History
 from tests.support.samples import DECISION, HEALTH, INTENT, ORDER, QUOTE, UTC_NS, like
 
 WISH = like(INTENT, client="strategy", intent_id="a", symbol="SPY", side="buy", qty=10.0)
@@ -25,7 +25,7 @@ GRACE_NS = 12 * NS_PER_S
 
 def history() -> History:
     heard = History()
-    heard.on_wish(WISH)
+    heard.on_intent(WISH)
     heard.on_quote(like(QUOTE, symbol="SPY", published_ns=NOW_NS - 60 * NS_PER_S))
     heard.on_health(like(HEALTH, state="subscribing", seq=6, published_ns=NOW_NS - 2 * NS_PER_S))
     heard.on_health(like(HEALTH, state="suspect", seq=8, published_ns=NOW_NS))  # after the one a decision names
@@ -34,14 +34,14 @@ def history() -> History:
     return heard
 
 
-def strange(heard: History, at: Situation, **changes: object) -> Strange | None:
-    return heard.strange(like(MADE, **changes), at, GRACE_NS, HEALTH, 0)
+def contradict(heard: History, at: Situation, **changes: object) -> Contradiction | None:
+    return heard.find_contradiction(like(MADE, **changes), at, GRACE_NS, HEALTH, 0)
 
 
 def test_what_agrees_is_neither_strange_nor_believed() -> None:
     heard = history()
-    assert strange(heard, AT) is None
-    assert strange(heard, replace(AT, elapsed_ns=11 * NS_PER_S), now_ns=NOW_NS + NS_PER_S) is None
+    assert contradict(heard, AT) is None
+    assert contradict(heard, replace(AT, elapsed_ns=11 * NS_PER_S), now_ns=NOW_NS + NS_PER_S) is None
     assert not heard.as_recorded
 
 
@@ -57,14 +57,14 @@ def test_what_agrees_is_neither_strange_nor_believed() -> None:
     ],
 )
 def test_what_the_capture_contradicts_is_named(changes: dict[str, object], field: str) -> None:
-    found = strange(history(), replace(AT, **changes))  # type: ignore[arg-type]
+    found = contradict(history(), replace(AT, **changes))  # type: ignore[arg-type]
     assert found is not None
     assert found[0] == field
 
 
 def test_wish_for_something_else_is_named() -> None:
     for changes in ({"symbol": "QQQ"}, {"side": "sell"}):
-        found = strange(history(), AT, **changes)
+        found = contradict(history(), AT, **changes)
         assert found is not None
         assert found[0] == "wish"
 
@@ -77,8 +77,8 @@ def test_later_decisions_are_held_against_the_first() -> None:
         ({"past": replace(PAST, level_mid=None)}, "level_mid"),
     ):
         heard = history()
-        assert strange(heard, AT) is None
-        found = strange(heard, replace(AT, **changes))  # type: ignore[arg-type]
+        assert contradict(heard, AT) is None
+        found = contradict(heard, replace(AT, **changes))  # type: ignore[arg-type]
         assert found is not None
         assert found[0] == field
 
@@ -86,21 +86,21 @@ def test_later_decisions_are_held_against_the_first() -> None:
 def test_lost_line_is_a_flap() -> None:
     heard = history()
     again = like(HEALTH, connection=2)
-    assert heard.strange(MADE, AT, GRACE_NS, again, 0) == ("flapped", "false", "true")
+    assert heard.find_contradiction(MADE, AT, GRACE_NS, again, 0) == ("flapped", "false", "true")
     flapped = replace(AT, past=replace(PAST, flapped=True))
-    assert heard.strange(MADE, flapped, GRACE_NS, again, 0) is None
+    assert heard.find_contradiction(MADE, flapped, GRACE_NS, again, 0) is None
 
 
 def test_health_that_was_heard_after_the_clock_was_read_is_good_for_no_time() -> None:
     heard = history()
     heard.on_health(like(HEALTH, state="suspect", seq=6, published_ns=NOW_NS + 1))
-    assert strange(heard, replace(AT, past=replace(PAST, good_for_ns=0))) is None
-    found = strange(heard, replace(AT, past=replace(PAST, good_for_ns=1)))
+    assert contradict(heard, replace(AT, past=replace(PAST, good_for_ns=0))) is None
+    found = contradict(heard, replace(AT, past=replace(PAST, good_for_ns=1)))
     assert found == ("good_for_ns", "1", "at most 0")
 
 
 def test_what_a_capture_does_not_tell_is_counted() -> None:
     heard = History()
     heard.on_quote(like(QUOTE, symbol="SPY", published_ns=UTC_NS))
-    assert strange(heard, AT, now_ns=UTC_NS) is None
+    assert contradict(heard, AT, now_ns=UTC_NS) is None
     assert dict(heard.as_recorded) == {"start": 1, "fills": 1, "level": 1, "line": 1}

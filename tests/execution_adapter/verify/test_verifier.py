@@ -16,7 +16,7 @@ from quotebus.bus.replay_scheduler import ReplayScheduler
 from quotebus.execution_adapter.__main__ import main
 from quotebus.execution_adapter.replay_decisions import StreamWorker
 from quotebus.execution_adapter.settings import ExecutionSettings
-from quotebus.execution_adapter.verify.verifier import Outcome, Verifier
+from quotebus.execution_adapter.verify.verifier import Findings, Verifier
 from tests.support.market import Market, day, write
 from tests.support.programs import run
 from tests.support.samples import HEALTH, QUOTE, like
@@ -63,7 +63,7 @@ def changed(entries: list[Captured], index: int, **changes: object) -> list[Capt
     return [*entries[:place], captured(frame, place + 1), *entries[place + 1 :]]
 
 
-def verified(entries: list[Captured]) -> Outcome:
+def verified(entries: list[Captured]) -> Findings:
     return Verifier().run(entries)
 
 

@@ -12,16 +12,16 @@ import pytest
 from quotebus import BusClient, BusSettings
 from quotebus.bus.clock import NS_PER_S, utc_ns
 from quotebus.bus.events import TradeIntent
-from quotebus.execution_adapter import order_worker as desk
-from quotebus.execution_adapter.gateways.base import Nowhere
-from quotebus.execution_adapter.order_worker import Desk
-from quotebus.execution_adapter.orders.order import ZERO, Answer, Held
+from quotebus.execution_adapter import order_worker
+from quotebus.execution_adapter.gateways.base import NullGateway
+from quotebus.execution_adapter.order_worker import OrderWorker
+from quotebus.execution_adapter.orders.order import ZERO, Answer, PositionReport
 from quotebus.execution_adapter.settings import ExecutionSettings
 from tests.support.bus import running_broker
 from tests.support.programs import eventually
 
 
-class Holding(Nowhere):
+class Holding(NullGateway):
     """Says that nothing is held, once it may."""
 
     def __init__(self) -> None:
@@ -29,7 +29,7 @@ class Holding(Nowhere):
 
     def holding(self, request_id: str, symbol: str) -> Answer:
         self.may.wait(10)
-        return Held(request_id, ZERO, ZERO)
+        return PositionReport(request_id, ZERO, ZERO)
 
 
 class Rig:
@@ -38,15 +38,15 @@ class Rig:
         self.status: int | None = None
         urls = {name: getattr(bus, name) for name in ("bus_publish_url", "bus_subscribe_url", "bus_request_url")}
         settings = ExecutionSettings(execution_intents_from="strategy", execution_journal_dir=folder, **urls)
-        self.desk = Desk(settings, self.gateway, self.lines.append)
+        self.worker = OrderWorker(settings, self.gateway, self.lines.append)
         self.strategy = BusClient(bus, name="strategy")
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
     def _run(self) -> None:
-        self.status = self.desk.run()
+        self.status = self.worker.run()
 
-    def wish(self, name: str) -> None:
+    def send(self, name: str) -> None:
         self.strategy.publish(
             TradeIntent(
                 client="strategy",
@@ -61,18 +61,18 @@ class Rig:
         )
 
     def until(self, *names: str, says: str, times: int = 1) -> None:
-        """Wish (the worker may not listen yet) until it has said so often what it says of it."""
+        """Send them (the worker may not listen yet) until it has printed `says` so many times."""
 
         def said() -> bool:
             for name in names:
-                self.wish(name)
+                self.send(name)
             return sum(says in line for line in self.lines) >= times
 
         eventually(said, why=says)
 
     def end(self) -> None:
         self.gateway.may.set()
-        self.desk.stop()
+        self.worker.stop()
         self._thread.join(10)
         self.strategy.close()
         assert not self._thread.is_alive()
@@ -81,8 +81,8 @@ class Rig:
 @contextmanager
 def worker(folder: Path, *, over: int, at_once: int = 1_000) -> Iterator[Rig]:
     with pytest.MonkeyPatch.context() as patch, running_broker() as bus:
-        patch.setattr(desk, "KEPT_OVER", over)
-        patch.setattr(desk, "MAX_INTENTS", at_once)
+        patch.setattr(order_worker, "MAX_ENDED", over)
+        patch.setattr(order_worker, "MAX_INTENTS", at_once)
         rig = Rig(bus, folder)
         try:
             yield rig
@@ -94,11 +94,11 @@ def test_those_that_are_over_are_counted_and_never_worked_again(tmp_path: Path) 
     with worker(tmp_path, over=2) as rig:
         rig.gateway.may.set()
         for number in range(6):
-            rig.until(f"wish-{number}", says="done (nothing held)", times=number + 1)
-        rig.wish("wish-0")
-        rig.until("wish-6", says="done (nothing held)", times=7)
+            rig.until(f"intent-{number}", says="done (nothing held)", times=number + 1)
+        rig.send("intent-0")
+        rig.until("intent-6", says="done (nothing held)", times=7)
         assert sum("done (nothing held)" in line for line in rig.lines) == 7, "the first one was not begun again"
-    assert rig.status == desk.ALL_FILLED
+    assert rig.status == order_worker.ALL_FILLED
     assert rig.lines[-1] == "7 of 7 filled, 0 fallbacks or refusals"
     assert "and before them 4 intents: 4 filled" in rig.lines
 
@@ -123,4 +123,4 @@ def test_one_whose_journal_cannot_be_opened_costs_the_others_nothing(tmp_path: P
         rig.until("two", says="intent two of strategy: not worked: EXECUTION_JOURNAL_DIR")
         folder.unlink()
         rig.until("three", says="THREE  sell 0 of 0  done (nothing held)")
-    assert rig.status == desk.ALL_FILLED, "those that could be worked were"
+    assert rig.status == order_worker.ALL_FILLED, "those that could be worked were"

@@ -1,0 +1,68 @@
+"""A book that holds exactly what a decision names, judged as the worker judged its own. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from quotebus.bus.book import Book, Unusable, Verdict
+from quotebus.bus.events import (
+    ConnectionHealth,
+    ExecutionDecision,
+    Quote,
+    SymbolsAcknowledged,
+    SymbolState,
+    SymbolStatus,
+)
+
+_GIVEN = (Unusable.NOT_REQUESTED, Unusable.UNCONFIRMED, Unusable.READER_BEHIND)
+"""Reasons that no message carries; they are taken from the recorded decision."""
+TRADED = (SymbolState.LIVE, SymbolState.QUIET)
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedState:
+    """A symbol's state as one message told it; `halted_at` is the message that told of a halt not known to be over."""
+
+    event: SymbolStatus | SymbolsAcknowledged
+    state: str
+    halted_at: int | None
+
+
+def rebuild_verdict(
+    recorded: ExecutionDecision,
+    state: RecordedState | None,
+    health: ConnectionHealth | None,
+    quote: Quote | None,
+    max_age_ns: int,
+    *,
+    halted: bool,
+) -> Verdict:
+    """The verdict on these messages at the decision's `now_ns`. `halted`: a halt was known before `state`."""
+    book, now_ns = Book(max_age_ns=max_age_ns), recorded.now_ns
+    if state is not None:
+        if halted:
+            book.on_status(_halted(recorded.symbol))
+        if isinstance(state.event, SymbolStatus):
+            book.on_status(state.event)
+        else:
+            book.on_acknowledged(state.event)
+    # Received so that the age of each, less the smallest delay, is what the worker measured.
+    if health is not None:
+        book.on_message(health, _received_ns(health.published_ns, now_ns, recorded.health_age_ns))
+        book.on_health(health)
+    if quote is not None:
+        book.on_message(quote, _received_ns(quote.published_ns, now_ns, recorded.quote_age_ns))
+        book.on_quote(quote)
+    verdict = book.assess(recorded.symbol, now_ns)
+    given = tuple(reason for reason in _GIVEN if reason in recorded.reasons)
+    return replace(verdict, reasons=(*given, *verdict.reasons))
+
+
+def _received_ns(published_ns: int, now_ns: int, age_ns: int | None) -> int:
+    return published_ns if age_ns is None else now_ns - age_ns
+
+
+def _halted(symbol: str) -> SymbolStatus:
+    return SymbolStatus(
+        symbol=symbol, state=SymbolState.HALTED, cause="", since_ns=0, clients=(), last_quote_ns=None, last_quote_seq=0
+    )
