@@ -84,6 +84,7 @@ MUST_BE_PURE = {
     "pricing/simulator/trading/broker.py",
     "pricing/simulator/trading/matching.py",
     "pricing/simulator/trading/order.py",
+    "pricing/simulator/trading/order_store.py",
     "pricing/subscription.py",
     "pricing/symbols.py",
     "pricing/symbol_lifecycle.py",

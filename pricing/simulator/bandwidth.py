@@ -31,7 +31,7 @@ class BandwidthLimit:
         return min(LONGEST_NS, round(count * NS_PER_S / self._bytes_per_s))
 
 
-def limit_bandwidth(slicer_ms: float | None, bytes_per_s: float | None) -> BandwidthLimit | None:
+def choose_limit(slicer_ms: float | None, bytes_per_s: float | None) -> BandwidthLimit | None:
     """The pace of a line with these two faults; None is full speed."""
     if slicer_ms is not None:
         per_s = 1000 / slicer_ms

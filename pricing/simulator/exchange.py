@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import logging
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from random import Random
 
 from quotebus.bus import clock
 from quotebus.pricing.simulator.audit import Audit
-from quotebus.pricing.simulator.bad_frames import ENDLESS
-from quotebus.pricing.simulator.bandwidth import BandwidthLimit, limit_bandwidth
+from quotebus.pricing.simulator.bandwidth import BandwidthLimit
 from quotebus.pricing.simulator.broadcast import Broadcast
 from quotebus.pricing.simulator.connection import Connection
+from quotebus.pricing.simulator.connection_faults import act_on_open, limit_bandwidth, thaw_lifted
+from quotebus.pricing.simulator.connections import Connections
 from quotebus.pricing.simulator.fault_table import FAULTS
 from quotebus.pricing.simulator.faults import Change, Faults
 from quotebus.pricing.simulator.records import Quote, Record, Trade, TradingStatus, Written
@@ -22,7 +22,7 @@ from quotebus.pricing.simulator.spoiler import Spoiler
 from quotebus.pricing.simulator.tls import Endpoint
 from quotebus.pricing.simulator.trading.brokerage import Brokerage
 from quotebus.pricing.simulator.trading.order_session import FEED, OrderSession, choose_order_encoding
-from quotebus.pricing.simulator.trading.streams import STREAM_PREFIX, Streams, describe
+from quotebus.pricing.simulator.trading.streams import Streams, describe
 from quotebus.pricing.simulator.wire import Upgrade
 
 FEEDS = {f"/v2/{feed}": feed for feed in ("iex", "sip", "delayed_sip", "test")}
@@ -30,10 +30,8 @@ ORDERS_PATH = "/stream"
 REDIRECT_PATH = "/elsewhere"
 MOST_BUFFERED_BYTES = 4 * 1_048_576
 FAST_BUFFERED_BYTES = 262_144
-MOST_PARKED = 64
 COUNTERS = ("upgrades_refused", "requests_undecodable", "errors_told", "closed", "frames", "quotes", "trades",
             "statuses", "spoiled")  # fmt: skip
-FREEZING = ("silent", "half_open", "half_open_new", "half_frame")
 _log = logging.getLogger(__name__)
 _COUNTED: dict[type, str] = {Quote: "quotes", Trade: "trades", TradingStatus: "statuses"}
 
@@ -51,7 +49,7 @@ class Exchange:
         self.slow_client_ns = clock.seconds(settings.slow_client_s)
         self.room_bytes = MOST_BUFFERED_BYTES
         self.address = ""
-        self.connections: list[Connection] = []
+        self.connections = Connections()
         self.release: Callable[[Connection], None] = lambda _: None
         self.set_listen_mode: Callable[[str], None] = lambda _: None
         self.needs: dict[str, str] = {}
@@ -71,41 +69,36 @@ class Exchange:
         )
         self.streams = Streams()
         self._audit = audit
-        self._sweeping = False
-        self._parked: deque[Endpoint] = deque()
         self._spoiler = Spoiler(settings.seed)
         self._rate = settings.rate
         self._counters = dict.fromkeys(COUNTERS, 0)
-        self._accepted = self._upgraded = self._authenticated = self._redirects_followed = 0
-        self._most_tcp = self._most_upgraded = 0
+        self._redirects_followed = 0
         self.set_rate(settings.rate)
 
     # The loop.
 
     def accept(self, sock: Endpoint) -> Connection:
         """A client has connected."""
-        self._sweep()
-        self._accepted += 1
+        self.connections.sweep()
         connection = Connection(sock, self)
-        self.connections.append(connection)
-        self._most_tcp = max(self._most_tcp, len(self.connections))
+        self.connections.add(connection)
         return connection
 
     def next_ns(self) -> int | None:
         """When `turn` has something to do without any client."""
-        times = [self.broadcast.next_ns(), self.brokerage.next_ns(), *(c.deadline_ns() for c in self.connections)]
+        times = [self.broadcast.next_ns(), self.brokerage.next_ns(), *(c.deadline_ns() for c in self.connections.open)]
         return min((time_ns for time_ns in times if time_ns is not None), default=None)
 
     def turn(self) -> None:
         """Do what the clock asks for, and send."""
-        for connection in list(self.connections):
+        for connection in list(self.connections.open):
             due_ns = connection.deadline_ns()
             if due_ns is not None and due_ns <= self.now_ns:
                 connection.tick()
         self.brokerage.at(self.now_ns)
         self.broadcast.run(self.now_ns, clock.utc_ns)
         self._tell_streams()
-        for connection in list(self.connections):
+        for connection in list(self.connections.open):
             if connection.number:
                 connection.flush()
         if self._audit is not None:
@@ -113,33 +106,20 @@ class Exchange:
 
     def _tell_streams(self) -> None:
         for update in self.brokerage.turn():
-            for connection in self._order_streams():
+            for connection in self.connections.order_streams():
                 connection.send_update(update, describe(update))
         new = self.brokerage.take_new_symbols()
         if new is not None:
-            self._rebuild(self.connections, new)
-
-    def _order_streams(self) -> list[Connection]:
-        return [c for c in self.connections if c.number and c.feed == FEED]
+            self._rebuild(new)
 
     def close(self) -> None:
         """End all connections; the program is about to exit."""
-        for connection in list(self.connections):
+        for connection in list(self.connections.open):
             connection.socket.cut("fin", self.now_ns)
             connection.socket.close("shutdown")
-        self._unpark()
+        self.connections.unpark()
         if self._audit is not None:
             self._audit.flush()
-
-    def _sweep(self, but: Connection | None = None) -> None:
-        """Notice which clients have hung up, so that a connection is not counted beside one that is over."""
-        if self._sweeping:
-            return
-        self._sweeping = True
-        for connection in list(self.connections):
-            if connection is not but and not connection.socket.closed:
-                connection.read()
-        self._sweeping = False
 
     # What connections report.
 
@@ -151,7 +131,7 @@ class Exchange:
             self.count("upgrades_refused")
             return status
         if orders:
-            self._sweep(but=connection)
+            self.connections.sweep(but=connection)
             encoding = choose_order_encoding(upgrade.content_type, self._order_frames)
             return OrderSession(self._rules, self._order_slots, self.faults, encoding, self.now_ns)
         feed = FEEDS.get(upgrade.path)
@@ -159,7 +139,7 @@ class Exchange:
             self.count("upgrades_refused")
             self._redirects_followed += upgrade.path == REDIRECT_PATH
             return 404
-        self._sweep(but=connection)
+        self.connections.sweep(but=connection)
         return Session(feed, self._rules, self._slots, self.faults, self.now_ns)
 
     def rejection_headers(self, status: int) -> dict[str, str]:
@@ -174,24 +154,22 @@ class Exchange:
 
     def limit_bandwidth(self) -> BandwidthLimit | None:
         """The pace of a connection's line, None for full speed."""
-        return limit_bandwidth(self.faults.number("slicer_ms"), self.faults.number("throttle_bytes_s"))
+        return limit_bandwidth(self.faults)
 
     def on_open(self, connection: Connection) -> int:
         """The upgrade was answered with 101: the connection's number among those of its kind."""
         if connection.feed == FEED:
-            number = self.streams.add(1 + len(self._order_streams()))
+            number = self.streams.add(1 + len(self.connections.order_streams()))
             _log.info("order stream %d opened", number)
             if self._audit is not None:
                 self._audit.write_event(number, "open", clock.utc_ns(), "stream")
             return number
-        self._upgraded += 1
-        open_now = 1 + sum(1 for other in self._market_lines() if other is not connection)
-        self._most_upgraded = max(self._most_upgraded, open_now)
-        _log.info("connection %d opened (%s)", self._upgraded, connection.feed)
+        number = self.connections.number(connection)
+        _log.info("connection %d opened (%s)", number, connection.feed)
         if self._audit is not None:
-            self._audit.write_event(self._upgraded, "open", clock.utc_ns(), feed=connection.feed)
-        self._rebuild([*self.connections])
-        return self._upgraded
+            self._audit.write_event(number, "open", clock.utc_ns(), feed=connection.feed)
+        self._rebuild()
+        return number
 
     def on_authenticated(self, connection: Connection) -> None:
         """The client was let in."""
@@ -199,7 +177,7 @@ class Exchange:
             self.streams.authenticated_total += 1
             _log.info("order stream %d authenticated", connection.number)
             return
-        self._authenticated += 1
+        self.connections.authenticated_total += 1
         _log.info("connection %d authenticated", connection.number)
 
     def on_subscribed(self, connection: Connection, new: list[str]) -> None:
@@ -207,7 +185,7 @@ class Exchange:
         counts = {c: len(connection.symbols(c)) for c in ("quotes", "trades", "statuses", "bars")}
         listing = ", ".join(f"{count} {channel}" for channel, count in counts.items() if count)
         _log.info("connection %d is subscribed to %s", connection.number, listing or "nothing")
-        self._rebuild(self.connections, new)
+        self._rebuild(new)
 
     def on_written(self, connection: Connection, records: Sequence[Written]) -> None:
         """The socket took a whole frame with these records."""
@@ -223,7 +201,7 @@ class Exchange:
         self.count("closed")
         self.release(connection)
         if connection.number:
-            self._rebuild(self.connections)
+            self._rebuild()
             if self._audit is not None:
                 self._audit.write_event(connection.number, "close", clock.utc_ns(), self._kind(connection), why=why)
         kind = "order stream" if connection.feed == FEED else "connection"
@@ -232,25 +210,17 @@ class Exchange:
     def _kind(self, connection: Connection) -> str:
         return "stream" if connection.feed == FEED else "connection"
 
-    def _market_lines(self) -> list[Connection]:
-        return [c for c in self.connections if c.number and c.feed != FEED]
-
     def count(self, name: str) -> None:
         """One more of these."""
         self._counters[name] += 1
 
     def park(self, sock: Endpoint) -> None:
         """Keep a socket open whose line is dead."""
-        self._parked.append(sock)
-        if len(self._parked) > MOST_PARKED:
-            self._parked.popleft().close()
+        self.connections.park(sock)
 
-    def _unpark(self) -> None:
-        while self._parked:
-            self._parked.popleft().close()
-
-    def _rebuild(self, connections: Sequence[Connection], new: Sequence[str] = ()) -> None:
-        self.broadcast.rebuild([c for c in connections if c.session is not None], new, self.now_ns, [self.brokerage])
+    def _rebuild(self, new: Sequence[str] = ()) -> None:
+        clients = [c for c in self.connections.open if c.session is not None]
+        self.broadcast.rebuild(clients, new, self.now_ns, [self.brokerage])
 
     # What the control endpoint asks for.
 
@@ -274,7 +244,7 @@ class Exchange:
 
     def inject_raw(self, opcode: int, payload: bytes) -> int:
         """Send a payload to every authenticated connection now; how many got it."""
-        receivers = [c for c in self._market_lines() if c.session and c.session.authenticated and c.has_room]
+        receivers = [c for c in self.connections.market_data() if c.session and c.session.authenticated and c.has_room]
         for connection in receivers:
             connection.send_raw(opcode, payload)
         return len(receivers)
@@ -296,11 +266,7 @@ class Exchange:
         self._act(self.faults.lift_all())
 
     def _act(self, change: Change) -> None:
-        for name in FREEZING:
-            if name in change.lifted:
-                self._thaw(name, self._all_but_order_streams())
-        if "stream_half_open" in change.lifted:
-            self._thaw("half_open", self._order_streams())
+        thaw_lifted(change, self.connections)
         self.broadcast.mute(self.faults.on("mute"), self.faults.symbols("mute_symbol", "ack_missing", "ack_extra"))
         self.broadcast.spoiler = self._spoiler if self._spoiler.change(self.faults) else None
         if "flood" in change.set or "flood" in change.lifted:
@@ -308,74 +274,29 @@ class Exchange:
         self.set_listen_mode(
             "refuse" if self.faults.on("refuse") else "black_hole" if self.faults.on("black_hole") else ""
         )
-        for connection in list(self.connections):
-            self._act_on(connection, change)
-        if isinstance(change.set.get("cut"), str) or isinstance(change.set.get("stream_cut"), str):
-            self._unpark()
+        act_on_open(change, self.faults, self.connections, self.now_ns)
         if change.set or change.lifted:
             shown = " ".join(f"{name}={value}" for name, value in change.set.items()) or "none"
             _log.info("faults set: %s; in force: %s", shown, " ".join(self.faults.plan()) or "none")
 
-    def _act_on(self, connection: Connection, change: Change) -> None:
-        given = change.set
-        if connection.feed == FEED:
-            given = {name.removeprefix(STREAM_PREFIX): v for name, v in given.items() if name.startswith(STREAM_PREFIX)}
-        bandwidth = self.limit_bandwidth()
-        if bandwidth is None or connection.socket.bandwidth is None or bandwidth.key != connection.socket.bandwidth.key:
-            connection.socket.bandwidth = bandwidth
-        if connection.number:
-            if set(ENDLESS) & set(change.lifted):
-                connection.end_endless()
-            if given.get("half_open") is True:
-                connection.socket.freeze("half_open")
-            if given.get("half_frame") is True:
-                connection.frames.half_frame_next = True
-            for code in (given.get("error"), 407 if "slow_client" in given else None):
-                if isinstance(code, int):
-                    connection.send_error(code)
-            close_code = given.get("close_code")
-            if isinstance(close_code, int):
-                connection.close_with(close_code)
-        how = given.get("cut")
-        if isinstance(how, str):
-            connection.socket.cut(how, self.now_ns)
-
-    def _all_but_order_streams(self) -> list[Connection]:
-        return [c for c in self.connections if c.feed != FEED]
-
-    def _thaw(self, name: str, connections: Sequence[Connection]) -> None:
-        self._unpark()
-        for connection in connections:
-            if name == "half_frame":
-                connection.frames.half_frame_next = False
-            if connection.socket.frozen_by == name:
-                connection.thaw()
-
     def counters(self) -> dict[str, int]:
         """Everything counted since the start, and what is open and queued now."""
         return {
-            "accepted": self._accepted,
-            "upgraded": self._upgraded,
-            "authenticated": self._authenticated,
+            **self.connections.counters(),
             **self._counters,
             "withheld": self.broadcast.withheld,
-            "connections": len(self.connections),
-            "parked": len(self._parked),
-            "buffered_bytes": sum(connection.socket.buffered() for connection in self.connections),
         }
 
     def state(self) -> dict[str, object]:
         """Everything a test may want to know, as JSON values."""
         return {
-            "connections": [c.state() for c in self._market_lines()],
-            "orders": {**self.brokerage.state(), **self.streams.state([c.state() for c in self._order_streams()])},
-            "opened_total": self._accepted,
-            "tcp_accepted_total": self._accepted,
-            "upgraded_total": self._upgraded,
-            "authenticated_total": self._authenticated,
+            "connections": [c.state() for c in self.connections.market_data()],
+            "orders": {
+                **self.brokerage.state(),
+                **self.streams.state([c.state() for c in self.connections.order_streams()]),
+            },
+            **self.connections.state(),
             "redirects_followed_total": self._redirects_followed,
-            "max_simultaneous": self._most_upgraded,
-            "max_simultaneous_tcp": self._most_tcp,
             "faults": self.faults.plan(),
             "rate": self.broadcast.rate,
             "uptime_s": round((self.now_ns - self._started_ns) / clock.NS_PER_S, 3),

@@ -7,12 +7,9 @@ those are made by the next `turn`. Everything drawn comes from the seed.
 from __future__ import annotations
 
 import heapq
-import random
 from collections.abc import Callable, Iterable, Mapping
 from decimal import ROUND_UP, Decimal
 from itertools import count
-from typing import NamedTuple
-from uuid import NAMESPACE_URL, UUID, uuid5
 
 from quotebus.pricing.simulator.faults import Faults
 from quotebus.pricing.simulator.records import Quote
@@ -26,12 +23,12 @@ from quotebus.pricing.simulator.trading.matching import (
     match_trade,
     read_top,
 )
-from quotebus.pricing.simulator.trading.order import CLOSED, BrokerOrder, Ticket
+from quotebus.pricing.simulator.trading.order import BrokerOrder, Ticket
+from quotebus.pricing.simulator.trading.order_store import OrderEvent, OrderStore
 from quotebus.pricing.simulator.trading.tickets import (
     MALFORMED,
     UNPROCESSABLE,
     RestError,
-    order_not_found,
     read_replacement,
     read_ticket,
 )
@@ -39,20 +36,8 @@ from quotebus.pricing.simulator.trading.tickets import (
 MOST_ORDERS = 200_000
 
 
-class OrderEvent(NamedTuple):
-    """Something happened to an order: the entity as it was then, and the execution, if it was one."""
-
-    event: str
-    order: dict[str, object]
-    utc_ns: int
-    execution_id: str
-    fill: Fill | None = None
-    position_qty: Decimal | None = None
-    reason: str = ""
-
-
 class Broker:
-    """Orders and the account. `symbols` are those with open orders: call `on_quote` and `on_trade` for them."""
+    """Orders and the account. Call `on_quote` and `on_trade` for the symbols with open orders, `orders.symbols`."""
 
     def __init__(
         self,
@@ -62,17 +47,12 @@ class Broker:
         top: Callable[[str], Quote],
         report: Callable[[OrderEvent], None],
     ) -> None:
-        self.orders: dict[str, BrokerOrder] = {}
-        self.by_client_id: dict[str, BrokerOrder] = {}
-        self.symbols: frozenset[str] = frozenset()
+        self.orders = OrderStore(seed, report)
         self.halted: set[str] = set()
         self.fills = 0
-        self._rng = random.Random(f"orders/{seed}")
-        self.account = Account(self._new_id(), cash)
+        self.account = Account(self.orders.new_id(), cash)
         self._faults = faults
         self._top = top
-        self._report = report
-        self._open: dict[str, dict[str, BrokerOrder]] = {}
         self._tops: dict[str, tuple[Quote, TopOfBook]] = {}
         self._due: list[tuple[int, int, Callable[[], None]]] = []
         self._numbers = count()
@@ -100,9 +80,9 @@ class Broker:
 
     def place(self, body: Mapping[str, object]) -> dict[str, object]:
         """Take an order in; the entity as it is answered. Refused if it cannot be."""
-        ticket = read_ticket(body, self._new_id())
-        self._check_new(ticket, self.open_orders())
-        order = self._add(ticket)
+        ticket = read_ticket(body, self.orders.new_id())
+        self._check_new(ticket, self.orders.list_open())
+        order = self.orders.add(ticket, self._utc_ns)
         self._apply(order, "pending_new")
         answer = order.json()
         self._later(self._faults.draw_ns("order_ack_ms"), lambda: self._acknowledge(order))
@@ -110,7 +90,7 @@ class Broker:
 
     def cancel(self, order_id: str) -> None:
         """Ask for the end of an order. Refused if it is over or being canceled."""
-        order = self.order(order_id)
+        order = self.orders.find(order_id)
         if not order.is_open or order.cancel_wanted:
             raise RestError(422, UNPROCESSABLE, f'order is already in "{order.status}" state')
         if self._faults.take("cancel_reject"):
@@ -124,27 +104,16 @@ class Broker:
 
     def replace(self, order_id: str, body: Mapping[str, object]) -> dict[str, object]:
         """Ask for another order in the place of one; the new entity. `qty` is the total: what was filled counts."""
-        old = self.order(order_id)
-        ticket = read_replacement(old, body, self._new_id())
-        self._check_new(ticket, [o for o in self.open_orders() if o is not old])
-        new = self._add(ticket)
+        old = self.orders.find(order_id)
+        ticket = read_replacement(old, body, self.orders.new_id())
+        self._check_new(ticket, [o for o in self.orders.list_open() if o is not old])
+        new = self.orders.add(ticket, self._utc_ns)
         new.replaces = old.order_id
         self._apply(new, "pending_new")
         self._apply(old, "pending_replace")
         answer = new.json()
         self._later(self._faults.draw_ns("order_ack_ms"), lambda: self._replace(old, new))
         return answer
-
-    def order(self, order_id: str) -> BrokerOrder:
-        """An order by its id. Refused (404) if there is none."""
-        order = self.orders.get(order_id)
-        if order is None:
-            raise order_not_found(order_id)
-        return order
-
-    def open_orders(self) -> Iterable[BrokerOrder]:
-        """Every order that is not over."""
-        return [order for orders in self._open.values() for order in orders.values()]
 
     def force_event(self, order: BrokerOrder, event: str, reason: str) -> None:
         """An event on purpose. ValueError if it may not come now."""
@@ -159,22 +128,18 @@ class Broker:
             return (now.bid + now.ask) / 2
         return now.bid or now.ask or Decimal(1)
 
-    def asset_id(self, symbol: str) -> str:
-        """The id of a symbol."""
-        return str(uuid5(NAMESPACE_URL, f"asset/{symbol}"))
-
     # The market.
 
     def on_quote(self, symbol: str) -> None:
         """A symbol has a new quote."""
-        for order in list(self._open.get(symbol, {}).values()):
+        for order in self.orders.list_open_in(symbol):
             self._match(order)
 
     def on_trade(self, symbol: str, price: float, size: float) -> None:
         """A trade was made in a symbol."""
         if symbol in self.halted:
             return
-        for order in list(self._open.get(symbol, {}).values()):
+        for order in self.orders.list_open_in(symbol):
             if order.is_working and self._now_ns >= order.fill_from_ns:
                 fill = match_trade(order, price, size)
                 if fill is not None:
@@ -187,7 +152,7 @@ class Broker:
             self.halted.add(symbol)
             return
         self.halted.discard(symbol)
-        for order in list(self._open.get(symbol, {}).values()):
+        for order in self.orders.list_open_in(symbol):
             if order.status == "accepted":
                 self._apply(order, "new")
             self._work(order)
@@ -195,20 +160,13 @@ class Broker:
     # The life of an order.
 
     def _check_new(self, ticket: Ticket, others: Iterable[BrokerOrder]) -> None:
-        if ticket.client_order_id in self.by_client_id:
+        if ticket.client_order_id in self.orders.by_client_id:
             raise RestError(422, MALFORMED, "client_order_id must be unique")
-        if len(self.orders) >= MOST_ORDERS:
+        if len(self.orders.by_id) >= MOST_ORDERS:
             raise RestError(429, 42910000, "too many orders")
         now = self._top_of_book(ticket.symbol)
         price = ticket.limit_price or (now.ask if ticket.side == "buy" else now.bid) or self.price(ticket.symbol)
         self.account.check(ticket, price, others, self.price)
-
-    def _add(self, ticket: Ticket) -> BrokerOrder:
-        order = BrokerOrder(self._new_id(), self.asset_id(ticket.symbol), ticket, self._utc_ns)
-        self.orders[order.order_id] = self.by_client_id[ticket.client_order_id] = order
-        self._open.setdefault(ticket.symbol, {})[order.order_id] = order
-        self.symbols = frozenset(self._open)
-        return order
 
     def _acknowledge(self, order: BrokerOrder) -> None:
         if order.status != "pending_new":
@@ -316,21 +274,8 @@ class Broker:
         fill: Fill | None = None,
         position_qty: Decimal | None = None,
     ) -> None:
-        order.apply(event, self._utc_ns)
-        if order.status in CLOSED:
-            symbol = order.ticket.symbol
-            self._open.get(symbol, {}).pop(order.order_id, None)
-            if not self._open.get(symbol):
-                self._open.pop(symbol, None)
-                self.symbols = frozenset(self._open)
-        self._report(OrderEvent(event, order.json(), self._utc_ns, self._new_id(), fill, position_qty, reason))
-
-    def _new_id(self) -> str:
-        return str(UUID(int=self._rng.getrandbits(128), version=4))
+        self.orders.apply(order, event, self._utc_ns, reason, fill, position_qty)
 
     def state(self) -> dict[str, object]:
         """Counts for display."""
-        statuses: dict[str, int] = {}
-        for order in self.orders.values():
-            statuses[order.status] = statuses.get(order.status, 0) + 1
-        return {"orders_total": len(self.orders), "by_status": statuses, "fills": self.fills}
+        return {**self.orders.state(), "fills": self.fills}

@@ -12,8 +12,9 @@ from quotebus.pricing.simulator.encoding import Encoding, JsonEncoding
 from quotebus.pricing.simulator.faults import Faults
 from quotebus.pricing.simulator.records import Marked, Misshapen, Quote, Record, Sent, Trade, TradingStatus
 from quotebus.pricing.simulator.settings import SimulatorSettings
-from quotebus.pricing.simulator.trading.broker import Broker, OrderEvent
+from quotebus.pricing.simulator.trading.broker import Broker
 from quotebus.pricing.simulator.trading.order_session import FEED
+from quotebus.pricing.simulator.trading.order_store import OrderEvent
 from quotebus.pricing.simulator.trading.rest_api import Reply, RestApi, RestRequest
 from quotebus.pricing.simulator.trading.tickets import RestError
 from quotebus.pricing.simulator.trading.updates import Updates, build_update
@@ -52,7 +53,7 @@ class Brokerage:
 
     def symbols(self, channel: str) -> Collection[str]:
         """The symbols with open orders."""
-        return self._broker.symbols if channel in ("quotes", "trades") else ()
+        return self._broker.orders.symbols if channel in ("quotes", "trades") else ()
 
     def take(self, record: Sent, data: bytes) -> None:  # noqa: ARG002
         """A symbol ticked; orders meet what the market really is, also where the record was made wrong on purpose."""
@@ -69,7 +70,7 @@ class Brokerage:
         if isinstance(record, TradingStatus):
             if record.code in (*HALTED, *RESUMED):
                 self._broker.halt(record.symbol, record.code in HALTED)
-        elif record.symbol in self._broker.symbols:
+        elif record.symbol in self._broker.orders.symbols:
             self.take(record, b"")
 
     # What the loop needs.
@@ -86,10 +87,10 @@ class Brokerage:
 
     def take_new_symbols(self) -> list[str] | None:
         """Symbols to tick from now on, when the set of those with open orders is another than last time; else None."""
-        if self._broker.symbols == self._watched:
+        if self._broker.orders.symbols == self._watched:
             return None
-        new = self._broker.symbols - self._watched
-        self._watched = self._broker.symbols
+        new = self._broker.orders.symbols - self._watched
+        self._watched = self._broker.orders.symbols
         return sorted(new)
 
     def next_ns(self) -> int | None:
@@ -109,7 +110,7 @@ class Brokerage:
         self.at(self._now_ns)
         broker = self._broker
         try:
-            order = broker.by_client_id.get(order_id) or broker.order(order_id)
+            order = broker.orders.by_client_id.get(order_id) or broker.orders.find(order_id)
         except RestError as refused:
             raise ValueError(str(refused)) from None
         broker.force_event(order, event, reason)
@@ -118,7 +119,7 @@ class Brokerage:
         """Counts for display."""
         return {
             **self._broker.state(),
-            "open": sum(1 for _ in self._broker.open_orders()),
+            "open": len(self._broker.orders.list_open()),
             "positions": {symbol: str(p.qty) for symbol, p in self._broker.account.positions.items()},
             "rest_requests_total": self._api.requests,
             "updates_lost": self._updates.lost,

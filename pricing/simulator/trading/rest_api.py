@@ -14,7 +14,6 @@ from quotebus.pricing.simulator.encoding import rfc3339
 from quotebus.pricing.simulator.faults import Faults
 from quotebus.pricing.simulator.symbols import TEST_FEED_SYMBOL, make_profile, ticks
 from quotebus.pricing.simulator.trading.broker import Broker
-from quotebus.pricing.simulator.trading.order import BrokerOrder
 from quotebus.pricing.simulator.trading.tickets import MALFORMED, NOT_FOUND, RestError, order_not_found
 
 NS_PER_S = 1_000_000_000
@@ -128,11 +127,11 @@ class RestApi:
         return 200, self._broker.place(body)
 
     def _get(self, _: RestRequest, order_id: str) -> tuple[int, object]:
-        return 200, self._broker.order(order_id).json()
+        return 200, self._broker.orders.find(order_id).json()
 
     def _by_client_id(self, request: RestRequest) -> tuple[int, object]:
         client_order_id = dict(parse_qsl(request.query)).get("client_order_id", "")
-        order = self._broker.by_client_id.get(client_order_id)
+        order = self._broker.orders.by_client_id.get(client_order_id)
         if order is None:
             raise order_not_found(client_order_id)
         return 200, order.json()
@@ -146,7 +145,7 @@ class RestApi:
 
     def _cancel_all(self, _: RestRequest) -> tuple[int, object]:
         answers = []
-        for order in list(self._broker.open_orders()):
+        for order in self._broker.orders.list_open():
             status, body = 200, order.json()
             try:
                 self._broker.cancel(order.order_id)
@@ -170,7 +169,7 @@ class RestApi:
         symbols = {symbol for symbol in query.get("symbols", "").upper().split(",") if symbol}
         found = [
             order
-            for order in self._broker.orders.values()
+            for order in self._broker.orders.by_id.values()
             if (status == "all" or order.is_open == (status == "open"))
             and (after_ns is None or order.submitted_ns > after_ns)
             and (until_ns is None or order.submitted_ns <= until_ns)
@@ -184,16 +183,16 @@ class RestApi:
     # The account and the market.
 
     def _account(self, _: RestRequest) -> tuple[int, object]:
-        return 200, self._broker.account.json(self._broker.open_orders(), self._broker.price)
+        return 200, self._broker.account.json(self._broker.orders.list_open(), self._broker.price)
 
     def _reserved(self, symbol: str) -> Decimal:
-        sells: list[BrokerOrder] = [o for o in self._broker.open_orders() if o.ticket.symbol == symbol and not o.is_buy]
+        sells = [o for o in self._broker.orders.list_open_in(symbol) if not o.is_buy]
         return sum((o.remaining(self._broker.price(symbol)) for o in sells), Decimal(0))
 
     def _position_of(self, symbol: str) -> dict[str, object]:
         broker = self._broker
         return broker.account.position_json(
-            symbol, broker.asset_id(symbol), broker.price(symbol), self._reserved(symbol)
+            symbol, broker.orders.asset_id(symbol), broker.price(symbol), self._reserved(symbol)
         )
 
     def _positions(self, _: RestRequest) -> tuple[int, object]:
@@ -201,7 +200,7 @@ class RestApi:
 
     def _position(self, _: RestRequest, symbol: str) -> tuple[int, object]:
         for held in self._broker.account.positions:
-            if symbol in (held, self._broker.asset_id(held)):
+            if symbol in (held, self._broker.orders.asset_id(held)):
                 return 200, self._position_of(held)
         raise RestError(404, NOT_FOUND, "position does not exist")
 
@@ -221,7 +220,7 @@ class RestApi:
             raise RestError(404, NOT_FOUND, f"asset not found for {symbol[:32]}")
         tape = make_profile(self._seed, symbol).tape
         return 200, {
-            "id": self._broker.asset_id(symbol),
+            "id": self._broker.orders.asset_id(symbol),
             "class": "us_equity",
             "exchange": {"A": "NYSE", "B": "ARCA", "C": "NASDAQ"}[tape],
             "symbol": symbol,

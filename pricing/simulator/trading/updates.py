@@ -7,8 +7,8 @@ from itertools import count
 
 from quotebus.pricing.simulator.encoding import rfc3339
 from quotebus.pricing.simulator.faults import Faults
-from quotebus.pricing.simulator.trading.broker import OrderEvent
 from quotebus.pricing.simulator.trading.order import decimal_text
+from quotebus.pricing.simulator.trading.order_store import OrderEvent
 
 REORDER_NS = 500_000_000
 MOST_WAITING = 100_000

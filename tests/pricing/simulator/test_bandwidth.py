@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from quotebus.pricing.simulator.bandwidth import limit_bandwidth
+from quotebus.pricing.simulator.bandwidth import choose_limit
 
 
 def sent_within(seconds: float, slicer_ms: float | None, bytes_per_s: float | None, late_ns: int = 0) -> int:
-    line = limit_bandwidth(slicer_ms, bytes_per_s)
+    line = choose_limit(slicer_ms, bytes_per_s)
     assert line is not None
     now_ns = begin_ns = 1_000_000_000_000
     total = 0
@@ -22,7 +22,7 @@ def sent_within(seconds: float, slicer_ms: float | None, bytes_per_s: float | No
 
 
 def test_full_speed() -> None:
-    assert limit_bandwidth(None, None) is None
+    assert choose_limit(None, None) is None
 
 
 def test_one_byte_in_so_many_milliseconds() -> None:
@@ -42,7 +42,7 @@ def test_the_slower_of_two() -> None:
 
 
 def test_how_long_it_takes() -> None:
-    slow = limit_bandwidth(10, None)
+    slow = choose_limit(10, None)
     assert slow is not None
     assert slow.duration_ns(100) == 1_000_000_000
     assert slow.duration_ns(1 << 40) == 60_000_000_000

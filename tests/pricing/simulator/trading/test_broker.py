@@ -11,8 +11,9 @@ import pytest
 from quotebus.pricing.simulator.faults import Faults
 from quotebus.pricing.simulator.market import SymbolMarket
 from quotebus.pricing.simulator.records import Quote
-from quotebus.pricing.simulator.trading.broker import Broker, OrderEvent
+from quotebus.pricing.simulator.trading.broker import Broker
 from quotebus.pricing.simulator.trading.order import CLOSED, TRANSITIONS
+from quotebus.pricing.simulator.trading.order_store import OrderEvent
 from quotebus.pricing.simulator.trading.tickets import RestError
 
 MS = 1_000_000
@@ -115,7 +116,7 @@ def test_partial_only_and_slow_fills() -> None:
         rig.tick(10)
         rig.show(100, 100.02)
     assert rig.told(order_id) == ["pending_new", "new", *["partial_fill"] * 3], "5, 3 and 1 of 10, never the last"
-    assert rig.broker.order(order_id).filled_qty == 9
+    assert rig.broker.orders.find(order_id).filled_qty == 9
 
 
 def test_a_replacement_takes_over_what_was_filled() -> None:
@@ -123,10 +124,10 @@ def test_a_replacement_takes_over_what_was_filled() -> None:
     rig.show(100, 100.02, size=4)
     old = rig.place(type="limit", limit_price="100.02")
     rig.tick(10)
-    assert rig.broker.order(old).filled_qty == 4
+    assert rig.broker.orders.find(old).filled_qty == 4
     new = str(rig.broker.replace(old, {"qty": "12", "limit_price": "100.03"})["id"])
     rig.show(100, 100.02, size=3)
-    assert rig.broker.order(old).filled_qty == 7, "the old one goes on until it is replaced"
+    assert rig.broker.orders.find(old).filled_qty == 7, "the old one goes on until it is replaced"
     rig.tick(10)
     assert rig.told(old)[-1] == "replaced"
     rig.tick(10)
@@ -151,10 +152,10 @@ def random_life(seed: int) -> Rig:
                     side=rng.choice(["buy", "sell"]), qty=str(rng.randrange(1, 900)),
                     time_in_force=rng.choice(["day", "gtc", "ioc", "fok"]), **kind,
                 )  # fmt: skip
-            elif act == 2 and rig.broker.orders:
-                rig.broker.cancel(rng.choice(list(rig.broker.orders)))
-            elif act == 3 and rig.broker.orders:
-                rig.broker.replace(rng.choice(list(rig.broker.orders)), {"qty": str(rng.randrange(1, 900))})
+            elif act == 2 and rig.broker.orders.by_id:
+                rig.broker.cancel(rng.choice(list(rig.broker.orders.by_id)))
+            elif act == 3 and rig.broker.orders.by_id:
+                rig.broker.replace(rng.choice(list(rig.broker.orders.by_id)), {"qty": str(rng.randrange(1, 900))})
             elif act == 4:
                 rig.broker.halt("SPY", rng.random() < 0.5)
             else:
