@@ -1,4 +1,4 @@
-"""`pricing-node`: the lazy pricing node as a program."""
+"""`pricing-node`: the pricing node as a program."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from quotebus.pricing.upstream.dialler import strip_query
 
 PROGRAM = "pricing-node"
 SWITCH_INTERVAL_S = 0.0005
-"""How long the control thread may keep the interpreter from the hot thread, which gives it away at each system call."""
+"""How long the control thread may hold the interpreter. The hot thread releases it at each system call."""
 NEVER = 1_000_000_000
 EX_SOFTWARE = 70
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run until SIGINT or SIGTERM. Exit status 0, 78 for bad settings, 70 when a thread died."""
+    """Run until SIGINT or SIGTERM. Returns the exit status: 0, 78 for bad settings, 70 when a thread has died."""
     arguments = sys.argv[1:] if argv is None else list(argv)
     settings = load(PricingSettings, arguments, PROGRAM)
     setup()
     log = logging.getLogger("quotebus.pricing")
 
     def credentials() -> tuple[str, str]:
-        """Read anew each time, so that an operator's new keys in `.env` are used at the next try."""
+        """Read again each time, so that new keys in `.env` are used at the next attempt."""
         try:
             fresh = parse(PricingSettings, arguments, PROGRAM)
         except ConfigError:
@@ -39,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     young, middle, _ = gc.get_threshold()
-    gc.set_threshold(young, middle, NEVER)  # a full collection among 10,000 symbols stops quotes for 80 ms: see Node
+    gc.set_threshold(young, middle, NEVER)  # with 10,000 symbols a full collection stops quotes for 80 ms: see Node
     try:
         node = Node(settings, credentials)
     except ConfigError as error:

@@ -1,4 +1,4 @@
-"""Who is sent upstream under the symbol limit, who is told that there is no room, and who comes back. Pure."""
+"""Which wanted symbols are subscribed under the symbol limit, which are evicted, and which return. Pure."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _STANDING = (SymbolState.LIVE, SymbolState.QUIET)
 
 
 class Allocation:
-    """Brings symbols, slots and the upstream set in line with the wanted and the limit."""
+    """Brings symbols, slots and the subscribed set in line with demand and the limit."""
 
     def __init__(
         self,
@@ -37,7 +37,7 @@ class Allocation:
         self._crowded = False
 
     def arrange(self, now_ns: int) -> bool:
-        """Decide who is sent upstream under the limit, and tell the losers; False when nobody is nor may be."""
+        """Decide which symbols to subscribe to under the limit and evict the others. False when there are none."""
         wanted, reconciler = self._demand.wanted, self._reconciler
         self._demand.take_touched()
         refused = {symbol for symbol, wish in wanted.items() if reconciler.has_refused(symbol, wish.channels)}
@@ -51,7 +51,7 @@ class Allocation:
         channels = {symbol: tuple(sorted(wish.channels)) for symbol, wish in ranked}
         reconciler.want(channels, self._resumptions(channels, admitted.spare))
         self.acknowledged = reconciler.count_symbols()
-        for symbol in within:  # refused for a channel that nobody wants any more
+        for symbol in within:  # refused for a channel that no client wants any more
             if self._symbols.state(symbol) is SymbolState.REFUSED and not reconciler.has_given_up(symbol):
                 self._symbols.move(symbol, SymbolState.PENDING, Cause.DEMAND, now_ns)
                 if reconciler.has_all(symbol):
@@ -59,7 +59,7 @@ class Allocation:
         return bool(within) or (bool(wanted) and self.limit.learned is not None)
 
     def _admit(self, symbol: str, wish: SymbolDemand, admitted: Admitted, now_ns: int, *, within: bool) -> None:
-        """One symbol's place under the limit."""
+        """Move one symbol into or out of the subscribed set."""
         known, state = symbol in self._symbols.entries, self._symbols.state(symbol)
         self._symbols.add(symbol, now_ns)
         if not within:
@@ -79,14 +79,14 @@ class Allocation:
             self._lifecycle.halt_again(symbol, now_ns)
 
     def _resumptions(self, channels: dict[str, tuple[str, ...]], spare: int | None) -> list[Entry]:
-        """Trades of symbols whose halt may be over, where there is room: a trade is what would show it."""
+        """Trades of symbols whose halt may be over, as far as there is room: a trade is what would show it."""
         doubtful = sorted(self._lifecycle.halts.doubtful & channels.keys())
         return [("trades", symbol) for symbol in doubtful if "trades" not in channels[symbol]][:spare]
 
     def demand_changed(self, why_gone: Cause, now_ns: int) -> bool:
-        """The leases have changed: let go of what nobody wants, place the rest; False when nobody is sent upstream.
+        """The leases have changed: release what no client wants, allocate the rest. False when nothing is wanted.
 
-        As long as there is room for everybody and nothing is in doubt, only the symbols that changed are looked at.
+        As long as everything fits and no halt is doubtful, only the symbols that changed are looked at.
         """
         wanted, touched = self._demand.wanted, self._demand.take_touched()
         gone = [symbol for symbol in touched if symbol not in wanted and symbol in self._symbols.entries]
@@ -95,7 +95,7 @@ class Allocation:
             self._symbols.move(symbol, SymbolState.RELEASED, why_gone, now_ns)
             self._board.retire(symbol)
         former, self._pairs = self._pairs, self._demand.pairs
-        if gone or self._pairs < former or self.limit.learned == 0:  # of nothing, any wish may show more
+        if gone or self._pairs < former or self.limit.learned == 0:  # nothing is accepted: any change is worth a try
             self.limit.on_release()
         plain = self.limit.learned is None and not self._lifecycle.halts.doubtful
         if not plain or self._crowded or self._reconciler.has_refused_any or not self.limit.fits(self._pairs):
@@ -110,7 +110,7 @@ class Allocation:
         return bool(wanted)
 
     def settle(self, outcome: SubscriptionChange, now_ns: int) -> None:
-        """What the upstream's answer means for symbols and limit."""
+        """Apply the upstream's answer to symbols and limit."""
         for symbol in outcome.acknowledged:
             state = self._symbols.state(symbol)
             if state in (SymbolState.PENDING, SymbolState.REFUSED) or symbol in self._tried:
@@ -125,7 +125,7 @@ class Allocation:
         self.acknowledged = self._reconciler.count_symbols()
 
     def _refuse(self, symbol: str, cause: Cause, now_ns: int) -> None:
-        """The upstream will not send what is wanted of a symbol; what was asked beside it is done without."""
+        """The upstream refuses a channel that is wanted of this symbol. Refused extras are done without."""
         wish, state = self._demand.wanted.get(symbol), self._symbols.state(symbol)
         if wish is None or not self._reconciler.has_refused(symbol, wish.channels):
             return

@@ -1,4 +1,4 @@
-"""What the node says on the bus about requests, symbols and its connection: events built from the state. Pure."""
+"""What the node publishes about requests, symbols and its connection: events built from its state. Pure."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """How many symbols are wanted, sent by the upstream, and have a price on this connection."""
+    """How many symbols are wanted, acknowledged by the upstream, and have a price on this connection."""
 
     desired: int
     acknowledged: int
@@ -46,10 +46,10 @@ class Counts:
 def build_acknowledgements(
     request: SymbolsRequested, answer: RequestOutcome, symbols: SymbolTable, board: SharedState
 ) -> list[SymbolsAcknowledged]:
-    """The one answer to a request, in parts of at most 1,000 rows, in the request's order.
+    """The answer to a request, in parts of at most 1,000 rows, in the request's order.
 
-    Rows carry the held quote on the first answer to a (client, source), for added symbols, and when a snapshot was
-    asked for. A request that was not applied is answered without rows.
+    Rows carry the last quote in the first answer to a (client, source), for added symbols, and when the request asks
+    for a snapshot. A request that was refused as a whole is answered without rows.
     """
     rows: list[AckRow] = []
     if answer.cause is Cause.DEMAND:
@@ -77,7 +77,7 @@ def build_acknowledgements(
 
 
 def build_status(entry: SymbolEntry, claims: tuple[Claim, ...], board: SharedState) -> SymbolStatus:
-    """Where a symbol stands, and the number of its held quote."""
+    """A symbol's state, its holders, and the number and time of its last quote."""
     slot = board.slots.get(entry.symbol)
     _, seq, published_ns = slot.last_quote() if slot else (None, 0, None)
     return SymbolStatus(
@@ -92,7 +92,7 @@ def build_status(entry: SymbolEntry, claims: tuple[Claim, ...], board: SharedSta
 
 
 def build_health(identity: Identity, session: Session, counts: Counts, board: SharedState) -> ConnectionHealth:
-    """Where the connection stands."""
+    """The connection's state, cause, counts and lag."""
     return ConnectionHealth(
         node=identity.node,
         feed=identity.feed,

@@ -1,8 +1,8 @@
-"""When to dial again. Full jitter on 0.25 s · 2ⁿ, cap 30 s; slower where the upstream asks for it. Pure.
+"""When to dial again: full jitter on 0.25 s · 2ⁿ, at most 30 s; longer where the upstream asks for it. Pure.
 
-Five failures in a row open the circuit: one probe a minute. What only an operator can mend (credentials, entitlement,
-TLS) is tried once a minute too, with credentials read anew. A connection limit (406) is waited out from 5 s doubling to
-60 s, because half-dead sockets may hold the slot for a minute and a half.
+Five failures in a row open the circuit: one attempt a minute. Failures that only an operator can fix (credentials,
+entitlement, TLS) are retried once a minute too, with the credentials read again. After a connection limit (406) the
+wait is 5 s, doubling to 60 s, because half-dead sockets may hold the slot for a minute and a half.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ CAP_NS = 30 * NS_PER_S
 MINUTE_NS = 60 * NS_PER_S
 PACED_NS = 30 * NS_PER_S
 MAX_RETRY_AFTER_NS = 3_600 * NS_PER_S
-"""An upstream that asks for more is asked again all the same."""
+"""The longest `Retry-After` that is honoured."""
 LIMIT_NS = 5 * NS_PER_S
 FAILURES_TO_OPEN = 5
 PROOF_NS = 10 * NS_PER_S
-"""Only a line that streamed this long proves that the trouble is over."""
+"""Only a connection that has streamed this long proves that the trouble is over."""
 
 
 class Backoff:
@@ -36,7 +36,7 @@ class Backoff:
     def record_failure(
         self, cause: Cause, *, for_operator: bool = False, retry_after_ns: int = 0
     ) -> tuple[ConnectionState, int]:
-        """Count one failure; the state to wait in and the wait in ns, never less than the upstream asked for."""
+        """Count one failure. Returns the state to wait in and the wait in ns, at least what the upstream asked for."""
         state, wait_ns = self._wait_after(cause, for_operator=for_operator)
         return state, max(wait_ns, min(retry_after_ns, MAX_RETRY_AFTER_NS))
 
@@ -45,7 +45,7 @@ class Backoff:
         if cause is Cause.CONNECTION_LIMIT:
             wait_ns = min(LIMIT_NS << min(self._limited, 8), MINUTE_NS)
             self._limited += 1
-            # The upstream said to come back later, and says so each time: no reason to stop asking at this pace.
+            # The upstream answers, and asks us to come back later: the circuit need not open.
             return ConnectionState.BACKING_OFF, wait_ns + int(self._jitter() * NS_PER_S)
         self._limited = 0
         if for_operator or cause in OPERATOR_CAUSES:
@@ -58,6 +58,6 @@ class Backoff:
         return ConnectionState.BACKING_OFF, wait_ns
 
     def record_streaming(self, duration_ns: int) -> None:
-        """The line has been streaming for so long; forgives everything after `PROOF_NS`."""
+        """The connection has streamed for this long; after `PROOF_NS` the failure count starts over."""
         if duration_ns >= PROOF_NS:
             self.failures = self._limited = 0

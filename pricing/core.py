@@ -1,7 +1,7 @@
 """The node without its threads and sockets: requests, upstream records and time in, commands out. Pure.
 
-It puts demand, session, reconciler, allocation and lifecycle together and decides nothing they could decide themselves.
-The shell calls one `on_*` method at a time and then carries out `take()`.
+It connects demand, session, reconciler, allocation and lifecycle, and decides nothing that one of them could decide.
+The shell calls one `on_*` method at a time and then carries out the commands of `take()`.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ class Core:
         self._lease_clock = LeaseClock()
         self._commands: list[Command] = []
         self._health_ns = 0
-        self._hushed_ns = 0
+        self._quiet_checked_ns = 0
         self._other_ns: int | None = None
 
     def take(self) -> list[Command]:
@@ -88,7 +88,7 @@ class Core:
     # the bus
 
     def on_request(self, request: SymbolsRequested, now_ns: int) -> None:
-        """A client's wish: applied and answered at once, whatever the upstream does."""
+        """A client's request: applied and acknowledged immediately, whatever the upstream does."""
         if self.session.state in _INACTIVE or request.source.startswith(REPLAYED):
             return
         answer = self.demand.apply(request, self._lease_clock.tick(now_ns))
@@ -102,7 +102,7 @@ class Core:
             self._commands.append(Publish(part))
 
     def on_health(self, heard: ConnectionHealth, now_ns: int) -> None:
-        """A node's health came through the bus: our own proves that requests can reach us."""
+        """A node's health came through the bus. Our own proves that requests can reach us."""
         if heard.source == self._identity.source:
             self._lease_clock.note_own_health(now_ns)
             return
@@ -118,24 +118,24 @@ class Core:
             self._stand_by(now_ns)
 
     def on_lock(self, held: bool, now_ns: int) -> None:
-        """The lock on this account's one connection was taken, or is another node's."""
+        """This node holds the lock on the account's one connection, or another node does."""
         self.lock_held = held
         if not held:
             self._stand_by(now_ns)
 
-    # the line
+    # the connection
 
     def on_dialled(self, now_ns: int) -> bool:
-        """The dialler has a socket; False when it must be closed because nobody waits for it."""
+        """The dialler has a socket. False when it is no longer needed and must be closed."""
         self._board.last_byte_ns = now_ns
         self.reconciler.reset()
         if not self.session.on_dialled(now_ns):
             return False
         self.lifecycle.connection = self.session.connection
         self.lifecycle.halts.doubt_all()
-        if self.allocation.limit.learned == 0:  # with nothing to ask for, a new line would never stream
+        if self.allocation.limit.learned == 0:  # with nothing to subscribe to, a new connection would never stream
             self.allocation.limit.forget()
-        self.allocation.arrange(now_ns)  # what the last connection refused is asked for again, and takes its room
+        self.allocation.arrange(now_ns)  # what the last connection refused is requested again and needs room
         return True
 
     def on_dial_failed(
@@ -149,7 +149,7 @@ class Core:
         self.session.on_dial_ended(now_ns)
 
     def on_closed(self, cause: Cause | None, now_ns: int) -> None:
-        """The hot thread has closed the line: `cause` is None when that was ordered."""
+        """The hot thread has closed the socket. `cause` is None when it was told to."""
         if cause is not None:
             self.session.on_failure(cause, now_ns, last_byte_ns=self._board.last_byte_ns)
         self.session.on_socket_closed(now_ns)
@@ -171,28 +171,28 @@ class Core:
                     self.allocation.arrange(now_ns)
             case _:
                 return
-        self._ask(now_ns)
+        self._send_request(now_ns)
 
     def on_quote(self, symbol: str, now_ns: int) -> None:
         """The first good quote since the symbol was pending, quiet or stale."""
         self.lifecycle.on_quote(symbol, now_ns)
 
     def on_trade(self, symbol: str, now_ns: int) -> None:
-        """A trade that was waited for."""
+        """A trade of a symbol for which one was awaited: halted, or only its trades are wanted."""
         if self.lifecycle.on_trade(symbol, now_ns):
             self.allocation.arrange(now_ns)
-            self._ask(now_ns)
+            self._send_request(now_ns)
 
     def on_bad_data(self, symbol: str, now_ns: int) -> None:
-        """A quote of this symbol was nonsense: the held one may be outdated."""
+        """A quote of this symbol was invalid: the last good one may be outdated."""
         self.lifecycle.on_bad_data(symbol, now_ns)
 
     # time
 
     def on_time(self, now_ns: int, *, all_read: bool = True) -> None:
-        """Let time pass: leases, deadlines, the line's life, health and statuses.
+        """Let time pass: leases, deadlines, signs of life, health and statuses.
 
-        `all_read`: no request waits unread, so that a lease may end.
+        `all_read`: no request waits unread, so leases may expire.
         """
         lease_now_ns = self._lease_clock.tick(now_ns)
         if self.session.state is ConnectionState.STANDBY:
@@ -200,8 +200,8 @@ class Core:
                 self.session.on_alone(now_ns)
         elif all_read and self.demand.expire(lease_now_ns):
             self._demand_changed(Cause.LEASE_EXPIRED, now_ns)
-        question = self.reconciler.open_request
-        if self.session.state in _ASKING and question is not None and now_ns >= question.deadline_ns:
+        open_request = self.reconciler.open_request
+        if self.session.state in _ASKING and open_request is not None and now_ns >= open_request.deadline_ns:
             if self.reconciler.drop_overdue_side_request():
                 self._settle(SubscriptionChange(), now_ns, answered=False)
             else:
@@ -211,10 +211,10 @@ class Core:
         if self.session.state in UP and self.allocation.limit.probe(now_ns):
             self.allocation.arrange(now_ns)
         self.reconciler.wake(now_ns)
-        self._ask(now_ns)
-        if self.session.state is ConnectionState.STREAMING and now_ns - self._hushed_ns >= NS_PER_S:
-            self._hushed_ns = now_ns
-            self.lifecycle.hush(self._quiet_ns, now_ns)
+        self._send_request(now_ns)
+        if self.session.state is ConnectionState.STREAMING and now_ns - self._quiet_checked_ns >= NS_PER_S:
+            self._quiet_checked_ns = now_ns
+            self.lifecycle.mark_quiet(self._quiet_ns, now_ns)
         if now_ns - self._health_ns >= HEALTH_EVERY_NS:
             self._publish_health(now_ns)
         self.symbols.rotate(now_ns)
@@ -234,7 +234,7 @@ class Core:
         return min(times)
 
     def stop(self, now_ns: int) -> None:
-        """Orderly exit: the last health says so."""
+        """Orderly exit: the last health published has state `stopped`."""
         self.session.stop(now_ns)
 
     # inside
@@ -251,20 +251,20 @@ class Core:
         self.session.on_other_node(now_ns)
 
     def _demand_changed(self, why_gone: Cause, now_ns: int) -> None:
-        """Bring symbols, the upstream set and the connection in line with the leases."""
+        """Bring symbols, the subscribed set and the connection in line with the leases."""
         if self.session.state is ConnectionState.IDLE:
             self.allocation.limit.forget()
         if self.allocation.demand_changed(why_gone, now_ns):
             self.session.on_demand(now_ns)
         else:
             self.session.on_no_demand(now_ns)
-        self._ask(now_ns)
+        self._send_request(now_ns)
 
-    def _ask(self, now_ns: int) -> None:
+    def _send_request(self, now_ns: int) -> None:
         if self.session.state in _ASKING:
-            question = self.reconciler.next_request(now_ns)
-            if question is not None:
-                self._commands.append(SendUpstream(question.message()))
+            open_request = self.reconciler.next_request(now_ns)
+            if open_request is not None:
+                self._commands.append(SendUpstream(open_request.message()))
 
     def _on_error(self, code: int, now_ns: int) -> None:
         failure = faults.find_by_code(code)
@@ -278,7 +278,7 @@ class Core:
             self.session.on_failure(Cause.PROTOCOL, now_ns)
 
     def _settle(self, outcome: SubscriptionChange, now_ns: int, *, answered: bool) -> None:
-        """What an answer means for symbols and connection."""
+        """Apply an answer to a subscribe, or its refusal, to symbols and connection."""
         first = self.session.state is ConnectionState.SUBSCRIBING
         if outcome.learned_limit is not None:
             self.allocation.limit.on_refusal(outcome.learned_limit, now_ns)

@@ -29,18 +29,18 @@ class ControlCounters:
         self.counts[name] += 1
 
     def count_undecodable(self, error: UndecodableMessage) -> bool:
-        """Count a message that was dropped; True for the first one of another wire version."""
+        """Count a dropped message. True for the first one of another wire version."""
         return count_undecodable(self.counts, error)
 
     def count_published(self, event: Event) -> None:
-        """Count the answers among what goes out, and what they refuse."""
+        """Count acknowledgements as they are published, and the requests they refuse."""
         if isinstance(event, SymbolsAcknowledged):
             self.add("ack_parts")
             if event.cause in REFUSAL_COUNTERS:
                 self.add(REFUSAL_COUNTERS[event.cause])
 
     def note_own_health(self, now_ns: int) -> None:
-        """Our health came back through the broker."""
+        """Our own health came back through the broker."""
         self._heard_ns = now_ns
 
     def check_silence(self, now_ns: int) -> None:

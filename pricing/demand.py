@@ -1,8 +1,8 @@
-"""Who wants which symbols: leases in, the union out. Pure.
+"""Which symbols clients want: leases in, their union out. Pure.
 
-A request carries a client's complete wish and replaces its former one, so it can be repeated. A lease ends unless it is
-renewed; its time is the lease clock's, which stands still while the node cannot hear the bus. What one client lets go
-is never taken from another.
+A request carries everything a client wants and replaces its previous request, so it can be repeated. A lease expires
+unless it is renewed. It is timed by the lease clock, which stops while the node cannot receive from the bus. A symbol
+that one client releases stays for every other client that holds it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ MIN_TTL_MS, MAX_TTL_MS = 1_000, 120_000
 
 @dataclass(slots=True)
 class Lease:
-    """One client's claim. `expires_ns` is on the lease clock."""
+    """What one client holds. `expires_ns` is on the lease clock."""
 
     client: str
     source: str
@@ -42,7 +42,7 @@ class Lease:
 
 @dataclass(frozen=True, slots=True)
 class SymbolDemand:
-    """The union of all claims on one symbol; `order` tells who came first."""
+    """What all clients together want of one symbol. `order`: its place in order of the first request for it."""
 
     channels: frozenset[str]
     priority: int
@@ -51,7 +51,12 @@ class SymbolDemand:
 
 @dataclass(slots=True)
 class RequestOutcome:
-    """What became of one request: its cause, its rows' symbols, and what changed."""
+    """What became of one request.
+
+    `cause` is DEMAND unless the request was refused as a whole. `first`: the first one of this (client, source).
+    `added`: symbols that its lease did not hold before. `refused`: texts that cannot be symbols. `changed`: the union
+    may have changed.
+    """
 
     cause: Cause
     lease_ms: int = 0
@@ -63,7 +68,7 @@ class RequestOutcome:
 
 
 class LeaseClock:
-    """Counts only time in which the node hears its own health through the bus, so that requests could have come."""
+    """Advances only while the node receives its own health through the bus, so that requests could have arrived."""
 
     def __init__(self) -> None:
         self.now_ns = 0
@@ -75,7 +80,7 @@ class LeaseClock:
         self._heard_ns = now_ns
 
     def tick(self, now_ns: int) -> int:
-        """Move on to `now_ns`; returns the lease clock's time."""
+        """Advance to `now_ns`. Returns the lease clock's time."""
         hearing = self._heard_ns is not None and now_ns - self._heard_ns <= OWN_HEALTH_SILENCE_NS
         if hearing and self._ticked_ns is not None:
             self.now_ns += now_ns - self._ticked_ns
@@ -84,7 +89,7 @@ class LeaseClock:
 
 
 class Demand:
-    """All leases and their union. `pairs`: (symbol, channel) pairs that are wished."""
+    """All leases and their union: `wanted` by symbol, `pairs` counts its (symbol, channel) pairs."""
 
     def __init__(self) -> None:
         self.leases: dict[str, Lease] = {}
@@ -96,7 +101,7 @@ class Demand:
         self._rates: dict[str, tuple[int, int]] = {}
 
     def apply(self, request: SymbolsRequested, lease_now_ns: int) -> RequestOutcome:
-        """Take one request; every outcome is an answer, nothing raises."""
+        """Apply one request. Every outcome is returned, nothing raises."""
         channels = frozenset(request.channels)
         if not CLIENT_NAME.match(request.client) or not channels or not channels.issubset(CHANNELS):
             return RequestOutcome(Cause.BAD_REQUEST)
@@ -154,7 +159,7 @@ class Demand:
         )
 
     def expire(self, lease_now_ns: int) -> bool:
-        """End the leases whose time is over; True when the union may have changed."""
+        """End the leases that have expired. True when the union may have changed."""
         over = [lease for lease in self.leases.values() if lease.expires_ns <= lease_now_ns]
         for lease in over:
             log.debug("lease of %s expired: %d symbols", lease.client, len(lease.symbols))
@@ -162,12 +167,12 @@ class Demand:
         return bool(over)
 
     def take_touched(self) -> dict[str, None]:
-        """The symbols whose wish may have changed since the last call, in order."""
+        """The symbols for which demand may have changed since the last call, in order."""
         touched, self._touched = self._touched, {}
         return touched
 
     def clear(self) -> None:
-        """Forget everybody: another node serves them now."""
+        """Forget all leases: another node serves them now."""
         self.pairs = 0
         self._touched.clear()
         self.leases.clear()
@@ -175,11 +180,11 @@ class Demand:
         self._claims.clear()
 
     def next_expiry_ns(self) -> int | None:
-        """When, on the lease clock, the next lease ends."""
+        """When the next lease expires, on the lease clock."""
         return min((lease.expires_ns for lease in self.leases.values()), default=None)
 
     def claims(self, symbol: str, lease_now_ns: int) -> tuple[Claim, ...]:
-        """Who holds a symbol, for its status; at most 100 of them."""
+        """The clients that hold a symbol, for its status; at most 100."""
         holders = self._claims.get(symbol, {})
         return tuple(
             Claim(lease.client, lease.priority, max(0, (lease.expires_ns - lease_now_ns) // NS_PER_MS))
@@ -196,9 +201,9 @@ class Demand:
         return count > MAX_REQUESTS_PER_S
 
     def _replace(self, old: Lease | None, new: Lease | None) -> bool:
-        """Put `new` where `old` was and bring the union up to date; False when only the time moved."""
+        """Put `new` in the place of `old` and update the union. False when only the expiry moved."""
         if old and new and (old.channels, old.priority) == (new.channels, new.priority):
-            # In place, since every symbol's claim refers to the lease: it costs what changes, whatever the lease holds.
+            # In place, because every symbol refers to the lease: the cost is that of the change, not of the lease.
             before, old.symbols = old.symbols, new.symbols
             old.source, old.seq, old.published_ns = new.source, new.seq, new.published_ns
             old.ttl_ms, old.expires_ns = new.ttl_ms, new.expires_ns
@@ -218,7 +223,7 @@ class Demand:
             for symbol in old.symbols:
                 touched[symbol] = None
                 del self._claims[symbol][old.client]
-        if new:  # without symbols too: until it expires it tells an older request from a newer one
+        if new:  # an empty one too: until it expires it tells an older request from a newer one
             self.leases[new.client] = new
             for symbol in new.symbols:
                 touched[symbol] = None
@@ -250,9 +255,9 @@ class Demand:
 
 
 def admit(wanted: dict[str, SymbolDemand], limit: int | None) -> dict[str, SymbolDemand]:
-    """The wanted that fit under the upstream's symbol limit, which counts (symbol, channel) pairs.
+    """The symbols that fit under the upstream's symbol limit, which counts (symbol, channel) pairs.
 
-    Higher priority first; on a tie whoever was there first stays.
+    Higher priority first; on a tie, first come, first served.
     """
     if limit is None or sum(len(wish.channels) for wish in wanted.values()) <= limit:
         return wanted

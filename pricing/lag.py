@@ -1,9 +1,9 @@
-"""How far a line is behind the exchange: received less exchange time, with the smallest difference taken away. Pure.
+"""How far a connection lags behind the exchange: receive time minus exchange time, less the smallest difference. Pure.
 
-Clocks differ, so a difference alone says nothing: a line is behind by what it is above the smallest seen on it. A
-backlog grows by a second a second at the most; a difference that grows faster is a step of the exchange's clock and
-moves the base along. A pong proves that all that was sent before its ping has arrived, so the line is behind by no more
-than the time since.
+Clocks differ, so one difference alone says nothing: the lag is how much it exceeds the smallest one seen on this
+connection. A backlog grows by at most one second a second; a difference that grows faster is a step of the exchange's
+clock and moves the base along. A pong proves that everything sent before its ping has arrived, so the lag is at most
+the time since that ping.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 from quotebus.bus.clock import NS_PER_MS
 
 WINDOW_NS = 250 * NS_PER_MS
-"""Late records and one symbol's odd clock say nothing of the line: the smallest difference of a window counts."""
+"""The smallest difference of a window counts: a late record or one symbol's odd clock says nothing about the rest."""
 TOLERANCE_NS = 500 * NS_PER_MS
 
 
@@ -28,7 +28,7 @@ class LagMeter:
         self._smallest_ns = 0
 
     def observe(self, newest_exchange_ns: int, received_ns: int) -> None:
-        """Records came at `received_ns`, the newest of them stamped `newest_exchange_ns`."""
+        """Records arrived at `received_ns`; the newest of them is stamped `newest_exchange_ns`."""
         difference_ns = received_ns - newest_exchange_ns
         if self._base_ns is None:
             self._base_ns, self.lag_ns = difference_ns, 0
@@ -41,17 +41,17 @@ class LagMeter:
         self._last_ns = received_ns
 
     def on_pong(self, pinged_ns: int, now_ns: int) -> None:
-        """The pong of a ping sent at `pinged_ns` has come: what was sent before it has all been read."""
+        """The pong of a ping sent at `pinged_ns` has arrived: everything sent before it has been read."""
         self._proven_ns = pinged_ns
         if self.lag_ns is not None:
             self.lag_ns = min(self.lag_ns, now_ns - pinged_ns)
 
     def on_stuck(self, for_ns: int) -> None:
-        """A message has been under way for so long and is not whole yet: what follows it is at least as late."""
+        """A message has been incomplete for this long: whatever follows it is at least as late."""
         self.lag_ns = max(self.lag_ns or 0, for_ns)
 
     def _close(self) -> None:
-        """End a window: a growth that no backlog could have explains itself by the exchange's clock."""
+        """End a window. A growth faster than any backlog's is taken for a step of the exchange's clock."""
         assert self._base_ns is not None
         if self._previous is not None:
             former_ns, since_ns = self._previous

@@ -1,4 +1,4 @@
-"""One node per account and feed on a machine: a lock file that the kernel releases when its holder dies."""
+"""One node per account and feed on a machine: a lock file, which the kernel releases when its holder dies."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from quotebus.bus.process.locked_file import LockedFile
 
 
 class AccountLock(LockedFile):
-    """The lock on (feed, key); the file's name holds a hash, never the key. Raises ConfigError if it cannot be made."""
+    """The lock on (feed, key). The file name holds a hash, never the key. Raises ConfigError if it cannot be opened."""
 
     def __init__(self, folder: Path, feed: str, key: str) -> None:
         digest = hashlib.sha256(f"{feed}\0{key}".encode()).hexdigest()[:16]

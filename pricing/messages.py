@@ -1,9 +1,9 @@
 """The upstream's messages, both encodings: Alpaca's real-time stock data protocol. Pure.
 
-Every frame is an array of records that name their type in `T`. One record that cannot be read loses only itself: the
-whole frame is decoded at once as typed values, and only when that fails record by record. Times are an RFC 3339 string
-in JSON and the timestamp extension in MessagePack; msgspec would round the latter to microseconds, so both are kept raw
-and read here to the nanosecond.
+Every frame is an array of records that name their type in `T`. A record that cannot be read costs only itself: the
+whole frame is decoded at once into typed values, and record by record only when that fails. Times are RFC 3339 strings
+in JSON and the timestamp extension in MessagePack. msgspec would round the latter to microseconds, so both are kept raw
+and parsed here to the nanosecond.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class UpstreamTrade(Struct, tag_field="T", tag="t", gc=False):
 
 
 class UpstreamStatus(Struct, tag_field="T", tag="s"):
-    """A trading status: `sc` is its code, whose meaning depends on the tape `z`."""
+    """A trading status. `sc` is its code, whose meaning depends on the tape `z`; `rc` is the reason code."""
 
     S: str
     t: Raw
@@ -77,7 +77,7 @@ class UpstreamError(Struct, tag_field="T", tag="error"):
 
 
 class Subscription(Struct, tag_field="T", tag="subscription"):
-    """The answer to every subscribe and unsubscribe: the entire set, not the change."""
+    """The answer to every subscribe and unsubscribe: the entire subscribed set, not the change."""
 
     trades: tuple[str, ...] = ()
     quotes: tuple[str, ...] = ()
@@ -118,14 +118,14 @@ _TIMESTAMP_96 = struct.Struct(">xxxIq").unpack
 
 
 class UnreadableRecord(Struct):
-    """A record that was dropped: `kind` is its counter, `symbol` is set where it could still be told."""
+    """A record that was dropped. `kind` is its counter; `symbol` is set where it could still be read."""
 
     kind: str
     symbol: str = ""
 
 
 class UnreadableFrame(QuotebusError):
-    """A frame that is no array of maps at all."""
+    """A frame that is not an array of maps."""
 
 
 def parse_msgpack_time_ns(raw: Raw) -> int:
@@ -161,12 +161,12 @@ def parse_json_time_ns(raw: Raw) -> int:
 
 def _check_range(at_ns: int) -> int:
     if not 0 <= at_ns <= _MAX_NS:
-        raise ValueError("beyond 64 bits of nanoseconds")
+        raise ValueError("outside 1970 to 2262")
     return at_ns
 
 
 class UpstreamCodec:
-    """One of the two encodings, chosen by the handshake's Content-Type."""
+    """JSON or MessagePack, chosen by the handshake's Content-Type."""
 
     def __init__(self, encoding: str) -> None:
         self.encoding = encoding
@@ -185,12 +185,12 @@ class UpstreamCodec:
         self._head = make(_Head).decode
 
     def encode(self, message: dict[str, Any]) -> bytes:
-        """A message of ours, such as `{"action": "subscribe", "quotes": [...]}`."""
+        """Encode a message of ours, such as `{"action": "subscribe", "quotes": [...]}`."""
         encoded: bytes = self._encode(message)
         return encoded
 
     def decode(self, frame: bytes) -> list[Record]:
-        """All records of a frame. Raises msgspec.MsgspecError when any of them does not fit: see `salvage`."""
+        """All records of a frame. Raises msgspec.MsgspecError when any of them cannot be read: then use `salvage`."""
         records: list[Record] = self._frame(frame)
         return records
 
@@ -222,7 +222,7 @@ DECODE_ERRORS = _ERRORS
 
 
 class Halt(Struct, frozen=True):
-    """What a trading status means for orders: whether trading stands, and whether that is a pause for volatility."""
+    """What a trading status means for orders: whether trading is halted, and whether that is a volatility pause."""
 
     halted: bool
     paused: bool = False
@@ -238,11 +238,11 @@ _CODES: dict[str, Halt] = {
     "T": Halt(halted=False),
 }
 _PAUSE_REASONS = frozenset({"M", "LUDP", "LUDS"})
-"""Limit-up limit-down: on tape A and B a pause is a halt for this reason, and so may it be on C."""
+"""Limit-up limit-down reasons: on tapes A and B a pause is a halt with one of these, and on C it may be."""
 
 
 def read_halt(status: UpstreamStatus) -> Halt | None:
-    """What a status says of trading; None for what does not concern it, such as an imbalance or a short-sale rule."""
+    """What a status says about trading; None for one that does not concern it, such as an imbalance."""
     halt = _CODES.get(status.sc)
     if halt is not None and halt.halted and status.rc in _PAUSE_REASONS:
         return Halt(halted=True, paused=True)

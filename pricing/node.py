@@ -1,4 +1,4 @@
-"""The node's control thread: the bus in, the core's decisions out to the hot thread, the dialler and the log."""
+"""The node's control thread: bus messages in, the core's commands out to the hot thread, the dialler and the log."""
 
 from __future__ import annotations
 
@@ -39,20 +39,20 @@ from quotebus.pricing.upstream.upstream_socket import UpstreamSocket
 log = logging.getLogger(__name__)
 MAX_REPORTS = 200_000
 _BATCH = 32
-"""Messages between two times that decisions are carried out: answers do not wait for the whole queue."""
+"""Messages taken before commands are carried out: answers do not wait for the whole queue."""
 _INACTIVE = (ConnectionState.STANDBY, ConnectionState.STOPPED)
 Credentials = Callable[[], tuple[str, str]]
 
 
 class ThreadEnded(QuotebusError, RuntimeError):
-    """A thread without which the node is of no use has died of an error of ours."""
+    """A thread that the node cannot work without has died of an error of ours."""
 
 
 class Node:
-    """One pricing node; `run` is the control thread. `credentials` is asked at each authentication anew."""
+    """One pricing node; `run` is the control thread. `credentials` is called for each authentication."""
 
     def __init__(self, settings: PricingSettings, credentials: Credentials) -> None:
-        """Takes the account's lock if it is free. Raises ConfigError."""
+        """Opens the account's lock file without taking the lock. Raises ConfigError if it cannot be opened."""
         self._credentials = credentials
         self._lock = AccountLock(settings.pricing_lock_dir, settings.pricing_feed, credentials()[0])
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
@@ -90,7 +90,7 @@ class Node:
         )
         self._orders = OrderThread(settings, credentials, self._report) if settings.pricing_order_stream else None
         self.control_counters = ControlCounters()
-        self._litter = False
+        self._garbage_left = False
 
     @property
     def source(self) -> str:
@@ -141,13 +141,13 @@ class Node:
     # in
 
     def _watch_orders(self, orders: OrderThread) -> None:
-        """Only the active node has the account's order stream."""
+        """Only the active node keeps the account's order stream."""
         if not orders.is_alive():
             raise ThreadEnded("the order thread has ended")
         orders.allow(self.core.lock_held and self.core.session.state not in _INACTIVE)
 
     def _report(self, report: Report | UpstreamSocket | DialFailed | OrderUpdate | ConnectionHealth) -> None:
-        """Called by other threads; a control thread so far behind would be of no use any more."""
+        """Called by other threads. What does not fit is dropped: control would be too far behind to use it."""
         if len(self._reports) < MAX_REPORTS or isinstance(report, (SocketClosed, UpstreamSocket, DialFailed)):
             self._reports.append(report)
         else:
@@ -167,10 +167,10 @@ class Node:
                 case SymbolReport(_, symbol):
                     core.on_bad_data(symbol, at_ns)
                 case OrderUpdate() | ConnectionHealth():
-                    self._tell(self._stamper.frame(report, utc_ns()))
+                    self._send_to_hot(self._stamper.frame(report, utc_ns()))
                 case SocketClosed(cause):
                     log.debug("upstream socket closed (%s)", cause or "ordered")
-                    self._litter = True
+                    self._garbage_left = True
                     if cause is not None:
                         self.control_counters.add("lines_lost")
                     core.on_closed(cause, at_ns)
@@ -190,13 +190,13 @@ class Node:
         if self.core.on_dialled(at_ns):
             log.debug("upstream socket: attached as connection %d", self.core.session.connection)
             self._hot.sockets.append((upstream, self.core.session.connection))
-            self._tell(ATTACH)
+            self._send_to_hot(ATTACH)
         else:
             upstream.close()
             self.core.session.on_dial_ended(at_ns)
 
     def _take_messages(self) -> None:
-        """Everything that waits, before any lease may expire; however long that takes, the line and health go on."""
+        """Everything that waits, before any lease may expire; meanwhile the connection and health are kept up."""
         core = self.core
         while not self._stopping.is_set():
             for _ in range(_BATCH):
@@ -207,7 +207,7 @@ class Node:
                 except UndecodableMessage as error:
                     if self.control_counters.count_undecodable(error):
                         log.warning(
-                            "a message of another wire version was dropped (%s); further ones are only counted", error
+                            "dropped a message of another wire version (%s); further ones are only counted", error
                         )
                     continue
                 if type(event) is SymbolsRequested:
@@ -235,7 +235,7 @@ class Node:
                     self._publish(event)
                 case SendUpstream(message):
                     log.debug("upstream: %s", command.summarize())
-                    self._tell(SEND + self._codec.encode(message))
+                    self._send_to_hot(SEND + self._codec.encode(message))
                 case SocketCommand.DIAL:
                     self.control_counters.add("dials")
                     self._dialler.dial()
@@ -243,19 +243,19 @@ class Node:
                     self._dialler.abandon()
                 case SocketCommand.AUTHENTICATE:
                     key, secret = self._credentials()
-                    self._tell(SEND + self._codec.encode({"action": "auth", "key": key, "secret": secret}))
+                    self._send_to_hot(SEND + self._codec.encode({"action": "auth", "key": key, "secret": secret}))
                 case SocketCommand.PING:
-                    self._tell(PING)
+                    self._send_to_hot(PING)
                 case SocketCommand.HANG_UP:
-                    self._tell(HANG_UP)
+                    self._send_to_hot(HANG_UP)
 
     def _publish(self, event: Event) -> None:
         if type(event) is ConnectionHealth:
             self._log_change(event)
         self.control_counters.count_published(event)
-        self._tell(self._stamper.frame(event, utc_ns()))
+        self._send_to_hot(self._stamper.frame(event, utc_ns()))
 
-    def _tell(self, message: bytes) -> None:
+    def _send_to_hot(self, message: bytes) -> None:
         if not send_now(self._to_hot, message):
             self.control_counters.add("control_dropped")
 
@@ -277,14 +277,14 @@ class Node:
             held = self._lock.acquire()
             if held:
                 self.core.on_lock(held, now_ns())
-        if self._litter and self.core.session.state not in UP:
-            gc.collect()  # only now, when no quote waits meanwhile
-            self._litter = False
+        if self._garbage_left and self.core.session.state not in UP:
+            gc.collect()  # only now, when no quote has to wait for it
+            self._garbage_left = False
         self.control_counters.check_silence(now_ns())
         self._publish(Counters(program="pricing-node", counters=self.counters()))
 
     def counters(self) -> dict[str, int]:
-        """Everything counted by both threads, and how much waits where."""
+        """Everything both threads have counted, and how much waits where."""
         hot, counts = self._hot, self.control_counters.counts
         orders = self._orders.counters if self._orders is not None else {}
         return {
@@ -305,7 +305,7 @@ class Node:
         if self._orders is not None:
             self._orders.end()
         self._dialler.abandon()
-        self._tell(STOP)
+        self._send_to_hot(STOP)
         self._hot.join(1.0)
         self._to_hot.close()
         self._subscriber.close()

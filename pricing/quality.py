@@ -1,7 +1,7 @@
-"""What is wrong with a quote: sides made absent, flags raised, nonsense refused. Pure.
+"""Checks on a quote: absent sides removed, flags set, invalid values refused. Pure.
 
 A price of 0 or less is the usual wire form of an absent side and is never passed on as a price. Limits are wide on
-purpose: they tell garbage from markets, not good markets from bad ones.
+purpose: they separate garbage from markets, not good markets from bad ones.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from quotebus.bus.events import Flag
 MAX_PRICE = 1e9
 MAX_SIZE = 1e12
 SUSPICIOUS_SPREAD = 0.10
-"""Spread over ask; a stock's regular quote is far below."""
+"""Spread over ask; a stock's normal quote is far below."""
 SUSPICIOUS_JUMP = 0.20
-"""Mid against the held mid; confirmed by the next quote, whose held mid is the new one."""
+"""Change of the mid against the last one. The next quote confirms it, since it is compared with the new mid."""
 
 BANDS_NS = 600 * NS_PER_S
 
@@ -30,7 +30,10 @@ Sides: TypeAlias = tuple[float | None, float | None, float | None, float | None,
 
 
 def judge(bid: float, bid_size: float, ask: float, ask_size: float, held_doubled_mid: float) -> Sides | None:
-    """The quote as it may be published, or None for nonsense (NaN, infinite, beyond any market)."""
+    """The quote as it may be published, or None if it is invalid (NaN, infinite, beyond any market).
+
+    `held_doubled_mid` is bid + ask of the symbol's last quote, 0 when there is none.
+    """
     if 0 < bid < ask < MAX_PRICE and 0 < bid_size < MAX_SIZE and 0 < ask_size < MAX_SIZE:
         doubled = bid + ask
         if ask - bid > ask * SUSPICIOUS_SPREAD or (
@@ -63,12 +66,12 @@ def judge(bid: float, bid_size: float, ask: float, ask_size: float, held_doubled
 
 
 def is_sane_trade(price: float, size: float) -> bool:
-    """Whether a trade is one at all."""
+    """Whether price and size are those of a real trade."""
     return 0 < price < MAX_PRICE and 0 <= size < MAX_SIZE
 
 
 class Bands(NamedTuple):
-    """Limit down and limit up of a symbol, and when they were given (UTC ns)."""
+    """Limit down and limit up of a symbol, and when they were published (UTC ns)."""
 
     low: float
     high: float
@@ -76,15 +79,15 @@ class Bands(NamedTuple):
 
 
 def read_bands(low: float, high: float, given_ns: int) -> Bands | None:
-    """The bands of one record; None when it gives none that could be meant."""
+    """The bands of one record; None when they make no sense."""
     return Bands(low, high, given_ns) if 0 < low < high < MAX_PRICE else None
 
 
 def apply_bands(sides: Sides, bands: Bands, exchange_ns: int) -> Sides:
-    """The quote, `suspicious` when a side lies beyond the bands: it cannot be executed there.
+    """The quote, flagged `suspicious` when a side lies outside the bands, where it cannot be executed.
 
     Source: the limit-up limit-down plan. Bands hold for `BANDS_NS` only: without a session calendar nothing else keeps
-    yesterday's from judging today's prices.
+    yesterday's bands from being applied to today's prices.
     """
     bid, bid_size, ask, ask_size, flags, doubled = sides
     if not 0 <= exchange_ns - bands.given_ns <= BANDS_NS:

@@ -1,9 +1,7 @@
-"""The upstream connection as a state machine: a table of transitions, one method that takes them and publishes.
+"""The upstream connection as a state machine: signals and time in, transitions and socket commands out. Pure.
 
-Rules: a pair that is not in the table is an error, never ignored. `streaming` is entered only by the upstream's answer
-to our first subscribe. Every waiting state has a deadline. Nothing here reads a clock, a socket or a random number;
-what should happen is handed out as orders. Pure. `pricing/README.md` shows the table as a picture, and a test compares
-the two.
+`session_states.py` has the table. One method takes transitions, and it publishes each. Every waiting state has a
+deadline. Nothing here reads a clock, a socket or a random number.
 """
 
 from __future__ import annotations
@@ -29,11 +27,11 @@ DIAL_TIMEOUT_NS = 11 * NS_PER_S // 2
 AUTH_TIMEOUT_NS = 10 * NS_PER_S
 PACE_NS = NS_PER_S
 HASTY_DIALS = 3
-"""So many dials in a row may be let go within `PACE_NS` of their start; further ones wait for the rest of it."""
+"""This many dials in a row may be dropped within `PACE_NS` of their start; further ones wait for the rest of it."""
 
 
 class SocketState(StrEnum):
-    """What exists of an upstream socket: a new one is dialled only when there is NONE."""
+    """The upstream socket's own state. A new one is dialled only from NONE."""
 
     NONE = "none"
     DIALLING = "dialling"
@@ -50,8 +48,8 @@ class MissedInterval:
 
 
 class Session:
-    """One node's connection. `changed` is called after every transition, to publish health; `orders` takes what the
-    shell is to do. `abandoned`: the dialler's attempt was given up, and how it ends says nothing about the next one.
+    """One connection. `changed` is called after every transition, to publish health; `command` tells the shell what to
+    do with the socket. `abandoned`: the dialler's attempt was given up, so its outcome says nothing about the next one.
     """
 
     def __init__(
@@ -100,9 +98,9 @@ class Session:
     # what happens
 
     def on_demand(self, now_ns: int) -> None:
-        """Somebody wants a symbol."""
+        """A client wants a symbol."""
         if self.state is State.IDLE:
-            if now_ns < self._not_before_ns:  # letting go and asking again is no way around the backoff
+            if now_ns < self._not_before_ns:  # releasing and requesting again is no way around the backoff
                 self.next_retry_ns = self._not_before_ns
                 self._take(Signal.TOO_SOON, self._last_failure, now_ns)
                 return
@@ -113,7 +111,7 @@ class Session:
             self._take(Signal.WANTED, Cause.DEMAND, now_ns)
 
     def on_no_demand(self, now_ns: int) -> None:
-        """Nobody wants anything: a line that is up lingers, anything else ends."""
+        """No client wants anything: a connection that is up lingers, anything else ends."""
         if self.state in UP:
             if not self.lingering:
                 self._linger_until_ns = now_ns + self._linger_ns
@@ -124,7 +122,7 @@ class Session:
             self._end(Signal.UNWANTED, Cause.NO_DEMAND, now_ns)
 
     def on_dialled(self, now_ns: int) -> bool:
-        """A socket reached HTTP 101; False when nobody waits for it any more, and it must be closed."""
+        """A socket reached HTTP 101. False when it is no longer needed and must be closed."""
         if self.state is not State.CONNECTING or self.socket is not SocketState.DIALLING:
             return False
         self.socket = SocketState.OPEN
@@ -142,7 +140,7 @@ class Session:
             self._redial_if_due(now_ns)
 
     def on_greeting(self) -> None:
-        """The upstream said `connected`."""
+        """The upstream sent `connected`."""
         if self.state is State.AUTHENTICATING:
             self._command(SocketCommand.AUTHENTICATE)
 
@@ -151,7 +149,7 @@ class Session:
             self._take(Signal.AUTHENTICATED, Cause.DEMAND, now_ns)
 
     def on_subscribed(self, now_ns: int, *, detail: str) -> None:
-        """The upstream answered a subscribe; the first answer is what makes the line stream."""
+        """The upstream answered a subscribe. The first answer makes the connection `streaming`."""
         if self.state is not State.SUBSCRIBING:
             return
         if self._lost_ns is not None:
@@ -161,7 +159,7 @@ class Session:
         self._take(Signal.ANSWERED, Cause.DEMAND, now_ns)
 
     def annotate(self, detail: str, now_ns: int) -> None:
-        """Something worth knowing about a line that is up; published when it is news."""
+        """Set the detail of a connection that is up; published when it changes."""
         if detail != self.detail and self.state in UP:
             self.detail = detail
             self._changed(now_ns)
@@ -176,16 +174,16 @@ class Session:
         detail: str = "",
         retry_after_ns: int = 0,
     ) -> None:
-        """The attempt or the line is over; waits for the next try, or ends if nobody wants one."""
+        """The attempt or the connection has failed: wait for the next attempt, or end if it only lingered."""
         if self.state not in CONNECTED and (self.state is not State.CONNECTING or self.socket is SocketState.CLOSING):
-            return  # nothing under way, or only the end of the line before
+            return  # nothing is open, or this is the end of the previous socket
         if self.state in UP:
             self._backoff.record_streaming(now_ns - self.since_ns if self.state is State.STREAMING else 0)
         if self._lost_ns is None and self.state in UP:
             self._lost_ns = last_byte_ns or now_ns
         lingering = self.lingering
         self._drop_socket()
-        if lingering:  # the line of nobody: no reason to dial again
+        if lingering:  # no client is subscribed: do not redial
             self._pace(now_ns)
             self._take(Signal.UNWANTED, Cause.NO_DEMAND, now_ns)
             return
@@ -207,7 +205,7 @@ class Session:
             self._end(Signal.OTHER_NODE, Cause.OTHER_NODE, now_ns)
 
     def on_alone(self, now_ns: int) -> None:
-        """The other node is gone and the lock is ours."""
+        """The other node is gone and this one holds the lock."""
         if self.state is State.STANDBY:
             self._take(Signal.ALONE, Cause.NO_DEMAND, now_ns)
 
@@ -217,21 +215,21 @@ class Session:
             self._end(Signal.STOP, Cause.SHUTDOWN, now_ns)
 
     def on_lag(self, lag_ns: int, now_ns: int) -> None:
-        """How far the line is behind; one that delivers a backlog is up and yet not to be trusted."""
+        """How far the connection lags. One that delivers a backlog is up, but its prices cannot be trusted."""
         if self.state is State.STREAMING and lag_ns > self._slow_line_ns:
             self._slow = True
             self._take(Signal.SLOW, Cause.SLOW_LINE, now_ns)
         elif lag_ns <= self._slow_line_ns // 2:
-            self._slow = False  # `on_time` says whether the line is alive as well
+            self._slow = False  # `on_time` decides whether the connection is alive as well
 
     # time
 
     def on_time(self, now_ns: int, last_byte_ns: int) -> None:
-        """Let time pass; `last_byte_ns` is when the line last proved alive."""
+        """Let time pass. `last_byte_ns` is when the connection last proved alive."""
         if self.state in WAITING:
             self._redial_if_due(now_ns)
         elif self.state is State.CONNECTING:
-            # Our own clock watches the dialler as well: a name server may hang for longer than any socket option.
+            # Our own clock watches the dialler too: a name look-up may hang longer than any socket option allows.
             if self.socket is SocketState.DIALLING and now_ns - self.since_ns >= DIAL_TIMEOUT_NS:
                 self.on_failure(Cause.CONNECT_TIMEOUT, now_ns)
         elif self.state in CONNECTED:
@@ -305,7 +303,7 @@ class Session:
             self._command(SocketCommand.ABANDON_DIAL)
 
     def _pace(self, now_ns: int) -> None:
-        """Nobody wants the line just dialled any more: asking and letting go must not become a storm of dials."""
+        """The connection just dialled is not wanted any more: request and release must not become a storm of dials."""
         paced_ns = self._dialled_ns + PACE_NS
         self._hasty = self._hasty + 1 if now_ns < paced_ns else 0
         if self._hasty >= HASTY_DIALS and paced_ns > self._not_before_ns:
@@ -317,7 +315,7 @@ class Session:
         if self.state in WAITING and self.next_retry_ns is not None and now_ns >= self.next_retry_ns:
             self._take(Signal.RETRY, Cause.DEMAND, now_ns)
             self._dial(now_ns)
-        elif self.state is State.CONNECTING:  # wanted while the former socket was still closing
+        elif self.state is State.CONNECTING:  # wanted while the previous socket was still closing
             self._dial(now_ns)
 
     def _dial(self, now_ns: int) -> None:

@@ -1,7 +1,7 @@
-"""What the hot thread and the control thread both see: one slot a symbol, and the line's vital signs.
+"""What the hot thread and the control thread share: one slot per symbol, and the connection's vital signs.
 
-The control thread adds and removes slots; the hot thread alone writes their contents. Every field is replaced in one
-step, so a reader sees the old value or the new one, never a mixture, and no lock stands in the hot path.
+The control thread adds and removes slots; only the hot thread writes their contents. Every field is replaced in one
+step, so a reader sees the old value or the new one, never a mixture, and the hot path needs no lock.
 """
 
 from __future__ import annotations
@@ -11,19 +11,20 @@ from quotebus.bus.clock import NS_PER_S
 from quotebus.pricing.quality import Bands
 
 STRAGGLERS = 3
-"""So many quotes in a row may be older than the held one, and in order among themselves, before they are believed."""
+"""How many quotes in a row, in order among themselves, may be older than the last one before they are believed."""
 
 STEP_NS = NS_PER_S
-"""Less heals by itself."""
+"""A smaller step back rights itself."""
 
 
 class Slot:
-    """One wanted symbol. `frame` is the held quote exactly as it was published, empty before the first."""
+    """One wanted symbol. `frame` is its last quote exactly as it was published, empty before the first."""
 
     __slots__ = (
         "bands",
         "conflated",
         "connection",
+        "decoded",
         "doubled_mid",
         "exchange_ns",
         "exchange_ns_of",
@@ -36,7 +37,6 @@ class Slot:
         "quote_seq",
         "received_ns",
         "symbol",
-        "told",
         "trade_prefix",
         "trade_seq",
         "watch_quote",
@@ -54,8 +54,8 @@ class Slot:
         self.forget()
 
     def forget(self) -> None:
-        """Drop the held quote, keep the numbering: that counts for the life of the process."""
-        self.told: tuple[bytes, tuple[bytes | None, int, int | None]] = (b"", (None, 0, None))
+        """Drop the last quote. Sequence numbers stay: they count for the life of the process."""
+        self.decoded: tuple[bytes, tuple[bytes | None, int, int | None]] = (b"", (None, 0, None))
         self.bands: Bands | None = None
         self.frame = b""
         self.connection = 0
@@ -70,10 +70,10 @@ class Slot:
         self.watch_quote = True
 
     def is_late(self, exchange_ns: int) -> bool:
-        """Whether a quote older than the held one is a straggler.
+        """Whether a quote older than the last one is a straggler.
 
-        After several in order, more than a second older, the held time was wrong: one record from the future, or a
-        clock set right, must not make every later price one of the past.
+        After several in order, more than a second older, the last one's time was wrong: one record from the future, or
+        a corrected clock, must not make every later price count as old.
         """
         if self.exchange_ns - exchange_ns < STEP_NS:
             return True
@@ -83,22 +83,22 @@ class Slot:
         return self.late_count <= STRAGGLERS
 
     def last_quote(self) -> tuple[bytes | None, int, int | None]:
-        """The held quote's payload, its number, and when it was published; all of one and the same quote."""
+        """The last quote's payload, its sequence number and when it was published, all of the same quote."""
         frame = self.frame
         if not frame:
             return None, 0, None
-        if self.told[0] is not frame:
+        if self.decoded[0] is not frame:
             payload = frame[len(self.quote_prefix) :]
             envelope = codec.decode_envelope(payload)
-            self.told = (frame, (payload, envelope.seq, envelope.published_ns))
-        return self.told[1]
+            self.decoded = (frame, (payload, envelope.seq, envelope.published_ns))
+        return self.decoded[1]
 
 
 class SharedState:
-    """The slots of all wanted symbols and what the hot thread observes of the line."""
+    """The slots of all wanted symbols and what the hot thread observes about the connection."""
 
     MAX_RETIRED = 100_000
-    """Symbols no longer wanted whose numbering is remembered; the longest forgotten starts anew beyond it."""
+    """How many unwanted symbols keep their sequence numbers; beyond that the oldest starts over."""
 
     def __init__(self) -> None:
         self.slots: dict[str, Slot] = {}
@@ -107,7 +107,7 @@ class SharedState:
         self._retired: dict[str, Slot] = {}
 
     def want(self, symbol: str) -> Slot:
-        """The symbol's slot, made or brought back."""
+        """The symbol's slot, created or brought back."""
         slot = self.slots.get(symbol)
         if slot is None:
             slot = self._retired.pop(symbol, None) or Slot(symbol)

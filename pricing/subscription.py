@@ -1,8 +1,8 @@
-"""What the upstream should send us against what it says it does: one question at a time, reconciled by each answer.
+"""Wanted against acknowledged subscriptions: one request to the upstream at a time, reconciled by each answer. Pure.
 
-Alpaca answers every subscribe and unsubscribe with the entire set and no reference to the question, so only one may be
-open. A wanted symbol that the answer lacks is asked again after 1, 2 and 4 s, then given up; one that the answer has
-too many is unsubscribed. A refused question is cut in half until the one entry at fault is alone. Pure.
+Alpaca answers every subscribe and unsubscribe with the entire subscribed set and no reference to the request, so only
+one may be open. A wanted symbol missing from the answer is requested again after 1, 2 and 4 s, then given up; a symbol
+in the answer that is not wanted is unsubscribed. A refused request is halved until the bad entry is alone.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ DATA_CHANNELS = ("quotes", "trades")
 STATUSES = "statuses"
 LULDS = "lulds"
 SIDE_CHANNELS = (STATUSES, LULDS)
-"""What comes along with every symbol, asked for after the data and done without where the feed has it not."""
+"""Subscribed along with every symbol, after its data, and done without where the feed does not have them."""
 CHANNELS = (*DATA_CHANNELS, *SIDE_CHANNELS)
 DATA = "data"
 MAX_ENTRIES = 1_000
@@ -33,7 +33,7 @@ Entry = tuple[str, str]
 
 @dataclass(slots=True)
 class UpstreamRequest:
-    """The one open request to the upstream."""
+    """The one open request to the upstream: subscribe or unsubscribe."""
 
     action: str
     entries: list[Entry]
@@ -48,7 +48,7 @@ class UpstreamRequest:
 
 @dataclass(slots=True)
 class SubscriptionChange:
-    """What an answer changed. `learned_limit`: how many (symbol, channel) pairs the upstream will give us."""
+    """What an answer changed. `learned_limit`: how many (symbol, channel) pairs the upstream accepts."""
 
     acknowledged: list[str] = field(default_factory=list)
     refused: list[tuple[str, Cause]] = field(default_factory=list)
@@ -58,8 +58,8 @@ class SubscriptionChange:
 class Reconciler:
     """Wanted and acknowledged entries of one connection; `reset` for the next.
 
-    What is to be asked and what is too much is kept up to date entry by entry, so that neither an answer nor a wish
-    among ten thousand symbols costs more than what it changes.
+    What is missing and what is too much is updated entry by entry, so that an answer or a change of demand among ten
+    thousand symbols costs no more than what it changes.
     """
 
     def __init__(self) -> None:
@@ -73,13 +73,13 @@ class Reconciler:
         self._without: set[str] = set()
         self._missing: dict[str, dict[Entry, None]] = {DATA: {}, STATUSES: {}, LULDS: {}}
         self._extra: set[Entry] = set()
-        self._had: set[str] = set()
-        self._unheard: set[str] = set()
+        self._complete: set[str] = set()
+        self._without_status: set[str] = set()
         self._batch = MAX_ENTRIES
         self._dirty = True
 
     def reset(self) -> None:
-        """A new connection knows nothing."""
+        """A new connection has acknowledged nothing and refused nothing."""
         self.acknowledged = set()
         self.open_request = None
         self._without.clear()
@@ -92,8 +92,8 @@ class Reconciler:
     def want(self, symbols: dict[str, tuple[str, ...]], beside: Iterable[Entry] = ()) -> None:
         """Replace what is wanted: symbol to data channels, most important first.
 
-        `beside` are further entries of these symbols that can be done without. A symbol that was refused for one
-        channel is asked for none, as long as that channel is wanted.
+        `beside` are further entries of these symbols that can be done without. While a refused channel of a symbol is
+        wanted, the symbol is requested on no channel.
         """
         former, self._symbols = self.wanted, symbols
         self.wanted = {(channel, symbol): None for symbol, channels in symbols.items() for channel in channels}
@@ -105,7 +105,7 @@ class Reconciler:
         self._refile_all()
 
     def want_symbol(self, symbol: str, channels: tuple[str, ...]) -> None:
-        """Replace what is wanted of one symbol, none for nothing; a new one is asked for after those before it."""
+        """Replace what is wanted of one symbol, () for nothing. A new symbol is requested after those before it."""
         if channels:
             self._symbols[symbol] = channels
         else:
@@ -128,7 +128,7 @@ class Reconciler:
         self._dirty = True
 
     def next_request(self, now_ns: int) -> UpstreamRequest | None:
-        """The next thing to say, at most one at a time; None when the sets agree or an answer is awaited."""
+        """The next request to send; None when the sets agree or an answer is awaited."""
         if self.open_request is not None or not self._dirty:
             return None
         self._dirty = False
@@ -141,7 +141,7 @@ class Reconciler:
         return None
 
     def on_answer(self, answer: Subscription, now_ns: int) -> SubscriptionChange:
-        """Take the upstream's entire set."""
+        """Take the upstream's answer, which is its entire set."""
         outcome = SubscriptionChange()
         channels = (
             *(("quotes", answer.quotes), ("trades", answer.trades)),
@@ -152,31 +152,31 @@ class Reconciler:
         self.acknowledged = new
         for symbol in {symbol for _, symbol in added | gone}:
             self._refile(symbol)
-        outcome.acknowledged = [symbol for symbol in {symbol for _, symbol in added} if symbol in self._had]
+        outcome.acknowledged = [symbol for symbol in {symbol for _, symbol in added} if symbol in self._complete]
         asked, self.open_request = self.open_request, None
         if asked is not None:
             self._batch = min(self._batch * 2, MAX_ENTRIES)
-            self._note_undone(asked, now_ns, outcome)
+            self._retry_undone(asked, now_ns, outcome)
         for entry in [entry for entry in self._misses if self._is_done(entry)]:
             del self._misses[entry]
         self._dirty = True
         return outcome
 
     def on_error(self, cause: Cause) -> SubscriptionChange:
-        """The open question was refused and the upstream's set is unchanged."""
+        """The open request was refused; the upstream's set is unchanged."""
         outcome = SubscriptionChange()
         asked, self.open_request = self.open_request, None
         self._dirty = True
         if asked is None:
             return outcome
         entry, subscribing = asked.entries[0], asked.action == "subscribe"
-        # No symbol can be at fault over bands: what the feed does not take it refused with the data already.
+        # Bands cannot fail because of a symbol: a bad symbol was refused with its data already.
         if subscribing and (entry[0] == LULDS or (entry[0] == STATUSES and cause is not Cause.BAD_SYMBOL)):
             self._do_without(entry[0])
         elif len(asked.entries) > 1:
             self._batch = max(1, len(asked.entries) // 2)
         elif self._is_wanted(entry) != subscribing:
-            return outcome  # the wish has changed since
+            return outcome  # demand has changed since
         elif subscribing and cause is Cause.SYMBOL_LIMIT:
             askable = sum(self._is_wanted(entry) for entry in self.wanted)
             outcome.learned_limit = min(self.count_data(), askable - 1)
@@ -186,7 +186,7 @@ class Reconciler:
         return outcome
 
     def drop_overdue_side_request(self) -> bool:
-        """The open question was not answered in time; True when it was about what can be done without."""
+        """The open request timed out. True when it was for a side channel, which is then done without."""
         asked = self.open_request
         if asked is None or asked.action != "subscribe" or asked.entries[0][0] not in SIDE_CHANNELS:
             return False
@@ -201,12 +201,12 @@ class Reconciler:
             del self._misses[missing]
 
     def wants(self, channel: str, symbol: str) -> bool:
-        """Whether this channel of a symbol is wanted at present."""
+        """Whether this channel of a symbol is wanted now."""
         return (channel, symbol) in self.wanted
 
     def has_all(self, symbol: str) -> bool:
         """Whether every data channel wanted of a symbol is acknowledged."""
-        return symbol in self._had
+        return symbol in self._complete
 
     def has_given_up(self, symbol: str) -> bool:
         """Whether some wanted data of a symbol was refused on this connection."""
@@ -230,25 +230,25 @@ class Reconciler:
         return sum(entry in self.acknowledged for entry in self.wanted)
 
     def count_symbols(self) -> int:
-        """Wanted symbols that the upstream sends."""
-        return len(self._had)
+        """Wanted symbols with every data channel acknowledged."""
+        return len(self._complete)
 
     def has_pending(self) -> bool:
         """Whether some wanted data is neither acknowledged nor given up."""
         return bool(self._missing[DATA])
 
     def has_all_statuses(self) -> bool:
-        """Whether a halt of any symbol that is sent would be heard of."""
-        return not self._unheard
+        """Whether a halt of any wanted symbol would be reported to us."""
+        return not self._without_status
 
     def next_ns(self) -> int | None:
-        """When something must be looked at: an answer overdue, or a missing entry asked for again."""
+        """When `wake` or a timeout is due: an overdue answer, or a missing entry to be requested again."""
         if self.open_request is not None:
             return self.open_request.deadline_ns
         return min((at_ns for _, at_ns in self._misses.values()), default=None)
 
     def wake(self, now_ns: int) -> None:
-        """Look again: the time of a missing entry may have come."""
+        """Check whether a missing entry is due to be requested again."""
         if any(at_ns <= now_ns for _, at_ns in self._misses.values()):
             self._dirty = True
 
@@ -271,11 +271,11 @@ class Reconciler:
         return (entry in self.acknowledged) == self._is_wanted(entry)
 
     def _refile_all(self) -> None:
-        """Bring everything up to date, the data in the order of what is wanted."""
+        """Rebuild what is missing and what is too much, in the order of what is wanted."""
         known = {symbol for _, symbol in self.acknowledged}
         for entries in self._missing.values():
             entries.clear()
-        for kept in (self._extra, self._had, self._unheard):
+        for kept in (self._extra, self._complete, self._without_status):
             kept.clear()
         for symbol in self._symbols:
             self._refile(symbol)
@@ -284,15 +284,15 @@ class Reconciler:
         self._dirty = True
 
     def _refile(self, symbol: str) -> None:
-        """What is missing of one symbol, and what is too much."""
+        """Update what is missing and what is too much of one symbol."""
         acknowledged, given_up = self.acknowledged, self._given_up
-        wished = self._symbols.get(symbol)
+        channels = self._symbols.get(symbol)
         if symbol in self._refused:
-            wished = None
+            channels = None
         for channel in CHANNELS:
             entry = (channel, symbol)
             side = channel in SIDE_CHANNELS
-            wanted, had = wished is not None and (side or entry in self.wanted), entry in acknowledged
+            wanted, had = channels is not None and (side or entry in self.wanted), entry in acknowledged
             missing = self._missing[channel if side else DATA]
             if wanted and not had and entry not in given_up:
                 missing.setdefault(entry)
@@ -302,21 +302,21 @@ class Reconciler:
                 self._extra.add(entry)
             else:
                 self._extra.discard(entry)
-        if wished and all((channel, symbol) in acknowledged for channel in wished):
-            self._had.add(symbol)
+        if channels and all((channel, symbol) in acknowledged for channel in channels):
+            self._complete.add(symbol)
         else:
-            self._had.discard(symbol)
-        if wished and (STATUSES, symbol) not in acknowledged:
-            self._unheard.add(symbol)
+            self._complete.discard(symbol)
+        if channels and (STATUSES, symbol) not in acknowledged:
+            self._without_status.add(symbol)
         else:
-            self._unheard.discard(symbol)
+            self._without_status.discard(symbol)
 
     def _forget(self, entry: Entry) -> None:
         self._misses.pop(entry, None)
         self._given_up.discard(entry)
 
-    def _note_undone(self, asked: UpstreamRequest, now_ns: int, outcome: SubscriptionChange) -> None:
-        """What the answer should have changed and has not is asked again, more and more slowly, then given up."""
+    def _retry_undone(self, asked: UpstreamRequest, now_ns: int, outcome: SubscriptionChange) -> None:
+        """Entries the answer should have changed and did not: requested again at growing intervals, then given up."""
         subscribing = asked.action == "subscribe"
         for entry in asked.entries:
             if self._is_done(entry) or self._is_wanted(entry) != subscribing:
@@ -329,7 +329,7 @@ class Reconciler:
             self._give_up(entry, Cause.NOT_IN_ACK, outcome)
 
     def _give_up(self, entry: Entry, cause: Cause, outcome: SubscriptionChange) -> None:
-        """Ask no more; a symbol whose wished data cannot be had is refused as a whole."""
+        """Stop requesting an entry. If it is wanted data, the symbol is refused as a whole."""
         channel, symbol = entry
         wanted = self._is_wanted(entry)
         self._given_up.add(entry)

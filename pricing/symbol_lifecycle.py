@@ -1,4 +1,4 @@
-"""What quotes, trades and trading statuses make of each symbol: live, quiet, stale, halted, and back. Pure."""
+"""What quotes, trades and trading statuses do to a symbol's state: live, quiet, stale, halted, and back. Pure."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _UNTRADED = (SymbolState.REFUSED, SymbolState.EVICTED)
 
 
 class SymbolLifecycle:
-    """The symbols' life on the upstream connection number `connection`."""
+    """Moves symbols between states on the upstream connection number `connection`."""
 
     def __init__(self, demand: Demand, symbols: SymbolTable, reconciler: Reconciler, board: SharedState) -> None:
         self.halts = Halts()
@@ -31,8 +31,8 @@ class SymbolLifecycle:
             self._symbols.move(symbol, SymbolState.LIVE, Cause.DEMAND, now_ns)
 
     def on_trade(self, symbol: str, now_ns: int) -> bool:
-        """A trade of a halted symbol: trading goes on, though no status said so. Or the first where only trades are
-        wanted. True when the end of the halt had been in doubt.
+        """A trade of a halted symbol (trading has resumed, though no status said so), or the first where only trades
+        are wanted. True when the halt had been doubtful.
         """
         in_doubt = self._symbols.state(symbol) is SymbolState.HALTED and self._resume(symbol, now_ns)
         if self._trades_only(symbol) and self._symbols.state(symbol) in _TICKS and self._reconciler.has_all(symbol):
@@ -40,13 +40,13 @@ class SymbolLifecycle:
         return in_doubt
 
     def on_bad_data(self, symbol: str, now_ns: int) -> None:
-        """A quote of this symbol was nonsense: the held one may be outdated."""
+        """A quote of this symbol was invalid: the last good one may be outdated."""
         if self._symbols.state(symbol) in (SymbolState.PENDING, SymbolState.LIVE, SymbolState.QUIET):
             self._board.want(symbol).watch_quote = True
             self._symbols.move(symbol, SymbolState.STALE, Cause.BAD_DATA, now_ns)
 
     def revive(self, symbol: str, now_ns: int) -> None:
-        """Live at once when a quote of this connection is held already, else when the next one comes."""
+        """Make the symbol live now if this connection has sent a quote already, otherwise with the next one."""
         slot = self._board.want(symbol)
         slot.watch_quote = True
         slot.watch_trade |= self._trades_only(symbol)
@@ -54,7 +54,7 @@ class SymbolLifecycle:
             self.on_quote(symbol, now_ns)
 
     def on_status(self, record: UpstreamStatus, now_ns: int) -> bool:
-        """A trading status; True when it ended a halt whose end had been in doubt."""
+        """A trading status. True when it ended a halt that had been doubtful."""
         halt, state = read_halt(record), self._symbols.state(record.S)
         if halt is None or state is None or state in _UNTRADED:
             return False
@@ -66,14 +66,14 @@ class SymbolLifecycle:
         return False
 
     def halt_again(self, symbol: str, now_ns: int) -> None:
-        """What is known to be halted is halted, also when it comes back from an eviction or a release."""
+        """Halt a symbol that is known to be halted, also when it returns from an eviction or a release."""
         cause = self.halts.cause(symbol)
         if cause is not None:
             self._board.want(symbol).watch_trade = True
             self._symbols.move(symbol, SymbolState.HALTED, cause, now_ns)
 
-    def hush(self, quiet_ns: int, now_ns: int) -> None:
-        """The line is proven alive; without a new quote for `quiet_ns` the standing one holds, and is called quiet."""
+    def mark_quiet(self, quiet_ns: int, now_ns: int) -> None:
+        """The connection is proven alive: a symbol without a new quote for `quiet_ns` is quiet; its quote holds."""
         slots = self._board.slots
         for symbol, entry in list(self._symbols.entries.items()):
             silent = entry.state is SymbolState.LIVE and now_ns - slots[symbol].received_ns > quiet_ns
@@ -82,7 +82,7 @@ class SymbolLifecycle:
                 self._symbols.move(symbol, SymbolState.QUIET, Cause.DEMAND, now_ns)
 
     def _resume(self, symbol: str, now_ns: int) -> bool:
-        """Trading goes on; a price is there with the next quote, since the held one is from before or from within."""
+        """Trading has resumed. The price comes with the next quote: the last one is from before or during the halt."""
         slot = self._board.want(symbol)
         slot.watch_quote = True
         slot.watch_trade = self._trades_only(symbol)

@@ -1,8 +1,8 @@
-"""Who gets in under the upstream's symbol limit, configured or learned, and who is tried beyond it. Pure.
+"""Which symbols fit under the upstream's symbol limit, configured or learned, and which are tried beyond it. Pure.
 
-The limit counts (symbol, channel) pairs over quotes and trades. What the upstream refused once is tried again after a
-release, or a minute: first one symbol more, then two, four … as long as they are taken, each of them still `evicted`
-until it is.
+The limit counts (symbol, channel) pairs of quotes and trades. After a refusal more is tried again after a release or a
+minute: first one symbol, then two, four and so on, as long as the upstream accepts them. Each stays `evicted` until it
+is accepted.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from quotebus.bus.clock import NS_PER_S
 from quotebus.pricing.demand import SymbolDemand, admit
 
 PROBE_EVERY_NS = 10 * NS_PER_S
-"""The least time between two tries."""
+"""The shortest time between two tries."""
 PATIENCE_NS = 60 * NS_PER_S
-"""Without a release too something is tried after so long: the account's plan may have grown."""
+"""Without a release, more is tried after this time: the account's plan may have been upgraded."""
 
 
 @dataclass(slots=True)
 class Admitted:
-    """Wishes to be sent upstream, `tried` of them beyond the learned limit. `spare`: pairs left, None without limit."""
+    """Symbols to subscribe to, `tried` of them beyond the learned limit. `spare`: pairs left, None: no limit."""
 
     wanted: dict[str, SymbolDemand]
     tried: frozenset[str] = frozenset()
@@ -29,7 +29,7 @@ class Admitted:
 
 @dataclass(slots=True)
 class SymbolLimit:
-    """The limit in force. `configured` is None for no limit; `learned` what a refusal showed."""
+    """The limit in force. `configured` is None for no limit, `learned` is None until a refusal has shown one."""
 
     configured: int | None
     learned: int | None = None
@@ -45,20 +45,20 @@ class SymbolLimit:
         return min(limits, default=None)
 
     def fits(self, pairs: int) -> bool:
-        """Whether so many pairs are within the limit."""
+        """Whether this many pairs are within the limit."""
         return self.limit is None or pairs <= self.limit
 
     def forget(self) -> None:
-        """A new connection from rest: what the last one taught may have changed."""
+        """Start over on a connection from idle: what the last one showed may have changed."""
         self.learned = None
         self._trying = 0
         self._probe_wanted = False
 
     def on_refusal(self, pairs: int, now_ns: int) -> None:
-        """The upstream gives no more than `pairs`.
+        """The upstream accepts no more than `pairs`.
 
-        A refusal never raises what is known, and one without a try lowers it: else the same would be asked for again
-        and again.
+        A refusal never raises the learned limit, and one without a try lowers it: otherwise the same set would be
+        requested again and again.
         """
         if self.learned is not None:
             pairs = min(pairs, self.learned if self._trying else max(0, self.learned - 1))
@@ -67,11 +67,11 @@ class SymbolLimit:
         self._patience_ns = now_ns + PATIENCE_NS
 
     def on_release(self) -> None:
-        """Somebody let go of something: what was refused before may be had now."""
+        """A client released something: what was refused before may be accepted now."""
         self._probe_wanted = self.learned is not None
 
     def on_acknowledged(self, pairs: int) -> bool:
-        """`pairs` of the wanted are acknowledged; True when a try has shown that more can be had than was known."""
+        """`pairs` of what is wanted are acknowledged. True when that is more than the learned limit."""
         if not self._trying or self.learned is None or pairs <= self.learned:
             return False
         self.learned = pairs
@@ -79,7 +79,7 @@ class SymbolLimit:
         return True
 
     def probe(self, now_ns: int) -> bool:
-        """Begin to try one symbol more if it is time to."""
+        """Begin to try one more symbol if it is time. True when it is."""
         wanted = self._probe_wanted or (self.learned is not None and now_ns >= self._patience_ns)
         if not wanted or self._trying or not self._crowded or now_ns < self._next_probe_ns:
             return False
@@ -90,7 +90,7 @@ class SymbolLimit:
         return True
 
     def admit(self, wanted: dict[str, SymbolDemand]) -> Admitted:
-        """Choose by priority; on a tie whoever was there first stays."""
+        """Choose by priority; on a tie, first come, first served."""
         limit = self.limit
         admitted = admit(wanted, limit)
         self._crowded = len(admitted) < len(wanted)

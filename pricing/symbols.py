@@ -1,7 +1,7 @@
-"""Where each wanted symbol stands, as a table of allowed moves and one method that makes them. Pure.
+"""The state of each wanted symbol: a table of allowed moves and one method that makes them. Pure.
 
-Only what concerns the symbol itself is a state here: trouble with the line is in the connection's health, and consumers
-put the two together.
+Only what concerns the symbol itself is a state here. Trouble with the connection is in the connection's health, and
+consumers combine the two.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ MOVES: dict[State, frozenset[State]] = {
     State.RELEASED: frozenset(),
 }
 ROTATION_NS = 9 * NS_PER_S
-"""Every status is re-sent within 10 s; a second is left for what else there is to do."""
+"""Every status is sent again within 10 s; one second of that is slack."""
 MAX_HALTED_PER_TURN = 1_000
 
 
@@ -48,19 +48,22 @@ class SymbolTable:
     """All wanted symbols. `changed` is called with each symbol that moved, to publish its status."""
 
     def __init__(self, changed: Callable[[SymbolEntry], None]) -> None:
-        self.entries: OrderedDict[str, SymbolEntry] = OrderedDict()  # the one not re-sent for longest comes first
+        self.entries: OrderedDict[str, SymbolEntry] = OrderedDict()  # least recently sent first
         self._changed = changed
         self._credit = 0.0
         self._rotated_ns: int | None = None
         self._halted_ns = 0
 
     def add(self, symbol: str, now_ns: int) -> None:
-        """A symbol is wanted; the acknowledgement of the request says so, no status is needed."""
+        """A symbol is wanted. The acknowledgement of the request reports it, so no status is needed."""
         if symbol not in self.entries:
             self.entries[symbol] = SymbolEntry(symbol, State.PENDING, Cause.DEMAND, now_ns)
 
     def move(self, symbol: str, state: State, cause: Cause, now_ns: int) -> bool:
-        """The one way to change a state; publishes. False when it is there already or not wanted."""
+        """The one way to change a state; publishes it. False when nothing changes or the symbol is not wanted.
+
+        Raises IllegalTransition for a move that the table does not have.
+        """
         entry = self.entries.get(symbol)
         if entry is None or (entry.state, entry.cause) == (state, cause):
             return False
@@ -76,7 +79,7 @@ class SymbolTable:
         return True
 
     def clear(self) -> None:
-        """Forget everything without a word: another node speaks for these symbols now."""
+        """Forget all symbols without publishing: another node reports on them now."""
         self.entries.clear()
 
     def state(self, symbol: str) -> State | None:
@@ -91,7 +94,7 @@ class SymbolTable:
         return sum(entry.state in (State.LIVE, State.QUIET) for entry in self.entries.values())
 
     def rotate(self, now_ns: int) -> None:
-        """Re-send statuses, as many as the time since the last turn allows: a lost one is healed within 10 s."""
+        """Send statuses again, as many as are due since the last call: a lost one is repaired within 10 s."""
         if now_ns - self._halted_ns >= NS_PER_S:
             self._halted_ns = now_ns
             halted = [entry for entry in self.entries.values() if entry.state is State.HALTED]

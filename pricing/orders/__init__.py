@@ -1,1 +1,1 @@
-"""The account's order stream: a second socket beside the prices, with a session and a health of its own."""
+"""The account's order stream: a second socket next to market data, with its own session and health."""

@@ -1,8 +1,9 @@
-"""The order stream without its thread and sockets: messages and time in, events and orders for the shell out. Pure.
+"""The account's order stream without its thread and sockets: messages and time in, events and commands out. Pure.
 
-The session is that of the prices, but nobody need ask for a symbol: it is wanted from the start. `streaming` needs two
-proofs: the upstream says that we listen, and after that the open orders were read by REST. So whoever hears `streaming`
-has heard what was missed: updates are published as they come, the orders that were read after them.
+The session is the same machine as for market data, but needs no client to request anything: it is wanted from the
+start. `streaming` needs two proofs: the upstream has acknowledged `listen`, and then the orders were read by REST. A
+subscriber that sees `streaming` has therefore received what was missed: updates are published as they arrive, the
+orders that were read after them.
 """
 
 from __future__ import annotations
@@ -24,18 +25,18 @@ from quotebus.pricing.session_states import UP
 ACK_TIMEOUT_NS = 5 * NS_PER_S
 RETRY_NS = (NS_PER_S // 4, NS_PER_S, 2 * NS_PER_S, 5 * NS_PER_S)
 READING_NS = 30 * NS_PER_S
-"""What a reading of all orders may take."""
+"""How long reading all orders may take."""
 MARGIN_NS = 60 * NS_PER_S
-"""How much earlier than the gap began an order may have been placed by the upstream's clock."""
+"""How much before the start of the gap an order may have been placed, by the upstream's clock."""
 FIRST_NS = 3_600 * NS_PER_S
-"""How far back the first reading goes."""
+"""How far back the first read goes."""
 MOST_KNOWN = 10_000
 RECONCILING = "reconciling"
 
 
 @dataclass(frozen=True, slots=True)
 class Reconcile:
-    """Read by REST: the open orders, those submitted since, and these by their ids. Answer with `generation`."""
+    """Read by REST: open orders, those submitted since, and these ids. The answer carries `generation`."""
 
     since_utc_ns: int
     order_ids: tuple[str, ...]
@@ -46,7 +47,7 @@ Command = SendUpstream | Reconcile | SocketCommand | ConnectionHealth | OrderUpd
 
 
 class OrderCore:
-    """One account's order stream. `jitter` returns a float in [0, 1)."""
+    """One account's order stream, `alias` in its updates. `jitter` returns a float in [0, 1)."""
 
     def __init__(self, node: str, alias: str, *, jitter: Callable[[], float]) -> None:
         self.session = Session(Backoff(jitter), self._publish_health, self._commands_add, name="orders", linger_ns=0)
@@ -73,10 +74,10 @@ class OrderCore:
     def _commands_add(self, command: Command) -> None:
         self._commands.append(command)
 
-    # whether
+    # whether it runs
 
     def allow(self, active: bool, now_ns: int) -> None:
-        """Whether this node is the active one: only that has the account's stream."""
+        """Whether this node is the active one: only that one keeps the account's stream."""
         if active:
             self.session.on_alone(now_ns)
             self.session.on_demand(now_ns)
@@ -87,15 +88,15 @@ class OrderCore:
         """Orderly exit."""
         self.session.stop(now_ns)
 
-    # the line
+    # the connection
 
     def on_dialled(self, now_ns: int) -> bool:
-        """The dialler has a socket; False when it must be closed because nobody waits for it."""
+        """The dialler has a socket. False when it is no longer needed and must be closed."""
         self.last_byte_ns = now_ns
         self._listening, self._again_ns, self._asked_ns, self._tries, self._why = False, None, None, 0, ""
         self._generation += 1
         wanted = self.session.on_dialled(now_ns)
-        self.session.on_greeting()  # this stream does not greet
+        self.session.on_greeting()  # this stream sends no greeting
         return wanted
 
     def on_dial_failed(
@@ -109,11 +110,11 @@ class OrderCore:
         self.session.on_dial_ended(now_ns)
 
     def on_lost(self, cause: Cause, now_ns: int) -> None:
-        """The line has ended; hang up and tell `on_closed`."""
+        """The connection has ended. The shell then closes the socket and calls `on_closed`."""
         self._failed(cause, now_ns)
 
     def on_closed(self, now_ns: int) -> None:
-        """The socket is closed."""
+        """The shell has closed the socket."""
         self.session.on_socket_closed(now_ns)
 
     def on_frame(self, payload: bytes, now_ns: int) -> None:
@@ -152,7 +153,7 @@ class OrderCore:
     # what was missed
 
     def _reconcile(self, now_ns: int) -> None:
-        if self._missed_since_ns is None:  # a node that is new does not know since when its predecessor is gone
+        if self._missed_since_ns is None:  # a new node does not know when its predecessor ended
             self._missed_since_ns = now_ns - FIRST_NS
         since_utc_ns = to_utc_ns(self._missed_since_ns) - MARGIN_NS
         self._again_ns, self._asked_ns = None, now_ns
@@ -160,9 +161,9 @@ class OrderCore:
         self._commands.append(Reconcile(since_utc_ns, tuple(self._known), self._generation))
 
     def on_reconciled(self, orders: Sequence[Mapping[str, Any]], generation: int, now_ns: int) -> None:
-        """The orders read by REST, for the request with this number."""
+        """The orders read by REST for the Reconcile of this generation."""
         if generation != self._generation or self.session.state is not ConnectionState.SUBSCRIBING:
-            return  # of a line that is over: the next one asks anew
+            return  # of a connection that is over: the next one reads again
         for order in orders:
             try:
                 self._publish(messages.read_order(order, self._alias, to_utc_ns(now_ns)))
@@ -173,10 +174,10 @@ class OrderCore:
         self.session.on_subscribed(now_ns, detail="")
 
     def on_reconcile_failed(self, generation: int, why: str, now_ns: int) -> None:
-        """REST did not answer: it is asked again, the stream stays, and is not `streaming` before."""
+        """REST failed: it is retried; the stream stays, and is not `streaming` until it succeeds."""
         if generation == self._generation and self.session.state is ConnectionState.SUBSCRIBING:
             self.counters["reconcile_failed"] += 1
-            self._generation += 1  # what still comes of this reading is too late
+            self._generation += 1  # a late answer of this read is ignored
             self._asked_ns, self._why = None, why
             self._again_ns = now_ns + RETRY_NS[min(self._tries, len(RETRY_NS) - 1)]
             self._tries += 1
@@ -193,7 +194,7 @@ class OrderCore:
             elif self._again_ns is not None and now_ns >= self._again_ns:
                 self._reconcile(now_ns)
             elif self._asked_ns is not None and now_ns - self._asked_ns >= READING_NS:
-                self.on_reconcile_failed(self._generation, "no answer in time", now_ns)
+                self.on_reconcile_failed(self._generation, "timed out", now_ns)
         if now_ns - self._health_ns >= HEALTH_EVERY_NS:
             self._publish_health(now_ns)
 

@@ -1,8 +1,8 @@
-"""The messages of the order stream and the order entities of REST, read into events. Pure.
+"""Messages of the order stream and order entities of REST, read into events. Pure.
 
-Source: Alpaca's "Websocket streaming" of the trading API. Frames are JSON, in text or binary frames alike, or
-MessagePack; a JSON object begins with `{`, which in MessagePack is a number and no message. What cannot be read is
-`UnreadableOrder`, and says no value of the peer's.
+Source: "Websocket streaming" of Alpaca's trading API. Messages are JSON, in text and binary frames alike, or
+MessagePack. A JSON object begins with `{`, which in MessagePack is a number and never a message. A message that cannot
+be read is an `UnreadableOrder`, whose text holds no value the peer sent.
 """
 
 from __future__ import annotations
@@ -20,59 +20,59 @@ from quotebus.pricing.messages import parse_json_time_ns
 
 TRADE_UPDATES = "trade_updates"
 RECONCILED = "reconciled"
-"""The event of an order that was read by REST after a gap: not the upstream's word."""
+"""The event of an order that was read by REST after a gap. Our word, not the upstream's."""
 CLOSED = frozenset({"filled", "canceled", "expired", "replaced", "rejected"})
 """Statuses after which nothing more happens to an order."""
 MOST_TEXT = 128
 
 
 class UnreadableOrder(QuotebusError, ValueError):
-    """A message that is none, or whose fields are not what they must be."""
+    """Not a message, or one with a missing or malformed field."""
 
 
 @dataclass(frozen=True, slots=True)
 class Authorization:
-    """The answer to our keys."""
+    """The answer to our credentials."""
 
     authorized: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Listening:
-    """The answer to `listen`: the streams that we have."""
+    """The answer to `listen`: the streams we are subscribed to."""
 
     streams: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """The upstream tells an error, and will close."""
+    """The upstream reports an error and will close."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ignored:
-    """A message that says nothing to us: another stream, or `data` that is null, as has been seen."""
+    """A message of no interest: another stream, or `data` that is null, which does occur."""
 
 
 Message = Authorization | Listening | Refusal | Ignored | OrderUpdate
 
 
 def read_frame(payload: bytes, alias: str, received_ns: int) -> Message:
-    """One frame. Raises UnreadableOrder."""
+    """Read one frame. Raises UnreadableOrder."""
     decode = msgspec.json.decode if payload[:1] == b"{" else msgspec.msgpack.decode
     try:
         message = decode(payload)
     except (msgspec.DecodeError, RecursionError):
         raise UnreadableOrder("neither JSON nor MessagePack") from None
     if not isinstance(message, dict):
-        raise UnreadableOrder("no object")
+        raise UnreadableOrder("not an object")
     if message.get("action") == "error":
         return Refusal()
     stream, data = message.get("stream"), message.get("data")
     if data is None:
         return Ignored()
     if not isinstance(data, dict):
-        raise UnreadableOrder("data is no object")
+        raise UnreadableOrder("data is not an object")
     if stream == "authorization":
         return Authorization(data.get("status") == "authorized")
     if stream == "listening":
@@ -82,7 +82,7 @@ def read_frame(payload: bytes, alias: str, received_ns: int) -> Message:
 
 
 def read_update(data: Mapping[str, Any], alias: str, received_ns: int) -> OrderUpdate:
-    """A trade update as an event. Raises UnreadableOrder."""
+    """Read a trade update. Raises UnreadableOrder."""
     order = data.get("order")
     if not isinstance(order, dict):
         raise UnreadableOrder("order is missing")
@@ -101,9 +101,9 @@ def read_update(data: Mapping[str, Any], alias: str, received_ns: int) -> OrderU
 
 
 def read_order(order: Mapping[str, Any], alias: str, received_ns: int) -> OrderUpdate:
-    """An order entity of REST as an event. Raises UnreadableOrder."""
+    """Read an order entity of REST. Raises UnreadableOrder."""
     if not isinstance(order, dict):
-        raise UnreadableOrder("no order entity")
+        raise UnreadableOrder("not an order")
     at_ns = _time_ns(order.get("updated_at") or order.get("created_at"))
     return _event(RECONCILED, order, alias, at_ns, received_ns)
 
@@ -146,7 +146,7 @@ def _optional(fields: Mapping[str, Any], name: str) -> str | None:
     if value is None:
         return None
     if not isinstance(value, str) or len(value) > MOST_TEXT:
-        raise UnreadableOrder(f"{name} is no text")
+        raise UnreadableOrder(f"{name} is not text")
     return value
 
 
@@ -158,7 +158,7 @@ def _text(fields: Mapping[str, Any], name: str) -> str:
 
 
 def _decimal(fields: Mapping[str, Any], name: str) -> str | None:
-    """A decimal as its text; the upstream sends strings, and numbers in older messages."""
+    """A decimal as text; the upstream sends strings, and numbers in older messages."""
     value = fields.get(name)
     if value is None:
         return None
@@ -168,13 +168,13 @@ def _decimal(fields: Mapping[str, Any], name: str) -> str | None:
     except InvalidOperation:
         finite = False
     if not finite:
-        raise UnreadableOrder(f"{name} is no decimal")
+        raise UnreadableOrder(f"{name} is not a decimal")
     return text
 
 
 def _time_ns(value: object) -> int:
     if not isinstance(value, str):
-        raise UnreadableOrder("a time is missing")
+        raise UnreadableOrder("timestamp missing")
     try:
         return parse_json_time_ns(msgspec.Raw(value.encode()))
     except ValueError:
@@ -182,7 +182,7 @@ def _time_ns(value: object) -> int:
 
 
 def _offset_time_ns(value: str) -> int:
-    """A time with an offset, as older messages have it."""
+    """A time with a UTC offset, as in older messages."""
     sign = -1 if value[-6:-5] == "+" else 1
     try:
         hours, minutes = int(value[-5:-3]), int(value[-2:])
@@ -190,4 +190,4 @@ def _offset_time_ns(value: str) -> int:
             parse_json_time_ns(msgspec.Raw(f"{value[:-6]}Z".encode())) + sign * (hours * 60 + minutes) * 60_000_000_000
         )
     except ValueError:
-        raise UnreadableOrder("a time is none") from None
+        raise UnreadableOrder("not a timestamp") from None

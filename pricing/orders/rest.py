@@ -1,6 +1,6 @@
-"""Reads orders by REST, off every other thread, one request for them at a time, each with a deadline.
+"""Reads orders by REST in a thread of its own, one read at a time, each request with a deadline.
 
-Redirects are not followed and proxy variables are ignored (either would carry our key elsewhere); answers are bounded.
+Redirects are not followed and proxy variables are ignored: either would carry our key elsewhere. Answers are bounded.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ TIMEOUT_S = 4.0
 PAGE = 500
 MOST_PAGES = 40
 MOST_BY_ID = 150
-"""Orders asked for one by one: an account has 200 requests a minute."""
+"""Orders read one by one: an account may make 200 requests a minute."""
 MAX_BODY_BYTES = 16 << 20
 
 
 @dataclass(frozen=True, slots=True)
 class Reconciled:
-    """The orders that were read, for the request with this number."""
+    """The orders that were read for the Reconcile of this generation."""
 
     orders: list[dict[str, Any]]
     generation: int
@@ -40,18 +40,18 @@ class Reconciled:
 
 @dataclass(frozen=True, slots=True)
 class ReconcileFailed:
-    """They could not be read; `why` is for people and holds no secret."""
+    """The orders could not be read. `why` is for people and holds no secret."""
 
     generation: int
     why: str
 
 
 class _Failed(QuotebusError):
-    """The request brought no orders."""
+    """The request brought no orders; the text says why."""
 
 
 class OrdersRest:
-    """One reading at a time in a thread of its own; `report` is called from it."""
+    """One read at a time, in its own thread, which calls `report` with the outcome."""
 
     def __init__(
         self,
@@ -67,26 +67,26 @@ class OrdersRest:
         self._connection: http.client.HTTPConnection | None = None
 
     def start(self, wanted: Reconcile) -> None:
-        """Read what is wanted; a reading that is under way is given up."""
+        """Start a read; one that is under way is abandoned."""
         self.abandon()
         threading.Thread(target=self._run, args=(wanted,), name="orders-rest", daemon=True).start()
 
     def abandon(self) -> None:
-        """Make a reading that is under way fail soon."""
+        """Make the read that is under way fail soon."""
         connection, self._connection = self._connection, None
         if connection is not None and connection.sock is not None:
             with contextlib.suppress(OSError):
                 connection.sock.shutdown(socket.SHUT_RDWR)
 
     def _run(self, wanted: Reconcile) -> None:
-        outcome: Reconciled | ReconcileFailed = ReconcileFailed(wanted.generation, "the reading broke off")
+        outcome: Reconciled | ReconcileFailed = ReconcileFailed(wanted.generation, "the read ended unexpectedly")
         try:
             outcome = Reconciled(self._read(wanted), wanted.generation)
         except _Failed as failure:
             outcome = ReconcileFailed(wanted.generation, str(failure))
         except (http.client.HTTPException, OSError, ValueError) as error:
             outcome = ReconcileFailed(wanted.generation, type(error).__name__)
-        finally:  # whatever happens, the stream must hear of it
+        finally:  # whatever happens, the stream must be told
             self._report(outcome)
 
     def _connect(self) -> http.client.HTTPConnection:
@@ -120,12 +120,12 @@ class OrdersRest:
                 query["after"] = after
             page = self._get(connection, f"/v2/orders?{urlencode(query)}")
             if not isinstance(page, list) or not all(map(_is_order, page)):
-                raise _Failed("no list of orders")
+                raise _Failed("not a list of orders")
             found += page
             if len(page) < PAGE:
                 return found
             after = _go_on_after(page)
-        raise _Failed("orders without end")
+        raise _Failed(f"more than {MOST_PAGES} pages of orders")
 
     def _get(self, connection: http.client.HTTPConnection, path: str) -> object:
         """The decoded answer; None for 404."""
@@ -138,17 +138,17 @@ class OrdersRest:
         if response.status != http.client.OK:
             raise _Failed(f"HTTP {response.status}")
         if len(body) > MAX_BODY_BYTES:
-            raise _Failed("an answer without end")
+            raise _Failed(f"an answer of more than {MAX_BODY_BYTES} bytes")
         try:
             decoded: object = msgspec.json.decode(body)
         except (msgspec.DecodeError, RecursionError):
-            raise _Failed("no JSON") from None
+            raise _Failed("not JSON") from None
         return decoded
 
 
 def _go_on_after(page: list[dict[str, Any]]) -> str:
-    """The `after` of the next page. It leaves out its own moment, whose other orders may be on that page: so it is the
-    moment before the last one, and the orders of the last are read twice."""
+    """The `after` of the next page. The upstream excludes that moment itself, and other orders of the last moment may
+    be on the next page: so it is the moment before the last one, and the orders of the last are read twice."""
     last = str(page[-1].get("submitted_at"))
     return next((at for order in reversed(page) if (at := str(order.get("submitted_at"))) != last), last)
 

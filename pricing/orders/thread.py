@@ -1,4 +1,4 @@
-"""The thread of the order stream: its socket, its timers, and what it hands to the control thread to publish."""
+"""The thread of the order stream: its socket, its timers, and the events it hands to the control thread to publish."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ JOIN_S = 2.0
 
 
 class OrderThread:
-    """One account's order stream. `publish` is called from this thread; `allow` and `end` from the owner's."""
+    """One account's order stream. It calls `publish` from its own thread; the owner calls `allow` and `end`."""
 
     def __init__(
         self,
@@ -51,20 +51,20 @@ class OrderThread:
         self.counters = self._core.counters
 
     def start(self) -> None:
-        """Begin; nothing is dialled before `allow`."""
+        """Start the thread; it does not dial before `allow`."""
         self._thread.start()
 
     def is_alive(self) -> bool:
         return self._thread.is_alive()
 
     def allow(self, active: bool) -> None:
-        """Whether this node is the active one."""
+        """Whether this node is the active one and may dial."""
         if active != self._allowed:
             self._allowed = active
             self._waker.wake()
 
     def end(self) -> None:
-        """Hang up and end; its last health has been published then."""
+        """Hang up and end; by then its last health has been published."""
         self._stopping.set()
         self._waker.wake()
         if self._thread.ident is not None:
@@ -183,7 +183,7 @@ class OrderThread:
                 self._publish(command)
             case SendUpstream(message):
                 log.debug("order stream: %s", command.summarize())
-                self._say(message)
+                self._send(message)
             case Reconcile():
                 log.debug("reading orders by REST, reading %d, %d known", command.generation, len(command.order_ids))
                 self._rest.start(command)
@@ -193,14 +193,14 @@ class OrderThread:
                 self._dialler.abandon()
             case SocketCommand.AUTHENTICATE:
                 key, secret = self._credentials()
-                self._say({"action": "auth", "key": key, "secret": secret})
+                self._send({"action": "auth", "key": key, "secret": secret})
             case SocketCommand.PING:
                 if self._upstream is not None:
                     self._upstream.ping(b"")
             case SocketCommand.HANG_UP:
                 self._hang_up()
 
-    def _say(self, message: dict[str, object]) -> None:
+    def _send(self, message: dict[str, object]) -> None:
         if self._upstream is not None:
             self._upstream.send(json.dumps(message).encode(), TEXT_OPCODE)
 

@@ -1,8 +1,8 @@
 """Opens the upstream socket, off the hot thread, one attempt at a time, each with a deadline.
 
-The name look-up, TCP, TLS and HTTP upgrade happen here and nowhere else, and only when the session orders it. Proxy
+The name look-up, TCP, TLS and HTTP upgrade happen here and nowhere else, and only when the session commands it. Proxy
 variables of the environment are ignored, redirects are refused (they would carry our key elsewhere), and what a peer
-may send before the upgrade is bounded.
+may send before the upgrade is limited.
 """
 
 from __future__ import annotations
@@ -37,12 +37,15 @@ MAX_HANDSHAKE_BYTES = 256 * 1024
 
 
 class DialFailed(QuotebusError):
-    """No socket. `detail` is for people: no secret, no text of the peer's. `retry_after_ns` is the peer's wish."""
+    """The attempt brought no socket. `detail` is for people and holds no secret and no text from the peer.
+
+    `retry_after_ns` is the wait that the peer asked for.
+    """
 
     def __init__(
         self, cause: Cause, *, for_operator: bool | None = None, detail: str = "", retry_after_ns: int = 0
     ) -> None:
-        """`for_operator`: as the fault table says of the cause, unless an HTTP answer says it better."""
+        """`for_operator`: None for what the fault table says of the cause; an HTTP answer knows better."""
         super().__init__(f"{cause} {detail}".strip())
         self.retry_after_ns = retry_after_ns
         self.cause = cause
@@ -52,7 +55,7 @@ class DialFailed(QuotebusError):
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where to dial, and how messages will be encoded there (`msgpack` or `json`)."""
+    """Where to dial, and how messages are encoded there (`msgpack` or `json`)."""
 
     url: str
     encoding: str
@@ -60,13 +63,13 @@ class Target:
 
 
 class _TooMuch(QuotebusError, WebSocketException):
-    """The peer sends a handshake without end."""
+    """The peer's handshake exceeds `MAX_HANDSHAKE_BYTES`."""
 
 
 class _Handshake:
-    """The socket during the upgrade: one deadline for all of it, a bound on what comes, read in large pieces.
+    """The socket during the upgrade: one deadline for all of it, a limit on what arrives, read in large pieces.
 
-    websocket-client reads headers a byte at a time; what was read beyond them is `rest`.
+    websocket-client reads headers a byte at a time; `rest` is what was read beyond them.
     """
 
     def __init__(self, sock: socket.socket, deadline_ns: int) -> None:
@@ -81,7 +84,7 @@ class _Handshake:
             self.rest = self._sock.recv(16 * 1024)
             self._received += len(self.rest)
             if self._received > MAX_HANDSHAKE_BYTES:
-                raise _TooMuch("handshake too big")
+                raise _TooMuch("handshake too large")
         data, self.rest = self.rest[:count], self.rest[count:]
         return data
 
@@ -116,7 +119,7 @@ class Dialler:
         self._abandoned = threading.Event()
 
     def dial(self) -> None:
-        """Start an attempt; the former one must have reported."""
+        """Start an attempt; the previous one must have reported."""
         self._abandoned.clear()
         self._thread = threading.Thread(target=self._run, name="dialler", daemon=True)
         self._thread.start()
@@ -130,14 +133,14 @@ class Dialler:
                 sock.shutdown(socket.SHUT_RDWR)
 
     def _run(self) -> None:
-        outcome: UpstreamSocket | DialFailed = DialFailed(Cause.PROTOCOL, detail="the attempt broke off")
+        outcome: UpstreamSocket | DialFailed = DialFailed(Cause.PROTOCOL, detail="the attempt ended unexpectedly")
         address, began_ns = strip_query(self._target.url), now_ns()
         log.debug("dialling %s", address)
         try:
             outcome = self._connect()
         except DialFailed as failure:
             outcome = failure
-        finally:  # whatever happens, the session must hear that the dialler is free again
+        finally:  # whatever happens, the session must be told that the dialler is free again
             self._sock = None
             if isinstance(outcome, UpstreamSocket) and self._abandoned.is_set():
                 outcome.close()
@@ -159,7 +162,7 @@ class Dialler:
             if isinstance(sock, ssl.SSLSocket):
                 self._secure(sock, deadline_ns)
             return self._upgrade(sock, deadline_ns)
-        except BaseException:  # whatever it was: no half-made socket may outlive its attempt
+        except BaseException:  # whatever it was, no half-open socket may outlive its attempt
             sock.close()
             raise
 
@@ -196,7 +199,7 @@ class Dialler:
             context.minimum_version = ssl.TLSVersion.TLSv1_2
             return context.wrap_socket(sock, server_hostname=host, do_handshake_on_connect=False)
         except (OSError, ValueError):
-            raise DialFailed(Cause.TLS, detail="certificate authority or host name") from None
+            raise DialFailed(Cause.TLS, detail="unusable certificate authority file or host name") from None
 
     def _secure(self, sock: ssl.SSLSocket, deadline_ns: int) -> None:
         try:
@@ -248,7 +251,7 @@ def _http_failure(status: int, headers: Mapping[str, str]) -> DialFailed:
 
 
 def parse_retry_after_ns(text: str, utc_now_ns: int) -> int:
-    """The wait a `Retry-After` header asks for, in seconds or as a date (RFC 9110, 10.2.3); 0 if it asks for none."""
+    """The wait that a `Retry-After` header asks for, in seconds or as a date (RFC 9110, 10.2.3); 0 for none."""
     text = text.strip()
     if text.isascii() and text.isdigit():
         return int(text[:9]) * NS_PER_S

@@ -1,8 +1,8 @@
-"""The hot path: upstream socket in, bus out, one thread, no hand-over.
+"""The hot path: upstream socket in, bus out, one thread, no queue in between.
 
-This thread owns the node's one publishing socket. It drains what has been received, judges and packs it, and sends it
-in one burst; what the control thread has to say goes out first at each wake-up and between the pieces of a burst.
-When this thread hangs, health stops with it, which is what health is for.
+This thread owns the node's one publishing socket. It drains what has been received, checks and packs it, and sends it
+in one burst. Messages of the control thread go out first at each wake-up and between the pieces of a burst. When this
+thread hangs, health stops with it, which is what health is for.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ from quotebus.pricing.upstream.publisher import SymbolReport, Tick, TickPublishe
 from quotebus.pricing.upstream.upstream_socket import UpstreamLost, UpstreamSocket
 
 PIECE = 256
-"""Records between two looks at the control thread's messages: about 2 ms of work."""
+"""Records between two checks for messages of the control thread: about 2 ms of work."""
 STUCK_NS = 1_000_000_000
-"""A message under way for longer tells of a slow line; until then it is an ordinary piece of one."""
+"""A message incomplete for longer than this is a sign of a slow connection."""
 BAD_FRAMES_ALLOWED = 3
 BAD_FRAMES_WINDOW_NS = 10_000_000_000
 COUNTERS = ("corrections", "unwanted", "bad_records", "bad_frames", "unknown_types")
@@ -49,7 +49,7 @@ _PING = struct.Struct(">Q")
 
 @dataclass(frozen=True, slots=True)
 class SocketClosed:
-    """The line has been closed: `cause` is None when that was ordered."""
+    """The upstream socket has been closed. `cause` is None when control told us to close it."""
 
     cause: Cause | None
 
@@ -58,7 +58,7 @@ Report = Record | SocketClosed | SymbolReport
 
 
 class HotPath:
-    """Turns a line's bytes into published quotes. All methods belong to the hot thread."""
+    """Turns the upstream's bytes into published quotes. All methods belong to the hot thread."""
 
     def __init__(
         self,
@@ -83,10 +83,10 @@ class HotPath:
         self._message_ns = 0
         self._bad_frames: deque[int] = deque(maxlen=BAD_FRAMES_ALLOWED)
 
-    # the line
+    # the upstream socket
 
     def attach(self, upstream: UpstreamSocket, connection: int) -> None:
-        """Read this line from now on."""
+        """Read this socket from now on."""
         self.upstream, self.connection = upstream, connection
         self.tick_publisher.connection = connection
         self._lag = LagMeter()
@@ -95,14 +95,14 @@ class HotPath:
         self._bad_frames.clear()
 
     def hang_up(self, cause: Cause | None) -> None:
-        """Close the line and report it closed."""
+        """Close the socket and report it closed."""
         if self.upstream is not None:
             self.upstream.close()
             self.upstream = None
             self._report(SocketClosed(cause))
 
     def read(self, between: Callable[[], None]) -> None:
-        """Publish everything that has been received; `between` is called after every piece of it."""
+        """Publish everything that has been received; `between` is called after each piece."""
         upstream = self.upstream
         try:
             while upstream is not None and upstream.fill():
@@ -120,7 +120,7 @@ class HotPath:
         self._write(lambda upstream: upstream.send(message, 2 if self._codec.binary else 1))
 
     def ping(self) -> None:
-        """Ask for a sign of life; the pong brings back when it was asked."""
+        """Ask for a sign of life; the pong brings back when the ping was sent."""
         self._write(lambda upstream: upstream.ping(_PING.pack(now_ns())))
 
     def flush_upstream(self) -> None:
@@ -137,7 +137,7 @@ class HotPath:
     # from records to the bus
 
     def _publish(self, upstream: UpstreamSocket, at_ns: int, between: Callable[[], None]) -> None:
-        """Judge and send every record received, also those before the one that ends the line."""
+        """Check and send every record received, including those before the one that ends the connection."""
         ticks: list[Tick] = []
         try:
             self._judge(upstream, at_ns, between, ticks)
@@ -147,7 +147,7 @@ class HotPath:
         self._send(ticks, at_ns)
 
     def _judge(self, upstream: UpstreamSocket, at_ns: int, between: Callable[[], None], ticks: list[Tick]) -> None:
-        """The loop that all quotes go through; sends a piece at a time and leaves the last one in `ticks`."""
+        """The loop that every quote goes through. Sends a piece at a time and leaves the last one in `ticks`."""
         received_ns, connection = to_utc_ns(at_ns), self.connection
         slot_of, decode, time_ns = self._board.slots.get, self._codec.decode, self._codec.time_ns
         for message in upstream.messages():
@@ -217,14 +217,14 @@ class HotPath:
         ticks.append((slot, trade, None, exchange_ns, received_ns, self.connection))
 
     def _note_status(self, status: UpstreamStatus) -> None:
-        """When the status was given: only a trade after a halt shows that the halt is over."""
+        """Note when the status was given: only a trade after a halt shows that the halt is over."""
         slot = self._board.slots.get(status.S)
         if slot is not None:
             with contextlib.suppress(ValueError):
                 slot.halted_ns = self._codec.time_ns(status.t)
 
     def _note_bands(self, bands: UpstreamBands) -> None:
-        """Limit up and limit down: a quote outside them cannot be executed."""
+        """Note limit up and limit down: a quote outside them cannot be executed."""
         slot = self._board.slots.get(bands.S)
         if slot is None:
             self.counters["unwanted"] += 1
@@ -241,7 +241,7 @@ class HotPath:
             self.tick_publisher.send(ticks, at_ns)
 
     def _note_progress(self, upstream: UpstreamSocket, at_ns: int) -> None:
-        """What pongs, and a message that does not become whole, say of the line's lag."""
+        """Update the lag from a pong, or from a message that stays incomplete."""
         pong = upstream.take_pong()
         if len(pong) == _PING.size and 0 < (pinged_ns := _PING.unpack(pong)[0]) <= at_ns:
             self._lag.on_pong(to_utc_ns(pinged_ns), to_utc_ns(at_ns))
@@ -271,7 +271,7 @@ class HotPath:
             self._nonsense(slot, ticks, at_ns)
 
     def _nonsense(self, slot: Slot, ticks: list[Tick], at_ns: int) -> None:
-        """What came before goes out before; the next good quote is reported, though it may be in the same burst."""
+        """An invalid quote: send what came before it, and report the next good quote, even one of the same burst."""
         self._send(ticks, at_ns)
         ticks.clear()
         self.tick_publisher.withdraw(slot)

@@ -1,7 +1,7 @@
-"""The thread around the hot path: its sockets, its poll, and the inproc line on which the control thread speaks to it.
+"""The thread around the hot path: its sockets, its poll loop, and the inproc socket to the control thread.
 
-On that line a message that begins with a printable byte is a finished frame for the bus; one of the bytes below is a
-command.
+On the inproc socket a message that begins with a printable byte is a finished frame for the bus; one of the bytes below
+is a command.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from quotebus.pricing.upstream.upstream_socket import UpstreamSocket
 
 ATTACH, SEND, PING, HANG_UP, STOP = b"\x01", b"\x02", b"\x03", b"\x04", b"\x05"
 MAX_HELD = 10_000
-"""Frames that may wait for their subscription, or for the broker to take more."""
+"""Frames that may wait for their subscription, or for the broker to accept more."""
 CONTROL_SLOT_NS = 2 * NS_PER_MS
-"""Without an end a control thread that goes on speaking, as to 100 clients at once, would hold quotes back."""
+"""Without this limit a busy control thread, answering 100 clients at a time, would hold quotes back."""
 RIGHT_OF_WAY_S = 0.002
-"""How long control waits for quotes; a line that never pauses must not silence it."""
+"""How long control waits for quotes; a connection that never pauses must not silence it."""
 _ACKS = topics.ACKNOWLEDGED.encode()
 _IDLE_POLL_MS = 1_000
 
@@ -54,7 +54,7 @@ class HotThread:
         self._control.bind(self.INPROC)
 
     def start(self, path: HotPath) -> None:
-        """Hand everything over to the thread."""
+        """Start the thread, which from now on owns everything here."""
         self.path = path
         self._thread.start()
 
@@ -110,7 +110,7 @@ class HotThread:
             self._control.close()
 
     def _between(self) -> None:
-        """What goes before data: subscriptions, held frames, and what the control thread has to say, for a slot."""
+        """What goes before data: subscriptions, held frames, and messages of the control thread, for one time slot."""
         self._read_coverage()
         if self._held:
             self._send_held()
@@ -136,7 +136,7 @@ class HotThread:
         elif command == HANG_UP:
             self.path.hang_up(None)
         elif command == STOP:
-            self.path.hang_up(None)  # or a line that never pauses would keep us
+            self.path.hang_up(None)  # or a connection that never pauses would keep us
             self._send_held(at_once=True)
             self._stopping = True
 
@@ -146,7 +146,7 @@ class HotThread:
             self._grace_until_ns = now_ns() + GRACE_NS
 
     def _publish(self, frame: bytes) -> None:
-        """Send, or hold back for a moment what nobody seems to have subscribed to yet."""
+        """Send, or hold back for a moment what no subscriber seems to have subscribed to yet."""
         at_ns = now_ns()
         until_ns = at_ns + GRACE_NS if frame.startswith(_ACKS) else self._grace_until_ns
         if at_ns < until_ns and not self._coverage.covers(frame):

@@ -1,7 +1,7 @@
-"""The way out of the hot path: judged ticks are numbered, packed and sent; what the broker does not take is kept.
+"""The publishing end of the hot path: ticks are numbered, packed and sent; what the broker does not accept waits.
 
 While the broker is behind, the latest quote of each symbol waits, the longest-waiting symbol first out, and trades wait
-in order up to a bound. Nothing disappears uncounted. All methods belong to the hot thread.
+in order up to a limit. Nothing disappears uncounted. All methods belong to the hot thread.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from quotebus.pricing.quality import Sides
 from quotebus.pricing.shared_state import Slot
 
 MAX_TICK_BYTES = 900
-"""A quote or trade that packs to more is nonsense: 1,000 held quotes must fit into one acknowledgement."""
+"""A longer quote or trade is invalid: 1,000 quotes must fit into one acknowledgement."""
 MAX_TRADES_WAITING = 50_000
 COUNTERS = ("quotes", "trades", "conflated", "quotes_dropped", "trades_dropped", "bad_data")
 _BACKWARD = int(Flag.BACKWARD_TIME)
@@ -31,18 +31,18 @@ _encode = msgspec.msgpack.Encoder().encode
 
 @dataclass(frozen=True, slots=True)
 class SymbolReport:
-    """A watched symbol had a good quote, a trade, or nonsense: `kind` is quote, trade or bad_data."""
+    """A watched symbol had a good quote, a trade, or an invalid quote: `kind` is quote, trade or bad_data."""
 
     kind: str
     symbol: str
 
 
 Tick: TypeAlias = tuple[Slot, UpstreamQuote | UpstreamTrade, Sides | None, int, int, int]
-"""Slot, record, judged sides (None for a trade), exchange and receive time in UTC nanoseconds, connection."""
+"""Slot, record, checked sides (None for a trade), exchange and receive time in UTC nanoseconds, connection."""
 
 
 class TickPublisher:
-    """Sends ticks through the node's one publishing socket. `connection` is the line's that is being read."""
+    """Sends ticks through the node's one publishing socket. `connection` is the one that is being read."""
 
     def __init__(
         self, publisher: zmq.Socket[bytes], source: str, report: Callable[[SymbolReport], None], *, conflate: bool
@@ -57,7 +57,7 @@ class TickPublisher:
         self._trade_backlog: deque[Tick] = deque()
 
     def send(self, ticks: list[Tick], at_ns: int) -> None:
-        """Send ticks that were read at `at_ns`, after whatever waits."""
+        """Send ticks that were read at `at_ns`, after those that wait."""
         blocked = self.has_backlog and not self.send_backlog()
         published_ns = utc_ns()
         for tick in ticks:
@@ -66,7 +66,7 @@ class TickPublisher:
                 self._keep(tick)
 
     def send_backlog(self) -> bool:
-        """Send what waits, the longest-waiting symbol first; False when the broker is full again."""
+        """Send what waits, the longest-waiting symbol first. False when the broker is full again."""
         while self._backlog:
             slot = next(iter(self._backlog))
             if not self._send_one(self._backlog[slot], utc_ns(), now_ns()):
@@ -83,7 +83,7 @@ class TickPublisher:
         return bool(self._backlog or self._trade_backlog)
 
     def withdraw(self, slot: Slot) -> None:
-        """The waiting quote of a symbol is outdated by one that was nonsense: it counts as replaced."""
+        """Drop a symbol's waiting quote: a newer one was invalid. It counts as replaced."""
         if self._backlog.pop(slot, None) is not None:
             slot.conflated += 1
             self.counters["conflated"] += 1
@@ -93,7 +93,7 @@ class TickPublisher:
         return {"quotes_waiting": len(self._backlog), "trades_waiting": len(self._trade_backlog)}
 
     def _send_one(self, tick: Tick, published_ns: int, at_ns: int) -> bool:
-        """Number, pack and send; False when the broker does not take more at present."""
+        """Number, pack and send. False when the broker accepts no more for now."""
         slot, record, sides, exchange_ns, received_ns, connection = tick
         if sides is None:
             return self._send_trade(tick, published_ns)
@@ -160,10 +160,10 @@ class TickPublisher:
         return True
 
     def _keep(self, tick: Tick) -> None:
-        """Keep the latest quote of each symbol, and trades in order, until the broker takes them.
+        """Keep the latest quote of each symbol, and trades in order, until the broker accepts them.
 
-        A quote that is replaced is counted in the next one's `conflated`. What is given up takes its number with it, so
-        that readers count the loss.
+        A quote that is replaced is counted in the next one's `conflated`. The sequence number of a dropped tick is used
+        up, so that readers see the gap.
         """
         slot = tick[0]
         if tick[2] is None:

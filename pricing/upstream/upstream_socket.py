@@ -1,8 +1,8 @@
-"""An open WebSocket to the upstream, non-blocking: bytes in, messages out, nothing ever waits here.
+"""An open WebSocket to the upstream, non-blocking: bytes in, messages out, and nothing here ever waits.
 
-The framing is websocket-client's; only its socket read is replaced by a buffer that takes all the kernel has in one
-call, which saves three system calls a frame. Half a frame stays in the buffer until the rest comes, and whoever owns
-the line watches by its own clock that it does.
+The framing is websocket-client's. Only its socket read is replaced, by a buffer that takes everything the kernel has in
+one call, which saves three system calls a frame. A partial frame stays in the buffer until the rest arrives; the owner
+of the socket watches by its own clock that it does.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ READ_BYTES = 256 * 1024
 MAX_FRAME_BYTES = 1 << 20
 MAX_MESSAGE_BYTES = 4 << 20
 FRAGMENT_BYTES = 1 << 10
-"""What each fragment counts for beside its content, so that empty ones without end are too big as well."""
+"""What each fragment counts in addition to its content, so that endless empty ones are too big as well."""
 MAX_UNSENT_BYTES = 4 << 20
 _PLAIN = (0x80 | ABNF.OPCODE_BINARY, 0x80 | ABNF.OPCODE_TEXT)
 _WOULD_BLOCK = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 
 class UpstreamLost(QuotebusError):
-    """The line has ended; `cause` says how."""
+    """The connection has ended; `cause` says how."""
 
     def __init__(self, cause: Cause, detail: str = "") -> None:
         super().__init__(f"{cause} {detail}".strip())
@@ -37,16 +37,16 @@ class UpstreamLost(QuotebusError):
 
 
 def _never(count: int) -> bytes:
-    """The library's own read, which our buffer stands in for."""
+    """In place of the library's own read, which our buffer replaces."""
     raise AssertionError(count)
 
 
 class _NeedMore(QuotebusError):
-    """The buffer does not hold the bytes that are asked for."""
+    """The buffer does not hold the requested bytes yet."""
 
 
 class _Frames(frame_buffer):
-    """The library's frame parser over our buffer, with a bound on what a frame may claim to be."""
+    """The library's frame parser over our buffer, with a limit on the length a frame may claim."""
 
     def __init__(self) -> None:
         super().__init__(_never, skip_utf8_validation=True)
@@ -62,10 +62,10 @@ class _Frames(frame_buffer):
         return self._at < len(self._buffer) or self.header is not None
 
     def next_plain(self) -> bytes | None:
-        """The payload of the next frame if it is whole in the buffer and of the plainest kind.
+        """The payload of the next frame if it is complete in the buffer and of the plainest kind, otherwise None.
 
-        That is: one unmasked, unfragmented data frame of less than 64 KiB, as nearly all are; it costs a sixth of
-        what the general parser takes, which gets everything else.
+        That is an unmasked, unfragmented data frame below 64 KiB, as nearly all are. It costs a sixth of what the
+        general parser takes, which gets everything else.
         """
         buffer, at = self._buffer, self._at
         if len(buffer) < at + 4 or buffer[at] not in _PLAIN or self.header is not None:
@@ -92,11 +92,11 @@ class _Frames(frame_buffer):
     def recv_length(self) -> None:
         super().recv_length()
         if self.length is not None and self.length > MAX_FRAME_BYTES:
-            raise UpstreamLost(Cause.TOO_BIG, f"a frame claims {self.length} bytes")
+            raise UpstreamLost(Cause.TOO_BIG, f"frame header claims {self.length} bytes")
 
 
 class UpstreamSocket:
-    """One connected upstream socket after HTTP 101. Only the thread that owns it may call anything but `abort`."""
+    """One connected upstream socket after HTTP 101. Only the thread that owns it may use it."""
 
     def __init__(self, sock: socket.socket, already_read: bytes = b"") -> None:
         sock.setblocking(False)
@@ -114,16 +114,16 @@ class UpstreamSocket:
 
     @property
     def is_mid_message(self) -> bool:
-        """Whether a frame, or a message in fragments, has begun and is not whole."""
+        """Whether a frame or a fragmented message has begun and is not complete."""
         return self._frames.has_rest or bool(self._fragment_bytes)
 
     @property
     def has_unsent(self) -> bool:
-        """Whether `flush` is to be called when the socket is writable."""
+        """Whether `flush` should be called when the socket is writable."""
         return bool(self._unsent)
 
     def fill(self) -> bool:
-        """Take what the kernel has, at most READ_BYTES; False when there is nothing. Raises UpstreamLost."""
+        """Read what the kernel has, at most READ_BYTES. False when there is nothing. Raises UpstreamLost."""
         if self._unparsed:
             self._unparsed = False
             return True
@@ -141,7 +141,7 @@ class UpstreamSocket:
         return True
 
     def messages(self) -> Iterator[bytes]:
-        """The complete data messages received so far; pings are answered on the way. Raises UpstreamLost."""
+        """The complete data messages received so far; pings are answered in passing. Raises UpstreamLost."""
         try:
             next_plain = self._frames.next_plain
             while True:
@@ -151,7 +151,7 @@ class UpstreamSocket:
                 frame = self._frames.recv_frame()
                 opcode, payload = frame.opcode, frame.data
                 if frame.mask_value:
-                    raise UpstreamLost(Cause.PROTOCOL, "a masked frame")
+                    raise UpstreamLost(Cause.PROTOCOL, "masked frame")
                 assert isinstance(payload, bytes)
                 if frame.fin and (opcode == ABNF.OPCODE_BINARY or opcode == ABNF.OPCODE_TEXT):
                     self._fragments.validate(frame)
@@ -173,14 +173,14 @@ class UpstreamSocket:
             raise UpstreamLost(Cause.PROTOCOL, str(error)[:120]) from None
 
     def send(self, payload: bytes, opcode: int = ABNF.OPCODE_BINARY) -> None:
-        """Queue one message and send as much as the socket takes. Raises UpstreamLost."""
+        """Queue one message and send as much as the socket accepts. Raises UpstreamLost."""
         self._unsent += ABNF.create_frame(payload, opcode).format()
         if len(self._unsent) > MAX_UNSENT_BYTES:
             raise UpstreamLost(Cause.NO_LIFE, "the upstream does not read")
         self.flush()
 
     def ping(self, payload: bytes) -> None:
-        """Ask for a sign of life; the pong has the same payload. Raises UpstreamLost."""
+        """Ask for a sign of life; the pong carries the same payload. Raises UpstreamLost."""
         self.send(payload, ABNF.OPCODE_PING)
 
     def take_pong(self) -> bytes:
@@ -199,8 +199,8 @@ class UpstreamSocket:
             raise UpstreamLost(Cause.RESET, str(error)) from None
 
     def close(self) -> None:
-        """Close at once, without the closing handshake: a peer that is half dead would never finish it."""
-        with contextlib.suppress(OSError):  # the peer was faster
+        """Close immediately, without the closing handshake: a half-dead peer would never finish it."""
+        with contextlib.suppress(OSError):  # the peer closed first
             self._sock.shutdown(socket.SHUT_RDWR)
         self._sock.close()
 
@@ -208,7 +208,7 @@ class UpstreamSocket:
         self._fragments.validate(frame)
         self._fragment_bytes += FRAGMENT_BYTES + len(frame.data)
         if self._fragment_bytes > MAX_MESSAGE_BYTES:
-            raise UpstreamLost(Cause.TOO_BIG, "a message in endless fragments")
+            raise UpstreamLost(Cause.TOO_BIG, f"fragmented message of more than {MAX_MESSAGE_BYTES} bytes")
         self._fragments.add(frame)
         if not frame.fin:
             return None

@@ -109,11 +109,11 @@ def test_orders_of_one_moment_on_two_pages_are_all_found(broker: Broker) -> None
     [
         (500, [], "HTTP 500"),
         (302, [], "HTTP 302"),
-        (200, b"<html>", "no JSON"),
-        (200, {"orders": []}, "no list of orders"),
-        (200, [{"id": 5}], "no list of orders"),
-        (200, [order(1), order(1)], "orders without end"),
-        (404, [], "no list of orders"),
+        (200, b"<html>", "not JSON"),
+        (200, {"orders": []}, "not a list of orders"),
+        (200, [{"id": 5}], "not a list of orders"),
+        (200, [order(1), order(1)], "more than 3 pages of orders"),
+        (404, [], "not a list of orders"),
     ],
 )
 def test_answer_that_is_none_fails_with_a_word_and_not_with_half_the_orders(
