@@ -92,6 +92,7 @@ MUST_BE_PURE = {
 ZMQ_LIVES_IN = {"bus/transport", "pricing/node.py", "pricing/upstream/hot.py", "pricing/upstream/hot_thread.py",
                 "pricing/upstream/publisher.py"}  # fmt: skip
 CLOCKS_ARE_READ_IN = {"bus/clock.py"}
+SHARED_WITH_SIMULATOR = {"Broker", "Listener", "Quote", "Session", "Trade"}
 ENVIRONMENT_IS_READ_IN = {"bus/cli/up.py"}
 
 
@@ -268,6 +269,33 @@ def test_files_are_small_and_named_for_their_job() -> None:
 def test_the_path_of_each_quote_does_not_log() -> None:
     for file in ("pricing/upstream/hot.py", "pricing/upstream/publisher.py", "pricing/upstream/upstream_socket.py"):
         assert "logging" not in imports(ROOT / file)
+
+
+def test_a_class_name_is_defined_once() -> None:
+    """One word, one meaning; the simulator is another program, whose words for its own side may be the same."""
+    places: dict[str, list[str]] = {}
+    for path in sources(*PACKAGES):
+        for node in nodes(path, ast.ClassDef):
+            places.setdefault(node.name, []).append(name(path))
+    twice = {each: found for each, found in places.items() if len(found) > 1}
+    assert set(twice) <= SHARED_WITH_SIMULATOR, twice
+    for each, found in twice.items():
+        assert sum(file.startswith("pricing/simulator/") for file in found) == len(found) - 1 == 1, (each, found)
+
+
+def test_no_run_of_ten_lines_stands_twice() -> None:
+    seen: dict[tuple[str, ...], str] = {}
+    for path in sources(*PACKAGES):
+        lines = [
+            (number, line.strip())
+            for number, line in enumerate(path.read_text().splitlines(), 1)
+            if line.strip() and not line.strip().startswith(("#", "from ", "import "))
+        ]
+        for start in range(len(lines) - 9):
+            run = tuple(text for _, text in lines[start : start + 10])
+            here = f"{name(path)}:{lines[start][0]}"
+            assert run not in seen, f"{here} repeats {seen[run]}"
+            seen[run] = here
 
 
 def test_every_module_says_what_it_is_for() -> None:

@@ -14,7 +14,7 @@ from quotebus.pricing.simulator.connection import Connection
 from quotebus.pricing.simulator.connection_faults import act_on_open, limit_bandwidth, thaw_lifted
 from quotebus.pricing.simulator.connections import Connections
 from quotebus.pricing.simulator.fault_table import FAULTS
-from quotebus.pricing.simulator.faults import Change, Faults
+from quotebus.pricing.simulator.faults import FaultChange, Faults
 from quotebus.pricing.simulator.records import Quote, Record, Trade, TradingStatus, Written
 from quotebus.pricing.simulator.session import Rules, Session, Slots
 from quotebus.pricing.simulator.settings import SimulatorSettings
@@ -265,7 +265,7 @@ class Exchange:
         """Lift every fault."""
         self._act(self.faults.lift_all())
 
-    def _act(self, change: Change) -> None:
+    def _act(self, change: FaultChange) -> None:
         thaw_lifted(change, self.connections)
         self.broadcast.mute(self.faults.on("mute"), self.faults.symbols("mute_symbol", "ack_missing", "ack_extra"))
         self.broadcast.spoiler = self._spoiler if self._spoiler.change(self.faults) else None

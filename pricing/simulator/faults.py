@@ -15,7 +15,7 @@ from quotebus.pricing.simulator.fault_values import CountedValue, FaultValue, Pe
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class FaultChange:
     """What one request did to the plan: faults set now, with their values, and names lifted."""
 
     set: dict[str, FaultValue]
@@ -33,7 +33,7 @@ class Faults:
         self.frame_faults: tuple[str, ...] = ()
         self._plan: dict[str, FaultValue] = {}
 
-    def change(self, changes: Mapping[str, object]) -> Change:
+    def change(self, changes: Mapping[str, object]) -> FaultChange:
         """Merge changes into the plan; false and null lift. ValueError, and nothing changed, if any is wrong."""
         values: dict[str, FaultValue] = {}
         lifted: list[str] = []
@@ -51,9 +51,9 @@ class Faults:
             self._plan.pop(name, None)
         self._plan.update((name, value) for name, value in values.items() if not _acts_at_once(name, value))
         self._find_frame_faults()
-        return Change(values, tuple(lifted))
+        return FaultChange(values, tuple(lifted))
 
-    def lift_all(self) -> Change:
+    def lift_all(self) -> FaultChange:
         """Empty the plan."""
         return self.change(dict.fromkeys(FAULTS))
 
