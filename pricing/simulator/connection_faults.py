@@ -9,14 +9,14 @@ from quotebus.pricing.simulator.bandwidth import BandwidthLimit, choose_limit
 from quotebus.pricing.simulator.connection import Connection
 from quotebus.pricing.simulator.connections import Connections
 from quotebus.pricing.simulator.fault_values import FaultValue
-from quotebus.pricing.simulator.faults import Change, Faults
+from quotebus.pricing.simulator.faults import FaultChange, Faults
 from quotebus.pricing.simulator.trading.order_session import FEED
 from quotebus.pricing.simulator.trading.streams import STREAM_PREFIX
 
 FREEZING = ("silent", "half_open", "half_open_new", "half_frame")
 
 
-def thaw_lifted(change: Change, connections: Connections) -> None:
+def thaw_lifted(change: FaultChange, connections: Connections) -> None:
     """Let connections go on that a lifted fault had frozen."""
     for name in FREEZING:
         if name in change.lifted:
@@ -34,7 +34,7 @@ def _thaw(name: str, frozen: list[Connection], connections: Connections) -> None
             connection.thaw()
 
 
-def act_on_open(change: Change, faults: Faults, connections: Connections, now_ns: int) -> None:
+def act_on_open(change: FaultChange, faults: Faults, connections: Connections, now_ns: int) -> None:
     """Do to every open connection what the change asks for; order streams have faults of their own."""
     for connection in list(connections.open):
         limit = limit_bandwidth(faults)
