@@ -21,12 +21,11 @@ from quotebus.pricing.simulator.settings import SimulatorSettings
 from quotebus.pricing.simulator.spoiler import Spoiler
 from quotebus.pricing.simulator.tls import Endpoint
 from quotebus.pricing.simulator.trading.brokerage import Brokerage
-from quotebus.pricing.simulator.trading.order_session import FEED, OrderSession, choose_order_encoding
+from quotebus.pricing.simulator.trading.order_session import FEED, ORDERS_PATHS, OrderSession, choose_order_encoding
 from quotebus.pricing.simulator.trading.streams import Streams, describe
 from quotebus.pricing.simulator.wire import Upgrade
 
 FEEDS = {f"/v2/{feed}": feed for feed in ("iex", "sip", "delayed_sip", "test")}
-ORDERS_PATH = "/stream"
 REDIRECT_PATH = "/elsewhere"
 MOST_BUFFERED_BYTES = 4 * 1_048_576
 FAST_BUFFERED_BYTES = 262_144
@@ -125,7 +124,7 @@ class Exchange:
 
     def upgrade(self, connection: Connection, upgrade: Upgrade) -> Session | OrderSession | int:
         """A session for this request, or the HTTP status that it gets instead."""
-        orders = upgrade.path == ORDERS_PATH
+        orders = upgrade.path in ORDERS_PATHS
         status = self.faults.value("stream_http_status" if orders else "http_status")
         if isinstance(status, int):
             self.count("upgrades_refused")

@@ -18,7 +18,7 @@ from quotebus.pricing.simulator.faults import parse_text
 from quotebus.pricing.simulator.http_control import ControlClient
 from quotebus.pricing.simulator.listener import Listener
 from quotebus.pricing.simulator.settings import SimulatorSettings
-from quotebus.pricing.simulator.tls import Certificates, Endpoint
+from quotebus.pricing.simulator.tls import Certificates, Endpoint, ReplayedSocket
 from quotebus.pricing.simulator.trading.rest_server import RestServer
 
 MOST_CONTROL_CLIENTS = 32
@@ -54,7 +54,7 @@ class Simulator:
         if self._certificates is None or not self._certificates.has_old:
             self.exchange.needs["tls_1_0"] = "--tls-cert, and a library that still has TLS 1.0"
         self._api = ControlApi(self.exchange)
-        self._rest = RestServer(rest, self.exchange.brokerage, self._selector)
+        self._rest = RestServer(rest, self.exchange.brokerage, self._selector, self._adopt)
         self._control.listen()
         self._selector.register(self._control.sock, EVENT_READ, self._accept_control)
         self._selector.register(self._wake_read, EVENT_READ, self._woken)
@@ -112,14 +112,24 @@ class Simulator:
 
     def _accept(self) -> None:
         while (sock := self._listener.accept()) is not None:
-            if len(self._clients) >= MOST_CLIENTS:
-                sock.close()
-                continue
             endpoint = self._secure(sock)
             if endpoint is not None:
-                connection = self.exchange.accept(endpoint)
-                self._clients[connection] = EVENT_READ
-                self._selector.register(endpoint, EVENT_READ, self._reader(connection))
+                self._add(endpoint)
+
+    def _adopt(self, sock: socket.socket, received: bytes) -> None:
+        """Go on with a client of the REST port that asks for the order stream."""
+        connection = self._add(ReplayedSocket(sock, received))
+        if connection is not None:
+            connection.read()
+
+    def _add(self, endpoint: Endpoint) -> Connection | None:
+        if len(self._clients) >= MOST_CLIENTS:
+            endpoint.close()
+            return None
+        connection = self.exchange.accept(endpoint)
+        self._clients[connection] = EVENT_READ
+        self._selector.register(endpoint, EVENT_READ, self._reader(connection))
+        return connection
 
     def _secure(self, sock: socket.socket) -> Endpoint | None:
         if self._certificates is None:

@@ -28,6 +28,33 @@ class Endpoint(Protocol):
     def close(self) -> None: ...
 
 
+class ReplayedSocket:
+    """A socket from which some bytes have been read already: the first `recv` returns them again."""
+
+    def __init__(self, sock: socket.socket, received: bytes) -> None:
+        self._sock = sock
+        self._received = received
+
+    def fileno(self) -> int:
+        return self._sock.fileno()
+
+    def recv(self, size: int, /) -> bytes:
+        data, self._received = self._received[:size], self._received[size:]
+        return data or self._sock.recv(size)
+
+    def send(self, data: memoryview, /) -> int:
+        return self._sock.send(data)
+
+    def shutdown(self, how: int, /) -> None:
+        self._sock.shutdown(how)
+
+    def setsockopt(self, level: int, name: int, value: bytes, /) -> None:
+        self._sock.setsockopt(level, name, value)
+
+    def close(self) -> None:
+        self._sock.close()
+
+
 class TlsSocket:
     """The server's side of TLS on an accepted socket; the handshake comes by itself with the first `recv`.
 

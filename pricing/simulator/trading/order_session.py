@@ -19,6 +19,7 @@ from quotebus.pricing.simulator.subscriptions import Subscriptions
 
 FEED = "orders"
 STREAMS = ("trade_updates",)
+ORDERS_PATHS = ("/stream", "/stream/")
 
 
 class OrderEncoding:

@@ -8,9 +8,12 @@ from decimal import Decimal
 from typing import NamedTuple
 from uuid import NAMESPACE_URL, UUID, uuid5
 
+from quotebus.pricing.simulator.symbols import WELL_KNOWN
 from quotebus.pricing.simulator.trading.matching import Fill
 from quotebus.pricing.simulator.trading.order import CLOSED, BrokerOrder, Ticket
 from quotebus.pricing.simulator.trading.tickets import order_not_found
+
+MOST_ASSETS = 250_000
 
 
 class OrderEvent(NamedTuple):
@@ -33,6 +36,9 @@ class OrderStore:
         self.by_client_id: dict[str, BrokerOrder] = {}
         self.symbols: frozenset[str] = frozenset()
         self._open: dict[str, dict[str, BrokerOrder]] = {}
+        self._symbols: dict[str, str] = {}
+        for symbol in WELL_KNOWN:
+            self.asset_id(symbol)
         self._rng = random.Random(f"orders/{seed}")
         self._report = report
 
@@ -42,7 +48,15 @@ class OrderStore:
 
     def asset_id(self, symbol: str) -> str:
         """The id of a symbol, the same for every seed."""
-        return str(uuid5(NAMESPACE_URL, f"asset/{symbol}"))
+        asset_id = str(uuid5(NAMESPACE_URL, f"asset/{symbol}"))
+        if asset_id not in self._symbols and len(self._symbols) >= MOST_ASSETS:
+            del self._symbols[next(iter(self._symbols))]
+        self._symbols[asset_id] = symbol
+        return asset_id
+
+    def find_symbol(self, asset_id: str) -> str | None:
+        """The symbol with this id, if it is well known or its id was given to somebody."""
+        return self._symbols.get(asset_id)
 
     def add(self, ticket: Ticket, utc_ns: int) -> BrokerOrder:
         """A new order for this ticket; apply its first event next."""

@@ -214,8 +214,8 @@ class RestApi:
             "next_close": rfc3339(midnight_ns + day_ns),
         }
 
-    def _asset(self, _: RestRequest, symbol: str) -> tuple[int, object]:
-        symbol = symbol.upper()
+    def _asset(self, _: RestRequest, symbol_or_id: str) -> tuple[int, object]:
+        symbol = self._broker.orders.find_symbol(symbol_or_id.lower()) or symbol_or_id.upper()
         if not ticks(symbol):
             raise RestError(404, NOT_FOUND, f"asset not found for {symbol[:32]}")
         tape = make_profile(self._seed, symbol).tape

@@ -11,6 +11,7 @@ from contextlib import suppress
 from http import HTTPStatus
 
 from quotebus.pricing.simulator.http_control import HttpError, parse_request
+from quotebus.pricing.simulator.trading.order_session import ORDERS_PATHS
 from quotebus.pricing.simulator.trading.rest_api import Reply, RestRequest
 
 IDLE_NS = 60_000_000_000
@@ -31,12 +32,17 @@ def encode_response(status: int, value: object) -> bytes:
 
 
 class RestClient:
-    """One connection. Call `work` when its socket is ready or `deadline_ns` has come; then look at `over`."""
+    """One connection. Call `work` when its socket is ready or `deadline_ns` has come; then look at `over`.
+
+    A request for the order stream is left unanswered: it is in `upgrade` then, as it was received, and whoever has the
+    order streams goes on with the socket.
+    """
 
     def __init__(self, sock: socket.socket, answer: Callable[[RestRequest], Reply], now_ns: int) -> None:
         self.sock = sock
         self.over = False
         self.writing = False
+        self.upgrade = b""
         self.deadline_ns = now_ns + IDLE_NS
         self._answer = answer
         self._received = bytearray()
@@ -88,6 +94,9 @@ class RestClient:
             self.over = True
             return False
         if request is None:
+            return False
+        if request.path in ORDERS_PATHS and request.headers.get("upgrade", "").lower() == "websocket":
+            self.upgrade = bytes(self._received)
             return False
         del self._received[: request.size]
         self.deadline_ns = now_ns + IDLE_NS

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import selectors
+import socket
+from collections.abc import Callable
 from selectors import EVENT_READ, EVENT_WRITE
 
 from quotebus.bus import clock
@@ -14,12 +16,22 @@ MOST_CLIENTS = 256
 
 
 class RestServer:
-    """Registers its sockets with the selector; call `work_due` once per turn."""
+    """Registers its sockets with the selector; call `work_due` once per turn.
 
-    def __init__(self, listener: Listener, brokerage: Brokerage, selector: selectors.BaseSelector) -> None:
+    `adopt(socket, received)` takes over a client that asks for the order stream, with the bytes that it has sent.
+    """
+
+    def __init__(
+        self,
+        listener: Listener,
+        brokerage: Brokerage,
+        selector: selectors.BaseSelector,
+        adopt: Callable[[socket.socket, bytes], None],
+    ) -> None:
         self._listener = listener
         self._desk = brokerage
         self._selector = selector
+        self._adopt = adopt
         self._clients: dict[RestClient, int] = {}
         listener.listen()
         selector.register(listener.sock, EVENT_READ, self._accept)
@@ -56,6 +68,10 @@ class RestServer:
         if client not in self._clients:
             return
         client.work(clock.now_ns())
+        if client.upgrade:
+            self._release(client)
+            self._adopt(client.sock, client.upgrade)
+            return
         wanted = EVENT_READ | EVENT_WRITE if client.writing else EVENT_READ
         if client.over:
             self._end(client)
@@ -64,6 +80,9 @@ class RestServer:
             self._selector.modify(client.sock, wanted, lambda: self._work(client))
 
     def _end(self, client: RestClient) -> None:
+        self._release(client)
+        client.sock.close()
+
+    def _release(self, client: RestClient) -> None:
         del self._clients[client]
         self._selector.unregister(client.sock)
-        client.sock.close()
