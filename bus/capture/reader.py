@@ -114,7 +114,7 @@ class Capture:
     def _again(self, known: Segment) -> Segment | None:
         """A segment as it is now, None for one that went."""
         try:
-            return known.again()
+            return known.reopen()
         except NotACapture as error:
             self._on_damage(error.damage)
         except FileNotFoundError:

@@ -140,7 +140,7 @@ def export(argv: Sequence[str]) -> int:
     capture = Capture(arguments.files)
     within = capture.everything(*_window(capture, arguments.begin, arguments.end))
     exporter.write(m for m in within if not wanted or m.topic.startswith(wanted))
-    left = [name for name in exporter.older() if name not in exporter.rows]
+    left = [name for name in exporter.find_tables() if name not in exporter.rows]
     if left:
         print(f"{PROGRAM} export: tables of an earlier export are left: {', '.join(left)}", file=sys.stderr)
     for name, rows in sorted(exporter.rows.items()):

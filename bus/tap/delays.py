@@ -40,7 +40,7 @@ class Delays:
             self._add(kind, HOPS[1], event.published_ns - event.received_ns)
             self._add(kind, HOPS[3], heard.received_ns - event.exchange_ns)
 
-    def hops(self) -> list[HopDelay]:
+    def list_hops(self) -> list[HopDelay]:
         """What was measured, by kind, in the order a message takes."""
         found: list[HopDelay] = []
         for kind, hop in sorted(self._by_hop, key=lambda key: (key[0], HOPS.index(key[1]))):

@@ -16,7 +16,7 @@ WINDOW = 5
 
 
 class Rates(Generic[KeyT]):
-    """Counts by key. `counted` must be called in the order of time; `at` without a new message lets time pass."""
+    """Counts by key. `count` must be called in the order of time; `at` without a new message lets time pass."""
 
     def __init__(self, interval_ns: int = NS_PER_S) -> None:
         self.total: dict[KeyT, int] = {}
@@ -32,7 +32,7 @@ class Rates(Generic[KeyT]):
         self._now_octets = 0
         self._past: deque[tuple[int, dict[KeyT, int], int]] = deque(maxlen=WINDOW)
 
-    def counted(self, key: KeyT, octets: int, at_ns: int, messages: int = 1) -> None:
+    def count(self, key: KeyT, octets: int, at_ns: int, messages: int = 1) -> None:
         """One message under `key`, or several that have `octets` bytes together."""
         if at_ns >= self._ends_ns:
             self.at(at_ns)

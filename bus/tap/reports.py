@@ -34,7 +34,7 @@ class TopicRates:
 
     def take(self, heard: ReceivedMessage) -> None:
         """One message."""
-        self.rates.counted(heard.topic, heard.octets, heard.received_ns)
+        self.rates.count(heard.topic, heard.octets, heard.received_ns)
         if heard.missing and heard.topic in self.rates.total:
             self._missing[heard.topic] = self._missing.get(heard.topic, 0) + heard.missing
 
@@ -43,7 +43,7 @@ class TopicRates:
         """Of the topics that are reported, all together."""
         return sum(self._missing.values())
 
-    def busiest(self, count: int, now_ns: int) -> list[TopicRate]:
+    def find_busiest(self, count: int, now_ns: int) -> list[TopicRate]:
         """The topics with the most messages, as they stand at `now_ns`."""
         self.rates.at(now_ns)
         totals = self.rates.total

@@ -101,18 +101,18 @@ class View:
         if type(event) is Quote:
             self.take_quotes(event, at_ns, 1, heard.octets)
             return
-        self.bus.counted(heard.topic.partition(".")[0], heard.octets, at_ns)
+        self.bus.count(heard.topic.partition(".")[0], heard.octets, at_ns)
         book = self.replayed if event.source.startswith(REPLAYED) else self.book
         book.on_message(event, at_ns)
         self._take_other(event, at_ns, book)
 
     def take_quotes(self, quote: Quote, at_ns: int, messages: int, octets: int) -> None:
         """So many quotes of one symbol and source, of which this is the one that counts."""
-        self.bus.counted("quote", octets, at_ns, messages)
+        self.bus.count("quote", octets, at_ns, messages)
         book = self.replayed if quote.source.startswith(REPLAYED) else self.book
         book.on_message(quote, at_ns)
         if self._admits(quote.symbol):
-            self.quotes.counted(quote.symbol, octets, at_ns, messages)
+            self.quotes.count(quote.symbol, octets, at_ns, messages)
             book.on_quote(quote)
 
     def at(self, now_ns: int) -> None:

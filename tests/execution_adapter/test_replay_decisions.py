@@ -48,14 +48,14 @@ def test_any_batches_any_renewals_any_wall_time_the_same_bytes() -> None:
         rng = random.Random(seed)
         one, follower = worker()
         playback, said, waiting, wall_ns = Playback(), [], [], rng.getrandbits(40)
-        entries = playback.opened(day().entries)
+        entries = playback.look_ahead(day().entries)
         asked = [one.consumer.take_due(wall_ns, wall_ns)]
         for captured in entries:
             while asked:
                 request = codec.decode(asked.pop() or b"")
                 assert isinstance(request, SymbolsRequested)
                 waiting += playback.answer(request)
-            frame = playback.frame(captured)
+            frame = playback.make_frame(captured)
             if frame and captured.topic.startswith(("quote.SPY", "quote.QQQ", "symbol.SPY", "symbol.QQQ", "health.")):
                 waiting.append(frame)
             if rng.random() < 0.1:

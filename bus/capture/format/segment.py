@@ -50,7 +50,7 @@ class Chunk:
 
 
 class Segment:
-    """A capture file. What is known of it grows while `chunks` is read, and is final when that has ended.
+    """A capture file. What is known of it grows while `read_chunks` is read, and is final when that has ended.
 
     `size`: of the file when it was opened. `complete`: the end was read and fits. `damage`: where it cannot be trusted
     any further, else None. `good_bytes`, `crc`: how far it can be trusted, and the CRC-32 of that. `lost`: the run's
@@ -72,7 +72,7 @@ class Segment:
                 raise NotACapture(path.name, str(error), self.size) from None
         self._reset()
 
-    def again(self) -> Segment:
+    def reopen(self) -> Segment:
         """The same file as it is now; its recorder may have completed it meanwhile. Raises NotACapture and OSError."""
         try:
             return Segment(self.path)
@@ -96,12 +96,12 @@ class Segment:
         """Its messages in file order, the recorder's own among them. Of a part of the time: also others around it."""
         index = None if from_ns is None and to_ns is None else read_index(self.path)
         for chunk in (
-            self.chunks() if index is None else self._checked(lambda r: self._indexed(r, index, from_ns, to_ns))
+            self.read_chunks() if index is None else self._checked(lambda r: self._indexed(r, index, from_ns, to_ns))
         ):
             if _touches(chunk.head, from_ns, to_ns):
                 yield from self.unpack(chunk)
 
-    def chunks(self) -> Iterator[Chunk]:
+    def read_chunks(self) -> Iterator[Chunk]:
         """Its chunks, each checked before it is given: a chunk counts entirely or not at all. Raises OSError."""
         return self._checked(self._chunks)
 
@@ -123,7 +123,7 @@ class Segment:
                 )
 
     def unpack(self, chunk: Chunk) -> Iterator[Captured]:
-        """The messages of a chunk that `chunks` gave."""
+        """The messages of a chunk that `read_chunks` gave."""
         data, at, size, sequence = chunk.data, 0, len(chunk.data), chunk.first_sequence
         skip, message, head = records.RECORD_HEAD.size, int(Opcode.MESSAGE), records.MESSAGE
         topic_of = {number: channel.topic for number, channel in self.channels.items()}

@@ -56,7 +56,7 @@ class Export:
             self.rows[table.name] = table.rows
             self.unreadable += table.refused
 
-    def older(self) -> list[str]:
+    def find_tables(self) -> list[str]:
         """Names of the tables in the folder, whoever wrote them."""
         names = {name_table(Gap), *(name_table(event) for event, _ in codec.KINDS.values())}
         return sorted(name for name in names if (self._folder / f"{name}.{self._kind}").exists())

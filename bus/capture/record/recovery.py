@@ -118,7 +118,7 @@ def _holds_all(target: Path, part: Path) -> bool:
     if whole.metadata != left.metadata:
         return False
     for segment in (whole, left):
-        for _ in segment.chunks():
+        for _ in segment.read_chunks():
             continue
     cut_off = left.damage is None or left.damage.cut_off
     return whole.complete and cut_off and whole.last_sequence >= left.last_sequence
@@ -138,7 +138,7 @@ def _unused(part: Path) -> Iterator[bool]:
 
 def _rewrite(segment: Segment, target: Path) -> None:
     summary = Summary()
-    for chunk in segment.chunks():
+    for chunk in segment.read_chunks():
         head = chunk.head
         summary.on_chunk(
             chunk.offset, chunk.length, head.start_ns, head.end_ns, head.compression, head.packed_size, head.size

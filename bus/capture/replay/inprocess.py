@@ -34,10 +34,10 @@ class _Seat:
 
 
 class InProcessBus:
-    """Plays once. `said` keeps what the consumers published, in order; requests apart."""
+    """Plays once. `published` keeps what the consumers published, in order; requests apart."""
 
     def __init__(self, entries: Iterable[Captured]) -> None:
-        self.said: list[bytes] = []
+        self.published: list[bytes] = []
         self._playback = Playback()
         self._entries = entries
         self._seats: list[_Seat] = []
@@ -62,18 +62,18 @@ class InProcessBus:
 
     def play(self) -> Iterator[Event]:
         """Play to the end, yielding each event as soon as all consumers have heard it; unreadable ones are left out."""
-        entries = self._playback.opened(self._entries)
+        entries = self._playback.look_ahead(self._entries)
         for seat in sorted(self._seats, key=lambda seat: seat.consumer.interest.client):
             self._ask(seat, 0)
         for captured in entries:
-            frame = self._playback.frame(captured)
+            frame = self._playback.make_frame(captured)
             if frame is None:
                 continue
             topic = frame[: frame.find(b"\0") + 1]
             for seat in self._seats:
                 wanted = seat.consumer.topics()
                 if topic in wanted or (topic.startswith(b"health.") and b"health." in wanted):
-                    self.said += seat.take([frame], captured.received_ns)
+                    self.published += seat.take([frame], captured.received_ns)
                     self._ask(seat, captured.received_ns)
             try:
                 event = codec.decode(frame)
@@ -88,4 +88,4 @@ class InProcessBus:
         event = codec.decode(request)
         assert isinstance(event, SymbolsRequested)
         for frame in self._playback.answer(event):
-            self.said += seat.take([frame], at_ns)
+            self.published += seat.take([frame], at_ns)

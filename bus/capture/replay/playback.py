@@ -53,7 +53,7 @@ class Playback:
         self._stampers: dict[str, Stamper] = {}
         self._answered: dict[str, tuple[str, frozenset[str]]] = {}
 
-    def opened(self, entries: Iterable[Captured]) -> Iterator[Captured]:
+    def look_ahead(self, entries: Iterable[Captured]) -> Iterator[Captured]:
         """The same messages, after a look ahead for the node whose recording this is.
 
         Its source must be known before the first message: the answers given there speak in its name.
@@ -71,7 +71,7 @@ class Playback:
             self.published_ns = max(self.published_ns, ahead[0].published_ns)
         return chain(ahead, iterator)
 
-    def frame(self, captured: Captured) -> bytes | None:
+    def make_frame(self, captured: Captured) -> bytes | None:
         """The frame to publish for a recorded message, None when it is not for the bus; the state moves on."""
         topic = captured.topic
         known = self._prefixes.get(topic)

@@ -173,14 +173,14 @@ class Player:
         with self._lock:
             start_ns, self._sought = self._seek_to_ns, False
         if start_ns is None:
-            return self._playback.opened(self._entries(None))
-        entries = self._playback.opened(self._entries(start_ns - LOOK_BACK_NS))
+            return self._playback.look_ahead(self._entries(None))
+        entries = self._playback.look_ahead(self._entries(start_ns - LOOK_BACK_NS))
         before = dict(self._playback.counters)
         for captured in entries:
             if captured.received_ns >= start_ns:
                 entries = _with_first(captured, entries)
                 break
-            self._playback.frame(captured)
+            self._playback.make_frame(captured)
         self._playback.counters.update(before)  # nothing of it was published
         with self._lock:
             self._timeline.seek(start_ns)
@@ -203,7 +203,7 @@ class Player:
             if not self._hold_until_due(captured.received_ns):
                 return
             self._await_reader(captured)  # again only if the broker went meanwhile
-            frame = self._playback.frame(captured)  # not before: until then, answers are those of the position before
+            frame = self._playback.make_frame(captured)  # not before: until then, answers are those of the position before
             if frame is None:
                 continue
             while not self._stage.send(frame):

@@ -42,7 +42,7 @@ class Controls:
     trouble_only: bool = False
     ended: bool = False
 
-    def pressed(self, key: str, rows: int, page: int) -> Controls:
+    def press(self, key: str, rows: int, page: int) -> Controls:
         """The next state; `rows` are shown in all, `page` at once. Keys that mean nothing change nothing."""
         if self.typing:
             return self._typed(key)

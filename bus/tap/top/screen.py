@@ -62,7 +62,7 @@ class Screen:
         """What becomes readable with a key; None without keys."""
         return sys.stdin.fileno() if self._keys else None
 
-    def pressed(self) -> list[str]:
+    def read_keys(self) -> list[str]:
         """The keys that wait, by name."""
         if not self._keys:
             return []

@@ -28,7 +28,7 @@ def run(argv: Sequence[str]) -> int:
     intake, in_all, lately = MessageReader(), Delays(), Delays()
 
     def report(delays: Delays, what: str) -> None:
-        hops = delays.hops()
+        hops = delays.list_hops()
         if settings.as_json:
             print(encode_json_line(make_delay_record(hops, source.now_ns, what)), flush=True)
         elif hops:
@@ -50,10 +50,10 @@ def run(argv: Sequence[str]) -> int:
                 reports += 1
                 if settings.count is not None and reports >= settings.count:
                     break
-        if in_all.hops() and reports != 1:
+        if in_all.list_hops() and reports != 1:
             report(in_all, "in all")
     finally:
         notes = [clean(note, 500) for note in source.notes()]
         print_remarks(PROGRAM, [*filter(None, [describe_unreadable(intake.unreadable)]), *notes])
         source.close()
-    return 0 if in_all.hops() else NOTHING_HEARD
+    return 0 if in_all.list_hops() else NOTHING_HEARD

@@ -29,7 +29,7 @@ def run(argv: Sequence[str]) -> int:
 
     def report() -> None:
         now_ns = source.now_ns
-        rows, lost = rates.busiest(settings.rows, now_ns), rates.missing
+        rows, lost = rates.find_busiest(settings.rows, now_ns), rates.missing
         if settings.as_json:
             print(encode_json_line(make_rate_record(rows, rates, now_ns, lost)), flush=True)
         else:

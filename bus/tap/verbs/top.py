@@ -133,10 +133,10 @@ def _draw(top: Top, drawn: Screen, settings: TopSettings) -> None:
     while not (top.controls.ended or ended):
         until_ns = next_ns if end_ns is None else min(next_ns, end_ns)
         top.take(source.read(max(0.0, min(every_ns, until_ns - source.now_ns) / 1e9) if live else every_ns / 1e9))
-        keys = drawn.pressed()
+        keys = drawn.read_keys()
         for key in keys:
             rows = len(select_rows(shown.rows, top.controls))
-            top.controls = top.controls.pressed(key, rows, count_page_rows(shown, *drawn.size))
+            top.controls = top.controls.press(key, rows, count_page_rows(shown, *drawn.size))
         now_ns = source.now_ns
         ended = end_ns is not None and now_ns >= end_ns
         due = ended or now_ns >= next_ns if live else source.ended or not next_ns

@@ -55,7 +55,7 @@ def run(argv: Sequence[str]) -> int:
                     break
         told = explain(view, symbol, source.now_ns)
         if settings.as_json:
-            print(encode_json_line(told.jsonable()), flush=True)
+            print(encode_json_line(told.to_dict()), flush=True)
         else:
             print_lines(render_explanation(told, choose_width(settings.width)))
     finally:

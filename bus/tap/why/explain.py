@@ -94,7 +94,7 @@ class Explanation:
     line_change: str
     askers: tuple[Requester, ...]
 
-    def jsonable(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """One JSON object."""
         return asdict(self)
 

@@ -96,4 +96,4 @@ def test_no_screen_holds_a_control_character(text: str, panel: str, width: int) 
     for line in explained[1:]:
         assert line.cell_len <= width, line.plain
     assert safe(encode_json_line(shown))
-    assert safe(encode_json_line(explain(view, "SPY", now_ns).jsonable()))
+    assert safe(encode_json_line(explain(view, "SPY", now_ns).to_dict()))

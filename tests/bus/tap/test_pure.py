@@ -29,7 +29,7 @@ def test_a_quantile_is_within_two_percent(values: list[int], share: float) -> No
 def test_rates_look_back_on_whole_seconds_and_silence_counts() -> None:
     rates: Rates[str] = Rates()
     for at in range(20):
-        rates.counted("a", 10, at * NS_PER_S // 10)
+        rates.count("a", 10, at * NS_PER_S // 10)
     rates.at(2 * NS_PER_S)
     assert rates.per_s("a") == pytest.approx(10)
     assert rates.all_per_s() == pytest.approx((10, 100))
@@ -40,7 +40,7 @@ def test_rates_look_back_on_whole_seconds_and_silence_counts() -> None:
 def test_made_up_topics_cannot_fill_memory() -> None:
     rates: Rates[int] = Rates()
     for number in range(MAX_KEYS + 5):
-        rates.counted(number, 1, 0)
+        rates.count(number, 1, 0)
     assert len(rates.total) == MAX_KEYS
     assert rates.others == 5
 

@@ -80,7 +80,7 @@ def test_a_file_damaged_inside_is_kept(tmp_path: Path) -> None:
 def test_a_damaged_chunk_is_never_taken_for_the_end(tmp_path: Path, number: int, flip: tuple[int, int]) -> None:
     part = left(tmp_path)
     segment = Segment(part)
-    places = [chunk.offset for chunk in segment.chunks()]
+    places = [chunk.offset for chunk in segment.read_chunks()]
     data = bytearray(part.read_bytes())
     data[places[number] + flip[0]] ^= flip[1]
     part.write_bytes(data)

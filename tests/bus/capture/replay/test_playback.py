@@ -21,14 +21,14 @@ def answer(playback: Playback, **changes: object) -> SymbolsAcknowledged:
 
 def played(market: Market) -> Playback:
     playback = Playback()
-    for captured in playback.opened(market.entries):
-        playback.frame(captured)
+    for captured in playback.look_ahead(market.entries):
+        playback.make_frame(captured)
     return playback
 
 
 def test_everything_is_published_in_order_but_requests_and_their_answers() -> None:
     market, playback = day(), Playback()
-    frames = [playback.frame(captured) for captured in playback.opened(market.entries)]
+    frames = [playback.make_frame(captured) for captured in playback.look_ahead(market.entries)]
     published = [codec.decode(frame) for frame in frames if frame]
     recorded = [captured.event() for captured in market.entries if not captured.topic.startswith("symbols.")]
     assert published == [like(event, source=f"replay:{event.source}") for event in recorded]
@@ -37,7 +37,7 @@ def test_everything_is_published_in_order_but_requests_and_their_answers() -> No
 
 def test_before_the_first_message_everything_is_pending_in_the_nodes_name() -> None:
     playback = Playback()
-    playback.opened(day().entries)
+    playback.look_ahead(day().entries)
     ack = answer(playback)
     assert (ack.source, ack.seq, ack.cause) == (f"replay:{NODE}", 1, "demand")
     assert [(row.state, row.cause, row.last_quote) for row in ack.results] == [
@@ -94,6 +94,6 @@ def test_strange_messages_are_counted_and_left_out() -> None:
         ("nonsense.X", b"\x90"),
         ("quote.\x01", b"\x90"),
     ):
-        assert playback.frame(Captured(topic, payload, 1, 0, 0)) is None
+        assert playback.make_frame(Captured(topic, payload, 1, 0, 0)) is None
     assert playback.counters["unreadable"] == 4
-    assert playback.frame(Captured("quote.SPY", codec.encode(QUOTE)[10:] + b"\0" * (1 << 20), 1, 0, 0)) is None
+    assert playback.make_frame(Captured("quote.SPY", codec.encode(QUOTE)[10:] + b"\0" * (1 << 20), 1, 0, 0)) is None

@@ -136,11 +136,11 @@ def test_keys_sort_filter_and_move() -> None:
     shown = take_snapshot(view, intake, now_ns, "x", True)
     controls = Controls()
     for key in ["/", "s", "2", "enter", "down", "down"]:
-        controls = controls.pressed(key, 11, 5)
+        controls = controls.press(key, 11, 5)
     assert (controls.filter, controls.at) == ("s2", 2)
     assert "3/11 of 30" in render_screen(shown, controls, 80, 10)[-1].plain
-    assert controls.pressed("esc", 11, 5).filter == ""
-    assert controls.pressed("q", 11, 5).ended
+    assert controls.press("esc", 11, 5).filter == ""
+    assert controls.press("q", 11, 5).ended
 
 
 def test_a_state_from_an_answer_to_a_client_says_nothing_of_the_quote_yet() -> None:
