@@ -18,7 +18,9 @@ def find_time_range(capture: Capture) -> tuple[int, int]:
     for known in reversed(capture.segments):
         last = known.reopen()
         index = read_index(last.path)
-        ends = [chunk.head.end_ns for chunk in last.read_chunks()] if index is None else [c.end_ns for c in index.chunks]
+        ends = (
+            [chunk.head.end_ns for chunk in last.read_chunks()] if index is None else [c.end_ns for c in index.chunks]
+        )
         if ends:
             return first_ns, max(first_ns, max(ends))
     return first_ns, first_ns

@@ -10,10 +10,10 @@ from quotebus.bus.process.verbs import run_verb
 VERBS = {
     "up": "broker, pricing node, execution worker and, without keys, the simulated exchange, together",
     "broker": "the bus's broker",
-    "record": "everything that crosses the bus, to MCAP files",
-    "capture": "captures as files: info, verify, recover, cat, export, report",
-    "replay": "plays a capture on the bus, so that consumers work as they do live",
-    "tap": "what the bus is doing and why: top, echo, rate, delay, why",
+    "record": "writes everything that crosses the bus to MCAP files",
+    "capture": "works with captures: info, verify, recover, cat, export, report",
+    "replay": "plays a capture on the bus; consumers work as they do live",
+    "tap": "shows what the bus is doing, and why: top, echo, rate, delay, why",
 }
 
 

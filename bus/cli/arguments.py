@@ -1,4 +1,4 @@
-"""Arguments of a verb: a mistake is one line and exit status 78, as with settings."""
+"""Command-line arguments of a verb: a mistake prints one line and exits with 78, as for settings."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from quotebus.bus.settings import die
 
 
 class Arguments(argparse.ArgumentParser):
-    """`argparse`, but for how it ends."""
+    """argparse, except for how a mistake is reported."""
 
     def error(self, message: str) -> NoReturn:
-        """One line, exit status 78."""
+        """Print one line and exit with 78."""
         die(self.prog, ConfigError(message))

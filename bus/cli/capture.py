@@ -1,4 +1,4 @@
-"""`quotebus capture`: captures as files. `info`, `verify`, `recover`, `cat`, `export` and `report`."""
+"""`quotebus capture VERB FILE…`: work with captures. `info`, `verify`, `recover`, `cat`, `export`, `report`."""
 
 from __future__ import annotations
 
@@ -30,20 +30,21 @@ from quotebus.bus.settings import die
 
 PROGRAM = "quotebus capture"
 EX_DAMAGED = 3
-"""A capture that is not whole."""
+"""Exit status for a capture that is not whole, or that is none."""
 
 
 def run(argv: Sequence[str]) -> int:
-    """Run a verb. 0 when all is well, 3 for a capture that is not whole, 66 for one that is not there, 74 for a disk,
-    78 for bad arguments.
+    """Run a verb; its exit status.
+
+    0 for success, 3 for a capture that is not whole, 66 for a missing file, 74 for a disk error, 78 for bad arguments.
     """
     verb, *rest = argv or ["--help"]
     if verb not in VERBS and verb not in ("-h", "--help"):
-        print(f"{PROGRAM}: no such verb: {verb[:40]!r} (there are {', '.join(VERBS)})", file=sys.stderr)
+        print(f"{PROGRAM}: no such verb: {verb[:40]!r} (verbs: {', '.join(VERBS)})", file=sys.stderr)
         return EX_CONFIG
     try:
         if verb not in VERBS:
-            print(f"usage: {PROGRAM} VERB FILE… [--help | arguments]\n\n" + "\n".join(_usage()), flush=True)
+            print(f"usage: {PROGRAM} VERB FILE… [--help | options]\n\n" + "\n".join(_usage()), flush=True)
             return 0
         return VERBS[verb](rest)
     except NotACapture as error:
@@ -51,7 +52,7 @@ def run(argv: Sequence[str]) -> int:
         return EX_DAMAGED
     except ConfigError as error:
         die(f"{PROGRAM} {verb}", error)
-    except BrokenPipeError:  # whoever read our output has gone: no fault, and nothing left to say
+    except BrokenPipeError:  # the reader of our output has gone: no error, and nowhere to report one
         give_up_stdout()
         return 0
     except OSError as error:
@@ -61,7 +62,7 @@ def run(argv: Sequence[str]) -> int:
 
 
 def info(argv: Sequence[str]) -> int:
-    """Who recorded what, when, how much. Reads everything, but decodes only the recorder's own notes."""
+    """Show who recorded what, when and how much. Reads every byte, but decodes only the recorder's own notes."""
     capture = Capture(parse_file_arguments(argv, f"{PROGRAM} info", _about(info)).files)
     verdict = verify(capture, decode=False)
     head = capture.metadata
@@ -72,7 +73,7 @@ def info(argv: Sequence[str]) -> int:
         ("programs", versions),
         ("topics", " ".join(head.topics) or "all"),
         *(("file", f"{s.path.name}  {format_size(s.size)}") for s in capture.segments),
-        *([("runs", f"{len(runs)}: their messages are numbered apart")] if len(runs) > 1 else []),
+        *([("runs", f"{len(runs)}, each with its own message numbers")] if len(runs) > 1 else []),
         *_contents(verdict),
         *(("partial", part) for part in verdict.partial),
         *(("damaged", str(damage)) for damage in verdict.damages),
@@ -84,14 +85,14 @@ def info(argv: Sequence[str]) -> int:
 
 
 def check(argv: Sequence[str]) -> int:
-    """Whether a capture is whole."""
+    """Check that a capture is whole: every byte, every message number, every payload."""
     verdict = verify(Capture(parse_file_arguments(argv, f"{PROGRAM} verify", _about(check)).files))
     for name, value in _contents(verdict):
         print(f"{name:<10}{escaped(value)}")
     for example in verdict.examples:
         print(f"unreadable {escaped(example)}")
     if verdict.unreadable > len(verdict.examples):
-        print(f"unreadable {verdict.unreadable - len(verdict.examples):,} more")
+        print(f"unreadable and {verdict.unreadable - len(verdict.examples):,} more")
     for part in verdict.partial:
         print(f"partial   {escaped(part)}")
     for damage in verdict.damages:
@@ -101,7 +102,7 @@ def check(argv: Sequence[str]) -> int:
 
 
 def recover(argv: Sequence[str]) -> int:
-    """Make complete files of what is left: of each `.part` in a folder, or of one file."""
+    """Complete what a killed recorder left: every `.part` in a folder, or one file."""
     arguments = parse_recover_arguments(argv, f"{PROGRAM} recover", _about(recover))
     status = 0
     for path in arguments.files:
@@ -118,7 +119,7 @@ def recover(argv: Sequence[str]) -> int:
 
 
 def cat(argv: Sequence[str]) -> int:
-    """Print messages, one a line."""
+    """Print messages, one per line."""
     arguments = parse_cat_arguments(argv, f"{PROGRAM} cat", _about(cat))
     capture, wanted = Capture(arguments.files), arguments.topics
     shown = encode_message if arguments.json_lines else format_message
@@ -133,7 +134,7 @@ def cat(argv: Sequence[str]) -> int:
 
 
 def export(argv: Sequence[str]) -> int:
-    """Write one table per kind of event."""
+    """Write the events as tables, one per kind of event."""
     arguments = parse_export_arguments(argv, f"{PROGRAM} export", _about(export))
     output, wanted = arguments.output, arguments.topics
     exporter = Export(output, arguments.format)
@@ -142,11 +143,14 @@ def export(argv: Sequence[str]) -> int:
     exporter.write(m for m in within if not wanted or m.topic.startswith(wanted))
     left = [name for name in exporter.find_tables() if name not in exporter.rows]
     if left:
-        print(f"{PROGRAM} export: tables of an earlier export are left: {', '.join(left)}", file=sys.stderr)
+        print(f"{PROGRAM} export: tables of an earlier export remain: {', '.join(left)}", file=sys.stderr)
     for name, rows in sorted(exporter.rows.items()):
         print(f"{escaped(str(output / name))}.{arguments.format}  {rows:,} rows")
     if exporter.unreadable:
-        print(f"{PROGRAM} export: {exporter.unreadable:,} messages have no place in a table", file=sys.stderr)
+        print(
+            f"{PROGRAM} export: {exporter.unreadable:,} messages left out: undecodable, or beyond what a column holds",
+            file=sys.stderr,
+        )
     return _end(capture, "export", len(exporter.rows))
 
 
@@ -193,9 +197,9 @@ def _contents(verdict: Verification) -> list[tuple[str, str]]:
 
 
 def _end(capture: Capture, verb: str, found: int) -> int:
-    """Say what was missing; the exit status."""
+    """Report what is missing; the exit status."""
     for damage in capture.damages:
         print(f"{PROGRAM} {verb}: {escaped(str(damage))}", file=sys.stderr)
     if not found and not capture.damages:
-        print(f"{PROGRAM} {verb}: no message there", file=sys.stderr)
+        print(f"{PROGRAM} {verb}: no matching message", file=sys.stderr)
     return EX_DAMAGED if capture.damages else 0

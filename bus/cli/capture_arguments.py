@@ -1,4 +1,4 @@
-"""What the verbs of `quotebus capture` take. File names are taken as they are, whatever is in them."""
+"""Arguments of the verbs of `quotebus capture`. File names are taken as they are, whatever bytes they hold."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ class CatArguments(PartArguments):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecoverArguments(FileArguments):
-    """What to recover, and the file to make of it if it is one."""
+    """What to recover; `output` names the new file when one file is recovered."""
 
     output: Path | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExportArguments(PartArguments):
-    """Where tables go, and of which kind they are."""
+    """Where the tables go, and in which format."""
 
     output: Path
     format: Literal["parquet", "csv"]
@@ -57,48 +57,62 @@ def parse_file_arguments(argv: Sequence[str], program: str, about: str) -> FileA
 
 def parse_cat_arguments(argv: Sequence[str], program: str, about: str) -> CatArguments:
     parser = _windowed(program, about)
-    parser.add_argument("--json", dest="json_lines", action="store_true", help="one JSON object a line")
-    parser.add_argument("--gaps", action="store_true", help="with the losses that the recorder noted, as capture.gap")
+    parser.add_argument("--json", dest="json_lines", action="store_true", help="one JSON object per line")
+    parser.add_argument(
+        "--gaps", action="store_true", help="include the losses that the recorder noted (topic capture.gap)"
+    )
     return CatArguments(**vars(parser.parse_args(argv)))
 
 
 def parse_recover_arguments(argv: Sequence[str], program: str, about: str) -> RecoverArguments:
     parser = _parser(program, about)
-    parser.add_argument("-o", "--output", type=Path, help="the file to make, from one file")
+    parser.add_argument("-o", "--output", type=Path, help="name of the recovered file, when FILE is one file")
     arguments = RecoverArguments(**vars(parser.parse_args(argv)))
     if arguments.output is not None and len(arguments.files) > 1:
-        parser.error("--output goes with one file")
+        parser.error("--output needs exactly one FILE")
     return arguments
 
 
 def parse_export_arguments(argv: Sequence[str], program: str, about: str) -> ExportArguments:
     parser = _windowed(program, about)
-    parser.add_argument("-o", "--output", type=_folder, default=Path("export"), help="folder for the tables (export)")
-    parser.add_argument("--format", choices=("parquet", "csv"), default="parquet", help="of the tables")
+    parser.add_argument(
+        "-o", "--output", type=_folder, default=Path("export"), help="folder for the tables (default: export)"
+    )
+    parser.add_argument(
+        "--format", choices=("parquet", "csv"), default="parquet", help="file format (default: parquet)"
+    )
     return ExportArguments(**vars(parser.parse_args(argv)))
 
 
 def _parser(program: str, about: str) -> Arguments:
     parser = Arguments(program, description=about)
-    parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="capture files, or folders of them")
+    parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="capture file, or folder of capture files")
     return parser
 
 
 def _windowed(program: str, about: str) -> Arguments:
     parser = _parser(program, about)
-    parser.add_argument("--from", dest="begin", default="", metavar="T", help="a UTC time, nanoseconds, or +seconds")
-    parser.add_argument("--to", dest="end", default="", metavar="T", help="end before this time")
-    parser.add_argument("--topics", type=_prefixes, default=(), metavar="PREFIX,…", help="these topics only")
+    parser.add_argument(
+        "--from",
+        dest="begin",
+        default="",
+        metavar="T",
+        help="start at T: a UTC time, nanoseconds, or +seconds from the first message",
+    )
+    parser.add_argument("--to", dest="end", default="", metavar="T", help="end before T")
+    parser.add_argument(
+        "--topics", type=_prefixes, default=(), metavar="PREFIX,…", help="only topics that begin with one of these"
+    )
     return parser
 
 
 def _folder(text: str) -> Path:
     if text.lower().endswith((".csv", ".parquet")):
-        raise ArgumentTypeError(f"{text}: a folder is wanted, for a table a kind of event; see --format")
+        raise ArgumentTypeError(f"{text}: not a folder: each kind of event gets a table of its own; see --format")
     try:
         text.encode()
     except UnicodeEncodeError:
-        raise ArgumentTypeError(f"{text}: the library that writes tables takes UTF-8 names only") from None
+        raise ArgumentTypeError(f"{text}: not UTF-8, as the library that writes tables requires") from None
     return Path(text)
 
 

@@ -1,4 +1,4 @@
-"""`quotebus capture report FILE`: one self-contained HTML page about a capture."""
+"""`quotebus capture report FILE`: a capture as one self-contained HTML page."""
 
 from __future__ import annotations
 
@@ -21,21 +21,27 @@ COLUMNS = 1_100
 
 
 def run(argv: Sequence[str]) -> int:
-    """One self-contained HTML page; 3 when the capture is damaged and only what is good is shown.
+    """Write a capture as one self-contained HTML page.
 
-    Raises NotACapture, ConfigError and OSError.
+    The exit status: 0, or 3 when the capture is damaged and the page shows only what is good. Raises NotACapture,
+    ConfigError and OSError.
     """
     parser = Arguments(PROGRAM, description=__doc__)
-    parser.add_argument("file", type=Path, help="a capture: a file, or a folder of its segments")
-    parser.add_argument("-o", "--output", type=Path, help="the page; beside the capture, with .html, unless given")
-    parser.add_argument("--symbols", default="", help="comma-separated symbols to draw, instead of the busiest")
-    parser.add_argument("--from", dest="begin", metavar="T", help="begin at: a UTC time, nanoseconds, or +seconds")
-    parser.add_argument("--to", dest="end", metavar="T", help="end before")
+    parser.add_argument("file", type=Path, help="capture file, or folder of its segments")
+    parser.add_argument("-o", "--output", type=Path, help="the HTML file (default: FILE with the suffix .html)")
+    parser.add_argument("--symbols", default="", help="symbols to draw, separated by commas (default: the busiest)")
+    parser.add_argument(
+        "--from",
+        dest="begin",
+        metavar="T",
+        help="start at T: a UTC time, nanoseconds, or +seconds from the first message",
+    )
+    parser.add_argument("--to", dest="end", metavar="T", help="end before T")
     arguments = parser.parse_args(argv)
     output: Path = arguments.output or arguments.file.resolve().with_suffix(".html")
     symbols = [symbol.strip().upper() for symbol in arguments.symbols.split(",") if symbol.strip()]
     if output.exists() and is_capture(output):
-        raise ConfigError(f"{escaped(str(output))} is a capture, and is not replaced")
+        raise ConfigError(f"{escaped(str(output))} is a capture and is not overwritten")
     capture = Capture(arguments.file)
     first_ns, last_ns = find_time_range(capture)
     try:

@@ -1,4 +1,4 @@
-"""Single keys from a terminal, without Enter and without waiting."""
+"""Single key presses from a terminal, read without Enter and without waiting."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 
 @contextlib.contextmanager
 def open_keys() -> Iterator[Callable[[], str]]:
-    """Gives a function that returns the keys pressed since its last call; always none where stdin is no terminal."""
+    """Yield a function that returns the keys pressed since its last call: always none when stdin is not a terminal."""
     if not sys.stdin or not sys.stdin.isatty():
         yield lambda: ""
         return
@@ -20,12 +20,12 @@ def open_keys() -> Iterator[Callable[[], str]]:
     former = termios.tcgetattr(descriptor)
     tty.setcbreak(descriptor)
     try:
-        yield _waiting
+        yield _read_waiting
     finally:
         termios.tcsetattr(descriptor, termios.TCSADRAIN, former)
 
 
-def _waiting() -> str:
+def _read_waiting() -> str:
     pressed = ""
     while select.select([sys.stdin], [], [], 0)[0]:
         key = sys.stdin.read(1)

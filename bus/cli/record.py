@@ -1,4 +1,4 @@
-"""`quotebus record`: everything that crosses the bus, written to MCAP files until told to stop."""
+"""`quotebus record`: write everything that crosses the bus to MCAP files, until stopped."""
 
 from __future__ import annotations
 
@@ -33,10 +33,9 @@ _LINE_S = 1.0
 
 
 class StatusLine:
-    """The live line: redrawn in place on a terminal; elsewhere a line at each change, and soon every ten seconds.
+    """The status line: redrawn in place on a terminal; elsewhere a line per change, and soon one every ten seconds.
 
-    It has a thread of its own: a terminal that is stopped, or a pipe that is full or closed, costs the recording
-    nothing.
+    It has a thread of its own, so a stopped terminal, or a pipe that is full or closed, never delays the recording.
     """
 
     def __init__(self, stream: TextIO) -> None:
@@ -51,13 +50,13 @@ class StatusLine:
         self._thread.start()
 
     def show(self, progress: RecordingProgress) -> None:
-        """What is to be seen from now on."""
+        """Show this from now on. Returns without waiting for the terminal."""
         with self._changed:
             self._newest = progress
             self._changed.notify()
 
     def close(self) -> bool:
-        """Show the last of it; False when that cannot be waited for."""
+        """Show the newest progress and end; False if the terminal did not take it within a second."""
         with self._changed:
             self._ending = True
             self._changed.notify()
@@ -72,7 +71,7 @@ class StatusLine:
                 self._draw(progress)
             if self._live is not None:
                 self._live.stop()
-        except OSError:  # whoever looked at it has gone; and nothing is left for the interpreter's end
+        except OSError:  # the reader has gone; with /dev/null in its place, the interpreter's last flush cannot fail
             os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())
 
     def _next(self) -> RecordingProgress | None:
@@ -94,7 +93,7 @@ class StatusLine:
 
 
 def format_progress(progress: RecordingProgress) -> str:
-    """One line on how a recording goes."""
+    """A recording's progress as one line."""
     parts = [
         progress.state if progress.state is RecorderState.RECORDING else f"{progress.state} ({progress.cause})",
         escaped(progress.file) or "no file yet",
@@ -104,13 +103,13 @@ def format_progress(progress: RecordingProgress) -> str:
         f"{progress.lost:,} lost",
         f"lag {format_duration(progress.lag_ns)}",
         "" if progress.free_bytes is None else f"{format_size(progress.free_bytes)} free",
-        "" if progress.connected else "NO BROKER answers",
+        "" if progress.connected else "NO BROKER",
     ]
     return "  ".join(part for part in parts if part) + (f"  {escaped(progress.detail)}" if progress.detail else "")
 
 
 def run(argv: Sequence[str]) -> int:
-    """Record until SIGINT, SIGTERM or SIGHUP: exit status 0. 74 when the disk ends it, 78 for bad settings."""
+    """Record until SIGINT, SIGTERM or SIGHUP; the exit status: 0, 74 for a disk error, 78 for a bad setting."""
     settings = load(RecordSettings, argv, PROGRAM)
     source = source_name("recorder", random.getrandbits(24))
     base = choose_path(settings.record_output, utc_ns())
@@ -125,7 +124,7 @@ def run(argv: Sequence[str]) -> int:
             seen = line.close()
     if recorder.state is not RecorderState.FAILED:
         if not seen:
-            os._exit(0)  # all is written, and an ordinary exit would wait for the terminal
+            os._exit(0)  # everything is written, and an ordinary exit would wait for the terminal
         return 0
     print(f"{PROGRAM}: {recorder.cause}: {escaped(recorder.detail)}", file=sys.stderr, flush=True)
     # A thread may hang in the kernel, waiting for the disk: an ordinary exit would wait with it.

@@ -1,4 +1,4 @@
-"""`quotebus replay FILE`: plays a capture on the bus, so that consumers work as they do live."""
+"""`quotebus replay FILE`: play a capture on the bus; consumers work as they do live."""
 
 from __future__ import annotations
 
@@ -31,15 +31,17 @@ from quotebus.bus.settings import BusSettings, die, load
 PROGRAM = "quotebus replay"
 EX_DAMAGED = 3
 SWITCH_INTERVAL_S = 0.0002
-"""How long the thread of the bar may keep the interpreter from the player, whose messages are due."""
+"""How long the progress bar's thread may hold the interpreter while the player has messages due."""
 SLOWEST, FASTEST = 1e-3, 1e6
 LONGEST_WAIT_S = 86_400.0
 _LOOK_S = 0.2
 
 
 def run(argv: Sequence[str]) -> int:
-    """Play to the end: exit status 0; 3 when the capture is damaged or none, 66 when there is no such file or
-    no message in it, 74 when the broker was away meanwhile, 78 when it cannot be played here.
+    """Play to the end; the exit status.
+
+    0 for success, 3 for a capture that is damaged or none, 66 for a missing file or one without a message, 74 when the
+    broker was away meanwhile, 78 for bad arguments and for a bus that is occupied.
     """
     arguments, rest = _parser().parse_known_args(argv)
     settings = load(BusSettings, rest, PROGRAM)
@@ -52,7 +54,7 @@ def run(argv: Sequence[str]) -> int:
     except FileNotFoundError as error:
         print(f"{PROGRAM}: {error.strerror}: {escaped(str(error.filename))}", file=sys.stderr)
         return EX_NOINPUT
-    except BrokenPipeError:  # whoever read our output has gone
+    except BrokenPipeError:  # the reader of our output has gone
         give_up_stdout()
         return 0
     except OSError as error:
@@ -61,27 +63,46 @@ def run(argv: Sequence[str]) -> int:
     except NoInput as error:
         die(PROGRAM, error)
     except (ConfigError, BusOccupied, ValueError) as error:
-        hint = "; --force plays all the same" if isinstance(error, BusOccupied) else ""
+        hint = "; --force plays anyway" if isinstance(error, BusOccupied) else ""
         die(PROGRAM, ConfigError(f"{error}{hint}"))
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = Arguments(PROGRAM, description=__doc__, epilog="The bus's settings are taken as well.")
-    parser.add_argument("file", type=Path, help="a capture: a file, or a folder of its segments")
-    parser.add_argument("--rate", type=_rate, default=1.0, metavar="1|10|max", help="recorded seconds in one; max")
-    parser.add_argument("--from", dest="from_", metavar="T", help="start at: a UTC time, nanoseconds, or +seconds")
-    parser.add_argument("--to", metavar="T", help="end before")
+    parser = Arguments(PROGRAM, description=__doc__, epilog="The settings of the bus (BUS_*) apply as well.")
+    parser.add_argument("file", type=Path, help="capture file, or folder of its segments")
+    parser.add_argument(
+        "--rate",
+        type=_rate,
+        default=1.0,
+        metavar="1|10|max",
+        help="speed: recorded seconds per second, or max for as fast as consumers read (default: 1)",
+    )
+    parser.add_argument(
+        "--from",
+        dest="from_",
+        metavar="T",
+        help="start at T: a UTC time, nanoseconds, or +seconds from the first message",
+    )
+    parser.add_argument("--to", metavar="T", help="end before T")
     parser.add_argument(
         "--topics",
         nargs="+",
         default=[],
         metavar="PREFIX",
-        help="play these topics only, with commas or spaces between them",
+        help="play only topics that begin with one of these, separated by commas or spaces",
     )
-    parser.add_argument("--clients", type=int, default=1, metavar="N", help="begin when N consumers have asked (1)")
-    parser.add_argument("--wait", type=_wait_s, default=10.0, metavar="S", help="but wait for them no longer (10)")
-    parser.add_argument("--paused", action="store_true", help="begin paused; keys: space, n for one message, q")
-    parser.add_argument("--force", action="store_true", help="also on a bus with a live node")
+    parser.add_argument(
+        "--clients", type=int, default=1, metavar="N", help="start when N consumers have sent a request (default: 1)"
+    )
+    parser.add_argument(
+        "--wait", type=_wait_s, default=10.0, metavar="S", help="start after S seconds at the latest (default: 10)"
+    )
+    parser.add_argument(
+        "--paused", action="store_true", help="start paused; keys: space to go on or pause, n for one message, q to end"
+    )
+    parser.add_argument(
+        "--force", action="store_true", help="play although a live node or another replay publishes on this bus"
+    )
     return parser
 
 
@@ -90,14 +111,14 @@ def _rate(text: str) -> float | None:
         return None
     rate = _number(text)
     if not SLOWEST <= rate <= FASTEST:
-        raise argparse.ArgumentTypeError(f"max, or from {SLOWEST:g} to {FASTEST:,.0f}: {text}")
+        raise argparse.ArgumentTypeError(f"not max, nor a number from {SLOWEST:g} to {FASTEST:,.0f}: {text}")
     return rate
 
 
 def _wait_s(text: str) -> float:
     wait_s = _number(text)
     if not 0 <= wait_s <= LONGEST_WAIT_S:
-        raise argparse.ArgumentTypeError(f"from 0 to {LONGEST_WAIT_S:,.0f} seconds: {text}")
+        raise argparse.ArgumentTypeError(f"not from 0 to {LONGEST_WAIT_S:,.0f} seconds: {text}")
     return wait_s
 
 
@@ -113,7 +134,7 @@ def _play(capture: Capture, arguments: argparse.Namespace, settings: BusSettings
     from_ns, to_ns = parse_time_range(capture, arguments.from_, arguments.to)
     wanted = parse_prefixes(arguments.topics)
     if from_ns is not None and from_ns > last_ns:
-        raise ConfigError(f"--from is after the end: {format_instant(last_ns)}Z")
+        raise ConfigError(f"--from is after the last message, received at {format_instant(last_ns)}Z")
 
     def entries(begin_ns: int | None) -> Iterable[Captured]:
         return capture.read(from_ns=begin_ns, to_ns=to_ns, topics=wanted)
@@ -141,40 +162,40 @@ def _play(capture: Capture, arguments: argparse.Namespace, settings: BusSettings
     for damage in capture.damages:
         print(f"{PROGRAM}: {escaped(str(damage))}", file=sys.stderr)
     if player.counters["interrupted"]:
-        what = gone or "the broker was away; what was under way then is lost"
+        what = gone or "the broker was away; messages in flight at that moment are lost"
         print(f"{PROGRAM}: {what}", file=sys.stderr)
         return EX_IOERR
     return EX_DAMAGED if capture.damages else 0
 
 
 def play_visibly(player: Player, begin_ns: int, end_ns: int) -> None:
-    """Play in a thread of its own, with a bar and keys on a terminal. Raises what `play` raised."""
+    """Play in a thread of its own; on a terminal, with a progress bar and keys. Raises what `Player.play` raises."""
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     gc.collect()
-    gc.freeze()  # else a collection goes through all that was ever imported, for some milliseconds
+    gc.freeze()  # otherwise each collection walks every imported object, which takes milliseconds
     with ThreadPoolExecutor(1, "player") as threads:
         playing = threads.submit(player.play)
         console = Console(stderr=True)
         try:
-            with _bar(console) as bar, open_keys() as pressed:
+            with _make_bar(console) as bar, open_keys() as pressed:
                 task = bar.add_task("", total=max(end_ns - begin_ns, 1), at="")
                 while not wait([playing], _LOOK_S).done:
                     for key in pressed():
                         _steer(player, key)
                     progress = player.progress()
                     at_ns = begin_ns if progress.position_ns is None else progress.position_ns
-                    bar.update(task, completed=at_ns - begin_ns, at=_where(progress, at_ns))
+                    bar.update(task, completed=at_ns - begin_ns, at=_format_position(progress, at_ns))
         finally:
             player.stop()
         playing.result()
 
 
-def _bar(console: Console) -> Progress:
+def _make_bar(console: Console) -> Progress:
     columns = (BarColumn(), TextColumn("{task.percentage:>3.0f}%"), TextColumn("{task.fields[at]}", markup=False))
     return Progress(*columns, console=console, transient=True, disable=not console.is_terminal, refresh_per_second=5)
 
 
-def _where(progress: Standing, at_ns: int) -> str:
+def _format_position(progress: Standing, at_ns: int) -> str:
     state = "waiting for consumers" if progress.waiting else "paused" if progress.paused else ""
     return f"{format_instant(at_ns)}Z  {progress.messages} messages  {progress.listeners} consumers  {state}"
 

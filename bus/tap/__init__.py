@@ -1,1 +1,1 @@
-"""The bus tap: a plain subscriber that shows what the bus is doing and why."""
+"""The bus tap: a subscriber that shows what the bus is doing, and why."""

@@ -1,4 +1,4 @@
-"""`bus-tap`, which is also `quotebus tap`: one verb a file."""
+"""`bus-tap`, also known as `quotebus tap`: one verb per file."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from quotebus.bus.tap.own_session import run_in_own_session
 
 PROGRAM = "bus-tap"
 VERBS = {
-    "top": "live table of lines and symbols",
-    "echo": "messages as they come, text or JSON",
-    "rate": "messages a second by topic, and what is missing",
-    "delay": "p50, p99, max of each hop",
-    "why": "who asked for a symbol, may its price be used, and if not, why not",
+    "top": "shows connections and symbols as a live table",
+    "echo": "prints messages as they arrive, as text or JSON",
+    "rate": "counts messages per second by topic, and how many are missing",
+    "delay": "measures p50, p99 and maximum of each hop",
+    "why": "explains whether a symbol's price may be used, who asked for it, and what would change it",
 }
 
 
 def begin(arguments: Sequence[str]) -> None:
-    """For a program that is the tap and nothing else: stand apart from what runs beside it."""
+    """For a process that is only the tap: continue in a session of its own, so that it never delays other programs."""
     screen = arguments[:1] == ["top"] and all(os.isatty(descriptor) for descriptor in (0, 1))
     run_in_own_session(on_screen=screen)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """A verb's exit status. 78 for an unknown one, 74 for a full disk; Ctrl-C and a closed pipe are a quiet 0."""
+    """Run a verb; its exit status. 78 for an unknown verb, 74 for a full disk, 0 after Ctrl-C and for a closed pipe."""
     arguments = sys.argv[1:] if argv is None else list(argv)
     if argv is None:
         begin(arguments)

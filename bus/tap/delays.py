@@ -1,4 +1,4 @@
-"""How long messages take from hop to hop. Time stamps of different clocks are compared as they are. Pure."""
+"""How long messages take from hop to hop. Timestamps of different clocks are compared uncorrected. Pure."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _HEARD = HOPS[2]
 
 @dataclass(frozen=True, slots=True)
 class HopDelay:
-    """One hop of one kind of message; all values in nanoseconds. A negative minimum means that two clocks differ."""
+    """One hop of one kind of message, in nanoseconds. A negative minimum shows that two clocks differ."""
 
     kind: str
     hop: str
@@ -27,7 +27,7 @@ class HopDelay:
 
 @dataclass(slots=True)
 class Delays:
-    """One histogram for each kind and hop: a known number of them, each bounded."""
+    """One bounded histogram per kind and hop; the number of both is fixed."""
 
     _by_hop: dict[tuple[str, str], DelayHistogram] = field(default_factory=dict)
 
@@ -41,7 +41,7 @@ class Delays:
             self._add(kind, HOPS[3], heard.received_ns - event.exchange_ns)
 
     def list_hops(self) -> list[HopDelay]:
-        """What was measured, by kind, in the order a message takes."""
+        """What was measured, by kind, hops in the order a message travels."""
         found: list[HopDelay] = []
         for kind, hop in sorted(self._by_hop, key=lambda key: (key[0], HOPS.index(key[1]))):
             held = self._by_hop[kind, hop]

@@ -1,4 +1,4 @@
-"""What a peer sent, made fit for a terminal: nothing here lets a control character through. Pure."""
+"""What a peer sent, escaped for a terminal: no control character gets through. Pure."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import msgspec
 
 _NOT_SAFE = re.compile(r"[^\x00-\x7e]")
 MAX_TEXT = 200
-"""A longer text from the bus is cut when it is shown."""
+"""Longer texts from the bus are cut when shown."""
 
 
 def clean(text: object, limit: int = MAX_TEXT) -> str:
-    """`text` with each character that is not printable as an escape (`\\x1b`, `\\u202e`), at most `limit` long.
+    """`text` with each unprintable character escaped (`\\x1b`, `\\u202e`), at most `limit` long.
 
-    Printable is Unicode's word: no controls, no format characters (those that turn the writing direction), no
-    separators but the blank, no surrogates, nothing unassigned.
+    Printable in Unicode's sense: no controls, no format characters (such as those that change the writing direction),
+    no separators except the space, no surrogates, nothing unassigned.
     """
     raw = str(text)
     if len(raw) <= limit and raw.isascii() and raw.isprintable():
@@ -27,7 +27,7 @@ def clean(text: object, limit: int = MAX_TEXT) -> str:
 
 
 def encode_json_line(value: Any) -> str:
-    """One line of JSON in ASCII, text kept whole; a number that JSON has no word for is null."""
+    """One line of JSON in ASCII, texts uncut; a NaN or infinity becomes null."""
     try:
         line = msgspec.json.encode(value).decode()
     except UnicodeEncodeError:  # a path that is no Unicode

@@ -1,4 +1,4 @@
-"""One message as one line for a person, or as one JSON object for a machine. Pure."""
+"""One message as one line of text, or as one JSON object. Pure."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ from quotebus.bus.tap.escape import clean
 from quotebus.bus.tap.message_reader import ReceivedMessage
 
 _LIST = 6
-"""Items of a list that are shown; the rest as a number."""
+"""How many items of a list are shown; the rest is counted."""
 _LINE = 1_000
 
 
 def format_event(heard: ReceivedMessage) -> str:
-    """`14:30:00.123 quote.SPY pricing-3f9c2a#7 …`; nothing in it can move a cursor."""
+    """`14:30:00.123 quote.SPY pricing-3f9c2a#7 …`; control characters are escaped."""
     event = heard.event
     missing = f"  ({heard.missing} missing before)" if heard.missing else ""
     topic, source = heard.topic, f"{event.source}#{event.seq}"
@@ -44,7 +44,7 @@ def format_event(heard: ReceivedMessage) -> str:
 
 
 def summarize_event(event: Event) -> str:
-    """What a message says, not yet fit for a terminal."""
+    """A message's content in a few words, not yet escaped for a terminal."""
     match event:
         case Quote():
             flags = ",".join((flag.name or "").lower() for flag in Flag if event.flags & flag)
@@ -73,7 +73,9 @@ def summarize_event(event: Event) -> str:
             return _health(event)
         case SymbolsRequested():
             asked = (
-                f"{_some(event.symbols[:_LIST])}{_more(len(event.symbols))}" if event.symbols else "nothing any more"
+                f"{_some(event.symbols[:_LIST])}{_more(len(event.symbols))}"
+                if event.symbols
+                else "nothing (releases all)"
             )
             return (
                 f"{event.client} asks for {asked}  {'+'.join(event.channels[:2])}  priority {event.priority}"
@@ -112,7 +114,7 @@ def summarize_event(event: Event) -> str:
 
 
 def make_record(heard: ReceivedMessage) -> dict[str, Any]:
-    """The whole message by field names; a held quote within an acknowledgement is spelled out, too."""
+    """The whole message by field name; a held quote within an acknowledgement is decoded as well."""
     event = heard.event
     fields = {name: getattr(event, name) for name in event.__struct_fields__ if name != "version"}
     if isinstance(event, SymbolsAcknowledged):

@@ -1,14 +1,14 @@
-"""Delays in bounded memory: buckets that grow with the value, each within 1.6 % of what it stands for. Pure."""
+"""Delays in bounded memory: buckets that widen with the value, each accurate to 1.6 %. Pure."""
 
 from __future__ import annotations
 
 _BITS = 6
 _LINEAR = 1 << (_BITS + 1)
-"""Values below this have a bucket each; beyond it every doubling has 64."""
+"""Values below this have one bucket each; above it, each doubling has 64."""
 
 
 class DelayHistogram:
-    """Counts of integer values, negative ones too; at most about 7,400 buckets for all of 64 bits."""
+    """Counts of integers, negative ones as well; at most about 7,400 buckets for all 64-bit values."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -30,7 +30,7 @@ class DelayHistogram:
             self.largest = value
 
     def quantile(self, share: float) -> int | None:
-        """The value below which `share` (0 to 1) of all lie; None when there are none."""
+        """The value below which the share (0 to 1) of all values lies; None without values."""
         if self.smallest is None or self.largest is None:
             return None
         wanted, seen = share * self.count, 0

@@ -1,4 +1,4 @@
-"""Frames to events for every verb: what cannot be read is counted by kind, what is missing by its number. Pure."""
+"""Frames to events: unreadable ones are counted by kind, missing ones by their numbers. Pure."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from quotebus.bus.sequence import SequenceTracker
 from quotebus.bus.tap.newest_quotes import NewestQuotes
 
 MAX_QUOTE_BYTES = 4 * 1024
-"""A quote or trade longer than this is none; it would only fill memory."""
+"""A longer quote or trade is refused: no real one is, and it would only fill memory."""
 _MAX_QUOTE_TOPICS = 20_000
 _ACKNOWLEDGED = topics.ACKNOWLEDGED.encode()
 
 
 class ReceivedFrame(NamedTuple):
-    """One frame of the bus and when it was received: by this process, or by the recorder of a capture. UTC."""
+    """One frame and when it was received, by this process or by the recorder of a capture. UTC nanoseconds."""
 
     frame: bytes
     received_ns: int
 
 
 class ReceivedMessage(NamedTuple):
-    """One readable message. `missing`: how many of its (source, topic) did not arrive before it."""
+    """One decoded message. `missing`: how many messages of its (source, topic) are missing before it."""
 
     topic: str
     event: Event
@@ -36,10 +36,10 @@ class ReceivedMessage(NamedTuple):
 
 
 class MessageReader:
-    """Reads and accounts for messages in the order they were received."""
+    """Decodes messages in the order they were received, and counts what is unreadable, replayed or missing."""
 
     def __init__(self, *, all_acknowledgements: bool = True) -> None:
-        """All acknowledgements of a source share one counter, so a reader of some cannot see what is missing."""
+        """`all_acknowledgements`: whether all of a source arrive; they share one counter, so some show no loss."""
         self.tracker = SequenceTracker()
         self.heard = 0
         self.replayed = 0
@@ -48,7 +48,7 @@ class MessageReader:
         self._quote_topics: dict[bytes, tuple[str, str]] = {}
 
     def read(self, messages: Iterable[ReceivedFrame], newest: NewestQuotes | None = None) -> Iterator[ReceivedMessage]:
-        """The readable ones; quotes, with few exceptions, are put into `newest` instead when there is one."""
+        """The decoded messages; with `newest`, quotes of known topics go there instead."""
         decode_quote, quote_topics, observe = codec.decode_quote, self._quote_topics, self.tracker.observe
         for message in messages:
             frame, received_ns = message

@@ -1,7 +1,7 @@
-"""Quotes between two looks at them: all are counted, the newest of each symbol is kept. Pure.
+"""Quotes between two screens: all are counted, the newest of each symbol is kept. Pure.
 
-A person looks twice a second. A quote costs a tap that keeps only what is looked at half of what it costs one that
-takes each to heart, and a tap should cost its neighbours nothing.
+A screen is drawn twice a second. Keeping only each symbol's newest quote halves the cost per quote, and a tap should
+cost other programs nothing.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class CountedQuotes:
 
 
 class NewestQuotes:
-    """One entry a topic, and one more each time that its order breaks. `add` takes quotes in the order they came."""
+    """One entry per topic, and one more each time that its order breaks. `add` takes quotes in arrival order."""
 
     def __init__(self) -> None:
         self._held: dict[bytes, CountedQuotes] = {}
@@ -34,11 +34,11 @@ class NewestQuotes:
 
     @property
     def full(self) -> bool:
-        """Whether it should be looked at before more comes: numbers that go back and forth would fill memory."""
+        """Whether to `take` before adding more: numbers that jump back and forth would otherwise fill memory."""
         return len(self._before) >= MAX_BEFORE
 
     def add(self, topic: bytes, quote: Quote, received_ns: int, octets: int) -> None:
-        """One more. It takes the place of the one before where a book that hears both would hold it in the end."""
+        """Add a quote. It replaces the one before if a book that received both would end up with it."""
         held = self._held.get(topic)
         if held is not None:
             former = held.quote
@@ -52,11 +52,11 @@ class NewestQuotes:
                 held.messages += 1
                 held.octets += octets
                 return
-            self._before.append(held)  # which of them counts is not decided here
+            self._before.append(held)  # which of the two counts is the book's decision
         self._held[topic] = CountedQuotes(quote, received_ns, 1, octets)
 
     def take(self) -> Iterator[CountedQuotes]:
-        """What there is, in the order of each topic; then nothing is held."""
+        """All entries, in order within each topic; afterwards it is empty."""
         before, held = self._before, self._held
         self._before, self._held = [], {}
         yield from before

@@ -1,4 +1,4 @@
-"""Lines to a terminal or a pipe: colours and the terminal's width in the one, plain text in the other."""
+"""Lines to a terminal, with colours and at its width, or to a pipe, as plain text."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PIPE_COLUMNS = 120
 
 
 def prepare_streams() -> None:
-    """A terminal or pipe that cannot show a character gets an escape for it, never an error; a closed one, nothing."""
+    """Prepare stdout and stderr: characters they cannot encode are escaped, and a closed one is replaced."""
     open_stdout()
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
@@ -23,12 +23,12 @@ def prepare_streams() -> None:
 
 
 def make_console() -> Console:
-    """What rich draws with; no text of ours is markup."""
+    """A rich console that never reads text as markup."""
     return Console(file=sys.stdout, markup=False, highlight=False, emoji=False)
 
 
 def choose_width(wished: int | None, in_pipe: int = PIPE_COLUMNS) -> int:
-    """How wide to write: as told, as the terminal, or what is good in a pipe."""
+    """How many columns to write: `wished`, those of the terminal, or `in_pipe`."""
     if wished is not None:
         return wished
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else in_pipe

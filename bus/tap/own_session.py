@@ -1,9 +1,9 @@
-"""A session of the tap's own, which can be given less weight than all others.
+"""A session of the tap's own, with less weight than all others.
 
-Where the kernel weighs sessions before it weighs programs (`man 7 sched`, "The autogroup feature"), a tap in one
-terminal gets as much of a processor as all that runs in another, however nice it is. The weight of a terminal's session
-belongs to whatever else was started there. So the tap works in a child with a session of its own, and the program that
-was started passes on signals, stops when the child stops, and ends as it ends.
+Where the kernel weighs sessions before programs (`man 7 sched`, "The autogroup feature"), a tap in one terminal gets as
+much CPU as everything in another terminal, however nice it is. The weight of a terminal's session also covers whatever
+else was started there. So the tap works in a child with a session of its own, and the parent process forwards signals,
+stops when the child stops, and exits as it exits.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ _WEIGHT = Path("/proc/self/autogroup")
 _LEAST = "19"
 _TRIES = 3
 _BETWEEN_S = 0.11
-"""The kernel lets such a change be made ten times a second, by whomever."""
+"""The kernel allows ten such changes a second, over all programs."""
 _PATIENCE = 100
-"""So often a shell may let it go on in the background; without a shell that could, nothing stops it at all."""
+"""How often a shell may continue it in the background; without a job-control shell nothing stops it at all."""
 _PASSED_ON = {
     signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2,
     signal.SIGTSTP, signal.SIGCONT, signal.SIGWINCH,
@@ -36,9 +36,9 @@ _ENDINGS = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT}
 
 
 def run_in_own_session(*, on_screen: bool) -> None:
-    """Go on in a child where that is of use; the caller must be all there is of its process. Once, at the beginning.
+    """Continue in a child process where that helps. Call once, at the start, before any thread or socket exists.
 
-    `on_screen`: it takes the terminal, so it stops while it is in the background, as it would without a child.
+    `on_screen`: it uses the terminal, so it stops while it is in the background, as it would without a child.
     """
     if not _weighs_sessions() or _has_session():
         return
@@ -49,7 +49,7 @@ def run_in_own_session(*, on_screen: bool) -> None:
     parent = os.getpid()
     try:
         child = os.fork()
-    except OSError:  # no room for another process: it can do its work without
+    except OSError:  # no room for another process: the tap works without a session of its own
         signal.pthread_sigmask(signal.SIG_SETMASK, former)
         return
     if child:
@@ -61,7 +61,7 @@ def run_in_own_session(*, on_screen: bool) -> None:
 
 
 def lower_session_weight() -> None:
-    """Let all other sessions go before this one, if it is this program's own."""
+    """Give this session the least weight, if it is this program's own."""
     if not (_weighs_sessions() and _has_session()):
         return
     with contextlib.suppress(OSError):  # not ours to change
@@ -101,7 +101,7 @@ def _has_session() -> bool:
 
 
 def _accompany(child: int, on_screen: bool) -> None:
-    """The rest of the life of the program that was started."""
+    """Parent process: forward signals until the child exits."""
     while True:
         number = signal.sigwait(_PASSED_ON | {signal.SIGCHLD})
         if number == signal.SIGCHLD:
@@ -115,7 +115,7 @@ def _accompany(child: int, on_screen: bool) -> None:
 
 
 def _follow(child: int, status: int) -> None:
-    """Stop as the child has stopped, or end as it has ended."""
+    """Stop if the child has stopped, or exit as it has exited."""
     if child == 0:
         return
     if os.WIFSTOPPED(status):
@@ -140,5 +140,5 @@ def _wait_for_terminal() -> None:
 
 
 def _stop(_: int, __: FrameType | None) -> None:
-    """Ctrl-Z. A session without a terminal is not stopped by the kernel."""
+    """On Ctrl-Z: the kernel does not stop a session without a terminal."""
     os.kill(os.getpid(), signal.SIGSTOP)

@@ -1,7 +1,7 @@
-"""Work in small pieces: a neighbour that wants the processor waits for one piece of the tap's work, not for all of it.
+"""Work in small pieces, so that another program waits for one piece of the tap's work and not for all of it.
 
-Asking the scheduler to go last is not enough. It may weigh sessions or control groups before it weighs programs, and
-then a program that works for milliseconds is left to work for milliseconds, however nice it is.
+A low scheduling priority is not enough. The scheduler may weigh sessions or control groups before programs, and then
+a program that works for milliseconds keeps the CPU for milliseconds, whatever its own priority.
 """
 
 from __future__ import annotations
@@ -14,26 +14,26 @@ from quotebus.bus.clock import now_ns, sleep_s
 PIECE_NS = 200_000
 """A quote takes 10 to 20 µs, a line of the screen 200 µs."""
 REST_S = 0.0005
-"""Longer than a piece, so that what has waited is done before the next."""
+"""Longer than a piece, so that a waiting program is served before the next piece."""
 MAX_RESTS = 200
-"""Between two looks at the bus: 0.1 s, which a person does not mind, whatever there is to show."""
+"""Between two reads of the bus: 0.1 s in all, which a person does not notice."""
 
 ItemT = TypeVar("ItemT")
 
 
 class Pacing(Protocol):
-    """Something that gives items on, when it is time for them."""
+    """Passes items on, each when it is time for it."""
 
     def __call__(self, items: Iterable[ItemT], /) -> Iterable[ItemT]: ...
 
 
 def skip_pacing(items: Iterable[ItemT], /) -> Iterable[ItemT]:
-    """No pace: for captures, where nobody waits beside it, and for measurements of time."""
+    """Pass items on without rests: for captures, which no one waits for, and for measuring time."""
     return items
 
 
 class WorkPacer:
-    """Gives items on, with a rest before the one that a piece has no more time for."""
+    """Passes items on, and rests whenever a piece of work has used up its time."""
 
     def __init__(self, clock_ns: Callable[[], int] = now_ns, sleep: Callable[[float], None] = sleep_s) -> None:
         self.rests_left = MAX_RESTS
@@ -42,7 +42,7 @@ class WorkPacer:
         self._began_ns = clock_ns()
 
     def look(self, *, behind: bool) -> None:
-        """The bus was looked at. `behind`: it has more than could be taken, so there is no time to rest."""
+        """Call after each read of the bus. `behind`: more is waiting than was read, so there is no time to rest."""
         self.rests_left = 0 if behind else MAX_RESTS
 
     def __call__(self, items: Iterable[ItemT], /) -> Iterator[ItemT]:

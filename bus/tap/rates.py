@@ -1,4 +1,4 @@
-"""How often things happen, in a window of the last seconds and in all. Time is the stream's: an argument. Pure."""
+"""Event rates, over the last seconds and over all time. Time is the stream's, passed as an argument. Pure."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from quotebus.bus.clock import NS_PER_S
 
 KeyT = TypeVar("KeyT", bound=Hashable)
 MAX_KEYS = 20_000
-"""Keys beyond this are counted together, so that made-up topics cannot fill memory."""
+"""Further keys are counted together, so that made-up topics cannot fill memory."""
 WINDOW = 5
-"""Intervals of a second that a rate looks back on."""
+"""A rate covers this many intervals of a second."""
 
 
 class Rates(Generic[KeyT]):
@@ -52,7 +52,7 @@ class Rates(Generic[KeyT]):
         self._now[key] = self._now.get(key, 0) + messages
 
     def at(self, now_ns: int) -> None:
-        """It is `now_ns`: an interval that has run its length, the very first half of it, joins the window."""
+        """Let time pass to `now_ns`: a complete interval joins the window, the very first one after half of it."""
         if self.began_ns is None:
             self.began_ns = self.newest_ns = self._started_ns = now_ns
             self._ends_ns = now_ns + self._interval_ns
@@ -62,12 +62,12 @@ class Rates(Generic[KeyT]):
             self._started_ns, self._ends_ns = now_ns, now_ns + self._interval_ns
 
     def per_s(self, key: KeyT) -> float:
-        """The key's rate within the window; 0 before the first interval has ended."""
+        """The key's rate over the window; 0 before the first interval has ended."""
         window_ns = sum(length_ns for length_ns, _, _ in self._past)
         return sum(counts.get(key, 0) for _, counts, _ in self._past) * NS_PER_S / window_ns if window_ns else 0.0
 
     def all_per_s(self) -> tuple[float, float]:
-        """Messages and bytes a second within the window, over all keys."""
+        """Messages and bytes per second over the window, for all keys."""
         window_ns = sum(length_ns for length_ns, _, _ in self._past)
         if not window_ns:
             return 0.0, 0.0
@@ -75,6 +75,6 @@ class Rates(Generic[KeyT]):
         return messages * NS_PER_S / window_ns, sum(octets for _, _, octets in self._past) * NS_PER_S / window_ns
 
     def mean_per_s(self, key: KeyT, now_ns: int) -> float:
-        """The key's rate from the first message of all until now."""
+        """The key's rate since the very first message."""
         elapsed_ns = now_ns - (self.began_ns if self.began_ns is not None else now_ns)
         return self.total.get(key, 0) * NS_PER_S / elapsed_ns if elapsed_ns > 0 else 0.0

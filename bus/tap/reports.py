@@ -15,7 +15,7 @@ from quotebus.bus.tap.rates import Rates
 
 @dataclass(frozen=True, slots=True)
 class TopicRate:
-    """One topic. `per_s` is of the last seconds, `mean_per_s` of all; `missing` did not arrive here."""
+    """One topic. `per_s` covers the last seconds, `mean_per_s` all of them; `missing` messages did not arrive here."""
 
     topic: str
     messages: int
@@ -26,7 +26,7 @@ class TopicRate:
 
 
 class TopicRates:
-    """How often each topic was heard, and what was missing."""
+    """How often each topic was received, and how many of its messages are missing."""
 
     def __init__(self) -> None:
         self.rates: Rates[str] = Rates()
@@ -40,11 +40,11 @@ class TopicRates:
 
     @property
     def missing(self) -> int:
-        """Of the topics that are reported, all together."""
+        """Missing messages of all reported topics together."""
         return sum(self._missing.values())
 
     def find_busiest(self, count: int, now_ns: int) -> list[TopicRate]:
-        """The topics with the most messages, as they stand at `now_ns`."""
+        """The topics with the most messages at `now_ns`."""
         self.rates.at(now_ns)
         totals = self.rates.total
         names = sorted(totals, key=lambda topic: (-totals[topic], topic))[:count]
@@ -62,7 +62,7 @@ class TopicRates:
 
 
 def format_rates(rows: Sequence[TopicRate], rates: TopicRates, now_ns: int, lost: int, width: int) -> list[str]:
-    """A heading, one line a topic, and the sum; a topic is cut where `width` columns do not hold it."""
+    """A heading, one line per topic, and the total; long topics are cut to fit `width` columns."""
     per_s, octets_per_s = rates.rates.all_per_s()
     room = max(32, min(width - 46, max((len(row.topic) for row in rows), default=0)))
     lines = [f"{'TOPIC':<{room}} {'MESSAGES':>9} {'RATE/s':>8} {'MEAN/s':>8} {'BYTES':>8} {'MISSING':>8}"]

@@ -1,4 +1,4 @@
-"""Which topics a person means: `quote`, `quote.SPY`, `health.*`, and symbols across kinds. Pure."""
+"""Which messages to show: topic patterns such as `quote`, `quote.SPY`, `health.*`, and symbols. Pure."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from quotebus.bus.events import Event, SymbolsAcknowledged, SymbolsRequested
 ALL_KINDS = ("quote", "trade", "symbol", "symbols", "health", "order", "decision", "intent", "recorder", "counters")
 _BY_SYMBOL = (topics.quote, topics.trade, topics.status)
 _NAMES_SYMBOL = ("symbols.", "order.", "decision.", "intent.")
-"""Kinds whose symbol stands in the content and not in the topic."""
+"""Kinds whose symbol is in the payload and not in the topic."""
 
 
 class Selection:
-    """Topic patterns and symbols, either may be empty for all; a message must satisfy both."""
+    """Topic patterns and symbols; an empty one selects everything, and a message must satisfy both."""
 
     def __init__(self, patterns: Iterable[str] = (), symbols: Iterable[str] = ()) -> None:
         """Raises BadSymbol, or ValueError for a pattern that no topic can match."""
@@ -24,11 +24,11 @@ class Selection:
         for pattern in self.patterns:
             topics.prefix(pattern)
             if not any(_may_match(pattern, kind) for kind in ALL_KINDS):
-                raise ValueError(f"no topic begins so: {pattern[:40]!r} (there are {', '.join(ALL_KINDS)})")
+                raise ValueError(f"no topic matches {pattern[:40]!r} (kinds: {', '.join(ALL_KINDS)})")
         self._known: dict[str, bool] = {}
 
     def prefixes(self) -> list[bytes]:
-        """Subscriptions that cover the selection and as little else as can be told from a topic's beginning."""
+        """Subscriptions that cover the selection, and as little else as a topic prefix allows."""
         if self.patterns:
             return sorted({prefix for pattern in self.patterns for prefix in _subscriptions(pattern)})
         if self.symbols:
@@ -37,7 +37,7 @@ class Selection:
         return [b""]
 
     def topic(self, topic: str) -> bool:
-        """Whether a message of this topic may belong to it, as far as the topic tells."""
+        """Whether a message of this topic may be selected, judged by the topic alone."""
         known = self._known.get(topic)
         if known is None:
             known = self._matches(topic)
@@ -46,7 +46,7 @@ class Selection:
         return known
 
     def event(self, event: Event) -> bool:
-        """Whether a message whose topic passed belongs to it by its content."""
+        """Whether a message whose topic passed is selected, judged by its content."""
         if not self.symbols:
             return True
         if isinstance(event, SymbolsRequested):
@@ -75,7 +75,7 @@ def _may_match(pattern: str, kind: str) -> bool:
 
 
 def _fixed(pattern: str) -> str:
-    """What stands before the first wildcard."""
+    """The part before the first wildcard."""
     return pattern[: min((at for at in map(pattern.find, "*?[") if at >= 0), default=len(pattern))]
 
 

@@ -1,4 +1,4 @@
-"""The bus at one instant: everything a screen, a pipe or a machine is shown, as frozen values. Pure."""
+"""The bus at one instant: everything that is shown on a screen, in a pipe or as JSON, as frozen values. Pure."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _FAMILIES: dict[str, Callable[[str], bool]] = {
     "bad": lambda name: name in ("undecodable", "bad_data", "bad_records", "bad_frames"),
     "conflated": lambda name: name == "conflated",
 }
-"""Which of the programs' counters are summed up in the header; `c` shows all of them."""
+"""Which of the programs' counters the header adds up; the key `c` shows all of them."""
 
 
 class SymbolRow(msgspec.Struct, frozen=True):
@@ -55,7 +55,7 @@ class SymbolRow(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class ConnectionLine:
-    """One node's upstream connection, or, with `orders`, the account's order stream, which says nothing of prices."""
+    """One node's upstream connection; with `orders`, the account's order stream, which says nothing about prices."""
 
     node: str
     source: str
@@ -96,8 +96,8 @@ class RecorderLine:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """`lost_here` is what this tap itself did not get; `programs` is what the others counted;
-    `beyond_bound` are messages of symbols after the first MAX_SYMBOLS, which have no row."""
+    """`lost_here`: messages that this tap itself missed. `programs`: counters of all programs, added up by family.
+    `beyond_bound`: messages of symbols after the first MAX_SYMBOLS, which have no row."""
 
     now_ns: int
     origin: str
@@ -120,7 +120,7 @@ class Snapshot:
 def take_snapshot(
     view: View, intake: MessageReader, now_ns: int, origin: str, connected: bool | None, pace: Pacing = skip_pacing
 ) -> Snapshot:
-    """The bus as it stands at `now_ns`. `connected` is None for a capture."""
+    """The bus at `now_ns`. `connected` is None for a capture."""
     view.at(now_ns)
     messages_per_s, bytes_per_s = view.bus.all_per_s()
     lines = sorted(
@@ -151,7 +151,7 @@ def take_snapshot(
 
 
 def make_rows(view: View, now_ns: int) -> Iterable[SymbolRow]:
-    """Every symbol that somebody wants, or of which something was heard lately."""
+    """Every symbol that a client wants, or about which something was received lately."""
     for symbol in view.symbols:
         live = symbol in view.book.quotes or symbol in view.book.standings
         book = view.book if live else view.replayed
@@ -199,7 +199,7 @@ def _lines(view: View, now_ns: int) -> Iterable[ConnectionLine]:
 
 
 def make_line(health: ConnectionHealth, heard_ns: int, book: Book, now_ns: int) -> ConnectionLine:
-    """One health, its instants turned into durations on the publisher's own clock."""
+    """One health as durations, measured on the publisher's own clock."""
     age_ns = book.age_ns(health, now_ns)
     there_ns = health.published_ns + age_ns if age_ns < HEALTH_SILENCE_NS * 10_000 else now_ns
 

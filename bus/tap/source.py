@@ -1,4 +1,4 @@
-"""Where a verb's messages come from: the live bus or a capture. "Now" is this machine's time, or the stream's."""
+"""Where a verb's messages come from: the live bus or a capture. "Now" is this machine's time, or the capture's."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from quotebus.bus.tap.settings import TapSettings
 from quotebus.bus.transport.tap_socket import BATCH, TapSubscriber
 
 GATHER_MS = 50
-"""Nobody sees 50 ms, and a tap that is woken for every message takes several times the processor."""
+"""A person does not notice 50 ms, and a tap that wakes for every message takes several times the CPU."""
 
 MOST_NICE = 19
 
 
 class Source(Protocol):
-    """Messages in the order they were received. `connected` is None for a capture; `notes` are for the end.
+    """Messages in the order they were received.
 
-    `pace` is for all that is done with them.
+    `connected` is None for a capture. `pace` paces all work on the messages. `notes` are remarks to print at the end.
     """
 
     origin: str
@@ -57,7 +57,7 @@ class LiveSource:
 
     @property
     def pace(self) -> Pacing:
-        """Rests between messages and lines; none for who wants each message at once."""
+        """Rests between messages and lines; none for a verb that takes each message at once."""
         return self._pace or skip_pacing
 
     @property
@@ -69,7 +69,7 @@ class LiveSource:
         return utc_ns()
 
     def read(self, wait_s: float) -> list[ReceivedFrame]:
-        """What has come, or comes within `wait_s`; one instant of receipt for all that were taken together."""
+        """What has arrived, or arrives within `wait_s`; messages taken together share one receive time."""
         frames = self._subscriber.receive(int(wait_s * 1000))
         at_ns = utc_ns()
         if self._pace is not None:
@@ -87,10 +87,10 @@ class LiveSource:
 
 
 class CaptureSource:
-    """A capture, read as fast as it can be. After its end `read` waits in vain, so that keys still work."""
+    """A capture, read as fast as possible. After its end `read` only waits, so that keys still work."""
 
     def __init__(self, path: str, from_s: float | None, to_s: float | None, for_s: float | None) -> None:
-        """Raises ConfigError when there is no capture to read, NoInput when there is no file."""
+        """Raises ConfigError for what is no readable capture, NoInput for a missing file."""
         self.origin = path
         self.ended = False
         self.connected: bool | None = None
@@ -132,7 +132,7 @@ class CaptureSource:
         self._wake_on.append(descriptor)
 
     def notes(self) -> list[str]:
-        """What is missing: what the recorder noted, and what cannot be read of the file."""
+        """What is missing: losses that the recorder noted, and what cannot be read of the file."""
         gaps = [f"the recorder noted {self._gaps} lost messages"] if self._gaps else []
         return gaps + [str(damage) for damage in self._capture.damages] + ([self._trouble] if self._trouble else [])
 
@@ -140,7 +140,7 @@ class CaptureSource:
         self._messages.close()  # type: ignore[attr-defined]
 
     def _within(self, from_ns: int, to_ns: int | None) -> Iterator[Captured]:
-        """Messages between two times after the first, and the losses noted among them."""
+        """Messages within a time range, counted from the first; adds up the losses noted among them."""
         first = next(iter(self._capture), None)
         if first is None:
             return
@@ -154,19 +154,19 @@ class CaptureSource:
 
 
 def open_source(settings: TapSettings, prefixes: Sequence[bytes], gather_ms: int = GATHER_MS) -> Source:
-    """The source that the settings name. On the live bus this process stands back behind all others first."""
+    """The source that the settings name. For the live bus this process first lowers its own priority."""
     if settings.file:
         return CaptureSource(settings.file, settings.from_s, settings.to_s, settings.for_s)
     if settings.from_s is not None or settings.to_s is not None:
-        raise ConfigError("--from and --to are for a capture: which one? --file")
+        raise ConfigError("--from and --to need a capture: name it with --file")
     lower_priority(settings.nice)  # before the socket, whose thread inherits it
     return LiveSource(settings.bus_subscribe_url, prefixes, gather_ms)
 
 
 def lower_priority(nice: int) -> None:
-    """Leave the processor to others: by `nice` as of nice(1), with 20 at once whenever another program wants it.
+    """Give way to other programs: 0 to 19 as in nice(1); 20 is SCHED_IDLE, which runs only when the CPU is idle.
 
-    See SCHED_IDLE in `man 7 sched`. A program that only is nice keeps the processor until its time slice ends.
+    See `man 7 sched`. With nice(1) alone a program keeps the CPU until its time slice ends.
     """
     if nice > MOST_NICE and hasattr(os, "SCHED_IDLE"):
         os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
@@ -176,7 +176,7 @@ def lower_priority(nice: int) -> None:
 
 
 def read_batches(source: Source, for_s: float | None, wait_s: float) -> Iterator[list[ReceivedFrame]]:
-    """Everything the source has, until its end or, live, for `for_s`; empty lists let time pass."""
+    """Everything the source has, until its end or, live, for `for_s`. An empty list only lets time pass."""
     live = source.connected is not None
     end_ns = source.now_ns + seconds(for_s) if live and for_s is not None else None
     while True:
@@ -188,6 +188,6 @@ def read_batches(source: Source, for_s: float | None, wait_s: float) -> Iterator
 
 
 def print_remarks(program: str, lines: Sequence[str]) -> None:
-    """Remarks go to stderr, so that they never stand among the data."""
+    """Print remarks to stderr, so that they never mix with the data."""
     for line in lines:
         print(f"{program}: {line}", file=sys.stderr, flush=True)

@@ -1,7 +1,7 @@
-"""May a price be used, as far as a tap can tell: the book's judgement, and what a listener cannot have heard. Pure.
+"""May a price be used? The book's judgement, limited by what a pure listener can know. Pure.
 
-A tap asks for nothing, so no acknowledgement brings it the held quotes: of what was said before it listened it knows
-only what nodes repeat, which is every wanted symbol's state within 10 s and the number of its newest quote.
+A tap sends no requests, so no acknowledgement brings it the held quotes. Of what was published before it started it
+knows only what nodes repeat: the state of every wanted symbol within 10 s, and the number of its newest quote.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from quotebus.bus.clock import NS_PER_S
 from quotebus.bus.tap.view import KnownStatus, View
 
 ROTATION_NS = 11 * NS_PER_S
-"""Within 10 s, and a little for the way, every wanted symbol's state is told again."""
+"""Within 10 s, and a little for transport, every wanted symbol's state is published again."""
 _UNHEARD = frozenset({Unusable.NO_QUOTE, Unusable.LOST_NEWER, Unusable.TOO_OLD, Unusable.OTHER_CONNECTION})
 
 
@@ -26,7 +26,7 @@ class Usability(StrEnum):
 
 
 def judge_price(view: View, verdict: Verdict, now_ns: int) -> Usability:
-    """The book's judgement, unless what speaks against the price is only that this tap has not heard it."""
+    """The book's judgement; UNKNOWN when the only reasons against the price are what this tap has not received."""
     if verdict.usable:
         return Usability.YES
     reasons = set(verdict.reasons)
@@ -36,7 +36,7 @@ def judge_price(view: View, verdict: Verdict, now_ns: int) -> Usability:
         return Usability.UNKNOWN if reasons <= {Unusable.NO_STATUS, Unusable.NO_QUOTE} else Usability.NO
     known = view.known.get(verdict.symbol)
     if reasons <= _UNHEARD and known is None and listening_ns < ROTATION_NS:
-        return Usability.UNKNOWN  # its state came with an answer to a client, which had been told the quote before
+        return Usability.UNKNOWN  # its state came with an answer to a client that already holds the quote
     if reasons <= _UNHEARD and known is not None and has_newer_unheard(verdict, known):
         age_ns = measure_announced_age_ns(view, verdict, known, now_ns)
         if age_ns is not None and age_ns <= view.max_age_ns:
@@ -45,7 +45,7 @@ def judge_price(view: View, verdict: Verdict, now_ns: int) -> Usability:
 
 
 def list_reasons(view: View, verdict: Verdict, now_ns: int) -> tuple[Unusable, ...]:
-    """The rules that speak against the price, with the age of a quote that clients hold and this tap never heard."""
+    """The rules against the price; a quote that clients hold and this tap never received counts with its age."""
     known = view.known.get(verdict.symbol)
     if verdict.quote is not None or known is None or not has_newer_unheard(verdict, known):
         return verdict.reasons
@@ -56,7 +56,7 @@ def list_reasons(view: View, verdict: Verdict, now_ns: int) -> tuple[Unusable, .
 
 
 def has_newer_unheard(verdict: Verdict, known: KnownStatus) -> bool:
-    """Whether the node of the present line holds a quote of the symbol that was not heard here."""
+    """Whether the node of the current line holds a quote of the symbol that this tap has not received."""
     health, quote = verdict.health, verdict.quote
     if health is None or known.source != health.source or known.last_quote_seq == 0:
         return False
@@ -71,7 +71,7 @@ def measure_announced_age_ns(view: View, verdict: Verdict, known: KnownStatus, n
 
 
 def convert_to_node_ns(view: View, verdict: Verdict, known: KnownStatus, now_ns: int) -> int:
-    """Now, on the clock of the node that told the symbol's state."""
+    """Now, on the clock of the node that published the symbol's state."""
     health = verdict.health
     if health is None or health.source != known.source:
         return now_ns

@@ -1,7 +1,7 @@
-"""What the bus has told so far: lines, symbols, who asks, who counts. Memory is bounded whatever peers send. Pure.
+"""What has been received so far: lines, symbols, requests, counters. Memory is bounded whatever peers send. Pure.
 
-Live and replayed messages are kept apart, in two books: a replayed price is shown as such and is never a reason to
-trust. What is judged is judged by `bus.book`, as every client does.
+Live and replayed messages are kept in two books: a replayed price is shown as such and never makes a price usable.
+`bus.book` judges, as in every client.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from quotebus.bus.tap.rates import Rates
 
 MAX_CLIENTS = 1_000
 MAX_PEERS = 64
-"""Nodes, sources of counters, recorders: each at most so many, the longest silent forgotten first."""
+"""Most nodes, most sources of counters, most recorders; the one silent longest is forgotten first."""
 MAX_COUNTERS = 200
 MAX_CLAIMS = 100
 ValueT = TypeVar("ValueT")
@@ -43,7 +43,7 @@ _NAME = 80
 
 @dataclass(slots=True)
 class KnownStatus:
-    """The newest SymbolStatus of one symbol, cut to what is shown of it."""
+    """The newest SymbolStatus of one symbol, cut to what is shown."""
 
     state: str
     cause: str
@@ -57,7 +57,7 @@ class KnownStatus:
 
 @dataclass(slots=True)
 class ClientRequest:
-    """A client's newest request, and what was answered to it; `wants` says whether it names the symbol in focus."""
+    """A client's newest request and the answer to it; `wants`: whether it names the symbol in focus."""
 
     client: str
     request_id: str
@@ -73,7 +73,7 @@ class ClientRequest:
 
 @dataclass(slots=True)
 class View:
-    """Fed with everything heard, in order. `focus` is the symbol that `why` asks about."""
+    """Takes every message, in order. `focus` is the symbol that `why` explains."""
 
     max_age_ns: int = MAX_AGE_NS
     focus: str = ""
@@ -90,7 +90,7 @@ class View:
     symbols: set[str] = field(default_factory=set)
     beyond_bound: int = 0
     _released: dict[str, int] = field(default_factory=dict)
-    """Since when, the longest first."""
+    """Symbol to since when, oldest first."""
 
     def __post_init__(self) -> None:
         self.book, self.replayed = Book(max_age_ns=self.max_age_ns), Book(max_age_ns=self.max_age_ns)
@@ -107,7 +107,7 @@ class View:
         self._take_other(event, at_ns, book)
 
     def take_quotes(self, quote: Quote, at_ns: int, messages: int, octets: int) -> None:
-        """So many quotes of one symbol and source, of which this is the one that counts."""
+        """Take `messages` quotes of one symbol and source at once; `quote` is the newest of them."""
         self.bus.count("quote", octets, at_ns, messages)
         book = self.replayed if quote.source.startswith(REPLAYED) else self.book
         book.on_message(quote, at_ns)
@@ -116,7 +116,7 @@ class View:
             book.on_quote(quote)
 
     def at(self, now_ns: int) -> None:
-        """It is `now_ns`: windows move on, and what has long been silent is forgotten."""
+        """Let time pass to `now_ns`: rate windows move on, and peers that have long been silent are forgotten."""
         self.quotes.at(now_ns)
         self.bus.at(now_ns)
         for table in (self.healths, self.counters, self.recorders):
@@ -127,7 +127,7 @@ class View:
         self._forget_released(now_ns)
 
     def _forget_released(self, now_ns: int) -> None:
-        """A symbol that nobody wants any more has its row for another minute; then others may have its place."""
+        """A released symbol keeps its row for another minute; then its place is free."""
         gone: list[str] = []
         for name, since_ns in self._released.items():
             if now_ns - since_ns <= GONE_NS:
@@ -232,7 +232,7 @@ class View:
         return True
 
     def _former_sources_of(self, health: ConnectionHealth) -> None:
-        """A node that started anew has one health: its newest source's. Two that alternate show both."""
+        """A restarted node has one health, its newest source's. Two nodes of one name that alternate are both shown."""
         for name, (held, heard_ns) in list(self.healths.items()):
             replaced = held.node == health.node and held.source != health.source
             if replaced and self.healths[health.node + " " + health.source][1] - heard_ns > HEALTH_SILENCE_NS:
@@ -240,7 +240,7 @@ class View:
 
 
 def _keep(table: dict[str, ValueT], name: str, value: ValueT, bound: int = MAX_PEERS) -> None:
-    """Newest last, so that the first is the longest silent."""
+    """Keep the newest last, so that the first is the one silent longest."""
     if table.pop(name, None) is None and len(table) >= bound:
         del table[next(iter(table))]
     table[name] = value

@@ -203,7 +203,8 @@ class Player:
             if not self._hold_until_due(captured.received_ns):
                 return
             self._await_reader(captured)  # again only if the broker went meanwhile
-            frame = self._playback.make_frame(captured)  # not before: until then, answers are those of the position before
+            # Not earlier: until a message is due, answers are those of the position before it.
+            frame = self._playback.make_frame(captured)
             if frame is None:
                 continue
             while not self._stage.send(frame):

@@ -1,1 +1,1 @@
-"""The screen of `bus-tap top`: keys, choices, table."""
+"""The screen of `bus-tap top`: keys, controls, table."""

@@ -1,4 +1,4 @@
-"""What the keys of `top` do: from one state of the screen to the next. Pure."""
+"""What the keys of `top` do: each leads from one state of the screen to the next. Pure."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from quotebus.bus.tap.snapshot import SymbolRow
 from quotebus.bus.tap.usability import Usability
 
 HELP = (
-    ("q", "end"),
-    ("s / S", "sort by the next / former column"),
+    ("q", "quit"),
+    ("s / S", "sort by the next / previous column"),
     ("r", "reverse the order"),
     ("/", "filter by symbol, state, cause, client or reason"),
-    ("Esc", "leave the filter, the explanation, the help"),
+    ("Esc", "close the panel, or clear the filter"),
     ("up down PgUp PgDn Home End", "move (also k and j)"),
-    ("Enter", "why may, or may not, this symbol's price be used"),
-    ("u", "only symbols whose price may not be used"),
-    ("c", "the programs' counters"),
-    ("space", "hold the picture; again: go on"),
-    ("?", "this help"),
+    ("Enter", "explain whether this symbol's price may be used"),
+    ("u", "show only symbols whose price may not be used"),
+    ("c", "show the programs' counters"),
+    ("space", "freeze the screen; again: go on"),
+    ("?", "show this help"),
 )
 _TROUBLE = ("halted", "stale", "refused", "evicted", "pending", "released", "quiet", "live")
 _ANSWERS = (Usability.NO, Usability.UNKNOWN, Usability.YES)
@@ -30,7 +30,7 @@ MAX_FILTER = 40
 
 @dataclass(frozen=True, slots=True)
 class Controls:
-    """What the person at the screen has chosen."""
+    """What the user has chosen: sorting, filter, cursor, panel."""
 
     sort: str = "symbol"
     descending: bool = False
@@ -43,7 +43,7 @@ class Controls:
     ended: bool = False
 
     def press(self, key: str, rows: int, page: int) -> Controls:
-        """The next state; `rows` are shown in all, `page` at once. Keys that mean nothing change nothing."""
+        """The state after a key. `rows`: rows in the table; `page`: rows on the screen. Unknown keys change nothing."""
         if self.typing:
             return self._typed(key)
         moves = {"up": -1, "k": -1, "down": 1, "j": 1, "pgup": -page, "pgdn": page, "home": -rows, "end": rows}
@@ -82,7 +82,7 @@ class Controls:
 
 
 def select_rows(rows: Sequence[SymbolRow], controls: Controls) -> list[SymbolRow]:
-    """The rows to show, in order."""
+    """The rows that pass the filter, sorted."""
     wanted = controls.filter.lower()
     kept = [
         row

@@ -1,4 +1,4 @@
-"""What a terminal sends for a key, as the key's name: printable characters stand for themselves. Pure."""
+"""Terminal input as names of keys; a printable character is its own name. Pure."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _SINGLE = {0x0A: "enter", 0x0D: "enter", 0x7F: "backspace", 0x08: "backspace", 0
 
 
 def parse(data: bytes) -> tuple[list[str], bytes]:
-    """Keys, and the bytes of one that is not complete yet. A lone escape byte at the end is the key Esc."""
+    """The keys, and the bytes of an incomplete one. A lone escape byte at the end is the key Esc."""
     keys: list[str] = []
     at = 0
     while at < len(data):

@@ -1,4 +1,4 @@
-"""The full screen and its keys: taken, drawn on, and given back whatever ends or suspends the program."""
+"""The full screen and its keys. The terminal is restored however the program ends or is suspended."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 
 
 class Screen:
-    """The alternate screen, and single keys where stdin is a terminal. Used with `with`."""
+    """The alternate screen, and single keys if stdin is a terminal. A context manager."""
 
     def __init__(self) -> None:
         self._console: Console = make_console()
@@ -35,8 +35,8 @@ class Screen:
         self._pending = b""
 
     @staticmethod
-    def possible() -> bool:
-        """Whether there is a terminal that can show a screen."""
+    def is_possible() -> bool:
+        """Whether stdout is a terminal that can show a screen."""
         drawn = make_console()
         return sys.stdout.isatty() and drawn.is_terminal and not drawn.is_dumb_terminal
 
@@ -50,20 +50,20 @@ class Screen:
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
-        _end_no_more()
-        self._give_back()
+        _ignore_ending()
+        self._restore()
 
     @property
     def size(self) -> tuple[int, int]:
-        """Columns and lines, as they are now."""
+        """Columns and lines at this moment."""
         return self._console.size.width, self._console.size.height
 
     def fileno(self) -> int | None:
-        """What becomes readable with a key; None without keys."""
+        """The descriptor that becomes readable when a key is pressed; None without keys."""
         return sys.stdin.fileno() if self._keys else None
 
     def read_keys(self) -> list[str]:
-        """The keys that wait, by name."""
+        """The names of the keys pressed since the last call."""
         if not self._keys:
             return []
         os.set_blocking(sys.stdin.fileno(), False)
@@ -81,7 +81,7 @@ class Screen:
         return keys
 
     def draw(self, lines: Sequence[Text], pace: Pacing = skip_pacing) -> None:
-        """Replace what is shown. Lines fit already: rich's layout is left out, which takes 10 ms a screen."""
+        """Replace what is shown. Lines must fit: rich's own layout, which takes 10 ms per screen, is not used."""
         columns = self._console.size.width
         drawn = [
             f"\x1b[{number};1H\x1b[2K{self._coloured(line)}{' ' * (columns - line.cell_len)}"
@@ -115,12 +115,12 @@ class Screen:
         self._console.set_alt_screen(True)
         self._console.show_cursor(False)
 
-    def _give_back(self) -> None:
-        with contextlib.suppress(OSError, termios.error):  # a terminal that is gone
-            self._give_all_back()
+    def _restore(self) -> None:
+        with contextlib.suppress(OSError, termios.error):  # the terminal is gone
+            self._restore_all()
 
-    def _give_all_back(self) -> None:
-        _let_go_on(sys.stdout.fileno())
+    def _restore_all(self) -> None:
+        _resume_output(sys.stdout.fileno())
         try:
             if self._taken:
                 self._console.show_cursor(True)
@@ -132,31 +132,31 @@ class Screen:
                 self._former = None
 
     def _suspend(self, _: int, __: FrameType | None) -> None:
-        """Ctrl-Z: the shell gets its own screen back, and `fg` brings ours."""
-        if self._drawing:  # a terminal that is written to cannot be written to besides
+        """On Ctrl-Z: restore the shell's screen; `fg` brings ours back."""
+        if self._drawing:  # not in the middle of a write to the terminal
             self._asked = True
         else:
             self._leave()
 
     def _leave(self) -> None:
-        self._give_back()
+        self._restore()
         os.kill(os.getpid(), signal.SIGSTOP)
         self._take()
 
 
-def _let_go_on(terminal: int) -> None:
-    """One that Ctrl-S has stopped takes no farewell either; it goes on when flow control is switched off."""
+def _resume_output(terminal: int) -> None:
+    """Switch flow control off and on again: a terminal that Ctrl-S has stopped would take no output."""
     flags, *others = now = termios.tcgetattr(terminal)
     termios.tcsetattr(terminal, termios.TCSANOW, [flags & ~termios.IXON, *others])
     termios.tcsetattr(terminal, termios.TCSANOW, now)
 
 
 def _end(number: int, _: FrameType | None) -> None:
-    _end_no_more()
+    _ignore_ending()
     raise KeyboardInterrupt if number == signal.SIGINT else SystemExit(0)
 
 
-def _end_no_more() -> None:
-    """Once is enough: a second signal must not meet a terminal that is half given back."""
+def _ignore_ending() -> None:
+    """Ignore further signals: a second one must not interrupt the restoring of the terminal."""
     for number in _ENDING:
         signal.signal(number, signal.SIG_IGN)

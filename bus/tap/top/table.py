@@ -1,4 +1,4 @@
-"""`top`'s screen: the header, the table and the panels, from a picture and what the person chose. Pure."""
+"""The screen of `top`: header, table and panels, drawn from a snapshot and the user's choices. Pure."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ from quotebus.bus.tap.top.controls import HELP, Controls, select_rows
 from quotebus.bus.tap.usability import Usability
 
 WIDE = 125
-"""From this many columns on sizes, causes and client names are shown as well."""
+"""From this width on, sizes, causes and client names are shown as well."""
 _MAX_LINES = 4
-_KEYS = ("? help", "q end", "s sort", "/ filter", "Enter why", "u unusable", "c counters")
+_KEYS = ("? help", "q quit", "s sort", "/ filter", "Enter why", "u unusable", "c counters")
 _STATE_STYLES = {
     "streaming": "bold green", "idle": "cyan", "standby": "cyan", "connecting": "yellow", "authenticating": "yellow",
     "subscribing": "yellow", "suspect": "bold yellow", "backing_off": "bold red", "circuit_open": "bold red",
@@ -38,7 +38,7 @@ _STATE_STYLES = {
 
 @dataclass(frozen=True, slots=True)
 class TableColumn:
-    """A column's heading, width, alignment, and the sort it stands for."""
+    """A column's heading, width, alignment, and the sort order that it marks."""
 
     title: str
     width: int
@@ -81,7 +81,7 @@ def render_screen(
     panel: Sequence[Text] = (),
     pace: Pacing = skip_pacing,
 ) -> list[Text]:
-    """At most `height` lines of at most `width` columns. `panel` stands below the header instead of the table."""
+    """At most `height` lines of at most `width` columns; `panel` takes the place of the table."""
     head = render_header(shown, width)
     foot = _footer(shown, controls, width)
     room = max(0, height - len(head) - 1)
@@ -99,18 +99,18 @@ def render_screen(
 
 
 def count_page_rows(shown: Snapshot, width: int, height: int) -> int:
-    """Rows of the table that fit on a screen."""
+    """How many rows of the table fit on the screen."""
     return max(1, height - len(render_header(shown, width)) - 2)
 
 
 def render_snapshot(shown: Snapshot, controls: Controls, width: int, pace: Pacing = skip_pacing) -> list[Text]:
-    """The whole picture, all rows, for a pipe."""
+    """The header and all rows, for a pipe."""
     rows = render_table(shown, controls, width, len(shown.rows) + 1, pace, cursor=False)
     return [_fitted(line, width) for line in [*render_header(shown, width), *rows]]
 
 
 def render_header(shown: Snapshot, width: int) -> list[Text]:
-    """The lines of every node, the bus, the counters, recorders."""
+    """Connections, the bus, counters, recorders."""
     heard = {True: "", False: "NOT CONNECTED", None: "capture"}[shown.connected]
     title = Text.assemble(
         ("quotebus", "bold"),
@@ -123,7 +123,7 @@ def render_header(shown: Snapshot, width: int) -> list[Text]:
     title.append(f"{format_clock(shown.now_ns)}Z", "dim")
     lines = [title]
     if not any(not line.orders for line in shown.lines):
-        lines.append(Text.assemble(("line  ", "bold"), ("no pricing node is heard", "bold red")))
+        lines.append(Text.assemble(("line  ", "bold"), ("no pricing node heard", "bold red")))
     for line in shown.lines[:_MAX_LINES]:
         lines += _line(line, width, shown.connected)
     if len(shown.lines) > _MAX_LINES:
@@ -204,7 +204,7 @@ def _line(line: ConnectionLine, width: int, connected: bool | None) -> list[Text
 
 
 def _packed(parts: Sequence[str], width: int) -> list[Text]:
-    """Below the state, as many to a line as fit."""
+    """Lines below the state, as many parts on each as fit."""
     lines = [f"      {parts[0]}"]
     for part in parts[1:]:
         if len(lines[-1]) + 2 + len(part) <= width:
@@ -217,7 +217,7 @@ def _packed(parts: Sequence[str], width: int) -> list[Text]:
 def render_table(
     shown: Snapshot, controls: Controls, width: int, height: int, pace: Pacing = skip_pacing, *, cursor: bool = True
 ) -> list[Text]:
-    """Headings and the rows around the cursor, `height` lines in all."""
+    """Headings and the rows around the cursor, `height` lines in total."""
     columns = _NARROW if width < WIDE else _BROAD
     heading = Text("")
     for column in columns:
@@ -235,7 +235,7 @@ def render_table(
             line.stylize("reverse")
         lines.append(line)
     if not rows:
-        nothing = "no symbol fits the filter" if shown.rows else "no symbol is wanted, and none is quoted"
+        nothing = "no symbol matches the filter" if shown.rows else "no symbol is requested or quoted"
         lines.append(Text(nothing, "dim"))
     return lines
 
@@ -267,7 +267,7 @@ def _row(row: SymbolRow, columns: Sequence[TableColumn], width: int) -> Text:
             text, room = set_cell_size(text, column.width - 1) + "~", 0
         text = (" " * room + text if column.right else text + " " * room) + " "
         if parts and parts[-1][1] == style:
-            parts[-1] = (parts[-1][0] + text, style)  # half the parts are half the time to draw them
+            parts[-1] = (parts[-1][0] + text, style)  # fewer parts are drawn faster
         else:
             parts.append((text, style))
     return Text.assemble(*parts)
@@ -282,7 +282,7 @@ def _state(row: SymbolRow) -> tuple[str, str]:
 
 
 def _usable(row: SymbolRow) -> tuple[str, str]:
-    """Yes, or the first reason against it, or that this tap has not heard enough yet."""
+    """`yes`, the first reason against the price, or that this tap has not received enough yet."""
     if row.usable is Usability.YES:
         return "yes", "green"
     if row.usable is Usability.UNKNOWN:
@@ -299,7 +299,7 @@ def _clients(claims: Sequence[Claim], width: int) -> str:
 
 
 def render_counters(shown: Snapshot, width: int) -> list[Text]:
-    """Every counter that is not zero, by source."""
+    """Every non-zero counter, by source."""
     lines: list[Text] = []
     for source, counted in shown.counters.items():
         lines.append(Text(clean(source, 60), "bold"))
@@ -314,10 +314,10 @@ def render_counters(shown: Snapshot, width: int) -> list[Text]:
 def _footer(shown: Snapshot, controls: Controls, width: int) -> Text:
     if controls.typing:
         return Text.assemble(
-            ("filter: ", "bold"), controls.filter, ("_", "blink"), ("   Enter keeps it, Esc drops it", "dim")
+            ("filter: ", "bold"), controls.filter, ("_", "blink"), ("   Enter applies, Esc clears", "dim")
         )
     count = len(select_rows(shown.rows, controls))
-    held = ("HELD  ", "bold reverse") if controls.held else ("", "")
+    held = ("FROZEN  ", "bold reverse") if controls.held else ("", "")
     kept = f" ({controls.filter!r})" if controls.filter else ""
     trouble = "  unusable only" if controls.trouble_only else ""
     position = f"{min(controls.at + 1, count)}/{count} of {len(shown.rows)}{kept}{trouble}"

@@ -1,1 +1,1 @@
-"""`bus-tap VERB`: one verb a file, each with a `run`."""
+"""`bus-tap VERB`: one verb per file, each with a `run`."""

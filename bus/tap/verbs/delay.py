@@ -1,4 +1,4 @@
-"""`bus-tap delay`: p50, p99 and maximum of each hop, exchange to node to bus to here."""
+"""`bus-tap delay`: p50, p99 and maximum of each hop: exchange, node, bus, this tap."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PROGRAM = "bus-tap delay"
 
 
 def run(argv: Sequence[str]) -> int:
-    """A report of each `--every` seconds, and one of all at the end. 124 when nothing was heard."""
+    """Report every `--every` seconds, and on everything at the end; 124 when nothing was received."""
     settings = load(DelaySettings, argv, PROGRAM)
     try:
         selection = Selection(settings.topics, settings.symbol)
@@ -51,7 +51,7 @@ def run(argv: Sequence[str]) -> int:
                 if settings.count is not None and reports >= settings.count:
                     break
         if in_all.list_hops() and reports != 1:
-            report(in_all, "in all")
+            report(in_all, "all")
     finally:
         notes = [clean(note, 500) for note in source.notes()]
         print_remarks(PROGRAM, [*filter(None, [describe_unreadable(intake.unreadable)]), *notes])

@@ -1,4 +1,4 @@
-"""`bus-tap echo`: messages as they come, a line each."""
+"""`bus-tap echo`: print messages as they arrive, one per line."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _WAIT_S = 0.25
 
 
 def run(argv: Sequence[str]) -> int:
-    """Print until told to stop, or `--for`, `--count` or the capture ends it. 124 when too little was heard."""
+    """Print until Ctrl-C, `--for`, `--count` or the end of the capture; 124 for fewer messages than requested."""
     settings = load(EchoSettings, argv, PROGRAM)
     try:
         selection = Selection(settings.topics, settings.symbol)

@@ -1,4 +1,4 @@
-"""`bus-tap rate`: how often each topic is heard, and what is missing."""
+"""`bus-tap rate`: messages per second by topic, and how many are missing."""
 
 from __future__ import annotations
 

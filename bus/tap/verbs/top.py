@@ -1,4 +1,4 @@
-"""`bus-tap top`: the bus on one screen, or, without one, as pictures in text or JSON."""
+"""`bus-tap top`: the bus on one screen; without a terminal, snapshots as text or JSON."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _SCREEN_EVERY_S = 0.5
 _PIPE_EVERY_S = 1.0
 _PIPE_COLUMNS = 160
 _LOOK_EVERY_NS = 250 * NS_PER_MS
-"""Of the stream's time: rates are of whole seconds, so quotes must be counted in the second they came in."""
+"""In the stream's time: rates cover whole seconds, so a quote must be counted in the second it arrived."""
 
 
 _SOON_NS = 250 * NS_PER_MS
@@ -35,7 +35,7 @@ _EMPTY_NS = 1_000 * NS_PER_MS
 
 
 class Top:
-    """What has been heard, and the pictures of it."""
+    """What has been received, and snapshots of it."""
 
     def __init__(self, settings: TopSettings, source: Source) -> None:
         self.source = source
@@ -66,7 +66,7 @@ class Top:
         return take_snapshot(self.view, self.intake, source.now_ns, source.origin, source.connected, source.pace)
 
     def lines(self, shown: Snapshot, width: int, height: int) -> list[Text]:
-        """The screen, with the explanation of the symbol under the cursor where that is asked for."""
+        """The screen; with the panel `why`, the explanation of the symbol under the cursor."""
         panel: list[Text] = []
         if self.controls.panel == "why":
             rows = select_rows(shown.rows, self.controls)
@@ -77,12 +77,12 @@ class Top:
 
 
 def run(argv: Sequence[str]) -> int:
-    """Show until `q`, Ctrl-C, `--for` or `--count`. 124 when nothing was heard."""
+    """Show until `q`, Ctrl-C, `--for` or `--count`; 124 when nothing was received."""
     settings = load(TopSettings, argv, PROGRAM)
     source = open_source(settings, [b""])
     top = Top(settings, source)
     try:
-        if settings.as_json or not Screen.possible():
+        if settings.as_json or not Screen.is_possible():
             _print(top, settings)
         else:
             with Screen() as drawn:
@@ -94,7 +94,7 @@ def run(argv: Sequence[str]) -> int:
 
 
 def _print(top: Top, settings: TopSettings) -> None:
-    """Pictures, one after the other; of a capture one, as it stands at its end."""
+    """Print one snapshot after another; of a capture a single one, at its end."""
     every_ns = seconds(settings.every_s or _PIPE_EVERY_S)
     live, printed, fresh = top.source.connected is not None, 0, False
     next_ns = top.source.now_ns + every_ns
@@ -149,7 +149,7 @@ def _draw(top: Top, drawn: Screen, settings: TopSettings) -> None:
         if due:
             empty = live and not top.intake.heard and now_ns - began_ns < _EMPTY_NS
             next_ns = now_ns + (min(every_ns, _SOON_NS) if empty else every_ns)
-            pictures += not empty  # before anything can have been heard it is none that was asked for
+            pictures += not empty  # before anything can have arrived, a snapshot does not count
         if pictures == settings.count:
             return
         if descriptor is None and source.ended:

@@ -1,4 +1,4 @@
-"""`bus-tap why SYMBOL`: who asked for it, may its price be used, and if not, why not and what would change it."""
+"""`bus-tap why SYMBOL`: whether its price may be used, who asked for it, and what would change the answer."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from quotebus.bus.tap.why.text import render_explanation
 
 PROGRAM = "bus-tap why"
 _AFTER_NS = 300 * NS_PER_MS
-"""Once all is known, a moment longer: who asks becomes known with the next renewals."""
+"""Wait this much longer once all is known: the next lease renewals show which clients ask."""
 _NO_NODE_NS = 4 * NS_PER_S
-"""A node that lives tells its health every second."""
+"""A live node publishes its health every second."""
 
 
 def run(argv: Sequence[str]) -> int:
-    """0: the price may be used; 1: it may not, or the tap cannot tell; 124: nothing at all was heard."""
+    """Explain; 0: the price may be used, 1: it may not or the tap cannot tell, 124: nothing was received."""
     settings = load(WhySettings, argv, PROGRAM)
     try:
         if not settings.symbol:
-            raise ConfigError("which symbol? bus-tap why SPY")
+            raise ConfigError("no symbol given; for example: bus-tap why SPY")
         symbol = topics.symbol(settings.symbol)
     except (BadSymbol, ConfigError) as error:
         die(PROGRAM, error)

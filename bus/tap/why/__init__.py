@@ -1,1 +1,1 @@
-"""Why a price may or may not be used, in words."""
+"""Why a price may or may not be used, explained in words."""

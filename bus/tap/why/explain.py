@@ -1,7 +1,7 @@
-"""Why a symbol's price may or may not be used: who asks, what each rule says, what would change it. Pure.
+"""Why a symbol's price may or may not be used: who asks for it, what each rule says, what would change it. Pure.
 
-The judgement is `bus.book`'s, the one every client makes. A tap asks for nothing, so it has heard no quote that was
-published before it listened: then the answer is that it cannot tell, with what it does know.
+The judgement is that of `bus.book`, as in every client. A tap sends no requests, so it never receives a quote that was
+published before it started: then it cannot tell, and says what it does know.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _SELF_EXPLAINING = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class BrokenRule:
-    """One rule that speaks against the price: its name, what it says, what is the case, what would change it."""
+    """One rule against the price: its name, the rule, the facts (`here`), and what would change them."""
 
     name: str
     rule: str
@@ -42,7 +42,7 @@ class BrokenRule:
 
 @dataclass(frozen=True, slots=True)
 class Requester:
-    """A client that holds the symbol by a lease, or asks for it; `answered` is empty while no node has answered."""
+    """A client that holds a lease on the symbol, or requests one; `answered` is empty until a node has answered."""
 
     client: str
     priority: int
@@ -56,7 +56,7 @@ class Requester:
 
 @dataclass(frozen=True, slots=True)
 class LastQuote:
-    """The newest quote heard."""
+    """The newest quote received."""
 
     bid_price: float | None
     bid_size: float | None
@@ -73,7 +73,7 @@ class LastQuote:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """Everything `why` says. `announced_*`: the newest quote as the node announced it, whether it was heard or not."""
+    """Everything `why` reports. `announced_*`: the newest quote as announced by the node, received here or not."""
 
     symbol: str
     now_ns: int
@@ -95,12 +95,12 @@ class Explanation:
     askers: tuple[Requester, ...]
 
     def to_dict(self) -> dict[str, Any]:
-        """One JSON object."""
+        """The explanation as plain values, for JSON."""
         return asdict(self)
 
 
 def explain(view: View, symbol: str, now_ns: int) -> Explanation:
-    """The answer at `now_ns`, as a client would judge that asks for `symbol` and has heard what this tap heard."""
+    """Judge at `now_ns` as a client of `symbol` would that has received what this tap has received."""
     verdict = view.book.assess(symbol, now_ns)
     known = view.known.get(symbol)
     announced_ago_ns = None if known is None else measure_announced_age_ns(view, verdict, known, now_ns)
@@ -132,7 +132,7 @@ def explain(view: View, symbol: str, now_ns: int) -> Explanation:
 
 
 def is_settled(view: View, symbol: str) -> bool:
-    """Whether listening longer would add nothing: the line, the symbol's state, and its newest quote are known."""
+    """Whether listening longer adds nothing: the line, the symbol's state and its newest quote are known."""
     health, known = view.book.health, view.known.get(symbol)
     if health is None or known is None or known.source != health.source:
         return False
@@ -145,20 +145,20 @@ def is_settled(view: View, symbol: str) -> bool:
 def _remark(view: View, verdict: Verdict, given: Usability) -> str:
     if given is Usability.YES:
         known = view.known.get(verdict.symbol)
-        return "" if known is None or known.claims else "nobody holds it now: a client must request it first"
+        return "" if known is None or known.claims else "no client holds it now: one must request it first"
     if given is Usability.UNKNOWN and verdict.standing is None:
-        return "its state was not heard yet; a node tells that of every wanted symbol within 10 s"
+        return "its state has not been received yet; a node repeats that of every wanted symbol within 10 s"
     if given is Usability.UNKNOWN:
         return (
-            "its newest quote was published before this tap listened; nothing else speaks against it, and clients "
-            "that hold that quote can tell"
+            "its newest quote was published before this tap started; no other rule is against it, and clients "
+            "that hold that quote can judge it"
         )
     if verdict.symbol in view.replayed.quotes and verdict.symbol not in view.book.quotes:
-        return "a replay shows this symbol; a replayed price is never a reason to trust"
+        return "only a replay publishes this symbol, and a replayed price is never usable"
     if verdict.standing is None and verdict.health is not None and not any(ask.wants for ask in view.asks.values()):
-        return "nobody asks for it: a client must request it first"
+        return "no client asks for it: one must request it first"
     if verdict.health is None and not view.bus.messages:
-        return "nothing at all was heard: is there a broker, and a node?"
+        return "nothing was received: are a broker and a node running?"
     return ""
 
 
@@ -167,29 +167,30 @@ def _reason(reason: Unusable, view: View, verdict: Verdict, now_ns: int) -> Brok
     health, quote, standing = verdict.health, verdict.quote, verdict.standing
     here = ""
     if reason is Unusable.HEALTH_SILENT and health is not None:
-        here = f"{health.node} was last heard {format_duration(view.book.age_ns(health, now_ns))} ago, {health.state}"
+        silent_ns = view.book.age_ns(health, now_ns)
+        here = f"{health.node} was last heard {format_duration(silent_ns)} ago; it was {health.state}"
     elif reason is Unusable.NOT_STREAMING and health is not None:
         here = f"{health.node} is {health.state} ({health.cause})"
         if (cause := _find_cause(health.cause)) is not None and health.state not in _SELF_EXPLAINING:
             here += f", {CAUSES[cause].means}"
     elif reason is Unusable.NO_STATUS and standing is not None:
-        here = f"{standing.state} was said by {standing.source}"
+        here = f"its state {standing.state} is from {standing.source}"
     elif reason in (Unusable.NOT_LIVE, Unusable.HALTED) and standing is not None:
         here = f"it is {standing.state} ({standing.cause})"
     elif reason is Unusable.NO_QUOTE and (known := view.known.get(verdict.symbol)) and known.last_quote_seq:
-        here = f"#{known.last_quote_seq} was published before this tap listened"
+        here = f"#{known.last_quote_seq} was published before this tap started"
     elif reason is Unusable.OTHER_SOURCE and quote is not None:
-        here = f"quote from {quote.source}, health from {health.source if health else 'nobody'}"
+        here = f"quote from {quote.source}, health from {health.source if health else 'no node'}"
     elif reason is Unusable.OTHER_CONNECTION and quote is not None and health is not None:
-        here = f"quote over connection {quote.connection}, the line is at {health.connection}"
+        here = f"the quote came over connection {quote.connection}, the line is now on {health.connection}"
     elif reason is Unusable.LOST_NEWER and quote is not None:
         known = view.known.get(verdict.symbol)
-        here = f"#{known.last_quote_seq if known else '?'} announced, #{quote.seq} heard"
+        here = f"#{known.last_quote_seq if known else '?'} was announced, #{quote.seq} was received"
     elif reason is Unusable.TOO_OLD:
         known, age_ns = view.known.get(verdict.symbol), verdict.age_ns
         if age_ns is None and known is not None:
             age_ns = measure_announced_age_ns(view, verdict, known, now_ns)
-        here = f"{format_duration(age_ns)} old, the bound is {format_duration(view.max_age_ns)}"
+        here = f"{format_duration(age_ns)} old, the limit is {format_duration(view.max_age_ns)}"
     elif reason.name in Flag.__members__ and quote is not None:
         here = f"flags {quote.flags}"
     return BrokenRule(str(reason), rule, here, change)
@@ -229,7 +230,7 @@ def _explain_line(shown: ConnectionLine | None) -> Meaning:
     if shown.silent:
         return REASONS[Unusable.HEALTH_SILENT]
     if shown.state not in list(ConnectionState):
-        return Meaning("a state that this tap does not know", "")
+        return Meaning("this tap does not know that state", "")
     state, cause = ConnectionState(shown.state), _find_cause(shown.cause)
     if state in _SELF_EXPLAINING:
         return LINE_STATES[state]
@@ -256,7 +257,7 @@ def _find_cause(cause: str) -> Cause | None:
 
 
 def _askers(view: View, symbol: str, known: KnownStatus | None, now_ns: int) -> list[Requester]:
-    """Leases as the node tells them, then requests that were heard and that no node has turned into a lease."""
+    """Leases as the node publishes them, then requests that no node has turned into a lease."""
     asks = {client: ask for client, ask in view.asks.items() if ask.wants and view.focus == symbol}
     found: list[Requester] = []
     for claim in known.claims if known is not None else ():

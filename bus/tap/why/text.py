@@ -1,4 +1,4 @@
-"""An explanation as lines for a person, at any width. Pure."""
+"""An explanation as lines of text, at any width. Pure."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _LABEL = 10
 _HEADLINES = {
     Usability.YES: ("may be used", "bold green"),
     Usability.NO: ("may NOT be used", "bold red"),
-    Usability.UNKNOWN: ("this tap cannot tell whether it may be used", "bold yellow"),
+    Usability.UNKNOWN: ("cannot tell whether it may be used", "bold yellow"),
 }
 
 
@@ -37,7 +37,7 @@ def render_explanation(told: Explanation, width: int) -> list[Text]:
         lines += _wrapped("", f"detail: {told.line.detail}", width)
     lines += _wrapped("", f"-> {told.line_change}", width, "dim")
     if not told.askers:
-        lines += _wrapped("asked by", "nobody that was heard", width)
+        lines += _wrapped("asked by", "no known client", width)
     for number, asker in enumerate(told.askers):
         lines += _wrapped("" if number else "asked by", _asker(asker), width)
     return lines
@@ -51,12 +51,12 @@ def _quote(told: Explanation) -> str:
             f"#{told.announced_seq} is the newest announced, published {format_duration(told.announced_ago_ns)} ago"
         )
     if quote is None:
-        return f"none heard; {announced or 'none announced'}"
+        return f"none received; {announced or 'none announced'}"
     parts = [
         f"bid {format_price(quote.bid_price)} x {format_quantity(quote.bid_size) or '-'}, "
         f"ask {format_price(quote.ask_price)} x {format_quantity(quote.ask_size) or '-'}",
         f"spread {format_price(quote.spread)}",
-        f"{format_duration(quote.age_ns)} old (bound {format_duration(told.max_age_ns)})",
+        f"{format_duration(quote.age_ns)} old (limit {format_duration(told.max_age_ns)})",
         f"{quote.source}#{quote.seq} over connection {quote.connection}",
     ]
     if quote.flags:
@@ -68,7 +68,7 @@ def _quote(told: Explanation) -> str:
 
 def _symbol(told: Explanation) -> str:
     if not told.state:
-        return "no state heard"
+        return "no state received"
     since = f" for {format_duration(told.state_for_ns)}" if told.state_for_ns is not None else ""
     means = f": {told.state_means}" if told.state_means else ""
     change = "" if told.state_change in ("", NO_CHANGE) else f" -> {told.state_change}"
@@ -79,7 +79,7 @@ def _line(told: Explanation) -> str:
     line = told.line
     if line is None:
         return told.line_means
-    state = f"silent, last {line.state}" if line.silent else line.state
+    state = f"silent, was {line.state}," if line.silent else line.state
     parts = [f"{line.node} ({line.feed}) {state} ({line.cause}) for {format_duration(line.for_ns)}: {told.line_means}"]
     parts.append(f"connection {line.connection}, {line.attempt} failures in a row")
     if line.last_byte_ago_ns is not None:
@@ -96,9 +96,9 @@ def _asker(asker: Requester) -> str:
     if asker.holds:
         parts.append(f"lease ends in {format_duration(asker.lease_left_ns)} unless renewed")
     elif asker.answered:
-        parts.append(f"holds nothing, answered {clean(asker.answered, 40)}")
+        parts.append(f"no lease, answered {clean(asker.answered, 40)}")
     else:
-        parts.append("holds nothing, no node has answered")
+        parts.append("no lease, no node has answered")
     if asker.asked_ago_ns is not None:
         channels = "+".join(clean(channel, 20) for channel in asker.channels)
         parts.append(f"asked {format_duration(asker.asked_ago_ns)} ago ({asker.symbols} symbols, {channels})")
@@ -115,7 +115,7 @@ def _wrapped(label: str, text: str, width: int, style: str = "") -> list[Text]:
 
 
 def _broken(text: str, room: int) -> list[str]:
-    """Lines of whole words, no line wider than `room` cells: some characters take two."""
+    """Whole words in lines of at most `room` cells; some characters take two cells."""
     lines: list[str] = []
     for word in text.split():
         for part in chop_cells(word, room):

@@ -129,7 +129,7 @@ def test_bad_arguments_are_one_line(
     [
         (["cat", "--topics", "quote.,quotes."], "no topic begins so: 'quotes.'"),
         (["export", "--topics", "é"], "no topic begins so"),
-        (["export", "-o", "day.csv"], "day.csv: a folder is wanted"),
+        (["export", "-o", "day.csv"], "day.csv: not a folder"),
     ],
 )
 def test_what_would_find_or_make_nothing_is_refused_by_name(
@@ -156,7 +156,7 @@ def test_a_report_replaces_no_capture(golden: Path, capsys: pytest.CaptureFixtur
         with pytest.raises(SystemExit) as ended:
             run(["report", *arguments])
         assert ended.value.code == 78
-        assert "is a capture, and is not replaced" in capsys.readouterr().err
+        assert "is a capture and is not overwritten" in capsys.readouterr().err
     assert golden.read_bytes() == other.read_bytes() == before
 
 
@@ -189,7 +189,7 @@ def test_each_damaged_file_of_a_folder_is_named(tmp_path: Path, capsys: pytest.C
 def test_a_selection_of_nothing_is_said(verb: str, golden: Path, capsys: pytest.CaptureFixture[str]) -> None:
     output = ["-o", f"{golden}.d"] if verb == "export" else []
     assert run([verb, "--from", "+500", str(golden), *output]) == 0
-    assert capsys.readouterr().err == f"quotebus capture {verb}: no message there\n"
+    assert capsys.readouterr().err == f"quotebus capture {verb}: no matching message\n"
     with pytest.raises(SystemExit) as ended:
         run([verb, "--from", "+2", "--to", "+1", str(golden)])
     assert ended.value.code == 78
@@ -212,7 +212,7 @@ def test_older_tables_are_named(golden: Path, tmp_path: Path, capsys: pytest.Cap
     assert run(["export", str(golden), *output]) == 0
     assert capsys.readouterr().err == ""
     assert run(["export", str(golden), *output, "--topics", "quote."]) == 0
-    assert "are left: capture_gap, counters, decision" in capsys.readouterr().err
+    assert "remain: capture_gap, counters, decision" in capsys.readouterr().err
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")

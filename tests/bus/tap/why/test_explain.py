@@ -29,7 +29,7 @@ def test_a_usable_price_in_full() -> None:
         == """\
 SPY  may be used  14:30:00.017Z
 
-quote     bid 687.30 x 3, ask 687.31 x 2; spread 0.01; 12ms old (bound 1m00s);
+quote     bid 687.30 x 3, ask 687.31 x 2; spread 0.01; 12ms old (limit 1m00s);
           pricing-3f9c2a#10 over connection 1
 symbol    live (demand) for 5.0s: acknowledged upstream, with a quote on this
           connection
@@ -77,14 +77,14 @@ def test_a_quote_from_before_it_listened_is_no_reason_against_the_price() -> Non
     view, intake, now_ns = told(HEALTH, like(STATUS, last_quote_ns=UTC_NS - 90 * NS_PER_S))
     told_why = explain(view, "SPY", now_ns)
     assert told_why.answer is Usability.NO
-    assert [(reason.name, reason.here) for reason in told_why.reasons] == [("too_old", "1m30s old, the bound is 1m00s")]
+    assert [(reason.name, reason.here) for reason in told_why.reasons] == [("too_old", "1m30s old, the limit is 1m00s")]
     assert take_snapshot(view, intake, now_ns, "x", True).rows[0].reasons == ("too_old",)
 
 
 def test_a_request_that_no_node_answers_is_shown() -> None:
     said = " ".join(text(REQUESTED).split())
     assert "no_health: no node was ever heard" in said
-    assert "worker-1, priority 0; holds nothing, no node has answered" in said
+    assert "worker-1, priority 0; no lease, no node has answered" in said
 
 
 def test_a_replayed_price_is_shown_and_never_usable() -> None:
@@ -93,7 +93,7 @@ def test_a_replayed_price_is_shown_and_never_usable() -> None:
     [row] = take_snapshot(view, intake, now_ns, "x", True).rows
     assert (row.usable, row.replayed, row.bid_price) == (Usability.NO, True, 687.25)
     assert explain(view, "SPY", now_ns).answer is Usability.NO
-    assert "a replayed price is never a reason to trust" in " ".join(text(*replayed).split())
+    assert "a replayed price is never usable" in " ".join(text(*replayed).split())
 
 
 def test_order_stream_health_is_never_price_health() -> None:
@@ -101,7 +101,7 @@ def test_order_stream_health_is_never_price_health() -> None:
     assert view.book.health is None
     shown = take_snapshot(view, intake, now_ns, "x", True)
     assert [line.orders for line in shown.lines] == [True]
-    assert "no pricing node is heard" in "\n".join(line.plain for line in render_snapshot(shown, Controls(), 80))
+    assert "no pricing node heard" in "\n".join(line.plain for line in render_snapshot(shown, Controls(), 80))
 
 
 def test_the_screen_in_80_columns() -> None:
@@ -121,7 +121,7 @@ def test_the_screen_in_80_columns() -> None:
         "SPY         687.30    687.31    0.01   14ms       0 live?      1 not_streaming",
         "",
         "",
-        "1/2 of 2  ? help  q end  s sort  / filter  Enter why  u unusable  c counters",
+        "1/2 of 2  ? help  q quit  s sort  / filter  Enter why  u unusable  c counters",
     ]
 
 
