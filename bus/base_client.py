@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from quotebus.bus.book import MAX_AGE_NS, Unusable, Verdict
+from quotebus.bus.book import MAX_AGE_NS, Reasons, Unusable, Verdict
 from quotebus.bus.clock import now_ns, seconds
 from quotebus.bus.consumer import Consumer
 from quotebus.bus.events import ConnectionHealth, Counters, ExecutionDecision, Quote, RecorderHealth, TradeIntent
@@ -143,7 +143,7 @@ class BaseClient(ABC, Generic[SocketsT]):
                 extra.append(Unusable.UNCONFIRMED)
             if not drained:
                 extra.append(Unusable.READER_BEHIND)
-        return replace(verdict, reasons=(*extra, *verdict.reasons)) if extra else verdict
+        return replace(verdict, reasons=Reasons((*extra, *verdict.reasons))) if extra else verdict
 
     # state
 

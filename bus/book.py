@@ -16,6 +16,7 @@ from quotebus.bus import codec, topics
 from quotebus.bus.clock import NS_PER_S
 from quotebus.bus.errors import UndecodableMessage
 from quotebus.bus.events import (
+    Cause,
     ConnectionHealth,
     ConnectionState,
     Event,
@@ -65,14 +66,30 @@ _FOREVER_NS = 2**62
 _WAITING = (ConnectionState.STANDBY, ConnectionState.STOPPED)
 
 
+class Reasons(tuple[Unusable, ...]):
+    """Why a price may not be used, all of them; prints as `not_live, too_old`, and as nothing when there are none."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        return ", ".join(self)
+
+    def __format__(self, spec: str) -> str:
+        return format(str(self), spec)
+
+
 @dataclass(frozen=True, slots=True)
 class Standing:
     """A symbol's newest state, from a SymbolStatus or an acknowledgement's row, and the message it came with."""
 
-    state: str
-    cause: str
+    state: SymbolState
+    """Where the symbol stands."""
+    cause: Cause
+    """Why that state was entered."""
     source: str
+    """The pricing node that said so."""
     reference: Reference
+    """(source, seq) of the message; the source begins with `ack:` for an acknowledgement."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,18 +97,27 @@ class Verdict:
     """The judgement on one symbol's price at one instant, with what it is based on."""
 
     symbol: str
-    reasons: tuple[Unusable, ...]
+    """Upper case."""
+    reasons: Reasons
+    """Everything that speaks against using the price; empty when it may be used."""
     quote: Quote | None
+    """The quote that was judged; None when there is none."""
     health: ConnectionHealth | None
+    """The connection's health that was judged; None when none was heard."""
     standing: Standing | None
+    """The symbol's state that was judged; None when none was heard."""
     halt: HaltKnowledge
+    """What is known of a trading halt."""
     age_ns: int | None
+    """The quote's age by our own clock, nanoseconds, late delivery included; None without a quote."""
     health_age_ns: int | None = None
+    """The health's age, nanoseconds; None without a health."""
     announced_seq: int = 0
     """The newest quote's number as the quote's own source announced it; 0 when it said nothing."""
 
     @property
     def usable(self) -> bool:
+        """Whether the price may be used: nothing speaks against it."""
         return not self.reasons
 
 
@@ -227,7 +253,7 @@ class Book:
             source, seq = self._announced.get(symbol, ("", 0))
             announced_seq = seq if source == quote.source else 0
         health_age_ns = None if health is None else self.age_ns(health, now_ns)
-        return Verdict(symbol, tuple(reasons), quote, health, standing, halt, age_ns, health_age_ns, announced_seq)
+        return Verdict(symbol, Reasons(reasons), quote, health, standing, halt, age_ns, health_age_ns, announced_seq)
 
     def _find_faults(self, quote: Quote, health: ConnectionHealth | None, age_ns: int) -> Iterable[Unusable]:
         if health is None or quote.source != health.source:
@@ -243,8 +269,11 @@ class Book:
                     yield reason
             if quote.flags & ~_KNOWN_FLAGS and not quote.flags & Flag.SUSPICIOUS:
                 yield Unusable.SUSPICIOUS  # a flag of a newer publisher
-        if not _two_sided(quote) and not quote.flags & Flag.ONE_SIDED:
-            yield Unusable.ONE_SIDED
+        if not (_is_price(quote.bid_price) and _is_price(quote.ask_price)):
+            if not quote.flags & Flag.ONE_SIDED:
+                yield Unusable.ONE_SIDED
+        elif quote.bid_price > quote.ask_price and not quote.flags & Flag.CROSSED:  # type: ignore[operator]
+            yield Unusable.CROSSED
         if age_ns > self.max_age_ns:
             yield Unusable.TOO_OLD
 
@@ -256,8 +285,6 @@ class Book:
             self._halted.discard(symbol)
 
 
-def _two_sided(quote: Quote) -> bool:
-    """Both prices there, finite and in order; written so that a NaN, which no comparison accepts, fails."""
-    if quote.bid_price is None or quote.ask_price is None:
-        return False
-    return 0 < quote.bid_price <= quote.ask_price < inf
+def _is_price(price: float | None) -> bool:
+    """Whether it is there and finite; written so that a NaN, which no comparison accepts, is none."""
+    return price is not None and 0 < price < inf

@@ -34,7 +34,7 @@ _FAMILIES = (b"health.", b"order.")
 RENEW_EVERY = 4_000
 """A consumer of a replay renews after so many messages: to the player each request says how far it has come."""
 COUNTERS = (
-    *("received", *UNDECODABLE_COUNTERS, "replayed"),
+    *("received", *UNDECODABLE_COUNTERS, "undecodable_held_quotes", "replayed"),
     *("feed_dropped", "requests_sent", *REFUSAL_COUNTERS.values()),
     *("reconnects", "health_silences", "line_down_warnings"),
 )
@@ -276,6 +276,7 @@ class Consumer:
         if self.replayed and self.joined:
             return []
         held = self.book.on_acknowledged(ack)
+        self.counters["undecodable_held_quotes"] = self.book.undecodable_quotes
         self.joined = self.confirmed
         return held
 

@@ -7,10 +7,21 @@ Pure: nothing here reads a clock, a socket or a file.
 
 from __future__ import annotations
 
-from enum import IntFlag, StrEnum
+from math import floor, inf, log10
 from typing import Annotated
 
 from msgspec import Meta, Struct
+
+from quotebus.bus.states import Cause as Cause
+from quotebus.bus.states import ConnectionState as ConnectionState
+from quotebus.bus.states import FeedClass as FeedClass
+from quotebus.bus.states import Flag as Flag
+from quotebus.bus.states import HaltKind as HaltKind
+from quotebus.bus.states import HaltKnowledge as HaltKnowledge
+from quotebus.bus.states import MarketSession as MarketSession
+from quotebus.bus.states import OpenEnum as OpenEnum
+from quotebus.bus.states import RecorderState as RecorderState
+from quotebus.bus.states import SymbolState as SymbolState
 
 VERSION = 1
 """Version of the wire. New fields are appended; anything else is a new version."""
@@ -18,147 +29,6 @@ VERSION = 1
 Seq = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 Nanos = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
 Name = Annotated[str, Meta(max_length=128)]
-
-
-class Flag(IntFlag):
-    """What is wrong with a quote; 0 is clean."""
-
-    ONE_SIDED = 1
-    CROSSED = 2
-    LOCKED = 4
-    BACKWARD_TIME = 8
-    SUSPICIOUS = 16
-
-
-class ConnectionState(StrEnum):
-    """Where the node's one upstream connection stands."""
-
-    IDLE = "idle"
-    CONNECTING = "connecting"
-    AUTHENTICATING = "authenticating"
-    SUBSCRIBING = "subscribing"
-    STREAMING = "streaming"
-    SUSPECT = "suspect"
-    BACKING_OFF = "backing_off"
-    CIRCUIT_OPEN = "circuit_open"
-    REFUSED = "refused"
-    STANDBY = "standby"
-    STOPPED = "stopped"
-
-
-class SymbolState(StrEnum):
-    """Where one symbol stands, line trouble aside: that is read from the connection's health."""
-
-    PENDING = "pending"
-    LIVE = "live"
-    QUIET = "quiet"
-    HALTED = "halted"
-    STALE = "stale"
-    REFUSED = "refused"
-    EVICTED = "evicted"
-    RELEASED = "released"
-
-
-class RecorderState(StrEnum):
-    """Whether a capture is being written."""
-
-    STARTING = "starting"
-    RECORDING = "recording"
-    SLOW = "slow"
-    FAILED = "failed"
-    STOPPED = "stopped"
-
-
-class HaltKnowledge(StrEnum):
-    """What is known of a trading halt. Not to know is a value of its own."""
-
-    TRADING = "trading"
-    PRESUMED = "presumed"
-    HALTED = "halted"
-    UNKNOWN = "unknown"
-
-
-class HaltKind(StrEnum):
-    """What the knowledge of a halt rests on; empty where nothing is known."""
-
-    STATUS = "status"
-    PRINT = "print"
-    REST = "rest"
-    CAPABILITY = "capability"
-    HEARSAY = "hearsay"
-
-
-class FeedClass(StrEnum):
-    """How far a feed's prices are from the market's."""
-
-    REAL_TIME = "real_time"
-    DELAYED = "delayed"
-    INDICATIVE = "indicative"
-    TEST = "test"
-    SIMULATED = "simulated"
-    UNKNOWN = "unknown"
-
-
-class MarketSession(StrEnum):
-    """Which part of the venue's day it is."""
-
-    REGULAR = "regular"
-    PRE = "pre"
-    POST = "post"
-    OVERNIGHT = "overnight"
-    CLOSED = "closed"
-    UNKNOWN = "unknown"
-
-
-class Cause(StrEnum):
-    """Why a state was entered; one list for connections, symbols, requests and recorders."""
-
-    DEMAND = "demand"
-    NO_DEMAND = "no_demand"
-    LINGERING = "lingering"
-    DNS = "dns"
-    CONNECT_REFUSED = "connect_refused"
-    CONNECT_TIMEOUT = "connect_timeout"
-    HANDSHAKE_TIMEOUT = "handshake_timeout"
-    HTTP_429 = "http_429"
-    HTTP_STATUS = "http_status"
-    REDIRECT = "redirect"
-    TLS = "tls"
-    AUTH_TIMEOUT = "auth_timeout"
-    AUTH_FAILED = "auth_failed"
-    NOT_ENTITLED = "not_entitled"
-    SCOPE = "scope"
-    CONNECTION_LIMIT = "connection_limit"
-    SYMBOL_LIMIT = "symbol_limit"
-    SLOW_CLIENT = "slow_client"
-    SLOW_LINE = "slow_line"
-    UPSTREAM_ERROR = "upstream_error"
-    PROTOCOL = "protocol"
-    TOO_BIG = "too_big"
-    CLOSED = "closed"
-    RESET = "reset"
-    NO_LIFE = "no_life"
-    ACK_TIMEOUT = "ack_timeout"
-    NOT_IN_ACK = "not_in_ack"
-    BAD_SYMBOL = "bad_symbol"
-    NO_QUOTE_YET = "no_quote_yet"
-    BAD_DATA = "bad_data"
-    HALT = "halt"
-    PAUSE = "pause"
-    RESUME = "resume"
-    EVICTED = "evicted"
-    LEASE_EXPIRED = "lease_expired"
-    SUPERSEDED = "superseded"
-    OTHER_NODE = "other_node"
-    SHUTDOWN = "shutdown"
-    BAD_REQUEST = "bad_request"
-    TOO_MANY = "too_many"
-    CLIENT_CONFLICT = "client_conflict"
-    RATE_LIMITED = "rate_limited"
-    DISK_FULL = "disk_full"
-    READ_ONLY = "read_only"
-    SLOW_DISK = "slow_disk"
-    DISK_ERROR = "disk_error"
 
 
 class Event(Struct, array_like=True, frozen=True, gc=False):
@@ -194,8 +64,8 @@ class AckRow(Struct, array_like=True, frozen=True, gc=False):
     """One symbol's answer. `last_quote` is the exact payload of the held Quote, or None."""
 
     symbol: str
-    state: str
-    cause: str
+    state: SymbolState
+    cause: Cause
     last_quote: bytes | None
     last_quote_seq: Seq
     halt: str = HaltKnowledge.UNKNOWN.value
@@ -210,57 +80,87 @@ class SymbolsAcknowledged(Event, frozen=True, kw_only=True, gc=False):
     client: Name
     request_id: Name
     results: tuple[AckRow, ...]
-    cause: str
+    cause: Cause
     lease_ms: int
     part: int
     parts: int
 
 
 class Quote(Event, frozen=True, kw_only=True, gc=False):
-    """Best bid and ask of one symbol. `connection` is the upstream socket's number since the node's start."""
+    """Best bid and ask of one symbol, from the exchange to the bus."""
 
     symbol: str
+    """Upper case, `[A-Z0-9][A-Z0-9./_-]{0,31}`."""
     bid_price: float | None
+    """US dollars, or the currency of the pair; None when there is no bid."""
     bid_size: float | None
+    """As the exchange sent it, shares or lots; None when there is no bid."""
     ask_price: float | None
+    """US dollars, or the currency of the pair; None when there is no ask."""
     ask_size: float | None
+    """As the exchange sent it, shares or lots; None when there is no ask."""
     bid_exchange: str
+    """Code of the exchange that bids, as the feed sent it; may be empty."""
     ask_exchange: str
+    """Code of the exchange that asks, as the feed sent it; may be empty."""
     conditions: tuple[str, ...]
+    """Condition codes, as the feed sent them."""
     tape: str
+    """Tape code, such as `A`, `B` or `C`; may be empty."""
     exchange_ns: int
+    """When the exchange sent it, UTC nanoseconds by the exchange's clock."""
     received_ns: int
+    """When the pricing node received it, UTC nanoseconds by the node's clock."""
     conflated: int
+    """How many earlier, unsent quotes of this symbol this one replaces: the broker was behind."""
     flags: int
+    """What is wrong with it, a sum of `Flag` members; 0 is clean."""
     connection: int
+    """The upstream connection it came on, counted from 1 since the node's start."""
 
     @property
     def mid(self) -> float | None:
-        """Halfway between bid and ask; None unless both are there and in order."""
-        spread = self.spread
-        return None if spread is None or self.bid_price is None else self.bid_price + spread / 2
+        """Halfway between bid and ask, to 15 digits; None unless both are there and in order."""
+        bid, ask = self.bid_price, self.ask_price
+        if bid is None or ask is None or not bid <= ask:
+            return None
+        return min(max(_to_digits_of(ask, bid + (ask - bid) / 2), bid), ask)
 
     @property
     def spread(self) -> float | None:
-        """Ask less bid; None unless both are there and in order."""
-        if self.bid_price is None or self.ask_price is None or self.bid_price > self.ask_price:
-            return None
-        return self.ask_price - self.bid_price
+        """Ask less bid, to the digits of the ask; None unless both are there and in order."""
+        bid, ask = self.bid_price, self.ask_price
+        return None if bid is None or ask is None or not bid <= ask else _to_digits_of(ask, ask - bid)
+
+
+def _to_digits_of(price: float, value: float) -> float:
+    """Round to the last decimal that a float of this price holds: 479.785, not 479.78499999999997."""
+    return round(value, 14 - floor(log10(price))) if 0 < price < inf else value
 
 
 class Trade(Event, frozen=True, kw_only=True, gc=False):
     """One execution printed by the exchange."""
 
     symbol: str
+    """Upper case, as in `Quote`."""
     price: float
+    """US dollars, or the currency of the pair."""
     size: float
+    """As the exchange sent it, shares or units of the coin."""
     exchange: str
+    """Code of the exchange, as the feed sent it; may be empty."""
     conditions: tuple[str, ...]
+    """Sale conditions, as the feed sent them."""
     tape: str
+    """Tape code; may be empty."""
     trade_id: int
+    """The exchange's number of the trade."""
     exchange_ns: Nanos
+    """When the exchange printed it, UTC nanoseconds by the exchange's clock."""
     received_ns: Nanos
+    """When the pricing node received it, UTC nanoseconds by the node's clock."""
     connection: int
+    """The upstream connection it came on, counted from 1 since the node's start."""
 
 
 class Claim(Struct, array_like=True, frozen=True, gc=False):
@@ -275,63 +175,111 @@ class SymbolStatus(Event, frozen=True, kw_only=True, gc=False):
     """Where one symbol stands and what the newest quote of it is, so that a lost last quote is noticed."""
 
     symbol: str
-    state: str
-    cause: str
+    """Upper case, as in `Quote`."""
+    state: SymbolState
+    """Where the symbol stands."""
+    cause: Cause
+    """Why that state was entered."""
     since_ns: Nanos
+    """When that state was entered, UTC nanoseconds."""
     clients: tuple[Claim, ...]
+    """The clients that hold a lease on it: name, priority, milliseconds left."""
     last_quote_ns: Nanos | None
+    """When the newest quote was published, UTC nanoseconds; None when there is none."""
     last_quote_seq: Seq
+    """The newest quote's number; 0 when there is none. A reader that holds an older one has lost it."""
     halt: str = HaltKnowledge.UNKNOWN.value
+    """What is known of a trading halt, a `HaltKnowledge`."""
     halt_kind: str = ""
+    """What that rests on, a `HaltKind`; empty when nothing is known."""
     halt_exchange_ns: Nanos | None = None
+    """The exchange's time of that evidence, nanoseconds; compare it with other times of the exchange only."""
     rank: int = 0
+    """Of the node: 0 for the first line of its domain, 1 for the second."""
 
 
 class ConnectionHealth(Event, frozen=True, kw_only=True, gc=False):
     """The upstream connection's state, sent at each change and every second."""
 
     node: Name
+    """The pricing node's name; it ends in `.orders` for the account's order stream."""
     feed: str
-    state: str
-    cause: str
+    """The feed it is connected to, such as `iex`."""
+    state: ConnectionState
+    """Where the connection stands; prices may be used only while it is `streaming`."""
+    cause: Cause
+    """Why that state was entered."""
     detail: str
+    """For people; `halts_unknown` in it says that trading statuses are not subscribed to."""
     since_ns: Nanos
+    """When that state was entered, UTC nanoseconds."""
     connection: int
+    """How many upstream connections the node has opened since its start: the number of the current or last one."""
     attempt: int
+    """Failures in a row."""
     next_retry_ns: Nanos | None
+    """When the next dial is planned, UTC nanoseconds; None when none is."""
     last_frame_ns: Nanos | None
+    """When the upstream was last heard, UTC nanoseconds; None when it never was."""
     desired: int
+    """How many symbols clients want."""
     acknowledged: int
+    """How many of them the upstream has acknowledged."""
     live: int
+    """How many of them have a quote on this connection and are not halted."""
     gap_start_ns: Nanos | None
+    """When the last interval in which data was missed began, UTC nanoseconds; None when there was none."""
     gap_end_ns: Nanos | None
+    """When that ended, UTC nanoseconds; both stay until the next gap."""
     lag_ns: Nanos | None
+    """Received less exchange time, the smallest seen removed, nanoseconds; None when that is not known."""
     feed_class: str = FeedClass.UNKNOWN.value
+    """How far the feed's prices are from the market's, a `FeedClass`."""
     session: str = MarketSession.UNKNOWN.value
+    """Which part of the venue's day it is, a `MarketSession`."""
     domain: str = ""
+    """The symbols that the node serves, as patterns; empty for all."""
     rank: int = 0
+    """0 for the first line of its domain, 1 for the second."""
 
 
 class OrderUpdate(Event, frozen=True, kw_only=True, gc=False):
     """One event of the account's order stream; decimals as strings, an alias instead of the account number."""
 
     alias: Name
+    """The account's name on the bus."""
     event: str
+    """What happened, in the broker's word such as `fill` or `canceled`; `reconciled` for an order read by REST."""
     order_id: str
+    """The broker's id of the order."""
     client_order_id: str
+    """The id that was chosen when it was placed."""
     symbol: str
+    """Upper case, as in `Quote`."""
     side: str
+    """`buy` or `sell`."""
     qty: str | None
+    """Shares ordered, a decimal; None for an order by amount of money."""
     filled_qty: str | None
+    """Shares filled so far, a decimal."""
     price: str | None
+    """US dollars, price of this event; None when it has none."""
     exchange_ns: Nanos
+    """When it happened, UTC nanoseconds by the broker's clock."""
     received_ns: Nanos
+    """When the node received it, UTC nanoseconds."""
     status: str = ""
+    """The order's status after it, the broker's word."""
     execution_id: str = ""
+    """The id of this execution; empty when it is none, or `reconciled`."""
     execution_qty: str | None = None
+    """Shares of this execution, a decimal."""
     position_qty: str | None = None
+    """Shares held after this execution, a decimal; negative when short."""
     filled_avg_price: str | None = None
+    """US dollars, average of what is filled so far, a decimal."""
     replaced_by: str = ""
+    """The `order_id` of the order that replaced it; empty when none did."""
 
 
 Reference = tuple[str, int]
@@ -342,42 +290,66 @@ class ExecutionDecision(Event, frozen=True, kw_only=True, gc=False):
     """What an execution worker decided, and the messages, ages and settings it was based on."""
 
     client: Name
+    """The worker's client name."""
     decision_id: Name
+    """Names the decision; no other of the client has it."""
     now_ns: Nanos
+    """The worker's time of the decision, UTC nanoseconds; in a replay, the stream's."""
     symbol: str
+    """Upper case, as in `Quote`."""
     side: str
+    """`buy` or `sell`."""
     qty: float
+    """Shares."""
     action: str
+    """`limit`, `market` or `refuse`."""
     limit_price: float | None
+    """US dollars, of a `limit`; None for every other action."""
     reasons: tuple[str, ...]
+    """Why this action; of a `limit` also how it was priced."""
     quote: Reference
+    """(source, seq) of the quote; ("", 0) for none."""
     health: Reference
+    """(source, seq) of the connection's health; ("", 0) for none."""
     status: Reference
+    """(source, seq) of the symbol's status, or (`ack:` and the source, seq) of an acknowledgement; ("", 0) for none."""
     config_hash: str
+    """Names the settings it depends on: the first 12 hex digits of the SHA-256 of the `settings` part of `config`."""
     quote_age_ns: Nanos | None = None
+    """The quote's age then, nanoseconds; None without a quote."""
     health_age_ns: Nanos | None = None
+    """The health's age then, nanoseconds; None without a health."""
     config: str = ""
+    """What it depends on besides the messages, as JSON: `kind`, `settings` and `state`."""
 
 
 class TradeIntent(Event, frozen=True, kw_only=True, gc=False):
     """What a trader wants bought or sold, for an execution worker to work."""
 
     client: Name
+    """The client that publishes it."""
     intent_id: Name
+    """Names the intent: the same id again is the same intent."""
     symbol: str
+    """Upper case, as in `Quote`."""
     side: str
+    """`buy` or `sell`."""
     qty: float
+    """Shares, above 0; 0 with `complete_exit`."""
     urgency: str
+    """`low`, `normal` (also when empty) or `high`: how far and how soon the price may go."""
     deadline_ns: Nanos
+    """It is not worked after this, UTC nanoseconds."""
     complete_exit: bool = False
+    """Sell all that the account holds of the symbol, as the worker finds it."""
 
 
 class RecorderHealth(Event, frozen=True, kw_only=True, gc=False):
     """Whether a capture is being written and what was lost."""
 
     name: Name
-    state: str
-    cause: str
+    state: RecorderState
+    cause: Cause
     file: str
     messages: int
     bytes: int
@@ -388,7 +360,9 @@ class Counters(Event, frozen=True, kw_only=True, gc=False):
     """Monotonic counters and current gauges of one program, once a second."""
 
     program: str
+    """The program's name, such as `broker` or `pricing-node`."""
     counters: dict[str, int]
+    """By name; the README of the program says what each one counts."""
 
 
 class Payload(Struct, array_like=True, frozen=True):

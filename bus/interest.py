@@ -30,19 +30,28 @@ _REFUSED = (Cause.BAD_REQUEST, Cause.TOO_MANY)
 
 @dataclass(frozen=True, slots=True)
 class SymbolResult:
-    """What is known of one requested symbol; `acknowledged` says whether a pricing node answered for it."""
+    """What is known of one requested symbol."""
 
     symbol: str
-    state: str = SymbolState.PENDING
-    cause: str = Cause.DEMAND
+    """As requested, in upper case; as given when it is no symbol."""
+    state: SymbolState = SymbolState.PENDING
+    """Where it stands by the newest answer or status; line trouble is in the connection's health."""
+    cause: Cause = Cause.DEMAND
+    """Why that state was entered; of a refused symbol, why it was refused."""
     acknowledged: bool = False
+    """Whether a pricing node has answered for it."""
     halt: str = HaltKnowledge.UNKNOWN.value
+    """What is known of a trading halt, a `HaltKnowledge`."""
     halt_kind: str = ""
+    """What that rests on, a `HaltKind`; empty when nothing is known."""
     halt_exchange_ns: int | None = None
+    """The exchange's time of that evidence, nanoseconds; compare it with other times of the exchange only."""
     rank: int = 0
+    """Of the node: 0 for the first line of its domain, 1 for the second."""
 
     @property
     def settled(self) -> bool:
+        """Whether waiting longer is of no use: it has a price, is halted, or is refused."""
         return self.state in SETTLED
 
 

@@ -37,6 +37,7 @@ MUST_BE_PURE = {
     "bus/interest.py",
     "bus/protocol.py",
     "bus/sequence.py",
+    "bus/states.py",
     "bus/tick_queue.py",
     "bus/topics.py",
     "bus/transport/coverage.py",

@@ -16,6 +16,7 @@ from quotebus.bus.book import MAX_AGE_NS, Book
 from quotebus.bus.clock import NS_PER_S
 from quotebus.bus.consumer import REPLAYED
 from quotebus.bus.events import (
+    Cause,
     Claim,
     ConnectionHealth,
     Counters,
@@ -170,7 +171,7 @@ class View:
             )
 
     def _stand(self, status: SymbolStatus, at_ns: int, book: Book) -> None:
-        state, cause = status.state[:_NAME], status.cause[:_NAME]
+        state, cause = SymbolState(status.state[:_NAME]), Cause(status.cause[:_NAME])
         claims = tuple(Claim(c.client[:_NAME], c.priority, c.lease_left_ms) for c in status.clients[:MAX_CLAIMS])
         halt, halt_kind = status.halt[:_NAME], status.halt_kind[:_NAME]
         book.on_status(
@@ -188,8 +189,8 @@ class View:
         rows = tuple(
             msgspec.structs.replace(
                 row,
-                state=row.state[:_NAME],
-                cause=row.cause[:_NAME],
+                state=SymbolState(row.state[:_NAME]),
+                cause=Cause(row.cause[:_NAME]),
                 last_quote=_bounded(row.last_quote),
                 halt=row.halt[:_NAME],
                 halt_kind=row.halt_kind[:_NAME],

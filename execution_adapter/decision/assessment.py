@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 
-from quotebus.bus.book import HaltKnowledge, Unusable, Verdict
+from quotebus.bus.book import HaltKnowledge, Reasons, Unusable, Verdict
 from quotebus.bus.clock import NS_PER_MS, NS_PER_S
 from quotebus.bus.events import ConnectionHealth, Quote, SymbolState
 from quotebus.execution_adapter.decision.limit_price import Touch, find_sides
@@ -122,7 +122,7 @@ def grade_price(verdict: Verdict, side: str, qty: Decimal, limits: Limits, past:
     quote, reasons = verdict.quote, verdict.reasons
     sides = find_sides(quote, lot)
     if not reasons and sides is None:
-        reasons = (Unusable.LOCKED,)  # its publisher did not flag it
+        reasons = Reasons((Unusable.LOCKED,))  # its publisher did not flag it
     cautions: list[Caution] = [Caution.SETTLING] if past.settling(limits) else []
     if quote is not None:
         cautions += _spread_cautions(quote, limits)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from quotebus.bus.book import Book, Unusable, Verdict
+from quotebus.bus.book import Book, Reasons, Unusable, Verdict
 from quotebus.bus.events import (
+    Cause,
     ConnectionHealth,
     ExecutionDecision,
     Quote,
@@ -55,7 +56,7 @@ def rebuild_verdict(
         book.on_quote(quote)
     verdict = book.assess(recorded.symbol, now_ns)
     given = tuple(reason for reason in _GIVEN if reason in recorded.reasons)
-    return replace(verdict, reasons=(*given, *verdict.reasons))
+    return replace(verdict, reasons=Reasons((*given, *verdict.reasons)))
 
 
 def _received_ns(published_ns: int, now_ns: int, age_ns: int | None) -> int:
@@ -64,5 +65,11 @@ def _received_ns(published_ns: int, now_ns: int, age_ns: int | None) -> int:
 
 def _halted(symbol: str) -> SymbolStatus:
     return SymbolStatus(
-        symbol=symbol, state=SymbolState.HALTED, cause="", since_ns=0, clients=(), last_quote_ns=None, last_quote_seq=0
+        symbol=symbol,
+        state=SymbolState.HALTED,
+        cause=Cause.HALT,
+        since_ns=0,
+        clients=(),
+        last_quote_ns=None,
+        last_quote_seq=0,
     )

@@ -134,10 +134,25 @@ def test_a_standing_quote_is_too_old_at_the_bound() -> None:
 
 @pytest.mark.parametrize(
     ("bid", "ask"),
-    [(None, 1.0), (1.0, None), (None, None), (nan, 1.0), (1.0, nan), (1.0, inf), (0.0, 1.0), (-1.0, 1.0), (2.0, 1.0)],
+    [(None, 1.0), (1.0, None), (None, None), (nan, 1.0), (1.0, nan), (1.0, inf), (0.0, 1.0), (-1.0, 1.0)],
 )
 def test_prices_that_are_none_are_not_used_though_nobody_flagged_them(bid: float | None, ask: float | None) -> None:
     assert reasons(priced(bid, ask)) == {Unusable.ONE_SIDED}
+
+
+@pytest.mark.parametrize("flags", [0, int(Flag.CROSSED)])
+def test_crossed_prices_are_crossed_and_not_also_one_sided(flags: int) -> None:
+    crossed = heard(like(QUOTE, seq=8, bid_price=2.0, ask_price=1.0, flags=flags))
+    assert crossed.assess("SPY", NOW).reasons == (Unusable.CROSSED,)
+
+
+def test_reasons_print_as_words() -> None:
+    verdict = heard(like(HEALTH, state="suspect"), like(STATUS, state="stale")).assess("SPY", NOW)
+    assert str(verdict.reasons) == f"{verdict.reasons}" == "not_streaming, not_live"
+    assert f"{verdict.reasons:>25}" == "  not_streaming, not_live"
+    assert str(good_book().assess("SPY", NOW).reasons) == ""
+    assert "not_live" in verdict.reasons
+    assert f"{Unusable.TOO_OLD} {ConnectionState.STREAMING} {SymbolState.LIVE}" == "too_old streaming live"
 
 
 @pytest.mark.parametrize("flags", [32, 64, 2**40, -32])

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from quotebus.bus import codec, topics
 from quotebus.bus.capture.replay.mark_replayed import mark_replayed
 from quotebus.bus.errors import MessageTooLarge, UndecodableMessage
-from quotebus.bus.events import Event, Quote, SymbolsRequested
+from quotebus.bus.events import Event, OpenEnum, Quote, SymbolsRequested
 from tests.support.samples import ACKNOWLEDGED, COUNTERS, HEALTH, QUICK, QUOTE, REQUESTED, SAMPLES, TRADE, like
 
 TOPIC_TEXT = st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_size=1, max_size=60)
@@ -42,6 +42,8 @@ def strategy(hint: Any) -> st.SearchStrategy[Any]:
         return st.dictionaries(strategy(arguments[0]), strategy(arguments[1]), max_size=4)
     if isinstance(hint, type) and issubclass(hint, msgspec.Struct):
         return st.builds(hint, **{name: strategy(inner) for name, inner in hints(hint).items()})
+    if isinstance(hint, type) and issubclass(hint, OpenEnum):
+        return st.one_of(st.sampled_from(list(hint)), st.text(max_size=size).map(hint))
     plain: dict[Any, st.SearchStrategy[Any]] = {
         int: st.integers(low, high),
         float: st.floats(allow_nan=False),

@@ -17,7 +17,7 @@ LAYERS = {
     for level, names in enumerate(
         [
             ["errors", "version", "clock", "process"],
-            ["events", "topics", "protocol"],
+            ["states", "events", "topics", "protocol"],
             ["codec"],
             ["sequence", "interest", "book"],
             ["consumer", "tick_queue", "feed", "async_feed", "settings", "replay_scheduler"],

@@ -209,7 +209,7 @@ CAUSES: dict[Cause, Meaning] = {
     Cause.RESUME: Meaning("trading goes on", ""),
     Cause.EVICTED: Meaning("gave way to a symbol of higher priority", "ask for the symbol with a higher priority"),
     Cause.LEASE_EXPIRED: Meaning("the last lease on it was not renewed", "a client requests it, and renews its lease"),
-    Cause.SUPERSEDED: Meaning("replaced by something newer", ""),
+    Cause.SUPERSEDED: Meaning("reserved: replaced by something newer; nothing publishes it yet", ""),
     Cause.OTHER_NODE: Meaning("another node is active", "the active node ends"),
     Cause.SHUTDOWN: Meaning("orderly exit", "start the program again"),
     Cause.BAD_REQUEST: Meaning(
