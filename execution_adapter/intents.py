@@ -76,16 +76,16 @@ def make(symbol: str, side: str, qty: str, window: str = "", name: str = "", urg
     """An intent from words, of which the last three may be empty. Raises ValueError with one clear sentence."""
     symbol = topics.symbol(symbol)
     if (side := side.strip().lower()) not in SIDES:
-        raise ValueError(f"side is buy or sell, not {side[:20]!r}")
+        raise ValueError(f"side must be buy or sell, not {side[:20]!r}")
     exits = qty.strip().lower() == ALL
     if exits and side != "sell":
-        raise ValueError("what is held can only be sold: say sell all")
+        raise ValueError(f"'all' needs side sell: {symbol} sell all")
     amount = Decimal(0) if exits else _shares(qty)
     word = urgency.strip().lower() or Urgency.NORMAL
     if word not in tuple(Urgency):
-        raise ValueError(f"urgency is {', '.join(Urgency)}, not {urgency[:20]!r}")
+        raise ValueError(f"urgency must be one of {', '.join(Urgency)}, not {urgency[:20]!r}")
     if name and not _NAME.match(name):
-        raise ValueError(f"an id is 1 to 32 letters, digits, _ . : or -, not {name[:40]!r}")
+        raise ValueError(f"id must be 1 to 32 letters, digits, _ . : or -, not {name[:40]!r}")
     window_ns = parse_duration_ns(window) if window.strip() else DEFAULT_WINDOW_NS
     return Intent(symbol, side, amount, window_ns, name, exits, Urgency(word))
 
@@ -94,7 +94,7 @@ def _shares(text: str) -> Decimal:
     try:
         amount = Decimal(text.strip())
     except InvalidOperation:
-        raise ValueError(f"not a quantity: {text[:20]!r}") from None
+        raise ValueError(f"quantity is not a number: {text[:20]!r}") from None
     if not amount.is_finite() or not 0 < amount <= MAX_QTY or amount % QTY_STEP:
         raise ValueError(f"quantity must be above 0, at most {MAX_QTY:f}, with at most 9 decimals: {text[:20]!r}")
     return amount
@@ -104,10 +104,10 @@ def parse_duration_ns(text: str) -> int:
     """`90s`, `2m`, `1.5h` or plain seconds as nanoseconds. Raises ValueError."""
     match = _DURATION.match(text.strip().lower())
     if match is None:
-        raise ValueError(f"not a duration: {text[:20]!r}; say 90s, 2m or 1h")
+        raise ValueError(f"not a duration: {text[:20]!r} (examples: 90s, 2m, 1h)")
     window_ns = int(Decimal(match[1]) * _UNITS[match[2]] * NS_PER_S)
     if not 0 < window_ns <= MAX_WINDOW_NS:
-        raise ValueError(f"a duration is above 0 and at most a day, not {text[:20]!r}")
+        raise ValueError(f"duration must be above 0 and at most 24h, not {text[:20]!r}")
     return window_ns
 
 
@@ -118,9 +118,9 @@ def parse(text: str) -> Intent:
     while words and "=" in words[-1]:
         option, _, value = words.pop().partition("=")
         if option not in ("id", "urgency") or option in options:
-            raise ValueError(f"an option is id= or urgency=, each once, not {option[:20]!r}")
+            raise ValueError(f"unknown or repeated option {option[:20]!r}; the options are id= and urgency=")
         if not value:
-            raise ValueError(f"nothing after {option}=")
+            raise ValueError(f"{option}= has no value")
         options[option] = value
     name, urgency = options.get("id", ""), options.get("urgency", "")
     match words:
@@ -128,7 +128,7 @@ def parse(text: str) -> Intent:
             return make(symbol, side, qty, "", name, urgency)
         case [symbol, side, qty, "in", window]:
             return make(symbol, side, qty, window, name, urgency)
-    raise ValueError(f"not an intent: {text[:60]!r}; say SPY buy 10 in 60s")
+    raise ValueError(f"not an intent: {text[:60]!r} (example: SPY buy 10 in 60s)")
 
 
 def from_rows(rows: Iterable[dict[str, str | None]]) -> list[Intent]:
@@ -140,7 +140,7 @@ def from_rows(rows: Iterable[dict[str, str | None]]) -> list[Intent]:
     for number, row in enumerate(rows, start=2):
         cell = {str(key).strip().lower(): value or "" for key, value in row.items() if isinstance(value, str | None)}
         if missing := [column for column in ("symbol", "side", "qty") if not cell.get(column, "").strip()]:
-            raise ValueError(f"line {number}: no {missing[0]}")
+            raise ValueError(f"line {number}: {missing[0]} is missing")
         try:
             name, urgency = cell.get("id", "").strip(), cell.get("urgency", "")
             intents.append(make(cell["symbol"], cell["side"], cell["qty"], cell.get("in", ""), name, urgency))
@@ -155,7 +155,7 @@ def from_event(event: TradeIntent, now_ns: int, grace_ns: int) -> tuple[Intent, 
     A fifth of the time, at most `grace_ns`, is kept for cancelling. Raises ValueError.
     """
     if event.complete_exit and event.qty:
-        raise ValueError(f"a complete exit has the quantity 0, not {event.qty!r}")
+        raise ValueError(f"complete_exit needs qty 0, not {event.qty!r}")
     left_ns = max(0, event.deadline_ns - now_ns)
     grace_ns = min(grace_ns, left_ns // 5)
     amount = ALL if event.complete_exit else repr(event.qty)
@@ -169,6 +169,6 @@ def require_distinct(intents: Iterable[Intent]) -> list[Intent]:
     for intent in intents:
         key = intent.intent_id("", "")
         if key in seen:
-            raise ValueError(f"the same intent twice: {intent}; give one of them an id=")
+            raise ValueError(f"duplicate intent: {intent}; add id= to one of them")
         seen[key] = intent
     return list(seen.values())

@@ -12,7 +12,7 @@ from quotebus.bus.replay_scheduler import ReplayScheduler
 from quotebus.bus.transport.replay_sockets import follow
 from quotebus.execution_adapter.replay_decisions import StreamWorker
 from quotebus.execution_adapter.settings import ExecutionSettings
-from quotebus.execution_adapter.worker import HealthLine, line
+from quotebus.execution_adapter.worker import HealthPrinter, format_decision
 
 
 class ReplayWorker:
@@ -22,7 +22,7 @@ class ReplayWorker:
         self._settings = settings
         self._say = say
         self._stopping = threading.Event()
-        self._health_line = HealthLine(say)
+        self._health = HealthPrinter(say)
         self._worker = StreamWorker(settings, self._show)
         self._scheduler = ReplayScheduler(self._worker.consumer, self._worker.interval_ns, self._worker.act)
 
@@ -33,7 +33,8 @@ class ReplayWorker:
     def run(self) -> None:
         """Follow a replay until `stop`, then release the symbols."""
         settings = self._settings
-        self._say(f"following a replay of {', '.join(settings.symbols)} as {settings.execution_client}")
+        symbols, name = ", ".join(settings.symbols), settings.execution_client
+        self._say(f"following a replay, decisions only, no orders are sent: {symbols} as {name}")
         follow(settings, self._worker.consumer, self._take, self._stopping.is_set)
 
     def _take(self, frames: list[bytes], received_ns: int) -> list[bytes]:
@@ -45,5 +46,5 @@ class ReplayWorker:
         return said
 
     def _show(self, decision: ExecutionDecision, verdict: Verdict) -> None:
-        self._health_line.show(verdict.health)
-        self._say(line(decision, verdict))
+        self._health.show(verdict.health)
+        self._say(format_decision(decision, verdict))

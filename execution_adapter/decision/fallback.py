@@ -90,12 +90,12 @@ def parse(text: str) -> tuple[Policy, dict[tuple[str, str], Policy]]:
     for word in filter(None, text.replace(" ", "").split(",")):
         target, equals, policy = word.rpartition("=")
         if policy not in tuple(Policy):
-            raise ValueError(f"a fallback is one of {', '.join(Policy)}, not {policy[:20]!r}")
+            raise ValueError(f"fallback must be one of {', '.join(Policy)}, not {policy[:20]!r}")
         if not equals:
             default = Policy(policy)
             continue
         symbol, _, side = target.partition(":")
         if side not in ("", *SIDES):
-            raise ValueError(f"a side is buy or sell, not {side[:20]!r}")
+            raise ValueError(f"a side must be buy or sell, not {side[:20]!r}")
         particular[topics.symbol(symbol), side] = Policy(policy)
     return default, particular

@@ -44,7 +44,7 @@ class NullGateway:
     """No gateway: nothing is ever ordered."""
 
     def place(self, order: Order) -> Answer:
-        return Refused(order.client_order_id, Request.PLACE, "no gateway: nothing is ordered", final=True)
+        return Refused(order.client_order_id, Request.PLACE, "gateway none: no order is sent", final=True)
 
     def cancel(self, client_order_id: str, order_id: str) -> Answer:  # noqa: ARG002 - the interface's
         return NotFound(client_order_id)

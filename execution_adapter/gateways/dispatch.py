@@ -14,7 +14,7 @@ THREADS = 8
 BOUND = 1_000
 DEADLINE_NS = 15 * NS_PER_S
 """Far beyond the gateway's own deadlines: for one that hangs all the same."""
-_log = logging.getLogger("execution.dispatch")
+_log = logging.getLogger(__name__)
 
 
 class Dispatch:
@@ -38,7 +38,7 @@ class Dispatch:
         try:
             self._requests.put_nowait((self._number, command))
         except Full:
-            self._answers.put((self._number, Unknown(name, "too many requests under way")))
+            self._answers.put((self._number, Unknown(name, "too many requests pending")))
 
     def answers(self) -> list[Answer]:
         """What has been answered, and what should have been."""
@@ -61,9 +61,12 @@ class Dispatch:
     def _run(self) -> None:
         while True:
             number, command = self._requests.get()
+            _log.debug("request %d: %s", number, command)
             answer = self._ask(command)
             if isinstance(answer, Unknown):
                 _log.warning("%s: %s", answer.client_order_id, answer.reason)
+            else:
+                _log.debug("answer %d: %s", number, answer)
             self._answers.put((number, answer))
 
     def _ask(self, command: Command) -> Answer:

@@ -60,7 +60,7 @@ def read_head(entries: list[Entry]) -> JournalHead | None:
                 )
             except ValueError:
                 pass
-    raise JournalDamaged("its beginning cannot be read")
+    raise JournalDamaged("its first entry cannot be read")
 
 
 def read_outcome(entries: list[Entry]) -> str | None:
@@ -82,7 +82,7 @@ def read_size(entries: list[Entry]) -> Decimal | None:
     """The newest size of an exit; None before its first order. Raises JournalDamaged."""
     sizes = [decimal(entry["size"]) for entry in entries if "size" in entry]
     if None in sizes:
-        raise JournalDamaged("a size in it cannot be read")
+        raise JournalDamaged("a size entry cannot be read")
     return sizes[-1] if sizes else None
 
 
@@ -117,5 +117,5 @@ def read_children(entries: list[Entry]) -> list[ChildOrder]:
                 child.status, child.proven, child.seen = Status(row["status"]), True, True
                 child.filled, child.average_price = Decimal(row["filled"]), decimal(row["average_price"])
     except (KeyError, TypeError, ValueError, ArithmeticError):
-        raise JournalDamaged("an order in it cannot be read") from None
+        raise JournalDamaged("an order entry cannot be read") from None
     return list(found.values())

@@ -115,7 +115,7 @@ class ParentOrder:
         Raises ValueError when an earlier one is not proven final: no second order is ever written before that.
         """
         if any(not child.proven for child in children[:-1]):
-            raise ValueError("an order was placed before the one before it was final")
+            raise ValueError("an order was placed before the previous one was final")
         self.children = children
         if (last := self.open_order) is None:
             return []
@@ -164,7 +164,7 @@ class ParentOrder:
             return self._ask_at_times(now_ns, self.tactics.ask_again_ns * (10 if stream_proven else 1))
         hopeless_ns = self.end_ns + self.tactics.grace_ns + self.tactics.give_up_ns
         if self.state is State.LOOKING_UP and now_ns >= hopeless_ns:
-            return self._finish("the broker does not say what became of the order", now_ns)
+            return self._finish("the broker does not report the state of the order", now_ns)
         return self._ask_at_times(now_ns, self.tactics.ask_again_ns)
 
     # how it is decided
@@ -202,7 +202,7 @@ class ParentOrder:
         if choice.action is Action.REFUSE:
             return self._refuse(decision)
         if choice.qty == 0:
-            return self._finish("the rest is too little to order", now_ns)
+            return self._finish("the remainder is too small to order", now_ns)
         return self._place(decision)
 
     def _orderable(self) -> Decimal:
@@ -328,9 +328,9 @@ class ParentOrder:
             return self._on_final(report, now_ns)
         if self.state in (State.WAITING, State.SIZING):  # a lost order turned up after all
             child.lost = False
-            return self._ask("turned up after all", now_ns)
+            return self._ask("reached the broker late", now_ns)
         if report.status is Status.REPLACED and report.authoritative and self.state is State.LOOKING_UP:
-            return self._finish("replaced by somebody else", now_ns)
+            return self._finish("replaced by another party", now_ns)
         if report.status is not Status.OPEN:
             # The stream says it is over, or somebody replaced it: the broker is asked whether that is all.
             return [] if self.state is State.LOOKING_UP else self._ask(report.word or report.status, now_ns)

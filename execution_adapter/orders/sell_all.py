@@ -54,13 +54,13 @@ class SellAllOrder(ParentOrder):
 
     def _decide(self, assessment: Assessment, now_ns: int) -> list[Command]:
         if not self._is_sized:
-            return self._measure("how much is held", now_ns)
+            return self._measure("querying the position", now_ns)
         if self.intent.qty == 0:
-            return self._finish("nothing held", now_ns)
+            return self._finish("no position", now_ns)
         if self._position is not None and self.remaining > 0 and self._orderable() == 0 and not self._is_over(now_ns):
             if now_ns - self._position_ns < HELD_BACK_EVERY * self.tactics.ask_again_ns:
                 return []
-            return self._measure("held for other orders", now_ns)
+            return self._measure("held back by other orders", now_ns)
         return super()._decide(assessment, now_ns)
 
     def _orderable(self) -> Decimal:
@@ -72,7 +72,7 @@ class SellAllOrder(ParentOrder):
 
     def _place(self, decision: Decision) -> list[Command]:
         if self._position is None or decision.at_ns - self._position_ns > self.tactics.ask_again_ns:
-            return self._measure("how much is held", decision.at_ns)
+            return self._measure("querying the position", decision.at_ns)
         commands = super()._place(decision)
         self._position = None
         return commands

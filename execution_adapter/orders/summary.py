@@ -28,7 +28,7 @@ def measure_slippage_bp(parent: ParentOrder) -> Decimal | None:
 
 def _format_slippage(parent: ParentOrder) -> str:
     cost = measure_slippage_bp(parent)
-    return "" if cost is None else f" {cost:+.1f} bp against arrival"
+    return "" if cost is None else f" {cost:+.1f} bp vs arrival"
 
 
 def format_progress(parent: ParentOrder) -> str:
@@ -53,7 +53,7 @@ def format_report(
     """
     parents = list(parents)
     if not parents and not past:
-        return ["nothing to work"]
+        return ["no intents"]
     lines = [
         f"{'symbol':<8}{'side':<6}{'filled':>16}  {'average':>12}  {'arrival':>12}  {'cost bp':>8}  {'time s':>7}  "
         f"{'orders':>6}  outcome"
@@ -68,18 +68,17 @@ def format_report(
             f"{len(parent.children):>6}  {parent.outcome or parent.state} ({parent.cause})"
         )
     for parent in parents:
+        what = f"{parent.intent.symbol} {parent.intent.side}"
         for choice in parent.fallbacks:
             price = "" if choice.limit_price is None else f" {choice.limit_price:f}"
-            lines.append(
-                f"{parent.intent.symbol} {parent.intent.side}: {choice.action}{price}: {', '.join(choice.reasons)}"
-            )
+            lines.append(f"{what}: {choice.action}{price}: {', '.join(choice.reasons)}")
         if parent.contradictions:
-            lines.append(f"{parent.intent.symbol} {parent.intent.side}: {parent.contradictions} contradictory reports")
+            lines.append(f"{what}: {parent.contradictions} contradictory reports from the broker")
         if parent.outcome is Outcome.UNRESOLVED and (child := parent.open_order) is not None:
-            lines.append(f"{parent.intent.symbol} {parent.intent.side}: LOOK AT ORDER {child.order.client_order_id}")
+            lines.append(f"{what}: CHECK AT BROKER: order {child.order.client_order_id}")
     if past:
         counted = ", ".join(f"{count} {outcome}" for outcome, count in sorted(past.items()))
-        lines.append(f"and before them {sum(past.values())} intents: {counted}")
+        lines.append(f"earlier intents: {sum(past.values())} ({counted})")
     filled = sum(parent.outcome is Outcome.FILLED for parent in parents) + past.get(Outcome.FILLED, 0)
     fallbacks = sum(len(parent.fallbacks) for parent in parents)
     lines.append(f"{filled} of {len(parents) + sum(past.values())} filled, {fallbacks} fallbacks or refusals")

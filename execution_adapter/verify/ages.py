@@ -124,7 +124,8 @@ class Ages:
             ("health_age_ns", health, recorded.health_age_ns),
         ):
             if (event is None) != (age_ns is None):
-                what = f"an age, as {_WHOSE[name]} is named" if age_ns is None else f"none, without {_WHOSE[name]}"
+                whose = _WHOSE[name]
+                what = f"an age, since {whose} is named" if age_ns is None else f"none, since no {whose[2:]} is named"
                 return (name, _format_age(age_ns, recorded), what), [], []
             if event is not None and age_ns is not None and age_ns < _IMMEASURABLE_NS:
                 delay_ns = recorded.now_ns - event.published_ns - age_ns

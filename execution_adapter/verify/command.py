@@ -1,4 +1,4 @@
-"""`execution-worker verify FILE`: makes the decisions of a capture once more and prints the first that differs."""
+"""`execution-worker verify FILE`: re-derive every decision in a capture and print the first that differs."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def format_findings(findings: Findings) -> list[str]:
         f"decisions    {findings.decisions}",
         f"agree        {findings.agree}",
         f"differ       {findings.differences}",
-        f"not judged   {findings.before} (based on messages that are not in the capture, as it says itself)",
+        f"not judged   {findings.before} (based on messages the capture does not have)",
         f"undecodable  {findings.undecodable}",
         f"as recorded  {_list_as_recorded(findings)}",
     ]

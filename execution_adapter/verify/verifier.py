@@ -190,7 +190,7 @@ class Verifier:
                 return
         basis = Basis.read(recorded.config)
         if basis is None:
-            self._differ(sequence, recorded, "config", repr(recorded.config[:80]), "no settings to judge by")
+            self._differ(sequence, recorded, "config", repr(recorded.config[:80]), "not readable as settings and state")
             return
         judged = Judged(sequence, recorded)
         quote, health = self._based_on(recorded)
@@ -201,13 +201,13 @@ class Verifier:
                 contradiction = self._contradict_state(recorded, basis, health, measured)
             recomputed = self._decide(recorded, basis, quote, health)
         except (ArithmeticError, ValueError):  # numbers that no worker has
-            self._differ(sequence, recorded, "config", repr(recorded.config[:80]), "no settings to judge by")
+            self._differ(sequence, recorded, "config", repr(recorded.config[:80]), "not readable as settings and state")
             return
         if contradiction is not None:
             self._differ(sequence, recorded, *contradiction)
             return
         if recomputed is None:
-            self._differ(sequence, recorded, "action", recorded.action, "nothing was to be decided")
+            self._differ(sequence, recorded, "action", recorded.action, "no decision was due")
             return
         for name in _COMPARED:
             one, other = getattr(recorded, name), getattr(recomputed, name)

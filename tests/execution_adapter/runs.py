@@ -237,7 +237,7 @@ def restarted(run: Run) -> Program:
     worker = run.start()
     assert run.end(worker) == 0, worker.lines
     run.all_filled(run.check(killed=True))
-    worker.line("carried on after")
+    worker.line("resumed after")
     again = run.start()
     assert again.process.wait(20) == 0
     assert len([line for line in again.lines if "already done" in line]) == len(run.intents)

@@ -43,9 +43,9 @@ def test_rows_name_the_bad_line() -> None:
     assert from_rows(rows) == [parse("SPY buy 1 in 30s")]
     more: dict[str, str | None] = {"symbol": "SPY", "side": "sell", "qty": "all", "urgency": "low"}
     assert from_rows([more]) == [parse("SPY sell all urgency=low")]
-    with pytest.raises(ValueError, match="line 3: side is buy or sell"):
+    with pytest.raises(ValueError, match="line 3: side must be buy or sell"):
         from_rows([*rows, {"symbol": "SPY", "side": "x", "qty": "1"}])
-    with pytest.raises(ValueError, match="line 2: no qty"):
+    with pytest.raises(ValueError, match="line 2: qty is missing"):
         from_rows([{"symbol": "SPY", "side": "buy", "qty": None}])
 
 
@@ -64,7 +64,7 @@ def test_id_is_the_same_for_the_same_wish_and_fits_the_broker() -> None:
 
 
 def test_same_wish_twice_in_one_list_is_a_slip() -> None:
-    with pytest.raises(ValueError, match="the same intent twice: SPY buy 1"):
+    with pytest.raises(ValueError, match="duplicate intent: SPY buy 1"):
         require_distinct([parse("SPY buy 1"), parse("SPY buy 1")])
     assert len(require_distinct([parse("SPY buy 1"), parse("SPY buy 1 id=2")])) == 2
 

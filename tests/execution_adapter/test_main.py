@@ -35,11 +35,11 @@ def test_intents_come_from_flags_and_from_a_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("flags", "names"),
     [
-        (["--intent", "SPY hold 1"], "EXECUTION_INTENTS: side is buy or sell"),
-        (["--intent", "SPY buy 1", "--intent", "SPY buy 1"], "EXECUTION_INTENTS: the same intent twice"),
+        (["--intent", "SPY hold 1"], "EXECUTION_INTENTS: side must be buy or sell"),
+        (["--intent", "SPY buy 1", "--intent", "SPY buy 1"], "EXECUTION_INTENTS: duplicate intent"),
         (["--execution-gateway", "live"], "--i-mean-live"),
         (["--execution-gateway", "nasdaq"], "EXECUTION_GATEWAY"),
-        (["--execution-fallbacks", "SPY=maybe"], "EXECUTION_FALLBACKS: a fallback is one of"),
+        (["--execution-fallbacks", "SPY=maybe"], "EXECUTION_FALLBACKS: fallback must be one of"),
         (["--execution-orders-url", "http://10.0.0.1:1/v2"], "EXECUTION_ORDERS_URL: http:// on this machine"),
         (["--execution-intents-from", "a b"], "EXECUTION_INTENTS_FROM"),
         (["--execution-aggression-end", "3"], "EXECUTION_AGGRESSION_END"),
@@ -54,7 +54,7 @@ def test_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="EXECUTION_INTENTS_FILE: No such file"):
         check_intents(settings("--execution-intents-file", str(tmp_path / "none.csv")))
     (tmp_path / "bad.csv").write_text("symbol,side,qty\nSPY,buy,x\n")
-    with pytest.raises(ConfigError, match="EXECUTION_INTENTS_FILE: line 2: not a quantity"):
+    with pytest.raises(ConfigError, match="EXECUTION_INTENTS_FILE: line 2: quantity is not a number"):
         check_intents(settings("--execution-intents-file", str(tmp_path / "bad.csv")))
 
 

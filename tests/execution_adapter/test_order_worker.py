@@ -31,13 +31,13 @@ def test_two_workers_at_once_do_not_disturb_each_other(world: World) -> None:
     found = books(world.audit)
     assert sorted(map(float, found.filled.values())) == [3, 5.5, 10]
     twice = [*one.lines, *same.lines]
-    assert sum("another worker is on it" in line or "already done" in line for line in twice) == 1
+    assert sum("another worker is already working on it" in line or "already done" in line for line in twice) == 1
     leaver = run.start(EXECUTION_INTENTS="SPY sell all in 3s; QQQ sell all; AAPL sell all")
     assert leaver.process.wait(30) == 0, leaver.lines
     sold = {orders[0]["symbol"]: books(world.audit).filled[intent] for intent, orders in
             books(world.audit).orders.items() if intent not in found.orders}  # fmt: skip
     assert sold == {"SPY": Decimal("15.5")}, "a short position and none are nothing to sell"
-    assert sum("filled (nothing held)" in line for line in leaver.lines) == 2
+    assert sum("filled (no position)" in line for line in leaver.lines) == 2
 
 
 def test_stopped_worker_cancels_what_is_open_and_goes_on_later(world: World) -> None:
@@ -75,7 +75,7 @@ def test_intent_from_the_bus_is_worked_once_however_often_it_is_sent_and_outlive
     worker.kill()
     world.control.lift_faults()
     worker = run.start(EXECUTION_INTENTS="", EXECUTION_INTENTS_FROM="strategy")
-    worker.line("carried on after 1 orders")
+    worker.line("resumed after 1 orders")
     worker.line("done (all filled)")
     assert worker.stop() == 0
     worker = run.start(EXECUTION_INTENTS="", EXECUTION_INTENTS_FROM="strategy")

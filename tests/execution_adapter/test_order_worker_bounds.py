@@ -94,33 +94,33 @@ def test_those_that_are_over_are_counted_and_never_worked_again(tmp_path: Path) 
     with worker(tmp_path, over=2) as rig:
         rig.gateway.may.set()
         for number in range(6):
-            rig.until(f"intent-{number}", says="done (nothing held)", times=number + 1)
+            rig.until(f"intent-{number}", says="done (no position)", times=number + 1)
         rig.send("intent-0")
-        rig.until("intent-6", says="done (nothing held)", times=7)
-        assert sum("done (nothing held)" in line for line in rig.lines) == 7, "the first one was not begun again"
+        rig.until("intent-6", says="done (no position)", times=7)
+        assert sum("done (no position)" in line for line in rig.lines) == 7, "the first one was not begun again"
     assert rig.status == order_worker.ALL_FILLED
     assert rig.lines[-1] == "7 of 7 filled, 0 fallbacks or refusals"
-    assert "and before them 4 intents: 4 filled" in rig.lines
+    assert "earlier intents: 4 (4 filled)" in rig.lines
 
 
 def test_one_too_many_is_refused_by_name_and_may_come_again(tmp_path: Path) -> None:
     with worker(tmp_path, over=0, at_once=2) as rig:
         names = ("first", "second", "third")
-        rig.until(*names, says="not worked: 2 others are")
-        refused = next(line for line in rig.lines if "not worked: 2 others are" in line)
-        assert refused.startswith(tuple(f"intent {name} of strategy: not worked" for name in names))
+        rig.until(*names, says="not accepted: 2 intents are already being worked")
+        refused = next(line for line in rig.lines if "not accepted: 2 intents are already being worked" in line)
+        assert refused.startswith(tuple(f"intent {name} of strategy: not accepted" for name in names))
         rig.gateway.may.set()
-        rig.until(*names, says="done (nothing held)", times=3)
+        rig.until(*names, says="done (no position)", times=3)
 
 
 def test_one_whose_journal_cannot_be_opened_costs_the_others_nothing(tmp_path: Path) -> None:
     folder = tmp_path / "journal"
     with worker(folder, over=2) as rig:
         rig.gateway.may.set()
-        rig.until("one", says="done (nothing held)")
+        rig.until("one", says="done (no position)")
         folder.rename(tmp_path / "away")
         folder.write_text("not a folder")
-        rig.until("two", says="intent two of strategy: not worked: EXECUTION_JOURNAL_DIR")
+        rig.until("two", says="intent two of strategy: not accepted: EXECUTION_JOURNAL_DIR")
         folder.unlink()
-        rig.until("three", says="THREE  sell 0 of 0  done (nothing held)")
+        rig.until("three", says="THREE  sell 0 of 0  done (no position)")
     assert rig.status == order_worker.ALL_FILLED, "those that could be worked were"

@@ -16,16 +16,18 @@ def test_without_a_node_the_fallback_says_why(world: World) -> None:
     assert (decision.action, decision.limit_price) == ("market", None)
     assert {"unconfirmed", "no_health", "no_quote", "halt_unknown"} <= set(decision.reasons)
     assert (decision.quote, decision.health, decision.status) == (("", 0), ("", 0), ("", 0))
-    worker.line("SPY    buy  1 market: unconfirmed, no_health")
+    worker.line("decisions only, no orders are sent: SPY as alone")
+    worker.line("SPY    would buy  1 market: unconfirmed, no_health")
     assert worker.stop() == 0
 
 
 def test_without_a_node_and_with_refuse_nothing_is_ordered(world: World) -> None:
     world.broker()
     log = world.log(b"decision.")
-    world.worker(EXECUTION_PATIENCE_S="0", EXECUTION_FALLBACK="refuse")
+    worker = world.worker(EXECUTION_PATIENCE_S="0", EXECUTION_FALLBACK="refuse")
     decision, _ = log.wait(ExecutionDecision)
     assert decision.action == "refuse"
+    worker.line("would not ")
 
 
 def test_halted_symbol_is_refused_until_it_resumes(world: World) -> None:

@@ -191,7 +191,7 @@ def test_restart_looks_the_last_order_up_before_anything_else() -> None:
     rig.say(Status.FILLED, 6, number=2)
     rig.after(0)
     assert rig.parent.outcome is Outcome.FILLED
-    with pytest.raises(ValueError, match="before the one before it"):
+    with pytest.raises(ValueError, match="before the previous one was final"):
         Rig().parent.restore([replace(first, proven=False), second], T0)
 
 

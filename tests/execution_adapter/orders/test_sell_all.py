@@ -96,7 +96,7 @@ def test_nothing_held_is_done() -> None:
     rig = Rig()
     rig.after(0)
     assert rig.held("0") == []
-    assert (rig.parent.outcome, rig.parent.cause) == (Outcome.FILLED, "nothing held")
+    assert (rig.parent.outcome, rig.parent.cause) == (Outcome.FILLED, "no position")
 
 
 def test_number_is_asked_for_anew_when_the_price_came_late() -> None:

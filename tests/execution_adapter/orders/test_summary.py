@@ -42,14 +42,17 @@ def test_nothing_filled_has_no_cost() -> None:
 def test_lines_say_what_a_trader_wants_to_know() -> None:
     made = parent("buy", "100.10")
     made.state, made.cause = State.RESTING, "new"
-    assert (
-        format_progress(made)
-        == "SPY    buy  4 of 10  avg 100.1000 +10.0 bp against arrival  resting (new)  limit 99.99"
-    )
+    assert format_progress(made) == "SPY    buy  4 of 10  avg 100.1000 +10.0 bp vs arrival  resting (new)  limit 99.99"
     made.fallbacks.append(Fallback(Action.MARKET, None, ("too_old", "halt_unknown")))
     made.outcome = Outcome.UNRESOLVED
     lines = "\n".join(format_report([made], 2 * NS_PER_S))
-    for part in ("4 of 10", "100.1000", "+10.0", "SPY buy: market: too_old, halt_unknown", "LOOK AT ORDER qb-1"):
+    for part in (
+        "4 of 10",
+        "100.1000",
+        "+10.0",
+        "SPY buy: market: too_old, halt_unknown",
+        "CHECK AT BROKER: order qb-1",
+    ):
         assert part in lines
     assert lines.endswith("0 of 1 filled, 1 fallbacks or refusals")
-    assert format_report([], 0) == ["nothing to work"]
+    assert format_report([], 0) == ["no intents"]
