@@ -1,4 +1,4 @@
-"""`python -m pricing.simulator`: start, say where, serve until SIGINT or SIGTERM."""
+"""`python -m quotebus.pricing.simulator`: start, print the addresses, serve until SIGINT or SIGTERM."""
 
 from __future__ import annotations
 
@@ -20,7 +20,10 @@ EX_IOERR = 74
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """The program `exchange-simulator`; its exit status: 0 stopped by a signal, 74 audit file lost, 78 bad settings."""
+    """Run `exchange-simulator`. Returns the exit status: 0 after a signal, 74 if the audit file cannot be written.
+
+    Bad settings end the program with status 78.
+    """
     settings = load(SimulatorSettings, sys.argv[1:] if argv is None else argv, PROGRAM)
     setup()
     limit_rate()

@@ -1,4 +1,4 @@
-"""Drives a running simulator from a test, a script or a prompt, over its control endpoint.
+"""Controls a running simulator from a test, a script or a prompt, over its control endpoint.
 
 ```python
 control = SimulatorControl("http://127.0.0.1:8767")
@@ -19,7 +19,7 @@ from quotebus.bus.errors import QuotebusError
 
 
 class ControlError(QuotebusError):
-    """The simulator refused a request: `status` is the HTTP status, the text its reason."""
+    """The simulator refused a request. `status` is the HTTP status; the text has the reason."""
 
     def __init__(self, status: int, reason: str) -> None:
         super().__init__(f"{status}: {reason}")
@@ -27,7 +27,10 @@ class ControlError(QuotebusError):
 
 
 class SimulatorControl:
-    """The control endpoint of one simulator. ControlError for a refused request, OSError if nobody answers in time."""
+    """A client of one simulator's control endpoint.
+
+    Every method raises ControlError for a refused request and OSError if there is no answer within `timeout_s`.
+    """
 
     def __init__(self, url: str, timeout_s: float = 5.0) -> None:
         self.url = url.rstrip("/")
@@ -35,21 +38,21 @@ class SimulatorControl:
         self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
     def state(self) -> dict[str, Any]:
-        """Connections, totals, faults in force, rate."""
+        """Open connections, totals, faults in force and rate, as `/state` gives them."""
         return self._request("GET", "/state")
 
     def counters(self) -> dict[str, int]:
-        """Everything counted since the start, and what is open and queued now."""
+        """All counters since the start, and what is open and queued now."""
         counters: dict[str, int] = self._request("GET", "/counters")
         return counters
 
     def faults(self, **changes: object) -> dict[str, Any]:
-        """Merge faults into the plan (None or False lifts one); the plan in force."""
+        """Set faults (None or False lifts one). Returns the plan in force."""
         plan: dict[str, Any] = self._request("POST", "/faults", changes)["faults"]
         return plan
 
     def fault_names(self) -> dict[str, str]:
-        """Every fault that there is, with its meaning."""
+        """Every fault that exists, with its description."""
         meanings: dict[str, str] = self._request("GET", "/faults")
         return meanings
 
@@ -58,7 +61,7 @@ class SimulatorControl:
         self._request("DELETE", "/faults")
 
     def rate(self, quotes_per_s: float) -> None:
-        """Change the rate; 0 is as fast as the lines take."""
+        """Set the rate; 0 is as fast as the clients read."""
         self._request("POST", "/rate", {"rate": quotes_per_s})
 
     def quote(self, symbol: str, bid: float, ask: float, **fields: object) -> int:
@@ -90,11 +93,11 @@ class SimulatorControl:
         return self._sent("/resume_quotes", symbol=symbol, **fields)
 
     def order_event(self, order: str, event: str, reason: str = "") -> None:
-        """Make an event of an order (by either id) happen now: done_for_day, suspended, expired, restated, …"""
+        """Force an event on an order (given by either id) now: done_for_day, suspended, expired, restated, …"""
         self._request("POST", "/order_event", {"order": order, "event": event, "reason": reason})
 
     def raw(self, payload: str | bytes) -> int:
-        """Send a text or binary frame with this payload to all; how many connections got it."""
+        """Send a text or binary frame with this payload to all clients. Returns how many connections got it."""
         return self._sent("/raw", **({"text": payload} if isinstance(payload, str) else {"hex": payload.hex()}))
 
     def _sent(self, path: str, **body: object) -> int:

@@ -1,4 +1,4 @@
-"""What the control endpoint understands: paths and bodies to calls on the exchange."""
+"""The control endpoint: paths and JSON bodies to calls on the exchange."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from quotebus.pricing.simulator.trading.order import TRANSITIONS
 
 def _check_unicode(text: str) -> str:
     if not is_unicode(text):
-        raise ValueError("holds half of a surrogate pair")
+        raise ValueError("a lone surrogate is not text")
     return text
 
 
@@ -38,7 +38,7 @@ class Body(BaseModel):
 
 
 class RateBody(Body):
-    """Quotes per second over all symbols; 0: as fast as the lines take."""
+    """Quotes per second over all symbols; 0: as fast as the clients read."""
 
     rate: float = Field(ge=0, le=10_000_000, allow_inf_nan=False)
 
@@ -70,7 +70,7 @@ class TradeBody(Body):
 
 
 class StatusBody(Body):
-    """A trading status."""
+    """A trading status, values verbatim."""
 
     symbol: Symbol
     code: Word
@@ -82,14 +82,14 @@ class StatusBody(Body):
 
 
 class EventBody(Body):
-    """A halt, pause or resumption, worded as the symbol's own tape words it."""
+    """A halt, pause or resumption, with the codes and texts of the symbol's tape."""
 
     symbol: Symbol
     t_ns: UtcNs | None = None
 
 
 class OrderEventBody(Body):
-    """An event of an order; `order` is its id or its client_order_id."""
+    """An event to force on an order; `order` is its id or its client_order_id."""
 
     order: Annotated[Text, Field(min_length=1, max_length=128)]
     event: Word
@@ -97,7 +97,7 @@ class OrderEventBody(Body):
 
 
 class RawBody(Body):
-    """A frame's payload: text, or binary as hex."""
+    """A frame's payload: either text, or binary in hexadecimal."""
 
     text: str | None = None
     hex: str | None = None
@@ -108,7 +108,7 @@ _log = logging.getLogger(__name__)
 
 
 class ControlApi:
-    """Answers requests; HttpError with a reason for what it does not understand."""
+    """Answers control requests. HttpError with a reason for one that it does not understand."""
 
     def __init__(self, exchange: Exchange) -> None:
         self._exchange = exchange
@@ -134,7 +134,7 @@ class ControlApi:
         if route is not None:
             return route(request.body)
         if any(path == request.path for _, path in self._routes):
-            raise HttpError(405, f"no {request.method[:16]} here")
+            raise HttpError(405, f"{request.method[:16]} is not allowed here")
         raise HttpError(404, "no such path")
 
     def _state(self, _: bytes) -> object:
@@ -209,13 +209,13 @@ class ControlApi:
         try:
             payload = bytes.fromhex(given.hex or "")
         except ValueError:
-            raise HttpError(400, "hex: not hexadecimal") from None
+            raise HttpError(400, "hex: not hexadecimal digits") from None
         return self._sent(self._exchange.inject_raw(BINARY_OPCODE, payload))
 
     def _order_event(self, body: bytes) -> object:
         given = _read(OrderEventBody, body)
         if given.event not in TRANSITIONS or given.event in ("fill", "partial_fill"):
-            raise HttpError(400, "event: not one that can be told")
+            raise HttpError(400, "event: unknown, or a fill, which only the market makes")
         try:
             self._exchange.brokerage.force_event(given.order, given.event, given.reason)
         except ValueError as error:
@@ -236,9 +236,9 @@ def _object(body: bytes) -> dict[str, object]:
     try:
         value = json.loads(body)
     except (ValueError, RecursionError):
-        raise HttpError(400, "the body is no JSON") from None
+        raise HttpError(400, "the body is not JSON") from None
     if not isinstance(value, dict):
-        raise HttpError(400, "the body is no JSON object")
+        raise HttpError(400, "the body is not a JSON object")
     return value
 
 

@@ -1,6 +1,6 @@
-"""How the values of faults are read: from JSON or the command line to what the plan keeps. Pure.
+"""Readers of fault values: from JSON or the command line to what the plan keeps. Pure.
 
-Each reader takes what was given and returns what is kept; ValueError says what the fault takes instead.
+Each reader takes the given value and returns the one to keep; ValueError says what the fault takes.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from quotebus.pricing.simulator.encoding import is_unicode
 
 
 class CountedValue(NamedTuple):
-    """A value for the next `left` occasions."""
+    """A value that acts on the next `left` occasions."""
 
     value: int | str
     left: int
@@ -52,21 +52,21 @@ def flag(value: object) -> FaultValue:
 
 
 def times(value: object) -> FaultValue:
-    """True, or how many times."""
+    """True, or a number of times."""
     if value is True:
         return True
     if not isinstance(value, int) or not _is_whole(value, 1, MOST_TIMES):
-        raise ValueError("takes true, false or how many times")
+        raise ValueError("takes true, false, or a number of times")
     return value
 
 
 def _counted(value: object, read: Reader, otherwise: str) -> FaultValue:
     if isinstance(value, list | tuple):
         if len(value) != 2 or not _is_whole(value[1], 1, MOST_TIMES):
-            raise ValueError(f"takes {otherwise}, or [that, how many times]")
+            raise ValueError(f"takes {otherwise}, or [that, a number of times]")
         found = read(value[0])
         if not isinstance(found, int | str):
-            raise ValueError(f"takes {otherwise}, or [that, how many times]")
+            raise ValueError(f"takes {otherwise}, or [that, a number of times]")
         return CountedValue(found, value[1])
     return read(value)
 
@@ -97,14 +97,14 @@ def how_times(value: object) -> FaultValue:
 
 
 def cut(value: object) -> FaultValue:
-    """`rst`, `fin`, or how many connections."""
+    """`rst`, `fin`, or a number of connections."""
     if value is True or isinstance(value, str):
         return _how(value)
     return times(value)
 
 
 def close_code(value: object) -> FaultValue:
-    """A WebSocket close code, also an illegal one."""
+    """A WebSocket close code, legal or not."""
     if not isinstance(value, int) or not _is_whole(value, 0, 65_535):
         raise ValueError("takes a close code from 0 to 65535")
     return value
@@ -121,9 +121,9 @@ def symbols(value: object) -> FaultValue:
     """One or more symbols."""
     names = value.split("+") if isinstance(value, str) else value
     if not isinstance(names, list | tuple) or not names or len(names) > MOST_SYMBOLS:
-        raise ValueError("takes a symbol or a list of symbols")
+        raise ValueError("takes a symbol, or a list of symbols")
     if not all(isinstance(name, str) and 0 < len(name) <= 32 and is_unicode(name) for name in names):
-        raise ValueError("takes a symbol or a list of symbols")
+        raise ValueError("takes a symbol, or a list of symbols")
     return tuple(str(name) for name in names)
 
 
@@ -163,10 +163,10 @@ def milliseconds(value: object) -> FaultValue:
     """Milliseconds, or [least, most]."""
     bounds = value if isinstance(value, list | tuple) else (value, value)
     if len(bounds) != 2 or not all(_is_number(bound) for bound in bounds):
-        raise ValueError("takes milliseconds, or [least, most]")
+        raise ValueError("takes milliseconds from 0 to 600000, or [least, most]")
     least, most = float(bounds[0]), float(bounds[1])
     if not 0 <= least <= most <= 600_000:
-        raise ValueError("takes milliseconds, or [least, most]")
+        raise ValueError("takes milliseconds from 0 to 600000, or [least, most]")
     return (least, most)
 
 
@@ -185,5 +185,5 @@ def skew(value: object) -> FaultValue:
 
 
 def to_json(value: FaultValue) -> object:
-    """A kept value as it was given, for display."""
+    """A kept value as JSON, as it was given."""
     return value.numbers if isinstance(value, PerSymbol) else value

@@ -1,4 +1,4 @@
-"""The control endpoint's HTTP: one small request per connection, on the same loop as everything else."""
+"""HTTP for the control endpoint: one small request per connection, on the same loop as everything else."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ READ_BYTES = 65_536
 
 
 class HttpError(QuotebusError):
-    """The request gets this status and this reason."""
+    """An HTTP request gets this status and this reason."""
 
     def __init__(self, status: int, reason: str) -> None:
         super().__init__(reason)
@@ -27,7 +27,7 @@ class HttpError(QuotebusError):
 
 @dataclass(frozen=True, slots=True)
 class HttpRequest:
-    """A whole request; `path` without its query, header names in lower case, `size` in bytes with its head."""
+    """A complete request: `path` without its query, header names in lower case, `size` in bytes including the head."""
 
     method: str
     path: str
@@ -38,11 +38,11 @@ class HttpRequest:
 
 
 def parse_request(data: bytes) -> HttpRequest | None:
-    """The request in these bytes, None while it is not complete, HttpError if it never can be."""
+    """The request in these bytes, None while it is incomplete, HttpError if it is malformed or too long."""
     head, complete, rest = data.partition(b"\r\n\r\n")
     if not complete:
         if len(data) > MAX_HEAD_BYTES:
-            raise HttpError(431, "headers too long")
+            raise HttpError(431, "request head too long")
         return None
     start, *lines = head.decode("latin-1").split("\r\n")
     words = start.split(" ")
@@ -50,7 +50,7 @@ def parse_request(data: bytes) -> HttpRequest | None:
         raise HttpError(400, "not an HTTP request")
     headers = {name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
     if "transfer-encoding" in headers:
-        raise HttpError(411, "give a Content-Length")
+        raise HttpError(411, "chunked requests are not supported: send a Content-Length")
     length = headers.get("content-length", "0")
     if not length.isascii() or not length.isdigit() or len(length) > 12:
         raise HttpError(400, "bad Content-Length")
@@ -77,7 +77,7 @@ RequestHandler = Callable[[HttpRequest], object]
 
 
 class ControlClient:
-    """One control connection: reads a request, writes the answer, is over."""
+    """One control connection: reads one request, writes the answer and ends."""
 
     def __init__(self, sock: socket.socket, answer: RequestHandler, now_ns: int) -> None:
         self.sock = sock
@@ -89,7 +89,7 @@ class ControlClient:
         self._to_send = b""
 
     def work(self) -> None:
-        """Go on as far as the socket allows; then look at `over` and `writing`."""
+        """Read and write as far as the socket allows. Check `over` and `writing` afterwards."""
         try:
             if not self.writing:
                 self._read()

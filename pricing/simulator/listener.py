@@ -1,4 +1,4 @@
-"""A listening socket that can refuse connects, or leave them unanswered; its port stays ours meanwhile."""
+"""A listening socket that can refuse connects or leave them unanswered, and keeps its port meanwhile."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ BACKLOG = 128
 
 
 class Listener:
-    """Listens on a loopback port. ConfigError if the port cannot be had."""
+    """Listens on a loopback port. ConfigError if the port is not available."""
 
     def __init__(self, host: str, port: int) -> None:
         self._host = host
@@ -37,7 +37,7 @@ class Listener:
         return f"[{self._host}]:{self.port}" if ":" in self._host else f"{self._host}:{self.port}"
 
     def listen(self) -> None:
-        """Accept connects. ConfigError if another program listens here."""
+        """Accept connects. ConfigError if another program listens on this port."""
         self._listen(BACKLOG)
 
     def _listen(self, backlog: int) -> None:
@@ -47,23 +47,23 @@ class Listener:
             raise ConfigError(f"cannot listen on {self._host} port {self.port}: {error.strerror}") from None
 
     def refuse(self) -> None:
-        """Refuse connects (ECONNREFUSED) until `listen`: a bound socket that does not listen keeps the port."""
+        """Refuse connects (ECONNREFUSED) until `listen`. A bound socket that does not listen keeps the port."""
         self.fill(False)
         self._filler_address = None
         self.sock.close()
         self.sock = self._bind(self.port)
 
     def black_hole(self) -> None:
-        """Answer connects with nothing at all until `listen` or `refuse`; do not call `accept` meanwhile.
+        """Leave connects unanswered until `listen` or `refuse`; do not call `accept` meanwhile.
 
-        The queue of connections to accept has one place, and a connection of our own sits in it: Linux drops further
-        SYNs, on loopback too. A client that goes on trying gets through after `listen`, when its kernel sends the next.
+        The accept queue has room for one connection, and one of our own fills it, so Linux drops further SYNs, on
+        loopback too. A client that keeps trying gets through after `listen`, when its kernel sends the next SYN.
         """
         self._listen(0)
         self.fill(True)
 
     def fill(self, fill: bool) -> None:
-        """Occupy the one place of a black hole with a connection of our own, or give that connection up."""
+        """Fill the accept queue of a black hole with a connection of our own, or close that connection."""
         if self._filling is not None:
             self._filling.close()
             self._filling = None

@@ -28,7 +28,7 @@ LONGEST_SLEEP_S = 3600.0
 
 
 class Simulator:
-    """The exchange simulator. It binds both ports at once (ConfigError if it cannot); `run` serves until `stop`."""
+    """The exchange simulator. Making it binds the three ports, or raises ConfigError; `run` serves until `stop`."""
 
     def __init__(self, settings: SimulatorSettings, audit: TextIO | None) -> None:
         self._listener = Listener(settings.host, settings.port)
@@ -52,7 +52,7 @@ class Simulator:
         if self._certificates is None or not self._certificates.has_wrong:
             self.exchange.needs["tls_wrong"] = "--tls-wrong-cert"
         if self._certificates is None or not self._certificates.has_old:
-            self.exchange.needs["tls_1_0"] = "--tls-cert, and a library that still has TLS 1.0"
+            self.exchange.needs["tls_1_0"] = "--tls-cert, and an OpenSSL that still supports TLS 1.0"
         self._api = ControlApi(self.exchange)
         self._rest = RestServer(rest, self.exchange.brokerage, self._selector, self._adopt)
         self._control.listen()
@@ -67,12 +67,12 @@ class Simulator:
 
     @property
     def url(self) -> str:
-        """Scheme, host and port of the market data."""
+        """The base URL of market data and order updates."""
         return f"{self.exchange.scheme}://{self._listener.address}"
 
     @property
     def rest_url(self) -> str:
-        """Scheme, host and port of the orders REST."""
+        """The base URL of the trading REST API."""
         return f"http://{self._rest.address}"
 
     @property
@@ -81,12 +81,12 @@ class Simulator:
         return self._control.address
 
     def stop(self) -> None:
-        """End `run`; may be called from a signal handler or another thread."""
+        """End `run`. May be called from a signal handler or another thread."""
         self._stopping = True
         self._wake_write.send(b"\0")
 
     def run(self) -> None:
-        """Serve until `stop`, then close everything."""
+        """Serve until `stop`, then close all sockets."""
         exchange = self.exchange
         try:
             while not self._stopping:
@@ -158,7 +158,7 @@ class Simulator:
         self._selector.unregister(connection.socket.sock)
 
     def _listen(self, mode: str) -> None:
-        """Accept connects (''), `refuse` them, or let them vanish in a `black_hole`."""
+        """Accept connects (''), `refuse` them, or leave them unanswered (`black_hole`)."""
         if mode == self._mode:
             return
         if not self._mode:

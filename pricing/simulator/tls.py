@@ -1,4 +1,4 @@
-"""TLS on the market-data port: certificates, and a TLS socket that behaves as a plain non-blocking one does."""
+"""TLS on the market-data port: certificates, and a TLS socket that behaves like a plain non-blocking one."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ RECORD_BYTES = 16_384
 
 
 class Endpoint(Protocol):
-    """What a line needs of a socket. `recv` and `send` raise BlockingIOError while there is nothing to be done."""
+    """What a connection needs of a socket. `recv` and `send` raise BlockingIOError when they would have to wait."""
 
     def fileno(self) -> int: ...
 
@@ -56,10 +56,10 @@ class ReplayedSocket:
 
 
 class TlsSocket:
-    """The server's side of TLS on an accepted socket; the handshake comes by itself with the first `recv`.
+    """The server's side of TLS on an accepted socket; the first `recv` does the handshake.
 
-    What a full socket did not take is offered again in the same bytes, as OpenSSL demands: `send` may therefore report
-    more than it was given, but never more than was given once.
+    Bytes that a full socket did not take are offered again unchanged, as OpenSSL demands. `send` may therefore report
+    more bytes than this call was given, but never more than all calls were given.
     """
 
     def __init__(self, sock: ssl.SSLSocket) -> None:
@@ -85,7 +85,7 @@ class TlsSocket:
         return count
 
     def shutdown(self, how: int, /) -> None:
-        """End the TCP connection in this direction, without a word of TLS."""
+        """Shut down the TCP connection, without a TLS close_notify."""
         self._sock.shutdown(how)
 
     def setsockopt(self, level: int, name: int, value: bytes, /) -> None:
@@ -96,7 +96,7 @@ class TlsSocket:
 
 
 class Certificates:
-    """What the port shows to clients: one certificate, and a second one for the fault `tls_wrong`."""
+    """The certificates of the port: the right one, and a second one for the fault `tls_wrong`."""
 
     def __init__(self, cert: str, key: str, wrong_cert: str = "", wrong_key: str = "") -> None:
         right, wrong = (cert, key), (wrong_cert or cert, wrong_key or key)
@@ -109,7 +109,7 @@ class Certificates:
             self.has_old = False
 
     def wrap(self, sock: socket.socket, is_wrong: bool, is_old: bool) -> TlsSocket | None:
-        """A TLS socket in its place; None, and it is closed, if its client is gone already."""
+        """A TLS socket around this one. None if the client has hung up already; the socket is closed then."""
         context = self._contexts[is_wrong, is_old]
         try:
             return TlsSocket(context.wrap_socket(sock, server_side=True, do_handshake_on_connect=False))
@@ -128,7 +128,7 @@ def _context(cert: str, key: str) -> ssl.SSLContext:
 
 
 def _old(cert: str, key: str) -> ssl.SSLContext:
-    """TLS 1.0 and nothing newer; SSLError or ValueError where the library has it no more."""
+    """TLS 1.0 only. SSLError or ValueError where the library no longer supports it."""
     context = _context(cert, key)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)

@@ -102,8 +102,8 @@ def test_rate(start: Open, logged_in: Open) -> None:
     [
         ("/faults", {"nope": True}, "no such fault"),
         ("/faults", {"mute": 3}, "mute takes"),
-        ("/faults", [], "no JSON object"),
-        ("/faults", None, "no JSON"),
+        ("/faults", [], "not a JSON object"),
+        ("/faults", None, "not JSON"),
         ("/rate", {"rate": -1}, "rate: "),
         ("/rate", {}, "rate: "),
         ("/quote", {"symbol": "SPY", "bid": "1", "ask": 2}, "bid."),
