@@ -1,6 +1,6 @@
 """Settings of every program: one pydantic-settings field is an environment variable, a line in `.env` and a flag.
 
-A field `pricing_linger_s` is `PRICING_LINGER_S` in the environment and `--pricing-linger-s` on the command line.
+A field `pricing_linger_s` is `PRICING_LINGER_S` in the environment and `--linger-s` on the command line of its program.
 Programs read their settings once, through `load`, which turns every mistake into one line and exit status 78.
 """
 
@@ -10,15 +10,20 @@ import ipaddress
 import re
 import sys
 from collections.abc import Sequence
-from typing import NoReturn, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, NoReturn, TypeVar
 from urllib.parse import urlsplit
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from quotebus.bus.errors import EX_CONFIG, EX_NOINPUT, ConfigError, NoInput
+from quotebus.bus.process.flags import Unit, is_secret, names, parse_flags, variable
 from quotebus.bus.process.printable import escaped
+from quotebus.bus.process.spelling import misspelt_variables
 
+ENV_FILE = ".env"
+LONGEST_SHOWN = 60
+"""Of a bad value, in characters."""
 LOOPBACK_NAMES = ("localhost", "localhost.localdomain")
 CLIENT_NAME = re.compile(r"[A-Za-z0-9_.:-]{1,64}\Z")
 
@@ -61,23 +66,59 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(
         frozen=True,
         extra="ignore",
-        env_file=".env",
+        env_file=ENV_FILE,
         env_ignore_empty=True,
         hide_input_in_errors=True,
-        populate_by_name=True,
-        cli_kebab_case=True,
-        cli_hide_none_type=True,
-        cli_exit_on_error=False,
-        cli_implicit_flags=True,
     )
+    about: ClassVar[str] = ""
+    """The first sentence of `--help`."""
+    examples: ClassVar[tuple[str, ...]] = ()
+    """Command lines at the end of `--help`."""
+    flag_prefix: ClassVar[str] = ""
+    """What names of fields begin with in the environment, and flags do not."""
+    headings: ClassVar[dict[str, str]] = {}
+    """The groups of flags in `--help`: the first field of each, and its heading."""
+
+
+class LogSettings(Settings):
+    """What a program logs, and how. Of programs only: `BusClient` leaves logging to the one that uses it."""
+
+    headings: ClassVar = {"log_level": "logging"}
+
+    log_level: Annotated[Literal["debug", "info", "warning", "error", "critical"], Unit("LEVEL")] = Field(
+        "info",
+        validation_alias="log_level",
+        description="log this level and above: debug, info, warning, error or critical",
+    )
+    log_format: Literal["text", "json"] = Field(
+        "text", validation_alias="log_format", description="log lines for people, or one JSON object a line"
+    )
+
+    @field_validator("log_level", "log_format", mode="before")
+    @classmethod
+    def _any_case(cls, text: object) -> object:
+        return text.lower() if isinstance(text, str) else text
+
+    def secrets(self) -> list[str]:
+        """The values of all secret settings, which must not appear in a log."""
+        values = (getattr(self, name) for name, field in type(self).model_fields.items() if is_secret(field))
+        return [value.get_secret_value() for value in values if isinstance(value, SecretStr)]
 
 
 class BusSettings(Settings):
     """Where the broker's three endpoints are."""
 
-    bus_publish_url: str = Field("tcp://127.0.0.1:5570", description="data in: nodes and replay connect here")
-    bus_subscribe_url: str = Field("tcp://127.0.0.1:5571", description="everything out: subscribers connect here")
-    bus_request_url: str = Field("tcp://127.0.0.1:5572", description="requests in: clients connect here")
+    headings: ClassVar = {"bus_publish_url": "bus"}
+
+    bus_publish_url: str = Field(
+        "tcp://127.0.0.1:5570", description="the broker's publish endpoint: nodes and replays send to it"
+    )
+    bus_subscribe_url: str = Field(
+        "tcp://127.0.0.1:5571", description="the broker's subscribe endpoint: everything is read from it"
+    )
+    bus_request_url: str = Field(
+        "tcp://127.0.0.1:5572", description="the broker's request endpoint: clients send to it"
+    )
 
     @field_validator("bus_publish_url", "bus_subscribe_url", "bus_request_url")
     @classmethod
@@ -89,26 +130,64 @@ SettingsT = TypeVar("SettingsT", bound=BaseSettings)
 
 
 def parse(settings: type[SettingsT], argv: Sequence[str], program: str) -> SettingsT:
-    """Read settings from flags, environment and `.env`; ConfigError names the first bad one, never its value."""
+    """Read settings from flags, environment and `.env`; ConfigError names the first bad one, and no secret."""
+    return build(settings, parse_flags(settings, argv, program))
+
+
+def build(settings: type[SettingsT], given: dict[str, Any]) -> SettingsT:
+    """Settings from what the command line gave, from the environment and `.env`. Raises ConfigError."""
     try:
-        return settings(_cli_parse_args=list(argv), _cli_prog_name=program)
+        return settings(**given)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        name = ".".join(str(part) for part in first["loc"]) or "settings"
-        reason = first["msg"].removeprefix("Value error, ")
-        raise ConfigError(f"{name.upper()}: {reason}") from None
+        raise ConfigError(_explain(settings, error)) from None
     except SettingsError as error:
-        flags = [word.partition("=")[0] for word in argv if word.startswith("-")]
-        kind = "unknown or incomplete flag" if "CLI" in str(error) else "cannot read settings"
-        raise ConfigError(f"{kind} among {' '.join(flags)}" if flags else kind) from None
+        raise ConfigError(f"cannot read settings: {error}") from None
 
 
 def load(settings: type[SettingsT], argv: Sequence[str], program: str) -> SettingsT:
-    """`parse` for a program's main: prints the one line on stderr and exits 78."""
+    """`parse` for a program's main: a mistake is one line on stderr and exit status 78; misspelt variables are told."""
     try:
-        return parse(settings, argv, program)
+        given = parse_flags(settings, argv, program)
     except ConfigError as error:
         die(program, error)
+    return load_given(settings, given, program)
+
+
+def load_given(settings: type[SettingsT], given: dict[str, Any], program: str) -> SettingsT:
+    """`build` for a program's main: as `load`, when the command line has been read already."""
+    warn_of_misspelt(program)
+    try:
+        return build(settings, given)
+    except ConfigError as error:
+        die(program, error)
+
+
+def warn_of_misspelt(program: str) -> None:
+    """A line on stderr for each variable that looks like a setting of ours and is none."""
+    for line in misspelt_variables(ENV_FILE):
+        print(f"{program}: warning: {escaped(line)}", file=sys.stderr, flush=True)
+
+
+def _explain(settings: type[BaseSettings], error: ValidationError) -> str:
+    """The first mistake: the setting's name, what is wrong with it and, unless that may be a secret, its value."""
+    first = error.errors(include_url=False, include_context=False)[0]
+    reason = first["msg"].removeprefix("Value error, ")
+    if not first["loc"]:
+        return reason
+    name = str(first["loc"][0])
+    field = next((field for field in settings.model_fields if name == field or name in names(settings, field)), "")
+    if not field:
+        return f"{name.upper()}: {reason}"
+    shown = "" if is_secret(settings.model_fields[field]) else _shown(first["input"])
+    return f"{variable(settings, field)}: {reason}{shown}"
+
+
+def _shown(value: object) -> str:
+    """A bad value, unless it is an address that may hold credentials."""
+    text = str(value)
+    if "@" in text or "?" in text:
+        return ""
+    return f" (given: {text[:LONGEST_SHOWN]!r})"
 
 
 def die(program: str, error: Exception) -> NoReturn:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Sequence
 
@@ -21,7 +20,6 @@ from quotebus.execution_adapter.verify import command as verify_command
 from quotebus.execution_adapter.worker import Worker
 
 PROGRAM = "execution-worker"
-INTENT = "--intent"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -33,13 +31,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = sys.argv[1:] if argv is None else list(argv)
     if arguments[:1] == ["verify"]:
         return verify_command.run(arguments[1:])
-    arguments = [re.sub(r"^--clock(?==|$)", "--execution-clock", word) for word in fold_intents(arguments)]
     settings = load(ExecutionSettings, arguments, PROGRAM)
     try:
         gateway = open_gateway(check_intents(settings)) if settings.trades else None
     except ConfigError as error:
         die(PROGRAM, error)
-    setup()
+    setup(settings.log_level, settings.log_format, settings.secrets())
     worker: Worker | ReplayWorker | OrderWorker
     if gateway is not None:
         allow_open_files(4 * MAX_INTENTS)  # each intent holds its journal open
@@ -51,21 +48,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         return worker.run() or 0
     except ConfigError as error:
         die(PROGRAM, error)
-
-
-def fold_intents(argv: Sequence[str]) -> list[str]:
-    """The arguments with every `--intent TEXT` (or `--intent=TEXT`) made part of `--execution-intents`."""
-    rest: list[str] = []
-    intents: list[str] = []
-    words = iter(argv)
-    for word in words:
-        if word == INTENT:
-            intents.append(next(words, ""))
-        elif word.startswith(f"{INTENT}="):
-            intents.append(word.partition("=")[2])
-        else:
-            rest.append(word)
-    return [*rest, f"--execution-intents={'; '.join(intents)}"] if intents else rest
 
 
 def open_gateway(settings: ExecutionSettings) -> Gateway:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 from decimal import Decimal
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import AliasChoices, Field, SecretStr, ValidationInfo, field_validator, model_validator
@@ -13,7 +13,8 @@ from pydantic import AliasChoices, Field, SecretStr, ValidationInfo, field_valid
 from quotebus.bus import topics
 from quotebus.bus.base_client import default_name
 from quotebus.bus.clock import seconds
-from quotebus.bus.settings import CLIENT_NAME, BusSettings, is_loopback
+from quotebus.bus.process.flags import OneMore, Unit
+from quotebus.bus.settings import CLIENT_NAME, BusSettings, LogSettings, is_loopback
 from quotebus.execution_adapter.decision import fallback
 from quotebus.execution_adapter.decision.assessment import Limits
 from quotebus.execution_adapter.decision.event import DecisionSettings
@@ -24,77 +25,153 @@ MAX_FILE_BYTES = 4 << 20
 MAX_INTENTS = 1_000
 
 
-class ExecutionSettings(BusSettings):
+class ExecutionSettings(BusSettings, LogSettings):
     """`EXECUTION_*` and the bus's endpoints: what to trade, where, how, and how good a price must be."""
 
+    about = (
+        "Decides on each symbol once a second and orders nothing; with intents, works them into orders through a "
+        "gateway. `execution-worker verify FILE` makes the decisions of a capture again and compares them."
+    )
+    examples = (
+        "execution-worker                 # decisions only, no orders",
+        'execution-worker --gateway simulator --intent "SPY buy 10 in 60s"',
+        "execution-worker --gateway paper --intents-file orders.csv",
+        "execution-worker --clock stream  # decide on a replay, in its time",
+        "execution-worker verify captures/day.mcap # exit status 3 when a decision differs",
+    )
+    flag_prefix = "execution_"
+    headings: ClassVar = {
+        "execution_clock": "decisions",
+        "execution_intents": "intents",
+        "execution_gateway": "orders",
+        "execution_aggression_start": "limit prices and re-pegs",
+        "execution_fallback": "without a usable price",
+        "execution_max_age_s": "how good a price must be",
+    }
+
     execution_clock: Literal["wall", "stream"] = Field(
-        "wall", description="stream: follow a replay, decide in its time, order nowhere (--clock for short)"
+        "wall", description="stream: follow a replay, decide in its time, and order nothing"
     )
-    execution_client: str = Field(
-        "", validate_default=True, description="client name on the bus; empty: <program>-<host>-<pid>"
+    execution_client: Annotated[str, Unit("NAME")] = Field(
+        "", validate_default=True, description="name of this client on the bus; <program>-<host>-<pid> unless given"
     )
-    execution_symbols: str = Field("SPY,QQQ,AAPL", description="comma-separated symbols to decide on")
-    execution_side: Literal["buy", "sell", "both"] = Field("both", description="side of the decisions; both: in turn")
-    execution_qty: float = Field(1, gt=0, le=1e9, description="quantity of each decision")
+    execution_symbols: str = Field("SPY,QQQ,AAPL", description="symbols to decide on when there are no intents")
+    execution_side: Literal["buy", "sell", "both"] = Field(
+        "both", description="side of the decisions; both takes them in turn"
+    )
+    execution_qty: Annotated[float, Unit("SHARES")] = Field(1, gt=0, le=1e9, description="quantity of each decision")
     execution_interval_s: float = Field(1, gt=0, le=3600, description="time between two rounds of decisions")
-    execution_fallback: Literal["market", "refuse"] = Field(
-        "market", description="what to do when the price may not be used; a halted symbol is always refused"
+    execution_priority: int = Field(
+        0, ge=-128, le=127, description="priority of the request for symbols; the higher one keeps them under a limit"
     )
-    execution_max_age_s: float = Field(60, gt=0, le=3600, description="how long a standing quote may stand")
-    execution_priority: int = Field(0, ge=-128, le=127, description="priority of the lease; higher wins")
-    execution_patience_s: float = Field(5, ge=0, le=60, description="wait so long for first prices before deciding")
+
+    execution_intents: Annotated[
+        str, Unit("INTENTS"), OneMore("--intent", "INTENT", "; ", "one intent, such as 'SPY buy 10 in 60s'; repeatable")
+    ] = Field("", description="intents, separated by semicolons: 'SPY buy 10 in 60s; QQQ sell 5; AAPL sell all'")
+    execution_intents_file: str = Field(
+        "", description="CSV file of intents: symbol, side, qty and, optionally, in, urgency, id"
+    )
+    execution_intents_from: Annotated[str, Unit("CLIENTS")] = Field(
+        "", description="clients whose TradeIntents are worked as they come, comma-separated"
+    )
 
     execution_gateway: Literal["none", "simulator", "paper", "live"] = Field(
         "none", description="where orders go; live also needs --i-mean-live"
     )
-    i_mean_live: bool = Field(False, description="with the gateway live: real orders with real money")
-    execution_intents: str = Field("", description="intents, `SPY buy 10 in 60s; QQQ sell 5`; --intent adds one")
-    execution_intents_file: str = Field("", description="a CSV file: symbol, side, qty and, if wished, in, urgency, id")
-    execution_intents_from: str = Field("", description="comma-separated clients whose TradeIntents are worked")
-    execution_orders_url: str = Field("http://127.0.0.1:8766/v2", description="the simulator's orders REST")
-    execution_account: str = Field("", description="name that keeps ids and journals of two accounts apart")
-    execution_journal_dir: Path = Field(
-        Path.home() / ".local/state/quotebus/journal", description="where the journals of intents are kept"
+    i_mean_live: bool = Field(False, description="with --gateway live: send real orders, with real money")
+    execution_orders_url: str = Field(
+        "http://127.0.0.1:8766/v2", description="orders REST of the simulator, for --gateway simulator"
     )
-    execution_http_timeout_s: float = Field(3, gt=0, le=10, description="deadline of each step of a request")
     execution_api_key: SecretStr = Field(
         SecretStr(""),
         validation_alias=AliasChoices("execution_api_key", "apca_api_key_id"),
-        description="of the account, for paper and live",
+        description="the account's API key, for paper and live; safer in the environment than on a command line",
     )
     execution_api_secret: SecretStr = Field(
         SecretStr(""),
         validation_alias=AliasChoices("execution_api_secret", "apca_api_secret_key"),
-        description="of the account, for paper and live",
+        description="the account's API secret, for paper and live; safer in the environment than on a command line",
+    )
+    execution_account: Annotated[str, Unit("NAME")] = Field(
+        "", description="name that keeps order ids and journals of two accounts apart"
+    )
+    execution_journal_dir: Path = Field(
+        Path.home() / ".local/state/quotebus/journal", description="folder of the intents' journals"
+    )
+    execution_http_timeout_s: float = Field(3, gt=0, le=10, description="deadline of each step of a request")
+    execution_give_up_s: float = Field(
+        60, ge=0, le=3600, description="after the grace time: stop asking about an order of unknown fate"
+    )
+    execution_grace_s: float = Field(
+        10, ge=0, le=600, description="after the intent's window: time to fill before open orders are cancelled"
+    )
+    execution_rejects_max: int = Field(3, ge=1, le=100, description="end an intent after this many rejected orders")
+
+    execution_aggression_start: Annotated[Decimal, Unit("0..2")] = Field(
+        Decimal("0.2"),
+        ge=0,
+        le=2,
+        description="limit at the window's start: 0 our side of the spread, 1 the middle, 2 the other side",
+    )
+    execution_aggression_end: Annotated[Decimal, Unit("0..2")] = Field(
+        Decimal(1), ge=0, le=2, description="limit at the window's end, on the same scale"
+    )
+    execution_marketable: bool = Field(False, description="let a limit reach the other side (aggression 2)")
+    execution_fractional: bool = Field(False, description="order fractions of a share")
+    execution_min_notional: Annotated[Decimal, Unit("DOLLARS")] = Field(
+        Decimal(1), ge=0, description="least value of a limit order"
+    )
+    execution_lot: Annotated[int, Unit("SHARES")] = Field(
+        1, ge=1, le=1000, description="shares in one unit of a quote's sizes"
+    )
+    execution_repeg_ticks: int = Field(
+        1, ge=1, le=1000, description="re-peg when the target price has moved this many ticks"
+    )
+    execution_repeg_every_s: float = Field(5, gt=0, le=3600, description="minimum time between re-pegs")
+    execution_repeg_max: int = Field(20, ge=0, le=1000, description="most re-pegs of one intent")
+
+    execution_fallback: Literal["market", "refuse"] = Field(
+        "market", description="what to do without a usable price; a halted symbol is always refused"
+    )
+    execution_fallbacks: Annotated[str, Unit("POLICIES")] = Field(
+        "", description="market, collar or refuse, also by symbol and side: 'market,SPY=refuse,QQQ:sell=collar'"
+    )
+    execution_patience_s: float = Field(
+        5, ge=0, le=60, description="fall back after this long without a usable price; also the wait for first prices"
+    )
+    execution_collar: Annotated[float, Unit("RATIO")] = Field(
+        0.005, gt=0, le=0.2, description="collar: limit this far beyond the last good price, as a part of it"
+    )
+    execution_collar_age_s: float = Field(
+        300, gt=0, le=86_400, description="collar: how old the last good price may be"
     )
 
-    execution_fallbacks: str = Field(
-        "", description="market, collar or refuse, also by symbol and side: `market,SPY=refuse,QQQ:sell=collar`"
+    execution_max_age_s: float = Field(60, gt=0, le=3600, description="refuse a quote older than this")
+    execution_settle_s: float = Field(
+        1, ge=0, le=60, description="after a lost connection: refuse until it was good this long"
     )
-    execution_collar: float = Field(0.005, gt=0, le=0.2, description="the collar's band beyond the last good price")
-    execution_collar_age_s: float = Field(300, gt=0, le=86_400, description="how old the last good price may be")
-    execution_aggression_start: Decimal = Field(Decimal("0.2"), ge=0, le=2, description="0: our side, 1: the middle")
-    execution_aggression_end: Decimal = Field(Decimal(1), ge=0, le=2, description="at the end of the window")
-    execution_marketable: bool = Field(False, description="whether a limit may reach the other side (aggression 2)")
-    execution_fractional: bool = Field(False, description="whether fractions of a share may be ordered")
-    execution_min_notional: Decimal = Field(Decimal(1), ge=0, description="dollars a limit order must be worth")
-    execution_lot: int = Field(1, ge=1, le=1000, description="shares in one unit of a quote's sizes")
-    execution_repeg_ticks: int = Field(1, ge=1, le=1000, description="follow the market when it is so far away")
-    execution_repeg_every_s: float = Field(5, gt=0, le=3600, description="at the earliest so long after placing")
-    execution_repeg_max: int = Field(20, ge=0, le=1000, description="at most so many times")
-    execution_grace_s: float = Field(10, ge=0, le=600, description="after the window: until what is open is cancelled")
-    execution_give_up_s: float = Field(60, ge=0, le=3600, description="then: until an order of unknown fate is left")
-    execution_rejects_max: int = Field(3, ge=1, le=100, description="end after so many rejected orders")
-
-    execution_settle_s: float = Field(1, ge=0, le=60, description="after a flap the line must be good for so long")
-    execution_spread_wide: float = Field(0.005, gt=0, le=1, description="of the mid; beyond it only passive orders")
-    execution_spread_absurd: float = Field(0.10, gt=0, le=1, description="of the mid; beyond it the price is refused")
-    execution_jump: float = Field(0.10, gt=0, le=10, description="of the mid; a farther jump is refused at first")
-    execution_jump_settle_s: float = Field(2, ge=0, le=600, description="until a new level counts")
-    execution_exchange_late_s: float = Field(2, gt=0, le=3600, description="received so late: only passive orders")
-    execution_exchange_refuse_s: float = Field(10, gt=0, le=3600, description="received so late: refused")
-    execution_clock_skew_s: float = Field(0.5, gt=0, le=60, description="the exchange so far ahead: only passive")
-    execution_size_large: float = Field(10, gt=0, le=1e6, description="times the shown size: only passive orders")
+    execution_spread_wide: Annotated[float, Unit("RATIO")] = Field(
+        0.005, gt=0, le=1, description="passive orders only when the spread, as a part of the mid, is wider"
+    )
+    execution_spread_absurd: Annotated[float, Unit("RATIO")] = Field(
+        0.10, gt=0, le=1, description="refuse the price when the spread, as a part of the mid, is wider"
+    )
+    execution_jump: Annotated[float, Unit("RATIO")] = Field(
+        0.10, gt=0, le=10, description="refuse at first when the mid jumps by more, as a part of it"
+    )
+    execution_jump_settle_s: float = Field(
+        2, ge=0, le=600, description="accept the level after a jump when it has held this long"
+    )
+    execution_exchange_late_s: float = Field(
+        2, gt=0, le=3600, description="passive orders only on quotes delayed more than this"
+    )
+    execution_exchange_refuse_s: float = Field(10, gt=0, le=3600, description="refuse quotes delayed more than this")
+    execution_clock_skew_s: float = Field(
+        0.5, gt=0, le=60, description="passive orders only when the exchange's clock is ahead by more"
+    )
+    execution_size_large: Annotated[float, Unit("TIMES")] = Field(
+        10, gt=0, le=1e6, description="passive orders only above this many times the size shown"
+    )
 
     @field_validator("execution_client")
     @classmethod

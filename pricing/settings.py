@@ -5,59 +5,103 @@ from __future__ import annotations
 import re
 import tempfile
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, ClassVar, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AliasChoices, Field, SecretStr, field_validator, model_validator
 
-from quotebus.bus.settings import BusSettings, is_loopback
+from quotebus.bus.process.flags import Unit
+from quotebus.bus.settings import BusSettings, LogSettings, is_loopback
 
 _NODE_NAME = re.compile(r"[A-Za-z0-9_-]{1,32}\Z")
 _ALPACA = {"paper": "paper-api.alpaca.markets", "live": "api.alpaca.markets"}
 _FEED = re.compile(r"[a-z0-9_]{1,32}\Z")
 
 
-class PricingSettings(BusSettings):
+class PricingSettings(BusSettings, LogSettings):
     """The node's settings: `PRICING_*`, Alpaca's own key variables, and the bus's endpoints."""
 
-    pricing_node: str = Field("pricing", description="this node's name in health.<node>")
-    pricing_feed: str = Field("iex", description="iex, sip, delayed_sip, test …")
-    pricing_upstream_url: str = Field(
-        "", description="used verbatim; empty: wss://stream.data.alpaca.markets/v2/{PRICING_FEED}"
+    about = (
+        "Opens the account's one market-data connection when somebody asks for a symbol, and shares it over the bus."
     )
-    pricing_upstream_encoding: Literal["msgpack", "json"] = Field("msgpack", description="how the upstream encodes")
-    pricing_upstream_ca_file: str | None = Field(None, description="certificate authority instead of the system's")
+    examples = (
+        "pricing-node                     # keys and feed from the environment or .env",
+        "pricing-node --feed sip --symbol-limit 0 # a plan with all exchanges and no symbol limit",
+        "pricing-node --upstream-url ws://127.0.0.1:8765/v2/iex    # the simulator",
+        "pricing-node --order-stream --order-account paper",
+    )
+    flag_prefix = "pricing_"
+    headings: ClassVar = {
+        "pricing_node": "node",
+        "pricing_feed": "upstream",
+        "pricing_symbol_limit": "limits and times",
+        "pricing_order_stream": "order stream",
+    }
+
+    pricing_node: Annotated[str, Unit("NAME")] = Field("pricing", description="name of this node, as in health.<node>")
+    pricing_lock_dir: Path = Field(
+        Path(tempfile.gettempdir()),
+        description="folder of the lock that keeps a second node off the account's one connection",
+    )
+    pricing_feed: Annotated[str, Unit("FEED")] = Field(
+        "iex", description="market-data feed to subscribe to: iex, sip, delayed_sip, test"
+    )
+    pricing_upstream_url: str = Field(
+        "",
+        description="upstream address, used as it is; without it wss://stream.data.alpaca.markets/v2/ and the feed",
+    )
+    pricing_upstream_encoding: Literal["msgpack", "json"] = Field(
+        "msgpack", description="encoding to ask the upstream for"
+    )
+    pricing_upstream_ca_file: str | None = Field(
+        None, description="PEM file of certificate authorities to trust instead of the system's"
+    )
     pricing_api_key: SecretStr = Field(
         SecretStr(""),
         validation_alias=AliasChoices("pricing_api_key", "apca_api_key_id"),
-        description="better in the environment or .env than on a command line",
+        description="the account's API key; safer in the environment or in .env than on a command line",
     )
     pricing_api_secret: SecretStr = Field(
         SecretStr(""),
         validation_alias=AliasChoices("pricing_api_secret", "apca_api_secret_key"),
-        description="likewise",
+        description="the account's API secret; safer in the environment or in .env than on a command line",
     )
-    pricing_symbol_limit: int = Field(30, ge=0, description="(symbol, channel) pairs the plan allows; 0: no limit")
-    pricing_linger_s: float = Field(30, ge=0, le=86_400, description="how long an unwanted line stays up")
-    pricing_quiet_s: float = Field(30, gt=0, le=86_400, description="without a new quote for so long: quiet")
-    pricing_slow_line_s: float = Field(2, gt=0, le=3_600, description="a line further behind is suspect, slow_line")
+    pricing_symbol_limit: Annotated[int, Unit("PAIRS")] = Field(
+        30, ge=0, description="(symbol, channel) pairs over quotes and trades that your plan allows; 0 for no limit"
+    )
+    pricing_linger_s: float = Field(
+        30, ge=0, le=86_400, description="keep the connection open this long after the last symbol is released"
+    )
+    pricing_quiet_s: float = Field(
+        30, gt=0, le=86_400, description="call a symbol quiet after this long without a new quote"
+    )
+    pricing_slow_line_s: float = Field(
+        2, gt=0, le=3_600, description="call the connection suspect when its data is further behind than this"
+    )
     pricing_conflation: Literal["backlog", "never"] = Field(
-        "backlog", description="replace unsent quotes by newer ones when the broker is behind, or drop and count them"
+        "backlog",
+        description="when the broker is behind: replace waiting quotes by newer ones (backlog), or drop and count them",
     )
-    pricing_order_stream: bool = Field(False, description="keep the account's order stream as well; it dials at start")
-    pricing_order_account: Literal["paper", "live"] = Field("paper", description="whose orders, at Alpaca itself")
+    pricing_order_stream: bool = Field(
+        False, description="also keep the account's order-update stream, which connects at start"
+    )
+    pricing_order_account: Literal["paper", "live"] = Field(
+        "paper", description="account at Alpaca whose order updates are streamed"
+    )
     pricing_order_stream_url: str = Field(
         "",
-        description="verbatim; empty: /stream beside a local PRICING_UPSTREAM_URL, else the account's at Alpaca",
+        description="order-stream address, used as it is; without it /stream next to a local upstream, "
+        "else the account's at Alpaca",
     )
     pricing_order_rest_url: str = Field(
-        "", description="orders REST; empty: the next port of a local order stream, else the account's at Alpaca"
+        "",
+        description="REST address to read orders from after a gap; without it the port above a local order stream's, "
+        "else the account's at Alpaca",
     )
-    pricing_order_alias: str = Field(
-        "", description="instead of the account in order.<alias>; empty: paper, live, local"
-    )
-    pricing_lock_dir: Path = Field(
-        Path(tempfile.gettempdir()), description="where the lock of this account's one connection is"
+    pricing_order_alias: Annotated[str, Unit("NAME")] = Field(
+        "",
+        description="name used instead of the account in order.<alias>; without it local for a local stream, "
+        "else paper or live",
     )
 
     @field_validator("pricing_node")

@@ -73,11 +73,18 @@ def test_the_clone_is_imported_from_its_own_folder() -> None:
     assert found.resolve() == ROOT / "quotebus/__init__.py"
 
 
-@pytest.mark.parametrize("program", ["quotebus", "bus-tap"])
-def test_programs_tell_their_version(program: str) -> None:
-    line = [str(Path(sys.executable).with_name(program)), "--version"]
+@pytest.mark.parametrize(
+    "words",
+    ["quotebus", "bus-tap", "pricing-node", "execution-worker", "exchange-simulator", "quotebus up", "quotebus broker",
+     "quotebus record", "quotebus capture", "quotebus capture cat", "quotebus capture report", "quotebus replay",
+     "quotebus tap", "quotebus tap top", "quotebus completion", "execution-worker verify"],
+)  # fmt: skip
+def test_programs_and_verbs_tell_their_version(words: str) -> None:
+    program, *verbs = words.split()
+    line = [str(Path(sys.executable).with_name(program)), *verbs, "--version"]
     done = subprocess.run(line, capture_output=True, text=True, timeout=30, check=True)
-    assert done.stdout == f"{program} {quotebus.__version__}\n"
+    name = words.replace("bus-tap", "quotebus tap")
+    assert done.stdout == f"{name} {quotebus.__version__}\n"
 
 
 def test_every_place_that_lists_the_packages_lists_all_of_them() -> None:

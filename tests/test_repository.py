@@ -14,7 +14,7 @@ import quotebus
 from quotebus import BusClient
 from quotebus.bus.cli import VERBS
 from quotebus.bus.events import ConnectionHealth, Quote
-from quotebus.bus.settings import BusSettings
+from quotebus.bus.settings import BusSettings, LogSettings
 from quotebus.execution_adapter.settings import ExecutionSettings
 from quotebus.pricing.settings import PricingSettings
 from quotebus.pricing.simulator.settings import SimulatorSettings
@@ -28,7 +28,7 @@ COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text
 
 
 def variables() -> set[str]:
-    ours = (BusSettings, PricingSettings, ExecutionSettings)
+    ours = (BusSettings, LogSettings, PricingSettings, ExecutionSettings)
     names = {name.upper() for settings in ours for name in settings.model_fields}
     return names | {f"SIMULATOR_{name.upper()}" for name in SimulatorSettings.model_fields}
 

@@ -8,13 +8,20 @@ from collections.abc import Sequence
 from quotebus.bus.process.verbs import run_verb
 
 VERBS = {
-    "up": "broker, pricing node, execution worker and, without keys, the simulated exchange, together",
-    "broker": "the bus's broker",
+    "up": "starts everything on this machine, without keys on a simulator",
+    "broker": "carries the messages of the bus",
     "record": "writes everything that crosses the bus to MCAP files",
     "capture": "works with captures: info, verify, recover, cat, export, report",
     "replay": "plays a capture on the bus; consumers work as they do live",
     "tap": "shows what the bus is doing, and why: top, echo, rate, delay, why",
+    "completion": "prints a script that completes verbs and flags in bash or zsh",
 }
+PROGRAMS = (
+    "programs of their own:",
+    "  pricing-node        opens the account's market-data connection and shares it",
+    "  execution-worker    decides on prices; with intents, works them into orders",
+    "  exchange-simulator  an exchange with Alpaca's protocols, and faults on demand",
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -24,4 +31,4 @@ def main(argv: Sequence[str] | None = None) -> int:
         from quotebus.bus.tap.__main__ import begin
 
         begin(arguments[1:])
-    return run_verb("quotebus", __name__, VERBS, arguments)
+    return run_verb("quotebus", __name__, VERBS, arguments, PROGRAMS)

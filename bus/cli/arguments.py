@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import argparse
 from typing import NoReturn
 
 from quotebus.bus.errors import ConfigError
+from quotebus.bus.process.command_line import CommandLine
 from quotebus.bus.settings import die
 
 
-class Arguments(argparse.ArgumentParser):
-    """argparse, except for how a mistake is reported."""
+class Arguments(CommandLine):
+    """A command line that ends the program."""
 
     def error(self, message: str) -> NoReturn:
-        """Print one line and exit with 78."""
-        die(self.prog, ConfigError(message))
+        """One line, exit status 78."""
+        die(self.prog, ConfigError(message.removeprefix("argument ")))

@@ -14,21 +14,22 @@ from quotebus.bus.capture.inspect.verify import Verification, verify
 from quotebus.bus.capture.reader import Capture
 from quotebus.bus.capture.record.recovery import recover_file, recover_folder
 from quotebus.bus.capture.time_range import parse_time_range
-from quotebus.bus.cli import capture_report
+from quotebus.bus.cli import capture_arguments, capture_report
 from quotebus.bus.cli.capture_arguments import (
+    PROGRAM,
     parse_cat_arguments,
     parse_export_arguments,
     parse_file_arguments,
     parse_recover_arguments,
 )
 from quotebus.bus.clock import NS_PER_S
-from quotebus.bus.errors import EX_CONFIG, EX_IOERR, EX_NOINPUT, ConfigError
+from quotebus.bus.errors import EX_IOERR, EX_NOINPUT, ConfigError
 from quotebus.bus.process.printable import escaped
 from quotebus.bus.process.stdout import give_up_stdout
 from quotebus.bus.process.units import format_size, format_utc
+from quotebus.bus.process.verbs import answer_without_verb
 from quotebus.bus.settings import die
 
-PROGRAM = "quotebus capture"
 EX_DAMAGED = 3
 """Exit status for a capture that is not whole, or that is none."""
 
@@ -38,14 +39,11 @@ def run(argv: Sequence[str]) -> int:
 
     0 for success, 3 for a capture that is not whole, 66 for a missing file, 74 for a disk error, 78 for bad arguments.
     """
-    verb, *rest = argv or ["--help"]
-    if verb not in VERBS and verb not in ("-h", "--help"):
-        print(f"{PROGRAM}: no such verb: {verb[:40]!r} (verbs: {', '.join(VERBS)})", file=sys.stderr)
-        return EX_CONFIG
+    status = answer_without_verb(PROGRAM, capture_arguments.VERBS, argv)
+    if status is not None:
+        return status
+    verb, *rest = argv
     try:
-        if verb not in VERBS:
-            print(f"usage: {PROGRAM} VERB FILE… [--help | options]\n\n" + "\n".join(_usage()), flush=True)
-            return 0
         return VERBS[verb](rest)
     except NotACapture as error:
         print(f"{PROGRAM} {verb}: {escaped(str(error))}", file=sys.stderr)
@@ -63,7 +61,7 @@ def run(argv: Sequence[str]) -> int:
 
 def info(argv: Sequence[str]) -> int:
     """Show who recorded what, when and how much. Reads every byte, but decodes only the recorder's own notes."""
-    capture = Capture(parse_file_arguments(argv, f"{PROGRAM} info", _about(info)).files)
+    capture = Capture(parse_file_arguments(argv, "info").files)
     verdict = verify(capture, decode=False)
     head = capture.metadata
     versions = ", ".join(f"{program} {version}" for program, version in sorted(head.versions.items()))
@@ -86,7 +84,7 @@ def info(argv: Sequence[str]) -> int:
 
 def check(argv: Sequence[str]) -> int:
     """Check that a capture is whole: every byte, every message number, every payload."""
-    verdict = verify(Capture(parse_file_arguments(argv, f"{PROGRAM} verify", _about(check)).files))
+    verdict = verify(Capture(parse_file_arguments(argv, "verify").files))
     for name, value in _contents(verdict):
         print(f"{name:<10}{escaped(value)}")
     for example in verdict.examples:
@@ -103,7 +101,7 @@ def check(argv: Sequence[str]) -> int:
 
 def recover(argv: Sequence[str]) -> int:
     """Complete what a killed recorder left: every `.part` in a folder, or one file."""
-    arguments = parse_recover_arguments(argv, f"{PROGRAM} recover", _about(recover))
+    arguments = parse_recover_arguments(argv)
     status = 0
     for path in arguments.files:
         if path.is_dir():
@@ -120,7 +118,7 @@ def recover(argv: Sequence[str]) -> int:
 
 def cat(argv: Sequence[str]) -> int:
     """Print messages, one per line."""
-    arguments = parse_cat_arguments(argv, f"{PROGRAM} cat", _about(cat))
+    arguments = parse_cat_arguments(argv)
     capture, wanted = Capture(arguments.files), arguments.topics
     shown = encode_message if arguments.json_lines else format_message
     within = _window(capture, arguments.begin, arguments.end)
@@ -135,7 +133,7 @@ def cat(argv: Sequence[str]) -> int:
 
 def export(argv: Sequence[str]) -> int:
     """Write the events as tables, one per kind of event."""
-    arguments = parse_export_arguments(argv, f"{PROGRAM} export", _about(export))
+    arguments = parse_export_arguments(argv)
     output, wanted = arguments.output, arguments.topics
     exporter = Export(output, arguments.format)
     capture = Capture(arguments.files)
@@ -162,14 +160,6 @@ VERBS: dict[str, Callable[[Sequence[str]], int]] = {
     "export": export,
     "report": capture_report.run,
 }
-
-
-def _usage() -> list[str]:
-    return [f"  {verb:<8} {(act.__doc__ or '').splitlines()[0]}" for verb, act in VERBS.items()]
-
-
-def _about(verb: Callable[[Sequence[str]], int]) -> str:
-    return (verb.__doc__ or "").strip()
 
 
 def _window(capture: Capture, begin: str, end: str) -> tuple[int | None, int | None]:

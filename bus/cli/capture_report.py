@@ -11,7 +11,7 @@ from quotebus.bus.capture.report.collect import Collector
 from quotebus.bus.capture.report.page import render_page
 from quotebus.bus.capture.report.scale import Columns
 from quotebus.bus.capture.time_range import find_time_range, parse_time_range
-from quotebus.bus.cli.arguments import Arguments
+from quotebus.bus.cli.capture_arguments import parse_report_arguments
 from quotebus.bus.errors import ConfigError
 from quotebus.bus.process.printable import escaped
 
@@ -26,18 +26,7 @@ def run(argv: Sequence[str]) -> int:
     The exit status: 0, or 3 when the capture is damaged and the page shows only what is good. Raises NotACapture,
     ConfigError and OSError.
     """
-    parser = Arguments(PROGRAM, description=__doc__)
-    parser.add_argument("file", type=Path, help="capture file, or folder of its segments")
-    parser.add_argument("-o", "--output", type=Path, help="the HTML file (default: FILE with the suffix .html)")
-    parser.add_argument("--symbols", default="", help="symbols to draw, separated by commas (default: the busiest)")
-    parser.add_argument(
-        "--from",
-        dest="begin",
-        metavar="T",
-        help="start at T: a UTC time, nanoseconds, or +seconds from the first message",
-    )
-    parser.add_argument("--to", dest="end", metavar="T", help="end before T")
-    arguments = parser.parse_args(argv)
+    arguments = parse_report_arguments(argv)
     output: Path = arguments.output or arguments.file.resolve().with_suffix(".html")
     symbols = [symbol.strip().upper() for symbol in arguments.symbols.split(",") if symbol.strip()]
     if output.exists() and is_capture(output):

@@ -20,6 +20,7 @@ from quotebus.bus.capture.record.settings import RecordSettings
 from quotebus.bus.clock import NS_PER_S, now_ns, utc_ns
 from quotebus.bus.errors import EX_IOERR
 from quotebus.bus.events import RecorderState
+from quotebus.bus.process.log import setup
 from quotebus.bus.process.printable import escaped
 from quotebus.bus.process.shutdown import on_ending
 from quotebus.bus.process.units import format_duration, format_size
@@ -111,6 +112,7 @@ def format_progress(progress: RecordingProgress) -> str:
 def run(argv: Sequence[str]) -> int:
     """Record until SIGINT, SIGTERM or SIGHUP; the exit status: 0, 74 for a disk error, 78 for a bad setting."""
     settings = load(RecordSettings, argv, PROGRAM)
+    setup(settings.log_level, settings.log_format)
     source = source_name("recorder", random.getrandbits(24))
     base = choose_path(settings.record_output, utc_ns())
     line, seen = StatusLine(sys.stdout), True

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import argparse
 import gc
 import sys
+from argparse import ArgumentTypeError, Namespace
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from math import nan
@@ -22,13 +22,20 @@ from quotebus.bus.capture.topic_prefixes import parse_prefixes
 from quotebus.bus.cli.arguments import Arguments
 from quotebus.bus.cli.keys import open_keys
 from quotebus.bus.errors import EX_IOERR, EX_NOINPUT, ConfigError, NoInput
+from quotebus.bus.process.flags import add_flags, read_flags
+from quotebus.bus.process.log import setup
 from quotebus.bus.process.printable import escaped
 from quotebus.bus.process.shutdown import on_ending
 from quotebus.bus.process.stdout import give_up_stdout
 from quotebus.bus.process.units import format_instant
-from quotebus.bus.settings import BusSettings, die, load
+from quotebus.bus.settings import BusSettings, LogSettings, die, load_given
 
 PROGRAM = "quotebus replay"
+USAGE = "quotebus replay [SETTING …] FILE"
+EXAMPLES = """examples:
+  quotebus replay captures/day.mcap
+  quotebus replay captures/ --rate max --clients 2 --from +60
+  quotebus replay day.mcap --topics quote.SPY health. --paused"""
 EX_DAMAGED = 3
 SWITCH_INTERVAL_S = 0.0002
 """How long the progress bar's thread may hold the interpreter while the player has messages due."""
@@ -37,14 +44,19 @@ LONGEST_WAIT_S = 86_400.0
 _LOOK_S = 0.2
 
 
+class ReplaySettings(BusSettings, LogSettings):
+    """The bus to play on."""
+
+
 def run(argv: Sequence[str]) -> int:
     """Play to the end; the exit status.
 
     0 for success, 3 for a capture that is damaged or none, 66 for a missing file or one without a message, 74 when the
     broker was away meanwhile, 78 for bad arguments and for a bus that is occupied.
     """
-    arguments, rest = _parser().parse_known_args(argv)
-    settings = load(BusSettings, rest, PROGRAM)
+    arguments = make_parser().parse_args(argv)
+    settings = load_given(ReplaySettings, read_flags(ReplaySettings, arguments), PROGRAM)
+    setup(settings.log_level, settings.log_format)
     try:
         with Capture(arguments.file) as capture:
             return _play(capture, arguments, settings)
@@ -67,35 +79,36 @@ def run(argv: Sequence[str]) -> int:
         die(PROGRAM, ConfigError(f"{error}{hint}"))
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = Arguments(PROGRAM, description=__doc__, epilog="The settings of the bus (BUS_*) apply as well.")
-    parser.add_argument("file", type=Path, help="capture file, or folder of its segments")
+def make_parser() -> Arguments:
+    """The command line of `replay`."""
+    parser = Arguments(PROGRAM, "Plays a capture on the bus, so that consumers work as they do live.", EXAMPLES, USAGE)
+    parser.add_argument("file", type=Path, metavar="FILE", help="capture file, or folder of its segments")
     parser.add_argument(
         "--rate",
         type=_rate,
         default=1.0,
         metavar="1|10|max",
-        help="speed: recorded seconds per second, or max for as fast as consumers read (default: 1)",
+        help="speed: recorded seconds per second, or max for as fast as consumers read (default 1)",
     )
     parser.add_argument(
         "--from",
         dest="from_",
-        metavar="T",
-        help="start at T: a UTC time, nanoseconds, or +seconds from the first message",
+        metavar="TIME",
+        help="start at: a UTC time, nanoseconds, or +seconds from the first message",
     )
-    parser.add_argument("--to", metavar="T", help="end before T")
+    parser.add_argument("--to", metavar="TIME", help="end before this time")
     parser.add_argument(
         "--topics",
         nargs="+",
         default=[],
-        metavar="PREFIX",
+        metavar="TOPIC",
         help="play only topics that begin with one of these, separated by commas or spaces",
     )
     parser.add_argument(
-        "--clients", type=int, default=1, metavar="N", help="start when N consumers have sent a request (default: 1)"
+        "--clients", type=int, default=1, metavar="N", help="start when N consumers have sent a request (default 1)"
     )
     parser.add_argument(
-        "--wait", type=_wait_s, default=10.0, metavar="S", help="start after S seconds at the latest (default: 10)"
+        "--wait", type=_wait_s, default=10.0, metavar="SECONDS", help="start after this long at the latest (default 10)"
     )
     parser.add_argument(
         "--paused", action="store_true", help="start paused; keys: space to go on or pause, n for one message, q to end"
@@ -103,6 +116,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--force", action="store_true", help="play although a live node or another replay publishes on this bus"
     )
+    add_flags(parser, ReplaySettings)
     return parser
 
 
@@ -111,14 +125,14 @@ def _rate(text: str) -> float | None:
         return None
     rate = _number(text)
     if not SLOWEST <= rate <= FASTEST:
-        raise argparse.ArgumentTypeError(f"not max, nor a number from {SLOWEST:g} to {FASTEST:,.0f}: {text}")
+        raise ArgumentTypeError(f"not max, nor a number from {SLOWEST:g} to {FASTEST:,.0f}: {text}")
     return rate
 
 
 def _wait_s(text: str) -> float:
     wait_s = _number(text)
     if not 0 <= wait_s <= LONGEST_WAIT_S:
-        raise argparse.ArgumentTypeError(f"not from 0 to {LONGEST_WAIT_S:,.0f} seconds: {text}")
+        raise ArgumentTypeError(f"not from 0 to {LONGEST_WAIT_S:,.0f} seconds: {text}")
     return wait_s
 
 
@@ -129,7 +143,7 @@ def _number(text: str) -> float:
         return nan
 
 
-def _play(capture: Capture, arguments: argparse.Namespace, settings: BusSettings) -> int:
+def _play(capture: Capture, arguments: Namespace, settings: BusSettings) -> int:
     first_ns, last_ns = find_time_range(capture)
     from_ns, to_ns = parse_time_range(capture, arguments.from_, arguments.to)
     wanted = parse_prefixes(arguments.topics)

@@ -1,4 +1,4 @@
-"""`quotebus tap`: the bus tap, as `bus-tap`."""
+"""`quotebus tap`: the bus tap, by its own package."""
 
 from __future__ import annotations
 

@@ -14,13 +14,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from queue import Empty, Queue
+from typing import ClassVar
 
 from pydantic import AliasChoices, Field, SecretStr
 
 from quotebus.bus.clock import now_ns, seconds
 from quotebus.bus.errors import EX_CONFIG, ConfigError
+from quotebus.bus.process.log import setup
 from quotebus.bus.process.shutdown import on_ending, that_ends_with_us
-from quotebus.bus.settings import BusSettings, die, load
+from quotebus.bus.settings import BusSettings, LogSettings, die, load
 
 PROGRAM = "quotebus up"
 WORKER = "worker"
@@ -33,17 +35,29 @@ _CARRIERS = ("broker", "exchange")
 _KEYS = ("PRICING_API_KEY", "PRICING_API_SECRET", "APCA_API_KEY_ID", "APCA_API_SECRET_KEY")
 
 
-class UpSettings(BusSettings):
+class UpSettings(BusSettings, LogSettings):
     """Settings of `quotebus up` itself; those of the programs it starts are read by these from the environment."""
 
-    for_s: float | None = Field(
-        None, gt=0, validation_alias=AliasChoices("for", "up_for_s"), description="end after so many seconds"
+    about = (
+        "Starts the broker, the pricing node, the execution worker and, without keys, the simulated exchange. "
+        "Ctrl-C ends them all. The programs read their own settings from the environment and .env."
     )
-    pricing_upstream_url: str = Field("", description="an upstream of your own instead of the simulated exchange")
+    examples = (
+        "quotebus up                              # on the simulated exchange",
+        "quotebus up --for 30                     # ends by itself",
+        "EXECUTION_SYMBOLS=MSFT,NVDA quotebus up",
+    )
+    flag_prefix = "up_"
+    headings: ClassVar = {"for_s": "run", "pricing_upstream_url": "upstream"}
+
+    for_s: float | None = Field(
+        None, gt=0, validation_alias=AliasChoices("for", "up_for_s"), description="end after this long"
+    )
+    pricing_upstream_url: str = Field("", description="this upstream instead of the simulated exchange")
     pricing_api_key: SecretStr = Field(
         SecretStr(""),
         validation_alias=AliasChoices("pricing_api_key", "apca_api_key_id"),
-        description="see pricing-node",
+        description="the account's API key; with it the upstream is Alpaca. Safer in the environment or in .env",
     )
 
 
@@ -130,6 +144,7 @@ class Household:
 def run(argv: Sequence[str]) -> int:
     """Run until a signal or the end of `--for`: exit status 0. Otherwise that of the program that ended by itself."""
     settings = load(UpSettings, argv, PROGRAM)
+    setup(settings.log_level, settings.log_format, settings.secrets())
     household = Household()
     asked: list[int] = []
     on_ending(lambda: asked.append(1))  # no lock: a signal may come while this very thread holds it

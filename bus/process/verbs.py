@@ -7,28 +7,54 @@ import sys
 from collections.abc import Mapping, Sequence
 
 from quotebus.bus.errors import EX_CONFIG, EX_IOERR
+from quotebus.bus.process.command_line import nearest
 from quotebus.bus.process.stdout import give_up_stdout, open_stdout
 from quotebus.bus.version import __version__
 
 
-def run_verb(program: str, package: str, verbs: Mapping[str, str], arguments: Sequence[str]) -> int:
+def run_verb(
+    program: str, package: str, verbs: Mapping[str, str], arguments: Sequence[str], more: Sequence[str] = ()
+) -> int:
     """Run the verb that comes first; its exit status, 78 for an unknown one. `verbs` says of each what it does."""
     open_stdout()
+    status = answer_without_verb(program, verbs, arguments, more)
+    if status is not None:
+        return status
+    verb, *rest = arguments
+    ended: int = importlib.import_module(f"{package}.{verb}").run(rest)
+    return ended
+
+
+def answer_without_verb(
+    program: str, verbs: Mapping[str, str], arguments: Sequence[str], more: Sequence[str] = ()
+) -> int | None:
+    """The exit status when no verb is to be run: help (also without arguments), version, or an unknown verb.
+
+    `more` are lines at the end of the help.
+    """
     if not arguments or arguments[0] in ("-h", "--help"):
-        return _usage(program, verbs)
+        return _print(program, "\n".join(_usage(program, verbs, more)))
     if arguments[0] == "--version":
         return _print(program, f"{program} {__version__}")
-    verb, *rest = arguments
-    if verb not in verbs:
-        print(f"{program}: no such verb: {verb[:40]!r} (there are {', '.join(verbs)})", file=sys.stderr)
-        return EX_CONFIG
-    status: int = importlib.import_module(f"{package}.{verb}").run(rest)
-    return status
+    verb = arguments[0]
+    if verb in verbs:
+        return None
+    near = nearest(verb, verbs)
+    hint = f"did you mean {near}?" if near else f"there are {', '.join(verbs)}"
+    print(f"{program}: no such verb: {verb[:40]!r}; {hint}", file=sys.stderr)
+    return EX_CONFIG
 
 
-def _usage(program: str, verbs: Mapping[str, str]) -> int:
-    lines = [f"usage: {program} VERB [--help | settings]", "", *(f"  {verb:<8} {text}" for verb, text in verbs.items())]
-    return _print(program, "\n".join(lines))
+def _usage(program: str, verbs: Mapping[str, str], more: Sequence[str]) -> list[str]:
+    width = max(map(len, verbs))
+    return [
+        f"usage: {program} VERB [SETTING …]",
+        "",
+        *(f"  {verb:<{width}}  {text}" for verb, text in verbs.items()),
+        *(["", *more] if more else []),
+        "",
+        f"`{program} VERB --help` explains a verb and its settings.",
+    ]
 
 
 def _print(program: str, text: str) -> int:

@@ -1,4 +1,4 @@
-"""`bus-tap`, also known as `quotebus tap`: one verb per file."""
+"""`quotebus tap`, and its short name `bus-tap`: one verb per file."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from quotebus.bus.settings import die
 from quotebus.bus.tap.output import prepare_streams
 from quotebus.bus.tap.own_session import run_in_own_session
 
-PROGRAM = "bus-tap"
+PROGRAM = "quotebus tap"
 VERBS = {
     "top": "shows connections and symbols as a live table",
     "echo": "prints messages as they arrive, as text or JSON",
     "rate": "counts messages per second by topic, and how many are missing",
     "delay": "measures p50, p99 and maximum of each hop",
-    "why": "explains whether a symbol's price may be used, who asked for it, and what would change it",
+    "why": "explains whether a symbol's price may be used, and who asked for it",
 }
 
 

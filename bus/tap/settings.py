@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from pydantic import AliasChoices, Field, field_validator
-from pydantic_settings import CliPositionalArg, SettingsConfigDict
+from typing import Annotated, ClassVar
 
-from quotebus.bus.settings import Settings, local_endpoint
+from pydantic import AliasChoices, Field, field_validator
+from pydantic_settings import SettingsConfigDict
+
+from quotebus.bus.process.flags import Positional, Unit, Words
+from quotebus.bus.settings import LogSettings, Settings, local_endpoint
 
 LONGEST_S = 1e9
 """Thirty years: in nanoseconds still a number of 64 bits."""
@@ -15,43 +18,50 @@ NOTHING_HEARD = 124
 """Exit status of a verb that heard less than it was asked for before its time or its capture ended, as timeout(1)'s."""
 NOT_USABLE = 1
 """Exit status of `why` when the price may not be used, or the tap cannot tell."""
+_TOPICS = "topics: quote, quote.SPY, health., symbol.A*; all without one"
+Topics = Annotated[Words, Positional(), Unit("TOPIC")]
+Symbols = Annotated[Words, Unit("SYMBOLS")]
+Width = Annotated[int | None, Unit("COLUMNS")]
 
 
-class TapSettings(Settings):
+class TapSettings(LogSettings):
     """What every verb of the tap has."""
 
-    model_config = SettingsConfigDict(**{**Settings.model_config, "env_prefix": "TAP_", "populate_by_name": False})
+    model_config = SettingsConfigDict(**{**Settings.model_config, "env_prefix": "TAP_"})
+
+    headings: ClassVar = {"bus_subscribe_url": "source", "as_json": "output", "for_s": "run"}
 
     bus_subscribe_url: str = Field(
-        "tcp://127.0.0.1:5571", validation_alias="bus_subscribe_url", description="the broker's subscribe endpoint"
+        "tcp://127.0.0.1:5571",
+        validation_alias="bus_subscribe_url",
+        description="the broker's subscribe endpoint: everything is read from it",
     )
-    file: str = Field("", description="a capture instead of the live bus")
+    file: str = Field("", description="read a capture instead of the live bus: a file, or a folder of its segments")
     from_s: float | None = Field(
         None,
         ge=0,
         le=LONGEST_S,
         validation_alias=AliasChoices("from", "tap_from"),
-        description="of a capture: seconds after its start",
+        description="of a capture: begin this long after its start",
     )
     to_s: float | None = Field(
         None,
         ge=0,
         le=LONGEST_S,
         validation_alias=AliasChoices("to", "tap_to"),
-        description="of a capture: seconds after its start",
+        description="of a capture: end this long after its start",
     )
     as_json: bool = Field(
-        False, validation_alias=AliasChoices("json", "tap_json"), description="JSON lines, for machines"
+        False, validation_alias=AliasChoices("json", "tap_json"), description="print JSON lines, for programs"
     )
     for_s: float | None = Field(
-        None,
-        gt=0,
-        le=LONGEST_S,
-        validation_alias=AliasChoices("for", "tap_for"),
-        description="end after so many seconds",
+        None, gt=0, le=LONGEST_S, validation_alias=AliasChoices("for", "tap_for"), description="end after this long"
     )
     nice: int = Field(
-        20, ge=0, le=20, description="how far the tap stands back: as of nice(1), or 20, only where nobody else works"
+        20,
+        ge=0,
+        le=20,
+        description="CPU priority: 0 to 19 as in nice(1); 20 is SCHED_IDLE, which runs only when the CPU is idle",
     )
 
     @field_validator("bus_subscribe_url")
@@ -63,43 +73,71 @@ class TapSettings(Settings):
 class EchoSettings(TapSettings):
     """`echo`."""
 
-    topics: CliPositionalArg[list[str]] = Field(
-        [], description="quote, quote.SPY, health., symbol.A*, ...; default all"
+    about = "Prints messages as they come."
+    examples = (
+        "quotebus tap echo                        # everything",
+        "quotebus tap echo health quote.SPY       # health, and one symbol's quotes",
+        "quotebus tap echo --symbol SPY,QQQ --count 100 --json",
     )
-    symbol: list[str] = Field([], description="only messages about these symbols")
-    count: int | None = Field(None, ge=1, description="end after so many messages")
+    headings: ClassVar = {"topics": "what"}
+
+    topics: Topics = Field([], description=_TOPICS)
+    symbol: Symbols = Field([], description="only messages about these symbols")
+    count: int | None = Field(None, ge=1, description="end after this many messages")
 
 
 class RateSettings(TapSettings):
     """`rate`."""
 
-    topics: CliPositionalArg[list[str]] = Field(
-        [], description="quote, quote.SPY, health., symbol.A*, ...; default all"
-    )
-    symbol: list[str] = Field([], description="only messages about these symbols")
-    count: int | None = Field(None, ge=1, description="end after so many reports")
+    about = "Counts messages a second by topic, and what is missing."
+    examples = ("quotebus tap rate                # the 20 busiest topics, once a second",
+                "quotebus tap rate quote --every 5 --rows 50")  # fmt: skip
+    headings: ClassVar = {"topics": "what", "every_s": "reports"}
+
+    topics: Topics = Field([], description=_TOPICS)
+    symbol: Symbols = Field([], description="only messages about these symbols")
+    count: int | None = Field(None, ge=1, description="end after this many reports")
     every_s: float = Field(
-        1.0, ge=0.1, le=3600, validation_alias=AliasChoices("every", "tap_every"), description="seconds between reports"
+        1.0, ge=0.1, le=3600, validation_alias=AliasChoices("every", "tap_every"), description="time between reports"
     )
-    rows: int = Field(20, ge=1, description="the busiest so many topics")
+    rows: int = Field(20, ge=1, description="show this many topics, the busiest first")
 
 
 class DelaySettings(RateSettings):
     """`delay`."""
 
+    about = "Measures each hop's delay: median, 99th percentile and maximum."
+    examples = ("quotebus tap delay               # all topics, once a second",
+                "quotebus tap delay quote.SPY --for 60")  # fmt: skip
+
 
 class TopSettings(TapSettings):
     """`top`."""
 
-    count: int | None = Field(None, ge=1, description="end after so many pictures")
+    about = "Shows lines and symbols in a live table."
+    examples = (
+        "quotebus tap top                 # keys: q ends, ? lists the others",
+        "quotebus tap top --sort age --filter halted",
+        "quotebus tap top --file captures/ --json --count 1",
+    )
+    headings: ClassVar = {"sort": "table", "count": "pictures"}
+
+    sort: Annotated[str, Unit("COLUMN")] = Field(
+        "symbol", description="sort by symbol, spread, age, rate, state, clients or usable"
+    )
+    filter: str = Field(
+        "", max_length=40, description="only rows with this text in symbol, state, cause, client or reason"
+    )
+    width: Width = Field(None, ge=40, le=1000, description="width where there is no terminal to ask")
+    max_age_s: float = Field(60.0, gt=0, le=LONGEST_S, description="a quote older than this is not usable")
+    count: int | None = Field(None, ge=1, description="end after this many pictures")
     every_s: float | None = Field(
-        None, ge=0.1, le=3600, validation_alias=AliasChoices("every", "tap_every"),
-        description="seconds between pictures; default 0.5 on a screen, 1 in a pipe",
-    )  # fmt: skip
-    sort: str = Field("symbol", description="symbol, spread, age, rate, state, clients or usable")
-    filter: str = Field("", max_length=40, description="part of a symbol, state, cause, client or reason")
-    width: int | None = Field(None, ge=40, le=1000, description="columns, where there is no screen to ask")
-    max_age_s: float = Field(60.0, gt=0, le=LONGEST_S, description="how old a usable quote may be")
+        None,
+        ge=0.1,
+        le=3600,
+        validation_alias=AliasChoices("every", "tap_every"),
+        description="time between pictures; 0.5 on a terminal and 1 in a pipe unless given",
+    )
 
     @field_validator("sort")
     @classmethod
@@ -112,6 +150,10 @@ class TopSettings(TapSettings):
 class WhySettings(TapSettings):
     """`why`."""
 
-    symbol: CliPositionalArg[str] = Field("", description="which symbol")
-    max_age_s: float = Field(60.0, gt=0, le=LONGEST_S, description="how old a usable quote may be")
-    width: int | None = Field(None, ge=40, le=1000, description="columns, where there is no screen to ask")
+    about = "Says who asked for a symbol, whether its price may be used and, if not, why not."
+    examples = ("quotebus tap why SPY", "quotebus tap why SPY --file captures/ --to 90 --json")
+    headings: ClassVar = {"symbol": "what"}
+
+    symbol: Annotated[str, Positional(), Unit("SYMBOL")] = Field("", description="which symbol")
+    max_age_s: float = Field(60.0, gt=0, le=LONGEST_S, description="a quote older than this is not usable")
+    width: Width = Field(None, ge=40, le=1000, description="width where there is no terminal to ask")

@@ -15,13 +15,14 @@ from quotebus.bus.process.stdout import give_up_stdout
 from quotebus.execution_adapter.verify.verifier import Difference, Findings, Verifier
 
 PROGRAM = "execution-worker verify"
+ABOUT = "Makes the decisions of a capture again, and prints the first that differs; exit status 3 when one does."
 EX_DIFFERENT = 3
 
 
 def run(argv: Sequence[str]) -> int:
     """Exit status 0 when every decision comes out as recorded, 3 when not or when the file is damaged."""
-    parser = Arguments(PROGRAM, description=__doc__)
-    parser.add_argument("file", type=Path, help="a capture: a file, or a folder of its segments")
+    parser = Arguments(PROGRAM, ABOUT, usage=f"{PROGRAM} FILE")
+    parser.add_argument("file", type=Path, metavar="FILE", help="a capture: a file, or a folder of its segments")
     path: Path = parser.parse_args(argv).file
     verifier = Verifier()
     try:

@@ -25,7 +25,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Bad settings end the program with status 78.
     """
     settings = load(SimulatorSettings, sys.argv[1:] if argv is None else argv, PROGRAM)
-    setup()
+    setup(settings.log_level, settings.log_format, settings.secrets())
     limit_rate()
     if settings.quiet:
         logging.getLogger("quotebus.pricing.simulator").setLevel(logging.WARNING)
@@ -54,7 +54,7 @@ def _open_audit(path: str) -> TextIO:
     try:
         return open(path, "a", encoding="utf-8")
     except OSError as error:
-        raise ConfigError(f"AUDIT: cannot write the file: {error.strerror}") from None
+        raise ConfigError(f"SIMULATOR_AUDIT: cannot write the file: {error.strerror}") from None
 
 
 if __name__ == "__main__":

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import SettingsConfigDict
 
-from quotebus.bus.settings import Settings, is_loopback
+from quotebus.bus.process.flags import Unit
+from quotebus.bus.settings import LogSettings, Settings, is_loopback
 from quotebus.pricing.simulator.faults import parse_text
 
 PROGRAM = "exchange-simulator"
@@ -16,44 +17,75 @@ CONTROL_PORT_OFFSET = 2
 MAX_PORT = 65_535
 
 
-class SimulatorSettings(Settings):
+class SimulatorSettings(LogSettings):
     """What the simulated exchange listens on, how fast it ticks, and what it refuses."""
 
     model_config = SettingsConfigDict(**{**Settings.model_config, "env_prefix": "SIMULATOR_"})
 
-    host: str = Field("127.0.0.1", description="loopback address to listen on")
+    about = "An exchange on this machine that speaks Alpaca's protocols, with a broker, and faults on demand."
+    examples = (
+        "exchange-simulator                # 20 quotes a second on port 8765",
+        "exchange-simulator --rate 5000 --symbol-limit 0 --batch 50",
+        "exchange-simulator --faults 'refuse,latency_ms=200'",
+        "exchange-simulator --port 0    # any free ports",
+    )
+    headings: ClassVar = {
+        "host": "addresses",
+        "rate": "market",
+        "symbol_limit": "limits of the account",
+        "ping_interval_s": "times",
+        "faults": "faults",
+        "tls_cert": "TLS",
+        "audit": "output",
+    }
+
+    host: Annotated[str, Unit("ADDRESS")] = Field("127.0.0.1", description="loopback address to listen on")
     port: int = Field(8765, ge=0, le=MAX_PORT, description="market data and order stream; 0 takes any free port")
     rest_port: int | None = Field(
-        None, ge=0, le=MAX_PORT, description="orders REST; default one above --port, 0 takes any free port"
+        None, ge=0, le=MAX_PORT, description="orders REST; one above --port unless given, 0 takes any free port"
     )
     control_port: int | None = Field(
-        None, ge=0, le=MAX_PORT, description="control endpoint; default two above --port, 0 takes any free port"
+        None, ge=0, le=MAX_PORT, description="control endpoint; two above --port unless given, 0 takes any free port"
     )
-    rate: float = Field(
+    rate: Annotated[float, Unit("PER_SECOND")] = Field(
         20.0, ge=0, le=10_000_000, allow_inf_nan=False, description="quotes per second over all symbols; 0: flat out"
     )
     seed: int = Field(1, description="the same seed gives every symbol the same sequence of values")
-    faults: str = Field("", description="initial fault plan: 'refuse,latency_ms=200' or a JSON object")
-    symbol_limit: int = Field(30, ge=0, description="(symbol, channel) pairs over trades and quotes; 0: no limit")
-    max_connections: int = Field(1, ge=1, description="authenticated connections per key and feed")
-    batch: int = Field(1, ge=1, le=1000, description="at most this many quotes or trades a frame")
-    ping_interval_s: float = Field(54.0, gt=0, le=86_400, description="between pings of an open connection")
-    pong_timeout_s: float = Field(6.0, gt=0, le=86_400, description="without a pong, then the end of the connection")
-    auth_timeout_s: float = Field(10.0, gt=0, le=86_400, description="then error 404 and the end of the connection")
-    limit_close_s: float = Field(10.0, ge=0, le=86_400, description="between error 406 and the end of the connection")
-    slow_client_s: float = Field(30.0, gt=0, le=86_400, description="of a full buffer, then error 407 and the end")
-    key: str = Field("", description="when set, only this key is accepted; else any that is not empty")
-    secret: SecretStr = Field(SecretStr(""), description="when set, only this secret is accepted")
-    cash: float = Field(1_000_000.0, ge=0, le=1e12, allow_inf_nan=False, description="of the account, in dollars")
-    order_frames: Literal["binary", "text"] = Field(
-        "binary", description="frames of an order stream in JSON: binary as Alpaca's paper sends, or text"
+    batch: int = Field(1, ge=1, le=1000, description="most quotes or trades in one frame")
+    symbol_limit: Annotated[int, Unit("PAIRS")] = Field(
+        30, ge=0, description="(symbol, channel) pairs over trades and quotes; 0 for no limit"
     )
-    audit: str = Field("", description="file for one JSON line per quote, trade or status written to a client")
-    tls_cert: str = Field("", description="PEM file: market data is wss then, with this certificate")
-    tls_key: str = Field("", description="PEM file with the key, if it is not in --tls-cert")
-    tls_wrong_cert: str = Field("", description="PEM file: a second certificate, shown by the fault tls_wrong")
-    tls_wrong_key: str = Field("", description="PEM file with the key, if it is not in --tls-wrong-cert")
-    quiet: bool = Field(False, description="no event lines on stderr")
+    max_connections: int = Field(1, ge=1, description="authenticated connections per key and feed")
+    key: str = Field("", description="accept only this key; without it any key that is not empty")
+    secret: SecretStr = Field(SecretStr(""), description="accept only this secret; without it any")
+    cash: Annotated[float, Unit("DOLLARS")] = Field(
+        1_000_000.0, ge=0, le=1e12, allow_inf_nan=False, description="the account's cash"
+    )
+    order_frames: Literal["binary", "text"] = Field(
+        "binary", description="frames of an order stream in JSON: binary, as Alpaca's paper account sends, or text"
+    )
+    ping_interval_s: float = Field(54.0, gt=0, le=86_400, description="time between pings of an open connection")
+    pong_timeout_s: float = Field(6.0, gt=0, le=86_400, description="close a connection whose pong is later than this")
+    auth_timeout_s: float = Field(
+        10.0, gt=0, le=86_400, description="error 404, and close, when a client has not authenticated by then"
+    )
+    limit_close_s: float = Field(10.0, ge=0, le=86_400, description="time between error 406 and closing the connection")
+    slow_client_s: float = Field(
+        30.0, gt=0, le=86_400, description="error 407, and close, when a client's buffer stays full this long"
+    )
+    faults: Annotated[str, Unit("PLAN")] = Field(
+        "", description="faults from the start: 'refuse,latency_ms=200', or a JSON object"
+    )
+    tls_cert: str = Field("", description="PEM file with a certificate; market data is wss then")
+    tls_key: Annotated[str, Unit("FILE")] = Field("", description="PEM file with its key, if not in --tls-cert")
+    tls_wrong_cert: str = Field("", description="PEM file with a second certificate, shown by the fault tls_wrong")
+    tls_wrong_key: Annotated[str, Unit("FILE")] = Field(
+        "", description="PEM file with its key, if not in --tls-wrong-cert"
+    )
+    audit: Annotated[str, Unit("FILE")] = Field(
+        "", description="write one JSON line per quote, trade or status sent to a client"
+    )
+    quiet: bool = Field(False, description="print no event lines")
 
     @field_validator("host")
     @classmethod

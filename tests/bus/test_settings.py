@@ -1,30 +1,39 @@
-"""One field, three ways to set it; mistakes are one line that shows no value; nothing leaves the machine."""
+"""One field, three ways to set it; mistakes are one line that shows no secret; nothing leaves the machine."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 
 from quotebus.bus import settings as module
 from quotebus.bus.errors import EX_CONFIG, ConfigError
-from quotebus.bus.settings import CLIENT_NAME, BusSettings, is_loopback, load, local_endpoint, parse
+from quotebus.bus.settings import CLIENT_NAME, BusSettings, LogSettings, is_loopback, load, local_endpoint, parse
 
 URL = "tcp://127.0.0.1:7001"
 
 
-class Sample(BusSettings):
+class Sample(BusSettings, LogSettings):
     """Settings with a number and a secret."""
+
+    flag_prefix = "sample_"
 
     sample_number: int = Field(1, gt=0)
     sample_key: SecretStr = SecretStr("")
+
+    @field_validator("sample_key")
+    @classmethod
+    def _good(cls, key: SecretStr) -> SecretStr:
+        if "bad" in key.get_secret_value():
+            raise ValueError("not a key")
+        return key
 
 
 @pytest.fixture(autouse=True)
 def _clean(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    for name in ("BUS_PUBLISH_URL", "BUS_SUBSCRIBE_URL", "BUS_REQUEST_URL", "SAMPLE_NUMBER", "SAMPLE_KEY"):
+    for name in ("BUS_PUBLISH_URL", "BUS_SUBSCRIBE_URL", "BUS_REQUEST_URL", "SAMPLE_NUMBER", "SAMPLE_KEY", "LOG_LEVEL"):
         monkeypatch.delenv(name, raising=False)
 
 
@@ -40,7 +49,18 @@ def test_flag_beats_environment_beats_file(monkeypatch: pytest.MonkeyPatch) -> N
     assert parse(Sample, [], "test").sample_number == 2
     monkeypatch.setenv("SAMPLE_NUMBER", "3")
     assert parse(Sample, [], "test").sample_number == 3
-    assert parse(Sample, ["--sample-number", "4"], "test").sample_number == 4
+    assert parse(Sample, ["--number", "4"], "test").sample_number == 4
+    assert parse(Sample, ["--sample-number", "4"], "test").sample_number == 4, "the whole name is a flag too"
+
+
+def test_levels_have_no_case(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOG_LEVEL", "WARNING")
+    assert parse(Sample, ["--log-format", "Json"], "test").log_level == "warning"
+
+
+def test_another_programs_log_level_does_not_trouble_a_client(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOG_LEVEL", "of another program")
+    assert BusSettings().bus_publish_url == "tcp://127.0.0.1:5570"
 
 
 def test_an_empty_variable_is_no_value(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -49,19 +69,31 @@ def test_an_empty_variable_is_no_value(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("argv", "environment", "named"),
+    ("argv", "environment", "named", "given"),
     [
-        (["--sample-number", "canary"], {}, "SAMPLE_NUMBER"),
-        ([], {"SAMPLE_NUMBER": "-canary"}, "SAMPLE_NUMBER"),
-        ([], {"BUS_PUBLISH_URL": "tcp://canary.example:1"}, "BUS_PUBLISH_URL"),
-        (["--no-such-flag=canary"], {}, "--no-such-flag"),
-        (["--sample-number"], {}, "--sample-number"),
+        (["--number", "seven"], {}, "SAMPLE_NUMBER", "'seven'"),
+        (["--sample-number", "seven"], {}, "SAMPLE_NUMBER", "'seven'"),
+        ([], {"SAMPLE_NUMBER": "-7"}, "SAMPLE_NUMBER", "'-7'"),
+        ([], {"LOG_LEVEL": "loud"}, "LOG_LEVEL", "'loud'"),
+        (["--log-format", "xml\x1b"], {}, "LOG_FORMAT", r"'xml\x1b'"),
+        ([], {"BUS_PUBLISH_URL": "tcp://somewhere.example:1"}, "BUS_PUBLISH_URL", "'tcp://somewhere.example:1'"),
+        ([], {"BUS_PUBLISH_URL": "tcp://me:canary@example.com:1"}, "BUS_PUBLISH_URL", ""),
+        ([], {"BUS_PUBLISH_URL": "tcp://example.com:1/?key=canary"}, "BUS_PUBLISH_URL", ""),
+        ([], {"SAMPLE_KEY": "canary-bad"}, "SAMPLE_KEY", ""),
+        (["--no-such-flag=canary"], {}, "no such flag: --no-such-flag", ""),
+        (["--api-sekret", "canary"], {}, "no such flag: --api-sekret", ""),
+        (["--sample-numbr", "canary"], {}, "did you mean --number?", ""),
+        (["--numbr", "canary"], {}, "did you mean --number?", ""),
+        (["--num", "7"], {}, "did you mean --number?", ""),
+        (["canary"], {}, "1 argument too many", ""),
+        (["--number"], {}, "--number", ""),
     ],
 )
-def test_a_mistake_is_one_line_without_the_value(
+def test_a_mistake_is_one_line_with_the_value_unless_it_may_be_a_secret(
     argv: list[str],
     environment: dict[str, str],
     named: str,
+    given: str,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -75,6 +107,7 @@ def test_a_mistake_is_one_line_without_the_value(
     assert printed.err.startswith("the-program: ")
     assert printed.err.count("\n") == 1
     assert named in printed.err
+    assert printed.err.endswith(f"(given: {given})\n") or not given
     assert "canary" not in printed.err
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from quotebus.bus.errors import ConfigError
 from quotebus.bus.settings import parse
-from quotebus.execution_adapter.__main__ import check_intents, fold_intents, open_gateway
+from quotebus.execution_adapter.__main__ import check_intents, open_gateway
 from quotebus.execution_adapter.gateways.alpaca import AlpacaGateway
 from quotebus.execution_adapter.gateways.base import NullGateway
 from quotebus.execution_adapter.gateways.simulator import SimulatorGateway
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:websockets.legacy is deprecated"
 
 
 def settings(*flags: str) -> ExecutionSettings:
-    return parse(ExecutionSettings, fold_intents(flags), "execution-worker")
+    return parse(ExecutionSettings, flags, "execution-worker")
 
 
 def test_intents_come_from_flags_and_from_a_file(tmp_path: Path) -> None:

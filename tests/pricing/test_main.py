@@ -76,7 +76,7 @@ def test_a_node_without_its_hot_thread_is_status_70(tmp_path: Path, monkeypatch:
 
     monkeypatch.setattr(HotThread, "_run", ended)
     monkeypatch.setattr(signal, "signal", lambda *_: None)
-    monkeypatch.setattr(program, "setup", lambda: None)
+    monkeypatch.setattr(program, "setup", lambda *_: None)
     monkeypatch.chdir(tmp_path)
     for name, value in {**NOWHERE, "PRICING_LOCK_DIR": str(tmp_path)}.items():
         monkeypatch.setenv(name, value)

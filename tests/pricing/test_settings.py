@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from quotebus.bus.errors import ConfigError
-from quotebus.bus.settings import BusSettings, parse
+from quotebus.bus.settings import BusSettings, LogSettings, parse
 from quotebus.pricing.settings import PricingSettings
 
+COMMON = {*BusSettings.model_fields, *LogSettings.model_fields}
 README = (Path(__file__).parents[2] / "pricing" / "README.md").read_text()
 SECRET = "canary-secret"
 URL = "ws://127.0.0.1:1/v2/iex"
@@ -30,11 +31,13 @@ def read(*flags: str) -> PricingSettings:
 
 def test_readme_lists_every_setting_with_its_default() -> None:
     rows = dict(re.findall(r"^\| `(PRICING_\w+)` \| (.*?) \|", README, re.MULTILINE))
-    own = {name: field for name, field in PricingSettings.model_fields.items() if name not in BusSettings.model_fields}
+    own = {name: field for name, field in PricingSettings.model_fields.items() if name not in COMMON}
     assert list(rows) == [name.upper() for name in own]
     for name, field in own.items():
         default = field.get_default()
-        if name == "pricing_lock_dir":
+        if default is False:
+            assert rows[name.upper()] == "off"
+        elif name == "pricing_lock_dir":
             assert rows[name.upper()] == "the system's temporary folder"
         elif not default or name.startswith("pricing_api"):
             assert rows[name.upper()] == "none", name

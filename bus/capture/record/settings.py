@@ -3,37 +3,52 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import AliasChoices, Field, field_validator
-from pydantic_settings import CliPositionalArg
 
 from quotebus.bus.capture.topic_prefixes import parse_prefixes
-from quotebus.bus.settings import CLIENT_NAME, BusSettings
+from quotebus.bus.process.flags import Positional, Unit, Words
+from quotebus.bus.settings import CLIENT_NAME, BusSettings, LogSettings
 
 LONGEST_NAME = 240
 """Most file systems take 255 bytes; a number and `.mcap.part` are added."""
 
 
-class RecordSettings(BusSettings):
+class RecordSettings(BusSettings, LogSettings):
     """Where to record, what, and when a new file is begun."""
 
-    topics: CliPositionalArg[list[str]] = Field(
-        default_factory=list, description="topic prefixes to record, such as quote. or health.; everything by default"
+    about = "Records everything that crosses the bus to MCAP files, until it is stopped."
+    examples = (
+        "quotebus record                              # to captures/capture-<UTC>.mcap",
+        "quotebus record -o day.mcap quote. health.   # quotes and health only",
+        "quotebus record --compression zstd --rotate-s 3600",
     )
-    record_output: str = Field(
+    flag_prefix = "record_"
+    headings: ClassVar = {"topics": "what and where", "record_rotate_mb": "files", "record_sync_s": "disk"}
+
+    topics: Annotated[Words, Positional(), Unit("TOPIC")] = Field(
+        default_factory=list,
+        validation_alias=AliasChoices("record_topics"),
+        description="prefixes of the topics to record, such as quote. or health.; everything without one",
+    )
+    record_output: Annotated[str, Unit("PATH")] = Field(
         "captures/",
         validation_alias=AliasChoices("o", "output", "record_output"),
         description="file (.mcap), or folder (with a slash) for capture-<UTC>.mcap; no file is ever replaced",
     )
-    record_name: str = Field("all", description="the recorder's name on the bus, recorder.<name>")
-    record_compression: Literal["lz4", "zstd", "none"] = Field("lz4", description="of the chunks")
-    record_rotate_mb: int = Field(256, ge=1, le=1 << 20, description="begin a new file at this size, in MiB")
+    record_name: Annotated[str, Unit("NAME")] = Field(
+        "all", description="the recorder's name on the bus, as in recorder.<name>"
+    )
+    record_compression: Literal["lz4", "zstd", "none"] = Field("lz4", description="compression of the chunks")
+    record_rotate_mb: int = Field(256, ge=1, le=1 << 20, description="begin a new file at this size")
     record_rotate_s: float = Field(900, gt=0, le=1e8, description="begin a new file at this age")
-    record_sync_s: float = Field(1, gt=0, le=60, description="how often what was written is forced to the disk")
-    record_queue_mb: int = Field(64, ge=4, le=1 << 14, description="memory for what the disk has not taken yet, in MiB")
+    record_sync_s: float = Field(1, gt=0, le=60, description="time between forced writes to the disk")
+    record_queue_mb: int = Field(
+        64, ge=4, le=1 << 14, description="memory for messages that the disk has not taken yet"
+    )
     record_disk_timeout_s: float = Field(
-        4, ge=1.5, le=600, description="a disk that hangs for longer ends the recording; after 1 s it is called slow"
+        4, ge=1.5, le=600, description="end the recording when the disk hangs longer; after 1 s it is called slow"
     )
 
     @field_validator("record_name")

@@ -1,1 +1,1 @@
-"""The screen of `bus-tap top`: keys, controls, table."""
+"""The screen of `quotebus tap top`: keys, controls, table."""

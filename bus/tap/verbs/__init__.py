@@ -1,1 +1,1 @@
-"""`bus-tap VERB`: one verb per file, each with a `run`."""
+"""`quotebus tap VERB`: one verb per file, each with a `run`."""

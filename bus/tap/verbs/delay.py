@@ -1,10 +1,11 @@
-"""`bus-tap delay`: p50, p99 and maximum of each hop: exchange, node, bus, this tap."""
+"""`quotebus tap delay`: p50, p99 and maximum of each hop: exchange, node, bus, this tap."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from quotebus.bus.clock import seconds
+from quotebus.bus.process.log import setup
 from quotebus.bus.settings import die, load
 from quotebus.bus.tap.delays import Delays
 from quotebus.bus.tap.escape import clean, encode_json_line
@@ -14,12 +15,13 @@ from quotebus.bus.tap.selection import Selection
 from quotebus.bus.tap.settings import NOTHING_HEARD, DelaySettings
 from quotebus.bus.tap.source import open_source, print_remarks, read_batches
 
-PROGRAM = "bus-tap delay"
+PROGRAM = "quotebus tap delay"
 
 
 def run(argv: Sequence[str]) -> int:
     """Report every `--every` seconds, and on everything at the end; 124 when nothing was received."""
     settings = load(DelaySettings, argv, PROGRAM)
+    setup(settings.log_level, settings.log_format)
     try:
         selection = Selection(settings.topics, settings.symbol)
     except ValueError as error:

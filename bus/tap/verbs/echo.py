@@ -1,9 +1,10 @@
-"""`bus-tap echo`: print messages as they arrive, one per line."""
+"""`quotebus tap echo`: print messages as they arrive, one per line."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from quotebus.bus.process.log import setup
 from quotebus.bus.settings import die, load
 from quotebus.bus.tap.escape import clean, encode_json_line
 from quotebus.bus.tap.event_lines import format_event, make_record
@@ -13,13 +14,14 @@ from quotebus.bus.tap.selection import Selection
 from quotebus.bus.tap.settings import NOTHING_HEARD, EchoSettings
 from quotebus.bus.tap.source import open_source, print_remarks, read_batches
 
-PROGRAM = "bus-tap echo"
+PROGRAM = "quotebus tap echo"
 _WAIT_S = 0.25
 
 
 def run(argv: Sequence[str]) -> int:
     """Print until Ctrl-C, `--for`, `--count` or the end of the capture; 124 for fewer messages than requested."""
     settings = load(EchoSettings, argv, PROGRAM)
+    setup(settings.log_level, settings.log_format)
     try:
         selection = Selection(settings.topics, settings.symbol)
     except ValueError as error:

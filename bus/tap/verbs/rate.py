@@ -1,10 +1,11 @@
-"""`bus-tap rate`: messages per second by topic, and how many are missing."""
+"""`quotebus tap rate`: messages per second by topic, and how many are missing."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from quotebus.bus.clock import seconds
+from quotebus.bus.process.log import setup
 from quotebus.bus.settings import die, load
 from quotebus.bus.tap.escape import clean, encode_json_line
 from quotebus.bus.tap.message_reader import MessageReader
@@ -14,12 +15,13 @@ from quotebus.bus.tap.selection import Selection
 from quotebus.bus.tap.settings import NOTHING_HEARD, RateSettings
 from quotebus.bus.tap.source import open_source, print_remarks, read_batches
 
-PROGRAM = "bus-tap rate"
+PROGRAM = "quotebus tap rate"
 
 
 def run(argv: Sequence[str]) -> int:
     """A report every `--every` seconds; of a capture, one at its end. 124 when nothing was heard."""
     settings = load(RateSettings, argv, PROGRAM)
+    setup(settings.log_level, settings.log_format)
     try:
         selection = Selection(settings.topics, settings.symbol)
     except ValueError as error:

@@ -1,4 +1,4 @@
-"""`bus-tap top`: the bus on one screen; without a terminal, snapshots as text or JSON."""
+"""`quotebus tap top`: the bus on one screen; without a terminal, snapshots as text or JSON."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from rich.text import Text
 
 from quotebus.bus.clock import NS_PER_MS, seconds
+from quotebus.bus.process.log import setup
 from quotebus.bus.settings import load
 from quotebus.bus.tap.escape import clean, encode_json_line
 from quotebus.bus.tap.message_reader import MessageReader, ReceivedFrame
@@ -22,7 +23,7 @@ from quotebus.bus.tap.view import View
 from quotebus.bus.tap.why.explain import explain
 from quotebus.bus.tap.why.text import render_explanation
 
-PROGRAM = "bus-tap top"
+PROGRAM = "quotebus tap top"
 _SCREEN_EVERY_S = 0.5
 _PIPE_EVERY_S = 1.0
 _PIPE_COLUMNS = 160
@@ -79,6 +80,7 @@ class Top:
 def run(argv: Sequence[str]) -> int:
     """Show until `q`, Ctrl-C, `--for` or `--count`; 124 when nothing was received."""
     settings = load(TopSettings, argv, PROGRAM)
+    setup(settings.log_level, settings.log_format)
     source = open_source(settings, [b""])
     top = Top(settings, source)
     try:

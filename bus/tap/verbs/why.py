@@ -1,4 +1,4 @@
-"""`bus-tap why SYMBOL`: whether its price may be used, who asked for it, and what would change the answer."""
+"""`quotebus tap why SYMBOL`: whether its price may be used, who asked for it, and what would change the answer."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from quotebus.bus import topics
 from quotebus.bus.clock import NS_PER_MS, NS_PER_S, seconds
 from quotebus.bus.errors import BadSymbol, ConfigError
+from quotebus.bus.process.log import setup
 from quotebus.bus.settings import die, load
 from quotebus.bus.tap.escape import clean, encode_json_line
 from quotebus.bus.tap.message_reader import MessageReader
@@ -18,7 +19,7 @@ from quotebus.bus.tap.view import View
 from quotebus.bus.tap.why.explain import explain, is_settled
 from quotebus.bus.tap.why.text import render_explanation
 
-PROGRAM = "bus-tap why"
+PROGRAM = "quotebus tap why"
 _AFTER_NS = 300 * NS_PER_MS
 """Wait this much longer once all is known: the next lease renewals show which clients ask."""
 _NO_NODE_NS = 4 * NS_PER_S
@@ -28,9 +29,10 @@ _NO_NODE_NS = 4 * NS_PER_S
 def run(argv: Sequence[str]) -> int:
     """Explain; 0: the price may be used, 1: it may not or the tap cannot tell, 124: nothing was received."""
     settings = load(WhySettings, argv, PROGRAM)
+    setup(settings.log_level, settings.log_format)
     try:
         if not settings.symbol:
-            raise ConfigError("no symbol given; for example: bus-tap why SPY")
+            raise ConfigError("no symbol given; for example: quotebus tap why SPY")
         symbol = topics.symbol(settings.symbol)
     except (BadSymbol, ConfigError) as error:
         die(PROGRAM, error)

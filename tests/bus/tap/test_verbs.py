@@ -167,7 +167,7 @@ def test_the_screen_is_given_back(bus: tuple[BusSettings, FakeNode], ending: byt
 
 def test_no_such_file_is_one_line_and_66(tap: Tap) -> None:
     status, printed = tap("echo", "--file", "absent.mcap")
-    assert (status, printed) == (66, "bus-tap echo: absent.mcap: no such capture\n")
+    assert (status, printed) == (66, "quotebus tap echo: absent.mcap: no such capture\n")
 
 
 def test_it_stands_back_as_it_is_told() -> None:
