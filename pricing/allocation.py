@@ -5,7 +5,8 @@ from __future__ import annotations
 from quotebus.bus.events import Cause, SymbolState
 from quotebus.pricing.demand import Demand, SymbolDemand
 from quotebus.pricing.shared_state import SharedState
-from quotebus.pricing.subscription import Entry, Reconciler, SubscriptionChange
+from quotebus.pricing.subscription import Reconciler, SubscriptionChange
+from quotebus.pricing.subscription_set import Entry
 from quotebus.pricing.symbol_lifecycle import SymbolLifecycle
 from quotebus.pricing.symbol_limit import Admitted, SymbolLimit
 from quotebus.pricing.symbols import SymbolTable
@@ -30,6 +31,7 @@ class Allocation:
         self._demand = demand
         self._symbols = symbols
         self._reconciler = reconciler
+        self._subscriptions = reconciler.subscriptions
         self._lifecycle = lifecycle
         self._board = board
         self._tried: frozenset[str] = frozenset()
@@ -38,27 +40,29 @@ class Allocation:
 
     def arrange(self, now_ns: int) -> bool:
         """Decide which symbols to subscribe to under the limit and evict the others. False when there are none."""
-        wanted, reconciler = self._demand.wanted, self._reconciler
+        wanted = self._demand.wanted
         self._demand.take_touched()
-        refused = {symbol for symbol, wish in wanted.items() if reconciler.has_refused(symbol, wish.channels)}
+        refused = {
+            symbol for symbol, demand in wanted.items() if self._subscriptions.has_refused(symbol, demand.channels)
+        }
         admitted = self.limit.admit({s: w for s, w in wanted.items() if s not in refused} if refused else wanted)
         self._tried = admitted.tried
         self._crowded = len(admitted.wanted) + len(refused) < len(wanted)
-        for symbol, wish in wanted.items():
-            self._admit(symbol, wish, admitted, now_ns, within=symbol in admitted.wanted or symbol in refused)
+        for symbol, demand in wanted.items():
+            self._admit(symbol, demand, admitted, now_ns, within=symbol in admitted.wanted or symbol in refused)
         within = {**admitted.wanted, **{symbol: wanted[symbol] for symbol in refused}}
         ranked = sorted(within.items(), key=lambda item: (item[0] in admitted.tried, -item[1].priority, item[1].order))
-        channels = {symbol: tuple(sorted(wish.channels)) for symbol, wish in ranked}
-        reconciler.want(channels, self._resumptions(channels, admitted.spare))
-        self.acknowledged = reconciler.count_symbols()
+        channels = {symbol: tuple(sorted(demand.channels)) for symbol, demand in ranked}
+        self._reconciler.want(channels, self._resumptions(channels, admitted.spare))
+        self.acknowledged = self._subscriptions.count_symbols()
         for symbol in within:  # refused for a channel that no client wants any more
-            if self._symbols.state(symbol) is SymbolState.REFUSED and not reconciler.has_given_up(symbol):
+            if self._symbols.state(symbol) is SymbolState.REFUSED and not self._subscriptions.has_given_up(symbol):
                 self._symbols.move(symbol, SymbolState.PENDING, Cause.DEMAND, now_ns)
-                if reconciler.has_all(symbol):
+                if self._subscriptions.has_all(symbol):
                     self._lifecycle.revive(symbol, now_ns)
         return bool(within) or (bool(wanted) and self.limit.learned is not None)
 
-    def _admit(self, symbol: str, wish: SymbolDemand, admitted: Admitted, now_ns: int, *, within: bool) -> None:
+    def _admit(self, symbol: str, demand: SymbolDemand, admitted: Admitted, now_ns: int, *, within: bool) -> None:
         """Move one symbol into or out of the subscribed set."""
         known, state = symbol in self._symbols.entries, self._symbols.state(symbol)
         self._symbols.add(symbol, now_ns)
@@ -72,7 +76,7 @@ class Allocation:
         if state is SymbolState.EVICTED and symbol not in admitted.tried:
             self._symbols.move(symbol, SymbolState.PENDING, Cause.DEMAND, now_ns)
             known = False
-        elif state in _STANDING and "quotes" in wish.channels and not self._reconciler.wants("quotes", symbol):
+        elif state in _STANDING and "quotes" in demand.channels and not self._subscriptions.wants("quotes", symbol):
             self._symbols.move(symbol, SymbolState.PENDING, Cause.NO_QUOTE_YET, now_ns)
             self._lifecycle.revive(symbol, now_ns)
         if not known and symbol not in admitted.tried:
@@ -98,15 +102,15 @@ class Allocation:
         if gone or self._pairs < former or self.limit.learned == 0:  # nothing is accepted: any change is worth a try
             self.limit.on_release()
         plain = self.limit.learned is None and not self._lifecycle.halts.doubtful
-        if not plain or self._crowded or self._reconciler.has_refused_any or not self.limit.fits(self._pairs):
+        if not plain or self._crowded or self._subscriptions.has_refused_any() or not self.limit.fits(self._pairs):
             return self.arrange(now_ns)
         everybody = Admitted(wanted)
         for symbol in touched:
-            wish = wanted.get(symbol)
-            if wish is not None:
-                self._admit(symbol, wish, everybody, now_ns, within=True)
-            self._reconciler.want_symbol(symbol, tuple(sorted(wish.channels)) if wish else ())
-        self.acknowledged = self._reconciler.count_symbols()
+            demand = wanted.get(symbol)
+            if demand is not None:
+                self._admit(symbol, demand, everybody, now_ns, within=True)
+            self._reconciler.want_symbol(symbol, tuple(sorted(demand.channels)) if demand else ())
+        self.acknowledged = self._subscriptions.count_symbols()
         return bool(wanted)
 
     def settle(self, outcome: SubscriptionChange, now_ns: int) -> None:
@@ -120,14 +124,14 @@ class Allocation:
         for symbol, cause in outcome.refused:
             self._refuse(symbol, cause, now_ns)
         room_made = bool(outcome.refused) and self._symbols.has_evicted()
-        if self.limit.on_acknowledged(self._reconciler.count_acknowledged()) or room_made:
+        if self.limit.on_acknowledged(self._subscriptions.count_acknowledged()) or room_made:
             self.arrange(now_ns)
-        self.acknowledged = self._reconciler.count_symbols()
+        self.acknowledged = self._subscriptions.count_symbols()
 
     def _refuse(self, symbol: str, cause: Cause, now_ns: int) -> None:
         """The upstream refuses a channel that is wanted of this symbol. Refused extras are done without."""
-        wish, state = self._demand.wanted.get(symbol), self._symbols.state(symbol)
-        if wish is None or not self._reconciler.has_refused(symbol, wish.channels):
+        demand, state = self._demand.wanted.get(symbol), self._symbols.state(symbol)
+        if demand is None or not self._subscriptions.has_refused(symbol, demand.channels):
             return
         if state is SymbolState.EVICTED:
             if symbol not in self._tried:

@@ -70,7 +70,7 @@ class Core:
         self._identity = identity
         self._board = board
         self._quiet_ns = quiet_ns
-        self.lifecycle = SymbolLifecycle(self.demand, self.symbols, self.reconciler, board)
+        self.lifecycle = SymbolLifecycle(self.demand, self.symbols, self.reconciler.subscriptions, board)
         self.allocation = Allocation(
             identity.symbol_limit, self.demand, self.symbols, self.reconciler, self.lifecycle, board
         )
@@ -93,9 +93,13 @@ class Core:
             return
         answer = self.demand.apply(request, self._lease_clock.tick(now_ns))
         log.debug(
-            "request %d of %.40r (%.40r): %d symbols, %s", request.seq, request.client, request.source,
-            len(request.symbols), answer.cause,
-        )  # fmt: skip
+            "request %d of %.40r (%.40r): %d symbols, %s",
+            request.seq,
+            request.client,
+            request.source,
+            len(request.symbols),
+            answer.cause,
+        )
         if answer.changed:
             self._demand_changed(Cause.NO_DEMAND, now_ns)
         for part in build_acknowledgements(request, answer, self.symbols, self._board):
@@ -283,12 +287,12 @@ class Core:
         if outcome.learned_limit is not None:
             self.allocation.limit.on_refusal(outcome.learned_limit, now_ns)
             self._demand_changed(Cause.NO_DEMAND, now_ns)
-        detail = "" if self.reconciler.has_all_statuses() else HALTS_UNKNOWN
-        if first and (answered or not self.reconciler.has_pending()):
+        detail = "" if self.reconciler.subscriptions.has_all_statuses() else HALTS_UNKNOWN
+        if first and (answered or not self.reconciler.subscriptions.has_pending()):
             self.session.on_subscribed(now_ns, detail=detail)
             for entry in list(self.symbols.entries.values()):
-                kept = entry.state in (SymbolState.HALTED, SymbolState.EVICTED)
-                if not kept and not self.reconciler.has_given_up(entry.symbol):
+                stays = entry.state in (SymbolState.HALTED, SymbolState.EVICTED)
+                if not stays and not self.reconciler.subscriptions.has_given_up(entry.symbol):
                     self.symbols.move(entry.symbol, SymbolState.PENDING, Cause.NO_QUOTE_YET, now_ns)
         self.allocation.settle(outcome, now_ns)
         self.session.annotate(detail, now_ns)

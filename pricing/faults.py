@@ -11,7 +11,7 @@ never from the text.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from quotebus.bus.events import Cause, ConnectionState, Flag, SymbolState
@@ -146,11 +146,14 @@ CODES: dict[int, FaultResponse] = {
 }  # fmt: skip
 UNKNOWN_CODE = _lose("code unknown", "any other code", Cause.UPSTREAM_ERROR, 0.5, "redial, as after 500")
 
-HTTP_3XX = _await_operator("http 3xx", "redirected", Cause.REDIRECT, 1.0,
-                           "never followed: a redirect would carry our key elsewhere")  # fmt: skip
+HTTP_3XX = _await_operator(
+    "http 3xx", "redirected", Cause.REDIRECT, 1.0, "never followed: a redirect would carry our key elsewhere"
+)
 HTTP_4XX = _await_operator("http 4xx", "any other refusal", Cause.HTTP_STATUS)
-HTTP_429 = FaultResponse("http 429", "rate limited", Scope.CONNECTION, _BACKING_OFF, Cause.HTTP_429, 1.0,
-                         "30 s more, or as long as `Retry-After` asks for if that is longer", retry_s=30)  # fmt: skip
+HTTP_429 = replace(
+    _lose("http 429", "rate limited", Cause.HTTP_429, 1.0, "30 s more, or what `Retry-After` asks for if longer"),
+    retry_s=30,
+)
 HTTP_5XX = _lose("http 5xx", "server error, or an answer that is no WebSocket upgrade", Cause.HTTP_STATUS, 1.0)
 
 DIALS: dict[Cause, FaultResponse] = {

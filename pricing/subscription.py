@@ -15,20 +15,11 @@ from typing import Any
 from quotebus.bus.clock import NS_PER_S
 from quotebus.bus.events import Cause
 from quotebus.pricing.messages import Subscription
+from quotebus.pricing.subscription_set import LULDS, SIDE_CHANNELS, STATUSES, Entry, SubscriptionSet
 
-DATA_CHANNELS = ("quotes", "trades")
-STATUSES = "statuses"
-LULDS = "lulds"
-SIDE_CHANNELS = (STATUSES, LULDS)
-"""Subscribed along with every symbol, after its data, and done without where the feed does not have them."""
-CHANNELS = (*DATA_CHANNELS, *SIDE_CHANNELS)
-DATA = "data"
 MAX_ENTRIES = 1_000
 ACK_TIMEOUT_NS = 5 * NS_PER_S
 ASK_AGAIN_NS = (NS_PER_S, 2 * NS_PER_S, 4 * NS_PER_S)
-
-Entry = tuple[str, str]
-"""(channel, symbol)"""
 
 
 @dataclass(slots=True)
@@ -56,75 +47,41 @@ class SubscriptionChange:
 
 
 class Reconciler:
-    """Wanted and acknowledged entries of one connection; `reset` for the next.
+    """Brings the subscriptions of one connection in line with what is wanted; `reset` for the next connection.
 
-    What is missing and what is too much is updated entry by entry, so that an answer or a change of demand among ten
-    thousand symbols costs no more than what it changes.
+    `subscriptions` is what is wanted and acknowledged. A symbol that is refused on one channel is requested on none, as
+    long as that channel is wanted.
     """
 
     def __init__(self) -> None:
-        self.wanted: dict[Entry, None] = {}
-        self.acknowledged: set[Entry] = set()
+        self.subscriptions = SubscriptionSet()
         self.open_request: UpstreamRequest | None = None
-        self._symbols: dict[str, tuple[str, ...]] = {}
         self._misses: dict[Entry, tuple[int, int]] = {}
-        self._given_up: set[Entry] = set()
-        self._refused: set[str] = set()
         self._without: set[str] = set()
-        self._missing: dict[str, dict[Entry, None]] = {DATA: {}, STATUSES: {}, LULDS: {}}
-        self._extra: set[Entry] = set()
-        self._complete: set[str] = set()
-        self._without_status: set[str] = set()
         self._batch = MAX_ENTRIES
         self._dirty = True
 
     def reset(self) -> None:
-        """A new connection has acknowledged nothing and refused nothing."""
-        self.acknowledged = set()
+        """A new connection: nothing is acknowledged, refused or open."""
+        self.subscriptions.reset()
         self.open_request = None
         self._without.clear()
         self._misses.clear()
-        self._given_up.clear()
-        self._refused.clear()
         self._batch = MAX_ENTRIES
-        self._refile_all()
+        self._dirty = True
 
     def want(self, symbols: dict[str, tuple[str, ...]], beside: Iterable[Entry] = ()) -> None:
         """Replace what is wanted: symbol to data channels, most important first.
 
-        `beside` are further entries of these symbols that can be done without. While a refused channel of a symbol is
-        wanted, the symbol is requested on no channel.
+        `beside` are further entries of these symbols that can be done without.
         """
-        former, self._symbols = self.wanted, symbols
-        self.wanted = {(channel, symbol): None for symbol, channels in symbols.items() for channel in channels}
-        self.wanted.update(dict.fromkeys(beside))
-        for entry in [*self._misses, *self._given_up]:
-            if entry[1] not in symbols or (entry in former) != (entry in self.wanted):
-                self._forget(entry)
-        self._refused = {symbol for _, symbol in self._given_up if self.has_given_up(symbol)}
-        self._refile_all()
+        changed = self.subscriptions.replace(symbols, beside)
+        self._forget([entry for entry in self._misses if entry[1] not in symbols or entry in changed])
+        self._dirty = True
 
     def want_symbol(self, symbol: str, channels: tuple[str, ...]) -> None:
         """Replace what is wanted of one symbol, () for nothing. A new symbol is requested after those before it."""
-        if channels:
-            self._symbols[symbol] = channels
-        else:
-            self._symbols.pop(symbol, None)
-        for channel in DATA_CHANNELS:
-            entry = (channel, symbol)
-            if (entry in self.wanted) != (channel in channels):
-                self._forget(entry)
-            if channel in channels:
-                self.wanted.setdefault(entry)
-            else:
-                self.wanted.pop(entry, None)
-        if not channels:
-            for channel in SIDE_CHANNELS:
-                self._forget((channel, symbol))
-        self._refused.discard(symbol)
-        if self.has_given_up(symbol):
-            self._refused.add(symbol)
-        self._refile(symbol)
+        self._forget(self.subscriptions.replace_symbol(symbol, channels))
         self._dirty = True
 
     def next_request(self, now_ns: int) -> UpstreamRequest | None:
@@ -147,18 +104,13 @@ class Reconciler:
             *(("quotes", answer.quotes), ("trades", answer.trades)),
             *((STATUSES, answer.statuses), (LULDS, answer.lulds)),
         )
-        new = {(channel, symbol) for channel, symbols in channels for symbol in symbols}
-        added, gone = new - self.acknowledged, self.acknowledged - new
-        self.acknowledged = new
-        for symbol in {symbol for _, symbol in added | gone}:
-            self._refile(symbol)
-        outcome.acknowledged = [symbol for symbol in {symbol for _, symbol in added} if symbol in self._complete]
+        entries = {(channel, symbol) for channel, symbols in channels for symbol in symbols}
+        outcome.acknowledged = self.subscriptions.acknowledge(entries)
         asked, self.open_request = self.open_request, None
         if asked is not None:
             self._batch = min(self._batch * 2, MAX_ENTRIES)
             self._retry_undone(asked, now_ns, outcome)
-        for entry in [entry for entry in self._misses if self._is_done(entry)]:
-            del self._misses[entry]
+        self._forget([entry for entry in self._misses if self.subscriptions.is_settled(entry)])
         self._dirty = True
         return outcome
 
@@ -175,11 +127,11 @@ class Reconciler:
             self._do_without(entry[0])
         elif len(asked.entries) > 1:
             self._batch = max(1, len(asked.entries) // 2)
-        elif self._is_wanted(entry) != subscribing:
+        elif self.subscriptions.is_wanted(entry) != subscribing:
             return outcome  # demand has changed since
         elif subscribing and cause is Cause.SYMBOL_LIMIT:
-            askable = sum(self._is_wanted(entry) for entry in self.wanted)
-            outcome.learned_limit = min(self.count_data(), askable - 1)
+            requestable = sum(map(self.subscriptions.is_wanted, self.subscriptions.wanted))
+            outcome.learned_limit = min(self.subscriptions.count_data(), requestable - 1)
         else:
             self._misses.pop(entry, None)
             self._give_up(entry, cause, outcome)
@@ -197,49 +149,7 @@ class Reconciler:
 
     def _do_without(self, channel: str) -> None:
         self._without.add(channel)
-        for missing in [missing for missing in self._misses if missing[0] == channel]:
-            del self._misses[missing]
-
-    def wants(self, channel: str, symbol: str) -> bool:
-        """Whether this channel of a symbol is wanted now."""
-        return (channel, symbol) in self.wanted
-
-    def has_all(self, symbol: str) -> bool:
-        """Whether every data channel wanted of a symbol is acknowledged."""
-        return symbol in self._complete
-
-    def has_given_up(self, symbol: str) -> bool:
-        """Whether some wanted data of a symbol was refused on this connection."""
-        return self.has_refused(symbol, self._symbols.get(symbol, ()))
-
-    def has_refused(self, symbol: str, channels: Iterable[str]) -> bool:
-        """Whether one of these channels of a symbol was refused on this connection."""
-        return bool(self._given_up) and any((channel, symbol) in self._given_up for channel in channels)
-
-    @property
-    def has_refused_any(self) -> bool:
-        """Whether some wanted symbol was refused on this connection."""
-        return bool(self._refused)
-
-    def count_data(self) -> int:
-        """(symbol, channel) pairs that count towards the upstream's limit."""
-        return sum(channel not in SIDE_CHANNELS for channel, _ in self.acknowledged)
-
-    def count_acknowledged(self) -> int:
-        """(symbol, channel) pairs that are wanted and acknowledged."""
-        return sum(entry in self.acknowledged for entry in self.wanted)
-
-    def count_symbols(self) -> int:
-        """Wanted symbols with every data channel acknowledged."""
-        return len(self._complete)
-
-    def has_pending(self) -> bool:
-        """Whether some wanted data is neither acknowledged nor given up."""
-        return bool(self._missing[DATA])
-
-    def has_all_statuses(self) -> bool:
-        """Whether a halt of any wanted symbol would be reported to us."""
-        return not self._without_status
+        self._forget([entry for entry in self._misses if entry[0] == channel])
 
     def next_ns(self) -> int | None:
         """When `wake` or a timeout is due: an overdue answer, or a missing entry to be requested again."""
@@ -253,8 +163,8 @@ class Reconciler:
             self._dirty = True
 
     def _differences(self, now_ns: int) -> Iterable[tuple[str, Iterable[Entry]]]:
-        yield "unsubscribe", sorted(entry for entry in self._extra if self._due(entry, now_ns))
-        for channel, missing in self._missing.items():
+        yield "unsubscribe", sorted(entry for entry in self.subscriptions.extra if self._due(entry, now_ns))
+        for channel, missing in self.subscriptions.missing.items():
             if channel not in self._without:
                 yield "subscribe", (entry for entry in missing if self._due(entry, now_ns))
 
@@ -262,64 +172,16 @@ class Reconciler:
         miss = self._misses.get(entry)
         return miss is None or miss[1] <= now_ns
 
-    def _is_wanted(self, entry: Entry) -> bool:
-        if entry[1] in self._refused:
-            return False
-        return entry[1] in self._symbols if entry[0] in SIDE_CHANNELS else entry in self.wanted
-
-    def _is_done(self, entry: Entry) -> bool:
-        return (entry in self.acknowledged) == self._is_wanted(entry)
-
-    def _refile_all(self) -> None:
-        """Rebuild what is missing and what is too much, in the order of what is wanted."""
-        known = {symbol for _, symbol in self.acknowledged}
-        for entries in self._missing.values():
-            entries.clear()
-        for kept in (self._extra, self._complete, self._without_status):
-            kept.clear()
-        for symbol in self._symbols:
-            self._refile(symbol)
-        for symbol in known - self._symbols.keys():
-            self._refile(symbol)
-        self._dirty = True
-
-    def _refile(self, symbol: str) -> None:
-        """Update what is missing and what is too much of one symbol."""
-        acknowledged, given_up = self.acknowledged, self._given_up
-        channels = self._symbols.get(symbol)
-        if symbol in self._refused:
-            channels = None
-        for channel in CHANNELS:
-            entry = (channel, symbol)
-            side = channel in SIDE_CHANNELS
-            wanted, had = channels is not None and (side or entry in self.wanted), entry in acknowledged
-            missing = self._missing[channel if side else DATA]
-            if wanted and not had and entry not in given_up:
-                missing.setdefault(entry)
-            else:
-                missing.pop(entry, None)
-            if had and not wanted and entry not in given_up:
-                self._extra.add(entry)
-            else:
-                self._extra.discard(entry)
-        if channels and all((channel, symbol) in acknowledged for channel in channels):
-            self._complete.add(symbol)
-        else:
-            self._complete.discard(symbol)
-        if channels and (STATUSES, symbol) not in acknowledged:
-            self._without_status.add(symbol)
-        else:
-            self._without_status.discard(symbol)
-
-    def _forget(self, entry: Entry) -> None:
-        self._misses.pop(entry, None)
-        self._given_up.discard(entry)
+    def _forget(self, entries: Iterable[Entry]) -> None:
+        """Forget how often these entries were missing."""
+        for entry in entries:
+            self._misses.pop(entry, None)
 
     def _retry_undone(self, asked: UpstreamRequest, now_ns: int, outcome: SubscriptionChange) -> None:
         """Entries the answer should have changed and did not: requested again at growing intervals, then given up."""
         subscribing = asked.action == "subscribe"
         for entry in asked.entries:
-            if self._is_done(entry) or self._is_wanted(entry) != subscribing:
+            if self.subscriptions.is_settled(entry) or self.subscriptions.is_wanted(entry) != subscribing:
                 continue
             tries, _ = self._misses.get(entry, (0, 0))
             if tries < len(ASK_AGAIN_NS):
@@ -330,12 +192,6 @@ class Reconciler:
 
     def _give_up(self, entry: Entry, cause: Cause, outcome: SubscriptionChange) -> None:
         """Stop requesting an entry. If it is wanted data, the symbol is refused as a whole."""
-        channel, symbol = entry
-        wanted = self._is_wanted(entry)
-        self._given_up.add(entry)
-        if wanted and channel in self._symbols[symbol]:
-            self._refused.add(symbol)
-            outcome.refused.append((symbol, cause))
-            for missing in [missing for missing in self._misses if missing[1] == symbol]:
-                del self._misses[missing]
-        self._refile(symbol)
+        if self.subscriptions.give_up(entry):
+            outcome.refused.append((entry[1], cause))
+            self._forget([missing for missing in self._misses if missing[1] == entry[1]])

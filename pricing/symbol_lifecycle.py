@@ -7,7 +7,7 @@ from quotebus.pricing.demand import Demand
 from quotebus.pricing.halts import Halts
 from quotebus.pricing.messages import UpstreamStatus, read_halt
 from quotebus.pricing.shared_state import SharedState
-from quotebus.pricing.subscription import Reconciler
+from quotebus.pricing.subscription_set import SubscriptionSet
 from quotebus.pricing.symbols import SymbolTable
 
 _TICKS = (SymbolState.PENDING, SymbolState.QUIET, SymbolState.STALE)
@@ -17,17 +17,19 @@ _UNTRADED = (SymbolState.REFUSED, SymbolState.EVICTED)
 class SymbolLifecycle:
     """Moves symbols between states on the upstream connection number `connection`."""
 
-    def __init__(self, demand: Demand, symbols: SymbolTable, reconciler: Reconciler, board: SharedState) -> None:
+    def __init__(
+        self, demand: Demand, symbols: SymbolTable, subscriptions: SubscriptionSet, board: SharedState
+    ) -> None:
         self.halts = Halts()
         self.connection = 0
         self._demand = demand
         self._symbols = symbols
-        self._reconciler = reconciler
+        self._subscriptions = subscriptions
         self._board = board
 
     def on_quote(self, symbol: str, now_ns: int) -> None:
         """The first good quote since the symbol was pending, quiet or stale."""
-        if self._reconciler.has_all(symbol) and self._symbols.state(symbol) in _TICKS:
+        if self._subscriptions.has_all(symbol) and self._symbols.state(symbol) in _TICKS:
             self._symbols.move(symbol, SymbolState.LIVE, Cause.DEMAND, now_ns)
 
     def on_trade(self, symbol: str, now_ns: int) -> bool:
@@ -35,7 +37,7 @@ class SymbolLifecycle:
         are wanted. True when the halt had been doubtful.
         """
         in_doubt = self._symbols.state(symbol) is SymbolState.HALTED and self._resume(symbol, now_ns)
-        if self._trades_only(symbol) and self._symbols.state(symbol) in _TICKS and self._reconciler.has_all(symbol):
+        if self._trades_only(symbol) and self._symbols.state(symbol) in _TICKS and self._subscriptions.has_all(symbol):
             self._symbols.move(symbol, SymbolState.LIVE, Cause.DEMAND, now_ns)
         return in_doubt
 

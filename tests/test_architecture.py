@@ -87,6 +87,7 @@ MUST_BE_PURE = {
     "pricing/simulator/trading/order.py",
     "pricing/simulator/trading/order_store.py",
     "pricing/subscription.py",
+    "pricing/subscription_set.py",
     "pricing/symbols.py",
     "pricing/symbol_lifecycle.py",
 }

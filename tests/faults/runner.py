@@ -170,16 +170,20 @@ class Run:
             answer = f"flag {told.lower()}"
         elif isinstance(row.state, SymbolState):
             status, at_ns = self.log.wait(
-                SymbolStatus, lambda s: s.symbol == symbol and s.state == row.state, within_s=wait_s,
+                SymbolStatus,
+                lambda s: s.symbol == symbol and s.state == row.state,
+                within_s=wait_s,
                 since=self._position,
-            )  # fmt: skip
+            )
             assert status.cause == row.cause, f"cause {status.cause}, not {row.cause}"
             answer = f"{status.state}/{status.cause}"
         elif row.counter:
             _, at_ns = self.log.wait(
-                Counters, lambda c: c.program == "pricing-node" and c.counters[row.counter] > counted,
-                within_s=wait_s, since=self._position,
-            )  # fmt: skip
+                Counters,
+                lambda c: c.program == "pricing-node" and c.counters[row.counter] > counted,
+                within_s=wait_s,
+                since=self._position,
+            )
             answer = f"counted: {row.counter}"
         elif row.state is ConnectionState.STREAMING:
             self.log.wait(ConnectionHealth, lambda h: h.state == row.state, within_s=wait_s, since=self._position)
@@ -254,9 +258,10 @@ class Run:
     def _streaming_from(self) -> int:
         heard = self.log.heard
         return next(
-            at for at in range(self._position, len(heard))
+            at
+            for at in range(self._position, len(heard))
             if isinstance(event := heard[at].event, ConnectionHealth) and event.state == "streaming"
-        )  # fmt: skip
+        )
 
     def _counted(self) -> int:
         if not self.row.counter:

@@ -11,7 +11,7 @@ import pytest
 from quotebus.bus.clock import NS_PER_S
 from quotebus.bus.events import Cause, ConnectionHealth
 from quotebus.pricing.demand import admit
-from quotebus.pricing.subscription import SIDE_CHANNELS
+from quotebus.pricing.subscription_set import SIDE_CHANNELS
 from tests.support.core_rig import CoreRig
 from tests.support.samples import HEALTH
 from tests.support.upstream import QT

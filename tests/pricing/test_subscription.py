@@ -10,7 +10,8 @@ import pytest
 from quotebus.bus.clock import NS_PER_S
 from quotebus.bus.events import Cause
 from quotebus.pricing.messages import Subscription
-from quotebus.pricing.subscription import ACK_TIMEOUT_NS, LULDS, MAX_ENTRIES, SIDE_CHANNELS, STATUSES, Reconciler
+from quotebus.pricing.subscription import ACK_TIMEOUT_NS, MAX_ENTRIES, Reconciler
+from quotebus.pricing.subscription_set import LULDS, SIDE_CHANNELS, STATUSES
 from tests.support.pricing import T0, s
 from tests.support.upstream import QT, Upstream
 
@@ -45,7 +46,7 @@ def converge(reconciler: Reconciler, upstream: Upstream, now_ns: int = T0) -> tu
         )
         refused.update(outcome.refused)
         if outcome.learned_limit is not None:
-            keep = list(reconciler.wanted)[: outcome.learned_limit]
+            keep = list(reconciler.subscriptions.wanted)[: outcome.learned_limit]
             reconciler.want({symbol: (channel,) for channel, symbol in keep})
     raise AssertionError("does not converge")
 
@@ -84,7 +85,11 @@ def test_data_first_then_statuses_in_messages_of_a_thousand() -> None:
         {LULDS: 1_000}, {LULDS: 500},
     ]  # fmt: skip
     assert said[0]["quotes"] == symbols[:1_000], "the most important first"
-    assert (refused, reconciler.count_symbols(), reconciler.has_all_statuses()) == ({}, 1_500, True)
+    assert (refused, reconciler.subscriptions.count_symbols(), reconciler.subscriptions.has_all_statuses()) == (
+        {},
+        1_500,
+        True,
+    )
 
 
 def test_released_symbols_are_unsubscribed_with_their_statuses() -> None:
@@ -113,7 +118,7 @@ def test_a_missing_symbol_is_asked_again_after_1_2_and_4_seconds_then_given_up()
             refused += reconciler.on_answer(Subscription(quotes=("A",), statuses=("A", "GONE")), now_ns).refused
     assert asked == [s(0), s(1), s(3), s(7)]
     assert refused == [("GONE", Cause.NOT_IN_ACK)]
-    assert not reconciler.has_pending()
+    assert not reconciler.subscriptions.has_pending()
 
 
 def test_an_extra_that_will_not_go_is_given_up_too() -> None:
@@ -160,7 +165,7 @@ def test_a_poisoned_symbol_is_found_by_halving_and_the_rest_is_subscribed() -> N
     reconciler.want(wanted(*[f"S{n}" for n in range(1_000)]))
     refused, said, _ = converge(reconciler, upstream)
     assert refused == {"S500": Cause.BAD_SYMBOL}
-    assert reconciler.count_symbols() == 999
+    assert reconciler.subscriptions.count_symbols() == 999
     assert len(said) < 60
 
 
@@ -205,8 +210,8 @@ def test_without_statuses_the_data_stays_and_they_are_not_asked_again() -> None:
     reconciler.want(wanted("A", "B"))
     _, said, _ = converge(reconciler, upstream)
     assert [STATUSES in message for message in said] == [False, True, False]
-    assert not reconciler.has_all_statuses()
-    assert reconciler.count_symbols() == 2
+    assert not reconciler.subscriptions.has_all_statuses()
+    assert reconciler.subscriptions.count_symbols() == 2
 
 
 def test_without_bands_everything_else_stays_and_they_are_asked_for_once() -> None:
@@ -214,7 +219,7 @@ def test_without_bands_everything_else_stays_and_they_are_asked_for_once() -> No
     reconciler.want(wanted(*[f"S{n}" for n in range(20)]))
     _, said, _ = converge(reconciler, upstream)
     assert [LULDS in message for message in said] == [False, False, True]
-    assert (reconciler.count_symbols(), reconciler.has_all_statuses()) == (20, True)
+    assert (reconciler.subscriptions.count_symbols(), reconciler.subscriptions.has_all_statuses()) == (20, True)
 
 
 def test_a_symbol_refused_for_one_channel_is_asked_for_none_and_takes_no_room() -> None:
@@ -225,14 +230,14 @@ def test_a_symbol_refused_for_one_channel_is_asked_for_none_and_takes_no_room() 
     assert upstream.entries == {("quotes", "B"), (STATUSES, "B"), (LULDS, "B")}
     reconciler.want({"A": ("quotes",), "B": ("quotes",)})
     converge(reconciler, upstream)
-    assert reconciler.count_symbols() == 2
+    assert reconciler.subscriptions.count_symbols() == 2
 
 
 def test_what_is_asked_beside_a_wish_is_done_without_when_refused() -> None:
     reconciler, upstream = Reconciler(), Upstream(no_trades=True)
     reconciler.want({"A": ("quotes",)}, [("trades", "A")])
     refused, _, _ = converge(reconciler, upstream)
-    assert (refused, reconciler.count_symbols()) == ({}, 1)
+    assert (refused, reconciler.subscriptions.count_symbols()) == ({}, 1)
 
 
 def test_a_refusal_of_what_is_no_longer_wanted_refuses_nobody() -> None:
@@ -263,4 +268,4 @@ def test_acknowledged_needs_every_channel() -> None:
     outcome = reconciler.on_answer(Subscription(quotes=("A",), trades=("B",)), T0)
     assert outcome.acknowledged == ["B"]
     assert reconciler.on_answer(Subscription(quotes=("A",), trades=("A", "B")), T0).acknowledged == ["A"]
-    assert reconciler.count_data() == 3
+    assert reconciler.subscriptions.count_data() == 3

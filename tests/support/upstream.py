@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from quotebus.bus.events import Cause
 from quotebus.pricing.messages import Subscription
-from quotebus.pricing.subscription import LULDS, SIDE_CHANNELS, STATUSES, Entry
+from quotebus.pricing.subscription_set import LULDS, SIDE_CHANNELS, STATUSES, Entry
 
 QT = ("quotes", "trades")
 
