@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Iterable
 from types import TracebackType
 from typing import Self
@@ -25,8 +24,8 @@ class AsyncBusClient(BaseClient[ClientLoop]):
     `request`, and is used in that loop's thread only. Nothing here raises because of an upstream state.
     """
 
-    def _connect(self, settings: BusSettings, consumer: Consumer, log: logging.Logger) -> ClientLoop:
-        sockets = ClientLoop(settings, consumer, log)
+    def _connect(self, settings: BusSettings, consumer: Consumer) -> ClientLoop:
+        sockets = ClientLoop(settings, consumer)
         try:
             asyncio.get_running_loop()
         except RuntimeError:
@@ -57,36 +56,92 @@ class AsyncBusClient(BaseClient[ClientLoop]):
     ) -> dict[str, SymbolResult]:
         """Ask for `symbols` (or one) and no others, and return what is known of each.
 
-        Waits up to `wait_s` as `BusClient.request` does; the request is sent before, and stands when the wait is
-        cancelled. Raises ValueError for bad arguments, RuntimeError in another event loop than the client's.
+        The request is sent before the wait, and stands when the wait is cancelled.
+
+        Args:
+            symbols: One or several, in any case, at most 10,000; the empty list releases everything.
+            channels: `quotes`, `trades`, or both.
+            priority: −128 to 127; a higher one wins under the upstream's symbol limit.
+            wait_s: How long to wait, in seconds, until waiting is of no use.
+
+        Returns:
+            By symbol, what is known of it; refused ones too, such as strings that are no symbols (`bad_symbol`).
+
+        Raises:
+            ValueError: As `BusClient.request` does; nothing is changed.
+            RuntimeError: This is another event loop than the client's.
         """
         self._sockets.start()
         self._replace(as_list(symbols), channels, priority)
         return await self._wait_for_results(wait_s)
 
     async def add(self, symbols: Iterable[str] | str, *, wait_s: float = 0) -> dict[str, SymbolResult]:
-        """Add symbols (or one) to what is asked for. Raises ValueError beyond the bound."""
+        """Add symbols (or one) to what is asked for, on the channels and with the priority of the last `request`.
+
+        Args:
+            symbols: One or several, in any case.
+            wait_s: How long to wait, in seconds, as in `request`.
+
+        Returns:
+            By symbol, what is known of it, also of those asked for before.
+
+        Raises:
+            ValueError: More than 10,000 symbols together; nothing is changed.
+            RuntimeError: This is another event loop than the client's.
+        """
         self._sockets.start()
         self._add(symbols)
         return await self._wait_for_results(wait_s)
 
     async def discard(self, symbols: Iterable[str] | str) -> None:
-        """Take symbols (or one) out of what is asked for; other clients' interest in them is untouched."""
+        """Take symbols (or one) out of what is asked for; other clients' interest in them is untouched.
+
+        Args:
+            symbols: One or several, in any case; those that are not asked for do not matter.
+
+        Raises:
+            RuntimeError: This is another event loop than the client's.
+        """
         self._sockets.start()
         self._discard(symbols)
 
     def quotes(
         self, *, conflate: bool = True, bound: int = FEED_BOUND, timeout_s: float | None = None
     ) -> AsyncFeed[Quote]:
-        """An iterator over quotes from now on; see `AsyncFeed`. It ends at `close` or after `timeout_s` without one."""
+        """Quotes from now on, in the order they came; see `AsyncFeed`.
+
+        Args:
+            conflate: A slow task gets the newest quote of each symbol; otherwise every quote, up to `bound` waiting.
+            bound: How many may wait without `conflate`; the oldest go first.
+            timeout_s: End after this many seconds without a quote; by default never.
+
+        Returns:
+            A new asynchronous iterator; it ends at `close`.
+        """
         return self._sockets.add_quote_feed(AsyncFeed(conflate=conflate, bound=bound, timeout_s=timeout_s))
 
     def trades(self, *, bound: int = FEED_BOUND, timeout_s: float | None = None) -> AsyncFeed[Trade]:
-        """An iterator over trades, never conflated; ask for the `trades` channel."""
+        """Trades from now on, never conflated; `request` the `trades` channel.
+
+        Args:
+            bound: How many may wait; beyond it the oldest go, and are counted.
+            timeout_s: End after this many seconds without one; by default never.
+
+        Returns:
+            A new asynchronous iterator; it ends at `close`.
+        """
         return self._sockets.add_trade_feed(AsyncFeed(conflate=False, bound=bound, timeout_s=timeout_s))
 
     def orders(self, *, bound: int = FEED_BOUND, timeout_s: float | None = None) -> AsyncFeed[OrderUpdate]:
-        """An iterator over updates of the account's orders from now on, never conflated; see `BusClient.orders`."""
+        """Updates of the account's orders from now on, never conflated; see `BusClient.orders`.
+
+        Args:
+            bound: How many may wait; beyond it the oldest go, and are counted.
+            timeout_s: End after this many seconds without one; by default never.
+
+        Returns:
+            A new asynchronous iterator; it ends at `close`.
+        """
         return self._sockets.add_order_feed(AsyncFeed(conflate=False, bound=bound, timeout_s=timeout_s))
 
     async def _wait_for_results(self, wait_s: float) -> dict[str, SymbolResult]:

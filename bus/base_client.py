@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import random
 import socket
@@ -54,9 +53,18 @@ class BaseClient(ABC, Generic[SocketsT]):
         max_age_s: float = MAX_AGE_NS / 1e9,
         replayed: bool = False,
     ) -> None:
-        """Connect in the background. `ttl_s`: how long the lease outlives this process. Raises ValueError.
+        """Connect in the background; nothing is asked for yet.
 
-        With `replayed` it follows a replay and nothing live, and the time is the replay's.
+        Args:
+            settings: Where the broker is; by default from the environment and `.env`, see `BusSettings`.
+            name: The lease's name, `[A-Za-z0-9_.:-]{1,64}`; two running clients need two. By default
+                `<program>-<host>-<pid>`.
+            ttl_s: How long the lease outlives this process, in seconds; a node clamps it to 1 to 120.
+            max_age_s: A quote older than this, in seconds, may not be used.
+            replayed: Follow a replay and nothing live; every time is then the replay's.
+
+        Raises:
+            ValueError: `name` cannot be a client name.
         """
         self.name = name or default_name()
         if not CLIENT_NAME.match(self.name):
@@ -73,24 +81,26 @@ class BaseClient(ABC, Generic[SocketsT]):
         self._asking = threading.Lock()
         self._priority = 0
         self._channels: tuple[str, ...] = ("quotes",)
-        self._sockets = self._connect(
-            settings or BusSettings(), self._consumer, logging.getLogger("quotebus.bus.client")
-        )
+        self._sockets = self._connect(settings or BusSettings(), self._consumer)
 
     @abstractmethod
-    def _connect(self, settings: BusSettings, consumer: Consumer, log: logging.Logger) -> SocketsT:
-        """The sockets that carries this client, started if it can be."""
+    def _connect(self, settings: BusSettings, consumer: Consumer) -> SocketsT:
+        """The sockets of this client, started if they can be."""
 
     # interest
 
     @property
     def symbols(self) -> tuple[str, ...]:
-        """The symbols of the last request, as accepted."""
+        """The symbols of the last request, in upper case, without those that are no symbols."""
         with self._sockets.lock:
             return self._consumer.interest.wanted.symbols
 
     def results(self) -> dict[str, SymbolResult]:
-        """The newest answer for every symbol of the last request, refused ones too."""
+        """What is known of every symbol of the last request, refused ones too.
+
+        Returns:
+            By symbol, the newest answer or status; `pending` and not `acknowledged` while there is none.
+        """
         with self._sockets.lock:
             return self._consumer.interest.all_results()
 
@@ -118,18 +128,41 @@ class BaseClient(ABC, Generic[SocketsT]):
     # prices
 
     def last_quote(self, symbol: str) -> Quote | None:
-        """The newest quote held, for display; whether it may be used is `usable`'s to say."""
+        """The newest quote, for display; whether it may be used is `usable`'s to say.
+
+        Args:
+            symbol: In any case, as everywhere.
+
+        Returns:
+            The quote; None when the symbol is not asked for, or has none yet.
+        """
         with self._sockets.lock:
             return self._consumer.book.quotes.get(symbol.upper())
 
     def usable(self, symbol: str, at_ns: int | None = None) -> bool:
-        """Whether the held price may be used at `at_ns` (`bus.clock.now_ns`, default now; a replay's own time)."""
+        """Whether the newest price may be used; `assess` says why not.
+
+        Args:
+            symbol: In any case.
+            at_ns: The instant to judge at, nanoseconds of `quotebus.now_ns`, or of the replay; by default now.
+
+        Returns:
+            True when nothing speaks against the price.
+        """
         return self.assess(symbol, at_ns).usable
 
     def assess(self, symbol: str, at_ns: int | None = None) -> Verdict:
-        """The judgement on the held price with every reason against it.
+        """The judgement on the newest price, with every reason against it.
 
-        First everything already received is read, so that the judgement is not made on what a queue hides.
+        First everything already received is read, for at most 100 ms, so that the judgement is not made on what a
+        queue hides; what takes longer is `reader_behind`.
+
+        Args:
+            symbol: In any case; one that is not asked for is `not_requested`.
+            at_ns: The instant to judge at, nanoseconds of `quotebus.now_ns`, or of the replay; by default now.
+
+        Returns:
+            The reasons, and the quote, health and state that were judged. It never raises because of an upstream state.
         """
         drained = self._sockets.drain(_DRAIN_S)
         symbol = symbol.upper()
@@ -148,23 +181,38 @@ class BaseClient(ABC, Generic[SocketsT]):
     # state
 
     def health(self) -> ConnectionHealth | None:
-        """The newest health of the active pricing node; `is_connected` says whether it is fresh."""
+        """The newest health of the active pricing node; `is_connected` says whether it is fresh.
+
+        Returns:
+            The health; None when no node was heard yet.
+        """
         with self._sockets.lock:
             return self._consumer.book.health
 
     def status(self, symbol: str) -> SymbolResult | None:
-        """The newest answer for one symbol; None when it is not asked for."""
+        """What is known of one symbol.
+
+        Args:
+            symbol: In any case.
+
+        Returns:
+            The newest answer or status; None when it is not asked for.
+        """
         with self._sockets.lock:
             return self._consumer.interest.all_results().get(symbol.upper())
 
     @property
     def is_connected(self) -> bool:
-        """Whether the upstream line is streaming and its health was heard within three seconds."""
+        """Whether the upstream connection is streaming and its health was heard within three seconds."""
         with self._sockets.lock:
             return self._consumer.book.streaming(self._consumer.time_ns(now_ns()))
 
     def order_health(self) -> ConnectionHealth | None:
-        """The newest health of the account's order stream; None when no node keeps one. See `orders_are_connected`."""
+        """The newest health of the account's order stream; `orders_are_connected` says whether it is fresh.
+
+        Returns:
+            The health; None when no node follows the orders.
+        """
         with self._sockets.lock:
             return self._consumer.order_health
 
@@ -176,11 +224,21 @@ class BaseClient(ABC, Generic[SocketsT]):
 
     @property
     def counters(self) -> dict[str, int]:
-        """Messages received, undecodable, lost and so on since the start."""
+        """Messages received, undecodable, lost and so on since the start; bus/README.md says what each one counts."""
         return self._sockets.counters()
 
     def publish(self, event: ExecutionDecision | TradeIntent | Counters | RecorderHealth) -> bool:
-        """Send an event; False when it had to be dropped. Raises ValueError for one that cannot be sent at all."""
+        """Send an event. It is numbered and stamped on its way; its `client` or `name` becomes part of the topic.
+
+        Args:
+            event: Only these kinds: prices and health are a node's to publish, and the broker lets nothing else in.
+
+        Returns:
+            False when it was dropped, since 10,000 others wait.
+
+        Raises:
+            ValueError: The event is of another kind, its name cannot be a topic, or it is larger than 1 MiB.
+        """
         if not isinstance(event, (ExecutionDecision, TradeIntent, Counters, RecorderHealth)):
-            raise ValueError(f"not for a client to publish: {type(event).__name__}")
+            raise ValueError(f"clients may not publish {type(event).__name__}")
         return self._sockets.publish(event)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable
 from types import TracebackType
 from typing import Self
@@ -23,8 +22,8 @@ class BusClient(BaseClient[ClientThread]):
     that needs two priorities opens two clients under two names. All methods may be called from any thread.
     """
 
-    def _connect(self, settings: BusSettings, consumer: Consumer, log: logging.Logger) -> ClientThread:
-        sockets = ClientThread(settings, consumer, log)
+    def _connect(self, settings: BusSettings, consumer: Consumer) -> ClientThread:
+        sockets = ClientThread(settings, consumer)
         sockets.start()
         return sockets
 
@@ -50,37 +49,87 @@ class BusClient(BaseClient[ClientThread]):
     ) -> dict[str, SymbolResult]:
         """Ask for `symbols` (or one) and no others, and return what is known of each.
 
-        Waits up to `wait_s` until every symbol has a price or an answer that will not change by waiting. A symbol that
-        cannot be asked for is refused by name (`bad_symbol`), the others go on. Raises ValueError for bad arguments.
+        Args:
+            symbols: One or several, in any case, at most 10,000; the empty list releases everything. A string that is
+                no symbol is refused by name (`bad_symbol`), the others go on.
+            channels: `quotes`, `trades`, or both; trading statuses always come along.
+            priority: −128 to 127; a higher one wins when the upstream allows fewer symbols than are wanted.
+            wait_s: How long to wait, in seconds, until every symbol has a price or an answer that waiting will not
+                change.
+
+        Returns:
+            By symbol, what is known of it; refused ones too.
+
+        Raises:
+            ValueError: No channel or an unknown one, a priority out of range, too many symbols; nothing is changed.
         """
         with self._asking:
             self._replace(as_list(symbols), channels, priority)
             return self._wait_for_results(wait_s)
 
     def add(self, symbols: Iterable[str] | str, *, wait_s: float = 0) -> dict[str, SymbolResult]:
-        """Add symbols (or one) to what is asked for. Raises ValueError beyond the bound."""
+        """Add symbols (or one) to what is asked for, on the channels and with the priority of the last `request`.
+
+        Args:
+            symbols: One or several, in any case.
+            wait_s: How long to wait, in seconds, as in `request`.
+
+        Returns:
+            By symbol, what is known of it, also of those asked for before.
+
+        Raises:
+            ValueError: More than 10,000 symbols together; nothing is changed.
+        """
         with self._asking:
             self._add(symbols)
             return self._wait_for_results(wait_s)
 
     def discard(self, symbols: Iterable[str] | str) -> None:
-        """Take symbols (or one) out of what is asked for; other clients' interest in them is untouched."""
+        """Take symbols (or one) out of what is asked for; other clients' interest in them is untouched.
+
+        Args:
+            symbols: One or several, in any case; those that are not asked for do not matter.
+        """
         with self._asking:
             self._discard(symbols)
 
     def quotes(self, *, conflate: bool = True, bound: int = FEED_BOUND, timeout_s: float | None = None) -> Feed[Quote]:
-        """An iterator over quotes from now on; see `Feed`. It ends at `close`, or after `timeout_s` without a quote."""
+        """Quotes from now on, in the order they came; see `Feed`.
+
+        Args:
+            conflate: A slow loop gets the newest quote of each symbol; otherwise every quote, up to `bound` waiting.
+            bound: How many may wait without `conflate`; beyond it the oldest go, and are counted.
+            timeout_s: End after this many seconds without a quote; by default never.
+
+        Returns:
+            A new iterator; it ends at `close`. Several may run at once, each with every quote.
+        """
         return self._sockets.add_quote_feed(Feed(conflate=conflate, bound=bound, timeout_s=timeout_s))
 
     def trades(self, *, bound: int = FEED_BOUND, timeout_s: float | None = None) -> Feed[Trade]:
-        """An iterator over trades, never conflated; ask for the `trades` channel."""
+        """Trades from now on, never conflated; `request` the `trades` channel.
+
+        Args:
+            bound: How many may wait; beyond it the oldest go, and are counted.
+            timeout_s: End after this many seconds without one; by default never.
+
+        Returns:
+            A new iterator; it ends at `close`.
+        """
         return self._sockets.add_trade_feed(Feed(conflate=False, bound=bound, timeout_s=timeout_s))
 
     def orders(self, *, bound: int = FEED_BOUND, timeout_s: float | None = None) -> Feed[OrderUpdate]:
-        """An iterator over updates of the account's orders from now on, never conflated; no request is needed.
+        """Updates of the account's orders from now on, never conflated; no request is needed.
 
         The node publishes them with `PRICING_ORDER_STREAM`. Updates may come twice and late; what it missed itself it
         reads by REST and publishes as `reconciled` before `order_health` says `streaming` again.
+
+        Args:
+            bound: How many may wait; beyond it the oldest go, and are counted.
+            timeout_s: End after this many seconds without one; by default never.
+
+        Returns:
+            A new iterator; it ends at `close`.
         """
         return self._sockets.add_order_feed(Feed(conflate=False, bound=bound, timeout_s=timeout_s))
 

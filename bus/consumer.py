@@ -158,8 +158,11 @@ class Consumer:
         self.counters["reconnects"] += 1
         self.interest.ask_again(now_ns, jitter_ns=self._jitter_ns, anew=True)
 
-    def take_warning(self, now_ns: int) -> str | None:
-        """One line, at most every ten seconds, while symbols are wanted and the line is not up."""
+    def take_warning(self, now_ns: int, *, no_broker_at: str = "") -> str | None:
+        """One line, at most every ten seconds, while symbols are wanted and the upstream is not streaming.
+
+        `no_broker_at` is the address that nobody answers at, where that is known.
+        """
         if not self.interest.wanted.symbols or now_ns < self._next_warning_ns:
             return None
         if self.book.streaming(self.time_ns(now_ns)):
@@ -170,14 +173,17 @@ class Consumer:
         self._next_warning_ns = now_ns + WARN_EVERY_NS
         self.counters["line_down_warnings"] += 1
         health, count = self.book.health, len(self.interest.wanted.symbols)
+        wanted = f"{count} symbol{'s' * (count != 1)} wanted"
+        if no_broker_at:
+            return f"{wanted}, but no broker answers at {no_broker_at}; start it with: quotebus up"
         if health is None and self.counters["replayed"]:
-            heard, wanted = ("live", "replayed") if self.replayed else ("replayed", "live")
-            return f"{count} symbols wanted {wanted}, but only {heard} messages are heard, which are not used"
+            heard, used = ("live", "replayed") if self.replayed else ("replayed", "live")
+            return f"{wanted}, but only {heard} messages are heard, and {used} ones are asked for"
         if health is None:
-            return f"{count} symbols wanted, but no pricing node is heard"
+            return f"{wanted}, but no pricing node is heard"
         if self.book.age_ns(health, self.time_ns(now_ns)) > HEALTH_SILENCE_NS:
-            return f"{count} symbols wanted, but the pricing node {health.node} has gone silent"
-        return f"{count} symbols wanted, but the line is {health.state} ({health.cause})"
+            return f"{wanted}, but the pricing node {health.node} has gone silent"
+        return f"{wanted}, but the line is {health.state} ({health.cause})"
 
     def take_version_note(self) -> str | None:
         """One line, once, after the first message of a version that cannot be read."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import threading
 from collections.abc import Callable
 
@@ -33,8 +32,8 @@ class _LoopContext(zmq.Context[zmq.Socket[bytes]]):
 class ClientLoop(ClientSockets):
     """A client's sockets on the event loop of its first `start`; to be used in that loop's thread only."""
 
-    def __init__(self, settings: BusSettings, consumer: Consumer, log: logging.Logger) -> None:
-        super().__init__(settings, consumer, log)
+    def __init__(self, settings: BusSettings, consumer: Consumer) -> None:
+        super().__init__(settings, consumer)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread_id = 0
         self._ended = False

@@ -23,6 +23,8 @@ from quotebus.bus.tick_queue import TickQueue
 from quotebus.bus.transport.publisher import Publisher
 from quotebus.bus.transport.subscriber import CONNECTION, Subscriber, readable
 
+log = logging.getLogger(__name__)
+
 _BATCH = 256
 """Frames taken under one hold of the lock: about half a millisecond."""
 _OUTBOX_BOUND = 10_000
@@ -38,11 +40,14 @@ class ClientSockets(ABC):
     _subscriber: Subscriber
     _requester: Publisher
 
-    def __init__(self, settings: BusSettings, consumer: Consumer, log: logging.Logger) -> None:
+    def __init__(self, settings: BusSettings, consumer: Consumer) -> None:
         self.lock = threading.Lock()
         self._consumer = consumer
+        self._name = consumer.interest.client
         self._settings = settings
-        self._log = log
+        self._broker_is_there = False
+        self._logged_health: tuple[str, ...] = ()
+        self._logged_lease: tuple[object, ...] = ("", 0, False)
         self._closing = False
         self._outbox: deque[bytes] = deque()
         self._conflated = 0
@@ -165,7 +170,10 @@ class ClientSockets(ABC):
 
     def _watch(self) -> None:
         for change in self._subscriber.changes():
+            there = change.event == zmq.EVENT_HANDSHAKE_SUCCEEDED
+            log.debug("%s: broker %s at %s", self._name, "found" if there else "lost", self._settings.bus_subscribe_url)
             with self.lock:
+                self._broker_is_there = there
                 if change.event == zmq.EVENT_DISCONNECTED:
                     self._consumer.broker_lost()
                 elif change.event == zmq.EVENT_HANDSHAKE_SUCCEEDED:
@@ -210,6 +218,7 @@ class ClientSockets(ABC):
                     consumer.counters["feed_dropped"] += order_feed.put(heard.orders)
             if heard.news:
                 self._notify()
+                self._log_news()
         return len(frames) == _BATCH
 
     def _send(self) -> None:
@@ -221,18 +230,32 @@ class ClientSockets(ABC):
             request = self._consumer.take_due(now_ns(), utc_ns())
         if request is not None:
             frames.insert(0, request)
+            log.debug("%s: asks for %d symbols", self._name, len(self._consumer.interest.wanted.symbols))
         for frame in frames:
             if not (self._requester.send(frame) and self._requester.coverage.covers(frame)):
                 self._dropped += 1  # no broker hears it: a request will be repeated, anything else is gone
 
     def _publish_counters(self) -> None:
         with self.lock:
-            notes = (self._consumer.take_warning(now_ns()), self._consumer.take_version_note())
+            url = "" if self._broker_is_there else self._settings.bus_subscribe_url
+            notes = (self._consumer.take_warning(now_ns(), no_broker_at=url), self._consumer.take_version_note())
             source = self._consumer.stamper.source
             counters = Counters(program=source.rpartition("-")[0], counters=self._collect_counters())
             self._outbox.append(self._consumer.stamper.frame(counters, utc_ns()))
         for note in filter(None, notes):
-            self._log.warning("%s", note)
+            log.warning("%s", note)
+
+    def _log_news(self) -> None:
+        """Changes of the connection's health and of the lease."""
+        health, interest = self._consumer.book.health, self._consumer.interest
+        news = () if health is None else (health.node, health.source, health.state, health.cause)
+        if news != self._logged_health:
+            self._logged_health = news
+            log.debug("%s: node %s (%s) is %s (%s)", self._name, *news)
+        lease = (interest.answered_by, interest.lease_ms, interest.acknowledged)
+        if lease != self._logged_lease:
+            self._logged_lease = lease
+            log.debug("%s: lease from %s, %d ms, newest request acknowledged: %s", self._name, *lease)
 
     def _collect_counters(self) -> dict[str, int]:
         consumer = self._consumer

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Callable
 
@@ -18,8 +17,8 @@ from quotebus.bus.transport.waker import Waker
 class ClientThread(ClientSockets):
     """A client's sockets with a thread of their own."""
 
-    def __init__(self, settings: BusSettings, consumer: Consumer, log: logging.Logger) -> None:
-        super().__init__(settings, consumer, log)
+    def __init__(self, settings: BusSettings, consumer: Consumer) -> None:
+        super().__init__(settings, consumer)
         self._changed = threading.Condition(self.lock)
         self._waker = Waker()
         self._drain_wanted = self._drain_done = 0

@@ -2,11 +2,27 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
+from itertools import pairwise
 
 import pytest
 
-from quotebus import AsyncBusClient, BusClient
+from quotebus import (
+    AsyncBusClient,
+    BusClient,
+    ConnectionHealth,
+    Counters,
+    ExecutionDecision,
+    OrderUpdate,
+    Quote,
+    Standing,
+    SymbolResult,
+    SymbolStatus,
+    Trade,
+    TradeIntent,
+    Verdict,
+)
 from quotebus.bus.base_client import default_name
 from quotebus.bus.settings import CLIENT_NAME
 
@@ -44,3 +60,24 @@ def test_both_clients_take_the_same_arguments(name: str) -> None:
     else:
         assert ours.return_annotation == theirs.return_annotation
         assert (here is there) == (name not in WAITS), "what does not wait is written once"
+
+
+@pytest.mark.parametrize("client", [BusClient, AsyncBusClient])
+def test_every_public_method_says_what_it_takes_returns_and_raises(client: type) -> None:
+    methods = {name: method for name, method in inspect.getmembers(client, inspect.isfunction) if name[0] != "_"}
+    assert len(methods) >= 12
+    for name, method in {**methods, "__init__": client.__init__}.items():  # type: ignore[misc]
+        text = inspect.getdoc(method) or ""
+        for parameter in list(inspect.signature(method).parameters)[1:]:
+            assert f"\n    {parameter}: " in text.partition("Args:")[2], f"{name}: {parameter}"
+        if inspect.signature(method).return_annotation not in ("None", None):
+            assert "\nReturns:\n" in text, name
+
+
+@pytest.mark.parametrize("value", [Quote, Trade, ConnectionHealth, SymbolStatus, OrderUpdate, TradeIntent,
+                                   ExecutionDecision, Counters, Verdict, SymbolResult, Standing])  # fmt: skip
+def test_every_field_of_a_public_value_is_documented(value: type) -> None:
+    [definition] = [node for node in ast.parse(inspect.getsource(value)).body if isinstance(node, ast.ClassDef)]
+    for field, text in pairwise([*definition.body, ast.Pass()]):
+        if isinstance(field, ast.AnnAssign):
+            assert isinstance(text, ast.Expr) and isinstance(text.value, ast.Constant), ast.unparse(field)  # noqa: PT018

@@ -103,7 +103,7 @@ def test_bad_names_raise(name: str) -> None:
 def test_only_a_clients_kinds_may_be_published() -> None:
     with BusClient(NOBODY, name="forger") as client:
         for event in (QUOTE, STATUS):
-            with pytest.raises(ValueError, match="not for a client"):
+            with pytest.raises(ValueError, match=f"clients may not publish {type(event).__name__}"):
                 client.publish(event)  # type: ignore[arg-type]
         with pytest.raises(ValueError, match="not a topic"):
             client.publish(like(INTENT, client="two words"))
@@ -247,7 +247,24 @@ def test_unconfirmed_between_a_brokers_end_and_the_answer_after_its_return() -> 
 
 def test_the_warning_is_rare_and_counted(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     monkeypatch.setattr(consumer_module, "WARN_EVERY_NS", 2 * NS_PER_S)
-    with caplog.at_level(logging.WARNING, "quotebus.bus.client"), BusClient(NOBODY, name="warned") as client:
+    began_ns = now_ns()
+    with caplog.at_level(logging.WARNING, "quotebus"), BusClient(NOBODY, name="warned") as client:
         client.request(["SPY"])
-        eventually(lambda: client.counters["line_down_warnings"] == 1)
-        assert [record.getMessage() for record in caplog.records] == ["1 symbols wanted, but no pricing node is heard"]
+        eventually(lambda: caplog.records)
+        hint = f"no broker answers at {NOBODY.bus_subscribe_url}; start it with: quotebus up"
+        assert {record.getMessage() for record in caplog.records} == {f"1 symbol wanted, but {hint}"}
+        eventually(lambda: client.counters["line_down_warnings"] == len(caplog.records))
+        assert len(caplog.records) <= 1 + (now_ns() - began_ns) // (2 * NS_PER_S)
+
+
+def test_debug_log_tells_broker_requests_leases_and_health(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.DEBUG, "quotebus"), running_broker() as settings, fake_node(settings):
+        with BusClient(settings, name="chatty") as client:
+            client.request(["SPY"], wait_s=0)
+            eventually(lambda: client.results()["SPY"].acknowledged)
+            eventually(lambda: client.health() is not None)
+        told = [record.getMessage() for record in caplog.records if record.getMessage().startswith("chatty: ")]
+        assert f"chatty: broker found at {settings.bus_subscribe_url}" in told
+        assert "chatty: asks for 1 symbols" in told
+        assert any(line.startswith("chatty: lease from pricing-fake01, ") for line in told)
+        assert any(line.startswith("chatty: node ") and " is streaming (demand)" in line for line in told)

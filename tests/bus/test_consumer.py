@@ -227,11 +227,15 @@ def test_complaints_say_what_is_the_matter_and_cease_when_nothing_is() -> None:
     later = T0 + WARN_EVERY_NS
     consumer.take_warning(T0)
     hear(consumer, like(HEALTH, state="backing_off", cause="dns"), at_ns=later)
-    assert consumer.take_warning(later) == "1 symbols wanted, but the line is backing_off (dns)"
+    assert consumer.take_warning(later) == "1 symbol wanted, but the line is backing_off (dns)"
     later += WARN_EVERY_NS
-    assert consumer.take_warning(later) == "1 symbols wanted, but the pricing node pricing has gone silent"
+    assert consumer.take_warning(later) == "1 symbol wanted, but the pricing node pricing has gone silent"
     hear(consumer, like(HEALTH, published_ns=UTC_NS + WARN_EVERY_NS), at_ns=later)
     assert consumer.take_warning(later + WARN_EVERY_NS // 10) is None
+    later += 2 * WARN_EVERY_NS
+    assert consumer.take_warning(later, no_broker_at="tcp://127.0.0.1:5571") == (
+        "1 symbol wanted, but no broker answers at tcp://127.0.0.1:5571; start it with: quotebus up"
+    )
     assert make().take_warning(T0) is None
     assert make().take_warning(T0 + 10 * WARN_EVERY_NS) is None, "who wants nothing has nothing to complain of"
 

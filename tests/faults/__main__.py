@@ -149,7 +149,9 @@ def main() -> int:
         print(document(), end="")
         return 0
     rng = random.Random(arguments.seed)
-    logging.getLogger("quotebus.bus.client").setLevel(logging.ERROR)  # that the line is down is what is being tested
+    logging.getLogger("quotebus.bus.transport.client_sockets").setLevel(
+        logging.ERROR
+    )  # that the line is down is what is being tested
     chosen = [case for case in cases(arguments.only) if not (arguments.quick and case[2].slow)]
     work: list[Case | Pair] = [case for _ in range(arguments.times) for case in rng.sample(chosen, len(chosen))]
     work += [draw(rng) for _ in range(arguments.pairs)]

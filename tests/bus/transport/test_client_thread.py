@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator
 
 import pytest
@@ -37,7 +36,7 @@ class Peer:
         self.subscriptions: list[bytes] = []
         self.requests: list[bytes] = []
         self.consumer = Consumer("worker-1", "worker-1-000001", jitter=0, max_age_ns=NS_PER_S)
-        self.link = ClientThread(self.settings, self.consumer, logging.getLogger("test"))
+        self.link = ClientThread(self.settings, self.consumer)
 
     def listen(self) -> None:
         self._in.subscribe(b"symbols.requested\0")
