@@ -10,7 +10,7 @@ ARGS   ?=
 JOBS   ?= 3
 SEEDS  ?= 50
 
-.PHONY: up test smoke links wheel check format bench latency overload scale clients verdict replaysame replaytiming capturerate capturedamage \
+.PHONY: up test smoke apidocs links wheel check format bench latency overload scale clients verdict replaysame replaytiming capturerate capturedamage \
   capturekills captureseek tapcost faults orders search seeds idle pins clean help
 
 help:
@@ -60,6 +60,9 @@ format: $(VENV)/.dev ## let ruff rewrite what it can
 
 wheel: $(VENV)/.run ## dist/quotebus-*.whl, the same bytes from every clean clone
 	$(BIN)/python -m hatchling build --target wheel
+
+apidocs: $(VENV)/.dev ## docs/api.md anew, from signatures and docstrings
+	$(BIN)/python -m tests.docs.api_page >docs/api.md.new && mv docs/api.md.new docs/api.md
 
 bench: $(VENV)/.dev ## quotes per second beside alpaca-py, in the same run; ARGS="--rounds 9"
 	$(BIN)/python -m tests.perf.throughput $(ARGS)

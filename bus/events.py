@@ -35,9 +35,13 @@ class Event(Struct, array_like=True, frozen=True, gc=False):
     """The envelope. A publisher fills it when it sends; see `bus.sequence.Stamper`."""
 
     version: int = VERSION
+    """Of the wire: 1."""
     source: Name = ""
+    """One life of the program that published it: its name and six random hex digits."""
     seq: int = 0
+    """Its number among the source's messages on this topic, without holes."""
     published_ns: int = 0
+    """When the source sent it, UTC nanoseconds by the source's clock."""
 
 
 class HaltClaim(Struct, array_like=True, frozen=True, gc=False):

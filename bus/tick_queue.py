@@ -19,7 +19,9 @@ class TickQueue(ABC, Generic[TickT]):
 
     def __init__(self, *, conflate: bool, bound: int) -> None:
         self.conflated = 0
+        """How many ticks were replaced by newer ones of their symbol before they were taken."""
         self.dropped = 0
+        """How many ticks were let go because the bound was reached."""
         self._latest: OrderedDict[str, TickT] | None = OrderedDict() if conflate else None
         self._queue: deque[TickT] = deque()
         self._bound = bound

@@ -1,0 +1,3 @@
+import quotebus
+
+print(quotebus.__version__)

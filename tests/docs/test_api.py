@@ -1,0 +1,102 @@
+"""docs/api.md is what the code says, every public name is explained, and every example runs."""
+
+from __future__ import annotations
+
+import ast
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import griffe
+import pytest
+
+import quotebus
+from tests.docs import api_page
+from tests.support.world import World
+
+ROOT = Path(__file__).resolve().parents[2]
+MODULE = api_page.load()
+EXPORTED = api_page.names(MODULE)
+RETURNED = {
+    "AsyncFeed",
+    "ConnectionHealth",
+    "Feed",
+    "OrderUpdate",
+    "Quote",
+    "Reasons",
+    "Standing",
+    "SymbolResult",
+    "Trade",
+    "Verdict",
+    "version",
+}
+"""What a client returns is used in its example, not named."""
+EXAMPLES = sorted(api_page.EXAMPLES.glob("*.py"))
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    world = World(tmp_path_factory.mktemp("world"))
+    world.broker()
+    world.exchange("--rate", "50")
+    world.node()
+    yield world
+    world.close()
+
+
+def test_the_page_is_what_the_code_says() -> None:
+    assert (ROOT / "docs/api.md").read_text() == api_page.render(), "make apidocs"
+
+
+def test_every_exported_name_has_its_place_on_the_page_and_no_other() -> None:
+    assert sorted(name for group in api_page.GROUPS.values() for name in group) == sorted(EXPORTED)
+    assert sorted(EXPORTED) == sorted(quotebus.__all__)
+
+
+@pytest.mark.parametrize("name", [name for name in EXPORTED if name != "__version__"])
+def test_every_name_and_member_is_explained(name: str) -> None:
+    of = api_page.find(MODULE, name)
+    assert api_page.text(of), name
+    if isinstance(of, griffe.Class):
+        from_tables = name == "BusSettings" or name in api_page.WORDS
+        without = [member.name for member in api_page.public(of) if not member.docstring and not from_tables]
+        assert not without, f"{name}: no docstring: {without}"
+
+
+@pytest.mark.parametrize("name", ["BusClient", "AsyncBusClient"])
+def test_every_argument_of_a_client_is_explained(name: str) -> None:
+    of = api_page.find(MODULE, name)
+    assert isinstance(of, griffe.Class)
+    for member in api_page.public(of):
+        if isinstance(member, griffe.Function):
+            said = api_page.text(member)
+            if f"As `BusClient.{member.name}`" in said:
+                continue
+            missing = [each.name for each in member.parameters if each.name != "self" and f"`{each.name}`" not in said]
+            assert not missing, f"{name}.{member.name}: {missing}"
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
+def test_every_example_runs_and_prints(world: World, example: Path, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-W", "error", str(example)],
+        env={**os.environ, **world.environment},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=50,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip(), "it prints nothing"
+
+
+def test_every_name_has_an_example_that_uses_it() -> None:
+    assert {path.stem for path in EXAMPLES} == {name.strip("_") for name in EXPORTED}
+    for path in EXAMPLES:
+        names = {node.id for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Name)}
+        names |= {node.attr for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Attribute)}
+        if path.stem not in RETURNED:
+            assert path.stem in names, path.stem
