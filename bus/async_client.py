@@ -54,9 +54,8 @@ class AsyncBusClient(BaseClient[ClientLoop]):
         priority: int = 0,
         wait_s: float = 0,
     ) -> dict[str, SymbolResult]:
-        """As `BusClient.request`. The request is sent before the wait, and stands when the wait is cancelled.
+        """Ask for `symbols` (or one) and no others, and return what is known of each.
 
-<<<<<<< HEAD
         The request is sent before the wait, and stands when the wait is cancelled.
 
         Args:
@@ -71,18 +70,12 @@ class AsyncBusClient(BaseClient[ClientLoop]):
         Raises:
             ValueError: As `BusClient.request` does; nothing is changed.
             RuntimeError: This is another event loop than the client's.
-=======
-        Raises:
-            ValueError: A channel that does not exist, a priority out of range, too many symbols.
-            RuntimeError: It runs in another event loop than the client's.
->>>>>>> f70a5b8 (docs/api.md from signatures and docstrings, an example of each name that runs; README in plain English, figures in tests/perf/README.md)
         """
         self._sockets.start()
         self._replace(as_list(symbols), channels, priority)
         return await self._wait_for_results(wait_s)
 
     async def add(self, symbols: Iterable[str] | str, *, wait_s: float = 0) -> dict[str, SymbolResult]:
-<<<<<<< HEAD
         """Add symbols (or one) to what is asked for, on the channels and with the priority of the last `request`.
 
         Args:
@@ -96,15 +89,11 @@ class AsyncBusClient(BaseClient[ClientLoop]):
             ValueError: More than 10,000 symbols together; nothing is changed.
             RuntimeError: This is another event loop than the client's.
         """
-=======
-        """As `BusClient.add`."""
->>>>>>> f70a5b8 (docs/api.md from signatures and docstrings, an example of each name that runs; README in plain English, figures in tests/perf/README.md)
         self._sockets.start()
         self._add(symbols)
         return await self._wait_for_results(wait_s)
 
     async def discard(self, symbols: Iterable[str] | str) -> None:
-<<<<<<< HEAD
         """Take symbols (or one) out of what is asked for; other clients' interest in them is untouched.
 
         Args:
@@ -113,16 +102,12 @@ class AsyncBusClient(BaseClient[ClientLoop]):
         Raises:
             RuntimeError: This is another event loop than the client's.
         """
-=======
-        """As `BusClient.discard`."""
->>>>>>> f70a5b8 (docs/api.md from signatures and docstrings, an example of each name that runs; README in plain English, figures in tests/perf/README.md)
         self._sockets.start()
         self._discard(symbols)
 
     def quotes(
         self, *, conflate: bool = True, bound: int = FEED_BOUND, timeout_s: float | None = None
     ) -> AsyncFeed[Quote]:
-<<<<<<< HEAD
         """Quotes from now on, in the order they came; see `AsyncFeed`.
 
         Args:
@@ -157,17 +142,6 @@ class AsyncBusClient(BaseClient[ClientLoop]):
         Returns:
             A new asynchronous iterator; it ends at `close`.
         """
-=======
-        """As `BusClient.quotes`, for `async for`."""
-        return self._sockets.add_quote_feed(AsyncFeed(conflate=conflate, bound=bound, timeout_s=timeout_s))
-
-    def trades(self, *, bound: int = FEED_BOUND, timeout_s: float | None = None) -> AsyncFeed[Trade]:
-        """As `BusClient.trades`, for `async for`."""
-        return self._sockets.add_trade_feed(AsyncFeed(conflate=False, bound=bound, timeout_s=timeout_s))
-
-    def orders(self, *, bound: int = FEED_BOUND, timeout_s: float | None = None) -> AsyncFeed[OrderUpdate]:
-        """As `BusClient.orders`, for `async for`."""
->>>>>>> f70a5b8 (docs/api.md from signatures and docstrings, an example of each name that runs; README in plain English, figures in tests/perf/README.md)
         return self._sockets.add_order_feed(AsyncFeed(conflate=False, bound=bound, timeout_s=timeout_s))
 
     async def _wait_for_results(self, wait_s: float) -> dict[str, SymbolResult]:

@@ -53,7 +53,6 @@ class BaseClient(ABC, Generic[SocketsT]):
         max_age_s: float = MAX_AGE_NS / 1e9,
         replayed: bool = False,
     ) -> None:
-<<<<<<< HEAD
         """Connect in the background; nothing is asked for yet.
 
         Args:
@@ -66,23 +65,9 @@ class BaseClient(ABC, Generic[SocketsT]):
 
         Raises:
             ValueError: `name` cannot be a client name.
-=======
-        """Connect in the background.
-
-        Args:
-            settings: Addresses of the bus; by default from the environment and `.env`.
-            name: The lease's name, `[A-Za-z0-9_.:-]{1,64}`; by default program, host and process number. Two
-                processes under one name take each other's symbols away.
-            ttl_s: How long the lease outlives this process, 1 to 120 seconds.
-            max_age_s: From what age on a price is `too_old`, seconds.
-            replayed: Follow a replay and nothing live; time is then the replay's.
-
-        Raises:
-            ValueError: `name` cannot be a client's name.
->>>>>>> f70a5b8 (docs/api.md from signatures and docstrings, an example of each name that runs; README in plain English, figures in tests/perf/README.md)
         """
         self.name = name or default_name()
-        """The lease's name."""
+        """The name of the lease."""
         if not CLIENT_NAME.match(self.name):
             raise ValueError(f"not a client name: {self.name[:70]!r}")
         source = source_name(self.name.partition("-")[0][:40], random.getrandbits(24))
@@ -144,7 +129,6 @@ class BaseClient(ABC, Generic[SocketsT]):
     # prices
 
     def last_quote(self, symbol: str) -> Quote | None:
-<<<<<<< HEAD
         """The newest quote, for display; whether it may be used is `usable`'s to say.
 
         Args:
@@ -152,21 +136,11 @@ class BaseClient(ABC, Generic[SocketsT]):
 
         Returns:
             The quote; None when the symbol is not asked for, or has none yet.
-=======
-        """The newest quote, for display; `usable` says whether it may be used.
-
-        Args:
-            symbol: In upper or lower case.
-
-        Returns:
-            None before the first quote, and for a symbol that is not asked for.
->>>>>>> f70a5b8 (docs/api.md from signatures and docstrings, an example of each name that runs; README in plain English, figures in tests/perf/README.md)
         """
         with self._sockets.lock:
             return self._consumer.book.quotes.get(symbol.upper())
 
     def usable(self, symbol: str, at_ns: int | None = None) -> bool:
-<<<<<<< HEAD
         """Whether the newest price may be used; `assess` says why not.
 
         Args:
@@ -175,23 +149,12 @@ class BaseClient(ABC, Generic[SocketsT]):
 
         Returns:
             True when nothing speaks against the price.
-=======
-        """Whether the held price may be used: `assess` without a reason against it.
-
-        Args:
-            symbol: In upper or lower case.
-            at_ns: The instant to judge at, nanoseconds of `now_ns`; by default now, in a replay the replay's time.
-
-        Returns:
-            True when the connection is proven up and fresh, the symbol live, and the quote good.
->>>>>>> f70a5b8 (docs/api.md from signatures and docstrings, an example of each name that runs; README in plain English, figures in tests/perf/README.md)
         """
         return self.assess(symbol, at_ns).usable
 
     def assess(self, symbol: str, at_ns: int | None = None) -> Verdict:
         """The judgement on the newest price, with every reason against it.
 
-<<<<<<< HEAD
         First everything already received is read, for at most 100 ms, so that the judgement is not made on what a
         queue hides; what takes longer is `reader_behind`.
 
@@ -201,16 +164,6 @@ class BaseClient(ABC, Generic[SocketsT]):
 
         Returns:
             The reasons, and the quote, health and state that were judged. It never raises because of an upstream state.
-=======
-        First everything already received is read, so that the judgement is not made on what a queue hides.
-
-        Args:
-            symbol: In upper or lower case.
-            at_ns: The instant to judge at, nanoseconds of `now_ns`; by default now, in a replay the replay's time.
-
-        Returns:
-            The verdict, also for a symbol that nobody has asked for.
->>>>>>> f70a5b8 (docs/api.md from signatures and docstrings, an example of each name that runs; README in plain English, figures in tests/perf/README.md)
         """
         drained = self._sockets.drain(_DRAIN_S)
         symbol = symbol.upper()
@@ -238,7 +191,6 @@ class BaseClient(ABC, Generic[SocketsT]):
             return self._consumer.book.health
 
     def status(self, symbol: str) -> SymbolResult | None:
-<<<<<<< HEAD
         """What is known of one symbol.
 
         Args:
@@ -246,15 +198,6 @@ class BaseClient(ABC, Generic[SocketsT]):
 
         Returns:
             The newest answer or status; None when it is not asked for.
-=======
-        """Where one symbol stands.
-
-        Args:
-            symbol: In upper or lower case.
-
-        Returns:
-            The newest answer for it; None when it is not asked for.
->>>>>>> f70a5b8 (docs/api.md from signatures and docstrings, an example of each name that runs; README in plain English, figures in tests/perf/README.md)
         """
         with self._sockets.lock:
             return self._consumer.interest.all_results().get(symbol.upper())
@@ -282,7 +225,6 @@ class BaseClient(ABC, Generic[SocketsT]):
 
     @property
     def counters(self) -> dict[str, int]:
-<<<<<<< HEAD
         """Messages received, undecodable, lost and so on since the start; bus/README.md says what each one counts."""
         return self._sockets.counters()
 
@@ -297,22 +239,6 @@ class BaseClient(ABC, Generic[SocketsT]):
 
         Raises:
             ValueError: The event is of another kind, its name cannot be a topic, or it is larger than 1 MiB.
-=======
-        """Messages received, undecodable, lost and so on since the start, by name: `bus/README.md` lists them."""
-        return self._sockets.counters()
-
-    def publish(self, event: ExecutionDecision | TradeIntent | Counters | RecorderHealth) -> bool:
-        """Send an event to all who read the bus.
-
-        Args:
-            event: What a client may publish; source, number and time are filled in.
-
-        Returns:
-            False when it had to be dropped, because too much waits to be sent.
-
-        Raises:
-            ValueError: The event is of another kind, or cannot be sent: a name that is no topic, more than 1 MiB.
->>>>>>> f70a5b8 (docs/api.md from signatures and docstrings, an example of each name that runs; README in plain English, figures in tests/perf/README.md)
         """
         if not isinstance(event, (ExecutionDecision, TradeIntent, Counters, RecorderHealth)):
             raise ValueError(f"clients may not publish {type(event).__name__}")

@@ -47,10 +47,9 @@ class BusClient(BaseClient[ClientThread]):
         priority: int = 0,
         wait_s: float = 0,
     ) -> dict[str, SymbolResult]:
-        """Ask for these symbols and no others. A bad symbol is refused by name (`bad_symbol`) and the others go on.
+        """Ask for `symbols` (or one) and no others, and return what is known of each.
 
         Args:
-<<<<<<< HEAD
             symbols: One or several, in any case, at most 10,000; the empty list releases everything. A string that is
                 no symbol is refused by name (`bad_symbol`), the others go on.
             channels: `quotes`, `trades`, or both; trading statuses always come along.
@@ -63,26 +62,12 @@ class BusClient(BaseClient[ClientThread]):
 
         Raises:
             ValueError: No channel or an unknown one, a priority out of range, too many symbols; nothing is changed.
-=======
-            symbols: One symbol or several, at most 10,000.
-            channels: `quotes`, `trades` or both.
-            priority: -128 to 127; under the upstream's symbol limit the higher wins.
-            wait_s: How long to wait, in seconds, until every symbol has a price or an answer that waiting will not
-                change; 0 returns what is known now.
-
-        Returns:
-            What is known of each symbol, by the name it was asked for.
-
-        Raises:
-            ValueError: A channel that does not exist, a priority out of range, too many symbols.
->>>>>>> f70a5b8 (docs/api.md from signatures and docstrings, an example of each name that runs; README in plain English, figures in tests/perf/README.md)
         """
         with self._asking:
             self._replace(as_list(symbols), channels, priority)
             return self._wait_for_results(wait_s)
 
     def add(self, symbols: Iterable[str] | str, *, wait_s: float = 0) -> dict[str, SymbolResult]:
-<<<<<<< HEAD
         """Add symbols (or one) to what is asked for, on the channels and with the priority of the last `request`.
 
         Args:
@@ -94,42 +79,21 @@ class BusClient(BaseClient[ClientThread]):
 
         Raises:
             ValueError: More than 10,000 symbols together; nothing is changed.
-=======
-        """Add to what is asked for, with the channels and the priority of the last request.
-
-        Args:
-            symbols: One symbol or several.
-            wait_s: As in `request`, seconds.
-
-        Returns:
-            What is known of every symbol that is now asked for.
-
-        Raises:
-            ValueError: More than 10,000 symbols in all.
->>>>>>> f70a5b8 (docs/api.md from signatures and docstrings, an example of each name that runs; README in plain English, figures in tests/perf/README.md)
         """
         with self._asking:
             self._add(symbols)
             return self._wait_for_results(wait_s)
 
     def discard(self, symbols: Iterable[str] | str) -> None:
-<<<<<<< HEAD
         """Take symbols (or one) out of what is asked for; other clients' interest in them is untouched.
 
         Args:
             symbols: One or several, in any case; those that are not asked for do not matter.
-=======
-        """Take symbols out of what is asked for; other clients' interest in them is untouched.
-
-        Args:
-            symbols: One symbol or several; those that were not asked for are ignored.
->>>>>>> f70a5b8 (docs/api.md from signatures and docstrings, an example of each name that runs; README in plain English, figures in tests/perf/README.md)
         """
         with self._asking:
             self._discard(symbols)
 
     def quotes(self, *, conflate: bool = True, bound: int = FEED_BOUND, timeout_s: float | None = None) -> Feed[Quote]:
-<<<<<<< HEAD
         """Quotes from now on, in the order they came; see `Feed`.
 
         Args:
@@ -139,22 +103,10 @@ class BusClient(BaseClient[ClientThread]):
 
         Returns:
             A new iterator; it ends at `close`. Several may run at once, each with every quote.
-=======
-        """Quotes from now on.
-
-        Args:
-            conflate: Give a slow loop the latest quote of each symbol; False gives every quote.
-            bound: How many quotes may wait, without `conflate`; the oldest are dropped and counted.
-            timeout_s: End after so many seconds without a quote; None waits until `close`.
-
-        Returns:
-            An iterator that counts what it left out.
->>>>>>> f70a5b8 (docs/api.md from signatures and docstrings, an example of each name that runs; README in plain English, figures in tests/perf/README.md)
         """
         return self._sockets.add_quote_feed(Feed(conflate=conflate, bound=bound, timeout_s=timeout_s))
 
     def trades(self, *, bound: int = FEED_BOUND, timeout_s: float | None = None) -> Feed[Trade]:
-<<<<<<< HEAD
         """Trades from now on, never conflated; `request` the `trades` channel.
 
         Args:
@@ -163,16 +115,6 @@ class BusClient(BaseClient[ClientThread]):
 
         Returns:
             A new iterator; it ends at `close`.
-=======
-        """Trades from now on, never conflated; ask for the `trades` channel.
-
-        Args:
-            bound: How many trades may wait; the oldest are dropped and counted.
-            timeout_s: End after so many seconds without a trade; None waits until `close`.
-
-        Returns:
-            An iterator that counts what it left out.
->>>>>>> f70a5b8 (docs/api.md from signatures and docstrings, an example of each name that runs; README in plain English, figures in tests/perf/README.md)
         """
         return self._sockets.add_trade_feed(Feed(conflate=False, bound=bound, timeout_s=timeout_s))
 
@@ -183,19 +125,11 @@ class BusClient(BaseClient[ClientThread]):
         reads by REST and publishes as `reconciled` before `order_health` says `streaming` again.
 
         Args:
-<<<<<<< HEAD
             bound: How many may wait; beyond it the oldest go, and are counted.
             timeout_s: End after this many seconds without one; by default never.
 
         Returns:
             A new iterator; it ends at `close`.
-=======
-            bound: How many updates may wait; the oldest are dropped and counted.
-            timeout_s: End after so many seconds without an update; None waits until `close`.
-
-        Returns:
-            An iterator that counts what it left out.
->>>>>>> f70a5b8 (docs/api.md from signatures and docstrings, an example of each name that runs; README in plain English, figures in tests/perf/README.md)
         """
         return self._sockets.add_order_feed(Feed(conflate=False, bound=bound, timeout_s=timeout_s))
 
