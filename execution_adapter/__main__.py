@@ -1,4 +1,4 @@
-"""`execution-worker`: the execution worker as a program."""
+"""`execution-worker`: settings, gateway and worker put together."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ PROGRAM = "execution-worker"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Work intents to their end, or without any decide until SIGINT or SIGTERM. Exit status 78 for bad settings.
+    """Run the program; returns its exit status.
 
-    With intents: 0 when all were filled, 3 when not, 4 when the fate of an order is not known. `verify FILE` has its
-    own.
+    Without intents it decides until SIGINT or SIGTERM, then 0. With intents: 0 when all were filled, 3 when not, 4 when
+    the fate of an order is unknown. 78 for bad settings. `verify FILE` has its own.
     """
     arguments = sys.argv[1:] if argv is None else list(argv)
     if arguments[:1] == ["verify"]:
@@ -51,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def open_gateway(settings: ExecutionSettings) -> Gateway:
-    """The gateway that the settings ask for. Raises ConfigError when it cannot be had."""
+    """The gateway the settings ask for. Raises ConfigError when it cannot be opened."""
     key, secret = settings.execution_api_key.get_secret_value(), settings.execution_api_secret.get_secret_value()
     timeout_s = settings.execution_http_timeout_s
     if settings.execution_gateway == "simulator":
@@ -62,7 +62,7 @@ def open_gateway(settings: ExecutionSettings) -> Gateway:
 
 
 def check_intents(settings: ExecutionSettings) -> ExecutionSettings:
-    """The same settings, once it is known that every intent can be read. Raises ConfigError."""
+    """Return the settings unchanged when every intent can be read. Raises ConfigError."""
     try:
         settings.intents()
     except ValueError as error:

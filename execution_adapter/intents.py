@@ -1,4 +1,4 @@
-"""What a trader wants, as a value: symbol, side, quantity, time to do it in; from text, a CSV row or the bus. Pure."""
+"""What a trader wants, as a value: symbol, side, quantity, time window; from text, a CSV row or the bus. Pure."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ ALL = "all"
 
 
 class Urgency(StrEnum):
-    """How much a trader minds waiting; see `Tactics.pressed`."""
+    """How much waiting costs the trader; see `Tactics.for_urgency`."""
 
     LOW = "low"
     NORMAL = "normal"
@@ -36,9 +36,9 @@ class Urgency(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """A wish to buy or sell `qty` shares of `symbol` within `window_ns`. `name` tells two equal wishes apart.
+    """Buy or sell `qty` shares of `symbol` within `window_ns`. `name` tells two equal intents apart.
 
-    One that `exits` sells all that is held; its `qty` is 0 until the broker was asked how much that is.
+    One that `exits` sells the whole position; its `qty` is 0 until the broker was asked how much that is.
     """
 
     symbol: str
@@ -51,7 +51,7 @@ class Intent:
 
     @property
     def amount(self) -> str:
-        """The quantity as it was wished."""
+        """The quantity as it was written."""
         return ALL if self.exits else f"{self.qty.normalize():f}"
 
     def __str__(self) -> str:
@@ -60,7 +60,7 @@ class Intent:
         return f"{self.symbol} {self.side} {self.amount} in {self.window_ns / NS_PER_S:g}s{urgency}{name}"
 
     def intent_id(self, account: str, day: str) -> str:
-        """The same for the same wish, account and day, so that a command given twice is one intent; at most 40 long.
+        """The same for the same intent, account and day, so a command given twice is one intent. At most 40 characters.
 
         Client order ids are made from it, and the broker refuses to take one twice.
         """
@@ -73,7 +73,7 @@ class Intent:
 
 
 def make(symbol: str, side: str, qty: str, window: str = "", name: str = "", urgency: str = "") -> Intent:
-    """An intent from words, of which the last three may be empty. Raises ValueError with one clear sentence."""
+    """Make an intent from words; the last three may be empty. Raises ValueError with one clear sentence."""
     symbol = topics.symbol(symbol)
     if (side := side.strip().lower()) not in SIDES:
         raise ValueError(f"side must be buy or sell, not {side[:20]!r}")
@@ -101,7 +101,7 @@ def _shares(text: str) -> Decimal:
 
 
 def parse_duration_ns(text: str) -> int:
-    """`90s`, `2m`, `1.5h` or plain seconds as nanoseconds. Raises ValueError."""
+    """Parse `90s`, `2m`, `1.5h` or plain seconds into nanoseconds. Raises ValueError."""
     match = _DURATION.match(text.strip().lower())
     if match is None:
         raise ValueError(f"not a duration: {text[:20]!r} (examples: 90s, 2m, 1h)")
@@ -112,7 +112,7 @@ def parse_duration_ns(text: str) -> int:
 
 
 def parse(text: str) -> Intent:
-    """`SPY buy 10`, `SPY buy 10 in 60s`, `SPY sell all in 60s urgency=high id=morning`. Raises ValueError."""
+    """Parse `SPY buy 10`, `SPY buy 10 in 60s` or `SPY sell all in 60s urgency=high id=morning`. Raises ValueError."""
     words = text.replace(",", " ").split()
     options: dict[str, str] = {}
     while words and "=" in words[-1]:
@@ -132,9 +132,9 @@ def parse(text: str) -> Intent:
 
 
 def from_rows(rows: Iterable[dict[str, str | None]]) -> list[Intent]:
-    """Intents from CSV rows with the columns symbol, side, qty and, if wished, in, urgency and id.
+    """Read intents from CSV rows with the columns symbol, side, qty and, optionally, in, urgency and id.
 
-    Raises ValueError, which names the row.
+    Raises ValueError, which names the line.
     """
     intents: list[Intent] = []
     for number, row in enumerate(rows, start=2):
@@ -150,7 +150,7 @@ def from_rows(rows: Iterable[dict[str, str | None]]) -> list[Intent]:
 
 
 def from_event(event: TradeIntent, now_ns: int, grace_ns: int) -> tuple[Intent, int]:
-    """The intent of a TradeIntent heard at `now_ns` UTC, and its grace: all of both ends before its deadline.
+    """Read a TradeIntent received at `now_ns` UTC: the intent and its grace, which both end before its deadline.
 
     A fifth of the time, at most `grace_ns`, is kept for cancelling. Raises ValueError.
     """
@@ -164,7 +164,7 @@ def from_event(event: TradeIntent, now_ns: int, grace_ns: int) -> tuple[Intent, 
 
 
 def require_distinct(intents: Iterable[Intent]) -> list[Intent]:
-    """The same list, if no two are the same wish. Raises ValueError: a wish twice is more likely a slip than a plan."""
+    """Return the intents when no two are the same. Raises ValueError: a duplicate is more likely a slip than a plan."""
     seen: dict[str, Intent] = {}
     for intent in intents:
         key = intent.intent_id("", "")

@@ -1,6 +1,6 @@
-"""The execution worker in a replay: the same judgement and decision, at instants of the stream. Pure.
+"""The execution worker in a replay: the same decisions, at instants of the stream. Pure.
 
-With it come out the same bytes at any speed: name, numbers and times are the stream's, and chance has no part in them.
+Its output is the same bytes at any speed: names, numbers and times are the stream's, and nothing is random.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Decided = Callable[[ExecutionDecision, Verdict], None]
 
 
 class StreamWorker:
-    """`act` is for a ReplayScheduler over `consumer`; `decided` hears each decision and what it was based on."""
+    """`act` is for a ReplayScheduler over `consumer`; `decided` is called with each decision and its verdict."""
 
     def __init__(self, settings: ExecutionSettings, decided: Decided) -> None:
         self._settings = settings

@@ -1,4 +1,4 @@
-"""The execution worker in a replay, as a program: sockets and printing around `stream`."""
+"""The execution worker in a replay, as a program: sockets and printing around `replay_decisions`."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ from quotebus.execution_adapter.settings import ExecutionSettings
 
 
 class SymbolRounds:
-    """Decides for one worker. `look` gives the book's verdict on a symbol at an instant."""
+    """Decides for one worker. `look` returns the book's verdict on a symbol at an instant."""
 
     def __init__(self, settings: ExecutionSettings, look: Callable[[str, int], Verdict]) -> None:
         self._settings = settings
@@ -33,7 +33,8 @@ class SymbolRounds:
         self._patient_until_ns: int | None = None
 
     def is_patient(self, now_ns: int, *, settled: bool) -> bool:
-        """Whether to wait for first prices: on a cold line they take a moment, and until then all is the fallback.
+        """Whether to wait for first prices. On a cold line they take a moment, and until then every decision is a
+        fallback.
 
         `settled`: every symbol has a price, or never will.
         """
@@ -44,7 +45,7 @@ class SymbolRounds:
         return now_ns < self._patient_until_ns
 
     def side(self, number: int) -> str:
-        """The side of the decision with this number: the one that is set, or each in turn."""
+        """The side of the decision with this number: the one that is set, or buy and sell in turn."""
         side = self._settings.execution_side
         return side if side != "both" else ("buy", "sell")[number % 2]
 
@@ -59,7 +60,7 @@ class SymbolRounds:
         return Decision(choice, side, assessment, situation, now_ns)
 
     def event(self, decision: Decision, client: str, decision_id: str, utc_ns: int) -> ExecutionDecision:
-        """What is published of a decision made at `utc_ns`."""
+        """The event that records a decision made at `utc_ns`."""
         return decision_event(decision, client, decision_id, self._published, utc_ns)
 
     def _situation(self, assessment: Assessment, now_ns: int) -> Situation:

@@ -1,1 +1,1 @@
-"""May this price be traded on, at what limit, and the event that says so. All of it is pure."""
+"""May this price be traded on, at what limit, and the event that records it. All of it is pure."""

@@ -1,8 +1,8 @@
 """The verdict before every order: ok, degraded or refuse, and why. Pure; it never waits.
 
-`bus.book` says whether a price may be used at all. This adds what only somebody about to trade cares for: how wide the
-spread is, whether the price jumped, how late the exchange's own stamp is, whether the line has only just come back.
-Degraded means: trade, but passively.
+`bus.book` says whether a price may be used at all. This adds what matters only for trading: how wide the spread is,
+whether the price jumped, how late the exchange's own stamp is, whether the line has only just come back. Degraded
+means: trade, but passively.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Grade(StrEnum):
 
 
 class Caution(StrEnum):
-    """Reasons beside `bus.book.Unusable`, which always mean refuse."""
+    """Reasons of this module. Those of `bus.book.Unusable` always mean refuse; these may only degrade."""
 
     SETTLING = "settling"
     JUMPED = "jumped"
@@ -70,7 +70,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """What a verdict rests on beside the newest messages; ages are at its instant."""
+    """What a verdict depends on besides the newest messages. Ages are taken at its instant."""
 
     good_for_ns: int | None = None
     """For how long the line has been good; None while it is not."""
@@ -86,7 +86,7 @@ class Past:
         return self.flapped and self.good_for_ns is not None and self.good_for_ns < limits.settle_ns
 
     def jumped(self, mid: float, limits: Limits) -> bool:
-        """Whether a good mid is far from the level; a new level counts once it has held for a while."""
+        """Whether a good mid is far from the level. A new level counts once it has held for a while."""
         if self.level_mid is None or self.level_age_ns > limits.jump_memory_ns:
             return False
         far = abs(mid - self.level_mid) > limits.jump * self.level_mid
@@ -95,7 +95,7 @@ class Past:
 
 @dataclass(frozen=True, slots=True)
 class Assessment:
-    """The verdict on trading one symbol at one instant, and what it rests on."""
+    """The verdict on trading one symbol at one instant, with what it depends on."""
 
     grade: Grade
     reasons: tuple[str, ...]
@@ -118,7 +118,10 @@ class Assessment:
 
 
 def grade_price(verdict: Verdict, side: str, qty: Decimal, limits: Limits, past: Past, lot: int = 1) -> Assessment:
-    """The book's verdict with every caution, for an order of `qty` shares. `lot`: shares in one unit of quote sizes."""
+    """Grade the book's verdict for an order of `qty` shares.
+
+    `lot`: shares in one unit of the quote's sizes. This is the one place where it is applied.
+    """
     quote, reasons = verdict.quote, verdict.reasons
     sides = find_sides(quote, lot)
     if not reasons and sides is None:
@@ -164,7 +167,7 @@ def _is_large(sides: Touch, side: str, qty: Decimal, limits: Limits) -> bool:
 
 @dataclass(slots=True)
 class _Level:
-    """Where a symbol's mid was last good, and where it may have gone."""
+    """Where a symbol's mid was last good, and since when it may have moved to another level."""
 
     mid: float
     at_ns: int
@@ -172,7 +175,10 @@ class _Level:
 
 
 class Assessor:
-    """Judges for one worker. `look` gives the book's verdict on a symbol at an instant."""
+    """Assesses prices for one worker. `look` returns the book's verdict on a symbol at an instant.
+
+    `lot`: shares in one unit of the quotes' sizes.
+    """
 
     def __init__(self, look: Callable[[str, int], Verdict], limits: Limits | None = None, lot: int = 1) -> None:
         self._look = look
@@ -200,7 +206,7 @@ class Assessor:
         return assessment
 
     def _line(self, good: bool, health: ConnectionHealth | None, now_ns: int) -> int | None:
-        """How long the line has been good; None while it is not. A line that was lost once must settle anew."""
+        """How long the line has been good, ns; None while it is not. A line that was lost once must settle again."""
         if not good or health is None:
             if self._good_since_ns is not None:
                 self._flapped = True

@@ -1,6 +1,6 @@
-"""What to do for an intent now: one function of the verdict, the settings and where the intent stands. Pure.
+"""What to do now: one function of the verdict, the settings and where the intent stands. Pure.
 
-The worker decides with it and `execution-worker verify` decides with it once more, from what was published.
+The workers decide with it, and `execution-worker verify` decides with it again from what was published.
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ from quotebus.execution_adapter.decision.tactics import Tactics
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """Where an intent stands, as far as a decision depends on it and no message on the bus tells."""
+    """Where an intent stands: everything a decision depends on that no message on the bus carries. Published as
+    `state`.
+    """
 
     qty: Decimal
     """Of the intent; `remaining` is what of it was neither filled nor may still be."""
@@ -43,7 +45,7 @@ class Situation:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """An action for a quantity, its limit price where it has one, and why. A quantity of 0 is too little to order."""
+    """An action for a quantity, its limit price if it has one, and why. Quantity 0: too little to order."""
 
     action: Action
     qty: Decimal
@@ -55,7 +57,7 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """Something decided, with the verdict and situation it rests on: what becomes an ExecutionDecision."""
+    """A choice with the verdict and situation it depends on; `event.decision_event` makes it an ExecutionDecision."""
 
     choice: Choice
     side: str
@@ -67,7 +69,7 @@ class Decision:
 def choose(
     assessment: Assessment, side: str, situation: Situation, tactics: Tactics, policies: Policies
 ) -> Choice | None:
-    """What to do for what remains while no order can fill; None for nothing yet."""
+    """Decide what to do for what remains while no order can fill; None: nothing yet."""
     if situation.remaining <= 0:
         return None
     if situation.elapsed_ns >= situation.window_ns:

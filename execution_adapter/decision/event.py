@@ -1,4 +1,4 @@
-"""What a decision rests on beside the messages it names, as text, and the event that tells of it. Pure."""
+"""What a decision depends on besides the messages it names, as text, and the event that records it. Pure."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from quotebus.execution_adapter.decision.tactics import Tactics
 
 
 class DecisionSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """Every setting that a decision depends on. `hash` names them."""
+    """Every setting that a decision depends on. `hash` identifies them."""
 
     max_age_ns: int
     tactics: Tactics
@@ -70,7 +70,7 @@ class Basis:
 
     @classmethod
     def read(cls, text: str) -> Basis | None:
-        """What `text` said; None when it is no such text."""
+        """Parse a published `text`; None when it is not one."""
         try:
             basis = msgspec.json.decode(text, type=cls)
         except (msgspec.DecodeError, RecursionError):
@@ -81,7 +81,7 @@ class Basis:
 def decision_event(
     decision: Decision, client: str, decision_id: str, settings: DecisionSettings, now_ns: int
 ) -> ExecutionDecision:
-    """The event that tells of a decision made at `now_ns` UTC, with everything it rests on."""
+    """The event that records a decision made at `now_ns` UTC, with everything it depends on."""
     choice, verdict = decision.choice, decision.assessment.verdict
     return ExecutionDecision(
         client=client,

@@ -1,4 +1,4 @@
-"""What to do when the price may not be used: a policy, per symbol and side if wished, that always says why. Pure."""
+"""What to do when the price may not be used: a policy, optionally per symbol and side, that always says why. Pure."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ NOT_TRADABLE = "not_tradable"
 
 @dataclass(frozen=True, slots=True)
 class LastGood:
-    """The last two sides a verdict let pass, and when."""
+    """The last two sides that a verdict allowed, and when."""
 
     sides: Touch
     at_ns: int
@@ -47,7 +47,7 @@ class Fallback:
 
 @dataclass(frozen=True, slots=True)
 class Policies:
-    """The default policy, those of a symbol, and those of a symbol's side; the most particular wins.
+    """The default policy, those of a symbol, and those of a symbol's side; the most specific wins.
 
     `band` is the collar's width as a fraction of the last good price, which may be `memory_ns` old.
     """
@@ -62,7 +62,7 @@ class Policies:
         return rules.get((symbol, side)) or rules.get((symbol, "")) or self.default
 
     def choose(self, assessment: Assessment, side: str, last: LastGood | None, now_ns: int) -> Fallback:
-        """What to do for an order on this side; a halted or refused symbol gets none whatever the policy."""
+        """Apply the policy to an order on this side. A halted or refused symbol gets none, whatever the policy."""
         reasons = assessment.reasons
         if not assessment.tradable:
             return Fallback(Action.REFUSE, None, (*reasons, NOT_TRADABLE))
@@ -85,7 +85,7 @@ class Policies:
 
 
 def parse(text: str) -> tuple[Policy, dict[tuple[str, str], Policy]]:
-    """`market`, or `market,SPY=refuse,QQQ:sell=collar`. Raises ValueError."""
+    """Parse `market`, or `market,SPY=refuse,QQQ:sell=collar`. Raises ValueError."""
     default, particular = Policy.MARKET, {}
     for word in filter(None, text.replace(" ", "").split(",")):
         target, equals, policy = word.rpartition("=")

@@ -20,7 +20,7 @@ MUCH_OF_SIZE, SOME_OF_SIZE, IMBALANCE = Decimal("0.8"), Decimal("0.3"), Decimal(
 
 @dataclass(frozen=True, slots=True)
 class Touch:
-    """Best bid and ask, both there and in order, with their sizes in shares."""
+    """Best bid and ask, both present and in order, with their sizes in shares."""
 
     bid: Decimal
     ask: Decimal
@@ -33,7 +33,7 @@ class Touch:
 
 
 def find_sides(quote: Quote | None, lot: int = 1) -> Touch | None:
-    """A quote's two sides; None unless both are there, above 0 and apart. `lot`: shares in one unit of its sizes."""
+    """A quote's two sides; None unless both are present, above 0 and apart. `lot`: shares in one unit of its sizes."""
     if quote is None or quote.bid_price is None or quote.ask_price is None:
         return None
     bid, ask = Decimal(repr(quote.bid_price)), Decimal(repr(quote.ask_price))
@@ -58,8 +58,8 @@ def limit_price(
 ) -> Decimal:
     """Where to put a limit of `qty` shares: our side of the spread, moved towards the other by `aggression`.
 
-    A large order stands a tick or two before the queue it would otherwise wait in, and one that has the book against
-    it a tick, but never beyond the middle.
+    A large order stands a tick or two ahead of the queue it would otherwise wait in, and one with the book against it
+    one tick, but never beyond the middle.
     """
     furthest = TWO if marketable else ONE
     share = min(max(aggression, ZERO), furthest)
@@ -74,7 +74,7 @@ def limit_price(
 
 
 def aggression(elapsed_ns: int, window_ns: int, start: Decimal, end: Decimal) -> Decimal:
-    """Rises evenly from `start` to `end` over the window, in steps of a hundredth."""
+    """The aggression now: it rises evenly from `start` to `end` over the window, in steps of a hundredth."""
     if window_ns <= 0 or elapsed_ns >= window_ns:
         return end
     done = Decimal(max(0, elapsed_ns)) / Decimal(window_ns)
@@ -82,7 +82,7 @@ def aggression(elapsed_ns: int, window_ns: int, start: Decimal, end: Decimal) ->
 
 
 def order_qty(remaining: Decimal, price: Decimal | None, *, fractional: bool, min_notional: Decimal) -> Decimal:
-    """How much of `remaining` may be ordered: whole shares unless fractional, and nothing below the least value."""
+    """How much of `remaining` may be ordered: whole shares unless `fractional`, and 0 below `min_notional` dollars."""
     qty = remaining.quantize(QTY_STEP if fractional else ONE, ROUND_FLOOR)
     if qty <= 0 or (price is not None and qty * price < min_notional):
         return ZERO
@@ -90,7 +90,7 @@ def order_qty(remaining: Decimal, price: Decimal | None, *, fractional: bool, mi
 
 
 def _ticks_ahead(qty: Decimal, own_size: Decimal, other_size: Decimal) -> int:
-    """How many ticks to stand before our side of the spread; `own_size` is shown on it, `other_size` across."""
+    """How many ticks to stand ahead of our side of the spread. `own_size` is shown on it, `other_size` across."""
     ratio = qty / max(own_size, ONE)
     if ratio > MUCH_OF_SIZE:
         return 2

@@ -39,10 +39,10 @@ class Tactics:
     reject_pause_ns: int = NS_PER_S
 
     def for_urgency(self, urgency: Urgency) -> Tactics:
-        """The same for an intent of this urgency, never less aggressive than for a lower one.
+        """The tactics for an intent of this urgency, never less aggressive than for a lower one.
 
-        Low stands on our side and goes no further than others begin. High begins where others end, goes on to the
-        other side where that is allowed, and falls back a second after the price was last usable.
+        Low stands on our side and goes no further than others begin. High begins where others end, goes on to the other
+        side where that is allowed, and falls back a second after the price was last usable.
         """
         low, high = sorted((self.aggression_start, self.aggression_end))
         if urgency is Urgency.LOW:
@@ -54,11 +54,11 @@ class Tactics:
         return self
 
     def at_once(self) -> Tactics:
-        """The same for a decision without a window: as aggressive as at a window's end, any quantity, no delay."""
+        """The tactics without a window: as aggressive as at a window's end, any quantity, no patience."""
         return replace(self, aggression_start=self.aggression_end, patience_ns=0, fractional=True, min_notional=ZERO)
 
     def share(self, assessment: Assessment, window_ns: int, elapsed_ns: int) -> Decimal:
-        """The aggression now; none while the price is only good enough to stand in the queue."""
+        """The aggression now; 0 while the price is only good enough to stand in the queue."""
         if assessment.grade is Grade.DEGRADED:
             return ZERO
         return aggression(elapsed_ns, window_ns, self.aggression_start, self.aggression_end)
@@ -73,5 +73,5 @@ class Tactics:
         return limit_price(assessment.sides, side, share, remaining, marketable=self.marketable)
 
     def qty(self, remaining: Decimal, price: Decimal | None) -> Decimal:
-        """How much of what remains may be ordered at once; 0 for too little."""
+        """How much of what remains may be ordered in one order; 0: too little."""
         return order_qty(remaining, price, fractional=self.fractional, min_notional=self.min_notional)

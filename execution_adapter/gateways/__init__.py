@@ -1,1 +1,1 @@
-"""Where orders go: nowhere, to the exchange simulator, to Alpaca."""
+"""Where orders go: nowhere, to the exchange simulator, or to Alpaca."""

@@ -40,7 +40,7 @@ class AlpacaGateway:
             raise ConfigError("EXECUTION_GATEWAY: paper and live need APCA_API_KEY_ID and APCA_API_SECRET_KEY")
 
         class Client(TradingClient):  # type: ignore[misc, unused-ignore]
-            """With a deadline on every request, and no repetition of its own: what to repeat is ours to say."""
+            """Sets a deadline on every request and never repeats one: what to repeat is decided here."""
 
             def _one_request(self, method: str, url: str, opts: dict[str, Any], retry: int) -> Any:  # noqa: ARG002
                 return super()._one_request(method, url, {**opts, "timeout": timeout_s}, 0)
@@ -52,7 +52,7 @@ class AlpacaGateway:
         # A body that is no JSON is a ValueError; whatever requests raises is one of its own, an OSError.
         self._lost: tuple[type[Exception], ...] = (RequestException, ValueError)
 
-    def place(self, order: Order) -> Answer:
+    def submit_order(self, order: Order) -> Answer:
         wanted: dict[str, Any] = {
             "symbol": order.symbol, "qty": float(order.qty), "side": self._sides[order.side],
             "time_in_force": self._day, "client_order_id": order.client_order_id,
@@ -65,15 +65,15 @@ class AlpacaGateway:
         except self._api_error as error:
             refused = self._refusal(order.client_order_id, Request.PLACE, error)
             if _code(error) == BAD_FIELD_CODE:
-                return settle_doubt(refused, self.look_up(order.client_order_id))
+                return settle_doubt(refused, self.query_order(order.client_order_id))
             return refused
         except self._lost as error:
             return Unknown(order.client_order_id, f"no answer: {type(error).__name__}")
         return read_order(order.client_order_id, answer)
 
-    def cancel(self, client_order_id: str, order_id: str) -> Answer:
+    def cancel_order(self, client_order_id: str, order_id: str) -> Answer:
         if not order_id:
-            found = self.look_up(client_order_id)
+            found = self.query_order(client_order_id)
             if not (order_id := getattr(found, "order_id", "")):
                 return found
         try:
@@ -82,9 +82,9 @@ class AlpacaGateway:
             return self._refusal(client_order_id, Request.CANCEL, error)
         except self._lost as error:
             return Unknown(client_order_id, f"no answer: {type(error).__name__}")
-        return self.look_up(client_order_id)
+        return self.query_order(client_order_id)
 
-    def look_up(self, client_order_id: str) -> Answer:
+    def query_order(self, client_order_id: str) -> Answer:
         try:
             answer = self._client.get_order_by_client_id(client_order_id)
         except self._api_error as error:
@@ -95,7 +95,7 @@ class AlpacaGateway:
             return Unknown(client_order_id, f"no answer: {type(error).__name__}")
         return read_order(client_order_id, answer)
 
-    def holding(self, request_id: str, symbol: str) -> Answer:
+    def query_position(self, request_id: str, symbol: str) -> Answer:
         try:
             answer = self._client.get_open_position(symbol)
         except self._api_error as error:

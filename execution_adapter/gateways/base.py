@@ -1,4 +1,4 @@
-"""Where orders go: what every gateway offers, what a broker's HTTP answers mean, and the gateway to nowhere. Pure."""
+"""What every gateway offers, how a broker's HTTP answers are read, and the gateway that sends nothing. Pure."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from quotebus.execution_adapter.orders.order import (
     Refused,
     Request,
     Unknown,
-    decimal,
+    parse_decimal,
     read_json,
 )
 
@@ -25,50 +25,50 @@ NO_POSITION_CODE = 40410000
 
 
 class Gateway(Protocol):
-    """Blocking calls with deadlines of their own, each answered with a value; none raises because of the broker."""
+    """Blocking calls with their own deadlines. Each returns an answer; none raises because of the broker."""
 
-    def place(self, order: Order) -> Answer:
+    def submit_order(self, order: Order) -> Answer:
         """Send an order under its client order id, once."""
 
-    def cancel(self, client_order_id: str, order_id: str) -> Answer:
-        """Ask for a cancel, then say where the order stands. `order_id` may be empty."""
+    def cancel_order(self, client_order_id: str, order_id: str) -> Answer:
+        """Request a cancel, then return where the order stands. `order_id` may be empty."""
 
-    def look_up(self, client_order_id: str) -> Answer:
+    def query_order(self, client_order_id: str) -> Answer:
         """Where the order stands at the broker."""
 
-    def holding(self, request_id: str, symbol: str) -> Answer:
-        """What the account holds of `symbol`: Held, or Unknown under `request_id`."""
+    def query_position(self, request_id: str, symbol: str) -> Answer:
+        """The account's position in `symbol`: PositionReport, or Unknown under `request_id`."""
 
 
 class NullGateway:
-    """No gateway: nothing is ever ordered."""
+    """No gateway: no order is ever sent."""
 
-    def place(self, order: Order) -> Answer:
+    def submit_order(self, order: Order) -> Answer:
         return Refused(order.client_order_id, Request.PLACE, "gateway none: no order is sent", final=True)
 
-    def cancel(self, client_order_id: str, order_id: str) -> Answer:  # noqa: ARG002 - the interface's
+    def cancel_order(self, client_order_id: str, order_id: str) -> Answer:  # noqa: ARG002 - the interface's
         return NotFound(client_order_id)
 
-    def look_up(self, client_order_id: str) -> Answer:
+    def query_order(self, client_order_id: str) -> Answer:
         return NotFound(client_order_id)
 
-    def holding(self, request_id: str, symbol: str) -> Answer:  # noqa: ARG002 - the interface's
+    def query_position(self, request_id: str, symbol: str) -> Answer:  # noqa: ARG002 - the interface's
         return PositionReport(request_id, ZERO, ZERO)
 
 
 def read_position(request_id: str, body: object) -> Answer:
-    """A position's body as what may be sold of it; Unknown when it does not say both numbers."""
+    """Read a position; Unknown when the body does not carry both numbers."""
     if isinstance(body, Mapping):
         if body.get("side") == "short":
             return PositionReport(request_id, ZERO, ZERO)
-        qty, available = decimal(body.get("qty")), decimal(body.get("qty_available"))
+        qty, available = parse_decimal(body.get("qty")), parse_decimal(body.get("qty_available"))
         if qty is not None and available is not None:
             return PositionReport(request_id, qty, min(qty, available))
     return Unknown(request_id, "unreadable position")
 
 
 def read_order(client_order_id: str, body: object) -> Answer:
-    """A successful answer's body as a report; Unknown when it is not this order."""
+    """Read the body of a successful answer; Unknown when it is not this order."""
     if isinstance(body, Mapping):
         try:
             report = read_json(dict(body))
@@ -80,7 +80,7 @@ def read_order(client_order_id: str, body: object) -> Answer:
 
 
 def read_error(client_order_id: str, request: Request, status: int, reason: str) -> Answer:
-    """What an HTTP error means: a server's own trouble leaves the outcome unknown, a refusal had no effect."""
+    """Read an HTTP error: a server's own failure leaves the outcome unknown, a refusal had no effect."""
     text = f"http {status}: {''.join(c if c.isprintable() else ' ' for c in reason)[:120]}"
     if status in (408, 409) or not 400 <= status < 500:
         return Unknown(client_order_id, text)
@@ -88,5 +88,5 @@ def read_error(client_order_id: str, request: Request, status: int, reason: str)
 
 
 def settle_doubt(refused: Answer, found: Answer) -> Answer:
-    """An order refused for a field that may be its id: it is what the look-up says, and refused if there is none."""
+    """The answer for an order refused because of a field that may be its id: what the look-up found, else refused."""
     return refused if isinstance(found, NotFound) else found

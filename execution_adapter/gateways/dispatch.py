@@ -1,4 +1,4 @@
-"""Requests to a gateway, off the deciding thread: every one gets an answer by its deadline, if need be `Unknown`."""
+"""Requests to a gateway off the deciding thread. Every one gets an answer by its deadline, `Unknown` if need be."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _log = logging.getLogger(__name__)
 
 
 class Dispatch:
-    """`send` returns at once; `answers` has what has come meanwhile. An answer later than its deadline still counts."""
+    """`send` returns at once; `answers` returns what has arrived. An answer later than its deadline still counts."""
 
     def __init__(self, gateway: Gateway, threads: int = THREADS, deadline_ns: int = DEADLINE_NS) -> None:
         self._gateway = gateway
@@ -31,7 +31,7 @@ class Dispatch:
             threading.Thread(target=self._run, name=f"gateway-{index}", daemon=True).start()
 
     def send(self, command: Command) -> None:
-        """Pass a request on; one that finds no room is answered as unknown."""
+        """Queue a request. One that finds no room is answered as Unknown."""
         self._number += 1
         name = _name(command)
         self._due[self._number] = (now_ns() + self._deadline_ns, name)
@@ -41,7 +41,7 @@ class Dispatch:
             self._answers.put((self._number, Unknown(name, "too many requests pending")))
 
     def answers(self) -> list[Answer]:
-        """What has been answered, and what should have been."""
+        """The answers that have arrived, and Unknown for each request past its deadline."""
         found: list[Answer] = []
         while True:
             try:
@@ -71,16 +71,16 @@ class Dispatch:
 
     def _ask(self, command: Command) -> Answer:
         if isinstance(command, SubmitOrder):
-            return self._gateway.place(command.order)
+            return self._gateway.submit_order(command.order)
         if isinstance(command, CancelOrder):
-            return self._gateway.cancel(command.client_order_id, command.order_id)
+            return self._gateway.cancel_order(command.client_order_id, command.order_id)
         if isinstance(command, QueryPosition):
-            return self._gateway.holding(command.request_id, command.symbol)
-        return self._gateway.look_up(command.client_order_id)
+            return self._gateway.query_position(command.request_id, command.symbol)
+        return self._gateway.query_order(command.client_order_id)
 
 
 def _name(command: Command) -> str:
-    """What its answer is for."""
+    """The id its answer will carry."""
     if isinstance(command, SubmitOrder):
         return command.order.client_order_id
     return command.request_id if isinstance(command, QueryPosition) else command.client_order_id

@@ -1,6 +1,6 @@
 """Orders over plain REST to a broker on this machine that speaks Alpaca's trading API: the exchange simulator.
 
-One connection per request: an old connection that the broker has closed meanwhile would make an outcome unknown.
+One connection per request: a reused connection that the broker has closed meanwhile would leave an outcome unknown.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class SimulatorGateway:
         self._headers = {"APCA-API-KEY-ID": key, "APCA-API-SECRET-KEY": secret, "Content-Type": "application/json"}
         self._timeout_s = timeout_s
 
-    def place(self, order: Order) -> Answer:
+    def submit_order(self, order: Order) -> Answer:
         body: dict[str, object] = {
             "symbol": order.symbol, "side": order.side, "qty": f"{order.qty:f}", "time_in_force": "day",
             "client_order_id": order.client_order_id, "type": "market",
@@ -46,12 +46,12 @@ class SimulatorGateway:
             return read_order(order.client_order_id, answer)
         refused = read_error(order.client_order_id, Request.PLACE, status, _reason(answer))
         if _code(answer) == BAD_FIELD_CODE:
-            return settle_doubt(refused, self.look_up(order.client_order_id))
+            return settle_doubt(refused, self.query_order(order.client_order_id))
         return refused
 
-    def cancel(self, client_order_id: str, order_id: str) -> Answer:
+    def cancel_order(self, client_order_id: str, order_id: str) -> Answer:
         if not order_id:
-            found = self.look_up(client_order_id)
+            found = self.query_order(client_order_id)
             if not (order_id := getattr(found, "order_id", "")):
                 return found
         try:
@@ -59,10 +59,10 @@ class SimulatorGateway:
         except (OSError, http.client.HTTPException) as error:
             return Unknown(client_order_id, _said(error))
         if status in (200, 204):
-            return self.look_up(client_order_id)
+            return self.query_order(client_order_id)
         return read_error(client_order_id, Request.CANCEL, status, _reason(answer))
 
-    def look_up(self, client_order_id: str) -> Answer:
+    def query_order(self, client_order_id: str) -> Answer:
         path = f"/orders:by_client_order_id?client_order_id={quote(client_order_id, safe='')}"
         try:
             status, answer = self._request("GET", path)
@@ -72,7 +72,7 @@ class SimulatorGateway:
             return read_order(client_order_id, answer)
         return NotFound(client_order_id) if status == 404 else Unknown(client_order_id, f"http {status}")
 
-    def holding(self, request_id: str, symbol: str) -> Answer:
+    def query_position(self, request_id: str, symbol: str) -> Answer:
         try:
             status, answer = self._request("GET", f"/positions/{quote(symbol, safe='')}")
         except (OSError, http.client.HTTPException) as error:
@@ -82,7 +82,7 @@ class SimulatorGateway:
         return read_position(request_id, answer) if status == 200 else Unknown(request_id, f"http {status}")
 
     def _request(self, method: str, path: str, body: dict[str, object] | None = None) -> tuple[int, object]:
-        """Status and decoded body; None for a body that is no JSON. Raises OSError or HTTPException."""
+        """Status and decoded body; None for a body that is not JSON. Raises OSError or HTTPException."""
         connection = http.client.HTTPConnection(self._host, self._port, timeout=self._timeout_s)
         try:
             payload = None if body is None else json.dumps(body)

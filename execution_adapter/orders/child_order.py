@@ -1,4 +1,4 @@
-"""One order of a working intent and what is known of it. Pure."""
+"""One order of an intent, and what is known of it. Pure."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from quotebus.execution_adapter.orders.order import FINAL, ZERO, Order, Report, 
 
 @dataclass(slots=True)
 class ChildOrder:
-    """One order of the intent and what is known of it."""
+    """One order of an intent, and what is known of it."""
 
     order: Order
     filled: Decimal = ZERO
@@ -27,7 +27,7 @@ class ChildOrder:
     resent: bool = False
 
     def take(self, report: Report) -> int:
-        """Note what a report says; returns how many contradictions it held. Fills only ever grow.
+        """Take a report; returns how many contradictions it held. Fills only ever grow.
 
         More filled than was ordered is kept all the same, so that nothing more is ordered.
         """
@@ -45,5 +45,5 @@ class ChildOrder:
 
 
 def proves_final(report: Report) -> bool:
-    """Whether the order can fill no more and all its fills are known: only the broker's own answer says so."""
+    """Whether the order can fill no more and all its fills are known. Only the broker's own answer proves it."""
     return report.authoritative and report.status in FINAL and report.filled is not None

@@ -23,7 +23,7 @@ from quotebus.execution_adapter.orders.journal_entries import (
 
 
 class Journal(LockedFile):
-    """`folder/<intent_id>.jsonl`, held by the one worker on the intent. Raises ConfigError when it cannot be opened."""
+    """`folder/<intent_id>.jsonl`, locked by the one worker on the intent. Raises ConfigError if it cannot be opened."""
 
     def __init__(self, folder: Path, intent_id: str) -> None:
         path = folder / f"{intent_id}.jsonl"
@@ -44,7 +44,7 @@ class Journal(LockedFile):
         os.fsync(self.file)
 
     def entries(self) -> list[Entry]:
-        """Everything written so far; a last line without its end is cut off. Raises JournalDamaged."""
+        """Every entry so far; an incomplete last line is cut off. Raises JournalDamaged."""
         raw = self.path.read_bytes()
         whole, _, torn = raw.rpartition(b"\n")
         if torn:
@@ -53,9 +53,9 @@ class Journal(LockedFile):
 
 
 def find_unfinished(folder: Path, account: str, clients: Collection[str]) -> dict[str, JournalHead]:
-    """Intents of these clients for this account that have not ended, by intent id; what cannot be read is left out.
+    """Unfinished intents of these clients on this account, by intent id. Journals that cannot be read are left out.
 
-    Nothing is locked or changed: whoever goes on with one reads it again under its lock.
+    Nothing is locked or changed: the worker that resumes one reads it again under its lock.
     """
     found: dict[str, JournalHead] = {}
     for path in sorted(folder.glob("qb-*.jsonl")):

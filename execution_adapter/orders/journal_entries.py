@@ -1,6 +1,6 @@
-"""What a journal's lines say: how an intent began, its orders and their ends. Pure.
+"""A journal's entries, written and read: how an intent began, its orders and their ends. Pure.
 
-One key each: `intent` (first), `arrival`, `size`, `place`, `final`, `done`.
+Each entry has one key: `intent` (first), `arrival`, `size`, `place`, `final` or `done`.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from typing import Any
 from quotebus.bus.errors import QuotebusError
 from quotebus.execution_adapter.intents import Intent, parse
 from quotebus.execution_adapter.orders.child_order import ChildOrder
-from quotebus.execution_adapter.orders.order import Order, Status, decimal
+from quotebus.execution_adapter.orders.order import Order, Status, parse_decimal
 
 Entry = dict[str, Any]
 
 
 class JournalDamaged(QuotebusError):
-    """A journal cannot be relied on; the intent must not be worked before a person has looked at it."""
+    """A journal cannot be relied on; a person must look at it before the intent is worked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class JournalHead:
 
 
 def read_head(entries: list[Entry]) -> JournalHead | None:
-    """The beginning, None for an empty journal. Raises JournalDamaged."""
+    """How the intent began; None for an empty journal. Raises JournalDamaged."""
     if not entries:
         return None
     match entries[0]:
@@ -64,23 +64,23 @@ def read_head(entries: list[Entry]) -> JournalHead | None:
 
 
 def read_outcome(entries: list[Entry]) -> str | None:
-    """How the intent ended, None while it has not."""
+    """How the intent ended; None while it has not."""
     return next((str(entry["done"]) for entry in entries if "done" in entry), None)
 
 
 def read_arrival(entries: list[Entry]) -> Decimal | None:
-    """The mid when the intent arrived, None if no order was placed."""
-    return next((decimal(entry["arrival"]) for entry in entries if "arrival" in entry), None)
+    """The mid when the intent arrived; None if no order was placed."""
+    return next((parse_decimal(entry["arrival"]) for entry in entries if "arrival" in entry), None)
 
 
 def size_entry(qty: Decimal) -> Entry:
-    """How much an exit is to sell in all, as it was when an order was placed."""
+    """How much an intent to sell `all` is to sell in total, as of the order that follows."""
     return {"size": f"{qty:f}"}
 
 
 def read_size(entries: list[Entry]) -> Decimal | None:
-    """The newest size of an exit; None before its first order. Raises JournalDamaged."""
-    sizes = [decimal(entry["size"]) for entry in entries if "size" in entry]
+    """The newest total of an intent to sell `all`; None before its first order. Raises JournalDamaged."""
+    sizes = [parse_decimal(entry["size"]) for entry in entries if "size" in entry]
     if None in sizes:
         raise JournalDamaged("a size entry cannot be read")
     return sizes[-1] if sizes else None
@@ -103,19 +103,21 @@ def final_entry(child: ChildOrder) -> Entry:
 
 
 def read_children(entries: list[Entry]) -> list[ChildOrder]:
-    """The orders of a journal, oldest first, as they were known. Raises JournalDamaged."""
+    """The orders of a journal, oldest first, as far as they were known. Raises JournalDamaged."""
     found: dict[str, ChildOrder] = {}
     try:
         for entry in entries:
             if "place" in entry:
                 row = entry["place"]
-                order = Order(row["id"], row["symbol"], row["side"], Decimal(row["qty"]), decimal(row["limit_price"]))
+                order = Order(
+                    row["id"], row["symbol"], row["side"], Decimal(row["qty"]), parse_decimal(row["limit_price"])
+                )
                 found[order.client_order_id] = ChildOrder(order, resent=order.client_order_id in found)
             elif "final" in entry:
                 row = entry["final"]
                 child = found[row["id"]]
                 child.status, child.proven, child.seen = Status(row["status"]), True, True
-                child.filled, child.average_price = Decimal(row["filled"]), decimal(row["average_price"])
+                child.filled, child.average_price = Decimal(row["filled"]), parse_decimal(row["average_price"])
     except (KeyError, TypeError, ValueError, ArithmeticError):
         raise JournalDamaged("an order entry cannot be read") from None
     return list(found.values())

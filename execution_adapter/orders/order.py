@@ -1,4 +1,4 @@
-"""Orders and what is said of them: the values between a working order and the broker. Pure."""
+"""Orders, requests and answers: the values between a parent order and the broker. Pure."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What the broker said of one order. `filled` counts all of it so far; None when it did not say.
+    """What the broker reported of one order. `filled` is cumulative; None when it was not reported.
 
     `authoritative`: an answer to our own question, read from the order itself. An event of the order stream may be
     late, early or wrong; it is believed about fills and prompts the question.
@@ -64,12 +64,12 @@ class Report:
 
 
 def read_status(word: str) -> Status:
-    """A status or event word of Alpaca's as what it means here."""
+    """Alpaca's status or event word as a Status."""
     return _WORDS.get(word.lower(), Status.OPEN)
 
 
-def decimal(text: object) -> Decimal | None:
-    """A quantity or price as the broker wrote it; None for what is not a number from 0 up."""
+def parse_decimal(text: object) -> Decimal | None:
+    """Parse a quantity or price from the broker; None for anything but a number from 0 up."""
     if text is None or isinstance(text, bool):
         return None
     try:
@@ -80,29 +80,29 @@ def decimal(text: object) -> Decimal | None:
 
 
 def read_update(update: OrderUpdate) -> Report:
-    """An event of the order stream."""
+    """Read an event of the order stream."""
     return Report(
         update.client_order_id,
         read_status(update.status or update.event),
-        decimal(update.filled_qty),
-        decimal(update.filled_avg_price),
+        parse_decimal(update.filled_qty),
+        parse_decimal(update.filled_avg_price),
         update.order_id,
         word=update.event,
     )
 
 
 def read_json(order: dict[str, object]) -> Report:
-    """An order as Alpaca's REST API shows it. Raises ValueError for what is none."""
+    """Read an order of Alpaca's REST API. Raises ValueError when it is not one."""
     client_order_id, status = order.get("client_order_id"), order.get("status")
     if not isinstance(client_order_id, str) or not isinstance(status, str):
         raise ValueError("not an order")
     return Report(
         client_order_id,
         read_status(status),
-        decimal(order.get("filled_qty")),
-        decimal(order.get("filled_avg_price")),
+        parse_decimal(order.get("filled_qty")),
+        parse_decimal(order.get("filled_avg_price")),
         str(order.get("id") or ""),
-        decimal(order.get("limit_price")),
+        parse_decimal(order.get("limit_price")),
         authoritative=True,
         word=status,
     )
@@ -117,7 +117,7 @@ class Request(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The broker said no: this request had no effect. `final`: asking again brings the same."""
+    """The broker refused: this request had no effect. `final`: repeating it would be refused again."""
 
     client_order_id: str
     request: Request
@@ -127,9 +127,9 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """Nobody knows whether the request had an effect: only looking the order up will tell.
+    """The request may or may not have had an effect: only looking the order up will tell.
 
-    For a question about a position `client_order_id` is its `request_id`.
+    For a query of a position `client_order_id` is its `request_id`.
     """
 
     client_order_id: str
@@ -138,14 +138,14 @@ class Unknown:
 
 @dataclass(frozen=True, slots=True)
 class NotFound:
-    """The broker knows no such order, now; a request still under way may yet reach it."""
+    """The broker has no such order now. A request still on its way may yet reach it."""
 
     client_order_id: str
 
 
 @dataclass(frozen=True, slots=True)
 class PositionReport:
-    """What the account holds of a symbol, and how much of that no open order holds back. A short position is 0."""
+    """The account's position in a symbol, and how much of it no open order holds back. A short position is 0."""
 
     request_id: str
     qty: Decimal

@@ -9,7 +9,7 @@ from quotebus.bus.sequence import SequenceTracker
 
 
 class OrderStream:
-    """The account's order stream as a consumer sees it: `health.<node>.orders` and the numbers of the updates."""
+    """The account's order stream as a consumer sees it: `health.<node>.orders` and the updates' sequence numbers."""
 
     def __init__(self) -> None:
         self.gaps = 0
@@ -19,7 +19,7 @@ class OrderStream:
         self._was_proven = False
 
     def on_event(self, event: Event, now_ns: int) -> bool:
-        """Take an event; True when updates before it may have been missed, so that open orders must be looked up."""
+        """Take an event; True when updates before it may have been missed, so that open orders must be queried."""
         gap = False
         if isinstance(event, OrderUpdate):
             gap = self._tracker.observe(event.source, topics.prefix(topics.order(event.alias)), event.seq) > 0
@@ -40,10 +40,10 @@ class OrderStream:
         return gap
 
     def is_proven(self, now_ns: int) -> bool:
-        """Whether the stream is up and its health was heard within three seconds."""
+        """Whether the stream is up and its health was received within three seconds."""
         return self._was_proven and now_ns - self._heard_ns <= HEALTH_SILENCE_NS
 
     @property
     def description(self) -> str:
-        """What the newest health said, for people."""
+        """The state in the newest health, for people."""
         return "not heard of" if self._health is None else f"{self._health.state} ({self._health.cause})"

@@ -49,7 +49,7 @@ _log = logging.getLogger(__name__)
 
 
 class ParentOrder:
-    """Works one intent. Its methods take what happened and return what to do; `decisions` collects what was decided."""
+    """Works one intent. Its methods take what happened and return requests; `decisions` collects what was decided."""
 
     def __init__(
         self, intent: Intent, intent_id: str, start_ns: int, tactics: Tactics, policies: Policies | None = None
@@ -87,7 +87,7 @@ class ParentOrder:
 
     @property
     def average_price(self) -> Decimal | None:
-        """Of all fills whose price is known."""
+        """The average over all fills whose price is known."""
         priced = [
             (child.filled, child.average_price) for child in self.children if child.average_price and child.filled
         ]
@@ -110,7 +110,7 @@ class ParentOrder:
     # what happens
 
     def restore(self, children: list[ChildOrder], now_ns: int) -> list[Command]:
-        """Carry on from a journal, oldest order first: the last is looked up before anything else.
+        """Resume from a journal, oldest order first: the last is looked up before anything else.
 
         Raises ValueError when an earlier one is not proven final: no second order is ever written before that.
         """
@@ -123,7 +123,7 @@ class ParentOrder:
         return self._ask("restarted", now_ns)
 
     def stop(self, now_ns: int) -> list[Command]:
-        """The trader wants out: cancel what is open, order nothing more."""
+        """Cancel what is open and order nothing more."""
         self.stopping = True
         return self._cancel("stopped", now_ns) if self.state is State.RESTING else []
 
@@ -132,7 +132,7 @@ class ParentOrder:
         return self._ask("gap in order updates", now_ns) if self.state is State.RESTING else []
 
     def on_answer(self, answer: Answer, now_ns: int) -> list[Command]:
-        """Take what the broker or the order stream said; what concerns no order of this intent is ignored."""
+        """Take an answer of the broker or an order update. One about no order of this intent is ignored."""
         if isinstance(answer, PositionReport):
             return self._on_position(answer, now_ns)
         child = next((c for c in self.children if c.order.client_order_id == answer.client_order_id), None)
@@ -181,7 +181,7 @@ class ParentOrder:
                 self.arrival_mid = assessment.sides.mid
 
     def _decide(self, assessment: Assessment, now_ns: int) -> list[Command]:
-        """In WAITING no order can fill: end, wait, or place one for what remains."""
+        """In WAITING no order can fill: end, wait, or place an order for what remains."""
         if self.remaining == 0:
             return self._finish("all filled", now_ns)
         if self.stopping:
@@ -306,7 +306,7 @@ class ParentOrder:
         return []
 
     def _enter(self, state: State, cause: str, now_ns: int) -> None:
-        """The one place where the state changes."""
+        """Change the state; the one place that does. Raises IllegalTransition."""
         if state not in TRANSITIONS[self.state]:
             raise IllegalTransition(f"order {self.intent_id}", self.state, state, cause)
         _log.debug("%s: %s -> %s (%s)", self.intent_id, self.state, state, cause)
@@ -348,7 +348,7 @@ class ParentOrder:
         return []
 
     def _on_late_report(self, child: ChildOrder, report: Report) -> list[Command]:
-        """After the end: an order that nobody knew of turned up. It is cancelled, and its fills count."""
+        """After the end: an order reached the broker late. It is cancelled, and its fills count."""
         if self._is_final(report):
             child.status, child.proven = report.status, True
             return []

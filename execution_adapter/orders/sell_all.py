@@ -1,10 +1,9 @@
-"""An intent to sell all that the account holds, sized by the broker's word before each order. Pure.
+"""An intent to sell the whole position, sized by the broker's answer before each order. Pure.
 
-What is to be sold is what is held when the intent begins. It becomes less when somebody else sells, and never more: a
-position that does not show our own fills yet must not be sold twice. No order is for more than no other order holds
-back; for what others hold back the intent waits, until its time is over. Nothing held, or a short position, is nothing
-to sell. Two sellers who are told the same number at the same instant are for the broker to tell apart: it refuses to
-sell more than is held.
+It sells what is held when the intent begins: less when others sell, never more, since a position that does not show our
+own fills yet must not be sold twice. No order is for more than what no other order holds back; for what others hold
+back the intent waits until its time is over. No position, or a short one, is nothing to sell. When two sellers are
+given the same number at the same instant, the broker decides: it refuses to sell more than is held.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ HELD_BACK_EVERY = 5
 
 
 class SellAllOrder(ParentOrder):
-    """As `ParentOrder`, for an intent that `exits`. A quantity it already has was found before a restart."""
+    """A ParentOrder for an intent that `exits`. A quantity it already has was found before a restart."""
 
     def __init__(
         self, intent: Intent, intent_id: str, start_ns: int, tactics: Tactics, policies: Policies | None = None

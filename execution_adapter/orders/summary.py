@@ -18,7 +18,7 @@ def format_price(price: Decimal | None, places: str = "0.0001") -> str:
 
 
 def measure_slippage_bp(parent: ParentOrder) -> Decimal | None:
-    """Basis points that the fills cost against the mid at arrival; below 0 they were better than it."""
+    """What the fills cost against the mid at arrival, in basis points; below 0 they were better."""
     average, arrival = parent.average_price, parent.arrival_mid
     if average is None or not arrival:
         return None
@@ -47,9 +47,9 @@ def format_progress(parent: ParentOrder) -> str:
 def format_report(
     parents: Iterable[ParentOrder], now_ns: int, past: Mapping[Outcome, int] = MappingProxyType({})
 ) -> list[str]:
-    """The end of it all: a line for each intent, then every fallback and refusal with its reasons.
+    """The summary: a line per intent, then every fallback and refusal with its reasons.
 
-    `past`: intents that ended before these, by how.
+    `past` counts, by outcome, intents that ended before these.
     """
     parents = list(parents)
     if not parents and not past:

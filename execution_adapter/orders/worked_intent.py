@@ -1,4 +1,4 @@
-"""One intent at work: its parent order, and the journal that a restarted worker goes on from."""
+"""One intent at work: its parent order, and the journal from which a restarted worker resumes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PRINT_EVERY_NS = NS_PER_S // 2
 
 
 class WorkedIntent:
-    """A parent order with its journal. `children` are those that the journal has already."""
+    """A parent order with its journal. `children` are those already in the journal."""
 
     def __init__(self, parent: ParentOrder, journal: Journal, children: list[ChildOrder]) -> None:
         self.parent = parent
@@ -29,7 +29,7 @@ class WorkedIntent:
         return self.parent.state is State.DONE
 
     def record_order(self, order: Order) -> None:
-        """Write an order, and return only when it is on disk: nothing is sent that the journal does not have."""
+        """Write an order, and return once it is on disk: nothing is sent that the journal does not have."""
         intent = self.parent.intent
         self._write(*([size_entry(intent.qty)] if intent.exits else []), place_entry(order))
 
@@ -42,7 +42,7 @@ class WorkedIntent:
         self._write(*([] if parent.outcome is Outcome.UNRESOLVED else [{"done": filled}]))
 
     def take_progress(self, now_ns: int) -> str | None:
-        """A line on where the intent stands; None when nothing is new, or the last line is too recent."""
+        """A line on where the intent stands; None when nothing is new or the last line is too recent."""
         parent = self.parent
         progress = (parent.state, parent.filled, parent.cause)
         if progress == self._printed or (not self.is_done and now_ns - self._printed_ns < PRINT_EVERY_NS):
@@ -51,7 +51,7 @@ class WorkedIntent:
         return format_progress(parent)
 
     def close(self) -> None:
-        """Let go of the journal."""
+        """Release the journal."""
         self._journal.close()
 
     def _write(self, *added: Entry) -> None:

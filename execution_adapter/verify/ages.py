@@ -1,8 +1,8 @@
-"""Ages that a worker measured, held against each other. Pure.
+"""Ages that a worker measured, checked against each other. Pure.
 
 A worker's age of a message is `now_ns - published_ns - d`, where d is the smallest delay it has ever seen from that
-source (`bus.book`). So the ages in one decision give one d for each source, and d never rises from one decision of a
-worker to its next. Which of two decisions that contradict each other is wrong, the ones after them tell.
+source (`bus.book`). So the ages in one decision give one d per source, and d never rises from one decision of a worker
+to the next. When two decisions contradict each other, the ones after them show which is wrong.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Aged:
     delay_ns: int
 
     def contradict(self, delay_ns: int) -> Contradiction:
-        """What to say when the delay should not be beyond `delay_ns`."""
+        """The contradiction to report when the delay should not be beyond `delay_ns`."""
         bound = "at most" if self.delay_ns < delay_ns else "at least"
         return (
             self.name,
@@ -49,7 +49,7 @@ class Aged:
 
 
 class Falling:
-    """Delays that never rise. Which of those are wrong that do not fit, WINDOW more of them tell."""
+    """Delays that never rise. When some do not fit, WINDOW more of them show which are wrong."""
 
     def __init__(self) -> None:
         self._newest: list[Aged] = []
@@ -57,11 +57,11 @@ class Falling:
 
     @property
     def expected_ns(self) -> int | None:
-        """The middle one of the newest."""
+        """The median of the newest."""
         return sorted(aged.delay_ns for aged in self._newest)[len(self._newest) // 2] if self._newest else None
 
     def add(self, aged: Aged) -> list[tuple[Aged, int]]:
-        """Take the next; those that are known to be wrong now, each with the delay that it should not be beyond."""
+        """Take the next; returns those now known to be wrong, each with the delay that it should not be beyond."""
         newest = self._newest
         rises = bool(newest) and aged.delay_ns > newest[-1].delay_ns
         newest.append(aged)
@@ -73,7 +73,7 @@ class Falling:
         return []
 
     def end(self) -> list[tuple[Aged, int]]:
-        """Decide with what there is: as few as possible are wrong."""
+        """Decide with what there is: the smallest set that explains the contradiction is wrong."""
         if not self._disputed:
             return []
         right = _longest_falling([aged.delay_ns for aged in self._newest])
@@ -92,7 +92,7 @@ def _nearest(places: list[int], number: int) -> int:
 
 
 def _longest_falling(delays_ns: list[int]) -> list[int]:
-    """Places of the longest series that never rises; of several, the one that falls least often, as is usual."""
+    """Indices of the longest series that never rises; of several, the one that falls least often, as is usual."""
 
     def merit(series: list[int]) -> tuple[int, int]:
         return len(series), -len({delays_ns[place] for place in series})
@@ -140,16 +140,16 @@ class Ages:
         return contradiction, measured, [wrong for aged in measured for wrong in self._add(aged)]
 
     def forget(self, worker: str) -> list[tuple[Aged, int]]:
-        """A worker began anew under its former name; what is still to be decided of the former one."""
+        """A worker restarted under its name; returns what was still to be decided about the former one."""
         keys = [key for key in self._delays if key[0] == worker]
         return [late for key in keys for late in self._delays.pop(key).end()]
 
     def end(self) -> list[tuple[Aged, int]]:
-        """Those that are wrong although too little came after them to be sure."""
+        """Decide with what there is: the smallest set that explains the contradiction is wrong."""
         return [late for falling in self._delays.values() for late in falling.end()]
 
     def _in_order(self, one: Aged, other: Aged) -> tuple[Aged, Aged]:
-        """The one that is nearer to what is expected first."""
+        """The two, the one nearer to the expected delay first."""
         falling = self._delays.get((one.of.decision.source, one.source))
         expected_ns = falling.expected_ns if falling is not None else None
         if expected_ns is None:

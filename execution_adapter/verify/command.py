@@ -47,7 +47,7 @@ def run(argv: Sequence[str]) -> int:
 
 
 def format_findings(findings: Findings) -> list[str]:
-    """The counts, one a line, and the first difference with both sides."""
+    """The counts, one per line, and the first difference with both sides."""
     lines = [
         f"decisions    {findings.decisions}",
         f"agree        {findings.agree}",
@@ -60,7 +60,7 @@ def format_findings(findings: Findings) -> list[str]:
 
 
 def _list_as_recorded(findings: Findings) -> str:
-    """What of intents' states this capture does not tell, and how often."""
+    """What this capture does not show of the intents' states, and how often."""
     return ", ".join(f"{name} {count}" for name, count in sorted(findings.as_recorded.items())) or "nothing"
 
 

@@ -1,6 +1,6 @@
-"""What a capture tells of an intent before a decision on it, against which the state the decision names is held. Pure.
+"""What a capture shows of an intent before a decision, to check the decision's published state against. Pure.
 
-A worker publishes where an intent stood, because no message tells all of it. Much of it follows from the capture all
+A worker publishes where an intent stood, because no message carries all of it. Much of it follows from the capture all
 the same: the time since the intent's start from its other decisions and its TradeIntent, fills from order updates, the
 price before a jump from the quotes, the time a line has been good from its health. What does not is counted.
 """
@@ -15,7 +15,7 @@ from quotebus.bus.clock import NS_PER_MS, NS_PER_S
 from quotebus.bus.events import ConnectionHealth, ConnectionState, ExecutionDecision, OrderUpdate, Quote, TradeIntent
 from quotebus.execution_adapter.decision.assessment import Past
 from quotebus.execution_adapter.decision.choose import Situation
-from quotebus.execution_adapter.orders.order import ZERO, decimal
+from quotebus.execution_adapter.orders.order import ZERO, parse_decimal
 
 MAX_NAMED = 100_000
 MAX_MIDS = 50_000
@@ -29,7 +29,7 @@ Contradiction = tuple[str, str, str]
 
 @dataclass(slots=True)
 class _Start:
-    """An intent's start; `confirmed` when a second decision tells the same."""
+    """An intent's start; `confirmed` when a second decision gives the same."""
 
     start_ns: int
     window_ns: int
@@ -39,7 +39,7 @@ class _Start:
 
 @dataclass(slots=True)
 class _Prices:
-    """Every middle a symbol had; `whole` until there were too many to keep."""
+    """Every mid a symbol had; `whole` until there were too many to keep."""
 
     first_ns: int
     mids: set[float] = field(default_factory=set)
@@ -47,7 +47,7 @@ class _Prices:
 
 
 class History:
-    """Hears a capture in file order. `as_recorded` counts what had to be believed, by its name."""
+    """Takes a capture in file order. `as_recorded` counts, by name, what had to be taken from the recording."""
 
     def __init__(self, as_recorded: Counter[str] | None = None) -> None:
         self.as_recorded: Counter[str] = Counter() if as_recorded is None else as_recorded
@@ -77,7 +77,7 @@ class History:
 
     def on_order(self, update: OrderUpdate) -> None:
         intent_id, _, number = update.client_order_id.rpartition("-")
-        filled = decimal(update.filled_qty)
+        filled = parse_decimal(update.filled_qty)
         if filled is None or not number.isascii() or not number.isdigit() or len(number) > LONGEST_NUMBER:
             return
         if intent_id in self._filled or len(self._filled) < MAX_NAMED:
@@ -92,7 +92,7 @@ class History:
         health: ConnectionHealth | None,
         delay_ns: int,
     ) -> Contradiction | None:
-        """The first thing in the state that the capture contradicts. `delay_ns`: the least from the health's source."""
+        """The first contradiction of the state and the capture. `delay_ns`: the smallest from the health's source."""
         of_intent = (
             (self._of_time(recorded, situation, grace_ns) or self._of_quantity(situation))
             if situation.intent_id

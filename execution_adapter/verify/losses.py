@@ -18,7 +18,7 @@ ACK = "ack:"
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """What a decision names, in its field `name`, and is not kept."""
+    """A message that a decision names in its field `name`, and that is not kept."""
 
     sequence: int
     decision: ExecutionDecision
@@ -46,7 +46,7 @@ class Losses:
         return elsewhere or self._may_have_gone(missing) or self._is_noted(missing)
 
     def _may_have_gone(self, missing: Missing) -> bool:
-        """Whether a source that was never heard may be a node that went before: one that is there says its health."""
+        """Whether a source never seen may be a node that stopped before: a running one publishes its health."""
         source, decision = missing.reference[0].removeprefix(ACK), missing.decision
         if self._messages.knows(missing.reference[0]):
             return False

@@ -38,7 +38,7 @@ class _Kept:
 
 
 class MessageIndex:
-    """Told of each message in file order, and of each hole in the capture."""
+    """Takes each message in file order, and each hole in the capture."""
 
     def __init__(self) -> None:
         self._kept: dict[tuple[str, str], _Kept] = {}
@@ -64,7 +64,7 @@ class MessageIndex:
         return self._kept[reference[0], topic].by_seq[reference[1]]
 
     def knows(self, source: str) -> bool:
-        """Whether anything of this source was heard."""
+        """Whether any message of this source was seen."""
         return source in self._sources
 
     def may_be_elsewhere(self, reference: Reference, topic: str) -> bool:

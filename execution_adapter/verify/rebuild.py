@@ -22,7 +22,7 @@ TRADED = (SymbolState.LIVE, SymbolState.QUIET)
 
 @dataclass(frozen=True, slots=True)
 class RecordedState:
-    """A symbol's state as one message told it; `halted_at` is the message that told of a halt not known to be over."""
+    """A symbol's state in one message. `halted_at`: the message that reported a halt not known to be over."""
 
     event: SymbolStatus | SymbolsAcknowledged
     state: str

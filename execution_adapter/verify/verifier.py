@@ -1,9 +1,9 @@
-"""Makes the decisions of a capture once more, from the messages they name. Pure.
+"""Derives the decisions of a capture again, from the messages they name. Pure.
 
-The judgement and the decision are the worker's own functions, fed with the quote, health and status that a decision
-names, at its `now_ns`, with the ages it measured and the settings it published. Taken as given is only what no message
-tells: whether the worker's request was answered, whether its reader kept up, and a halt from before its first decision.
-Where an intent stood (`Situation`) is held against what the capture tells of it, see `history`.
+The verdict and the decision come from the worker's own functions, given the quote, health and status that a decision
+names, its `now_ns`, the ages it measured and the settings it published. Only what no message carries is taken from the
+recording: whether the worker's request was answered, whether its reader kept up, and a halt from before its first
+decision. Where an intent stood (`Situation`) is checked against what the capture shows of it, see `history`.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ _NOWHERE: Reference = ("", 0)
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A decision that does not come out the same: `field`, what is recorded and what was found."""
+    """A decision that does not come out the same: `field`, what was recorded and what was derived."""
 
     sequence: int
     decision: ExecutionDecision
@@ -59,7 +59,7 @@ class Difference:
 
 @dataclass(slots=True)
 class Findings:
-    """How many decisions there were, how many agree; `before`: how many name messages that the capture cannot have."""
+    """How many decisions there were and how many agree; `before`: how many name messages the capture cannot have."""
 
     decisions: int = 0
     agree: int = 0
@@ -87,7 +87,7 @@ class Verifier:
         self._newest: dict[str, int] = {}
 
     def run(self, entries: Iterable[Captured]) -> Findings:
-        """Verify every decision among these; with the recorder's notes, what was lost on the way is no difference."""
+        """Verify every decision among these. What the recorder noted as lost is not a difference."""
         for captured in entries:
             if captured.sequence != self._sequence + 1:
                 self._on_hole()
@@ -107,13 +107,15 @@ class Verifier:
         return self.findings
 
     def _judge_waiting(self) -> None:
-        """Judge what had to wait: a capture may begin with a decision, and only then tell of what came before it."""
+        """Judge what had to wait: a capture may begin with a decision, and show only later what came before it."""
         for missing in self._waiting:
             self._miss(missing)
         self._waiting = []
 
     def _on_hole(self) -> None:
-        """Messages are not there: a file is damaged, or another recording begins. What follows from all is unknown."""
+        """Messages are missing: a file is damaged, or another recording begins. What follows from all of them is
+        unknown.
+        """
         self._judge_waiting()
         self._messages.on_hole()
         self._began.clear()
@@ -158,7 +160,7 @@ class Verifier:
     def _make_state(
         self, event: SymbolStatus | SymbolsAcknowledged, symbol: str, state: str, sequence: int
     ) -> RecordedState:
-        """A known halt goes on until a state says otherwise."""
+        """The state in a message. A known halt goes on until a state says otherwise."""
         if state == SymbolState.HALTED and len(self._halted_at) < MAX_NAMED:
             self._halted_at.setdefault(symbol, sequence)
         elif state in TRADED:
@@ -218,7 +220,7 @@ class Verifier:
         self.findings.agree += 1
 
     def _note_restart(self, recorded: ExecutionDecision) -> None:
-        """A worker whose numbers begin anew has been started again under its name, as in a second replay."""
+        """A worker whose sequence numbers start again has been restarted under its name, as in a second replay."""
         if recorded.seq <= self._newest.get(recorded.source, 0):
             self._blame(self._ages.forget(recorded.source))
             self._history = History(self.findings.as_recorded)
@@ -246,7 +248,7 @@ class Verifier:
         return contradiction
 
     def _miss(self, missing: Missing) -> None:
-        """A message that is not there is from before the capture began, was in a hole, or never was."""
+        """A message that is not there was sent before the capture began, or in a hole, or never."""
         if self._losses.explain(missing):
             self.findings.before += 1
         else:
@@ -264,7 +266,7 @@ class Verifier:
     def _decide(
         self, recorded: ExecutionDecision, basis: Basis, quote: Quote | None, health: ConnectionHealth | None
     ) -> ExecutionDecision | None:
-        """The decision made once more; None when nothing was to be decided."""
+        """The decision, derived again; None when none was due."""
         settings, situation, side, tactics = basis.settings, basis.state, recorded.side, basis.settings.tactics
         found = self._find(recorded.status, f"symbol.{recorded.symbol}")
         state = found if isinstance(found, RecordedState) else None
@@ -278,7 +280,7 @@ class Verifier:
         return decision_event(decision, recorded.client, recorded.decision_id, settings, recorded.now_ns)
 
     def _was_halted(self, state: RecordedState, recorded: ExecutionDecision) -> bool:
-        """Whether a halt was known that the named state says nothing about."""
+        """Whether a halt was known that the named state does not mention."""
         if state.state in TRADED or state.state == SymbolState.HALTED:
             return False
         heard = state.halted_at is not None and self._began.get(recorded.source, state.halted_at) < state.halted_at

@@ -27,7 +27,7 @@ class Holding(NullGateway):
     def __init__(self) -> None:
         self.may = threading.Event()
 
-    def holding(self, request_id: str, symbol: str) -> Answer:
+    def query_position(self, request_id: str, symbol: str) -> Answer:
         self.may.wait(10)
         return PositionReport(request_id, ZERO, ZERO)
 

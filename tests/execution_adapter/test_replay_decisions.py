@@ -31,7 +31,7 @@ def decided(entries: list[Captured]) -> list[bytes]:
     bus.seat(one.consumer, follower.take)
     for _ in bus.play():
         pass
-    return bus.said
+    return bus.published
 
 
 def decisions(frames: list[bytes]) -> list[ExecutionDecision]:

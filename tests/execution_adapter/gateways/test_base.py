@@ -66,7 +66,7 @@ def test_position_is_what_may_be_sold_of_it(body: object, held: tuple[str, str] 
 
 
 def test_nowhere_orders_nothing() -> None:
-    answer = NullGateway().place(FAR)
+    answer = NullGateway().submit_order(FAR)
     assert isinstance(answer, Refused)
     assert answer.final
 
@@ -92,54 +92,56 @@ def broker(world: World) -> tuple[World, str]:
 def test_life_of_an_order(broker: tuple[World, str], make: Make) -> None:
     world, url = broker
     gateway = make(url, 3)
-    placed = gateway.place(FAR)
+    placed = gateway.submit_order(FAR)
     assert isinstance(placed, Report)
     assert (placed.status, placed.filled, placed.limit_price, placed.authoritative) == (
         Status.OPEN, Decimal(0), FAR.limit_price, True,
     )  # fmt: skip
-    again = gateway.place(FAR)
+    again = gateway.submit_order(FAR)
     assert isinstance(again, Report), "an id that was used is the order that it was used for"
     assert again.order_id == placed.order_id
-    assert gateway.look_up("qb-unheard-of") == NotFound("qb-unheard-of")
-    gateway.cancel("qb-test-1", "")
+    assert gateway.query_order("qb-unheard-of") == NotFound("qb-unheard-of")
+    gateway.cancel_order("qb-test-1", "")
 
     def canceled() -> bool:
-        found = gateway.look_up("qb-test-1")
+        found = gateway.query_order("qb-test-1")
         return isinstance(found, Report) and found.status is Status.CANCELED
 
     eventually(canceled)
-    refused = gateway.cancel("qb-test-1", placed.order_id)
+    refused = gateway.cancel_order("qb-test-1", placed.order_id)
     assert isinstance(refused, Refused)
-    bad = gateway.place(Order("qb-test-2", "SPY", "buy", Decimal(1), Decimal("100.001")))
+    bad = gateway.submit_order(Order("qb-test-2", "SPY", "buy", Decimal(1), Decimal("100.001")))
     assert isinstance(bad, Refused)
     assert bad.final
-    market = gateway.place(Order("qb-test-3", "SPY", "buy", Decimal(1), None))
+    market = gateway.submit_order(Order("qb-test-3", "SPY", "buy", Decimal(1), None))
     assert isinstance(market, Report)
 
     def filled() -> bool:
-        found = gateway.look_up("qb-test-3")
+        found = gateway.query_order("qb-test-3")
         return isinstance(found, Report) and found.status is Status.FILLED and found.average_price is not None
 
     eventually(filled)
-    assert gateway.holding("r", "SPY") == PositionReport("r", Decimal(1), Decimal(1))
-    resting = gateway.place(Order("qb-test-sell", "SPY", "sell", Decimal("0.5"), Decimal("9000.00")))
+    assert gateway.query_position("r", "SPY") == PositionReport("r", Decimal(1), Decimal(1))
+    resting = gateway.submit_order(Order("qb-test-sell", "SPY", "sell", Decimal("0.5"), Decimal("9000.00")))
     assert isinstance(resting, Report)
-    assert gateway.holding("r", "SPY") == PositionReport("r", Decimal(1), Decimal("0.5"))
-    assert gateway.holding("r", "QQQ") == PositionReport("r", Decimal(0), Decimal(0))
+    assert gateway.query_position("r", "SPY") == PositionReport("r", Decimal(1), Decimal("0.5"))
+    assert gateway.query_position("r", "QQQ") == PositionReport("r", Decimal(0), Decimal(0))
     # What was done and not answered is unknown, and found by its id.
     for number, fault in enumerate(({"rest_drop_reply": 1}, {"rest_cut_reply": 1}), start=4):
         world.control.faults(**fault)
         hasty = make(url, 0.3)
-        assert isinstance(hasty.place(Order(f"qb-test-{number}", "SPY", "buy", Decimal(1), Decimal("100"))), Unknown)
-        assert isinstance(gateway.look_up(f"qb-test-{number}"), Report)
+        assert isinstance(
+            hasty.submit_order(Order(f"qb-test-{number}", "SPY", "buy", Decimal(1), Decimal("100"))), Unknown
+        )
+        assert isinstance(gateway.query_order(f"qb-test-{number}"), Report)
     world.control.faults(rest_status=503)
-    assert isinstance(gateway.place(Order("qb-test-9", "SPY", "buy", Decimal(1), None)), Unknown)
-    assert isinstance(gateway.look_up("qb-test-1"), Unknown)
+    assert isinstance(gateway.submit_order(Order("qb-test-9", "SPY", "buy", Decimal(1), None)), Unknown)
+    assert isinstance(gateway.query_order("qb-test-1"), Unknown)
 
 
 def test_nobody_there_is_unknown(make: Make) -> None:
     gateway = make("http://127.0.0.1:9/v2", 0.5)
-    assert isinstance(gateway.place(FAR), Unknown)
-    assert isinstance(gateway.cancel("a", "b"), Unknown)
-    assert isinstance(gateway.look_up("a"), Unknown)
-    assert gateway.holding("r", "SPY") == Unknown("r", getattr(gateway.holding("r", "SPY"), "reason", ""))
+    assert isinstance(gateway.submit_order(FAR), Unknown)
+    assert isinstance(gateway.cancel_order("a", "b"), Unknown)
+    assert isinstance(gateway.query_order("a"), Unknown)
+    assert gateway.query_position("r", "SPY") == Unknown("r", getattr(gateway.query_position("r", "SPY"), "reason", ""))

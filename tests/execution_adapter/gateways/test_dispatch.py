@@ -25,13 +25,13 @@ class Slow:
     def __init__(self) -> None:
         self.may = threading.Event()
 
-    def place(self, order: Order) -> Answer:
+    def submit_order(self, order: Order) -> Answer:
         return Refused(order.client_order_id, Request.PLACE, "no")
 
-    def cancel(self, client_order_id: str, order_id: str) -> Answer:
+    def cancel_order(self, client_order_id: str, order_id: str) -> Answer:
         return NotFound(client_order_id)
 
-    def look_up(self, client_order_id: str) -> Answer:
+    def query_order(self, client_order_id: str) -> Answer:
         self.may.wait(10)
         return NotFound(client_order_id)
 

@@ -8,7 +8,15 @@ import msgspec
 import pytest
 
 from quotebus.bus.events import OrderUpdate
-from quotebus.execution_adapter.orders.order import FINAL, Report, Status, decimal, read_json, read_status, read_update
+from quotebus.execution_adapter.orders.order import (
+    FINAL,
+    Report,
+    Status,
+    parse_decimal,
+    read_json,
+    read_status,
+    read_update,
+)
 from tests.support.samples import ORDER
 
 ENTITY = {"client_order_id": "qb-1", "status": "partially_filled", "id": "b-1", "filled_qty": "2.5",
@@ -40,7 +48,7 @@ def test_only_words_known_to_be_final_end_an_order(word: str, status: Status) ->
      ("Infinity", None), ("many", None), ([], None)],
 )  # fmt: skip
 def test_quantity_is_a_number_from_nothing_up_or_not_said(text: object, value: str | None) -> None:
-    assert decimal(text) == (None if value is None else Decimal(value))
+    assert parse_decimal(text) == (None if value is None else Decimal(value))
 
 
 def test_rest_speaks_with_authority_and_the_stream_without() -> None:
