@@ -1,37 +1,35 @@
-"""`quotebus up`: the main job on one machine, each program a process of its own, started by name."""
+"""`quotebus up`: the main job on one machine, each program a process, started by name and again if it dies."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import secrets
-import shutil
 import signal
-import subprocess
 import sys
-import threading
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
-from queue import Empty, Queue
+from collections.abc import Iterator, Sequence
 from typing import ClassVar
+from urllib.parse import urlsplit
 
 from pydantic import AliasChoices, Field, SecretStr
 
+from quotebus.bus.cli.children import Child, Household
+from quotebus.bus.cli.restarts import MOST, WITHIN_S, Restarts
 from quotebus.bus.clock import now_ns, seconds
 from quotebus.bus.errors import EX_CONFIG, ConfigError
 from quotebus.bus.process.log import setup
-from quotebus.bus.process.shutdown import on_ending, that_ends_with_us
+from quotebus.bus.process.shutdown import on_ending
+from quotebus.bus.process.spelling import TOLD
 from quotebus.bus.settings import BusSettings, LogSettings, die, load
 
 PROGRAM = "quotebus up"
 WORKER = "worker"
 LOOK_S = 0.1
 """How often it is looked whether a signal has come."""
-TALKERS_STOP_S = 1.0
-CARRIERS_STOP_S = 0.5
-START_S = 15.0
-_CARRIERS = ("broker", "exchange")
+FINAL = (EX_CONFIG,)
+"""Exit statuses after which a program is not started again: it would say the same."""
+FINAL_OF_WORKER = (0, 3, 4, EX_CONFIG)
+"""Of a worker also the ones that tell what became of its intents."""
 _KEYS = ("PRICING_API_KEY", "PRICING_API_SECRET", "APCA_API_KEY_ID", "APCA_API_SECRET_KEY")
 
 
@@ -61,153 +59,136 @@ class UpSettings(BusSettings, LogSettings):
     )
 
 
-@dataclass
-class Child:
-    """One started program and the thread that passes its lines on."""
+class Up:
+    """The programs in the order of their start, and what is done when one dies."""
 
-    name: str
-    process: subprocess.Popen[str]
-    lines: Queue[str] = field(default_factory=Queue)
-    ended: threading.Event = field(default_factory=threading.Event)
+    def __init__(self, settings: UpSettings, household: Household, asked: list[int]) -> None:
+        self._settings = settings
+        self._household = household
+        self._asked = asked
+        """Not empty once a signal has come. No lock: it may come while this very thread holds it."""
+        self._environment = {**os.environ, TOLD: "yes", "LOG_LEVEL": settings.log_level}
+        self._environment["LOG_FORMAT"] = settings.log_format
+        self._restarts: dict[str, Restarts] = {}
+        self._due_ns: dict[str, int] = {}
 
+    def start(self) -> None:
+        """Start all, each where the ones before it listen. Raises ConfigError."""
+        for name in ("bus_publish_url", "bus_subscribe_url", "bus_request_url"):
+            self._environment[name.upper()] = getattr(self._settings, name)
+        words = self._started("broker", ["quotebus", "broker"], " publish ").split()
+        for kind in ("publish", "subscribe", "request"):
+            self._environment[f"BUS_{kind.upper()}_URL"] = words[words.index(kind) + 1]
+        if self._settings.pricing_api_key.get_secret_value() or self._settings.pricing_upstream_url:
+            self._environment["EXECUTION_GATEWAY"] = "none"  # market data only
+        else:
+            self._start_exchange()
+        if self._asked:
+            return
+        if self._settings.log_level in ("debug", "info"):  # else it says nothing
+            self._started("pricing", ["pricing-node"])
+        else:
+            self._household.start("pricing", ["pricing-node"], self._environment)
+        if not self._asked:
+            self._household.start(WORKER, ["execution-worker"], self._environment)
 
-class Household:
-    """The started programs. They do not get the terminal's Ctrl-C: they are stopped in order, consumers first."""
+    def run(self) -> Child | None:
+        """Restart what dies, until a signal or the end of `--for`, or until a program has ended for good: that one."""
+        for_s = self._settings.for_s
+        deadline_ns = None if for_s is None else now_ns() + seconds(for_s)
+        while not self._asked:
+            now = now_ns()
+            if deadline_ns is not None and now >= deadline_ns:
+                return None
+            for name in [name for name, due_ns in self._due_ns.items() if due_ns <= now]:
+                del self._due_ns[name]
+                self._household.start(name, self._child(name).command, self._environment)
+            while (dead := self._household.first_dead(but=list(self._due_ns))) is not None:
+                if not self._plan_restart(dead, now):
+                    return dead
+            until_ns = min([now + seconds(LOOK_S), *self._due_ns.values(), *([deadline_ns] if deadline_ns else [])])
+            self._household.changed.wait(max(0.0, (until_ns - now) / 1e9))
+            self._household.changed.clear()
+        return None
 
-    def __init__(self) -> None:
-        self.children: list[Child] = []
-        self.changed = threading.Event()
-        self._printing = threading.Lock()
+    def _started(self, name: str, command: Sequence[str], says: str = "") -> str:
+        return self._household.wait_for_line(self._household.start(name, command, self._environment), says)
 
-    def start(self, name: str, command: Sequence[str], environment: Mapping[str, str]) -> Child:
-        """Start a program. Raises ConfigError when it is not installed."""
-        process = subprocess.Popen(
-            that_ends_with_us([_executable(command[0]), *command[1:]]),
-            env=dict(environment),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            bufsize=1,
-            errors="replace",
-            start_new_session=True,
-        )
-        child = Child(name, process)
-        self.children.append(child)
-        threading.Thread(target=self._pass_on, args=(child,), daemon=True).start()
-        return child
+    def _start_exchange(self) -> None:
+        exchange = self._household.start("exchange", ["exchange-simulator"], self._environment)
+        words = self._household.wait_for_line(exchange, " control ").split()
+        words += self._household.wait_for_line(exchange, " orders ").split()
+        for key in _KEYS:
+            self._environment.pop(key, None)
+        url = next(word for word in words if word.startswith(("ws://", "wss://")))
+        # A key of its own, so that two simulated worlds on one machine do not share the account's lock.
+        self._environment |= {"PRICING_UPSTREAM_URL": url, "PRICING_API_KEY": f"sim-{secrets.token_hex(4)}"}
+        self._environment["PRICING_API_SECRET"] = "simulated"
+        # Started again it must be where the others look for it, also when its ports were any free ones.
+        for name, address in (
+            ("", url),
+            ("CONTROL_", words[words.index("control") + 1]),
+            ("REST_", words[words.index("orders") + 1]),
+        ):
+            self._environment[f"SIMULATOR_{name}PORT"] = str(urlsplit(address).port)
 
-    def first_line(self, child: Child) -> str:
-        """Wait for a program's first line. Raises ConfigError when there is none in time."""
-        try:
-            line = child.lines.get(timeout=START_S)
-        except Empty:
-            raise ConfigError(f"{child.name} did not start within {START_S:.0f} s") from None
-        if child.ended.wait(0.05) and child.process.wait() != 0:
-            raise ConfigError(f"{child.name} ended with status {child.process.returncode}")
-        return line
+    def _child(self, name: str) -> Child:
+        return next(child for child in self._household.children if child.name == name)
 
-    def first_dead(self) -> Child | None:
-        return next((child for child in self.children if child.process.poll() is not None), None)
-
-    def stop(self) -> None:
-        """Stop everything within two seconds: who has a last word for others first, and then who carries it."""
-        carriers = [child for child in self.children if child.name in _CARRIERS]
-        self._stop([child for child in reversed(self.children) if child not in carriers], TALKERS_STOP_S)
-        self._stop(carriers, CARRIERS_STOP_S)
-
-    def _stop(self, children: Sequence[Child], within_s: float) -> None:
-        for child in children:
-            if child.process.poll() is None:
-                child.process.send_signal(signal.SIGTERM)
-        deadline_ns = now_ns() + seconds(within_s)
-        for child in children:
-            try:
-                child.process.wait(max(0.05, (deadline_ns - now_ns()) / 1e9))
-            except subprocess.TimeoutExpired:
-                child.process.kill()
-                child.process.wait()
-            child.ended.wait(0.2)
-
-    def _pass_on(self, child: Child) -> None:
-        assert child.process.stdout is not None
-        for number, line in enumerate(child.process.stdout):
-            if number == 0:
-                child.lines.put(line.strip())
-            with self._printing, contextlib.suppress(OSError):  # nobody reads any more: no reason to stop reading
-                print(f"{child.name:<9}| {line}", end="", flush=True)
-        child.ended.set()
-        child.process.wait()  # its output ends a moment before it does: whoever looks too early sees it alive
-        self.changed.set()
+    def _plan_restart(self, dead: Child, now: int) -> bool:
+        """Whether it is to be started again; said on stderr."""
+        status = dead.process.returncode
+        if status in (FINAL_OF_WORKER if dead.name == WORKER else FINAL):
+            return False
+        restarts = self._restarts.setdefault(dead.name, Restarts())
+        due_ns = restarts.plan(now)
+        if due_ns is None:
+            return False
+        self._due_ns[dead.name] = due_ns
+        pause = f"in {(due_ns - now) / 1e9:.1f} s, restart {restarts.count} of {MOST} within {WITHIN_S} s"
+        _say(f"{dead.name} {ending(status)}; it is started again {pause}")
+        return True
 
 
 def run(argv: Sequence[str]) -> int:
-    """Run until a signal or the end of `--for`: exit status 0. Otherwise that of the program that ended by itself."""
+    """Run until a signal or the end of `--for`: exit status 0. Otherwise that of a program that has ended for good."""
     settings = load(UpSettings, argv, PROGRAM)
     setup(settings.log_level, settings.log_format, settings.secrets())
     household = Household()
     asked: list[int] = []
-    on_ending(lambda: asked.append(1))  # no lock: a signal may come while this very thread holds it
+    on_ending(lambda: asked.append(1))
     with foreground():
         return _run(household, settings, asked)
 
 
 def _run(household: Household, settings: UpSettings, asked: list[int]) -> int:
+    up = Up(settings, household, asked)
     try:
-        _start_all(household, settings, asked)
-        if not asked:
-            _wait(household, settings.for_s, asked)
-        dead = None if asked else household.first_dead()
+        up.start()
+        dead = up.run()
     except ConfigError as error:
         household.stop()
         if asked:
             return 0
         die(PROGRAM, error)
     household.stop()
-    if dead is None or (dead.name == WORKER and dead.process.returncode == 0):
-        return 0  # a worker with intents ends when they are worked
-    print(f"{PROGRAM}: {dead.name} ended by itself with status {dead.process.returncode}", file=sys.stderr)
+    if dead is None:
+        return 0
     status = dead.process.returncode
+    if dead.name == WORKER and status == 0:
+        return 0  # a worker with intents ends when they are worked
+    _say(f"{dead.name} {ending(status)}; everything is stopped")
     return 128 - status if status < 0 else status or EX_CONFIG
 
 
-def _start_all(household: Household, settings: UpSettings, asked: list[int]) -> None:
-    environment = dict(os.environ)
-    for name in ("bus_publish_url", "bus_subscribe_url", "bus_request_url"):
-        environment[name.upper()] = getattr(settings, name)
-    words = household.first_line(household.start("broker", ["quotebus", "broker"], environment)).split()
-    for kind in ("publish", "subscribe", "request"):
-        if kind not in words:
-            raise ConfigError("the broker did not start")
-        environment[f"BUS_{kind.upper()}_URL"] = words[words.index(kind) + 1]
-    if settings.pricing_api_key.get_secret_value() or settings.pricing_upstream_url:
-        environment["EXECUTION_GATEWAY"] = "none"  # market data only
-    else:
-        exchange = household.start("exchange", ["exchange-simulator"], environment)
-        line = household.first_line(exchange)
-        url = next((word for word in line.split() if word.startswith("ws://")), None)
-        if url is None:
-            raise ConfigError("the simulated exchange did not start")
-        for key in _KEYS:
-            environment.pop(key, None)
-        # A key of its own, so that two simulated worlds on one machine do not share the account's lock.
-        environment |= {"PRICING_UPSTREAM_URL": url, "PRICING_API_KEY": f"sim-{secrets.token_hex(4)}"}
-        environment["PRICING_API_SECRET"] = "simulated"
-    if asked:
-        return
-    household.first_line(household.start("pricing", ["pricing-node"], environment))
-    if not asked:
-        household.start(WORKER, ["execution-worker"], environment)
+def ending(status: int) -> str:
+    """How a program ended, in words."""
+    return f"was killed by {signal.Signals(-status).name}" if status < 0 else f"ended by itself with status {status}"
 
 
-def _wait(household: Household, for_s: float | None, asked: list[int]) -> None:
-    deadline_ns = None if for_s is None else now_ns() + seconds(for_s)
-    while not asked and household.first_dead() is None:
-        left_s = None if deadline_ns is None else (deadline_ns - now_ns()) / 1e9
-        if left_s is not None and left_s <= 0:
-            return
-        household.changed.wait(LOOK_S if left_s is None else min(LOOK_S, left_s))
-        household.changed.clear()
+def _say(text: str) -> None:
+    with contextlib.suppress(OSError):
+        print(f"{PROGRAM}: {text}", file=sys.stderr, flush=True)
 
 
 @contextlib.contextmanager
@@ -238,12 +219,3 @@ def foreground() -> Iterator[None]:
             os.tcsetpgrp(terminal, group)
     finally:
         os.close(terminal)
-
-
-def _executable(name: str) -> str:
-    """The program beside this Python first, so that `up` runs its own environment's programs."""
-    beside = Path(sys.executable).parent / name
-    found = str(beside) if beside.exists() else shutil.which(name)
-    if found is None:
-        raise ConfigError(f"{name} is not installed")
-    return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -102,13 +103,95 @@ def test_output_that_nobody_reads_any_more_stops_nothing(environment: dict[str, 
         assert (up.wait(30), up.stderr.read()) == (0, b"")
 
 
-def test_a_killed_child_ends_up_as_a_shell_would_say(up: Program) -> None:
+def child(up: Program, name: str) -> psutil.Process:
+    """The running child with this in its command line."""
+    found: list[psutil.Process] = []
+
+    def running() -> bool:
+        found[:] = [each for each in psutil.Process(up.pid).children(recursive=True) if is_program(each, name)]
+        return bool(found)
+
+    eventually(running, why=f"{name} runs")
+    return found[0]
+
+
+def is_program(process: psutil.Process, name: str) -> bool:
+    try:
+        return process.status() != psutil.STATUS_ZOMBIE and any(word.endswith(name) for word in process.cmdline())
+    except psutil.NoSuchProcess:
+        return False
+
+
+def since(up: Program, position: int, *words: str) -> None:
+    """Wait for a line with all these words after a position in what was printed."""
+    eventually(lambda: any(all(word in line for word in words) for line in up.lines[position:]), why=" ".join(words))
+
+
+@pytest.mark.parametrize(
+    ("name", "command"), [("pricing", "pricing-node"), ("worker", "execution-worker"), ("broker", "broker")]
+)
+def test_a_killed_program_is_started_again_and_prices_come_back(up: Program, name: str, command: str) -> None:
+    kill_and_see_another(up, name, command)
+    position = len(up.lines)
+    since(up, position, "worker", " limit ")
+
+
+def test_a_killed_exchange_is_started_again_where_the_others_look_for_it(up: Program) -> None:
+    """How soon the node dials again is the node's affair."""
+    position = len(up.lines)
+    kill_and_see_another(up, "exchange", "exchange-simulator")
+    for word in (" control ", " orders "):
+        first = up.line(word)
+        since(up, position, first)
+
+
+def kill_and_see_another(up: Program, name: str, command: str) -> None:
+    before = {each.pid for each in psutil.Process(up.pid).children(recursive=True)}
+    killed = child(up, command)
+    position = len(up.lines)
+    killed.kill()
+    since(up, position, f"quotebus up: {name} was killed by SIGKILL; it is started again in 0.1 s, restart 1 of 5")
+    started = child(up, command)
+    now = {each.pid for each in psutil.Process(up.pid).children(recursive=True)}
+    assert now == before - {killed.pid} | {started.pid}
+
+
+def test_a_program_that_goes_on_dying_ends_up_as_a_shell_would_say(up: Program) -> None:
     children = psutil.Process(up.pid).children(recursive=True)
-    [node] = [child for child in children if "pricing-node" in " ".join(child.cmdline())]
-    node.kill()
+    for restart in range(1, 6):
+        child(up, "execution-worker").kill()
+        up.line(
+            f"worker was killed by SIGKILL; it is started again in {0.1 * 2 ** (restart - 1):.1f} s, restart {restart}"
+        )
+    child(up, "execution-worker").kill()
     assert up.process.wait(10) == 128 + signal.SIGKILL
-    up.line("pricing ended by itself")
-    eventually(lambda: not [child for child in children if child.is_running()], within_s=1)
+    up.line("quotebus up: worker was killed by SIGKILL; everything is stopped")
+    eventually(lambda: not [each for each in children if each.is_running()], within_s=1)
+
+
+def test_the_time_is_up_also_while_a_restart_waits(environment: dict[str, str]) -> None:
+    program = Program("quotebus", "up", "--for", "6", environment=environment)
+    try:
+        program.line(" limit ")
+        child(program, "pricing-node").kill()
+        program.line("pricing was killed by SIGKILL")
+        assert program.process.wait(15) == 0
+    finally:
+        program.stop()
+
+
+def test_settings_for_logging_reach_the_programs(environment: dict[str, str]) -> None:
+    status, printed = run(
+        "quotebus", "up", "--for", "3", "--log-format", "json", environment={**environment, "PRICING_LINGR": "1"}
+    )
+    assert status == 0
+    lines = [line.partition("| ")[2] for line in printed.splitlines() if line.startswith("pricing ")]
+    assert {json.loads(line)["level"] for line in lines} >= {"info"}
+    assert printed.count("PRICING_LINGR is no setting; did you mean PRICING_LINGER_S?") == 1, "told once for all"
+    status, printed = run("quotebus", "up", "--for", "3", environment={**environment, "LOG_LEVEL": "warning"})
+    assert status == 0
+    assert " limit " in printed
+    assert " INFO " not in printed
 
 
 def test_a_child_that_refuses_its_settings_ends_up_with_its_status(environment: dict[str, str]) -> None:
