@@ -1,1 +1,1 @@
-"""An Alpaca-compatible exchange with seeded prices and a fault plan."""
+"""`exchange-simulator`: an Alpaca-compatible exchange with seeded prices, a broker and a fault plan."""

@@ -1,4 +1,4 @@
-"""What was really written to clients, as JSON lines: so that a test can check each decision against it.
+"""The audit file: what was really written to clients, as JSON lines, so that a test can check decisions against it.
 
     {"connection":1,"event":"open","utc_ns":…,"feed":"iex"}
     {"connection":1,"T":"q","symbol":"SPY","bid":559.2,"bid_size":100,"ask":559.21,"ask_size":300,"t_ns":…}
@@ -13,8 +13,9 @@
      "filled_qty":"10","limit_price":"559.21","status":"filled","fill_qty":"10","fill_price":"559.2"}
     {"stream":1,"T":"update","event":"fill","order_id":"<id>"}
 
-A record is there as soon as the last byte of its frame went into the socket; half a frame is not. Lines reach the file
-once per turn of the loop. An order's line is there when it happened, told or not; `stream` lines are what was told.
+A record is listed when the last byte of its frame has gone into the socket, so half a frame is not listed. Lines are
+written to the file once per turn of the loop. An order's line says what happened, whether or not an update was sent;
+`stream` lines say what was sent.
 """
 
 from __future__ import annotations
@@ -36,12 +37,12 @@ class Audit:
         self._lines: list[str] = []
 
     def write_records(self, connection: int, records: Sequence[Written], of: str = "connection") -> None:
-        """A frame with these records was written; `of` an order stream it says `stream`."""
+        """Add the records of a frame that was written. `of` is `connection`, or `stream` for an order stream."""
         for record in records:
             self._add({of: connection, **record.audit()})
 
     def write_order(self, utc_ns: int, update: Mapping[str, Any]) -> None:
-        """Something happened to an order."""
+        """Add an event of an order."""
         data = update["data"]
         entity = data["order"]
         kept = ("client_order_id", "symbol", "side", "qty", "notional", "filled_qty", "limit_price", "status")
@@ -51,7 +52,7 @@ class Audit:
         self._add(line)
 
     def write_event(self, connection: int, event: str, utc_ns: int, of: str = "connection", **details: str) -> None:
-        """A connection was opened or closed."""
+        """Add the opening or closing of a connection."""
         self._add({of: connection, "event": event, "utc_ns": utc_ns, **details})
 
     def _add(self, line: dict[str, object]) -> None:
@@ -60,7 +61,7 @@ class Audit:
             self.flush()
 
     def flush(self) -> None:
-        """Bring what is pending to the file."""
+        """Write the pending lines to the file."""
         if self._lines:
             self._lines.append("")
             self._file.write("\n".join(self._lines))

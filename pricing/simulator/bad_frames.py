@@ -20,7 +20,7 @@ ENDLESS = ("huge_frame", "huge_message")
 
 
 def encode_header(first: int, length: int, mask_bit: int = 0) -> bytes:
-    """A frame's header; the first byte as given."""
+    """A frame's header with this first byte."""
     if length < 126:
         return struct.pack(">BB", first, mask_bit | length)
     if length < 65_536:
@@ -31,7 +31,7 @@ def encode_header(first: int, length: int, mask_bit: int = 0) -> bytes:
 def encode_bad_frame(
     name: str, opcode: int, payload: bytes, records: Sequence[Written], rng: random.Random
 ) -> tuple[bytes, Sequence[Written]]:
-    """The frame that goes out instead of one with this payload, and what the audit is to say about it."""
+    """The frame to send instead of a right one with this payload, and the records that the audit file lists for it."""
     if name in ("garbage", "bad_utf8"):
         wrong = _garbage(opcode, len(payload), rng) if name == "garbage" else b'[{"T":"q","S":"\xff\xc3\x28"}]'
         opcode = opcode if name == "garbage" else TEXT_OPCODE
@@ -49,7 +49,7 @@ def encode_bad_frame(
 
 
 def _garbage(opcode: int, length: int, rng: random.Random) -> bytes:
-    """Random, and certainly no message: in text printable, in binary beginning with the byte MessagePack never uses."""
+    """Random bytes, never a message: printable in text, in binary beginning with the byte MessagePack never uses."""
     if opcode == TEXT_OPCODE:
         return b"!" + bytes(rng.choices(range(0x21, 0x7F), k=length))
     return b"\xc1" + rng.randbytes(length)
@@ -61,14 +61,14 @@ def _mask(payload: bytes, key: bytes) -> bytes:
 
 
 def mark(record: Written, fault: str) -> Written:
-    """The same record with a fault's name, added to those that it has."""
+    """The same record, marked with a fault's name in addition to those that it has."""
     if isinstance(record, Marked):
         return record._replace(fault=f"{record.fault}+{fault}")
     return Marked(record, fault) if isinstance(record, Quote | Trade | TradingStatus) else record
 
 
 class EndlessFrame:
-    """A frame or message without an end: `start` begins it, `next_chunk` goes on with it every 10 ms."""
+    """A frame or message without an end: `start` begins it, and `next_chunk` continues it every 10 ms."""
 
     def __init__(self, name: str, opcode: int, payload: bytes, now_ns: int) -> None:
         self.next_ns = now_ns
@@ -80,7 +80,7 @@ class EndlessFrame:
             self._chunk = encode_header(0, CHUNK_BYTES) + b" " * CHUNK_BYTES
 
     def next_chunk(self, now_ns: int, buffered_bytes: int) -> bytes:
-        """The bytes to send now: none before `next_ns`, and none while the client is behind by a chunk."""
+        """The bytes to send now: none before `next_ns`, and none while a whole chunk is still queued."""
         if now_ns < self.next_ns:
             return b""
         self.next_ns = now_ns + CHUNK_INTERVAL_NS

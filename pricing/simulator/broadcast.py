@@ -1,6 +1,6 @@
-"""From ticks to subscribers: which connection gets which quote, encoded once per encoding. Pure.
+"""Sends ticks to subscribers: which connection gets which record, encoded once per encoding. Pure.
 
-A symbol ticks once for everybody: two connections see the same values. Nothing is made while nobody can take it.
+A symbol ticks once for everybody: two connections see the same values. No tick is made while no connection has room.
 """
 
 from __future__ import annotations
@@ -31,26 +31,26 @@ class Receiver(Protocol):
 
     @property
     def has_room(self) -> bool:
-        """Whether it takes data now."""
+        """Whether it accepts data now."""
 
     def symbols(self, channel: str) -> Collection[str]:
-        """What it is subscribed to on one channel."""
+        """The symbols that it is subscribed to on one channel."""
 
     def take(self, record: Sent, data: bytes) -> None:
         """Queue one encoded record."""
 
 
 class Route(NamedTuple):
-    """Who gets the quotes and the trades of one symbol."""
+    """The receivers of one symbol's quotes and trades."""
 
     quotes: list[Receiver]
     trades: list[Receiver]
 
 
 class Broadcast:
-    """The market of all subscribed symbols. `run` makes what is due; `next_ns` is when to call it again.
+    """The market of all subscribed symbols. `run` makes the ticks that are due; `next_ns` is when to call it again.
 
-    A `spoiler`, when there is one, makes ticks wrong before they are sent; injected records it leaves alone.
+    A `spoiler`, if set, makes ticks wrong before they are sent; injected records are not spoilt.
     """
 
     def __init__(self, seed: int, rate: float) -> None:
@@ -67,22 +67,25 @@ class Broadcast:
 
     @property
     def rate(self) -> float:
-        """Quotes per second over all symbols; 0: as fast as the lines take."""
+        """Quotes per second over all symbols; 0: as fast as the clients read."""
         return self._schedule.rate
 
     def set_rate(self, rate: float, now_ns: int) -> None:
-        """Go on at another rate."""
+        """Change the rate."""
         self._schedule.set_rate(rate, now_ns)
 
     def mute(self, everything: bool, symbols: frozenset[str]) -> None:
-        """Stop the ticks of everything, or of these symbols alone."""
+        """Stop the ticks of all symbols, or of these only."""
         self._muted = everything
         self._silent = symbols
 
     def rebuild(
         self, clients: Sequence[Receiver], new: Iterable[str], now_ns: int, inside: Sequence[Receiver] = ()
     ) -> None:
-        """Take over who is subscribed to what; `new` symbols tick first. Those `inside` get nothing injected."""
+        """Rebuild the routes from what everybody is subscribed to.
+
+        `new` symbols tick first. Receivers `inside` the exchange get no injected records.
+        """
         self._receivers = clients
         receivers = [*clients, *inside]
         explicit = {s for r in receivers for channel in ("quotes", "trades") for s in r.symbols(channel)}
@@ -111,14 +114,14 @@ class Broadcast:
             self._markets = {s: market for s, market in self._markets.items() if s in self._routes}
 
     def market(self, symbol: str) -> SymbolMarket:
-        """The market of one symbol; it goes on when nobody is subscribed for a while."""
+        """The market of one symbol. It is kept while nobody is subscribed, and goes on from there."""
         found = self._markets.get(symbol)
         if found is None:
             found = self._markets[symbol] = SymbolMarket(self._seed, symbol)
         return found
 
     def top(self, symbol: str, utc_ns: int) -> Quote:
-        """The newest quote of a symbol, as it really is; its first, if it has none yet."""
+        """The newest quote of a symbol before any fault spoilt it; its first, if it has none yet."""
         market = self.market(symbol)
         return market.last or market.next_quote(utc_ns)
 
@@ -129,7 +132,7 @@ class Broadcast:
         return self._schedule.next_ns()
 
     def run(self, now_ns: int, utc_ns: Callable[[], int]) -> None:
-        """Make the ticks that are due and hand them to their receivers, at most a burst."""
+        """Make the ticks that are due and give them to their receivers, at most BURST_QUOTES of them."""
         if self._muted or not any(taker.has_room for taker in self._takers):
             return
         routes, markets, silent, spoiler = self._routes, self._markets, self._silent, self.spoiler
@@ -155,7 +158,7 @@ class Broadcast:
                     self.withheld += _deliver(trade if spoiler is None else spoiler.spoil(trade), trades)
 
     def inject(self, record: Record) -> int:
-        """Send a record verbatim to everybody subscribed to it, also while muted; how many got it."""
+        """Send a record verbatim to all its subscribers, even while muted. Returns how many got it."""
         channel = _CHANNEL_OF[type(record)]
         if isinstance(record, Quote):
             self.market(record.symbol).last = record
@@ -179,7 +182,7 @@ def _that_tick(feed: str, symbols: Iterable[str]) -> list[str]:
 
 
 def _deliver(record: Sent, receivers: Sequence[Receiver]) -> int:
-    """Hand it to those who have room; how many had none."""
+    """Give a record to the receivers that have room. Returns how many had none."""
     encoded: dict[int, bytes] = {}
     withheld = 0
     for receiver in receivers:

@@ -1,4 +1,4 @@
-"""One accepted socket as a line that can die: bounded writes, reads, and every way to end or freeze it."""
+"""One accepted socket: bounded writes, reads, and every way to freeze it or to end it."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
 class ClientSocket:
-    """A non-blocking socket, at full speed or at a `pace`.
+    """A non-blocking socket, at full speed or with a `bandwidth` limit.
 
-    `over(why)` is called once, when it is closed; before that `park(socket)`, if the client hung up on a frozen line:
-    such a socket stays open, so that no FIN is sent.
+    `over(why)` is called once, when it is closed. If the client hung up while it was frozen, `park(socket)` is called
+    first: such a socket stays open, so that no FIN is sent.
     """
 
     def __init__(self, sock: Endpoint, over: Callable[[str], None], park: Callable[[Endpoint], None]) -> None:
@@ -42,12 +42,12 @@ class ClientSocket:
 
     @property
     def usable(self) -> bool:
-        """Neither closed, nor ending, nor frozen."""
+        """Whether it is neither closed, nor ending, nor frozen."""
         return not self.closed and self.end_by_ns is None and not self.frozen_by
 
     @property
     def put_total(self) -> int:
-        """The position behind everything put so far."""
+        """The position in the byte stream after everything put so far."""
         return self._outbox.put_total
 
     def buffered(self) -> int:
@@ -63,7 +63,7 @@ class ClientSocket:
         self._outbox.put_frame(data, records, due_ns)
 
     def next_ns(self) -> int | None:
-        """When `flush` or `expire` has something to do without the client."""
+        """When `flush` or `expire` has something to do, whatever the client does."""
         times = (self._outbox.next_ns(), self._bandwidth_ns(), None if self.frozen_by else self.end_by_ns)
         return min((time_ns for time_ns in times if time_ns is not None), default=None)
 
@@ -73,7 +73,7 @@ class ClientSocket:
         return self.bandwidth.next_ns
 
     def read(self) -> bytes:
-        """What has arrived; empty while frozen or ending, and when there is nothing."""
+        """The bytes that have arrived. Empty while frozen or ending, and when there are none."""
         parts = []
         for _ in range(MOST_READS):
             try:
@@ -96,7 +96,7 @@ class ClientSocket:
     def _hold(self, data: bytes) -> None:
         self._held += data
         if len(self._held) > MOST_HELD_BYTES:
-            self.reset("sent too much to a dead line")
+            self.reset("sent too much while frozen")
 
     def _client_ended(self) -> None:
         if self.frozen_by:
@@ -106,7 +106,7 @@ class ClientSocket:
             self._finish(self._why or "closed by client")
 
     def flush(self, now_ns: int) -> list[OutboundFrame]:
-        """Write what the socket takes; the frames that are completely written now."""
+        """Write as much as the socket takes. Returns the frames that are now completely written."""
         frames: list[OutboundFrame] = []
         self.blocked = False
         while not self.closed:
@@ -139,19 +139,19 @@ class ClientSocket:
                 self._finish(self._why)
 
     def freeze(self, reason: str, position: int | None = None) -> None:
-        """Half-open from here: nothing past `position` of the byte stream is sent, and what arrives is set aside."""
+        """Go half-open: send nothing past `position` of the byte stream, and set aside what arrives."""
         self.frozen_by = reason
         self._outbox.hold(self._outbox.written_total if position is None else position)
 
     def thaw(self) -> bytes:
-        """The line is back; returns what the client has sent meanwhile. Flush next."""
+        """End the freeze. Returns what the client has sent meanwhile; flush next."""
         self.frozen_by = ""
         self._outbox.hold(None)
         held, self._held = bytes(self._held), bytearray()
         return held
 
     def end(self, why: str, now_ns: int) -> None:
-        """At the next flush send what is queued, then FIN; the client has two seconds to close."""
+        """Send what is queued at the next flush, then FIN. The client has two seconds to close."""
         if self.end_by_ns is None and not self.closed:
             self._why = why
             self.end_by_ns = max(now_ns, self._outbox.last_due_ns()) + ENDING_TIMEOUT_NS
@@ -159,14 +159,14 @@ class ClientSocket:
                 self.end_by_ns += self.bandwidth.duration_ns(self._outbox.buffered())
 
     def expire(self, now_ns: int) -> bool:
-        """Whether the time to end had run out; the line is reset then."""
+        """Reset the connection if its time to end has run out. Returns whether it had."""
         if self.frozen_by or self.end_by_ns is None or now_ns < self.end_by_ns:
             return False
         self.reset(self._why)
         return True
 
     def cut(self, how: str, now_ns: int) -> None:
-        """End it now, whatever is queued: `rst` or `fin`."""
+        """End it now with `rst` or `fin`, and discard what is queued."""
         self.frozen_by = ""
         self._outbox.hold(None)
         self._outbox.discard()
@@ -184,7 +184,7 @@ class ClientSocket:
             self._finish(why)
 
     def close(self, why: str) -> None:
-        """End it now, without waiting for the client."""
+        """Close it now, without waiting for the client."""
         self._finish(self._why or why)
 
     def _finish(self, why: str, parked: bool = False) -> None:

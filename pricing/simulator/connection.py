@@ -90,7 +90,7 @@ class Connection:
     # What the client sends.
 
     def read(self) -> None:
-        """Take in and answer everything that has arrived."""
+        """Read and answer everything that has arrived."""
         data = self.socket.read()
         if data:
             self._feed(data)
@@ -138,7 +138,7 @@ class Connection:
         self.session, self.feed = session, session.feed
         self.frames.encoding = self.messages = choose_encoding(upgrade.content_type)
         if isinstance(session, OrderSession):
-            self.messages, self.frames.faults = session.encoding, session.line_faults
+            self.messages, self.frames.faults = session.encoding, session.stream_faults
         faults = self.frames.faults
         self.opened_ns = self._host.now_ns
         self._ping_ns = self._host.now_ns + self._host.ping_interval_ns
@@ -184,17 +184,17 @@ class Connection:
             self._send(self._later.popleft()[1].message)
             self._acknowledged()
 
-    # What faults ask for at once.
+    # What faults do at once.
 
     def send_error(self, code: int) -> None:
-        """An error message out of the blue, and what comes with it."""
+        """Send an unprompted error, and close the connection if that error does."""
         if self.session is not None and self.socket.usable:
             self.frames.end_frame()
             self._apply(self.session.send_error(code, self._host.now_ns))
             self.flush()
 
     def close_with(self, code: int) -> None:
-        """A close frame with this code, then FIN."""
+        """Send a close frame with this code, then FIN."""
         if self.socket.usable and self.frames.endless is None:
             self.frames.end_frame()
             self.socket.put(encode_close_frame(code), self.frames.due_ns())
@@ -222,10 +222,10 @@ class Connection:
         if ends:
             self.socket.end(self._end_why or self._wire.why, self._host.now_ns)
 
-    # What the clock does.
+    # Timers.
 
     def flush(self) -> None:
-        """Write what the socket takes."""
+        """Write as much as the socket takes."""
         self.frames.end_frame()
         frames = self.socket.flush(self._host.now_ns)
         self.sent_frames += len(frames)
@@ -239,7 +239,7 @@ class Connection:
         self.frames.check_room()
 
     def deadline_ns(self) -> int | None:
-        """When `tick` has something to do; None while only the client can change anything."""
+        """When to call `tick`; None if nothing is due before the client sends something."""
         times = [self.socket.next_ns()]
         if self.socket.usable:
             if self.frames.endless is not None:
@@ -255,7 +255,7 @@ class Connection:
         return full_since_ns + self._host.slow_client_ns if full_since_ns else None
 
     def tick(self) -> None:
-        """Do what its time has come for."""
+        """Do what is due now: delayed acknowledgements, timeouts, pings."""
         now_ns = self._host.now_ns
         if self.socket.expire(now_ns):
             return
@@ -284,7 +284,7 @@ class Connection:
             self._take_wire()
 
     def thaw(self) -> None:
-        """The line is back, with everything that both ends have sent meanwhile."""
+        """End the freeze, with everything that both ends have sent meanwhile."""
         held = self.socket.thaw()
         self._pong_by_ns = None
         if held:

@@ -1,7 +1,7 @@
-"""Messages to bytes and back, in the two encodings that Alpaca speaks. Pure.
+"""Messages to bytes and back, in Alpaca's two encodings. Pure.
 
 Every frame is an array; a control frame has one element. In MessagePack `t` is the timestamp extension type (-1), in
-JSON RFC 3339 with nanoseconds. `quote` is the short way for quotes of our own market; all else goes through `record`.
+JSON RFC 3339 with nanoseconds. `quote` is the fast path for generated quotes; everything else goes through `record`.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Encoding(Protocol):
         """Any quote, trade or status, values verbatim."""
 
     def misshapen(self, pairs: Sequence[tuple[str, object]]) -> bytes:
-        """A record of these fields, whatever they are and however often they come."""
+        """A record with exactly these fields, even repeated ones."""
 
     def payload(self, records: Sequence[bytes]) -> bytes:
         """Encoded records as one frame's payload."""
@@ -124,7 +124,7 @@ def _is_time(value: object, key: str) -> TypeGuard[int]:
 
 
 def encode(encoding: Encoding, record: Sent) -> bytes:
-    """Any record in the general way, right or wrong."""
+    """Encode any record, right or wrong, in the general way."""
     if isinstance(record, Misshapen):
         return encoding.misshapen(record.pairs)
     return encoding.record(record.record if isinstance(record, Marked) else record)
@@ -151,7 +151,7 @@ def rfc3339(utc_ns: int) -> str:
 
 
 def is_unicode(text: str) -> bool:
-    """Whether MessagePack can hold a text: JSON may have brought half of a surrogate pair, which no UTF-8 holds."""
+    """Whether UTF-8 can hold this text: JSON may have brought a lone surrogate, which MessagePack cannot encode."""
     return not any("\ud800" <= character <= "\udfff" for character in text)
 
 
@@ -160,12 +160,12 @@ MSGPACK = MsgpackEncoding()
 
 
 def choose_encoding(content_type: str) -> Encoding:
-    """The encoding that an upgrade request's Content-Type asks for."""
+    """The encoding that the Content-Type of an upgrade request asks for."""
     return MSGPACK if content_type.partition(";")[0].strip().lower() == "application/msgpack" else JSON
 
 
 def decode(data: bytes) -> object:
-    """A client's message, JSON or MessagePack, in whatever kind of frame it came; UndecodableRequest otherwise.
+    """Decode a client's message, JSON or MessagePack in either kind of frame. UndecodableRequest if it is neither.
 
     An object in JSON begins with `{`, which in MessagePack is the number 123: no request is both.
     """

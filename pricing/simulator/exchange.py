@@ -1,4 +1,4 @@
-"""The exchange: its connections, its market, its faults and its counters. Sockets come from `server.py`."""
+"""The exchange: its connections, market, faults and counters. `server.py` brings the sockets."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _COUNTED: dict[type, str] = {Quote: "quotes", Trade: "trades", TradingStatus: "s
 
 
 class Exchange:
-    """Host of all connections. Set `now_ns` at each turn of the loop, then call what has happened, then `turn`."""
+    """The host of all connections. Each turn of the loop sets `now_ns`, reports what has happened, and calls `turn`."""
 
     def __init__(self, settings: SimulatorSettings, audit: Audit | None) -> None:
         self.now_ns = self._started_ns = clock.now_ns()
@@ -84,12 +84,12 @@ class Exchange:
         return connection
 
     def next_ns(self) -> int | None:
-        """When `turn` has something to do without any client."""
+        """When `turn` has something to do, whatever the clients do."""
         times = [self.broadcast.next_ns(), self.brokerage.next_ns(), *(c.deadline_ns() for c in self.connections.open)]
         return min((time_ns for time_ns in times if time_ns is not None), default=None)
 
     def turn(self) -> None:
-        """Do what the clock asks for, and send."""
+        """Do what is due, and send."""
         for connection in list(self.connections.open):
             due_ns = connection.deadline_ns()
             if due_ns is not None and due_ns <= self.now_ns:
@@ -142,7 +142,7 @@ class Exchange:
         return Session(feed, self._rules, self._slots, self.faults, self.now_ns)
 
     def rejection_headers(self, status: int) -> dict[str, str]:
-        """Headers of a response that is no upgrade."""
+        """The headers of a response that rejects an upgrade."""
         headers = {}
         if 300 <= status < 400:
             headers["Location"] = f"{self.scheme}://{self.address}{REDIRECT_PATH}"
@@ -152,7 +152,7 @@ class Exchange:
         return headers
 
     def limit_bandwidth(self) -> BandwidthLimit | None:
-        """The pace of a connection's line, None for full speed."""
+        """The bandwidth limit of a new connection, None for full speed."""
         return limit_bandwidth(self.faults)
 
     def on_open(self, connection: Connection) -> int:
@@ -171,7 +171,7 @@ class Exchange:
         return number
 
     def on_authenticated(self, connection: Connection) -> None:
-        """The client was let in."""
+        """The client is authenticated."""
         if connection.feed == FEED:
             self.streams.authenticated_total += 1
             _log.info("order stream %d authenticated", connection.number)
@@ -180,7 +180,7 @@ class Exchange:
         _log.info("connection %d authenticated", connection.number)
 
     def on_subscribed(self, connection: Connection, new: list[str]) -> None:
-        """The client's set changed."""
+        """The client's subscriptions changed; `new` symbols want their first tick."""
         counts = {c: len(connection.symbols(c)) for c in ("quotes", "trades", "statuses", "bars")}
         listing = ", ".join(f"{count} {channel}" for channel, count in counts.items() if count)
         _log.info("connection %d is subscribed to %s", connection.number, listing or "nothing")
@@ -195,7 +195,7 @@ class Exchange:
             self._audit.write_records(connection.number, records, self._kind(connection))
 
     def on_closed(self, connection: Connection, why: str) -> None:
-        """The connection is over."""
+        """The connection has ended."""
         self.connections.remove(connection)
         self.count("closed")
         self.release(connection)
@@ -210,11 +210,11 @@ class Exchange:
         return "stream" if connection.feed == FEED else "connection"
 
     def count(self, name: str) -> None:
-        """One more of these."""
+        """Add one to the counter of this name."""
         self._counters[name] += 1
 
     def park(self, sock: Endpoint) -> None:
-        """Keep a socket open whose line is dead."""
+        """Keep a socket open whose client hung up while it was frozen."""
         self.connections.park(sock)
 
     def _rebuild(self, new: Sequence[str] = ()) -> None:
@@ -224,32 +224,32 @@ class Exchange:
     # What the control endpoint asks for.
 
     def set_rate(self, rate: float) -> None:
-        """Quotes per second over all symbols from now on; 0: as fast as the lines take."""
+        """Set the quotes per second over all symbols; 0: as fast as the clients read."""
         self._rate = rate
         self.broadcast.set_rate(rate * (self.faults.number("flood") or 1), self.now_ns)
         self.brokerage.has_room = rate > 0
         self.room_bytes = MOST_BUFFERED_BYTES if rate else FAST_BUFFERED_BYTES
 
     def time_ns(self, symbol: str) -> int:
-        """What the exchange's clock says of something that happens to a symbol now."""
+        """The exchange time of something that happens to a symbol now, with the fault `skew_ms`."""
         skew_ns = self._spoiler.skew_ns(symbol)
         return max(0, self.broadcast.market(symbol).next_t_ns(clock.utc_ns()) + skew_ns)
 
     def inject(self, record: Record) -> int:
-        """Send a record to its subscribers now; how many got it."""
+        """Send a record to its subscribers now. Returns how many got it."""
         sent_to = self.broadcast.inject(record)
         self.brokerage.on_injected(record)
         return sent_to
 
     def inject_raw(self, opcode: int, payload: bytes) -> int:
-        """Send a payload to every authenticated connection now; how many got it."""
+        """Send a payload to every authenticated connection now. Returns how many got it."""
         receivers = [c for c in self.connections.market_data() if c.session and c.session.authenticated and c.has_room]
         for connection in receivers:
             connection.send_raw(opcode, payload)
         return len(receivers)
 
     def change_faults(self, changes: Mapping[str, object]) -> dict[str, object]:
-        """Merge changes into the fault plan and act on them; the plan in force. ValueError if any is wrong."""
+        """Merge changes into the fault plan and act on them. Returns the plan; ValueError if a change is wrong."""
         for name, needed in self.needs.items():
             if changes.get(name):
                 raise ValueError(f"{name} needs {needed}")
@@ -257,7 +257,7 @@ class Exchange:
         return self.faults.plan()
 
     def fault_meanings(self) -> dict[str, str]:
-        """Every fault that there is, in force or not, with what it does."""
+        """Every fault that exists, in force or not, with its description."""
         return {name: fault.meaning for name, fault in FAULTS.items()}
 
     def lift_faults(self) -> None:
@@ -279,7 +279,7 @@ class Exchange:
             _log.info("faults set: %s; in force: %s", shown, " ".join(self.faults.plan()) or "none")
 
     def counters(self) -> dict[str, int]:
-        """Everything counted since the start, and what is open and queued now."""
+        """All counters since the start, and what is open and queued now."""
         return {
             **self.connections.counters(),
             **self._counters,
@@ -287,7 +287,7 @@ class Exchange:
         }
 
     def state(self) -> dict[str, object]:
-        """Everything a test may want to know, as JSON values."""
+        """The state for `/state`, as JSON values."""
         return {
             "connections": [c.state() for c in self.connections.market_data()],
             "orders": {

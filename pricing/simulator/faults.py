@@ -1,6 +1,7 @@
-"""The fault plan: what shall go wrong, as values. Pure; `exchange.py`, `connection.py`, `session.py` act on it.
+"""The fault plan: which faults are in force, with their values. Pure.
 
-A plan maps names of faults to values; which there are, and what they mean, is in `fault_table.py`.
+`fault_table.py` says which faults exist and what they mean. `exchange.py`, `connection.py` and `session.py` act on
+them.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from quotebus.pricing.simulator.fault_values import CountedValue, FaultValue, Pe
 
 @dataclass(frozen=True, slots=True)
 class FaultChange:
-    """What one request did to the plan: faults set now, with their values, and names lifted."""
+    """What one request changed in the plan: the faults set, with their values, and the names of those lifted."""
 
     set: dict[str, FaultValue]
     lifted: tuple[str, ...]
@@ -25,7 +26,7 @@ class FaultChange:
 class Faults:
     """The plan in force. Counted faults are used up by `take` and `take_value`.
 
-    `frame_faults` are those in force that spoil data frames; `rng` is for everything that faults draw.
+    `frame_faults` are the faults in force that spoil data frames; faults draw from `rng`.
     """
 
     def __init__(self, rng: random.Random) -> None:
@@ -34,7 +35,7 @@ class Faults:
         self._plan: dict[str, FaultValue] = {}
 
     def change(self, changes: Mapping[str, object]) -> FaultChange:
-        """Merge changes into the plan; false and null lift. ValueError, and nothing changed, if any is wrong."""
+        """Merge changes into the plan; false and null lift a fault. ValueError, and no change, if any is wrong."""
         values: dict[str, FaultValue] = {}
         lifted: list[str] = []
         for name, value in changes.items():
@@ -58,7 +59,7 @@ class Faults:
         return self.change(dict.fromkeys(FAULTS))
 
     def plan(self) -> dict[str, object]:
-        """What is in force, for display."""
+        """The faults in force, as JSON values."""
         return {name: to_json(value) for name, value in self._plan.items()}
 
     def value(self, name: str) -> FaultValue | None:
@@ -66,11 +67,11 @@ class Faults:
         return self._plan.get(name)
 
     def on(self, name: str) -> bool:
-        """Whether a fault is in force; uses nothing up."""
+        """Whether a fault is in force; does not count as an occasion."""
         return name in self._plan
 
     def take(self, name: str) -> bool:
-        """Whether a counted fault hits this occasion; uses one up."""
+        """Whether a counted fault acts on this occasion, which is counted."""
         value = self._plan.get(name)
         if value is None or isinstance(value, bool) or not isinstance(value, int):
             return value is True
@@ -81,11 +82,11 @@ class Faults:
         return True
 
     def take_counted(self, name: str) -> bool:
-        """`take` for faults where true means the connections open when it was set, and only n means coming ones."""
+        """`take` for faults where true means the connections that were open, and only n means new ones."""
         return self._plan.get(name) is not True and self.take(name)
 
     def take_value(self, name: str) -> int | str | None:
-        """The value with which a fault hits this occasion, None if it does not; uses one up if it is counted."""
+        """The value with which a fault acts on this occasion, which is counted. None if it does not act."""
         value = self._plan.get(name)
         if isinstance(value, CountedValue):
             if value.left <= 1:
@@ -96,7 +97,7 @@ class Faults:
         return value if isinstance(value, int | str) else None
 
     def take_frame_fault(self) -> str:
-        """The fault that hits this data frame, '' if none; uses one up. Of several, one at a time."""
+        """The fault that acts on this data frame, '' for none. Of several faults, one acts at a time."""
         for name in self.frame_faults:
             if self.take(name):
                 return name
@@ -110,7 +111,7 @@ class Faults:
         self.frame_faults = tuple(name for name in FRAME_FAULTS if name in self._plan)
 
     def symbols(self, *names: str) -> frozenset[str]:
-        """All symbols that these faults name."""
+        """All symbols in the values of these faults."""
         found: set[str] = set()
         for name in names:
             value = self._plan.get(name)
@@ -119,20 +120,20 @@ class Faults:
         return frozenset(found)
 
     def number(self, name: str) -> float | None:
-        """The number that a fault in force has as its value, else None."""
+        """The value of a fault in force if it is a number, else None."""
         value = self._plan.get(name)
         return value if isinstance(value, int | float) and not isinstance(value, bool) else None
 
     def draw_ns(self, name: str) -> int:
-        """How much later: drawn evenly between the bounds of a fault; 0 if it is not in force."""
+        """A delay drawn evenly between the bounds of a fault; 0 if it is not in force."""
         value = self._plan.get(name)
         if not isinstance(value, tuple) or isinstance(value, CountedValue | PerSymbol):
             return 0
         return int(self.rng.uniform(float(value[0]), float(value[1])) * 1_000_000)
 
 
-class Scoped:
-    """The faults of one kind of connection: `cut` there is `stream_cut` in the plan. As `Faults` for a connection."""
+class ScopedFaults:
+    """The plan as one kind of connection sees it: its `cut` is `stream_cut` in the plan."""
 
     frame_faults: tuple[str, ...] = ()
 
@@ -165,7 +166,7 @@ def _acts_at_once(name: str, value: FaultValue) -> bool:
 
 
 def parse_text(text: str) -> dict[str, object]:
-    """A plan as given on the command line: `refuse,cut=3,mute_symbol=AAPL+MSFT` or a JSON object; else ValueError."""
+    """Read a plan from text: `refuse,cut=3,mute_symbol=AAPL+MSFT` or a JSON object. ValueError if it is neither."""
     text = text.strip()
     if text.startswith("{"):
         try:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from quotebus.pricing.simulator.bad_frames import ENDLESS, EndlessFrame, encode_bad_frame
 from quotebus.pricing.simulator.client_socket import ClientSocket
 from quotebus.pricing.simulator.encoding import JSON, Encoding
-from quotebus.pricing.simulator.faults import Faults, Scoped
+from quotebus.pricing.simulator.faults import Faults, ScopedFaults
 from quotebus.pricing.simulator.host import SendLimits
 from quotebus.pricing.simulator.records import Raw, Sent, Written
 from quotebus.pricing.simulator.wire import encode_data_frame
@@ -20,7 +20,7 @@ class FrameWriter:
     when `room_bytes` are queued, and 0 again (by `check_room`) when half of them are written.
     """
 
-    def __init__(self, socket: ClientSocket, limits: SendLimits, faults: Faults | Scoped) -> None:
+    def __init__(self, socket: ClientSocket, limits: SendLimits, faults: Faults | ScopedFaults) -> None:
         self.encoding: Encoding = JSON
         self.faults = faults
         self.full_since_ns = 0

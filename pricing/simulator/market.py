@@ -1,6 +1,6 @@
 """Seeded prices of one symbol: a random walk on its ticks. Pure.
 
-The values follow from seed and symbol alone; only `t_ns` comes from outside. Quotes and trades draw from two sources,
+Values depend only on the seed and the symbol; `t_ns` is passed in. Quotes and trades draw from separate sources,
 so that asking for trades does not change the quotes.
 """
 
@@ -18,7 +18,10 @@ TRADE_SHARE = 0.2
 
 
 class SymbolMarket:
-    """The market of one symbol. Bid below ask, both on the tick grid, `t_ns` strictly increasing; `last` made."""
+    """The market of one symbol, `last` its newest quote.
+
+    The bid is below the ask, both are on the tick grid, and `t_ns` is strictly increasing.
+    """
 
     def __init__(self, seed: int, symbol: str) -> None:
         self.profile = make_profile(seed, symbol)
@@ -41,7 +44,7 @@ class SymbolMarket:
         return max(self.profile.price_ticks, min(doubled, self.profile.ticks_per_dollar - 100))
 
     def next_t_ns(self, utc_ns: int) -> int:
-        """The exchange time of something happening at `utc_ns`: later than everything before it on this symbol."""
+        """The exchange time of something that happens at `utc_ns`: later than everything before it on this symbol."""
         if utc_ns <= self._t_ns:
             utc_ns = self._t_ns + 1
         self._t_ns = utc_ns
@@ -76,7 +79,7 @@ class SymbolMarket:
         return quote
 
     def next_trade(self, utc_ns: int) -> Trade | None:
-        """A trade at the newest quote's bid or ask, or None: there is one to every fifth quote or so."""
+        """A trade at the newest quote's bid or ask, or None: there is one for about every fifth quote."""
         if self._trades is None:
             self._trades = random.Random(self._trade_seed)
         elif self._trades.random() >= TRADE_SHARE:

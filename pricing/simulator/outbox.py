@@ -1,7 +1,8 @@
-"""Bytes on their way to one client: bounded, in order, and with a record of what has really been written. Pure.
+"""Bytes queued for one client, in order, with a record of what has really been written. Pure.
 
-`put` appends, `ready` shows what may be written now, `wrote` says how much the socket took and returns the frames that
-are completely written. `hold` lets nothing past a position: that is how a line dies in mid-frame.
+`put` appends, `ready` returns what may be written now, `mark_written` takes how much the socket took and returns the
+frames that are completely written. `hold` holds back everything past a position, as when a connection
+freezes in mid-frame.
 """
 
 from __future__ import annotations
@@ -16,14 +17,14 @@ CHUNK_BYTES = 262_144
 
 
 class OutboundFrame(NamedTuple):
-    """One of our frames: it ends at this position of the byte stream and carries these records."""
+    """A frame that ends at this position of the byte stream and carries these records."""
 
     end: int
     records: Sequence[Written]
 
 
 class Outbox:
-    """The out-buffer of one connection. `put_total`, `written_total` and positions count bytes since it began."""
+    """The send buffer of one connection. `put_total`, `written_total` and positions count bytes since its start."""
 
     def __init__(self) -> None:
         self.put_total = 0
@@ -40,7 +41,7 @@ class Outbox:
         return self.put_total - self.written_total
 
     def put(self, data: bytes, due_ns: int = 0) -> None:
-        """Append bytes; with `due_ns` they wait until then (never overtaking what was put before)."""
+        """Append bytes. With `due_ns` they wait until then, and never overtake what was put before."""
         self.put_total += len(data)
         if due_ns or self._delayed:
             self._delayed_until_ns = max(due_ns, self._delayed_until_ns)
@@ -49,12 +50,12 @@ class Outbox:
             self._waiting.append(data)
 
     def put_frame(self, data: bytes, records: Sequence[Written], due_ns: int = 0) -> None:
-        """Append one frame, to be reported by `wrote`."""
+        """Append one frame, to be returned by `mark_written`."""
         self.put(data, due_ns)
         self._frames.append(OutboundFrame(self.put_total, records))
 
     def hold(self, position: int | None) -> None:
-        """Let no byte past this position; None lifts it."""
+        """Hold back every byte past this position; None ends that."""
         self._hold_at = position
 
     def discard(self) -> None:
@@ -80,7 +81,7 @@ class Outbox:
         return self._chunk[: max(0, self._hold_at - self.written_total)]
 
     def mark_written(self, count: int) -> list[OutboundFrame]:
-        """The socket took `count` bytes of `ready`: the frames that are completely written with them."""
+        """The socket took `count` bytes of `ready`. Returns the frames that are now completely written."""
         self.written_total += count
         self._chunk = self._chunk[count:]
         done = []
@@ -94,7 +95,7 @@ class Outbox:
         return self._delayed[-1][0] if self._delayed else 0
 
     def next_ns(self) -> int | None:
-        """When delayed bytes become ready; None if none are delayed or nothing may pass."""
+        """When delayed bytes become ready; None if there are none, or if they are held back."""
         if not self._delayed or (self._hold_at is not None and self.written_total >= self._hold_at):
             return None
         return self._delayed[0][0]

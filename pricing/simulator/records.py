@@ -1,7 +1,7 @@
 """What the exchange sends about a symbol: quote, trade, trading status. Pure values.
 
 Prices in dollars, sizes as the exchange gives them, `t_ns` UTC nanoseconds. `fields()` is the message as Alpaca
-documents it, with `t` still in nanoseconds; `audit()` is the same in words, for the audit file.
+documents it, with `t` still in nanoseconds; `audit()` is the same with longer names, for the audit file.
 """
 
 from __future__ import annotations

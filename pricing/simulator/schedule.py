@@ -1,7 +1,7 @@
-"""Which symbol ticks when. Pure: `now_ns` comes in, symbols come out.
+"""Which symbol ticks when. Pure: takes `now_ns`, returns symbols.
 
-A newly wanted symbol ticks before any other, all new ones within about a second; after that symbols are drawn by
-weight. Quiet symbols tick when they are new and then once a minute.
+New symbols tick before all others, all of them within about a second; after that symbols are drawn by weight.
+Quiet symbols tick when they are new and then once a minute.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ LONGEST_INTERVAL_NS = 86_400 * NS_PER_S
 
 
 class Schedule:
-    """The order and the times of ticks at `rate` quotes per second over all symbols; 0 is as fast as it is asked."""
+    """The order and times of ticks at `rate` quotes per second over all symbols; 0: whenever `due` is called."""
 
     def __init__(self, rate: float, rng: random.Random) -> None:
         self._rng = rng
@@ -35,14 +35,14 @@ class Schedule:
         self.set_rate(rate, 0)
 
     def set_rate(self, rate: float, now_ns: int) -> None:
-        """Go on at another rate from now."""
+        """Change the rate from now on."""
         self.rate = rate
         self._interval_ns = max(1, round(min(NS_PER_S / rate, LONGEST_INTERVAL_NS))) if rate else 0
         self._next_ns = now_ns + self._interval_ns
         self._spread_first()
 
     def set_symbols(self, weights: Mapping[str, float], quiet: Iterable[str]) -> None:
-        """Replace the symbols that tick; what was scheduled for the others is forgotten."""
+        """Replace the symbols that tick; the schedule of all others is dropped."""
         self._names = list(weights)
         self._totals = list(accumulate(weights.values()))
         self._quiet = {symbol: self._quiet.get(symbol, 1 << 62) for symbol in quiet}
@@ -65,7 +65,7 @@ class Schedule:
         self._first_interval_ns = min(self._interval_ns, even)
 
     def next_ns(self) -> int | None:
-        """When something is due; None while nothing ever is."""
+        """When the next tick is due; None if there are no symbols."""
         times = []
         if self._first or self._names:
             times.append(self._next_ns if self.rate else 0)
@@ -74,7 +74,7 @@ class Schedule:
         return min(times, default=None)
 
     def due(self, now_ns: int, most: int) -> list[str]:
-        """The symbols that tick now, at most `most`; what is more than a quarter second late is skipped."""
+        """The symbols that tick now, at most `most`. Ticks more than a quarter of a second late are skipped."""
         symbols = self._due_quiet(now_ns)
         if not self.rate:
             while self._first and len(symbols) < most:

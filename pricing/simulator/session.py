@@ -1,4 +1,4 @@
-"""The server's side of one connection after the upgrade: a message comes in, effects come out. Pure.
+"""The server's side of one market-data connection after the upgrade: takes messages, returns effects. Pure.
 
 Source: Alpaca's "Streaming market data" (greeting, auth within 10 s, subscribe, error codes) and what users measured:
 402 leaves the socket open, 406 closes it 10 s later, request errors never close it.
@@ -39,7 +39,7 @@ FOR_GOOD = (402, 408, 409, 411)
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """Send this as a control message, in a frame of its own; an acknowledgement perhaps later."""
+    """Send this control message in a frame of its own, `delay_ns` later if it is a delayed acknowledgement."""
 
     message: dict[str, object]
     delay_ns: int = 0
@@ -54,12 +54,12 @@ class Close:
 
 @dataclass(frozen=True, slots=True)
 class Authenticated:
-    """The client has been let in."""
+    """The client is authenticated."""
 
 
 @dataclass(frozen=True, slots=True)
 class Subscribed:
-    """The set changed; `new` are symbols that want their first tick."""
+    """The subscriptions changed; `new` symbols want their first tick."""
 
     new: list[str]
 
@@ -74,7 +74,7 @@ Effect = Send | Close | Authenticated | Subscribed | Acknowledged
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What a session needs of the settings; an empty `key` or `secret` accepts any key that is not empty."""
+    """The settings of a session. An empty `key` or `secret` accepts any that is not empty."""
 
     key: str
     secret: str
@@ -91,26 +91,26 @@ class Slots:
         self._used: Counter[tuple[str, str]] = Counter()
 
     def take(self, key: str, feed: str) -> bool:
-        """Whether there was a slot; it is taken now."""
+        """Take a slot. Returns whether there was one."""
         if self._used[key, feed] >= self._most:
             return False
         self._used[key, feed] += 1
         return True
 
     def release(self, key: str, feed: str) -> None:
-        """Give back a slot that was taken."""
+        """Give back a slot."""
         self._used[key, feed] -= 1
         if not self._used[key, feed]:
             del self._used[key, feed]
 
 
 def error_message(code: int) -> Send:
-    """An error message, worded as Alpaca words it."""
+    """An error message with Alpaca's text."""
     return Send({"T": "error", "code": code, "msg": ERRORS.get(code, "error")})
 
 
 class Session:
-    """The protocol of one connection. `deadline_ns` is when `expire` wants to be called."""
+    """The protocol of one connection. Call `expire` at `deadline_ns`."""
 
     def __init__(self, feed: str, rules: Rules, slots: Slots, faults: Faults, now_ns: int) -> None:
         self.feed = feed
@@ -133,7 +133,7 @@ class Session:
         return effects
 
     def receive(self, message: object, now_ns: int) -> list[Effect]:
-        """Answer one decoded message; anything that is no request gets 400."""
+        """Answer one decoded message; anything that is not a request gets 400."""
         if not isinstance(message, dict):
             return [error_message(400)]
         action = message.get("action")
@@ -146,7 +146,7 @@ class Session:
         return self._change(action, message, now_ns)
 
     def expire(self, now_ns: int) -> list[Effect]:
-        """What the passing of `deadline_ns` means."""
+        """What happens when `deadline_ns` has passed."""
         if self.deadline_ns is None or now_ns < self.deadline_ns:
             return []
         self.deadline_ns = None
@@ -155,7 +155,7 @@ class Session:
         return [error_message(404), Close("auth timeout")]
 
     def send_error(self, code: int, now_ns: int) -> list[Effect]:
-        """An error on purpose, with what comes after it: 404 and 407 end the connection, 406 ends it later."""
+        """An unprompted error: 404 and 407 end the connection, 406 ends it later."""
         if code == 406:
             self._limited = True
             self.deadline_ns = now_ns + self._rules.limit_close_ns

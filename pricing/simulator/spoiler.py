@@ -1,4 +1,4 @@
-"""Records made wrong on purpose: one quote or trade in, what is sent instead out. Pure.
+"""Records made wrong on purpose: takes a quote or trade, returns what is sent instead. Pure.
 
 Values and times go wrong first, then the shape of the message, in the order of the fault table; a record can have
 several faults at once.
@@ -29,7 +29,7 @@ NO_TYPES = ("Q", "qq", "9", "", "unknown")
 
 
 class Spoiler:
-    """The record faults in force. `change` after each change of the plan."""
+    """The record faults in force. Call `change` after each change of the plan."""
 
     def __init__(self, seed: int) -> None:
         self._rng = random.Random(f"spoiler/{seed}")
@@ -40,7 +40,7 @@ class Spoiler:
         self._last_ns: dict[str, int] = {}
 
     def change(self, faults: Faults) -> bool:
-        """Take over the plan; whether there is anything to do."""
+        """Take over the plan. Returns whether any record fault is in force."""
         self._names = tuple(name for name in RECORD_FAULTS if faults.on(name))
         self._hit = {
             name: None if faults.value(name) is True else faults.symbols(name)

@@ -1,4 +1,4 @@
-"""Trading statuses as each tape codes them. Pure.
+"""The codes and texts of trading statuses on each tape. Pure.
 
 Tapes A and B have codes 2 and 3, and a volatility pause is a halt with reason M; C and O have H, P, Q and T.
 """
@@ -32,7 +32,10 @@ EVENTS = tuple(_ON_C_AND_O)
 
 
 def word_status(event: str, tape: str) -> StatusWording:
-    """How a tape says `halt`, `pause`, `resume` or `resume_quotes`; A and B resume quotes and trades together."""
+    """The code and texts of `halt`, `pause`, `resume` or `resume_quotes` on a tape.
+
+    Tapes A and B resume quotes and trades together.
+    """
     if tape in ("A", "B"):
         return _ON_A_AND_B["resume" if event == "resume_quotes" else event]
     return _ON_C_AND_O[event]

@@ -17,14 +17,14 @@ Changes = Mapping[str, list[str]]
 
 
 class Subscriptions:
-    """The set of one connection: `add` up to a `limit`, `remove`, and the acknowledgement with the entire set."""
+    """The subscriptions of one connection, up to a `limit`, and the acknowledgement that lists them all."""
 
     def __init__(self, symbol_limit: int) -> None:
         self.limit = symbol_limit
         self.channels: dict[str, dict[str, None]] = {channel: {} for channel in CHANNELS}
 
     def add(self, changes: Changes) -> list[str] | None:
-        """Add symbols; the ones new to quotes or trades are returned. None, and nothing changed, above the limit."""
+        """Add symbols. Returns those new to quotes or trades; above the limit None, and nothing is changed."""
         added = {
             channel: [symbol for symbol in dict.fromkeys(symbols) if symbol not in self.channels[channel]]
             for channel, symbols in changes.items()
@@ -48,7 +48,7 @@ class Subscriptions:
         return "*" in new or len(new) + sum(len(self.channels[channel]) for channel in LIMITED) > self.limit
 
     def remove(self, changes: Changes) -> None:
-        """Remove symbols; those that are not there are ignored."""
+        """Remove symbols; unknown ones are ignored."""
         for channel, symbols in changes.items():
             implied = COME_WITH_TRADES if channel == "trades" else ()
             for symbol in symbols:
@@ -58,7 +58,7 @@ class Subscriptions:
     def acknowledgement(
         self, left_out: frozenset[str] = frozenset(), extra: frozenset[str] = frozenset()
     ) -> dict[str, object]:
-        """The message that lists the entire set; an empty set has no channel key at all.
+        """The message that lists the complete set; for an empty set it has no channel keys.
 
         `extra` symbols are listed under quotes and, if there are any, under trades.
         """

@@ -1,7 +1,8 @@
 """Which symbols exist on the simulated exchange, and how each one behaves. Pure.
 
 Every symbol that fits `[A-Z][A-Z0-9./-]{0,10}` ticks, except those that begin with `ZZ`: they stand for symbols unknown
-to the exchange, which Alpaca echoes and never ticks. `QUIET…` ticks once when subscribed and then once a minute.
+to the exchange, which Alpaca acknowledges and which never tick. `QUIET…` ticks once when it is subscribed, then once a
+minute.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ WELL_KNOWN: dict[str, tuple[float, float, str]] = {
 
 
 class Profile(NamedTuple):
-    """How one symbol behaves: `price_ticks` at the start, ticks per dollar, widest spread in ticks."""
+    """How one symbol behaves: its price at the start, widest spread and step, all in ticks, and its weight and tape."""
 
     symbol: str
     ticks_per_dollar: int
@@ -49,7 +50,7 @@ def ticks(symbol: str) -> bool:
 
 
 def make_profile(seed: int, symbol: str) -> Profile:
-    """The character of a symbol; the same for the same seed. Weights are heavy-tailed: few symbols make most ticks."""
+    """The profile of a symbol, the same for the same seed. Weights are heavy-tailed: few symbols make most ticks."""
     rng = random.Random(f"profile/{seed}/{symbol}")
     price, weight, tape = WELL_KNOWN.get(symbol) or (
         min(900.0, max(0.05, rng.lognormvariate(3.2, 1.3))),

@@ -1,4 +1,4 @@
-"""WebSocket framing for one accepted socket: bytes in, upgrade request and messages out. No I/O.
+"""WebSocket framing for one accepted socket: takes bytes, returns the upgrade request and messages. No I/O.
 
 All framing is `websockets`' sans-I/O `ServerProtocol`; only the headers of data frames are made once per length, by the
 same library's `Frame`, because a frame per quote is the hot path.
@@ -38,7 +38,7 @@ class Upgrade:
 
 @dataclass(frozen=True, slots=True)
 class ClientMessage:
-    """A whole message, text or binary, fragments joined."""
+    """A complete message, text or binary, with its fragments joined."""
 
     data: bytes
 
@@ -59,7 +59,7 @@ class Wire:
         self._parts: list[bytes] = []
 
     def feed(self, data: bytes) -> list[WireEvent]:
-        """What these bytes contain. Pings are answered by the protocol itself."""
+        """The events in these bytes. Pings are answered by the protocol itself."""
         self._protocol.receive_data(data)
         events: list[WireEvent] = []
         for event in self._protocol.events_received():
@@ -84,7 +84,7 @@ class Wire:
         return ClientMessage(data)
 
     def accept(self, upgrade: Upgrade, headers: Mapping[str, str] | None = None) -> bool:
-        """Answer the upgrade; False if the request is no WebSocket handshake and was answered with an error."""
+        """Accept the upgrade. False if the request was no WebSocket handshake; it is answered with an error then."""
         response = self._protocol.accept(upgrade.request)
         for name, value in (headers or {}).items():
             response.headers[name] = value

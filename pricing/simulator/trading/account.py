@@ -1,6 +1,6 @@
-"""The one account: cash, positions, and what open orders hold back. Pure.
+"""The one account: cash, positions, and what open orders reserve. Pure.
 
-Whole shares may be sold short from nothing; a sale beyond a long position is refused, as there. Prices in dollars.
+Whole shares may be sold short; a sale of more than a long position is refused, as at Alpaca. Prices in dollars.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ Price = Callable[[str], Decimal]
 
 
 class Position:
-    """A holding, negative when short; `entry_price` is the average."""
+    """A position: `qty` is negative when short, `entry_price` the average."""
 
     def __init__(self) -> None:
         self.qty = Decimal(0)
@@ -40,7 +40,7 @@ class Account:
         self.positions: dict[str, Position] = {}
 
     def trade(self, order: BrokerOrder, qty: Decimal, price: Decimal) -> Decimal:
-        """Book an execution; the position after it."""
+        """Book an execution. Returns the position after it."""
         position = self.positions.setdefault(order.ticket.symbol, Position())
         change = qty if order.is_buy else -qty
         position.trade(change, price)
@@ -55,7 +55,7 @@ class Account:
         return position.qty if position else Decimal(0)
 
     def check(self, ticket: Ticket, price: Decimal, open_orders: Iterable[BrokerOrder], price_of: Price) -> None:
-        """Refused if the account cannot bear this order, whose shares cost `price`, beside its open orders."""
+        """RestError if the account cannot afford this order at `price` a share, in addition to its open orders."""
         open_orders = list(open_orders)
         wanted = ticket.qty if ticket.qty is not None else (ticket.notional or Decimal(0)) / price
         held_qty = self.qty(ticket.symbol)
@@ -90,7 +90,7 @@ class Account:
             )
 
     def buying_power(self, open_orders: Iterable[BrokerOrder], price_of: Price) -> Decimal:
-        """Dollars that further orders may use; shorts and open buys use theirs up."""
+        """Dollars left for further orders. Short positions and open buys reserve theirs."""
         shorts = sum((-p.qty * price_of(s) for s, p in self.positions.items() if p.qty < 0), Decimal(0))
         held = Decimal(0)
         for order in open_orders:

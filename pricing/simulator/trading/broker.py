@@ -1,7 +1,7 @@
 """The broker: orders in, events out, fills against the exchange's own quotes and trades. Pure.
 
-Set the time with `at`, call what has happened, then `turn`. A request is answered before its events come:
-those are made by the next `turn`. Everything drawn comes from the seed.
+Set the time with `at`, report what has happened, then call `turn`. A request is answered before its events come: the
+next `turn` makes them. Everything random is drawn from the seed.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class Broker:
     # Time.
 
     def at(self, now_ns: int, utc_ns: int) -> None:
-        """Set the time for what follows."""
+        """Set the time for the calls that follow."""
         self._now_ns, self._utc_ns = now_ns, utc_ns
 
     def next_ns(self) -> int | None:
@@ -79,7 +79,7 @@ class Broker:
     # Requests.
 
     def place(self, body: Mapping[str, object]) -> dict[str, object]:
-        """Take an order in; the entity as it is answered. Refused if it cannot be."""
+        """Accept an order. Returns its entity as the answer shows it; RestError if it is refused."""
         ticket = read_ticket(body, self.orders.new_id())
         self._check_new(ticket, self.orders.list_open())
         order = self.orders.add(ticket, self._utc_ns)
@@ -89,7 +89,7 @@ class Broker:
         return answer
 
     def cancel(self, order_id: str) -> None:
-        """Ask for the end of an order. Refused if it is over or being canceled."""
+        """Request the cancellation of an order. RestError if it has ended or is being canceled."""
         order = self.orders.find(order_id)
         if not order.is_open or order.cancel_wanted:
             raise RestError(422, UNPROCESSABLE, f'order is already in "{order.status}" state')
@@ -103,7 +103,7 @@ class Broker:
         self._later(self._faults.draw_ns("order_cancel_ms"), lambda: self._cancel(order))
 
     def replace(self, order_id: str, body: Mapping[str, object]) -> dict[str, object]:
-        """Ask for another order in the place of one; the new entity. `qty` is the total: what was filled counts."""
+        """Request another order in place of this one. Returns its entity; its `qty` includes what was filled."""
         old = self.orders.find(order_id)
         ticket = read_replacement(old, body, self.orders.new_id())
         self._check_new(ticket, [o for o in self.orders.list_open() if o is not old])
@@ -116,13 +116,13 @@ class Broker:
         return answer
 
     def force_event(self, order: BrokerOrder, event: str, reason: str) -> None:
-        """An event on purpose. ValueError if it may not come now."""
+        """Make an event happen to an order. ValueError if it may not come now."""
         self._apply(order, event, reason)
         if event == "new":
             self._work(order)
 
     def price(self, symbol: str) -> Decimal:
-        """What a share is worth now: the middle of the market, or its one side."""
+        """The value of a share now: the middle of the market, or its only side."""
         now = self._top_of_book(symbol)
         if now.bid is not None and now.ask is not None:
             return (now.bid + now.ask) / 2
@@ -131,12 +131,12 @@ class Broker:
     # The market.
 
     def on_quote(self, symbol: str) -> None:
-        """A symbol has a new quote."""
+        """Match a symbol's open orders against its new quote."""
         for order in self.orders.list_open_in(symbol):
             self._match(order)
 
     def on_trade(self, symbol: str, price: float, size: float) -> None:
-        """A trade was made in a symbol."""
+        """Match a symbol's resting orders against a trade."""
         if symbol in self.halted:
             return
         for order in self.orders.list_open_in(symbol):
@@ -147,7 +147,7 @@ class Broker:
                     self._execute(order, fill)
 
     def halt(self, symbol: str, halted: bool) -> None:
-        """Trading in a symbol stops, or goes on."""
+        """Halt trading in a symbol, or resume it."""
         if halted:
             self.halted.add(symbol)
             return
@@ -277,5 +277,5 @@ class Broker:
         self.orders.apply(order, event, self._utc_ns, reason, fill, position_qty)
 
     def state(self) -> dict[str, object]:
-        """Counts for display."""
+        """Counters for display."""
         return {**self.orders.state(), "fills": self.fills}

@@ -1,4 +1,4 @@
-"""The broker inside the exchange: what ticks it watches, what it answers, what it has to tell the order streams."""
+"""The broker inside the exchange: the ticks it watches, the requests it answers, the updates it sends."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ _log = logging.getLogger(__name__)
 
 
 class Inside(JsonEncoding):
-    """The encoding of a receiver inside the exchange, apart from those that are sent."""
+    """The encoding of a receiver inside the exchange: no bytes of it are sent."""
 
     opcode = 0
 
 
 class Brokerage:
-    """A receiver of the market, as a connection is, for the symbols with open orders."""
+    """A receiver of ticks, as a connection is, for the symbols with open orders."""
 
     feed = FEED
     encoding: Encoding = Inside()
@@ -56,7 +56,7 @@ class Brokerage:
         return self._broker.orders.symbols if channel in ("quotes", "trades") else ()
 
     def take(self, record: Sent, data: bytes) -> None:  # noqa: ARG002
-        """A symbol ticked; orders meet what the market really is, also where the record was made wrong on purpose."""
+        """Match orders against a tick. They meet the real market, even if a fault made the record wrong."""
         if isinstance(record, Marked):
             record = record.record
         if isinstance(record, Trade):
@@ -65,7 +65,7 @@ class Brokerage:
             self._broker.on_quote(record.symbol)
 
     def on_injected(self, record: Record) -> None:
-        """A record was sent on purpose."""
+        """Match orders against an injected record; a status halts or resumes its symbol."""
         self.at(self._now_ns)
         if isinstance(record, TradingStatus):
             if record.code in (*HALTED, *RESUMED):
@@ -76,17 +76,17 @@ class Brokerage:
     # What the loop needs.
 
     def at(self, now_ns: int) -> None:
-        """Set the time for what follows."""
+        """Set the time for the calls that follow."""
         self._now_ns = now_ns
         self._broker.at(now_ns, clock.utc_ns())
 
     def turn(self) -> list[dict[str, object]]:
-        """Do what is due; the updates to send now."""
+        """Do what is due. Returns the updates to send now."""
         self._broker.turn()
         return self._updates.due(self._now_ns)
 
     def take_new_symbols(self) -> list[str] | None:
-        """Symbols to tick from now on, when the set of those with open orders is another than last time; else None."""
+        """The symbols that have open orders and had none before. None if the set is the same as last time."""
         if self._broker.orders.symbols == self._watched:
             return None
         new = self._broker.orders.symbols - self._watched
@@ -99,14 +99,14 @@ class Brokerage:
         return min((time_ns for time_ns in times if time_ns is not None), default=None)
 
     def answer(self, request: RestRequest, now_ns: int) -> Reply:
-        """The reply to one REST request."""
+        """Answer one REST request."""
         self.at(now_ns)
         return self._api.answer(request, clock.utc_ns())
 
     # What the control endpoint asks for.
 
     def force_event(self, order_id: str, event: str, reason: str) -> None:
-        """An event of an order (by either id) on purpose. ValueError if it may not come now."""
+        """Make an event happen to an order (by either id). ValueError if it may not come now."""
         self.at(self._now_ns)
         broker = self._broker
         try:
@@ -116,7 +116,7 @@ class Brokerage:
         broker.force_event(order, event, reason)
 
     def state(self) -> dict[str, object]:
-        """Counts for display."""
+        """Counters for display."""
         return {
             **self._broker.state(),
             "open": len(self._broker.orders.list_open()),

@@ -1,7 +1,8 @@
-"""What an order gets from a quote or a trade. Pure.
+"""Fills: what an order gets from a quote or a trade. Pure.
 
-A marketable order takes the touch, up to the size displayed there. A resting limit order is filled at its limit, when
-the other side comes to it or a trade is made at it or through it. A missing side, a crossed quote, NaN fill nothing.
+A marketable order is filled at the touch, up to the displayed size. A resting limit order is filled at its limit when
+the opposite side reaches it, or a trade is made at it or through it. A missing side, a crossed quote and NaN fill
+nothing.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ class Fill(NamedTuple):
 
 @dataclass(slots=True)
 class TopOfBook:
-    """What one quote still offers: price and shares of each side, None where there is none."""
+    """What one quote still offers: the price of each side, None if it is missing, and the shares left."""
 
     bid: Decimal | None
     bid_left: Decimal
@@ -34,7 +35,7 @@ class TopOfBook:
     ask_left: Decimal
 
     def take(self, is_buy: bool, qty: Decimal) -> None:
-        """These shares are gone."""
+        """Take these shares away."""
         if is_buy:
             self.ask_left -= qty
         else:
@@ -42,12 +43,12 @@ class TopOfBook:
 
 
 def _decimal(value: float) -> Decimal | None:
-    """A price or a size that orders can be filled with, else None: a quote may hold any number at all."""
+    """A price or size that can fill orders, else None: an injected quote may hold any number."""
     return Decimal(repr(value)) if LEAST <= value < MOST else None
 
 
 def read_top(quote: Quote) -> TopOfBook:
-    """What a quote offers."""
+    """The top of book of a quote."""
     bid, ask = _decimal(quote.bid_price), _decimal(quote.ask_price)
     bid_left, ask_left = _decimal(quote.bid_size), _decimal(quote.ask_size)
     if bid is not None and ask is not None and bid > ask:
@@ -56,7 +57,7 @@ def read_top(quote: Quote) -> TopOfBook:
 
 
 def match_quote(order: BrokerOrder, now: TopOfBook) -> Fill | None:
-    """What a working order gets from this touch; None for nothing."""
+    """The fill of a working order against this top of book, None if there is none."""
     price, left = (now.ask, now.ask_left) if order.is_buy else (now.bid, now.bid_left)
     if price is None or left <= 0:
         return None
@@ -71,7 +72,7 @@ def match_quote(order: BrokerOrder, now: TopOfBook) -> Fill | None:
 
 
 def match_trade(order: BrokerOrder, price: float, size: float) -> Fill | None:
-    """What a resting limit order gets of a trade at or through its limit."""
+    """The fill of a resting limit order by a trade at or through its limit, None if there is none."""
     traded, shares, limit = _decimal(price), _decimal(size), order.ticket.limit_price
     if traded is None or shares is None or limit is None or not order.resting:
         return None
@@ -82,7 +83,7 @@ def match_trade(order: BrokerOrder, price: float, size: float) -> Fill | None:
 
 
 def is_filled(order: BrokerOrder) -> bool:
-    """Whether nothing is left to fill; of a notional order, less than the smallest fraction of a share."""
+    """Whether nothing is left to fill; for a notional order, less than 0.00001 share."""
     if order.ticket.qty is not None:
         return order.filled_qty >= order.ticket.qty
     average = order.average_price
@@ -90,6 +91,6 @@ def is_filled(order: BrokerOrder) -> bool:
 
 
 def is_passive(order: BrokerOrder, now: TopOfBook) -> bool:
-    """Whether a limit order is not marketable at this touch, and so waits in the book at its limit."""
+    """Whether a limit order is not marketable now, and so rests in the book at its limit."""
     price, limit = now.ask if order.is_buy else now.bid, order.ticket.limit_price
     return price is not None and limit is not None and ((price > limit) if order.is_buy else (price < limit))

@@ -1,6 +1,6 @@
-"""One order from its acceptance to its end, with every state change in one table. Pure.
+"""One order from its acceptance to its end, with all transitions in one table. Pure.
 
-Source: Alpaca's "Orders" and "Websocket streaming" pages; statuses and events are its words.
+Source: Alpaca's "Orders" and "Websocket streaming" pages; statuses and events are named as there.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ CLOSED = ("filled", "canceled", "expired", "replaced", "rejected")
 
 
 class Transition(NamedTuple):
-    """An event may come in these statuses and leads to this one; `""` leaves the status as it is."""
+    """The statuses in which an event may come, and the one it leads to; `""` leaves the status as it is."""
 
     sources: tuple[str, ...]
     target: str
@@ -59,7 +59,7 @@ def decimal_text(value: Decimal) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """What was ordered, checked. One of `qty` and `notional`; `limit_price` for limit orders alone."""
+    """A checked order request. It has `qty` or `notional`; only limit orders have a `limit_price`."""
 
     symbol: str
     side: str
@@ -73,7 +73,7 @@ class Ticket:
 
 
 class BrokerOrder:
-    """One order. `apply` alone changes its status; `fill` counts what it got. Times are UTC nanoseconds."""
+    """One order. Only `apply` changes its status; `fill` counts executions. Times are UTC nanoseconds."""
 
     def __init__(self, order_id: str, asset_id: str, ticket: Ticket, utc_ns: int) -> None:
         self.order_id = order_id
@@ -105,7 +105,7 @@ class BrokerOrder:
         return self.ticket.side == "buy"
 
     def remaining(self, price: Decimal) -> Decimal:
-        """Shares still to fill; of a notional order, as many as its dollars buy at this price."""
+        """Shares still to fill; for a notional order, as many as its dollars buy at this price."""
         if self.ticket.qty is not None:
             return self.ticket.qty - self.filled_qty
         left = (self.ticket.notional or Decimal(0)) - self.filled_value
@@ -134,11 +134,11 @@ class BrokerOrder:
 
     @property
     def average_price(self) -> Decimal | None:
-        """Average price of what was filled."""
+        """The average price of what was filled."""
         return (self.filled_value / self.filled_qty).quantize(Decimal("0.000001")) if self.filled_qty else None
 
     def json(self) -> dict[str, object]:
-        """The order entity, numbers as strings."""
+        """The order as Alpaca's entity, with numbers as strings."""
         ticket = self.ticket
         stamps = {name: _time(self._stamps.get(name)) for name in STAMPS}
         return {

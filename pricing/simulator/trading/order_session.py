@@ -1,7 +1,8 @@
-"""The order stream's side of one connection: auth, listen, and what may be sent to it. Pure.
+"""The server's side of one order stream: auth, listen, and what may be sent to it. Pure.
 
 Source: Alpaca's "Websocket streaming" of the trading API: `auth` with key and secret, or `authenticate` as its own
-client sends it; `listening` acknowledges the list of streams, which replaces the former one; after an error, the end.
+client sends it; `listening` acknowledges the list of streams, which replaces the former one; an error ends the
+connection.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import ClassVar
 import msgpack
 
 from quotebus.pricing.simulator.encoding import BINARY_OPCODE, TEXT_OPCODE
-from quotebus.pricing.simulator.faults import Faults, Scoped
+from quotebus.pricing.simulator.faults import Faults, ScopedFaults
 from quotebus.pricing.simulator.session import Acknowledged, Authenticated, Close, Effect, Rules, Send, Slots
 from quotebus.pricing.simulator.subscriptions import Subscriptions
 
@@ -23,7 +24,7 @@ ORDERS_PATHS = ("/stream", "/stream/")
 
 
 class OrderEncoding:
-    """One object a frame: JSON in text or in binary frames (as Alpaca's paper does), or MessagePack."""
+    """One object per frame: JSON in text frames or in binary ones (as Alpaca's paper trading sends), or MessagePack."""
 
     def __init__(self, opcode: int, is_msgpack: bool) -> None:
         self.opcode = opcode
@@ -45,20 +46,20 @@ ENCODINGS: Mapping[str, OrderEncoding] = {
 
 
 def choose_order_encoding(content_type: str, frames: str) -> OrderEncoding:
-    """The encoding that a Content-Type asks for; JSON goes in `frames`, which are `binary` or `text`."""
+    """The encoding that a Content-Type asks for; JSON is sent in `frames`, `binary` or `text`."""
     asked = content_type.partition(";")[0].strip().lower()
     return ENCODINGS["msgpack" if asked == "application/msgpack" else frames]
 
 
 class OrderSession:
-    """The protocol of one connection, as `Session` is for market data."""
+    """The protocol of one order stream, as `Session` is for market data."""
 
     feed = FEED
     _no_symbols: ClassVar[Subscriptions] = Subscriptions(0)
 
     def __init__(self, rules: Rules, slots: Slots, faults: Faults, encoding: OrderEncoding, now_ns: int) -> None:
         self.encoding = encoding
-        self.line_faults = Scoped(faults, "stream_")
+        self.stream_faults = ScopedFaults(faults, "stream_")
         self.authenticated = False
         self.listening = False
         self.subscriptions = self._no_symbols
@@ -69,7 +70,7 @@ class OrderSession:
         self._key = ""
 
     def open(self, header_key: str | None, header_secret: str | None, now_ns: int) -> list[Effect]:  # noqa: ARG002
-        """No greeting here; keys in the upgrade request authenticate at once."""
+        """There is no greeting; keys in the upgrade request authenticate at once."""
         return [] if header_key is None else self._authenticate("authenticate", header_key, header_secret)
 
     def receive(self, message: object, now_ns: int) -> list[Effect]:  # noqa: ARG002
@@ -114,18 +115,18 @@ class OrderSession:
         return [Send({"stream": "listening", "data": {"streams": known}}), Acknowledged()]
 
     def expire(self, now_ns: int) -> list[Effect]:
-        """No auth in time: the end."""
+        """End the connection if there was no auth in time."""
         if self.deadline_ns is None or now_ns < self.deadline_ns:
             return []
         self.deadline_ns = None
         return _error("authentication timeout")
 
     def send_error(self, code: int, now_ns: int) -> list[Effect]:  # noqa: ARG002
-        """An error on purpose."""
+        """An unprompted error."""
         return _error(f"error {code}")
 
     def close(self) -> None:
-        """Give back the slot."""
+        """Give back the slot. Call it once, when the connection has ended."""
         if self.authenticated:
             self.authenticated = False
             self._slots.release(self._key, FEED)

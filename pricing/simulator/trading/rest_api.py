@@ -1,4 +1,4 @@
-"""Alpaca's trading REST API: requests to calls on the broker, entities and error bodies back. Pure."""
+"""Alpaca's trading REST API: takes requests, calls the broker, returns entities and error bodies. Pure."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class RestRequest:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """The answer, sent so much later; with `lost` it is not sent: `silent` or `rst`."""
+    """The answer, to be sent `delay_ns` later. With `lost` it is not sent: `silent`, or `rst` for a reset."""
 
     status: int
     value: object
@@ -45,7 +45,7 @@ class Reply:
 
 
 class RestApi:
-    """Answers requests for one account."""
+    """Answers the requests of all clients; there is one account."""
 
     def __init__(self, broker: Broker, faults: Faults, key: str, secret: str, seed: int) -> None:
         self._broker = broker
@@ -70,7 +70,7 @@ class RestApi:
         )
 
     def answer(self, request: RestRequest, utc_ns: int) -> Reply:
-        """Act on one request."""
+        """Act on one request and answer it."""
         self.requests += 1
         self._utc_ns = utc_ns
         delay_ns = self._faults.draw_ns("rest_delay_ms")

@@ -23,7 +23,7 @@ _log = logging.getLogger(__name__)
 
 
 def encode_response(status: int, value: object) -> bytes:
-    """A JSON response that keeps the connection; 204 has no body."""
+    """A JSON response that keeps the connection open; 204 has no body."""
     body = b"" if value is None else json.dumps(value).encode()
     known = status in HTTPStatus._value2member_map_
     phrase = HTTPStatus(status).phrase if known else "Status"
@@ -34,8 +34,8 @@ def encode_response(status: int, value: object) -> bytes:
 class RestClient:
     """One connection. Call `work` when its socket is ready or `deadline_ns` has come; then look at `over`.
 
-    A request for the order stream is left unanswered: it is in `upgrade` then, as it was received, and whoever has the
-    order streams goes on with the socket.
+    A request for the order stream is not answered here: `upgrade` holds it as it was received, for the exchange to go
+    on with the socket.
     """
 
     def __init__(self, sock: socket.socket, answer: Callable[[RestRequest], Reply], now_ns: int) -> None:
@@ -51,7 +51,7 @@ class RestClient:
         self._silent = False
 
     def work(self, now_ns: int) -> None:
-        """Go on as far as the socket and the time allow."""
+        """Read, answer and write as far as the socket and the time allow."""
         try:
             self._read()
             self._go_on(now_ns)

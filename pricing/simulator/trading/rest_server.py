@@ -1,4 +1,4 @@
-"""The REST port on the exchange's loop: accepts clients, works them, ends the idle ones."""
+"""The REST port on the exchange's loop: accepts clients, serves them, ends the idle ones."""
 
 from __future__ import annotations
 
@@ -46,12 +46,12 @@ class RestServer:
         return min((client.deadline_ns for client in self._clients), default=None)
 
     def work_due(self, now_ns: int) -> None:
-        """Go on with clients whose time has come."""
+        """Serve the clients that have something due."""
         for client in [c for c in self._clients if c.deadline_ns <= now_ns]:
             self._work(client)
 
     def close(self) -> None:
-        """End everything."""
+        """Close all sockets."""
         for client in list(self._clients):
             self._end(client)
         self._listener.sock.close()

@@ -1,4 +1,4 @@
-"""What the exchange counts of its order streams. Pure."""
+"""Counters of the order streams. Pure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ STREAM_PREFIX = "stream_"
 
 
 class Streams:
-    """Counters of order streams, as the exchange has them of market data."""
+    """Counters of order streams, the same as those of market data."""
 
     def __init__(self) -> None:
         self.upgraded_total = 0
@@ -19,13 +19,13 @@ class Streams:
         self.max_simultaneous = 0
 
     def add(self, open_now: int) -> int:
-        """One more, of so many open now; its number."""
+        """Count an upgrade, with so many open now. Returns its number."""
         self.upgraded_total += 1
         self.max_simultaneous = max(self.max_simultaneous, open_now)
         return self.upgraded_total
 
     def state(self, streams: Sequence[Mapping[str, object]]) -> dict[str, object]:
-        """For display."""
+        """The counters and the open streams for `/state`."""
         kept = ("number", "authenticated", "opened_ns", "sent_frames", "buffered_bytes", "frozen_by")
         return {
             "streams": [{name: stream[name] for name in kept} for stream in streams],
@@ -36,6 +36,6 @@ class Streams:
 
 
 def describe(update: Mapping[str, Any]) -> Update:
-    """An update as the audit file names it."""
+    """An update as the audit file lists it."""
     data = update["data"]
     return Update(data["event"], data["order"]["id"]) if data else Update("null", "")

@@ -1,7 +1,7 @@
-"""What an order request must look like, and how Alpaca refuses the others. Pure.
+"""Checks of order requests, and Alpaca's answers to bad ones. Pure.
 
-Codes are Alpaca's: the HTTP status, then five digits of its own. Source: its "Orders at Alpaca" and "Working with
-/orders" pages and error bodies that users have quoted; messages may change there without notice, codes do not.
+Codes are Alpaca's: the HTTP status, then five more digits. Source: its "Orders at Alpaca" and "Working with /orders"
+pages, and error bodies that users have quoted. Alpaca may change the messages without notice, but not the codes.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ SMALLEST_NUMBER, LARGEST_NUMBER, MOST_DIGITS = SMALLEST_FRACTION, Decimal(10) **
 
 
 class RestError(QuotebusError):
-    """A request gets this HTTP status and this body."""
+    """A trading request is refused with this HTTP status and body."""
 
     def __init__(self, status: int, code: int, message: str, **more: object) -> None:
         super().__init__(message)
@@ -42,7 +42,7 @@ def _refuse(message: str, code: int = UNPROCESSABLE) -> RestError:
 
 
 def order_not_found(order_id: str) -> RestError:
-    """There is no order with this id."""
+    """The error for an unknown order id."""
     return RestError(404, NOT_FOUND, f"order not found for {order_id[:64]}")
 
 
@@ -75,7 +75,7 @@ def read_word(body: Mapping[str, object], name: str, otherwise: str = "") -> str
 
 
 def read_ticket(body: Mapping[str, object], client_order_id: str) -> Ticket:
-    """The ticket in a POST body; `client_order_id` when it names none. Refused if it cannot be one."""
+    """The ticket in a POST body, with this `client_order_id` if it has none. RestError if it is not a valid one."""
     symbol = read_word(body, "symbol").upper()
     if not symbol:
         raise _refuse("symbol is required", MALFORMED)
@@ -112,7 +112,7 @@ def read_ticket(body: Mapping[str, object], client_order_id: str) -> Ticket:
 
 
 def check_ticket(ticket: Ticket) -> Ticket:
-    """The ticket itself; Refused if its parts do not fit together."""
+    """The same ticket. RestError if its parts do not fit together."""
     _check_times(ticket)
     _check_price(ticket)
     _check_amount(ticket)
@@ -159,7 +159,7 @@ def _check_amount(ticket: Ticket) -> None:
 
 
 def read_replacement(order: BrokerOrder, body: Mapping[str, object], client_order_id: str) -> Ticket:
-    """The ticket that replaces an order's after a PATCH; Refused if that cannot be."""
+    """The ticket that a PATCH puts in place of an order's. RestError if the order cannot be replaced by it."""
     if order.ticket.notional is not None or order.status not in ("accepted", "new", "partially_filled"):
         raise _refuse(f"cannot replace order in {order.status} status")
     old = order.ticket

@@ -1,4 +1,4 @@
-"""Order updates on their way to the stream: worded as Alpaca words them, and what faults do to them. Pure."""
+"""Order updates on their way to the stream, in Alpaca's form, and what faults do to them. Pure."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MOST_WAITING = 100_000
 
 
 def build_update(happened: OrderEvent) -> dict[str, object]:
-    """One update: `price`, `qty` and `position_qty` belong to an execution."""
+    """The update for an event. Only an execution has `price`, `qty` and `position_qty`."""
     data: dict[str, object] = {
         "event": happened.event,
         "execution_id": happened.execution_id,
@@ -32,7 +32,7 @@ def build_update(happened: OrderEvent) -> dict[str, object]:
 
 
 class Updates:
-    """Updates that wait for their time. Bounded: the oldest go, counted in `dropped`."""
+    """Updates waiting to be sent. Bounded: the oldest are dropped, and counted in `dropped`."""
 
     def __init__(self, faults: Faults) -> None:
         self.dropped = 0
@@ -44,7 +44,7 @@ class Updates:
         self._held_until_ns = 0
 
     def add(self, update: dict[str, object], now_ns: int) -> None:
-        """Queue one update for now, or for what faults make of it."""
+        """Queue one update, as the faults in force change it."""
         faults = self._faults
         if faults.take("update_lost"):
             self.lost += 1
@@ -69,14 +69,14 @@ class Updates:
             self.dropped += 1
 
     def next_ns(self) -> int | None:
-        """When `due` has something."""
+        """When `due` has something to return."""
         times = [self._waiting[0][0]] if self._waiting else []
         if self._held is not None:
             times.append(self._held_until_ns)
         return min(times, default=None)
 
     def due(self, now_ns: int) -> list[dict[str, object]]:
-        """The updates whose time has come."""
+        """The updates to send now."""
         if self._held is not None and self._held_until_ns <= now_ns:
             self._put(now_ns, self._held)
             self._held = None
