@@ -16,7 +16,7 @@ from quotebus.execution_adapter.gateways.simulator import SimulatorGateway
 from quotebus.execution_adapter.order_worker import OrderWorker
 from quotebus.execution_adapter.replay_worker import ReplayWorker
 from quotebus.execution_adapter.settings import MAX_INTENTS, ExecutionSettings
-from quotebus.execution_adapter.verify import command as verify_command
+from quotebus.execution_adapter.verify.command import run_verify
 from quotebus.execution_adapter.worker import Worker
 
 PROGRAM = "execution-worker"
@@ -30,7 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     arguments = sys.argv[1:] if argv is None else list(argv)
     if arguments[:1] == ["verify"]:
-        return verify_command.run(arguments[1:])
+        return run_verify(arguments[1:])
     settings = load(ExecutionSettings, arguments, PROGRAM)
     try:
         gateway = open_gateway(check_intents(settings)) if settings.trades else None

@@ -64,10 +64,10 @@ class Intent:
 
         Client order ids are made from it, and the broker refuses to take one twice.
         """
-        wish = "|".join(
+        text = "|".join(
             (account, day, self.symbol, self.side, self.amount, str(self.window_ns), self.urgency, self.name)
         )
-        digest = hashlib.sha256(wish.encode()).hexdigest()[:12]
+        digest = hashlib.sha256(text.encode()).hexdigest()[:12]
         symbol = re.sub(r"[^A-Z0-9]", "_", self.symbol)[:12]
         return f"qb-{symbol}-{self.side}-{digest}"
 

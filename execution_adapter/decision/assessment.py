@@ -188,7 +188,7 @@ class Assessor:
         self._flapped = False
         self._levels: dict[str, _Level] = {}
         self._health: ConnectionHealth | None = None
-        self._heard_ns = 0
+        self._received_ns = 0
 
     def assess(self, symbol: str, side: str, qty: Decimal, now_ns: int) -> Assessment:
         """Whether an order of `qty` shares may go out on the price held at `now_ns`, and why not."""
@@ -196,8 +196,8 @@ class Assessor:
         health, quote = verdict.health, verdict.quote
         if health is not self._health:
             self._health = health
-            # The book may have heard it after `now_ns` was read: a line is not good before its health was there.
-            self._heard_ns = now_ns - min(0, verdict.health_age_ns or 0)
+            # The book may have received it after `now_ns` was read: a line is not good before its health was there.
+            self._received_ns = now_ns - min(0, verdict.health_age_ns or 0)
         good_for_ns = self._line(not _LINE.intersection(verdict.reasons), health, now_ns)
         past = self._past(symbol, good_for_ns, now_ns)
         assessment = grade_price(verdict, side, qty, self.limits, past, self._lot)
@@ -213,12 +213,12 @@ class Assessor:
             self._good_since_ns = None
             return None
         if self._good_since_ns is None:
-            self._good_since_ns = max(now_ns, self._heard_ns)
+            self._good_since_ns = max(now_ns, self._received_ns)
         if health.connection > 1 or health.gap_end_ns is not None:
-            # A flap between two of our looks: the node's own stamp of when the line came up tells.
+            # The line may have flapped between two assessments: the node's stamp of when it came up shows that.
             self._flapped = True
             counted_ns = max(0, health.published_ns - health.since_ns)
-            return max(0, min(now_ns - self._good_since_ns, counted_ns + now_ns - self._heard_ns))
+            return max(0, min(now_ns - self._good_since_ns, counted_ns + now_ns - self._received_ns))
         return max(0, now_ns - self._good_since_ns)
 
     def _past(self, symbol: str, good_for_ns: int | None, now_ns: int) -> Past:

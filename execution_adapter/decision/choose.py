@@ -35,7 +35,7 @@ class Situation:
     again: Decimal | None = None
     """The quantity of a lost order, which is placed again as it was."""
     past: Past = field(default_factory=Past)
-    """What the verdict rested on beside the newest messages."""
+    """What the verdict depended on besides the newest messages."""
     intent_id: str = ""
     number: int = 1
     """Of the order that may follow: its client order id is `intent_id`, `-` and this."""

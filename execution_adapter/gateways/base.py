@@ -21,7 +21,7 @@ from quotebus.execution_adapter.orders.order import (
 BAD_FIELD_CODE = 40010001
 """Alpaca's code for a client order id that was used before, and for any other wrong field as well."""
 NO_POSITION_CODE = 40410000
-"""Alpaca's code for what does not exist, beside HTTP 404; a 404 without it may be anybody's."""
+"""Alpaca's code for what does not exist, with HTTP 404. A 404 without it may come from anything in between."""
 
 
 class Gateway(Protocol):

@@ -23,7 +23,7 @@ class ChildOrder:
     """The broker has shown it to us once."""
     not_found: int = 0
     lost: bool = False
-    """Never seen, as far as anybody can tell; it may still arrive, so only its own id may be used."""
+    """The broker never showed it. It may still arrive, so only its own id may be used."""
     resent: bool = False
 
     def take(self, report: Report) -> int:

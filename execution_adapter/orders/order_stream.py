@@ -46,4 +46,4 @@ class OrderStream:
     @property
     def description(self) -> str:
         """The state in the newest health, for people."""
-        return "not heard of" if self._health is None else f"{self._health.state} ({self._health.cause})"
+        return "no health received" if self._health is None else f"{self._health.state} ({self._health.cause})"

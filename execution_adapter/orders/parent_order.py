@@ -1,11 +1,11 @@
 """One intent being worked: a table of states, and one method that changes them. Pure.
 
-The rules that make an over-fill impossible, whatever is lost, late, doubled or out of order:
+The rules that make an over-fill impossible, whatever is lost, late, duplicated or out of order:
 
 1. At most one order of an intent may be able to fill. Another is placed only after the broker itself, asked, said that
    the last one is final, and how much of it was filled.
 2. What is placed is at most the intent's quantity less all that was filled. A fill is never uncounted.
-3. Whether a request took effect is looked up by client order id. An order nobody knows of, asked for repeatedly, is
+3. Whether a request took effect is looked up by client order id. An order the broker keeps not knowing is
    placed again under its *own* id with its own quantity, of which the broker accepts one.
 4. Client order ids are numbered within the intent, and each is in the journal before it is sent.
 
@@ -332,7 +332,7 @@ class ParentOrder:
         if report.status is Status.REPLACED and report.authoritative and self.state is State.LOOKING_UP:
             return self._finish("replaced by another party", now_ns)
         if report.status is not Status.OPEN:
-            # The stream says it is over, or somebody replaced it: the broker is asked whether that is all.
+            # The stream says it is over, or another party replaced it: the broker is asked whether that is all.
             return [] if self.state is State.LOOKING_UP else self._ask(report.word or report.status, now_ns)
         if self.state is State.PLACING or (self.state is State.LOOKING_UP and report.authoritative):
             self._enter(State.RESTING, report.word or report.status, now_ns)

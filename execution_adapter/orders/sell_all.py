@@ -21,7 +21,7 @@ from quotebus.execution_adapter.orders.parent_order import ParentOrder
 from quotebus.execution_adapter.orders.states import Outcome, State
 
 HELD_BACK_EVERY = 5
-"""While others hold back all that is left, the broker is asked every so many `Tactics.ask_again_ns`."""
+"""While others hold back all that is left, the broker is asked once per this many `Tactics.ask_again_ns`."""
 
 
 class SellAllOrder(ParentOrder):

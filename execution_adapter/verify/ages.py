@@ -14,7 +14,7 @@ from quotebus.execution_adapter.verify.history import Contradiction
 
 MAX_NAMED = 100_000
 WINDOW = 12
-"""Of so many decisions, less than half may be wrong without others being blamed."""
+"""Of this many decisions, fewer than half may be wrong without others being blamed."""
 _IMMEASURABLE_NS = 1 << 61
 _WHOSE = {"quote_age_ns": "a quote", "health_age_ns": "a health"}
 

@@ -19,7 +19,7 @@ ABOUT = "Makes the decisions of a capture again, and prints the first that diffe
 EX_DIFFERENT = 3
 
 
-def run(argv: Sequence[str]) -> int:
+def run_verify(argv: Sequence[str]) -> int:
     """Exit status 0 when every decision comes out as recorded, 3 when not or when the file is damaged."""
     parser = Arguments(PROGRAM, ABOUT, usage=f"{PROGRAM} FILE")
     parser.add_argument("file", type=Path, metavar="FILE", help="a capture: a file, or a folder of its segments")

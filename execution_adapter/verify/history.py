@@ -24,7 +24,7 @@ LONGEST_NUMBER = 6
 ROUNDING_NS = NS_PER_MS
 """A window is worked to the millisecond."""
 Contradiction = tuple[str, str, str]
-"""A field, what is recorded, and what the capture tells."""
+"""A field, what is recorded, and what the capture shows."""
 
 
 @dataclass(slots=True)
@@ -165,7 +165,7 @@ class History:
         if down is None:
             self.as_recorded["line"] += 1
             return None
-        at_most_ns = max(0, recorded.now_ns - down.published_ns - delay_ns)  # it may have been heard after "now"
+        at_most_ns = max(0, recorded.now_ns - down.published_ns - delay_ns)  # it may have been received after "now"
         return (
             ("good_for_ns", str(past.good_for_ns), f"at most {at_most_ns}") if past.good_for_ns > at_most_ns else None
         )

@@ -66,7 +66,7 @@ class Findings:
     before: int = 0
     undecodable: int = 0
     as_recorded: Counter[str] = field(default_factory=Counter)
-    """How often something of an intent's state was taken as recorded, since the capture does not tell it."""
+    """By name, how often part of a state was taken as recorded because the capture does not show it."""
     differences: int = 0
     first: Difference | None = None
 
@@ -283,8 +283,8 @@ class Verifier:
         """Whether a halt was known that the named state does not mention."""
         if state.state in TRADED or state.state == SymbolState.HALTED:
             return False
-        heard = state.halted_at is not None and self._began.get(recorded.source, state.halted_at) < state.halted_at
-        return heard or Unusable.HALTED in recorded.reasons
+        reported = state.halted_at is not None and self._began.get(recorded.source, state.halted_at) < state.halted_at
+        return reported or Unusable.HALTED in recorded.reasons
 
     def _contradict_state(
         self, recorded: ExecutionDecision, basis: Basis, health: ConnectionHealth | None, measured: Iterable[Aged]

@@ -2,10 +2,33 @@
 
 from __future__ import annotations
 
+from quotebus.bus.book import Unusable
 from quotebus.bus.events import ExecutionDecision, SymbolStatus
+from quotebus.execution_adapter.settings import ExecutionSettings
+from quotebus.execution_adapter.symbol_rounds import SymbolRounds
+from quotebus.execution_adapter.worker import format_decision
+from tests.execution_adapter.test_symbol_rounds import NOW_NS, verdict
 from tests.support.judge import judge
 from tests.support.programs import eventually
 from tests.support.world import World
+
+
+def test_line_says_what_an_order_would_be_and_never_that_it_is_one() -> None:
+    for judged, fallback, text in (
+        (
+            verdict(),
+            "market",
+            "SPY    would buy  1 limit 10.02  bid 10.00 ask 10.04  quote pricing-3f9c2a#7, 0.0 ms old",
+        ),
+        (verdict(ask=10.5), "market", "bid 10.00 ask 10.50  quote pricing-3f9c2a#7, 0.0 ms old  (spread_wide)"),
+        (verdict(Unusable.TOO_OLD), "market", "SPY    would buy  1 market: too_old"),
+        (verdict(Unusable.TOO_OLD), "refuse", "SPY    would not buy: too_old"),
+    ):
+        rounds = SymbolRounds(ExecutionSettings(execution_fallback=fallback), lambda symbol, now_ns, it=judged: it)
+        decision = rounds.decide("SPY", "buy", NOW_NS)
+        line = format_decision(rounds.event(decision, "w", "w-1", NOW_NS), judged)
+        assert line.endswith(text)
+        assert line.startswith("SPY    would ")
 
 
 def test_without_a_node_the_fallback_says_why(world: World) -> None:
