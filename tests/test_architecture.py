@@ -40,6 +40,7 @@ MUST_BE_PURE = {
     "bus/states.py",
     "bus/tick_queue.py",
     "bus/topics.py",
+    "bus/transport/attendance.py",
     "bus/transport/coverage.py",
     "execution_adapter/decision/event.py",
     "execution_adapter/orders/child_order.py",

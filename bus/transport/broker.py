@@ -7,9 +7,12 @@ passes on nothing else, so that no client can forge a quote or a health.
 
 from __future__ import annotations
 
+import logging
 import os
 import struct
 import threading
+from socket import AF_INET, SOCK_STREAM
+from socket import socket as KernelSocket
 
 import zmq
 
@@ -20,9 +23,12 @@ from quotebus.bus.events import Counters
 from quotebus.bus.process.open_files import allow_open_files
 from quotebus.bus.sequence import Stamper, source_name
 from quotebus.bus.settings import BusSettings
+from quotebus.bus.transport.attendance import Attendance
 from quotebus.bus.transport.publisher import send_now
 from quotebus.bus.transport.sockets import Role, bind, make
-from quotebus.bus.transport.subscriber import BURST, drain, read_monitor
+from quotebus.bus.transport.subscriber import BURST, Change, drain, read_monitor
+
+log = logging.getLogger(__name__)
 
 _INPROC_ADMIT = "inproc://admit"
 _INPROC_CONTROL = "inproc://proxy-control"
@@ -60,6 +66,8 @@ class Broker:
         self._stamper = Stamper(source_name("broker", int.from_bytes(os.urandom(3))))
         self._counters = dict.fromkeys(COUNTERS, 0)
         self._monitors: dict[zmq.Socket[bytes], str] = {}
+        self._peers: dict[tuple[str, int], str] = {}
+        self._attendance = Attendance()
         sockets = [
             make(self.context, role) for role in (Role.BROKER_PUBLISH, Role.BROKER_SUBSCRIBE, Role.BROKER_REQUEST)
         ]
@@ -76,7 +84,7 @@ class Broker:
                 ) from None
         self.publish_url, self.subscribe_url, self.request_url = bound
         for socket, endpoint in zip(sockets, _ENDPOINTS, strict=True):
-            self._monitors[socket.get_monitor_socket(sum({*_MONITORED}))] = endpoint
+            self._monitors[socket.get_monitor_socket(sum({*_MONITORED, zmq.EVENT_ACCEPTED}))] = endpoint
         for admitted in topics.ADMITTED_REQUEST_KINDS:
             exact = not admitted.endswith(".")
             self._request.subscribe(topics.prefix(admitted) if exact else admitted.encode())
@@ -118,7 +126,8 @@ class Broker:
         while not self._stopping.is_set():
             ready = dict(poller.poll(100))
             if admit in ready:
-                drain(admit, BURST)  # an XPUB's subscription messages must be read, or they pile up
+                for message in drain(admit, BURST):  # they must be read, or they pile up
+                    self._attendance.on_subscription(message)
             if self._request in ready:
                 self._admit(admit)
             for monitor in self._monitors:
@@ -127,6 +136,8 @@ class Broker:
             if now_ns() >= next_counters_ns:
                 next_counters_ns = now_ns() + NS_PER_S
                 self._send_counters(admit, control)
+                for line in self._attendance.changes():
+                    log.info("%s", line)
         self._request.close()
         admit.close()
 
@@ -141,8 +152,21 @@ class Broker:
         """Count who comes and goes."""
         endpoint = self._monitors[monitor]
         for change in read_monitor(monitor):
+            if log.isEnabledFor(logging.DEBUG):
+                self._log_peer(endpoint, change)
             if change.event in _MONITORED:
                 self._counters[f"{endpoint}_{_MONITORED[change.event]}"] += 1
+
+    def _log_peer(self, endpoint: str, change: Change) -> None:
+        """One connection with its address, which the descriptor that a monitor tells of still has when it comes."""
+        key = (endpoint, change.value)
+        if change.event == zmq.EVENT_ACCEPTED:
+            self._peers[key] = _peer_address(change.value)
+            log.debug("%s: %s connected", endpoint, self._peers[key])
+        elif change.event == zmq.EVENT_DISCONNECTED:
+            log.debug("%s: %s left", endpoint, self._peers.pop(key, "a peer"))
+        elif change.event in _MONITORED and _MONITORED[change.event] == "handshakes_failed":
+            log.debug("%s: a connection that was no ZeroMQ peer", endpoint)
 
     def _send_counters(self, admit: zmq.Socket[bytes], control: zmq.Socket[bytes]) -> None:
         control.send(b"STATISTICS")
@@ -154,3 +178,13 @@ class Broker:
         }
         counters = {**counted, **gauges, **dict(zip(_STATISTICS, values, strict=True))}
         self._forward(admit, self._stamper.frame(Counters(program="broker", counters=counters), utc_ns()))
+
+
+def _peer_address(descriptor: int) -> str:
+    """Where the other end of a TCP connection of ZeroMQ's is."""
+    try:
+        with KernelSocket(AF_INET, SOCK_STREAM, fileno=os.dup(descriptor)) as connection:
+            host, port = connection.getpeername()[:2]
+    except (OSError, ValueError):  # gone already, or no TCP
+        return "a peer"
+    return f"{host}:{port}"

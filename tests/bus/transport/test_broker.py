@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import re
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,7 +22,7 @@ from quotebus.bus.settings import BusSettings
 from quotebus.bus.transport.broker import Broker
 from quotebus.bus.transport.coverage import Coverage
 from quotebus.bus.transport.sockets import Role, make
-from tests.support.bus import FREE, running_broker, settings_of
+from tests.support.bus import FREE, fake_node, running_broker, settings_of
 from tests.support.counters import documented
 from tests.support.eventlog import EventLog
 from tests.support.programs import Program, eventually
@@ -272,3 +274,23 @@ def test_data_crosses_unchanged_and_in_order(bench: Bench) -> None:
         eventually(lambda: len(log.heard) == len(sent))
         assert log.all(Quote) == sent
         log.close()
+
+
+def test_its_log_names_who_connects_and_leaves(caplog: pytest.LogCaptureFixture) -> None:
+    def told(line: str) -> bool:
+        return line in [record.getMessage() for record in caplog.records]
+
+    with caplog.at_level(logging.DEBUG, "quotebus.bus.transport.broker"), running_broker() as settings:
+        with fake_node(settings), BusClient(settings, name="blotter") as client:
+            client.request(["SPY"])
+            eventually(lambda: told("client blotter connected") and told("a node answers requests"))
+            client.request(["SPY", "QQQ"])
+            eventually(lambda: client.results()["QQQ"].acknowledged)
+            assert not told("client blotter left")
+        eventually(lambda: told("client blotter left") and told("no node answers requests any more"))
+        peers = [record.getMessage() for record in caplog.records if record.levelno == logging.DEBUG]
+        came = [
+            line for line in peers if re.fullmatch(r"(publish|subscribe|request): 127\.0\.0\.1:\d+ connected", line)
+        ]
+        assert {line.partition(":")[0] for line in came} == {"publish", "subscribe", "request"}
+        eventually(lambda: all(told(line.replace("connected", "left")) for line in came))
