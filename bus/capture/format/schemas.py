@@ -35,6 +35,9 @@ def make_schema(event: type[Event]) -> bytes:
         "items": True,
         "$comment": "one MessagePack array; later versions append fields",
     }
+    for component in components.values():
+        if listed := component.pop("enum", None):  # a newer publisher may know more names
+            component |= {"type": "string", "examples": listed}
     if components:
         document["$defs"] = components
     return msgspec.json.encode(document)

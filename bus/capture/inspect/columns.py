@@ -7,6 +7,7 @@ A shape is `int`, `float`, `str`, `bytes` or `bool`, or a pair: `("list", shape)
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import cache
 from typing import Any
 
@@ -85,6 +86,8 @@ def _shape(described: inspect.Type) -> Any:
         return ("map", _shape(described.value_type))
     if isinstance(described, inspect.StructType):
         return ("struct", [(field.name, _shape(field.type)) for field in described.fields])
+    if isinstance(described, inspect.EnumType):
+        return _PLAIN[inspect.StrType]
     return _PLAIN[type(described)]
 
 
@@ -93,4 +96,4 @@ def _plain(value: Any) -> Any:
         return [_plain(each) for each in value]
     if isinstance(value, msgspec.Struct):
         return {name: _plain(getattr(value, name)) for name in value.__struct_fields__}
-    return value
+    return value.value if isinstance(value, StrEnum) else value
