@@ -1,4 +1,4 @@
-"""Captures: everything that crossed the bus, recorded to MCAP files, and read back.
+"""Captures: everything that crosses the bus, recorded to MCAP files and read back.
 
 with Capture("capture.mcap") as capture:
     for message in capture:

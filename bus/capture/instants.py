@@ -1,4 +1,4 @@
-"""Instants of a capture as people write and read them. Pure."""
+"""Instants of a capture as people write them. Pure."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ _NANOSECONDS = re.compile(r"\d{15,19}\Z")
 
 
 def parse_instant(text: str, first_ns: int) -> int:
-    """UTC nanoseconds of `2026-01-05T14:30:00.5Z`, of nanoseconds, or of `+90` seconds after `first_ns`.
+    """UTC nanoseconds from `2026-01-05T14:30:00.5Z`, from nanoseconds, or from `+90`: seconds after `first_ns`.
 
-    Raises ValueError in one line.
+    Raises ValueError with one line of text.
     """
     if _NANOSECONDS.match(text):
         return int(text)

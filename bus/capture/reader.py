@@ -1,4 +1,4 @@
-"""Captures for reading: one file, several, or a folder of segments, as one stream of messages."""
+"""Reading captures: one file, several, or a folder of segments, as one stream of messages."""
 
 from __future__ import annotations
 
@@ -26,21 +26,20 @@ from quotebus.bus.capture.format.segment import Segment
 class Capture:
     """A recording, read front to back any number of times, in bounded memory.
 
-    Order is file order, which is the order of reception; segments are put in order by what they say of themselves.
-    A file is read as far as it can be trusted, and reading goes on with the next one; `damages` then says of each file
-    where it ended and what is missing. What is yielded of a file is exactly what was recorded up to there, and a hole
-    shows in `sequence`. A capture that is still being written, or whose recorder was killed, reads as one that is cut
-    off. With `strict`, the first damage is raised instead. The recorder's own notes are not among the messages; see
-    `gaps`.
+    Messages come in file order, which is the order of reception; segments are ordered by their heads. A file is read as
+    far as it can be trusted, and reading continues with the next one; `damages` then lists where each damaged file ends
+    and what is missing. What is yielded from a file is exactly what was recorded up to there; missing messages show as
+    a hole in `sequence`. A capture that is still being written, or whose recorder was killed, reads as one that is cut
+    off. With `strict`, the first damage is raised instead. The recorder's own notes are not yielded; see `gaps`.
     """
 
     def __init__(self, path: Path | str | Sequence[Path | str], *, strict: bool = False) -> None:
-        """Read the heads. Raises NotACapture if there is none to read, and OSError."""
+        """Read the heads. Raises NotACapture if no file has a readable one, and OSError."""
         self.strict = strict
         self.damages: list[Damage] = []
-        """Of the last reading, in the order it was found."""
+        """Found by the last read, in the order of reading."""
         self.partial: list[str] = []
-        """Of the last reading: where a run's first or last segments are not here, no damage to those that are."""
+        """Found by the last read: runs whose first or last segments are absent, which is no damage to the others."""
         unreadable: list[NotACapture] = []
         segments: list[Segment] = []
         for file in find_files(path):
@@ -49,7 +48,7 @@ class Capture:
             except NotACapture as error:
                 unreadable.append(error)
         if not segments:
-            raise unreadable[0] if unreadable else NotACapture(_shown(path), "no capture there")
+            raise unreadable[0] if unreadable else NotACapture(_join_names(path), "no capture there")
         self.segments = tuple(sorted(segments, key=_place))
         self._unreadable = unreadable
         self.metadata: CaptureMetadata = self.segments[0].metadata
@@ -65,7 +64,7 @@ class Capture:
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Files are open only while they are read: nothing is left to close."""
+        """Nothing to close: files are open only while they are read."""
 
     def __iter__(self) -> Iterator[Captured]:
         return self.read()
@@ -73,9 +72,9 @@ class Capture:
     def read(
         self, from_ns: int | None = None, to_ns: int | None = None, topics: Iterable[str] = ()
     ) -> Iterator[Captured]:
-        """Messages received in [`from_ns`, `to_ns`) whose topic starts with one of `topics`; none means all.
+        """Messages received in [`from_ns`, `to_ns`) whose topic begins with one of `topics`; of all topics if empty.
 
-        What a complete file has before and after that is neither read nor checked.
+        In a complete file, chunks before and after that time are neither read nor checked. Raises as `everything`.
         """
         prefixes = tuple(topics)
         for message in self.everything(from_ns, to_ns):
@@ -83,25 +82,25 @@ class Capture:
                 yield message
 
     def gaps(self) -> Iterator[Gap]:
-        """The losses that the recorder noted. Reads the whole capture. Raises UndecodableMessage."""
+        """The losses that the recorder noted. Reads the whole capture. Raises UndecodableMessage as well."""
         return (decode_gap(message.payload) for message in self.everything() if message.topic == GAP_TOPIC)
 
     def everything(self, from_ns: int | None = None, to_ns: int | None = None) -> Iterator[Captured]:
-        """As `read`, the recorder's own notes (GAP_TOPIC) among them. Raises CaptureDamaged if strict, and OSError."""
+        """As `read`, with the recorder's own notes (GAP_TOPIC). Raises CaptureDamaged if `strict`, and OSError."""
         self.damages, self.partial = [], []
         ends: dict[str, _End] = {}
         for known in self.segments:
-            segment = self._again(known)  # of its own, so that several may read one capture at the same time
+            segment = self._reopen(known)  # its own, so that several readers can share one capture
             if segment is None:
                 continue
             before = ends.get(segment.metadata.run)
-            self._follow(before, segment)
+            self._check_order(before, segment)
             known_until = before.last_sequence if before is not None else 0
             for message in segment.read(from_ns, to_ns):
                 if message.sequence > known_until and _within(message, from_ns, to_ns):
                     yield message
             if before is not None and segment.last_sequence <= known_until and before.repeats(segment):
-                what = f"{before.file} holds its messages already"
+                what = f"{before.file} already holds its messages"
                 self._on_damage(Damage(segment.path.name, 0, what, known_until, segment.size))
                 continue
             if segment.damage is not None:
@@ -109,20 +108,20 @@ class Capture:
             ends[segment.metadata.run] = _End(segment)
         for error in self._unreadable:
             self._on_damage(error.damage)
-        self.partial += [f"{end.file}: its run's next segment is not here" for end in ends.values() if end.goes_on]
+        self.partial += [f"{end.file}: the next segment of its run is absent" for end in ends.values() if end.goes_on]
 
-    def _again(self, known: Segment) -> Segment | None:
-        """A segment as it is now, None for one that went."""
+    def _reopen(self, known: Segment) -> Segment | None:
+        """A segment as it is now; None if it is gone."""
         try:
             return known.reopen()
         except NotACapture as error:
             self._on_damage(error.damage)
         except FileNotFoundError:
-            self._on_damage(Damage(known.path.name, 0, "the file is no longer there", 0, known.size))
+            self._on_damage(Damage(known.path.name, 0, "the file is gone", 0, known.size))
         return None
 
-    def _follow(self, before: _End | None, segment: Segment) -> None:
-        """Notice what is missing before a segment; runs may be mixed in a folder."""
+    def _check_order(self, before: _End | None, segment: Segment) -> None:
+        """Report what is missing before a segment; a folder may hold several runs."""
         first, name = segment.metadata.first_sequence, segment.path.name
         if before is None:
             if first > 1:
@@ -133,7 +132,7 @@ class Capture:
             missing = range(before.segment + 1, segment.metadata.segment)
             if missing:
                 what = f"segment {missing[0]}" if len(missing) == 1 else f"segments {missing[0]} to {missing[-1]}"
-                what += " of its run, counted from 0," + (" is" if len(missing) == 1 else " are")
+                what += " of its run (the first is 0)" + (" is" if len(missing) == 1 else " are")
         elif first > before.last_sequence + 1:
             what = f"messages {before.last_sequence + 1} to {first - 1} are"
         if what:
@@ -156,7 +155,7 @@ class _End:
         self.goes_on = segment.goes_on
 
     def repeats(self, segment: Segment) -> bool:
-        """Whether a segment is this one, or of a part of the run that was there."""
+        """Whether a segment repeats this one, or a part of the run that came before."""
         head = segment.metadata
         return head.segment == self.segment or head.first_sequence <= self.last_sequence
 
@@ -171,7 +170,7 @@ def is_capture(path: Path) -> bool:
         return file.read(len(MAGIC)) == MAGIC
 
 
-def _shown(path: Path | str | Sequence[Path | str]) -> str:
+def _join_names(path: Path | str | Sequence[Path | str]) -> str:
     return str(path) if isinstance(path, (str, Path)) else ", ".join(map(str, path))
 
 
@@ -181,7 +180,7 @@ def _place(segment: Segment) -> tuple[int, str, int]:
 
 
 def find_files(path: Path | str | Sequence[Path | str]) -> list[Path]:
-    """The capture files meant by a file, a folder or a list of these. Raises FileNotFoundError."""
+    """The capture files that a file, a folder, or a list of these stands for. Raises FileNotFoundError."""
     found: list[Path] = []
     for one in [Path(path)] if isinstance(path, (str, Path)) else map(Path, path):
         if one.is_dir():

@@ -1,4 +1,4 @@
-"""From when to when a capture goes, without reading more of it than its ends."""
+"""The time that a capture covers, found without reading more than its two ends."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from quotebus.bus.errors import NoInput
 
 
 def find_time_range(capture: Capture) -> tuple[int, int]:
-    """When its first message was received, and its last.
+    """When the first message was received, and the last. UTC nanoseconds.
 
-    Raises NoInput for one without a message, NotACapture for one that is damaged before its first, and OSError.
+    Raises NoInput if there is no message, NotACapture if the capture is damaged before its first, and OSError.
     """
     first_ns = _first_ns(capture)
     for known in reversed(capture.segments):
@@ -36,7 +36,7 @@ def parse_time_range(capture: Capture, begin: str | None, end: str | None) -> tu
     first_ns = _first_ns(capture)
     from_ns, to_ns = (parse_instant(text, first_ns) if text else None for text in (begin, end))
     if from_ns is not None and to_ns is not None and to_ns <= from_ns:
-        raise ValueError(f"nothing is from {begin} on and before {end}")
+        raise ValueError(f"the end {end} is not after the start {begin}")
     return from_ns, to_ns
 
 
@@ -46,5 +46,5 @@ def _first_ns(capture: Capture) -> int:
         damage = capture.damage
         if damage is None:
             raise NoInput(f"{capture.segments[0].path.name}: no message in it")
-        raise NotACapture(damage.file, f"no message before {damage.what} at byte {damage.offset}")
+        raise NotACapture(damage.file, f"no message before the damage at byte {damage.offset}: {damage.what}")
     return first.received_ns

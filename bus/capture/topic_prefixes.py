@@ -1,4 +1,4 @@
-"""Topic prefixes as a person gives them: `quote.`, `decision.worker-1`, several with commas between them. Pure."""
+"""Topic prefixes as people write them: `quote.`, `decision.worker-1`, several separated by commas. Pure."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from quotebus.bus.capture.format.captured import GAP_TOPIC
 
 
 def parse_prefixes(given: Iterable[str]) -> tuple[str, ...]:
-    """All of them; none means every topic. ValueError names one with which no topic begins."""
+    """All prefixes given; none selects every topic. Raises ValueError for one that no topic begins with."""
     found = tuple(filter(None, (text.strip() for several in given for text in several.split(","))))
     for text in found:
-        if not text.isascii() or not any(_begins(text, kind) for kind in (*codec.KINDS, GAP_TOPIC)):
-            raise ValueError(f"no topic begins so: {text[:40]!r} (there are {', '.join(codec.KINDS)})")
+        if not text.isascii() or not any(_matches(text, kind) for kind in (*codec.KINDS, GAP_TOPIC)):
+            raise ValueError(f"no topic begins with {text[:40]!r} (kinds: {', '.join(codec.KINDS)})")
     return found
 
 
-def _begins(text: str, kind: str) -> bool:
+def _matches(text: str, kind: str) -> bool:
     return kind.startswith(text) or text.startswith(f"{kind}.")

@@ -211,7 +211,7 @@ def _make_bar(console: Console) -> Progress:
 
 def _format_position(progress: Standing, at_ns: int) -> str:
     state = "waiting for consumers" if progress.waiting else "paused" if progress.paused else ""
-    return f"{format_instant(at_ns)}Z  {progress.messages} messages  {progress.listeners} consumers  {state}"
+    return f"{format_instant(at_ns)}Z  {progress.messages} messages  {progress.consumers} consumers  {state}"
 
 
 def _steer(player: Player, key: str) -> None:

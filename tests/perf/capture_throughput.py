@@ -98,7 +98,7 @@ def ours(count: int, folder: Path) -> tuple[float, float]:
             watch.join(5)
             publisher.kill()
         assert recorder.state is RecorderState.STOPPED
-        assert recorder.intake.lost == 0, f"{recorder.intake.lost} lost"
+        assert recorder.packer.lost == 0, f"{recorder.packer.lost} lost"
         assert sum(1 for _ in Capture(folder / "bench.mcap", strict=True)) == count
         return count / took[0], cpu_s / count * 1e6
     finally:
@@ -109,11 +109,11 @@ def _watch(recorder: Recorder, publisher: subprocess.Popen[str], count: int, too
     assert publisher.stdin is not None
     assert publisher.stdout is not None
     publisher.stdout.readline()
-    while not recorder.intake.received:
+    while not recorder.packer.received:
         time.sleep(0.0005)
     began = time.perf_counter()
     while recorder.disk.messages < count:
-        publisher.stdin.write(f"{recorder.intake.received}\n")
+        publisher.stdin.write(f"{recorder.packer.received}\n")
         publisher.stdin.flush()
         time.sleep(0.005)
     took.append(time.perf_counter() - began)

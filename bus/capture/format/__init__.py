@@ -1,1 +1,1 @@
-"""The file: MCAP records, chunks, indexes and segments, read and written in bounded memory."""
+"""The file format: MCAP records, chunks, indexes and segments, read and written in bounded memory."""

@@ -1,4 +1,4 @@
-"""What a capture yields: messages as they crossed the bus, losses its recorder noted, damage to the file. Pure."""
+"""What a capture yields: messages as they crossed the bus, losses that its recorder noted, damage to files. Pure."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from quotebus.bus.errors import QuotebusError, UndecodableMessage
 from quotebus.bus.events import VERSION, Event
 
 GAP_TOPIC = "capture.gap"
-"""The recorder's own channel. Nothing of this kind crosses the bus, and no player publishes it."""
+"""The topic of the recorder's own notes. It never crosses the bus, and no player publishes it."""
 
 
 def is_recordable(topic: str) -> bool:
-    """Whether a capture may hold this topic: one of a known kind, or the recorder's own."""
+    """Whether a capture may hold this topic: one of a known kind, or that of the recorder's own notes."""
     return topic == GAP_TOPIC or (topics.is_topic(topic) and topics.kind(topic) in codec.KINDS)
 
 
@@ -25,7 +25,7 @@ class Captured:
     """One recorded message. Times are UTC nanoseconds.
 
     `sequence` is the recorder's count, without a hole from the first message of a run to the last. `received_ns` is
-    when the recorder took it from its socket, `published_ns` what the publisher wrote into it (0 for a negative one).
+    when the recorder read it from its socket, `published_ns` the publisher's own timestamp (0 for a negative one).
     """
 
     topic: str
@@ -40,7 +40,7 @@ class Captured:
         return self.topic.encode("ascii") + topics.END + self.payload
 
     def event(self) -> Event:
-        """The message decoded. Raises UndecodableMessage."""
+        """The decoded message. Raises UndecodableMessage."""
         return decode_gap(self.payload) if self.topic == GAP_TOPIC else codec.decode(self.frame)
 
 
@@ -50,16 +50,16 @@ class GapCause(StrEnum):
     BUS = "bus"
     """Between publisher and recorder: their numbers are missing."""
     QUEUE = "queue"
-    """In the recorder: the disk did not keep up."""
+    """In the recorder: the disk could not keep up."""
     UNREADABLE = "unreadable"
     """Not recorded: no envelope of this wire version, or no known topic."""
 
 
 class Gap(Event, frozen=True, kw_only=True, gc=False):
-    """Messages that are not in the capture, noted where they are missing.
+    """Messages that are missing from the capture, noted at the place where they are missing.
 
-    `publisher` and `topic` say whose; empty where that cannot be known. `first_seq` is the publisher's number of the
-    first one, 0 when unknown. `source` and `seq` of the envelope are the recorder's.
+    `publisher` and `topic` are theirs; empty if unknown. `first_seq` is the publisher's number of the first missing
+    message, 0 if unknown. `source` and `seq` of the envelope are the recorder's.
     """
 
     cause: str
@@ -74,7 +74,7 @@ _encode = msgspec.msgpack.Encoder().encode
 
 
 def encode_gap(gap: Gap) -> bytes:
-    """The payload of a gap's message."""
+    """The payload of a message under GAP_TOPIC."""
     return _encode(gap)
 
 
@@ -91,10 +91,11 @@ def decode_gap(payload: bytes) -> Gap:
 
 @dataclass(frozen=True, slots=True)
 class Damage:
-    """Where a capture stops being what was written, and what is missing from there on.
+    """Where a file stops being what its recorder wrote, and what is lost from there on.
 
-    `offset` is where in `file` that was noticed, `lost_bytes` how much of the file cannot be used, `last_sequence` the
-    last good message (0 for none). `cut_off`: the file simply ends, since its recorder was killed or is still writing.
+    `offset`: the byte in `file` where that was noticed. `lost_bytes`: how much of the file cannot be used.
+    `last_sequence`: the last good message, 0 for none. `cut_off`: the file just ends, because its recorder was killed
+    or is still writing.
     """
 
     file: str
@@ -111,7 +112,7 @@ class Damage:
 
 
 class CaptureDamaged(QuotebusError):
-    """A capture is not whole; `damage` says where and what is lost."""
+    """A capture is not whole; `damage` says where, and what is lost."""
 
     def __init__(self, damage: Damage) -> None:
         super().__init__(str(damage))
@@ -119,7 +120,7 @@ class CaptureDamaged(QuotebusError):
 
 
 class NotACapture(QuotebusError):
-    """A file or folder holds no capture of ours that could be read at all; the text is one line."""
+    """A file or folder holds no capture that can be read at all; the text is one line."""
 
     def __init__(self, name: str, what: str, size: int = 0) -> None:
         super().__init__(f"{name}: {what}")

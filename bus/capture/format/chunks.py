@@ -1,7 +1,7 @@
 """Messages packed into the content of MCAP chunks, each topic declared before its first message. Pure.
 
-mcap's own writer costs as much per message as everything else the recorder does together; one packed struct and two
-appends do the same. The bytes are the same too, which a test checks with mcap's reader.
+mcap's own writer costs as much per message as everything else the recorder does; one packed struct and two appends
+give the same bytes, which a test checks with mcap's reader.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from quotebus.bus.capture.format.records import MESSAGE, RECORD_HEAD, encode
 CHUNK_MESSAGES = 500
 CHUNK_BYTES = 1 << 20
 MAX_TOPICS = 50_000
-"""Of one segment; MCAP numbers channels with 16 bits."""
+"""Per segment; MCAP numbers channels with 16 bits."""
 _FIELDS = MESSAGE.size - RECORD_HEAD.size
 _MESSAGE = int(Opcode.MESSAGE)
 
@@ -35,11 +35,11 @@ class PackedChunk:
     """Messages by channel."""
     channels: list[Channel]
     schemas: list[Schema]
-    """Declared in this chunk for the first time in the segment."""
+    """Declared in this chunk, for the first time in the segment."""
 
 
 class ChunkBuilder:
-    """Fills one chunk after another. `sequence` is that of the last message, `topics` how many the segment has."""
+    """Fills one chunk after another. `sequence`: of the last message. `topics`: how many the segment has so far."""
 
     def __init__(self, first_sequence: int = 1) -> None:
         self.sequence = first_sequence - 1
@@ -62,11 +62,11 @@ class ChunkBuilder:
 
     @property
     def full(self) -> bool:
-        """Whether the chunk should be taken before another message is added."""
+        """Whether to `take` the chunk before adding another message."""
         return self.messages >= CHUNK_MESSAGES or self.size >= CHUNK_BYTES
 
     def add(self, topic: bytes, payload: bytes, received_ns: int, published_ns: int) -> None:
-        """Append a message, which takes the next sequence. `topic` is without its zero byte and recordable."""
+        """Append a message under the next sequence. `topic`: recordable, without its zero byte. Raises ValueError."""
         channel = self._ids.get(topic) or self._declare(topic)
         self.sequence = sequence = self.sequence + 1
         length = len(payload) + _FIELDS
@@ -85,7 +85,7 @@ class ChunkBuilder:
         self._counts[channel] = self._counts.get(channel, 0) + 1
 
     def take(self) -> PackedChunk | None:
-        """What was added since the last time; None if nothing."""
+        """The messages added since the last call, as a chunk; None if there are none."""
         if not self.messages:
             return None
         packed = PackedChunk(
@@ -101,7 +101,7 @@ class ChunkBuilder:
         return packed
 
     def new_segment(self) -> None:
-        """The next chunk goes into another file, which knows no topics yet. Only between chunks."""
+        """Start another file, in which no topic is declared yet. Call only between chunks."""
         self._ids.clear()
         self._schema_ids.clear()
 

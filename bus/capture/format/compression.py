@@ -1,4 +1,4 @@
-"""Chunk compression, and decompression that does not trust the size a file claims. Pure."""
+"""Chunk compression, and decompression that does not trust the size that a file claims. Pure."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ _UNSTATED = -1
 
 
 class Undecompressable(ValueError):
-    """Not the compressed form of that many bytes; the text says why."""
+    """Data that does not decompress to the stated number of bytes; the text says why."""
 
 
 def decompress(compression: str, packed: bytes, size: int) -> bytes:
-    """Exactly `size` bytes; never much more memory than that is used. Raises Undecompressable."""
+    """Decompress to exactly `size` bytes, using hardly more memory than that. Raises Undecompressable."""
     unpack = _UNPACK.get(compression)
     if unpack is None:
         raise Undecompressable("a chunk of unknown compression")
@@ -41,7 +41,7 @@ def _unpack_lz4(packed: bytes, size: int) -> bytes:
 def _unpack_zstd(packed: bytes, size: int) -> bytes:
     unpacker: Any = zstandard.ZstdDecompressor(max_window_size=MAX_WINDOW_BYTES)
     try:
-        # The library makes room for what a frame states, and looks at our bound only where it states nothing.
+        # The library allocates what a frame states, and heeds our limit only where a frame states nothing.
         if zstandard.frame_content_size(packed) not in (size, _UNSTATED):
             raise Undecompressable("a chunk is not as long as it says")
         data: bytes = unpacker.decompress(packed, max_output_size=size, allow_extra_data=False)
@@ -55,7 +55,7 @@ COMPRESS: Mapping[str, Callable[[bytes], bytes]] = {
     "zstd": zstandard.compress,
     "": bytes,
 }
-"""By MCAP's name of the compression."""
+"""Keyed by MCAP's name of the compression."""
 _UNPACK: Mapping[str, Callable[[bytes, int], bytes]] = {
     "lz4": _unpack_lz4,
     "zstd": _unpack_zstd,

@@ -1,7 +1,7 @@
-"""The index at the end of a complete capture file: where its chunks are, and from when to when they go.
+"""The index at the end of a complete capture file: where its chunks are, and what time each covers.
 
-It is believed only when all of it fits: its CRC-32, its place, each field, chunks one after the other. Of a file that
-has none, or one that does not fit, nothing is known, and it has to be read through.
+It is trusted only if all of it is consistent: its CRC-32, its place, each field, the order of the chunks. A file
+without such an index has to be read from front to back.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ Schemas = dict[int, tuple[str, str, bytes]]
 
 @dataclass(frozen=True, slots=True)
 class IndexedChunk:
-    """Where a chunk is, and when its earliest and latest messages were received."""
+    """A chunk's place in its file, and when its earliest and latest messages were received."""
 
     offset: int
     length: int
@@ -39,7 +39,7 @@ class IndexedChunk:
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """A file's topics and chunks, in file order, and how many messages it has."""
+    """A file's topics, its chunks in file order, and its number of messages."""
 
     schemas: Schemas
     channels: dict[int, Channel]
@@ -48,7 +48,7 @@ class Index:
 
 
 def read_index(path: Path) -> Index | None:
-    """The index of a file; None where it has none that could be trusted. Raises OSError."""
+    """The index of a file; None if it has none that can be trusted. Raises OSError."""
     with path.open("rb") as file:
         size = os.fstat(file.fileno()).st_size
         if size < _TAIL_BYTES:

@@ -1,4 +1,4 @@
-"""The head of a capture: who recorded it, with which programs, and how its clocks stood. Pure."""
+"""The head of a capture: who recorded it, with which versions, and what its clocks showed. Pure."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ FORMAT = 1
 HEAD_NAME = "quotebus.capture"
 END_NAME = "quotebus.end"
 ROTATED = "rotated"
-"""Why a segment ends that another one follows."""
+"""The cause in the end of a segment that another one follows."""
 _NUMBERS = ("format", "wire", "segment", "first_sequence", "boot_ns", "utc_ns")
 _VERSION = "version."
 
@@ -19,8 +19,8 @@ _VERSION = "version."
 class CaptureMetadata:
     """One segment's head. The same `run` with `segment` 0, 1, 2 … is one recording.
 
-    `boot_ns` and `utc_ns` are one instant on the recorder's two clocks. `topics` are the prefixes it subscribed to;
-    empty means everything. `versions` maps programs to versions.
+    `boot_ns` and `utc_ns` are one instant on the recorder's two clocks. `topics`: prefixes it subscribed to, empty for
+    everything. `versions`: program to version.
     """
 
     run: str
@@ -38,7 +38,7 @@ class CaptureMetadata:
 
 
 def to_map(metadata: CaptureMetadata) -> dict[str, str]:
-    """As an MCAP metadata record holds it: text to text, with a checksum, since MCAP gives such a record none."""
+    """The map of an MCAP metadata record: text to text, with a checksum, because MCAP gives such a record none."""
     plain = asdict(metadata)
     versions: dict[str, str] = plain.pop("versions")
     plain["topics"] = " ".join(metadata.topics)
@@ -48,18 +48,18 @@ def to_map(metadata: CaptureMetadata) -> dict[str, str]:
 
 
 def from_map(texts: Mapping[str, str]) -> CaptureMetadata:
-    """The head of a segment. Raises ValueError in one line."""
+    """The head of a segment. Raises ValueError with one line of text."""
     fields = dict(texts)
     if fields.pop("crc32", "") != compute_checksum(fields):
-        raise ValueError("checksum of the capture's head does not fit")
+        raise ValueError("the checksum of the capture's head is wrong")
     try:
         numbers = {name: int(fields.pop(name)) for name in _NUMBERS}
         words = {name: fields.pop(name) for name in ("run", "recorder", "source", "host")}
         topics = tuple(fields.pop("topics").split())
     except KeyError as error:
-        raise ValueError(f"the capture's head has no {error.args[0]}") from None
+        raise ValueError(f"the capture's head lacks {error.args[0]}") from None
     if numbers["format"] != FORMAT:
-        raise ValueError(f"capture format {numbers['format']}, and this program reads {FORMAT}")
+        raise ValueError(f"capture format {numbers['format']}; this program reads format {FORMAT}")
     versions = {key.removeprefix(_VERSION): value for key, value in fields.items() if key.startswith(_VERSION)}
     return CaptureMetadata(
         run=words["run"],
@@ -73,18 +73,18 @@ def from_map(texts: Mapping[str, str]) -> CaptureMetadata:
 
 
 def make_end_map(messages: int, lost: int | None, cause: str) -> dict[str, str]:
-    """What stands at the end of a finished segment: its messages, the run's losses so far, and why it ends."""
+    """The map at the end of a segment: its messages, the run's losses so far, and why it ends."""
     texts = {"messages": str(messages), "cause": cause}
     return texts if lost is None else {**texts, "lost": str(lost)}
 
 
 def read_lost(texts: Mapping[str, str]) -> int | None:
-    """The run's losses by a segment's end; None where they are not said."""
+    """The run's losses up to a segment's end; None if they are not stated."""
     lost = texts.get("lost", "")
     return int(lost) if lost.isdecimal() and len(lost) < 20 else None
 
 
 def compute_checksum(texts: Mapping[str, str]) -> str:
-    """CRC-32 of the pairs in the order of their keys, each text ended by a zero byte; eight hex digits."""
+    """CRC-32 of the pairs in key order, each text followed by a zero byte; eight hex digits."""
     data = b"".join(part.encode() + b"\0" for key in sorted(texts) for part in (key, texts[key]))
     return f"{zlib.crc32(data):08x}"

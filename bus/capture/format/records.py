@@ -1,7 +1,7 @@
 """MCAP records as bytes: strict and bounded reading, and the packing of messages.
 
-The mcap package's own readers take a forged size at its word and accept fields that are cut short; here every length is
-checked against what is really there. Layouts: https://mcap.dev/spec. Pure.
+The mcap package's own readers believe a forged size and accept truncated fields; here every length is checked against
+what is really there. Layouts: https://mcap.dev/spec. Pure.
 """
 
 from __future__ import annotations
@@ -31,15 +31,15 @@ _CHUNK = struct.Struct("<QQQI")
 
 
 class BadRecord(ValueError):
-    """Bytes that are not the record they claim to be; the text says in a few words why."""
+    """Bytes that are not the record they claim to be; the text says why in a few words."""
 
 
 class CutOff(BadRecord):
-    """The bytes end where more must follow."""
+    """The bytes end where more has to follow."""
 
 
 class Fields:
-    """A record's content, read field by field."""
+    """Reads a record's content field by field. All methods raise BadRecord."""
 
     def __init__(self, content: bytes) -> None:
         self._content = content
@@ -75,7 +75,7 @@ class Fields:
             key = self.text()
             found[key] = self.text(limit=MAX_RECORD_BYTES)
         if self._at != end:
-            raise BadRecord("a map is longer than it says")
+            raise BadRecord("a map is longer than it states")
         return found
 
     @property
@@ -149,22 +149,22 @@ def read_chunk(content: bytes) -> tuple[ChunkHead, bytes]:
     compression, packed = fields.text(), fields.blob(8)
     fields.end()
     if size > MAX_CHUNK_BYTES:
-        raise BadRecord(f"a chunk claims {size} bytes, more than any of ours has")
+        raise BadRecord(f"a chunk claims {size} bytes, more than any recorder writes")
     try:
         data = decompress(compression, packed, size)
     except Undecompressable as error:
         raise BadRecord(str(error)) from None
     if zlib.crc32(data) != crc:
-        raise BadRecord("checksum of a chunk does not fit")
+        raise BadRecord("the checksum of a chunk is wrong")
     return ChunkHead(start_ns, end_ns, size, compression, len(packed)), data
 
 
 def check_message_index(content: bytes) -> None:
-    """Raises BadRecord for what only claims to be a message index: two numbers for each message of a channel."""
+    """Raise BadRecord unless this is a message index: two numbers for each message of a channel."""
     fields = Fields(content)
     fields.take(2)
     if len(fields.blob()) % 16:
-        raise BadRecord("a message index of no use")
+        raise BadRecord("a malformed message index")
     fields.end()
 
 
@@ -172,7 +172,7 @@ OPCODE_NAMES = {int(opcode): opcode.name.lower().replace("_", " ") for opcode in
 
 
 def encode(*encoded: McapRecord) -> bytes:
-    """Records as bytes, one after the other."""
+    """Encode records, one after the other."""
     builder = RecordBuilder()
     for record in encoded:
         record.write(builder)

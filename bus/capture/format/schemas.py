@@ -1,4 +1,4 @@
-"""What a capture says of its payloads: one JSON Schema per kind of event, drawn from the event's own type. Pure."""
+"""The schemas in a capture: one JSON Schema per kind of event, derived from the event's type. Pure."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ SCHEMA_ENCODING = "jsonschema"
 
 
 def find_event_type(topic: str) -> type[Event]:
-    """The type of a recordable topic's messages."""
+    """The event type of a recordable topic."""
     return Gap if topic == GAP_TOPIC else codec.KINDS[topics.kind(topic)][0]
 
 
 @cache
 def make_schema(event: type[Event]) -> bytes:
-    """A JSON Schema of the payload, a positional array: `prefixItems` in the order of the wire, each with its name."""
+    """A JSON Schema of the payload, a positional array: `prefixItems` in wire order, each titled with its field."""
     (root,), components = msgspec.json.schema_components([event], ref_template="#/$defs/{name}")
     own = components.pop(event.__name__, root)
     names = msgspec.structs.fields(event)

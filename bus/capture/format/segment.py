@@ -1,9 +1,9 @@
-"""One capture file, read from front to back in bounded memory; every byte that is read is checked on the way.
+"""One capture file, read from front to back in bounded memory; every byte read is checked.
 
-Reading goes on as far as the file can be trusted: chunks are checked by CRC, messages must follow each other without a
-hole in `sequence` and belong to a known topic, a finished file by its data and summary CRCs. Whatever does not fit ends
-the reading there and is kept as `damage`. Of a part of the time only the chunks that the index names for it are read:
-what is skipped is not checked.
+A file is read as far as it can be trusted. Chunks are checked by CRC, messages must follow each other without a hole in
+`sequence` and belong to a known topic, and a finished file must match its data and summary CRCs. The first mismatch
+ends the reading and is kept as `damage`. For a part of the time only the chunks that the index names are read; what is
+skipped is not checked.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _IN_SUMMARY = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """A chunk as it stands in a file, its content, and which messages are in it."""
+    """A chunk: its place in the file, its content, and which messages it holds."""
 
     offset: int
     length: int
@@ -50,12 +50,12 @@ class Chunk:
 
 
 class Segment:
-    """A capture file. What is known of it grows while `read_chunks` is read, and is final when that has ended.
+    """A capture file. Its attributes are filled in while `read_chunks` is iterated, and final when that has ended.
 
-    `size`: of the file when it was opened. `complete`: the end was read and fits. `damage`: where it cannot be trusted
-    any further, else None. `good_bytes`, `crc`: how far it can be trusted, and the CRC-32 of that. `lost`: the run's
-    losses by its end, None where that was not written. `goes_on`: its end says that another segment follows. `notes`:
-    offset, length and name of its metadata records.
+    `size`: of the file when it was opened. `complete`: the end was read and is consistent. `damage`: where the file
+    stops being trustworthy, else None. `good_bytes`, `crc`: length and CRC-32 of the trusted part. `lost`: the run's
+    losses up to its end, None if not stated. `goes_on`: its end states that another segment follows. `notes`: offset,
+    length and name of its metadata records.
     """
 
     def __init__(self, path: Path) -> None:
@@ -73,7 +73,7 @@ class Segment:
         self._reset()
 
     def reopen(self) -> Segment:
-        """The same file as it is now; its recorder may have completed it meanwhile. Raises NotACapture and OSError."""
+        """Open the same file as it is now; its recorder may have completed it. Raises NotACapture and OSError."""
         try:
             return Segment(self.path)
         except FileNotFoundError:
@@ -93,7 +93,7 @@ class Segment:
         self.counts.clear()
 
     def read(self, from_ns: int | None = None, to_ns: int | None = None) -> Iterator[Captured]:
-        """Its messages in file order, the recorder's own among them. Of a part of the time: also others around it."""
+        """All messages in file order, including the recorder's own. With a time range, others around it as well."""
         index = None if from_ns is None and to_ns is None else read_index(self.path)
         for chunk in (
             self.read_chunks() if index is None else self._checked(lambda r: self._indexed(r, index, from_ns, to_ns))
@@ -102,7 +102,7 @@ class Segment:
                 yield from self.unpack(chunk)
 
     def read_chunks(self) -> Iterator[Chunk]:
-        """Its chunks, each checked before it is given: a chunk counts entirely or not at all. Raises OSError."""
+        """All chunks, each checked before it is yielded: a chunk counts as a whole or not at all. Raises OSError."""
         return self._checked(self._chunks)
 
     def _checked(self, walk: Callable[[_CheckedFile], Iterator[Chunk]]) -> Iterator[Chunk]:
@@ -123,7 +123,7 @@ class Segment:
                 )
 
     def unpack(self, chunk: Chunk) -> Iterator[Captured]:
-        """The messages of a chunk that `read_chunks` gave."""
+        """The messages of a chunk from `read_chunks`."""
         data, at, size, sequence = chunk.data, 0, len(chunk.data), chunk.first_sequence
         skip, message, head = records.RECORD_HEAD.size, int(Opcode.MESSAGE), records.MESSAGE
         topic_of = {number: channel.topic for number, channel in self.channels.items()}
@@ -139,7 +139,7 @@ class Segment:
 
     def _indexed(self, reading: _CheckedFile, index: Index, from_ns: int | None, to_ns: int | None) -> Iterator[Chunk]:
         """The chunks that the index names for this time, in file order."""
-        self._seeking = True  # the index has declared what the chunks declare again
+        self._seeking = True  # the index has already declared what the chunks declare
         self.schemas |= index.schemas
         self.channels |= index.channels
         for place in index.chunks:
@@ -148,12 +148,12 @@ class Segment:
             reading.skip_to(place.offset)
             opcode, content = reading.record()
             if opcode != Opcode.CHUNK:
-                raise BadRecord("the index does not fit the data")
+                raise BadRecord("the index does not match the data")
             head, data = records.read_chunk(content)
             before = self._first_sequence(data) - 1
             found = IndexedChunk(reading.begin, reading.at - reading.begin, head.start_ns, head.end_ns)
             if found != place or before < self.last_sequence:
-                raise BadRecord("the index does not fit the data")
+                raise BadRecord("the index does not match the data")
             self.last_sequence = before
             yield self._take(reading, head, data)
         self.messages = index.messages
@@ -177,7 +177,7 @@ class Segment:
         return Chunk(reading.begin, reading.at - reading.begin, head, data, first, count)
 
     def _chunks(self, reading: _CheckedFile) -> Iterator[Chunk]:
-        places = array("Q")  # four numbers a chunk: a file may have a million of them
+        places = array("Q")  # four numbers per chunk, of which a file may have a million
         _read_head(reading)
         self._keep_note(reading, HEAD_NAME)
         while True:
@@ -198,12 +198,12 @@ class Segment:
                 return
             elif opcode == Opcode.MESSAGE_INDEX:
                 records.check_message_index(content)
-                self._settle(reading)  # of no use here and harmless: the mcap tools write it
+                self._settle(reading)  # not needed here, but the mcap tools write it
             else:
                 raise BadRecord(f"a {records.OPCODE_NAMES.get(opcode, 'foreign')} record where none belongs")
 
     def _examine(self, data: bytes, chunk: ChunkHead) -> tuple[int, int]:
-        """First sequence and number of messages of a chunk, whose channels are taken up. Raises BadRecord."""
+        """Check a chunk and take up its channels; its first sequence and number of messages. Raises BadRecord."""
         at, size, expected = 0, len(data), self.last_sequence + 1
         first = expected
         head, skip, message = records.MESSAGE, records.RECORD_HEAD.size, int(Opcode.MESSAGE)
@@ -240,7 +240,7 @@ class Segment:
         if expected == first:
             raise BadRecord("a chunk without messages")
         if (earliest, latest) != (chunk.start_ns, chunk.end_ns):
-            raise BadRecord("the times of a chunk do not fit its messages")
+            raise BadRecord("the times of a chunk do not match its messages")
         self.schemas |= schemas
         self.channels |= channels
         for channel, count in counts.items():
@@ -248,42 +248,42 @@ class Segment:
         return first, expected - first
 
     def _declare(self, opcode: int, content: bytes, schemas: Schemas, channels: dict[int, Channel]) -> None:
-        """Take a chunk's schema or channel into those it brings. Raises BadRecord."""
+        """Add a chunk's schema or channel to those it declares. Raises BadRecord."""
         if opcode == Opcode.SCHEMA:
             number, name, encoding, data = records.read_schema(content)
             if self._seeking and self.schemas.get(number) == (name, encoding, data):
                 return
             if number in self.schemas or number in schemas or len(self.schemas) + len(schemas) >= _MAX_SCHEMAS:
-                raise BadRecord("a schema too many")
+                raise BadRecord("too many schemas, or one declared twice")
             schemas[number] = (name, encoding, data)
             return
         if opcode != Opcode.CHANNEL:
-            raise BadRecord("a record in a chunk that does not belong there")
+            raise BadRecord("a record that does not belong in a chunk")
         channel = records.read_channel(content)
         if self._seeking and self.channels.get(channel.id) == channel:
             return
         if channel.id in self.channels or channel.id in channels:
             raise BadRecord("a topic is declared twice")
         if not is_recordable(channel.topic):
-            raise BadRecord(f"a topic that is not ours: {channel.topic[:40]!r}")
+            raise BadRecord(f"not a topic of the bus: {channel.topic[:40]!r}")
         if (channel.schema_id not in self.schemas and channel.schema_id not in schemas) or channel.encoding != ENCODING:
             raise BadRecord("a topic without its schema")
         channels[channel.id] = channel
 
     def _keep_note(self, reading: _CheckedFile, name: str) -> None:
         if len(self.notes) >= _MAX_NOTES:
-            raise BadRecord("a metadata record too many")
+            raise BadRecord("too many metadata records")
         self.notes.append((reading.begin, reading.at - reading.begin, name))
         self._settle(reading)
 
     def _settle(self, reading: _CheckedFile) -> None:
-        """All up to here is good."""
+        """Everything up to here can be trusted."""
         self.good_bytes, self.crc = reading.at, reading.crc
 
     def _finish(self, reading: _CheckedFile, data_end: bytes, places: array[int]) -> None:
-        """Check what follows the data: its CRC, summary, footer, magic, and that nothing comes after."""
+        """Check what follows the data: its CRC, the summary, footer and magic, and that nothing follows them."""
         if len(data_end) != 4 or int.from_bytes(data_end, "little") != reading.crc_before:
-            raise BadRecord("checksum of the whole data does not fit")
+            raise BadRecord("the checksum of the data is wrong")
         summary_start, reading.crc = reading.at, 0
         counted = -1
         while True:
@@ -291,13 +291,13 @@ class Segment:
             if opcode == Opcode.FOOTER:
                 break
             if opcode not in _IN_SUMMARY:
-                raise BadRecord("a record in the summary that does not belong there")
+                raise BadRecord("a record that does not belong in the summary")
             if opcode == Opcode.STATISTICS:
                 counted = int.from_bytes(content[:8], "little")
         head = records.RECORD_HEAD.pack(Opcode.FOOTER, len(content))
         crc = zlib.crc32(head + content[:16], reading.crc_before)
         if len(content) != 20 or int.from_bytes(content[16:], "little") != crc:
-            raise BadRecord("checksum of the summary does not fit")
+            raise BadRecord("the checksum of the summary is wrong")
         if int.from_bytes(content[:8], "little") != summary_start or counted != self.messages:
             raise BadRecord("the summary does not fit the data")
         if reading.take(len(records.MAGIC)) != records.MAGIC:
@@ -308,13 +308,13 @@ class Segment:
         if index is not None:
             indexed = (number for c in index.chunks for number in (c.offset, c.length, c.start_ns, c.end_ns))
             if 4 * len(index.chunks) != len(places) or index.channels != self.channels or any(map(ne, indexed, places)):
-                raise BadRecord("the index does not fit the data")
+                raise BadRecord("the index does not match the data")
         self.complete = True
         self.good_bytes = reading.at
 
 
 class _CheckedFile:
-    """A file's bytes taken in order. `begin` is where the newest record starts, `crc` runs over all that was taken."""
+    """A file read in order. `begin`: where the newest record starts. `crc`: CRC-32 of all bytes read so far."""
 
     def __init__(self, file: BinaryIO, size: int) -> None:
         self.size = size
@@ -333,7 +333,7 @@ class _CheckedFile:
         return taken
 
     def skip_to(self, offset: int) -> None:
-        """Go on elsewhere; `crc` says nothing any more."""
+        """Continue elsewhere in the file; `crc` is meaningless from then on."""
         self._file.seek(offset)
         self.at = offset
 
@@ -342,19 +342,19 @@ class _CheckedFile:
         self.begin, self.crc_before = self.at, self.crc
         opcode, length = records.RECORD_HEAD.unpack(self.take(records.RECORD_HEAD.size))
         if length > records.MAX_RECORD_BYTES:
-            raise BadRecord(f"a record claims {length} bytes, more than any of ours has")
+            raise BadRecord(f"a record claims {length} bytes, more than any recorder writes")
         return opcode, self.take(length)
 
 
 def _touches(chunk: ChunkHead | IndexedChunk, from_ns: int | None, to_ns: int | None) -> bool:
-    """Whether messages of [`from_ns`, `to_ns`) may be in it."""
+    """Whether a chunk may hold messages of [`from_ns`, `to_ns`)."""
     return (from_ns is None or chunk.end_ns >= from_ns) and (to_ns is None or chunk.start_ns < to_ns)
 
 
 def _hides_chunk(file: BinaryIO, begin: int, size: int) -> bool:
-    """Whether behind the record at `begin`, whose length leads past the file's end, there is a chunk all the same.
+    """Whether a chunk follows the record at `begin`, whose length leads past the end of the file.
 
-    Then it is the length that is wrong, and the file was not cut off there.
+    Then that length is wrong, and the file was not cut off there.
     """
     file.seek(min(begin + 1, size))
     rest = file.read(records.MAX_RECORD_BYTES)
@@ -368,7 +368,7 @@ def _hides_chunk(file: BinaryIO, begin: int, size: int) -> bool:
                 records.read_chunk(rest[at + skip : at + skip + length])
                 return True
             if tries >= _MAX_TRIES:
-                return True  # made up to take time: nothing of it is to be trusted
+                return True  # crafted to take time: not to be trusted
         at = rest.find(opcode, at + 1)
     return False
 
@@ -382,11 +382,11 @@ def _read_head(reading: _CheckedFile) -> CaptureMetadata:
         raise BadRecord("not an MCAP file")
     opcode, content = reading.record()
     if opcode != Opcode.HEADER or records.read_header(content)[0] != records.PROFILE:
-        raise BadRecord("not a capture of quotebus")
+        raise BadRecord("an MCAP file, but not one of quotebus")
     opcode, content = reading.record()
     name, texts = records.read_metadata(content) if opcode == Opcode.METADATA else ("", {})
     if name != HEAD_NAME:
-        raise BadRecord("a capture without its head")
+        raise BadRecord("the capture's head is missing")
     try:
         return from_map(texts)
     except ValueError as error:

@@ -21,14 +21,14 @@ from quotebus.bus.capture.format.records import MAGIC, RECORD_HEAD, encode
 
 
 class Summary:
-    """What a file's end says about its data; it is told of each chunk and metadata record as these are written."""
+    """Collects what the end of a file states about its data; call its methods as chunks and metadata are written."""
 
     def __init__(self) -> None:
         self.messages = 0
         self._schemas: dict[int, Schema] = {}
         self._channels: dict[int, Channel] = {}
         self._counts: dict[int, int] = {}
-        self._chunks = bytearray()  # encoded at once: a long recording has a million of them
+        self._chunks = bytearray()  # kept encoded: a long recording has a million of them
         self._chunk_count = 0
         self._start_ns: int | None = None
         self._end_ns = 0
@@ -39,7 +39,7 @@ class Summary:
         self._channels |= {channel.id: channel for channel in channels}
 
     def count(self, counts: dict[int, int]) -> None:
-        """Messages by channel, added to those before."""
+        """Add a chunk's messages by channel."""
         for channel, count in counts.items():
             self._counts[channel] = self._counts.get(channel, 0) + count
             self.messages += count
@@ -68,7 +68,7 @@ class Summary:
         self._metadata.append(MetadataIndex(offset=offset, length=length, name=name))
 
     def end(self, offset: int, data_crc: int) -> bytes:
-        """Everything from DataEnd to the closing magic, for a file whose data ends at `offset` with that CRC-32."""
+        """Everything from DataEnd to the closing magic; the data ends at `offset` and has that CRC-32."""
         data_end = encode(DataEnd(data_crc))
         start = offset + len(data_end)
         groups: dict[Opcode, bytes | bytearray] = {

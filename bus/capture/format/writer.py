@@ -1,4 +1,4 @@
-"""One capture file being written: `.part` until it is complete, then synced and renamed."""
+"""Writing one capture file: `.part` until it is complete, then synced and renamed."""
 
 from __future__ import annotations
 
@@ -22,15 +22,16 @@ from quotebus.bus.topics import END
 
 
 class CaptureWriter:
-    """Writes one segment to `<path>.part` and gives it its name when closed in order.
+    """Writes one segment to `<path>.part`, and renames it to `<path>` when it is closed.
 
-    `write` packs messages into chunks; `flush` hands them to the operating system, from where they survive the death of
-    this process; `sync` also to the disk. A program that packs elsewhere gives whole chunks to `write_chunk`. All raise
-    OSError, after which only `abandon` is left: what was written before stays a readable prefix.
+    `write` packs messages into chunks. `flush` hands them to the operating system, where they survive the end of this
+    process; `sync` forces them to the disk, where they survive a power failure. A program that packs its own chunks
+    calls `write_chunk`. All raise OSError; after one, only `abandon` may be called: what was written before remains a
+    readable prefix.
     """
 
     def __init__(self, path: Path | str, metadata: CaptureMetadata, *, compression: str = "lz4") -> None:
-        """Create the file and write its head. Raises OSError; FileExistsError rather than replace a file."""
+        """Create the file and write its head. Raises OSError, FileExistsError if `path` exists: no file is replaced."""
         self.path = Path(path)
         self.part = self.path.with_name(self.path.name + PART)
         self.metadata = metadata
@@ -63,19 +64,19 @@ class CaptureWriter:
             self.abandon()
 
     def write(self, topic: str, payload: bytes, received_ns: int, published_ns: int) -> int:
-        """Record one message; its sequence. Raises ValueError for a topic that does not belong on the bus."""
+        """Record one message; returns its sequence. Raises ValueError for a topic that is not one of the bus."""
         self._builder.add(topic.encode("ascii"), payload, received_ns, published_ns)
         if self._builder.full:
             self._write_built()
         return self._builder.sequence
 
     def write_frame(self, frame: bytes, received_ns: int, published_ns: int) -> int:
-        """Record one message as it crossed the bus."""
+        """Record one message given as it crossed the bus."""
         topic, _, payload = frame.partition(END)
         return self.write(topic.decode("ascii"), payload, received_ns, published_ns)
 
     def write_chunk(self, packed: PackedChunk) -> None:
-        """Record a chunk, with one write to the operating system."""
+        """Record a chunk with a single write to the operating system."""
         chunk = Chunk(
             compression=self._compression,
             data=self._pack(packed.data),
@@ -101,16 +102,16 @@ class CaptureWriter:
         self.messages += packed.messages
 
     def flush(self) -> None:
-        """What was written so far survives the death of this process."""
+        """Make what was written so far survive the end of this process."""
         self._write_built()
 
     def sync(self) -> None:
-        """What was written so far survives the death of this machine."""
+        """Make what was written so far survive a power failure."""
         self._write_built()
         os.fsync(self._fd)
 
     def close(self, cause: str = "stopped") -> Path:
-        """Complete the file, sync it, give it its name, sync the folder; its path."""
+        """Complete the file, sync it, rename it, sync the folder; returns its path."""
         self._write_built()
         self._write_metadata(END_NAME, make_end_map(self.messages, self.lost, cause))
         self._write(self._summary.end(self.bytes, self._crc))
@@ -121,7 +122,7 @@ class CaptureWriter:
         return self.path
 
     def abandon(self) -> None:
-        """Leave the `.part` as it is. May be repeated, and follow `close`."""
+        """Leave the `.part` as it is. May be called again, and after `close`."""
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
@@ -145,10 +146,10 @@ class CaptureWriter:
 
 
 def _create_locked(part: Path) -> int:
-    """The descriptor of a new file whose lock tells who recovers `.part` files that it is in use. Raises OSError.
+    """Create a file and lock it; the lock tells a recovery of `.part` files that it is in use. Raises OSError.
 
-    Before it has its lock it looks like one that was left behind, and may be removed as such: then there is no file of
-    that name any more, and it is made anew.
+    Until it is locked it looks like one left by a killed recorder, and a recovery may remove it: then it is created
+    again.
     """
     while True:
         descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)

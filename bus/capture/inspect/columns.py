@@ -1,7 +1,7 @@
-"""Which columns an event has as a row of a table, drawn from its type. Pure.
+"""The columns of an event's table, derived from its type. Pure.
 
-A shape is `int`, `float`, `str`, `bytes` or `bool`, or a pair: `("list", shape)`, `("map", shape)` with text keys, or
-`("struct", [(name, shape), …])`.
+A column's shape is `int`, `float`, `str`, `bytes` or `bool`, or a pair: `("list", shape)`, `("map", shape)` with text
+keys, or `("struct", [(name, shape), …])`.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _REFERENCE = ("source", "seq")
 
 @dataclass(frozen=True, slots=True)
 class ExportColumn:
-    """A column and the shape of its values; all may be null."""
+    """A column and the shape of its values; every value may be null."""
 
     name: str
     shape: Any
@@ -45,16 +45,16 @@ _OF_THE_RECORDER = (ExportColumn("sequence", "int"), ExportColumn("captured_ns",
 
 
 def name_table(event: type[Event]) -> str:
-    """A table's name: the kind of topic, with dots as underscores."""
+    """The name of an event's table: the kind of topic, with underscores for dots."""
     kinds = {of: kind for kind, (of, _) in codec.KINDS.items()}
     return kinds.get(event, GAP_TOPIC).replace(".", "_")
 
 
 @cache
 def list_columns(event: type[Event]) -> tuple[ExportColumn, ...]:
-    """What the recorder knows of a message, then its envelope and its fields in the order of the wire.
+    """The recorder's columns, then the envelope and the event's own fields in wire order.
 
-    An event with a field of the same name keeps its own: the recorder's notes are all under one topic.
+    A field of the same name takes the place of a recorder's column, as `topic` does in the recorder's own notes.
     """
     described = inspect.type_info(event)
     assert isinstance(described, inspect.StructType)

@@ -1,4 +1,4 @@
-"""A capture as tables, one per kind of event, with typed columns: Parquet or CSV, written by pyarrow."""
+"""A capture as tables with typed columns, one per kind of event: Parquet or CSV, written by pyarrow."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ _PART = ".part"
 
 
 class Export:
-    """Writes tables into a folder, a batch of rows at a time, so that memory does not grow with the capture.
+    """Writes tables into a folder in batches of rows, so that memory does not grow with the capture.
 
-    `rows` counts by table; `unreadable` what was left out, since it does not decode or has no place in a column.
+    `rows`: rows by table. `unreadable`: messages left out, because they do not decode or a value fits no column.
     """
 
     def __init__(self, folder: Path, kind: str) -> None:
-        """Raises ConfigError where pyarrow is not installed, and OSError."""
+        """`kind`: `parquet` or `csv`. Raises ConfigError if pyarrow is not installed, and OSError."""
         self.rows: dict[str, int] = {}
         self.unreadable = 0
         self._arrow = _arrow()
@@ -36,7 +36,7 @@ class Export:
         folder.mkdir(parents=True, exist_ok=True)
 
     def write(self, messages: Iterable[Captured]) -> None:
-        """Write all messages, then give the files their names. Raises OSError; then no table has its name."""
+        """Write all messages, then give the files their names. Raises OSError, and then no table has its name yet."""
         with ExitStack() as opened:
             for message in messages:
                 try:
@@ -57,13 +57,13 @@ class Export:
             self.unreadable += table.refused
 
     def find_tables(self) -> list[str]:
-        """Names of the tables in the folder, whoever wrote them."""
+        """Names of all tables in the folder, including those of earlier exports."""
         names = {name_table(Gap), *(name_table(event) for event, _ in codec.KINDS.values())}
         return sorted(name for name in names if (self._folder / f"{name}.{self._kind}").exists())
 
 
 class _Table:
-    """One kind's file."""
+    """The file of one kind of event."""
 
     def __init__(self, arrow: Any, folder: Path, kind: str, event: type[Event]) -> None:
         self.name = name_table(event)
@@ -93,7 +93,7 @@ class _Table:
             self.flush()
 
     def flush(self) -> None:
-        """Write the rows that wait; one that no column can hold, such as a number of 64 bits, is left out alone."""
+        """Write the waiting rows; only a row with a value that no column can hold, such as 2**63, is left out."""
         batch, self._batch = self._batch, []
         if not batch:
             return

@@ -1,4 +1,4 @@
-"""Messages of a capture as lines, for people and for programs. Nothing in them reaches a terminal unescaped. Pure."""
+"""Messages of a capture as lines, for people and for programs; control characters are escaped. Pure."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ _ENVELOPE = ("version", "source", "seq", "published_ns")
 
 
 def format_message(message: Captured) -> str:
-    """One line for people: when received, recorder's number, topic, publisher and its number, then the fields."""
+    """One line of text: receive time, recorder's number, topic, publisher and its number, then the fields."""
     head = f"{format_utc(message.received_ns)} {message.sequence} {message.topic}"
     try:
         event = message.event()
     except UndecodableMessage as error:
         return escaped(f"{head} cannot be decoded: {error}")
-    shown = " ".join(f"{name}={_shown(value)}" for name, value in _own(event).items())
+    shown = " ".join(f"{name}={_format_value(value)}" for name, value in _list_fields(event).items())
     return escaped(f"{head} {event.source} #{event.seq} {shown}")
 
 
 def encode_message(message: Captured) -> str:
-    """One JSON object in one line, in ASCII: what the recorder knows, the envelope, the event's own fields.
+    """One JSON object on one line, in ASCII: what the recorder knows, the envelope, the event's own fields.
 
-    An answer's held quotes are shown as their (source, seq) is in `last_quote_seq`; their bytes are base64.
+    The held quotes of an acknowledgement stay bytes, as base64; their numbers are in `last_quote_seq`.
     """
     head: dict[str, Any] = {
         "topic": message.topic,
@@ -40,23 +40,23 @@ def encode_message(message: Captured) -> str:
     try:
         event = message.event()
     except UndecodableMessage as error:
-        return _json({**head, "error": str(error), "payload": message.payload})
+        return _encode({**head, "error": str(error), "payload": message.payload})
     envelope = {name: getattr(event, name) for name in _ENVELOPE}
-    return _json({**head, **envelope, "event": type(event).__name__, "fields": _own(event)})
+    return _encode({**head, **envelope, "event": type(event).__name__, "fields": _list_fields(event)})
 
 
-def _own(event: Event) -> dict[str, Any]:
+def _list_fields(event: Event) -> dict[str, Any]:
     fields = {name: getattr(event, name) for name in event.__struct_fields__ if name not in _ENVELOPE}
     if isinstance(event, SymbolsAcknowledged):
-        fields["results"] = [_row(row) for row in event.results]
+        fields["results"] = [_make_row(row) for row in event.results]
     return fields
 
 
-def _row(row: AckRow) -> dict[str, Any]:
+def _make_row(row: AckRow) -> dict[str, Any]:
     return {name: getattr(row, name) for name in row.__struct_fields__}
 
 
-def _shown(value: object) -> str:
+def _format_value(value: object) -> str:
     if value is None:
         return "-"
     if isinstance(value, float):
@@ -64,20 +64,20 @@ def _shown(value: object) -> str:
     if isinstance(value, bytes):
         return f"<{len(value)} bytes>"
     if isinstance(value, Mapping):
-        return "{" + ",".join(f"{key}:{_shown(each)}" for key, each in value.items()) + "}"
+        return "{" + ",".join(f"{key}:{_format_value(each)}" for key, each in value.items()) + "}"
     if isinstance(value, (list, tuple)):
-        return "[" + ",".join(map(_shown, value)) + "]"
+        return "[" + ",".join(map(_format_value, value)) + "]"
     if isinstance(value, msgspec.Struct):
-        return _shown([getattr(value, name) for name in value.__struct_fields__])
+        return _format_value([getattr(value, name) for name in value.__struct_fields__])
     return str(value) or '""'
 
 
-def _json(value: dict[str, Any]) -> str:
+def _encode(value: dict[str, Any]) -> str:
     plain = msgspec.json.encode(value).decode()
-    return plain if plain.isascii() else "".join(c if c.isascii() else _surrogates(c) for c in plain)
+    return plain if plain.isascii() else "".join(c if c.isascii() else _escape(c) for c in plain)
 
 
-def _surrogates(character: str) -> str:
+def _escape(character: str) -> str:
     code = ord(character)
     if code < 0x10000:
         return f"\\u{code:04x}"

@@ -1,4 +1,4 @@
-"""Is a capture whole? Every byte, every number, every payload."""
+"""Is a capture whole? Checks every byte, every message number, every payload."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _MAX_EXAMPLES = 10
 
 @dataclass(slots=True)
 class Verification:
-    """What is in a capture, and what is wrong with it."""
+    """What a capture contains, and what is wrong with it."""
 
     messages: int = 0
     first_ns: int = 0
@@ -24,13 +24,13 @@ class Verification:
     """Messages by kind of topic."""
     topics: int = 0
     lost: Counter[str] = field(default_factory=Counter)
-    """Messages that the recorder noted as lost, by cause. The file is whole all the same: it says so."""
+    """Messages that the recorder noted as lost, by cause. The file is whole nevertheless: it says what it lacks."""
     unreadable: int = 0
     examples: list[str] = field(default_factory=list)
-    """The first payloads that do not decode."""
+    """Descriptions of the first payloads that do not decode."""
     damages: list[Damage] = field(default_factory=list)
     partial: list[str] = field(default_factory=list)
-    """Where a run's first or last segments are not here."""
+    """Runs whose first or last segments are absent."""
 
     @property
     def whole(self) -> bool:
@@ -38,7 +38,7 @@ class Verification:
 
 
 def verify(capture: Capture, *, decode: bool = True) -> Verification:
-    """Read a capture to its end; with `decode`, every payload too. Raises OSError."""
+    """Read a capture to its end; with `decode`, decode every payload as well. Raises OSError."""
     verdict = Verification()
     seen: set[str] = set()
     for message in capture.everything():

@@ -1,1 +1,1 @@
-"""From the bus to the disk."""
+"""The recorder: from the bus to the disk."""

@@ -1,11 +1,13 @@
-"""The recorder's way to the disk: a thread that writes, a thread that syncs, and a bounded queue before them.
+"""The recorder's way to the disk: a thread that writes, a thread that syncs, and a bounded queue in front of them.
 
-Whoever receives from the bus never waits for a disk. It asks for `room`, hands chunks over, and looks at `trouble`.
+The thread that receives from the bus never waits for a disk. It asks for `room`, hands chunks over, and watches
+`failure` and `busy_ns`.
 """
 
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import threading
 from collections import deque
@@ -19,6 +21,7 @@ from quotebus.bus.capture.format.writer import CaptureWriter
 from quotebus.bus.clock import now_ns
 from quotebus.bus.events import Cause
 
+_log = logging.getLogger(__name__)
 _CAUSES = {
     errno.ENOSPC: Cause.DISK_FULL,
     errno.EDQUOT: Cause.DISK_FULL,
@@ -29,23 +32,23 @@ _CAUSES = {
     errno.ETIMEDOUT: Cause.SLOW_DISK,
 }
 Open = Callable[[Path, int, int], CaptureWriter]
-"""Makes the writer of a path, a segment number and a first sequence."""
+"""Opens the writer for a path, a segment number and a first sequence."""
 
 
 def find_cause(error: OSError) -> Cause:
-    """Why a disk refuses, as the bus is told."""
+    """The cause of a disk error, as published on the bus."""
     return _CAUSES.get(error.errno or 0, Cause.DISK_ERROR)
 
 
 class Disk:
-    """Writes one run's segments. `failure` is set once and for all; what was queued then is lost, and counted."""
+    """Writes the segments of one run. `failure` is final; what was queued at that moment is lost, and counted."""
 
     def __init__(self, base: Path, opened: Open, *, queue_bytes: int, sync_s: float) -> None:
         self.failure: OSError | None = None
         self.file = ""
         self.messages = self.bytes = self.segment_bytes = self.lost = 0
         self.segment = -1
-        """The one being written; -1 until its file is there."""
+        """The number of the segment being written; -1 until its file exists."""
         self._base = base
         self._open = opened
         self._queue_bytes = queue_bytes
@@ -71,7 +74,7 @@ class Disk:
 
     @property
     def rotating(self) -> bool:
-        """Whether a rotation that was asked for is still to come."""
+        """Whether a requested rotation has not happened yet."""
         return self._rotations != max(0, self.segment)
 
     @property
@@ -80,9 +83,9 @@ class Disk:
         return self._queued < self._queue_bytes and self.failure is None
 
     def put(self, packed: PackedChunk, lost: int) -> None:
-        """Hand a chunk over; `lost` is the run's losses so far, for the segment's end."""
+        """Hand over a chunk; `lost` is the run's losses so far, for the end of the segment."""
         with self._changed:
-            if self.failure is not None:  # it failed after there was room for this chunk
+            if self.failure is not None:  # it failed after `room` was asked
                 self.lost += packed.messages
                 return
             self._lost_so_far = lost
@@ -91,25 +94,25 @@ class Disk:
             self._changed.notify()
 
     def rotate(self) -> None:
-        """What follows goes into the next segment."""
+        """Write what follows into the next segment."""
         with self._changed:
             self._rotations += 1
             self._queue.append(ROTATED)
             self._changed.notify()
 
     def busy_ns(self, at_ns: int) -> int:
-        """How long the longest operation in progress has been taking."""
+        """How long the slowest operation in progress has taken so far."""
         return max((at_ns - since_ns for since_ns in list(self._busy.values())), default=0)
 
     def end(self, timeout_s: float) -> bool:
-        """Write what is queued and complete the file; False when that did not end in time or failed."""
+        """Write what is queued and complete the file; False if that fails or does not end in time."""
         with self._changed:
             self._ending = True
             self._changed.notify()
         return self._ended.wait(timeout_s) and self.failure is None
 
     def give_up(self, why: str) -> None:
-        """Call a disk that does not answer a failed one; nothing, if it has failed already."""
+        """Treat a disk that does not answer as failed; no effect if it has failed already."""
         self._fail(OSError(errno.ETIMEDOUT, why))
 
     # the threads
@@ -155,7 +158,7 @@ class Disk:
         before = self._writer.bytes
         self._writer.write_chunk(packed)
         with self._changed:
-            if self.failure is not None:  # given up meanwhile, and counted as lost
+            if self.failure is not None:  # given up meanwhile, and this chunk counted as lost
                 return
             self._writing = 0
             self.messages += packed.messages
@@ -163,6 +166,7 @@ class Disk:
         self.segment_bytes = self._writer.bytes
         self.bytes += self.segment_bytes - before
         self._wrote.set()
+        _log.debug("chunk written: %d messages, %d bytes", packed.messages, self.segment_bytes - before)
 
     def _next_segment(self) -> None:
         self._base.parent.mkdir(parents=True, exist_ok=True)
@@ -175,6 +179,7 @@ class Disk:
         self.bytes += writer.bytes
         self.file = path.name
         self.segment += 1
+        _log.debug("segment %d begins: %s, first message %d", self.segment, path, self._sequence + 1)
 
     def _finish(self, cause: str) -> None:
         assert self._writer is not None
@@ -185,6 +190,7 @@ class Disk:
         self._writer.lost = self._lost_so_far
         self._writer.close(cause)
         self.bytes += self._writer.bytes - before
+        _log.debug("segment %d ends (%s): %d messages", self.segment, cause, self._writer.messages)
 
     def _sync(self) -> None:
         while not self._ended.wait(self._sync_s):
@@ -204,7 +210,7 @@ class Disk:
                 os.close(descriptor)
 
     def _look_for_file(self) -> None:
-        """Raises OSError when what is written can no longer be found: the file or its folder was moved or removed."""
+        """Raise OSError if the file being written can no longer be found: it or its folder was moved or removed."""
         with self._fd_lock:
             if self._sync_fd < 0 or self._writer is None:
                 return
@@ -214,13 +220,14 @@ class Disk:
             except FileNotFoundError:
                 there = False
         if not there:
-            raise OSError(errno.ENOENT, f"{part.name} is no longer where it was made: moved or removed")
+            raise OSError(errno.ENOENT, f"{part.name} was moved or removed while it was written")
 
     def _fail(self, error: OSError) -> None:
         with self._changed:
             if self.failure is not None:
                 return
             self.failure = error
+            _log.debug("disk failed: %s", error)
             self.lost += self._writing + sum(item.messages for item in self._queue if isinstance(item, PackedChunk))
             self._queue.clear()
             self._queued = 0

@@ -1,6 +1,6 @@
-"""What a recorder does with each frame: number it, notice what is missing, pack it. Only the envelope is decoded.
+"""Takes each frame of a recording: numbers it, notes what is missing, packs it. Pure.
 
-Pure.
+Only the envelope is decoded.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from quotebus.bus.events import VERSION
 from quotebus.bus.sequence import SequenceTracker
 
 FLUSH_NS = 50 * NS_PER_MS
-"""A message is packed no later than this; the rest of the promised 100 ms is the writing's."""
+"""A message waits at most this long to be packed; the rest of the promised 100 ms is for writing."""
 _MAX_PENDING = 10_000
 _MAX_KNOWN = 100_000
 _MOST = 2**63 - 1
@@ -22,10 +22,10 @@ _ACKNOWLEDGED = topics.ACKNOWLEDGED + "."
 
 
 class FramePacker:
-    """Frames in, chunks out. Every loss is counted in `lost` and noted in the capture where it happened."""
+    """Frames in, chunks out. Every loss is counted in `lost`, and noted in the capture where it happened."""
 
     def __init__(self, source: str, prefixes: tuple[str, ...] = (), first_sequence: int = 1) -> None:
-        """`prefixes`: what was subscribed to. `source`: whose notes these are."""
+        """`prefixes`: what was subscribed to, empty for everything. `source`: the recorder's, for its notes."""
         self.builder = ChunkBuilder(first_sequence)
         self.received = self.lost = self.queue_dropped = self.unreadable = 0
         self.newest_ns = 0
@@ -36,11 +36,11 @@ class FramePacker:
         self._known: dict[bytes, bytes | None] = {}
         self._pending: dict[tuple[GapCause, str, str], list[int]] = {}
         self._oldest_ns = 0
-        # All of a source's answers share one counter, so that some of them alone say nothing of the others.
+        # All acknowledgements of a source share one counter: receiving only some of them reveals no loss.
         self._all_acks = not prefixes or any(_ACKNOWLEDGED.startswith(prefix) for prefix in prefixes)
 
     def receive(self, frames: list[bytes], received_ns: int, *, room: bool) -> list[PackedChunk]:
-        """Take frames in the order they came; the chunks that became full. Without `room` they are lost and noted."""
+        """Take frames in arrival order; returns chunks that became full. Without `room`, frames are lost and noted."""
         packed: list[PackedChunk] = []
         builder, known = self.builder, self._known
         decode, observe, add = codec.decode_envelope, self._tracker.observe, builder.add
@@ -79,17 +79,17 @@ class FramePacker:
                 self._oldest_ns = received_ns
         return packed
 
-    def due(self, now_ns: int) -> bool:
-        """Whether what is packed should not wait any longer; on the clock of `received_ns`."""
+    def is_due(self, now_ns: int) -> bool:
+        """Whether the packed messages must be flushed now; on the clock of `received_ns`."""
         return self.builder.messages > 0 and now_ns - self._oldest_ns >= FLUSH_NS
 
     def flush(self, now_ns: int) -> PackedChunk | None:
-        """What is packed so far, and the losses not noted yet."""
+        """Take what is packed so far, together with the losses not yet noted; None if there is nothing."""
         self._note_pending(now_ns)
         return self.builder.take()
 
     def _admit(self, topic: bytes) -> bool:
-        """Learn a new topic's counter; False for one that no capture holds, which is counted."""
+        """Learn a new topic's counter; False for a topic that no capture holds, which is counted as unreadable."""
         name = topic.decode("ascii", "replace")
         if not is_recordable(name) or name == GAP_TOPIC:
             self._refuse(topic)
@@ -118,7 +118,7 @@ class FramePacker:
         self._pend(GapCause.QUEUE, source, topic.decode("ascii"), seq, 1)
 
     def _pend(self, cause: GapCause, publisher: str, topic: str, first_seq: int, count: int) -> None:
-        """Count a loss now, note it later, together with others of its kind."""
+        """Count a loss now and note it later, together with others of its kind."""
         self._lose(count)
         key = (cause, publisher, topic)
         if key not in self._pending and len(self._pending) >= _MAX_PENDING:

@@ -1,7 +1,8 @@
-"""The recorder: hears the bus, packs what it hears, hands it to the disk, and says how that goes."""
+"""The recorder: receives from the bus, packs, hands chunks to the disk, and publishes how that goes."""
 
 from __future__ import annotations
 
+import logging
 import os
 import platform
 import shutil
@@ -23,6 +24,7 @@ from quotebus.bus.clock import NS_PER_S, now_ns, seconds, to_utc_ns, utc_ns
 from quotebus.bus.events import Cause, Event, RecorderHealth, RecorderState
 from quotebus.bus.process.log import compact_utc
 
+_log = logging.getLogger(__name__)
 BATCH = 256
 _POLL_MS = 20
 _DRAIN_NS = NS_PER_S // 2
@@ -38,7 +40,7 @@ TRANSITIONS: dict[RecorderState, frozenset[RecorderState]] = {
 
 
 class BusConnection(Protocol):
-    """What the recorder needs of the bus."""
+    """What the recorder needs from its connection to the bus."""
 
     @property
     def connected(self) -> bool: ...
@@ -49,7 +51,7 @@ class BusConnection(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class RecordingProgress:
-    """How the recording goes; `connected`, `rate` and `lag_ns` of the last second."""
+    """The state of a recording; `connected`, `rate` and `lag_ns` cover the last second."""
 
     state: RecorderState
     cause: Cause
@@ -65,7 +67,7 @@ class RecordingProgress:
 
 
 class Recorder:
-    """One run. `run` blocks until `stop` or the disk's failure; `state` then says which."""
+    """One run. `run` blocks until `stop` or until the disk fails; `state` then says which."""
 
     def __init__(
         self,
@@ -76,11 +78,11 @@ class Recorder:
         *,
         on_progress: Callable[[RecordingProgress], None] = lambda _: None,
     ) -> None:
-        """`base`: the file to write, or the first of several. `source`: this recorder's on the bus."""
+        """`base`: the file to write, or the first of several. `source`: the recorder's source on the bus."""
         self.state, self.cause = RecorderState.STARTING, Cause.DEMAND
         self.detail = ""
         self.run_id = os.urandom(8).hex()
-        self.intake = FramePacker(source, tuple(settings.topics))
+        self.packer = FramePacker(source, tuple(settings.topics))
         self.disk = Disk(
             base,
             self._open,
@@ -94,14 +96,14 @@ class Recorder:
         self._last_second = (now_ns(), 0)
         self._rate = 0.0
         self._lag_ns: int | None = None
-        self._connected = True  # until the first look: a connection takes a moment
+        self._connected = True  # until it is first checked: connecting takes a moment
 
     def stop(self) -> None:
-        """End in order, within two seconds; may be called from a signal handler."""
+        """Make `run` end in order, within two seconds. May be called from a signal handler."""
         self._stopping = True
 
     def run(self) -> None:
-        """Record until told to stop, or until the disk fails."""
+        """Record until `stop` or until the disk fails."""
         self.disk.start()
         self._segment_since_ns = now_ns()
         next_second_ns = now_ns() + NS_PER_S // 4
@@ -121,7 +123,7 @@ class Recorder:
             self._ear.receive(BATCH, _POLL_MS)
 
     def progress(self) -> RecordingProgress:
-        """How it goes now."""
+        """The state of the recording now."""
         return RecordingProgress(
             state=self.state,
             cause=self.cause,
@@ -129,7 +131,7 @@ class Recorder:
             file=self.disk.file,
             messages=self.disk.messages,
             bytes=self.disk.bytes,
-            lost=self.intake.lost + self.disk.lost + (self.intake.builder.messages if self.disk.failure else 0),
+            lost=self.packer.lost + self.disk.lost + (self.packer.builder.messages if self.disk.failure else 0),
             rate=self._rate,
             lag_ns=self._lag_ns,
             free_bytes=_free_bytes(self._base.parent),
@@ -137,23 +139,23 @@ class Recorder:
         )
 
     def _take(self, timeout_ms: int) -> bool:
-        """One batch from the bus; False if there was none."""
+        """Take one batch from the bus; False if nothing came."""
         frames = self._ear.receive(BATCH, timeout_ms)
         received_ns = utc_ns()
-        packed = self.intake.receive(frames, received_ns, room=self.disk.room)
-        if self.intake.due(received_ns):
-            packed += filter(None, [self.intake.flush(received_ns)])
+        packed = self.packer.receive(frames, received_ns, room=self.disk.room)
+        if self.packer.is_due(received_ns):
+            packed += filter(None, [self.packer.flush(received_ns)])
         for chunk in packed:
-            self.disk.put(chunk, self.intake.lost)
-        if frames and self.intake.newest_ns:
-            lag_ns = max(0, received_ns - self.intake.newest_ns)
+            self.disk.put(chunk, self.packer.lost)
+        if frames and self.packer.newest_ns:
+            lag_ns = max(0, received_ns - self.packer.newest_ns)
             self._lag_ns = lag_ns if self._lag_ns is None else max(lag_ns, self._lag_ns)
         return bool(frames)
 
     def _rotate(self) -> None:
-        """Begin a new file when the present one is large, old, or has as many topics as a file may have."""
+        """Begin a new file if the current one is large or old, or has as many topics as a file may have."""
         settings, disk = self._settings, self.disk
-        builder = self.intake.builder
+        builder = self.packer.builder
         if disk.rotating or builder.sequence == self._rotated_at:
             return
         old = now_ns() - self._segment_since_ns >= seconds(settings.record_rotate_s)
@@ -164,10 +166,10 @@ class Recorder:
             self._segment_since_ns, self._rotated_at = now_ns(), builder.sequence
 
     def _judge(self) -> None:
-        """Bring the state in line with the disk."""
+        """Derive the state from the disk."""
         disk, busy_ns = self.disk, self.disk.busy_ns(now_ns())
         if busy_ns >= seconds(self._settings.record_disk_timeout_s):
-            disk.give_up(f"no answer for {busy_ns / NS_PER_S:.1f} s")
+            disk.give_up(f"the disk has not answered for {busy_ns / NS_PER_S:.1f} s")
         if disk.failure is not None:
             self._enter(RecorderState.FAILED, find_cause(disk.failure), disk.failure.strerror or str(disk.failure))
         elif self.state is not RecorderState.STARTING and (busy_ns >= _SLOW_NS or not disk.room):
@@ -176,16 +178,17 @@ class Recorder:
             self._enter(RecorderState.RECORDING, Cause.DEMAND)
 
     def _enter(self, state: RecorderState, cause: Cause, detail: str = "") -> None:
-        """The only place that changes the state; tells the bus."""
+        """Change the state, and publish it. Nothing else changes it."""
         if state is self.state:
             return
         if state not in TRANSITIONS[self.state]:
             raise AssertionError(f"a recorder cannot go from {self.state} to {state}")
+        _log.debug("recorder %s: %s -> %s (%s)", self._settings.record_name, self.state, state, cause)
         self.state, self.cause, self.detail = state, cause, detail
         self._report()
 
     def _finish(self) -> None:
-        """Take what had been received, write it, complete the file."""
+        """Take what has already arrived, write it, and complete the file."""
         deadline_ns = now_ns() + _DRAIN_NS
         while self._take(0) and now_ns() < deadline_ns:
             pass
@@ -197,14 +200,14 @@ class Recorder:
         self._judge()
 
     def _flush(self) -> None:
-        last = self.intake.flush(utc_ns())
+        last = self.packer.flush(utc_ns())
         if last is not None:
-            self.disk.put(last, self.intake.lost)
+            self.disk.put(last, self.packer.lost)
 
     def _each_second(self) -> None:
         now, (then, before) = now_ns(), self._last_second
-        self._rate = (self.intake.received - before) * NS_PER_S / max(1, now - then)
-        self._last_second = (now, self.intake.received)
+        self._rate = (self.packer.received - before) * NS_PER_S / max(1, now - then)
+        self._last_second = (now, self.packer.received)
         self._connected = self._ear.connected
         self._report()
         self._lag_ns = None
@@ -247,7 +250,7 @@ class Recorder:
 
 
 def choose_path(output: str, at_utc_ns: int) -> Path:
-    """The file that `output` means: itself, with `.mcap`, or, for a folder, `capture-<UTC>.mcap` in it."""
+    """The file that `output` stands for: itself, with `.mcap` added, or in a folder `capture-<UTC>.mcap`."""
     path = Path(output)
     if output.endswith(os.sep) or path.is_dir():
         return path / f"capture-{compact_utc(at_utc_ns)}{SUFFIX}"

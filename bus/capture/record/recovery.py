@@ -1,4 +1,4 @@
-"""What a killed recorder left, made a complete capture: the good prefix, byte for byte, and a proper end."""
+"""Completes what a killed recorder left: the good prefix, byte for byte, and a proper end."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _RECOVERING = ".recovering"
 
 @dataclass(frozen=True, slots=True)
 class Recovered:
-    """What came of one file. `path` is None where nothing was made, `why` then says why not."""
+    """The result for one file. `path` is None if no file was made; `why` then says why."""
 
     file: str
     path: Path | None
@@ -42,13 +42,13 @@ class Recovered:
             return f"{self.file} not recovered: {self.why}"
         kept = f"; the damaged file is kept as {self.kept.name}" if self.kept else ""
         if self.damage is None:
-            return f"{self.file} was whole, {self.messages:,} messages, now {self.path.name}"
+            return f"{self.file} was whole: {self.messages:,} messages, now named {self.path.name}"
         lost = str(self.damage).partition(": ")[2]
         return f"recovered {self.messages:,} messages of {self.file} as {self.path.name}; {lost}{kept}"
 
 
 def recover_file(source: Path, target: Path) -> Recovered:
-    """Write the good prefix of `source` to `target`, which must not exist. `source` stays. Raises OSError."""
+    """Write the good prefix of `source` to `target`, which must not exist. `source` is kept. Raises OSError."""
     with _unused(source) as unused:
         if not unused:
             return Recovered(source.name, None, why="its recorder is still writing it")
@@ -57,7 +57,7 @@ def recover_file(source: Path, target: Path) -> Recovered:
 
 def _recover_file(source: Path, target: Path) -> Recovered:
     if target.exists():
-        return Recovered(source.name, None, why=f"{target.name} exists already")
+        return Recovered(source.name, None, why=f"{target.name} already exists")
     try:
         segment = Segment(source)
     except NotACapture as error:
@@ -72,10 +72,10 @@ def _recover_file(source: Path, target: Path) -> Recovered:
 
 
 def recover_folder(folder: Path) -> Iterator[Recovered]:
-    """Recover every `.part` in a folder that nobody writes any more, each to its proper name.
+    """Recover every `.part` in a folder that no recorder writes any more, each to its proper name.
 
-    A file that was only cut off is removed then; one that is damaged inside is kept, as `.damaged`. An empty one held
-    nothing and is removed. What cannot be recovered stays as it is, and is reported.
+    A file that was only cut off is then removed; one that is damaged inside is kept as `.damaged`. An empty file is
+    removed. A file that cannot be recovered stays as it is, and is reported.
     """
     for part in sorted(folder.glob(f"*{SUFFIX}{PART}")):
         try:
@@ -83,9 +83,9 @@ def recover_folder(folder: Path) -> Iterator[Recovered]:
                 if not unused:
                     continue
                 recovered = _recover_part(part)
-            yield recovered  # the lock is let go before: who hears of it may take long
+            yield recovered  # after the lock is released: the caller may take long
         except FileNotFoundError:
-            continue  # completed by its recorder in this moment
+            continue  # its recorder has just completed it
         except OSError as error:
             yield Recovered(part.name, None, why=error.strerror or str(error))
 
@@ -93,11 +93,11 @@ def recover_folder(folder: Path) -> Iterator[Recovered]:
 def _recover_part(part: Path) -> Recovered:
     if part.stat().st_size == 0:
         part.unlink()
-        return Recovered(part.name, None, why="it was empty, and is removed")
+        return Recovered(part.name, None, why="it was empty and has been removed")
     target = part.with_name(part.name.removesuffix(PART))
-    if target.exists() and _holds_all(target, part):  # whoever recovered it was killed before the last step
+    if target.exists() and _holds_all(target, part):  # an earlier recovery was killed before its last step
         part.unlink()
-        return Recovered(part.name, None, why=f"{target.name} holds all of it; it is removed")
+        return Recovered(part.name, None, why=f"{target.name} already holds all of it; it has been removed")
     recovered = _recover_file(part, target)
     if recovered.path is None:
         return recovered
@@ -110,7 +110,7 @@ def _recover_part(part: Path) -> Recovered:
 
 
 def _holds_all(target: Path, part: Path) -> bool:
-    """Whether a complete capture has every message of a `.part` that was merely cut off."""
+    """Whether a complete capture holds every message of a `.part` that was merely cut off."""
     try:
         whole, left = Segment(target), Segment(part)
     except NotACapture:
@@ -126,14 +126,14 @@ def _holds_all(target: Path, part: Path) -> bool:
 
 @contextmanager
 def _unused(part: Path) -> Iterator[bool]:
-    """Whether no recorder writes this file; a live one holds its lock. Raises FileNotFoundError when it is gone."""
+    """Whether no recorder writes this file: a live one holds its lock. Raises FileNotFoundError if it is gone."""
     with part.open("rb") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             yield False
             return
-        yield os.path.samestat(os.fstat(file.fileno()), part.stat())  # else a new one got the name meanwhile
+        yield os.path.samestat(os.fstat(file.fileno()), part.stat())  # else a new file has taken the name
 
 
 def _rewrite(segment: Segment, target: Path) -> None:
@@ -176,6 +176,6 @@ def _copy(source: BinaryIO, target: BinaryIO, length: int) -> None:
     while length > 0:
         block = source.read(min(length, _BLOCK_BYTES))
         if not block:
-            raise OSError(errno.EIO, "the file became shorter while it was recovered")
+            raise OSError(errno.EIO, "the file shrank while it was recovered")
         target.write(block)
         length -= len(block)

@@ -1,1 +1,1 @@
-"""From a capture to the bus, as it was live."""
+"""The player: from a capture to the bus, as it was live."""

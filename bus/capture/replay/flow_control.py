@@ -1,8 +1,8 @@
-"""Who listens to a replay and how far each has come, so that a fast replay never runs away from a consumer.
+"""How far each consumer of a replay has read, so that a fast replay never outruns one. Pure.
 
-A consumer of a replay asks anew from time to time, and each new request shows that it has read what was sent before the
-answer to its former one: both travel the same way. The player lets nobody fall further behind than a window that the
-broker's queues can hold, so that nothing is dropped at any speed. Pure.
+A consumer of a replay repeats its request from time to time. A new request proves that it has read everything sent
+before the answer to its previous one, since both travel the same way. The player lets no consumer fall further behind
+than a window that the broker's queues can hold, so nothing is dropped at any speed.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from quotebus.bus.consumer import REPLAYED
 from quotebus.bus.events import SymbolsRequested
 
 WINDOW = 20_000
-"""Messages that may be under way to one consumer: well below the high-water mark of 50,000, well above RENEW_EVERY."""
+"""Most messages in flight to one consumer: well below the high-water mark of 50,000, well above RENEW_EVERY."""
 PATIENCE_NS = 5 * NS_PER_S
-"""A consumer that is this long at the end of its window is taken to be gone."""
-MAX_LISTENERS = 1_000
+"""A consumer whose window has been full for this long is taken to be gone."""
+MAX_CONSUMERS = 1_000
 
 
 class FlowWindow:
-    """One consumer: how many messages were sent to it, and how many of them it has certainly read."""
+    """One consumer: how many messages were sent to it, and how many it has certainly read."""
 
     def __init__(self, request: SymbolsRequested) -> None:
         self.request = request
@@ -34,49 +34,49 @@ class FlowWindow:
 
 
 class FlowControl:
-    """All consumers of a replay. Those that follow live prices are none: they take nothing replayed."""
+    """The windows of all consumers of a replay. Clients of live prices have none: they ignore what is replayed."""
 
     def __init__(self) -> None:
-        self.listeners: dict[str, FlowWindow] = {}
+        self.windows: dict[str, FlowWindow] = {}
         self.lost = 0
         self._by_topic: dict[bytes, tuple[FlowWindow, ...]] = {}
         self._full_since_ns: int | None = None
 
     def on_request(self, request: SymbolsRequested) -> None:
-        """Take note of a request; call before it is answered."""
+        """Note a request. Call before answering it."""
         if not request.source.startswith(REPLAYED):
             return
-        listener = self.listeners.get(request.client)
+        window = self.windows.get(request.client)
         if not request.symbols:
             self._drop(request.client)
-        elif listener is None or listener.request.source != request.source:
-            if len(self.listeners) < MAX_LISTENERS:
-                self.listeners[request.client] = FlowWindow(request)
+        elif window is None or window.request.source != request.source:
+            if len(self.windows) < MAX_CONSUMERS:
+                self.windows[request.client] = FlowWindow(request)
                 self._by_topic.clear()
-        elif request.request_id != listener.request.request_id:
-            listener.read = max(listener.read, listener.answered_at)
-            if request.symbols != listener.request.symbols or request.channels != listener.request.channels:
+        elif request.request_id != window.request.request_id:
+            window.read = max(window.read, window.answered_at)
+            if request.symbols != window.request.symbols or request.channels != window.request.channels:
                 self._by_topic.clear()
-            listener.request = request
+            window.request = request
 
     def on_answered(self, client: str) -> None:
-        """The answer to this client's newest request is on its way."""
-        listener = self.listeners.get(client)
-        if listener is not None:
-            listener.answered_at = listener.sent
+        """Note that the answer to this client's newest request was sent."""
+        window = self.windows.get(client)
+        if window is not None:
+            window.answered_at = window.sent
 
     def on_sent(self, frame: bytes) -> None:
-        """A message was sent to whoever subscribed to its topic."""
+        """Count a message as sent to every consumer that subscribes to its topic."""
         topic = frame[: frame.find(topics.END) + 1]
-        hearing = self._by_topic.get(topic)
-        if hearing is None:
-            hearing = self._by_topic[topic] = self._hearing(topic)
-        for listener in hearing:
-            listener.sent += 1
+        receivers = self._by_topic.get(topic)
+        if receivers is None:
+            receivers = self._by_topic[topic] = self._find_receivers(topic)
+        for window in receivers:
+            window.sent += 1
 
     def must_wait(self, now_ns: int) -> bool:
-        """Whether somebody is at the end of its window; who stays there for too long is let go and counted."""
-        full = [client for client, listener in self.listeners.items() if listener.full]
+        """Whether a window is full. A consumer whose window stays full for too long is dropped and counted."""
+        full = [client for client, window in self.windows.items() if window.full]
         if not full:
             self._full_since_ns = None
             return False
@@ -91,16 +91,16 @@ class FlowControl:
         return False
 
     def _drop(self, client: str) -> None:
-        if self.listeners.pop(client, None) is not None:
+        if self.windows.pop(client, None) is not None:
             self._by_topic.clear()
 
-    def _hearing(self, topic: bytes) -> tuple[FlowWindow, ...]:
+    def _find_receivers(self, topic: bytes) -> tuple[FlowWindow, ...]:
         kind, _, rest = topic[:-1].decode("ascii", "replace").partition(".")
         if kind == "health":
-            return tuple(self.listeners.values())
+            return tuple(self.windows.values())
         return tuple(
-            listener
-            for listener in self.listeners.values()
-            if rest in listener.request.symbols
-            and (kind in ("quote", "symbol") or (kind == "trade" and "trades" in listener.request.channels))
+            window
+            for window in self.windows.values()
+            if rest in window.request.symbols
+            and (kind in ("quote", "symbol") or (kind == "trade" and "trades" in window.request.channels))
         )

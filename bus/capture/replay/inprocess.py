@@ -1,4 +1,4 @@
-"""A bus without sockets or threads: plays a capture to consumers in one process, for tests and notebooks.
+"""A bus without sockets or threads that plays a capture to consumers in one process, for tests and notebooks.
 
     with Capture(path) as capture:
         bus = InProcessBus(capture)
@@ -6,7 +6,7 @@
         for event in bus.play():
             print(consumer.book.assess("SPY", consumer.stream_ns).usable)
 
-What a consumer hears and is answered is what it would hear of `quotebus replay`. Pure: time is the capture's.
+Consumers receive the same messages and answers as from `quotebus replay`. Pure: time is the capture's.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from quotebus.bus.errors import UndecodableMessage
 from quotebus.bus.events import Event, SymbolsRequested
 
 Take = Callable[[list[bytes], int], list[bytes]]
-"""Frames and when they came; the frames said in answer. `ReplayScheduler.take` is one."""
+"""Takes frames and their receive time; returns the frames published in response. `ReplayScheduler.take` is one."""
 
 
 @dataclass(slots=True)
@@ -34,7 +34,7 @@ class _Seat:
 
 
 class InProcessBus:
-    """Plays once. `published` keeps what the consumers published, in order; requests apart."""
+    """Plays once. `published` collects what the consumers published, in order, except their requests."""
 
     def __init__(self, entries: Iterable[Captured]) -> None:
         self.published: list[bytes] = []
@@ -45,7 +45,7 @@ class InProcessBus:
     def consumer(
         self, client: str, symbols: list[str], *, channels: tuple[str, ...] = ("quotes",), max_age_ns: int = MAX_AGE_NS
     ) -> Consumer:
-        """A consumer of these symbols, seated."""
+        """Make a consumer of these symbols and seat it."""
         consumer = Consumer(client, f"{REPLAYED}{client}", jitter=0, max_age_ns=max_age_ns, replayed=True)
         consumer.request(symbols, channels, 0, 0)
 
@@ -57,11 +57,11 @@ class InProcessBus:
         return consumer
 
     def seat(self, consumer: Consumer, take: Take) -> None:
-        """Let a consumer hear what it has subscribed to, through `take`."""
+        """Deliver what a consumer has subscribed to, through `take`."""
         self._seats.append(_Seat(consumer, take))
 
     def play(self) -> Iterator[Event]:
-        """Play to the end, yielding each event as soon as all consumers have heard it; unreadable ones are left out."""
+        """Play to the end; yields each event once all consumers have received it, except those that do not decode."""
         entries = self._playback.look_ahead(self._entries)
         for seat in sorted(self._seats, key=lambda seat: seat.consumer.interest.client):
             self._ask(seat, 0)

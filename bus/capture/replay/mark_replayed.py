@@ -1,4 +1,4 @@
-"""Marks a payload as replayed: its source gets the prefix `replay:`, every other byte stays as it was. Pure."""
+"""Marks a payload as replayed: its source gets the prefix `replay:`, every other byte stays. Pure."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ _ARRAY_BYTES = {0xDC: 3, 0xDD: 5}
 
 
 def mark_replayed(payload: bytes) -> bytes:
-    """The payload with its source marked; unchanged when it is marked already. Raises UndecodableMessage.
+    """The payload with its source marked; unchanged if it already is. Raises UndecodableMessage.
 
-    Only the array's header, the version (a positive fixint) and the source's header are looked at: nothing is decoded,
-    and nothing is encoded anew but the length of the source.
+    Only the array's header, the version (a positive fixint) and the source's header are read; nothing is decoded, and
+    only the source's length is encoded again.
     """
     try:
         first = payload[0]
@@ -36,11 +36,11 @@ def mark_replayed(payload: bytes) -> bytes:
         raise UndecodableMessage("malformed", "no envelope")
     if payload.startswith(_PREFIX, start):
         return payload
-    return payload[:at] + _str_header(length + len(_PREFIX)) + _PREFIX + payload[start:]
+    return payload[:at] + _encode_str_header(length + len(_PREFIX)) + _PREFIX + payload[start:]
 
 
-def _str_header(length: int) -> bytes:
-    """The shortest MessagePack header of a text this long."""
+def _encode_str_header(length: int) -> bytes:
+    """The shortest MessagePack header of a text of this length."""
     if length < 32:
         return bytes((_SHORT_STR | length,))
     if length < 1 << 8:

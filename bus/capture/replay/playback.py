@@ -1,8 +1,8 @@
-"""What a player says: recorded messages as replayed ones, and answers to requests as the recorded node gave them.
+"""What a player publishes: recorded messages marked as replayed, and answers in the recorded node's name. Pure.
 
-Requests and acknowledgements of the recording are not published again. A recorded acknowledgement answers a client that
-is not there, and one of the same name would take it for an answer to its own request; what it tells of states and held
-quotes is kept, though, so that this player answers with it. Pure.
+Recorded requests and acknowledgements are not published again. An acknowledgement would answer a client that is not
+there, and a client of the same name would take it for its own; but the states and held quotes in it are kept, and this
+player answers with them.
 """
 
 from __future__ import annotations
@@ -34,18 +34,18 @@ from quotebus.bus.sequence import MAX_TOPICS, Stamper
 ROWS_PER_PART = 1_000
 SHORTEST_TTL_MS, LONGEST_TTL_MS = 1_000, 120_000
 LOOK_AHEAD = 50_000
-"""How far to read for the first health, which says whose recording this is."""
+"""How many messages to read ahead for the first health, which names the recorded node."""
 _BACKWARD_TIME = int(Flag.BACKWARD_TIME)  # an enumeration's own & costs more than decoding the quote
 _SILENT = ("symbols.requested", "symbols.acknowledged", "capture")
 
 
 class Playback:
-    """The state of a recording at a position: which frame comes next, and what a client is told when it asks there."""
+    """The state of a recording at one position: the next frame, and the answer to a request there."""
 
     def __init__(self) -> None:
         self.counters = dict.fromkeys(("published", "withheld", "unreadable", "requests"), 0)
         self.published_ns = 0
-        """The newest publisher's time that has been passed."""
+        """The newest publisher's timestamp so far."""
         self._source = f"{REPLAYED}unknown"
         self._quotes: dict[str, tuple[bytes, Quote]] = {}
         self._statuses: dict[str, bytes] = {}
@@ -54,15 +54,15 @@ class Playback:
         self._answered: dict[str, tuple[str, frozenset[str]]] = {}
 
     def look_ahead(self, entries: Iterable[Captured]) -> Iterator[Captured]:
-        """The same messages, after a look ahead for the node whose recording this is.
+        """The same messages, after reading ahead for the recorded node's source.
 
-        Its source must be known before the first message: the answers given there speak in its name.
+        It must be known before the first message is published, because answers are given in its name.
         """
         iterator = iter(entries)
         ahead: list[Captured] = []
         for captured in iterator:
             ahead.append(captured)
-            if _of_prices(captured.topic):
+            if _is_price_health(captured.topic):
                 self._take_health(captured.payload)
                 break
             if len(ahead) >= LOOK_AHEAD:
@@ -72,7 +72,7 @@ class Playback:
         return chain(ahead, iterator)
 
     def make_frame(self, captured: Captured) -> bytes | None:
-        """The frame to publish for a recorded message, None when it is not for the bus; the state moves on."""
+        """The frame to publish for a recorded message, None if it is not to be published. Advances the state."""
         topic = captured.topic
         known = self._prefixes.get(topic)
         if known is None:
@@ -100,13 +100,13 @@ class Playback:
             self._hold(topic, payload)
         elif kind == "symbol":
             self._statuses[topic] = payload
-        elif kind == "health" and _of_prices(topic):
+        elif kind == "health" and _is_price_health(topic):
             self._take_health(payload)
         self.counters["published"] += 1
         return prefix + payload
 
     def answer(self, request: SymbolsRequested) -> list[bytes]:
-        """The acknowledgement of a request at this position, in parts, in the name of the recorded node."""
+        """The acknowledgement of a request at this position, in parts, in the recorded node's name."""
         self.counters["requests"] += 1
         rows: list[AckRow] = []
         cause = Cause.DEMAND
@@ -141,7 +141,7 @@ class Playback:
             except MessageTooLarge:
                 bare = tuple(msgspec.structs.replace(row, last_quote=None) for row in ack.results)
                 frames.append(stamper.frame(_with_rows(ack, bare), self.published_ns))
-            except ValueError:  # a client whose name is no topic cannot be answered
+            except ValueError:  # the client's name is no valid topic, so it cannot be answered
                 return []
         return frames
 
@@ -181,7 +181,7 @@ class Playback:
                     self.counters["unreadable"] += 1
 
     def _hold(self, topic: str, payload: bytes, *, only_newer: bool = False) -> None:
-        """Keep a quote as the node kept it: one that is older by exchange time does not replace the held one."""
+        """Keep a quote as the node did: one that is older by exchange time does not replace the held one."""
         try:
             quote: Quote = codec.decode_quote(payload)
         except codec.DECODE_ERRORS:
@@ -219,12 +219,12 @@ class Playback:
 
 
 def is_withheld(topic: str) -> bool:
-    """Whether messages of this topic are not published again."""
+    """Whether messages of this topic are withheld, that is, not published again."""
     return topics.kind(topic) in _SILENT
 
 
-def _of_prices(topic: str) -> bool:
-    """A health of the market-data line; that of the order stream says nothing about prices."""
+def _is_price_health(topic: str) -> bool:
+    """Whether a topic is a market-data connection's health; the order stream's says nothing about prices."""
     return topic.startswith("health.") and not topic.endswith(topics.ORDERS)
 
 

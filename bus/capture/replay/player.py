@@ -1,7 +1,8 @@
-"""Plays a capture on a bus: reader, timeline and playback put together, with a few methods for whoever steers it."""
+"""Plays a capture on a bus: reader, timeline and playback put together, with methods to steer the replay."""
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -17,23 +18,24 @@ from quotebus.bus.events import ConnectionHealth, ConnectionState, SymbolsReques
 from quotebus.bus.settings import BusSettings
 from quotebus.bus.transport.player_sockets import PlayerSockets
 
+_log = logging.getLogger(__name__)
 LOOK_BACK_NS = 60 * NS_PER_S
-"""A start in the middle first reads so much of what came before: quotes older than that are too old to be used."""
+"""A start in the middle first reads this much of what came before it: older quotes are too old to be usable."""
 LISTEN_NS = NS_PER_S + NS_PER_S // 2
-"""A node says its health every second, so one that is there is heard within this."""
+"""A node publishes its health every second, so a running one is heard within this time."""
 _HOLD_NS = 20 * NS_PER_MS
 _LISTEN_ABOVE_NS = 2 * NS_PER_MS
-"""Sockets are waited on in whole milliseconds; a shorter wait is slept."""
+"""Sockets are polled in whole milliseconds; a shorter wait is slept."""
 _SPIN_BELOW_NS = NS_PER_MS // 10
-"""A sleep ends some 60 µs late, so the last of a wait is spent looking at the clock: at most so much a message."""
+"""A sleep ends some 60 µs late, so the last part of a wait, at most this much per message, polls the clock."""
 _LOOK_EVERY_NS = 10 * NS_PER_MS
 _AWAY_NS = 30 * NS_PER_S
-"""A broker that is away for longer ends the replay."""
+"""A broker that is away for longer than this ends the replay."""
 _SILENT = (ConnectionState.STANDBY, ConnectionState.STOPPED)
 
 
 class BusOccupied(QuotebusError):
-    """A live node, or another replay, publishes on this bus; `source` is its source."""
+    """A live node or another replay publishes on this bus; `source` is its source."""
 
     def __init__(self, source: str) -> None:
         what = "another replay" if source.startswith(REPLAYED) else "a live node"
@@ -42,26 +44,26 @@ class BusOccupied(QuotebusError):
 
 
 class BrokerGone(QuotebusError):
-    """The broker went during a replay and did not come back."""
+    """The broker went away during a replay and did not come back."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReplayProgress:
-    """Where a replay stands. `position_ns` is an instant of the capture, None before the first message."""
+    """The position of a replay. `position_ns`: an instant of the capture, None before the first message."""
 
     messages: int
     position_ns: int | None
-    listeners: int
+    consumers: int
     paused: bool
     waiting: bool
 
 
 Entries = Callable[[int | None], Iterable[Captured]]
-"""The capture's messages in file order from a recorded instant on, from the start for None."""
+"""Gives the capture's messages in file order from a recorded instant on; from the start for None."""
 
 
 class Player:
-    """One replay. `play` runs in the caller's thread; every other method may be called from any thread."""
+    """One replay. `play` runs in the caller's thread; all other methods may be called from any thread."""
 
     def __init__(
         self,
@@ -74,7 +76,7 @@ class Player:
         wait_s: float = 10.0,
         force: bool = False,
     ) -> None:
-        """`clients`: begin when so many consumers have asked, or after `wait_s`. Raises ValueError for a bad rate."""
+        """Start when `clients` consumers have sent a request, or after `wait_s`. Raises ValueError for a bad rate."""
         self._entries = entries
         self._settings = settings
         self._force = force
@@ -91,54 +93,54 @@ class Player:
         self._look_at_ns = 0
         self._interrupted = 0
         self._covered = False
-        self._audience = FlowControl()
+        self._flow = FlowControl()
         self._playback = Playback()
         self._requests: dict[str, SymbolsRequested] = {}
         self._stage: PlayerSockets
 
-    # for whoever steers
+    # steering
 
     def pause(self) -> None:
-        """Stand still until `resume`."""
+        """Stop until `resume`."""
         with self._lock:
             self._timeline.pause(now_ns())
 
     def resume(self) -> None:
-        """Go on from where it stands."""
+        """Continue from the current position."""
         with self._lock:
             self._timeline.resume()
 
     def step(self, messages: int = 1) -> None:
-        """Pause, and send so many more messages at once. Raises ValueError for less than one."""
+        """Pause, and send this many more messages at once. Raises ValueError for less than one."""
         if messages < 1:
             raise ValueError(f"not a number of messages: {messages}")
         with self._lock:
             self._timeline.step(messages, now_ns())
 
     def seek(self, recorded_ns: int) -> None:
-        """Go on from another instant of the capture, forwards or backwards."""
+        """Continue from another instant of the capture, forwards or backwards."""
         with self._lock:
             self._seek_to_ns, self._sought = recorded_ns, True
 
     def change_rate(self, rate: float | None) -> None:
-        """Play at another rate, None for as fast as it goes. Raises ValueError."""
+        """Play at another rate, None for as fast as possible. Raises ValueError."""
         with self._lock:
             self._timeline.change_rate(rate, now_ns())
 
     def stop(self) -> None:
-        """End `play` soon; may be called from a signal handler."""
+        """Make `play` return soon. May be called from a signal handler."""
         self._ended.set()
 
     def progress(self) -> ReplayProgress:
         with self._lock:
             position_ns = self._timeline.reached_ns(now_ns())
             paused = self._timeline.paused
-        return ReplayProgress(self._messages, position_ns, len(self._audience.listeners), paused, self._waiting)
+        return ReplayProgress(self._messages, position_ns, len(self._flow.windows), paused, self._waiting)
 
     @property
     def counters(self) -> dict[str, int]:
-        """What was published, withheld, unreadable; requests answered; consumers lost; how often the broker went."""
-        lost = {"listeners_lost": self._audience.lost, "interrupted": self._interrupted}
+        """Messages published, withheld, unreadable; requests; consumers lost; how often the broker went away."""
+        lost = {"consumers_lost": self._flow.lost, "interrupted": self._interrupted}
         return {**self._playback.counters, **lost}
 
     # the replay
@@ -146,7 +148,7 @@ class Player:
     def play(self) -> None:
         """Play to the end or until `stop`; while the broker is away, time stands still.
 
-        Raises ConfigError without a broker, BrokerGone, and BusOccupied beside a live node.
+        Raises ConfigError without a broker, BrokerGone, and BusOccupied if a live node publishes on this bus.
         """
         self._stage = PlayerSockets(self._settings)
         try:
@@ -169,7 +171,7 @@ class Player:
         self._alone = True
 
     def _from_position(self) -> Iterator[Captured]:
-        """The messages to play. What comes before a start in the middle is only taken note of."""
+        """The messages to play. Those just before a start in the middle only set the state."""
         with self._lock:
             start_ns, self._sought = self._seek_to_ns, False
         if start_ns is None:
@@ -181,17 +183,18 @@ class Player:
                 entries = _with_first(captured, entries)
                 break
             self._playback.make_frame(captured)
-        self._playback.counters.update(before)  # nothing of it was published
+        self._playback.counters.update(before)  # none of these was published
         with self._lock:
             self._timeline.seek(start_ns)
         return entries
 
     def _await_clients(self) -> None:
-        """Nobody is answered before all are there: so the same clients always get the same answers, in one order."""
+        """Answer no client before all are there, so that the same clients always get the same answers, in one order."""
         deadline_ns = now_ns() + self._wait_ns
         while not self._ended.is_set() and len(self._requests) < self._clients and now_ns() < deadline_ns:
             self._listen(_HOLD_NS)
         self._waiting = False
+        _log.debug("replay starts: %d consumers", len(self._requests))
         for client in sorted(self._requests):
             self._answer(self._requests[client])
         self._requests.clear()
@@ -211,23 +214,24 @@ class Player:
                 if self._ended.is_set():
                     return
                 self._stage.await_room(_HOLD_NS)
-            self._audience.on_sent(frame)
+            self._flow.on_sent(frame)
             self._messages += 1
             with self._lock:
                 self._timeline.sent(captured.received_ns)
             if now_ns() >= self._look_at_ns:
                 self._listen(0)
         self._listen(0)
+        _log.debug("replay ends: %d messages sent", self._messages)
         self._interrupted += not self._stage.connected
 
     def _await_reader(self, captured: Captured) -> None:
-        """Before the first message: one that is sent before it has a subscriber is gone."""
+        """Wait for the first message's subscriber: without one the message would be lost."""
         if not self._covered and not is_withheld(captured.topic):
             self._stage.await_subscription(captured.frame)
             self._covered = True
 
     def _hold_until_due(self, recorded_ns: int) -> bool:
-        """Wait, answering requests meanwhile; False when the replay was stopped or sent elsewhere."""
+        """Wait, answering requests meanwhile; False if the replay was stopped or moved elsewhere."""
         while True:
             at_ns = now_ns()
             with self._lock:
@@ -237,7 +241,7 @@ class Player:
                 return False
             if not self._stage.connected:
                 self._await_broker()
-            elif self._audience.must_wait(at_ns) or due_ns is None:
+            elif self._flow.must_wait(at_ns) or due_ns is None:
                 self._listen(_HOLD_NS)
             elif due_ns <= at_ns:
                 return True
@@ -247,26 +251,28 @@ class Player:
                 sleep_s((due_ns - at_ns - _SPIN_BELOW_NS) / NS_PER_S)
 
     def _await_broker(self) -> None:
-        """Stand still until the broker is there again. Raises BrokerGone when it stays away."""
+        """Stop until the broker is back. Raises BrokerGone if it stays away."""
         self._interrupted += 1
         with self._lock:
             self._timeline.hold(now_ns())
+        _log.debug("the broker went away")
         deadline_ns = now_ns() + _AWAY_NS
         while not self._stage.connected and not self._ended.is_set():
             if now_ns() >= deadline_ns:
-                raise BrokerGone(f"the broker went, and stayed away for {_AWAY_NS // NS_PER_S} s")
+                raise BrokerGone(f"the broker went away and did not come back within {_AWAY_NS // NS_PER_S} s")
             self._listen(_HOLD_NS)
-        self._covered = False  # its readers come back one after the other
+        _log.debug("the broker is back")
+        self._covered = False  # its subscribers come back one after the other
 
     def _listen(self, wait_ns: int) -> None:
-        """Answer requests; during the wait for clients only keep them. Raises BusOccupied."""
+        """Answer requests; while waiting for clients, only keep them. Raises BusOccupied."""
         for event in self._stage.listen(wait_ns):
             if isinstance(event, ConnectionHealth):
                 ours = self._alone and event.source.startswith(REPLAYED)
                 if not (self._force or ours or event.state in _SILENT):
                     raise BusOccupied(event.source)
             elif self._force and not event.source.startswith(REPLAYED):
-                continue  # the live node's to answer
+                continue  # for the live node to answer
             elif self._waiting:
                 self._requests[event.client] = event
             else:
@@ -274,12 +280,13 @@ class Player:
         self._look_at_ns = now_ns() + _LOOK_EVERY_NS
 
     def _answer(self, request: SymbolsRequested) -> None:
-        self._audience.on_request(request)
+        self._flow.on_request(request)
         for frame in self._playback.answer(request):
             self._stage.await_subscription(frame)
             while not self._stage.send(frame) and not self._ended.is_set():
                 self._stage.await_room(_HOLD_NS)
-        self._audience.on_answered(request.client)
+        self._flow.on_answered(request.client)
+        _log.debug("answered %s, request %s: %d symbols", request.client, request.request_id, len(request.symbols))
 
 
 def _with_first(first: Captured, rest: Iterator[Captured]) -> Iterator[Captured]:

@@ -1,1 +1,1 @@
-"""A capture as one HTML page."""
+"""The report: a capture as one HTML page."""

@@ -1,7 +1,7 @@
 """What a report shows, collected in one pass over a capture in bounded memory. Pure.
 
-Usability is the consumer's own judgement, `bus.book.Book`, at every change that may alter it and once a column for what
-the mere passing of time alters; so the shaded spans are those in which a consumer beside the recorder could not have
+Usability is the consumer's own judgement, `bus.book.Book`, made at every change that may alter it, and once per column
+for what only time alters. So the shaded spans are those in which a consumer on the recorder's machine could not have
 used the price.
 """
 
@@ -22,15 +22,15 @@ from quotebus.bus.events import ConnectionHealth, ExecutionDecision, Quote, Symb
 
 MAX_SYMBOLS = 1_000
 MAX_SPANS = 4_000
-"""Per row; what comes beyond is counted."""
+"""Per row; further spans are counted."""
 MAX_DECISIONS = 3_000
 HIGHEST_PRICE = 1e9
-"""What is no price above 0 and below this is not drawn."""
+"""Only prices above 0 and below this are drawn."""
 
 
 @dataclass(slots=True)
 class Span:
-    """A stretch of time that is shaded, and what to call it; `end_ns` is None while it lasts."""
+    """A shaded stretch of time and its name; `end_ns` is None while it lasts."""
 
     begin_ns: int
     end_ns: int | None
@@ -40,7 +40,7 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class DecisionMark:
-    """A decision to be marked."""
+    """A decision to mark in the picture."""
 
     at_ns: int
     action: str
@@ -71,7 +71,7 @@ class SymbolData:
     _in_second: int = 0
 
     def tick(self, second: int) -> None:
-        """Count an update within a second; seconds without one count as well."""
+        """Count an update within a second; seconds without one are counted, too."""
         if second != self._second:
             if self._second:
                 self.rate.add(self._in_second)
@@ -83,7 +83,7 @@ class SymbolData:
 
 @dataclass
 class ReportData:
-    """Everything a page is made of."""
+    """Everything that a page shows."""
 
     columns: Columns
     symbols: dict[str, SymbolData] = field(default_factory=dict)
@@ -105,7 +105,7 @@ HOPS = ("exchange → node", "node: received → published", "published → reco
 
 
 class Collector:
-    """Takes a capture's messages in file order, the recorder's own notes of losses among them."""
+    """Takes a capture's messages in file order, including the recorder's own notes of losses."""
 
     def __init__(self, columns: Columns) -> None:
         self.data = ReportData(columns, hops={hop: LogHistogram() for hop in HOPS})
@@ -116,7 +116,7 @@ class Collector:
         self._end_ns = columns.begin_ns
 
     def run(self, entries: Iterable[Captured]) -> ReportData:
-        """Collect to the end."""
+        """Collect to the end; returns the data."""
         for captured in entries:
             self._take(captured)
         for span in [*self._open.values(), *self.data.line[-1:]]:
@@ -247,7 +247,7 @@ class Collector:
         symbol.marks.append(DecisionMark(at_ns, decision.action, decision.side, price, f"{text} {reasons}".strip()))
 
     def _pass_time(self, at_ns: int) -> None:
-        """Once a column: what merely grew old, or fell silent, is no longer usable."""
+        """Judge every symbol once per column: a price also becomes unusable by age or silence alone."""
         column = self.data.columns.of(at_ns)
         if column == self._column:
             return

@@ -1,4 +1,4 @@
-"""Numbers and times as a report prints them. Pure."""
+"""Texts, numbers and axis ticks of a report. Pure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _TIME_STEPS_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_20
 
 
 def escape_text(raw: str, longest: int = 200) -> str:
-    """What a capture says, made harmless for a page: escaped, without control characters, and cut."""
+    """Text from a capture, made safe for HTML: escaped, without control characters, cut at `longest`."""
     clean = "".join(char if char.isprintable() else "�" for char in raw[:longest])
     return escape(clean + ("…" if len(raw) > longest else ""), quote=True)
 
@@ -21,7 +21,7 @@ def format_count(number: int) -> str:
 
 
 def choose_time_ticks(begin_ns: int, end_ns: int, most: int = 9) -> list[int]:
-    """Round instants within a span, at most so many."""
+    """At most `most` + 1 round instants within a span."""
     length_s = max(1, (end_ns - begin_ns) // NS_PER_S)
     step_s = next((step for step in _TIME_STEPS_S if length_s / step <= most), max(86_400, length_s // most))
     step_ns = step_s * NS_PER_S
@@ -30,7 +30,7 @@ def choose_time_ticks(begin_ns: int, end_ns: int, most: int = 9) -> list[int]:
 
 
 def choose_value_ticks(low: float, high: float, most: int = 5) -> list[float]:
-    """Round values within a range, at most about so many."""
+    """About `most` round values within a range."""
     if not high > low:
         return [low]
     decade = 10.0 ** floor(log10((high - low) / most))

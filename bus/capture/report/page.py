@@ -1,4 +1,4 @@
-"""The page of a report: one HTML file with its style inside, no script, nothing loaded from anywhere. Pure."""
+"""The page of a report: one HTML file with its style inside, no script, and nothing loaded. Pure."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from quotebus.bus.capture.report.svg import draw_connection, draw_histogram, dra
 from quotebus.bus.process.units import format_duration, format_instant, format_size
 
 MOST_PICTURES = 24
-"""Symbols drawn when none are named: those with the most quotes."""
+"""How many symbols are drawn if none are named: those with the most quotes."""
 
 
 def render_page(data: ReportData, title: str, facts: Sequence[tuple[str, str]], symbols: Sequence[str] = ()) -> str:
-    """The whole page. `facts` are lines for the head, such as host and damage; `symbols` those to draw."""
+    """The whole page. `facts`: lines for the head, such as host and damage. `symbols`: those to draw."""
     drawn = _drawn(data, symbols)
     body = "".join([
         f"<header><h1>{escape_text(title)}</h1>{_facts(data, facts)}</header>",
@@ -67,12 +67,12 @@ def _tiles(data: ReportData) -> str:
         ("quotes", format_count(quotes), f"{len(data.symbols)} symbols"),
         ("trades", format_count(data.kinds["trade"]), ""),
         ("decisions", format_count(decisions), ""),
-        ("lost", format_count(data.lost), "as the recorder noted"),
+        ("lost", format_count(data.lost), "noted by the recorder"),
         ("connections", format_count(len([span for span in data.line if span.what == "streaming"])), "times streaming"),
         ("undecodable", format_count(data.undecodable), ""),
     ]
     if data.left_out:
-        tiles.append(("left out", format_count(data.left_out), "beyond this page's bounds"))
+        tiles.append(("left out", format_count(data.left_out), "beyond the limits of this page"))
     return "<div class=tiles>" + "".join(map(_tile, tiles)) + "</div>"
 
 
@@ -150,12 +150,12 @@ def _symbol(symbol: SymbolData, data: ReportData) -> str:
     spread = draw_histogram(symbol.spread_bps, "spread", format_log, "share of quotes")
     rate = draw_histogram(symbol.rate, "updates", format_log, "share of seconds")
     reasons = sorted({span.what for span in symbol.unusable})
-    why = f"Not usable because: {escape_text(', '.join(reasons))}." if reasons else "Usable throughout."
+    why = f"Not usable at times: {escape_text(', '.join(reasons))}." if reasons else "Usable throughout."
     return _section(
         f'<a id="{escape_text(symbol.symbol)}"></a>{escape_text(symbol.symbol)}',
         f"{draw_prices(symbol, data.columns, data.missed)}<p class=why>{why}</p><div class=cards>"
         f"<figure><figcaption>spread, basis points of the mid</figcaption>{spread}</figure>"
-        f"<figure><figcaption>quotes a second, seconds without one left out</figcaption>{rate}</figure></div>",
+        f"<figure><figcaption>quotes per second, in seconds with at least one</figcaption>{rate}</figure></div>",
     )
 
 
@@ -174,6 +174,6 @@ def _legend() -> str:
     items = "".join(f'<span><i class="key k-{kind}"></i>{name}</span>' for kind, name in keys)
     note = (
         "A pixel shows the lowest, highest and last value of its time; a line ends where no usable price was held. "
-        "Times are UTC, those of the recorder unless said otherwise. Hold the pointer over anything for details."
+        "Times are UTC, by the recorder's clock unless stated otherwise. Hover over a mark for details."
     )
     return f"<div class=legend>{items}</div><p>{note}</p>"

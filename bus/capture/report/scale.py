@@ -1,4 +1,4 @@
-"""What a page can show of a day: columns that keep the extremes, and histograms on a logarithmic scale. Pure."""
+"""A day reduced to what a page can show: columns that keep extremes, histograms on a logarithmic scale. Pure."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from math import floor, isnan, log10, nan
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """A span of time cut into columns of a picture."""
+    """A span of time divided into the columns of a picture."""
 
     begin_ns: int
     end_ns: int
@@ -21,7 +21,7 @@ class Columns:
         return max(1, -(-(self.end_ns - self.begin_ns + 1) // self.count))
 
     def of(self, at_ns: int) -> int:
-        """The column of an instant; outside the span the nearest."""
+        """The column of an instant; the nearest one outside the span."""
         return min(max((at_ns - self.begin_ns) // self.width_ns, 0), self.count - 1)
 
     def position(self, at_ns: int) -> float:
@@ -30,7 +30,7 @@ class Columns:
 
 
 class Extremes:
-    """Lowest, highest and last value of each column: no peak is lost, however many values fall into one."""
+    """Lowest, highest and last value of each column, so that no peak is lost."""
 
     def __init__(self, count: int) -> None:
         self.low = array("d", [nan]) * count
@@ -45,7 +45,7 @@ class Extremes:
         self.last[column] = value
 
     def range(self, spare: float) -> tuple[float, float] | None:
-        """Lowest and highest, the share `spare` of the columns at either end left out; None without a value."""
+        """Lowest and highest value, without the share `spare` of columns at either end; None without a value."""
         lows = sorted(value for value in self.low if not isnan(value))
         highs = sorted(value for value in self.high if not isnan(value))
         if not lows:
@@ -58,7 +58,7 @@ STEPS_PER_DECADE = 8
 
 
 class LogHistogram:
-    """Counts of positive values in steps of a logarithmic scale; what is not above 0 is counted apart."""
+    """Counts of positive values in logarithmic steps; values that are not above 0 are counted separately."""
 
     def __init__(self) -> None:
         self.steps: Counter[int] = Counter()
@@ -75,7 +75,7 @@ class LogHistogram:
             self.not_positive += 1
 
     def quantile(self, share: float) -> float | None:
-        """The upper edge of the step that holds the value at this share, so at most a third too high."""
+        """The upper edge of the step that holds the value at this share: at most a third too high."""
         wanted = share * self.total
         seen = self.not_positive
         if not self.total or seen >= wanted > 0:

@@ -1,4 +1,4 @@
-"""Pictures of a report as SVG: axes, shaded spans, bands of extremes, bars; what a capture says is escaped. Pure."""
+"""Pictures of a report as SVG: axes, shaded spans, bands of extremes, bars; text of a capture is escaped. Pure."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from quotebus.bus.process.units import format_clock, format_duration
 
 LEFT, RIGHT = 78, 12
 SPARE = 0.005
-"""The share of columns at either end that does not stretch the price axis; what lies beyond is marked at the edge."""
+"""This share of columns at either end does not stretch the price axis; prices beyond are marked at the edge."""
 HIGHEST_SPANS = 800
 
 
 @dataclass(frozen=True, slots=True)
 class PlotArea:
-    """Where a picture's plot area is, and what it spans."""
+    """The place of a picture's plot area, and the time and values that it covers."""
 
     columns: Columns
     top: float
@@ -53,7 +53,7 @@ def draw_text(x: float, y: float, content: str, kind: str = "", anchor: str = "s
 
 
 def draw_prices(symbol: SymbolData, columns: Columns, missed: Sequence[Span]) -> str:
-    """Bid and ask over time with everything that speaks against them, and the updates a second beneath."""
+    """Bid and ask over time, with the spans in which they were not usable, and below them quotes per second."""
     ranges = [found for side in (symbol.bid, symbol.ask) if (found := side.range(SPARE)) is not None]
     if not ranges:
         low, high = 0.0, 1.0
@@ -162,7 +162,7 @@ def _time_axis(columns: Columns, *bottoms: float) -> Iterable[str]:
 
 
 def _spans(frame: PlotArea, spans: Sequence[Span], kind: Callable[[Span], str]) -> Iterable[str]:
-    """Shaded stretches, none thinner than a pixel; those that would hide in one pixel are drawn as one."""
+    """Shaded stretches, none thinner than a pixel; those that share one pixel are drawn as one."""
     drawn_to: dict[str, float] = {}
     for span in spans:
         begin, end = frame.x(span.begin_ns), frame.x(span.end_ns if span.end_ns is not None else frame.columns.end_ns)
@@ -182,7 +182,7 @@ def _spans(frame: PlotArea, spans: Sequence[Span], kind: Callable[[Span], str]) 
 
 
 def _band(frame: PlotArea, values: Extremes, kind: str, unusable: Sequence[Span]) -> Iterable[str]:
-    """A step line through each column's lowest and highest; broken where there was no usable price to hold."""
+    """A step line through each column's lowest and highest value; broken where no usable price was held."""
     broken = _columns_within(frame, unusable)
     path: list[str] = []
     beyond: list[str] = []
@@ -217,7 +217,7 @@ def _columns_within(frame: PlotArea, spans: Sequence[Span]) -> bytearray:
 
 
 def _bins(symbol: SymbolData, columns: Columns) -> tuple[int, list[float]]:
-    """Columns a bin, at least a second, and the updates a second in each."""
+    """How many columns make a bin, at least a second wide, and the quotes per second in each bin."""
     wide = min(max(2, -(-1_000_000_000 // columns.width_ns)), columns.count)
     column_s = columns.width_ns / 1e9
     bins = [symbol.updates[at : at + wide] for at in range(0, columns.count, wide)]

@@ -24,5 +24,5 @@ def test_they_are_taken_apart_at_commas(given: list[str], found: tuple[str, ...]
 
 @pytest.mark.parametrize("wrong", ["quotes.", "SPY", "quote,x", "symbols.requested2", "*", "health.\u00e9"])
 def test_one_with_which_no_topic_begins_is_named(wrong: str) -> None:
-    with pytest.raises(ValueError, match="no topic begins so"):
+    with pytest.raises(ValueError, match="no topic begins with"):
         parse_prefixes([wrong])

@@ -90,7 +90,7 @@ def test_recover_makes_a_whole_file_beside_a_damaged_one(golden: Path, capsys: p
     assert golden.read_bytes() == damaged
     assert read_all(golden.with_name("golden.recovered.mcap")) == original
     assert run(["recover", str(golden)]) == 3
-    assert "exists already" in capsys.readouterr().out
+    assert "already exists" in capsys.readouterr().out
     assert run(["recover", str(golden), "-o", str(golden.with_name("other.mcap"))]) == 0
     assert run(["verify", str(golden.with_name("other.mcap"))]) == 0
 
@@ -127,8 +127,8 @@ def test_bad_arguments_are_one_line(
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["cat", "--topics", "quote.,quotes."], "no topic begins so: 'quotes.'"),
-        (["export", "--topics", "é"], "no topic begins so"),
+        (["cat", "--topics", "quote.,quotes."], "no topic begins with 'quotes.'"),
+        (["export", "--topics", "é"], "no topic begins with"),
         (["export", "-o", "day.csv"], "day.csv: not a folder"),
     ],
 )

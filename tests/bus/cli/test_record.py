@@ -153,7 +153,7 @@ def test_a_file_that_was_moved_away_ends_it_loudly(
     else:
         (tmp_path / "rec").rename(tmp_path / "elsewhere")
     assert program.process.wait(20) == 74
-    program.line("no longer where it was made")
+    program.line("was moved or removed while it was written")
     eventually(lambda: any((h.state, h.cause) == ("failed", "disk_error") for h in healths(log)))
 
 

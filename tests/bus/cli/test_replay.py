@@ -118,7 +118,7 @@ def test_a_live_node_does_not_serve_a_consumer_of_a_replay(world: World) -> None
         (["day.mcap", "--wait", "nan"], "from 0 to"),
         (["day.mcap", "--from", "yesterday"], "not a time"),
         (["day.mcap", "--bus-publish-url", "tcp://10.0.0.1:1"], "BUS_PUBLISH_URL"),
-        (["day.mcap", "--topics", "health.,quotes."], "begins so: 'quotes.'"),
+        (["day.mcap", "--topics", "health.,quotes."], "no topic begins with 'quotes.'"),
         ([], "required: FILE"),
     ],
 )

@@ -22,18 +22,18 @@ def quotes(*numbers: int, source: str = QUOTE.source) -> list[bytes]:
 
 
 class Kept:
-    """An intake whose chunks go to a file."""
+    """An packer whose chunks go to a file."""
 
     def __init__(self, folder: Path, prefixes: tuple[str, ...] = ()) -> None:
-        self.intake = FramePacker(HEAD.source, prefixes)
+        self.packer = FramePacker(HEAD.source, prefixes)
         self.chunks: list[PackedChunk] = []
         self._path = folder / "kept.mcap"
 
     def hear(self, frames: list[bytes], *, room: bool = True) -> None:
-        self.chunks += self.intake.receive(frames, UTC_NS, room=room)
+        self.chunks += self.packer.receive(frames, UTC_NS, room=room)
 
     def read(self) -> tuple[list[Event], list[Gap]]:
-        last = self.intake.flush(LATER)
+        last = self.packer.flush(LATER)
         with CaptureWriter(self._path, HEAD) as writer:
             for chunk in [*self.chunks, *([last] if last else [])]:
                 writer.write_chunk(chunk)
@@ -45,7 +45,7 @@ def test_every_kind_of_event_is_kept_as_it_was(tmp_path: Path) -> None:
     kept = Kept(tmp_path)
     kept.hear([codec.encode(event) for event in SAMPLES.values()])
     assert kept.read() == (list(SAMPLES.values()), [])
-    assert (kept.intake.received, kept.intake.lost) == (len(SAMPLES), 0)
+    assert (kept.packer.received, kept.packer.lost) == (len(SAMPLES), 0)
 
 
 def test_a_gap_is_noted_where_it_is_and_for_whom(tmp_path: Path) -> None:
@@ -67,7 +67,7 @@ def test_a_gap_is_noted_where_it_is_and_for_whom(tmp_path: Path) -> None:
     ]
     sequences = [(m.sequence, m.topic) for m in Capture(tmp_path / "kept.mcap").everything()]
     assert sequences[3] == (4, "capture.gap")
-    assert kept.intake.lost == 2
+    assert kept.packer.lost == 2
 
 
 def test_what_the_disk_has_no_room_for_is_noted_when_there_is_room_again(tmp_path: Path) -> None:
@@ -79,8 +79,8 @@ def test_what_the_disk_has_no_room_for_is_noted_when_there_is_room_again(tmp_pat
     assert [event.seq for event in events] == [1, 2, 8]
     noted = {(gap.cause, gap.topic, gap.first_seq, gap.count) for gap in gaps}
     assert noted == {("queue", "quote.SPY", 3, 3), ("bus", "quote.SPY", 5, 2), ("queue", "trade.SPY", TRADE.seq, 1)}
-    assert kept.intake.lost == 6
-    assert kept.intake.queue_dropped == 4
+    assert kept.packer.lost == 6
+    assert kept.packer.queue_dropped == 4
 
 
 def test_answers_share_one_counter_unless_only_some_are_heard(tmp_path: Path) -> None:
@@ -88,9 +88,9 @@ def test_answers_share_one_counter_unless_only_some_are_heard(tmp_path: Path) ->
         codec.encode(like(ACKNOWLEDGED, seq=seq, client=client)) for seq, client in ((1, "a"), (2, "b"), (4, "a"))
     ]
     for prefixes, lost in (((), 1), (("symbols.",), 1), (("symbols.acknowledged.a",), 0)):
-        intake = FramePacker(HEAD.source, prefixes)
-        intake.receive(answers, UTC_NS, room=True)
-        assert intake.lost == lost, prefixes
+        packer = FramePacker(HEAD.source, prefixes)
+        packer.receive(answers, UTC_NS, room=True)
+        assert packer.lost == lost, prefixes
 
 
 def test_what_cannot_be_read_is_counted_and_noted_by_topic(tmp_path: Path) -> None:
@@ -108,7 +108,7 @@ def test_what_cannot_be_read_is_counted_and_noted_by_topic(tmp_path: Path) -> No
     kept.hear([*bad, b"quote.\xff\0x", b"capture.gap\0" + newer, *quotes(1)])
     events, gaps = kept.read()
     assert len(events) == 1
-    assert kept.intake.unreadable == kept.intake.lost == 9
+    assert kept.packer.unreadable == kept.packer.lost == 9
     counted = {gap.topic: gap.count for gap in gaps}
     assert counted == {"": 4, "quote.SPY": 2, "quote.QQQ": 1, "later.X": 1, "capture.gap": 1}
     assert {gap.cause for gap in gaps} == {"unreadable"}
@@ -120,26 +120,26 @@ def test_forged_numbers_do_not_break_the_count(tmp_path: Path) -> None:
     events, gaps = kept.read()
     assert len(events) == 4
     assert len(gaps) == 2
-    assert kept.intake.lost == 2**63 - 1
+    assert kept.packer.lost == 2**63 - 1
 
 
 def test_a_chunk_is_due_by_number_and_by_age() -> None:
-    intake = FramePacker(HEAD.source)
-    assert not intake.due(LATER)
-    packed = intake.receive(quotes(*range(1, CHUNK_MESSAGES + 2)), UTC_NS, room=True)
+    packer = FramePacker(HEAD.source)
+    assert not packer.is_due(LATER)
+    packed = packer.receive(quotes(*range(1, CHUNK_MESSAGES + 2)), UTC_NS, room=True)
     assert [chunk.messages for chunk in packed] == [CHUNK_MESSAGES]
-    assert not intake.due(UTC_NS + FLUSH_NS - 1)
-    assert intake.due(UTC_NS + FLUSH_NS)
-    last = intake.flush(UTC_NS + FLUSH_NS)
+    assert not packer.is_due(UTC_NS + FLUSH_NS - 1)
+    assert packer.is_due(UTC_NS + FLUSH_NS)
+    last = packer.flush(UTC_NS + FLUSH_NS)
     assert last is not None
     assert last.messages == 1
-    assert not intake.due(LATER)
+    assert not packer.is_due(LATER)
 
 
 def test_many_unreadable_topics_take_bounded_memory() -> None:
-    intake = FramePacker(HEAD.source)
-    intake.receive([b"odd.%d\0" % number for number in range(20_000)], UTC_NS, room=False)
-    packed = intake.flush(UTC_NS)
-    assert intake.lost == 20_000
+    packer = FramePacker(HEAD.source)
+    packer.receive([b"odd.%d\0" % number for number in range(20_000)], UTC_NS, room=False)
+    packed = packer.flush(UTC_NS)
+    assert packer.lost == 20_000
     assert packed is not None
     assert packed.messages <= 10_001

@@ -194,7 +194,7 @@ def test_a_disk_that_hangs_is_told_and_never_waited_for(tmp_path: Path, monkeypa
         release.set()
     assert running.bus.states()[-2:] == ["slow", "failed"]
     assert running.bus.said[-1].cause == "slow_disk"
-    assert "no answer for 1.5 s" in running.recorder.detail
+    assert "has not answered for 1.5 s" in running.recorder.detail
     assert [message.event().seq for message in Capture(tmp_path / "a.mcap.part")] == list(range(1, 21))
 
 
@@ -214,7 +214,7 @@ def test_what_a_slow_disk_has_no_room_for_is_counted_and_noted(tmp_path: Path, m
         running.bus.put(1_000)
         assert hanging.wait(10)
         running.bus.put(10_000, size=1_000)
-        eventually(lambda: running.recorder.intake.queue_dropped > 0)
+        eventually(lambda: running.recorder.packer.queue_dropped > 0)
         eventually(lambda: running.bus.given == 11_000)
         release.set()
         eventually(lambda: running.recorder.disk.room)

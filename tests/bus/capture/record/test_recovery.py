@@ -123,7 +123,7 @@ def test_a_file_that_has_just_been_begun_is_not_taken_for_one_left_behind(
 
     monkeypatch.setattr("quotebus.bus.capture.format.writer.fcntl.flock", late)
     with CaptureWriter(tmp_path / "a.mcap", HEAD) as writer:
-        assert told == ["a.mcap.part not recovered: it was empty, and is removed"]
+        assert told == ["a.mcap.part not recovered: it was empty and has been removed"]
         writer.write_frame(codec.encode(QUOTE), UTC_NS, UTC_NS)
         writer.flush()
         assert list(recover_folder(tmp_path)) == []
@@ -138,9 +138,9 @@ def test_what_cannot_be_recovered_is_named_and_costs_the_others_nothing(tmp_path
     left(tmp_path, "z.mcap")
     told = [str(recovered) for recovered in recover_folder(tmp_path)]
     assert told[:3] == [
-        "empty.mcap.part not recovered: it was empty, and is removed",
+        "empty.mcap.part not recovered: it was empty and has been removed",
         "junk.mcap.part not recovered: not an MCAP file",
-        "taken.mcap.part not recovered: taken.mcap exists already",
+        "taken.mcap.part not recovered: taken.mcap already exists",
     ]
     assert len(read_all(tmp_path / "z.mcap")) == 9
     assert (tmp_path / "taken.mcap").read_text() == "precious"
@@ -151,7 +151,7 @@ def test_a_recovery_that_was_killed_before_its_last_step_is_completed(tmp_path: 
     part = left(tmp_path)
     recover_file(part, tmp_path / "a.mcap")
     (tmp_path / ".a.mcap.recovering").write_text("half of it")
-    assert "a.mcap holds all of it" in str(*recover_folder(tmp_path))
+    assert "a.mcap already holds all of it" in str(*recover_folder(tmp_path))
     assert not part.exists()
     assert len(read_all(tmp_path / "a.mcap")) == 9
 

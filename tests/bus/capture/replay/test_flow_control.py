@@ -59,4 +59,4 @@ def test_live_clients_and_released_ones_are_no_listeners() -> None:
     it = audience()
     it.on_request(like(ASKED, symbols=(), request_id="2"))
     it.on_request(like(ASKED, source="worker-1", client="live"))
-    assert not it.listeners
+    assert not it.windows
