@@ -73,7 +73,7 @@ class Settings(BaseSettings):
     about: ClassVar[str] = ""
     """The first sentence of `--help`."""
     examples: ClassVar[tuple[str, ...]] = ()
-    """Command lines at the end of `--help`."""
+    """Command lines at the end of `--help`, each with a comment after `  # ` or without."""
     flag_prefix: ClassVar[str] = ""
     """What names of fields begin with in the environment, and flags do not."""
     headings: ClassVar[dict[str, str]] = {}

@@ -33,11 +33,11 @@ class ExecutionSettings(BusSettings, LogSettings):
         "gateway. `execution-worker verify FILE` makes the decisions of a capture again and compares them."
     )
     examples = (
-        "execution-worker                 # decisions only, no orders",
+        "execution-worker  # decisions only, no orders",
         'execution-worker --gateway simulator --intent "SPY buy 10 in 60s"',
         "execution-worker --gateway paper --intents-file orders.csv",
         "execution-worker --clock stream  # decide on a replay, in its time",
-        "execution-worker verify captures/day.mcap # exit status 3 when a decision differs",
+        "execution-worker verify captures/day.mcap  # decide again and compare",
     )
     flag_prefix = "execution_"
     headings: ClassVar = {

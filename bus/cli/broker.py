@@ -19,7 +19,7 @@ class BrokerSettings(BusSettings, LogSettings):
     about = "Binds the bus's three endpoints and carries messages between them, until it is stopped."
     examples = (
         "quotebus broker",
-        "quotebus broker --bus-publish-url tcp://127.0.0.1:6570   # likewise the other two",
+        "quotebus broker --bus-publish-url tcp://127.0.0.1:6570  # and so on",
     )
 
 

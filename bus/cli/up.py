@@ -41,8 +41,8 @@ class UpSettings(BusSettings, LogSettings):
         "Ctrl-C ends them all. The programs read their own settings from the environment and .env."
     )
     examples = (
-        "quotebus up                              # on the simulated exchange",
-        "quotebus up --for 30                     # ends by itself",
+        "quotebus up  # on the simulated exchange",
+        "quotebus up --for 30  # ends by itself",
         "EXECUTION_SYMBOLS=MSFT,NVDA quotebus up",
     )
     flag_prefix = "up_"

@@ -217,11 +217,18 @@ def command_line(settings: type[BaseModel], program: str) -> CommandLine:
     """The whole command line of a program that has settings and nothing else."""
     example = next((name for _, name in grouped(settings) if not is_positional(settings.model_fields[name])), "")
     rule = f"{ONE_RULE}: {flags(settings, example)[0][-1]} is {variable(settings, example)}." if example else ""
-    examples = "\n".join(f"  {line}" for line in getattr(settings, "examples", ()))
-    closing = "\n\n".join(part for part in (rule, f"examples:\n{examples}" if examples else "") if part)
+    closing = "\n\n".join(part for part in (rule, format_examples(getattr(settings, "examples", ()))) if part)
     parser = CommandLine(program, str(getattr(settings, "about", "")), closing, usage(program, settings))
     add_flags(parser, settings)
     return parser
+
+
+def format_examples(examples: Sequence[str]) -> str:
+    """Command lines for the end of `--help`, with their comments below each other."""
+    parts = [example.partition("  # ")[::2] for example in examples]
+    width = max((len(command) for command, comment in parts if comment), default=0)
+    lines = [f"  {command:<{width}}   # {comment}" if comment else f"  {command}" for command, comment in parts]
+    return "\n".join(["examples:", *lines]) if lines else ""
 
 
 def parse_flags(settings: type[BaseModel], argv: Sequence[str], program: str) -> dict[str, Any]:

@@ -75,8 +75,8 @@ class EchoSettings(TapSettings):
 
     about = "Prints messages as they come."
     examples = (
-        "quotebus tap echo                        # everything",
-        "quotebus tap echo health quote.SPY       # health, and one symbol's quotes",
+        "quotebus tap echo  # everything",
+        "quotebus tap echo health quote.SPY  # health, and one symbol's quotes",
         "quotebus tap echo --symbol SPY,QQQ --count 100 --json",
     )
     headings: ClassVar = {"topics": "what"}
@@ -90,7 +90,7 @@ class RateSettings(TapSettings):
     """`rate`."""
 
     about = "Counts messages a second by topic, and what is missing."
-    examples = ("quotebus tap rate                # the 20 busiest topics, once a second",
+    examples = ("quotebus tap rate  # the 20 busiest topics, once a second",
                 "quotebus tap rate quote --every 5 --rows 50")  # fmt: skip
     headings: ClassVar = {"topics": "what", "every_s": "reports"}
 
@@ -107,7 +107,7 @@ class DelaySettings(RateSettings):
     """`delay`."""
 
     about = "Measures each hop's delay: median, 99th percentile and maximum."
-    examples = ("quotebus tap delay               # all topics, once a second",
+    examples = ("quotebus tap delay  # all topics, once a second",
                 "quotebus tap delay quote.SPY --for 60")  # fmt: skip
 
 
@@ -116,7 +116,7 @@ class TopSettings(TapSettings):
 
     about = "Shows lines and symbols in a live table."
     examples = (
-        "quotebus tap top                 # keys: q ends, ? lists the others",
+        "quotebus tap top  # keys: q ends, ? lists the others",
         "quotebus tap top --sort age --filter halted",
         "quotebus tap top --file captures/ --json --count 1",
     )

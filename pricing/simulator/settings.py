@@ -24,10 +24,10 @@ class SimulatorSettings(LogSettings):
 
     about = "An exchange on this machine that speaks Alpaca's protocols, with a broker, and faults on demand."
     examples = (
-        "exchange-simulator                # 20 quotes a second on port 8765",
+        "exchange-simulator  # 20 quotes a second on port 8765",
         "exchange-simulator --rate 5000 --symbol-limit 0 --batch 50",
         "exchange-simulator --faults 'refuse,latency_ms=200'",
-        "exchange-simulator --port 0    # any free ports",
+        "exchange-simulator --port 0  # any free ports",
     )
     headings: ClassVar = {
         "host": "addresses",

@@ -20,8 +20,8 @@ class RecordSettings(BusSettings, LogSettings):
 
     about = "Records everything that crosses the bus to MCAP files, until it is stopped."
     examples = (
-        "quotebus record                              # to captures/capture-<UTC>.mcap",
-        "quotebus record -o day.mcap quote. health.   # quotes and health only",
+        "quotebus record  # to captures/capture-<UTC>.mcap",
+        "quotebus record -o day.mcap quote. health.  # quotes and health only",
         "quotebus record --compression zstd --rotate-s 3600",
     )
     flag_prefix = "record_"
