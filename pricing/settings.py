@@ -25,7 +25,7 @@ class PricingSettings(BusSettings, LogSettings):
         "Opens the account's one market-data connection when somebody asks for a symbol, and shares it over the bus."
     )
     examples = (
-        "pricing-node  # keys and feed from the environment or .env",
+        "pricing-node  # keys from the environment or .env",
         "pricing-node --feed sip --symbol-limit 0  # all exchanges, no limit",
         "pricing-node --upstream-url ws://127.0.0.1:8765/v2/iex",
         "pricing-node --order-stream --order-account paper",
