@@ -22,18 +22,18 @@ RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 class ClientSocket:
     """A non-blocking socket, at full speed or with a `bandwidth` limit.
 
-    `over(why)` is called once, when it is closed. If the client hung up while it was frozen, `park(socket)` is called
+    `on_end(why)` is called once, when it is closed. If the client hung up while it was frozen, `park(socket)` is called
     first: such a socket stays open, so that no FIN is sent.
     """
 
-    def __init__(self, sock: Endpoint, over: Callable[[str], None], park: Callable[[Endpoint], None]) -> None:
+    def __init__(self, sock: Endpoint, on_end: Callable[[str], None], park: Callable[[Endpoint], None]) -> None:
         self.sock = sock
         self.closed = False
         self.blocked = False
         self.frozen_by = ""
         self.end_by_ns: int | None = None
         self.bandwidth: BandwidthLimit | None = None
-        self._over = over
+        self._on_end = on_end
         self._park = park
         self._outbox = Outbox()
         self._held = bytearray()
@@ -84,7 +84,7 @@ class ClientSocket:
                 self._finish("reset by client")
                 break
             if not data:
-                self._client_ended()
+                self._on_client_end()
                 break
             parts.append(data)
         data = b"".join(parts)
@@ -98,7 +98,7 @@ class ClientSocket:
         if len(self._held) > MOST_HELD_BYTES:
             self.reset("sent too much while frozen")
 
-    def _client_ended(self) -> None:
+    def _on_client_end(self) -> None:
         if self.frozen_by:
             self._park(self.sock)
             self._finish("closed by client", parked=True)
@@ -190,6 +190,6 @@ class ClientSocket:
     def _finish(self, why: str, parked: bool = False) -> None:
         if not self.closed:
             self.closed = True
-            self._over(why)
+            self._on_end(why)
             if not parked:
                 self.sock.close()

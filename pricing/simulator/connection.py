@@ -27,14 +27,14 @@ from quotebus.pricing.simulator.trading.order_session import OrderEncoding, Orde
 from quotebus.pricing.simulator.wire import ClientMessage, Pong, Upgrade, Wire
 
 UPGRADE_TIMEOUT_NS = 10_000_000_000
-MOST_LATER = 256
+MOST_DELAYED = 256
 
 
 class Connection:
     """A client. Call `tick` at `deadline_ns`, and `flush` after `take`."""
 
     def __init__(self, sock: Endpoint, host: Host[Connection]) -> None:
-        self.socket = ClientSocket(sock, self._over, host.park)
+        self.socket = ClientSocket(sock, self._on_end, host.park)
         self.socket.bandwidth = host.limit_bandwidth()
         self.number = 0
         self.opened_ns = host.now_ns
@@ -52,7 +52,7 @@ class Connection:
         self._ping_ns: int | None = None
         self._pong_by_ns: int | None = None
         self._end_why = ""
-        self._later: deque[tuple[int, Send]] = deque()
+        self._delayed: deque[tuple[int, Send]] = deque()
         if host.faults.take("silent"):
             self.socket.freeze("silent")
 
@@ -154,7 +154,7 @@ class Connection:
     def _apply(self, effects: list[Effect]) -> None:
         for effect in effects:
             if isinstance(effect, Send) and effect.delay_ns:
-                self._send_later(effect)
+                self._delay(effect)
             elif isinstance(effect, Send):
                 self._send(effect.message)
             elif isinstance(effect, Subscribed):
@@ -162,27 +162,27 @@ class Connection:
             elif isinstance(effect, Authenticated):
                 self._host.on_authenticated(self)
             elif isinstance(effect, Acknowledged):
-                if not self._later:
-                    self._acknowledged()
+                if not self._delayed:
+                    self._freeze_if_asked()
             else:
                 self.socket.end(effect.why, self._host.now_ns)
 
-    def _acknowledged(self) -> None:
+    def _freeze_if_asked(self) -> None:
         if self._freeze_after_ack:
             self.socket.freeze(self._freeze_after_ack, self.socket.put_total)
             self._freeze_after_ack = ""
 
-    def _send_later(self, effect: Send) -> None:
+    def _delay(self, effect: Send) -> None:
         due_ns = self._host.now_ns + effect.delay_ns
-        self._later.append((max(due_ns, self._later[-1][0]) if self._later else due_ns, effect))
-        if len(self._later) > MOST_LATER:
+        self._delayed.append((max(due_ns, self._delayed[-1][0]) if self._delayed else due_ns, effect))
+        if len(self._delayed) > MOST_DELAYED:
             self.socket.end("too many requests at once", self._host.now_ns)
 
     def _send_due(self) -> None:
-        while self._later and self._later[0][0] <= self._host.now_ns and self.socket.usable:
+        while self._delayed and self._delayed[0][0] <= self._host.now_ns and self.socket.usable:
             self.frames.end_frame()
-            self._send(self._later.popleft()[1].message)
-            self._acknowledged()
+            self._send(self._delayed.popleft()[1].message)
+            self._freeze_if_asked()
 
     # What faults do at once.
 
@@ -245,7 +245,7 @@ class Connection:
             if self.frames.endless is not None:
                 return min(self.frames.endless.next_ns, times[0] or self.frames.endless.next_ns)
             times += [self._upgrade_by_ns, self._ping_ns, self._pong_by_ns, self._slow_by_ns()]
-            times.append(self._later[0][0] if self._later else None)
+            times.append(self._delayed[0][0] if self._delayed else None)
             if self.session is not None:
                 times.append(self.session.deadline_ns)
         return min((time_ns for time_ns in times if time_ns is not None), default=None)
@@ -306,7 +306,7 @@ class Connection:
             "frozen_by": self.socket.frozen_by or None,
         }
 
-    def _over(self, why: str) -> None:
+    def _on_end(self, why: str) -> None:
         if self.session is not None:
             self.session.close()
         self._host.on_closed(self, why)

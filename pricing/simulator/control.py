@@ -66,31 +66,31 @@ class SimulatorControl:
 
     def quote(self, symbol: str, bid: float, ask: float, **fields: object) -> int:
         """Send this quote now, values verbatim; how many connections got it. `fields`: bid_size, ask_size, t_ns, …"""
-        return self._sent("/quote", symbol=symbol, bid=bid, ask=ask, **fields)
+        return self._inject("/quote", symbol=symbol, bid=bid, ask=ask, **fields)
 
     def trade(self, symbol: str, price: float, **fields: object) -> int:
         """Send this trade now; how many connections got it. `fields`: size, id, exchange, tape, t_ns."""
-        return self._sent("/trade", symbol=symbol, price=price, **fields)
+        return self._inject("/trade", symbol=symbol, price=price, **fields)
 
     def status(self, symbol: str, code: str, **fields: object) -> int:
         """Send this trading status now; how many got it. `fields`: message, reason_code, reason, tape, t_ns."""
-        return self._sent("/status", symbol=symbol, code=code, **fields)
+        return self._inject("/status", symbol=symbol, code=code, **fields)
 
     def halt(self, symbol: str, **fields: object) -> int:
         """Halt trading now, as the symbol's own tape says it; how many connections got it. `fields`: t_ns."""
-        return self._sent("/halt", symbol=symbol, **fields)
+        return self._inject("/halt", symbol=symbol, **fields)
 
     def pause(self, symbol: str, **fields: object) -> int:
         """Pause trading for volatility now, as the symbol's own tape says it; how many connections got it."""
-        return self._sent("/pause", symbol=symbol, **fields)
+        return self._inject("/pause", symbol=symbol, **fields)
 
     def resume(self, symbol: str, **fields: object) -> int:
         """Resume trading now, as the symbol's own tape says it; how many connections got it."""
-        return self._sent("/resume", symbol=symbol, **fields)
+        return self._inject("/resume", symbol=symbol, **fields)
 
     def resume_quotes(self, symbol: str, **fields: object) -> int:
         """Resume quotes alone (tapes C and O; on A and B trading too); how many connections got it."""
-        return self._sent("/resume_quotes", symbol=symbol, **fields)
+        return self._inject("/resume_quotes", symbol=symbol, **fields)
 
     def order_event(self, order: str, event: str, reason: str = "") -> None:
         """Force an event on an order (given by either id) now: done_for_day, suspended, expired, restated, …"""
@@ -98,9 +98,9 @@ class SimulatorControl:
 
     def raw(self, payload: str | bytes) -> int:
         """Send a text or binary frame with this payload to all clients. Returns how many connections got it."""
-        return self._sent("/raw", **({"text": payload} if isinstance(payload, str) else {"hex": payload.hex()}))
+        return self._inject("/raw", **({"text": payload} if isinstance(payload, str) else {"hex": payload.hex()}))
 
-    def _sent(self, path: str, **body: object) -> int:
+    def _inject(self, path: str, **body: object) -> int:
         return int(self._request("POST", path, body)["sent_to"])
 
     def _request(self, method: str, path: str, body: object = None) -> dict[str, Any]:

@@ -163,7 +163,7 @@ class ControlApi:
 
     def _quote(self, body: bytes) -> object:
         given = _read(QuoteBody, body)
-        return self._sent(
+        return self._reply(
             self._exchange.inject(
                 Quote(
                     given.symbol, given.bid_exchange, given.bid, given.bid_size, given.ask_exchange, given.ask,
@@ -174,7 +174,7 @@ class ControlApi:
 
     def _trade(self, body: bytes) -> object:
         given = _read(TradeBody, body)
-        return self._sent(
+        return self._reply(
             self._exchange.inject(
                 Trade(
                     given.symbol, given.id, given.exchange, given.price, given.size,
@@ -185,7 +185,7 @@ class ControlApi:
 
     def _status(self, body: bytes) -> object:
         given = _read(StatusBody, body)
-        return self._sent(
+        return self._reply(
             self._exchange.inject(
                 TradingStatus(
                     given.symbol, given.code, given.message, given.reason_code, given.reason,
@@ -198,19 +198,19 @@ class ControlApi:
         given = _read(EventBody, body)
         tape = self._tape(given.symbol, None)
         t_ns = self._t_ns(given.symbol, given.t_ns)
-        return self._sent(self._exchange.inject(TradingStatus(given.symbol, *word_status(event, tape), tape, t_ns)))
+        return self._reply(self._exchange.inject(TradingStatus(given.symbol, *word_status(event, tape), tape, t_ns)))
 
     def _raw(self, body: bytes) -> object:
         given = _read(RawBody, body)
         if (given.text is None) == (given.hex is None):
             raise HttpError(400, "give either text or hex")
         if given.text is not None:
-            return self._sent(self._exchange.inject_raw(TEXT_OPCODE, given.text.encode("utf-8", "surrogatepass")))
+            return self._reply(self._exchange.inject_raw(TEXT_OPCODE, given.text.encode("utf-8", "surrogatepass")))
         try:
             payload = bytes.fromhex(given.hex or "")
         except ValueError:
             raise HttpError(400, "hex: not hexadecimal digits") from None
-        return self._sent(self._exchange.inject_raw(BINARY_OPCODE, payload))
+        return self._reply(self._exchange.inject_raw(BINARY_OPCODE, payload))
 
     def _order_event(self, body: bytes) -> object:
         given = _read(OrderEventBody, body)
@@ -228,7 +228,7 @@ class ControlApi:
     def _t_ns(self, symbol: str, t_ns: int | None) -> int:
         return self._exchange.time_ns(symbol) if t_ns is None else t_ns
 
-    def _sent(self, receivers: int) -> object:
+    def _reply(self, receivers: int) -> object:
         return {"sent_to": receivers}
 
 

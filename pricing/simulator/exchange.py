@@ -96,14 +96,14 @@ class Exchange:
                 connection.tick()
         self.brokerage.at(self.now_ns)
         self.broadcast.run(self.now_ns, clock.utc_ns)
-        self._tell_streams()
+        self._send_updates()
         for connection in list(self.connections.open):
             if connection.number:
                 connection.flush()
         if self._audit is not None:
             self._audit.flush()
 
-    def _tell_streams(self) -> None:
+    def _send_updates(self) -> None:
         for update in self.brokerage.turn():
             for connection in self.connections.order_streams():
                 connection.send_update(update, describe(update))

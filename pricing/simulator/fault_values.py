@@ -60,7 +60,7 @@ def times(value: object) -> FaultValue:
     return value
 
 
-def _counted(value: object, read: Reader, otherwise: str) -> FaultValue:
+def _read_counted(value: object, read: Reader, otherwise: str) -> FaultValue:
     if isinstance(value, list | tuple):
         if len(value) != 2 or not _is_whole(value[1], 1, MOST_TIMES):
             raise ValueError(f"takes {otherwise}, or [that, a number of times]")
@@ -80,7 +80,7 @@ def code(value: object) -> FaultValue:
 
 def code_times(value: object) -> FaultValue:
     """An error code, or [code, times]."""
-    return _counted(value, code, "an error code from 400 to 599")
+    return _read_counted(value, code, "an error code from 400 to 599")
 
 
 def _how(value: object) -> FaultValue:
@@ -93,7 +93,7 @@ def _how(value: object) -> FaultValue:
 
 def how_times(value: object) -> FaultValue:
     """`rst`, `fin`, or [that, times]."""
-    return _counted(value, _how, "rst or fin")
+    return _read_counted(value, _how, "rst or fin")
 
 
 def cut(value: object) -> FaultValue:

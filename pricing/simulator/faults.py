@@ -76,7 +76,7 @@ class Faults:
         if value is None or isinstance(value, bool) or not isinstance(value, int):
             return value is True
         if value <= 1:
-            self._used_up(name)
+            self._use_up(name)
         else:
             self._plan[name] = value - 1
         return True
@@ -90,7 +90,7 @@ class Faults:
         value = self._plan.get(name)
         if isinstance(value, CountedValue):
             if value.left <= 1:
-                self._used_up(name)
+                self._use_up(name)
             else:
                 self._plan[name] = value._replace(left=value.left - 1)
             return value.value
@@ -103,7 +103,7 @@ class Faults:
                 return name
         return ""
 
-    def _used_up(self, name: str) -> None:
+    def _use_up(self, name: str) -> None:
         del self._plan[name]
         self._find_frame_faults()
 

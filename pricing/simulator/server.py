@@ -57,7 +57,7 @@ class Simulator:
         self._rest = RestServer(rest, self.exchange.brokerage, self._selector, self._adopt)
         self._control.listen()
         self._selector.register(self._control.sock, EVENT_READ, self._accept_control)
-        self._selector.register(self._wake_read, EVENT_READ, self._woken)
+        self._selector.register(self._wake_read, EVENT_READ, self._drain_wakes)
         self._listener.listen()
         self._selector.register(self._listener.sock, EVENT_READ, self._accept)
         try:
@@ -201,7 +201,7 @@ class Simulator:
 
     # The end.
 
-    def _woken(self) -> None:
+    def _drain_wakes(self) -> None:
         self._wake_read.recv(4096)
 
     def _close(self) -> None:

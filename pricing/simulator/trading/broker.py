@@ -73,7 +73,7 @@ class Broker:
         while self._due and self._due[0][0] <= self._now_ns:
             heapq.heappop(self._due)[2]()
 
-    def _later(self, delay_ns: int, act: Callable[[], None]) -> None:
+    def _schedule(self, delay_ns: int, act: Callable[[], None]) -> None:
         heapq.heappush(self._due, (self._now_ns + delay_ns, next(self._numbers), act))
 
     # Requests.
@@ -85,7 +85,7 @@ class Broker:
         order = self.orders.add(ticket, self._utc_ns)
         self._apply(order, "pending_new")
         answer = order.json()
-        self._later(self._faults.draw_ns("order_ack_ms"), lambda: self._acknowledge(order))
+        self._schedule(self._faults.draw_ns("order_ack_ms"), lambda: self._acknowledge(order))
         return answer
 
     def cancel(self, order_id: str) -> None:
@@ -94,13 +94,13 @@ class Broker:
         if not order.is_open or order.cancel_wanted:
             raise RestError(422, UNPROCESSABLE, f'order is already in "{order.status}" state')
         if self._faults.take("cancel_reject"):
-            self._later(0, lambda: self._apply(order, "order_cancel_rejected"))
+            self._schedule(0, lambda: self._apply(order, "order_cancel_rejected"))
             return
         order.cancel_wanted = True
         self._apply(order, "pending_cancel")
         if self._faults.take("fill_after_cancel"):
-            self._later(0, lambda: self._fill_in_the_race(order))
-        self._later(self._faults.draw_ns("order_cancel_ms"), lambda: self._cancel(order))
+            self._schedule(0, lambda: self._fill_before_cancel(order))
+        self._schedule(self._faults.draw_ns("order_cancel_ms"), lambda: self._cancel(order))
 
     def replace(self, order_id: str, body: Mapping[str, object]) -> dict[str, object]:
         """Request another order in place of this one. Returns its entity; its `qty` includes what was filled."""
@@ -112,7 +112,7 @@ class Broker:
         self._apply(new, "pending_new")
         self._apply(old, "pending_replace")
         answer = new.json()
-        self._later(self._faults.draw_ns("order_ack_ms"), lambda: self._replace(old, new))
+        self._schedule(self._faults.draw_ns("order_ack_ms"), lambda: self._replace(old, new))
         return answer
 
     def force_event(self, order: BrokerOrder, event: str, reason: str) -> None:
@@ -201,7 +201,7 @@ class Broker:
         delay_ns = self._faults.draw_ns("fill_ms")
         order.fill_from_ns = self._now_ns + delay_ns if delay_ns else 0
         if delay_ns:
-            self._later(delay_ns, lambda: self._match_late(order))
+            self._schedule(delay_ns, lambda: self._match_late(order))
 
     def _match_late(self, order: BrokerOrder) -> None:
         self._match(order)
@@ -239,7 +239,7 @@ class Broker:
             self._wait(order)
         return fill.qty
 
-    def _fill_in_the_race(self, order: BrokerOrder) -> None:
+    def _fill_before_cancel(self, order: BrokerOrder) -> None:
         now = self._top_of_book(order.ticket.symbol)
         price = order.ticket.limit_price or (now.ask if order.is_buy else now.bid)
         if order.is_working and price is not None:
