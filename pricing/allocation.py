@@ -24,7 +24,7 @@ class Allocation:
         symbols: SymbolTable,
         reconciler: Reconciler,
         lifecycle: SymbolLifecycle,
-        board: SharedState,
+        shared: SharedState,
     ) -> None:
         self.limit = SymbolLimit(limit)
         self.acknowledged = 0
@@ -33,7 +33,7 @@ class Allocation:
         self._reconciler = reconciler
         self._subscriptions = reconciler.subscriptions
         self._lifecycle = lifecycle
-        self._board = board
+        self._shared = shared
         self._tried: frozenset[str] = frozenset()
         self._pairs = 0
         self._crowded = False
@@ -69,10 +69,10 @@ class Allocation:
         if not within:
             if state is not SymbolState.EVICTED:
                 self._lifecycle.halts.doubt(symbol)
-                self._board.retire(symbol)
+                self._shared.retire(symbol)
                 self._symbols.move(symbol, SymbolState.EVICTED, Cause.SYMBOL_LIMIT, now_ns)
             return
-        self._board.want(symbol)
+        self._shared.want(symbol)
         if state is SymbolState.EVICTED and symbol not in admitted.tried:
             self._symbols.move(symbol, SymbolState.PENDING, Cause.DEMAND, now_ns)
             known = False
@@ -97,7 +97,7 @@ class Allocation:
         for symbol in gone:
             self._lifecycle.halts.doubt(symbol)
             self._symbols.move(symbol, SymbolState.RELEASED, why_gone, now_ns)
-            self._board.retire(symbol)
+            self._shared.retire(symbol)
         former, self._pairs = self._pairs, self._demand.pairs
         if gone or self._pairs < former or self.limit.learned == 0:  # nothing is accepted: any change is worth a try
             self.limit.on_release()

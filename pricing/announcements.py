@@ -44,7 +44,7 @@ class Counts:
 
 
 def build_acknowledgements(
-    request: SymbolsRequested, answer: RequestOutcome, symbols: SymbolTable, board: SharedState
+    request: SymbolsRequested, answer: RequestOutcome, symbols: SymbolTable, shared: SharedState
 ) -> list[SymbolsAcknowledged]:
     """The answer to a request, in parts of at most 1,000 rows, in the request's order.
 
@@ -58,7 +58,7 @@ def build_acknowledgements(
         rows = [
             AckRow(symbol, SymbolState.REFUSED, Cause.BAD_SYMBOL, None, 0)
             if symbol in refused
-            else _row(symbol, symbols, board, with_quote=all_quotes or symbol in answer.added)
+            else _row(symbol, symbols, shared, with_quote=all_quotes or symbol in answer.added)
             for symbol in dict.fromkeys(request.symbols)
         ]
     parts = max(1, -(-len(rows) // ROWS_PER_PART))
@@ -76,9 +76,9 @@ def build_acknowledgements(
     ]
 
 
-def build_status(entry: SymbolEntry, claims: tuple[Claim, ...], board: SharedState) -> SymbolStatus:
+def build_status(entry: SymbolEntry, claims: tuple[Claim, ...], shared: SharedState) -> SymbolStatus:
     """A symbol's state, its holders, and the number and time of its last quote."""
-    slot = board.slots.get(entry.symbol)
+    slot = shared.slots.get(entry.symbol)
     _, seq, published_ns = slot.last_quote() if slot else (None, 0, None)
     return SymbolStatus(
         symbol=entry.symbol,
@@ -91,7 +91,7 @@ def build_status(entry: SymbolEntry, claims: tuple[Claim, ...], board: SharedSta
     )
 
 
-def build_health(identity: Identity, session: Session, counts: Counts, board: SharedState) -> ConnectionHealth:
+def build_health(identity: Identity, session: Session, counts: Counts, shared: SharedState) -> ConnectionHealth:
     """The connection's state, cause, counts and lag."""
     return ConnectionHealth(
         node=identity.node,
@@ -103,18 +103,18 @@ def build_health(identity: Identity, session: Session, counts: Counts, board: Sh
         connection=session.connection,
         attempt=session.attempt,
         next_retry_ns=_utc(session.next_retry_ns),
-        last_frame_ns=_utc(board.last_byte_ns or None),
+        last_frame_ns=_utc(shared.last_byte_ns or None),
         desired=counts.desired,
         acknowledged=counts.acknowledged,
         live=counts.live,
         gap_start_ns=_utc(session.gap.start_ns),
         gap_end_ns=_utc(session.gap.end_ns),
-        lag_ns=board.lag_ns if session.state in UP else None,
+        lag_ns=shared.lag_ns if session.state in UP else None,
     )
 
 
-def _row(symbol: str, symbols: SymbolTable, board: SharedState, *, with_quote: bool) -> AckRow:
-    entry, slot = symbols.entries.get(symbol), board.slots.get(symbol)
+def _row(symbol: str, symbols: SymbolTable, shared: SharedState, *, with_quote: bool) -> AckRow:
+    entry, slot = symbols.entries.get(symbol), shared.slots.get(symbol)
     if entry is None:
         return AckRow(symbol, SymbolState.RELEASED, Cause.NO_DEMAND, None, 0)
     payload, seq, _ = slot.last_quote() if slot else (None, 0, None)

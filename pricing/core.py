@@ -52,7 +52,7 @@ class Core:
     def __init__(
         self,
         identity: Identity,
-        board: SharedState,
+        shared: SharedState,
         *,
         linger_ns: int,
         quiet_ns: int,
@@ -68,11 +68,11 @@ class Core:
         self.symbols = SymbolTable(self._publish_status)
         self.lock_held = False
         self._identity = identity
-        self._board = board
+        self._shared = shared
         self._quiet_ns = quiet_ns
-        self.lifecycle = SymbolLifecycle(self.demand, self.symbols, self.reconciler.subscriptions, board)
+        self.lifecycle = SymbolLifecycle(self.demand, self.symbols, self.reconciler.subscriptions, shared)
         self.allocation = Allocation(
-            identity.symbol_limit, self.demand, self.symbols, self.reconciler, self.lifecycle, board
+            identity.symbol_limit, self.demand, self.symbols, self.reconciler, self.lifecycle, shared
         )
         self._lease_clock = LeaseClock()
         self._commands: list[Command] = []
@@ -102,7 +102,7 @@ class Core:
         )
         if answer.changed:
             self._demand_changed(Cause.NO_DEMAND, now_ns)
-        for part in build_acknowledgements(request, answer, self.symbols, self._board):
+        for part in build_acknowledgements(request, answer, self.symbols, self._shared):
             self._commands.append(Publish(part))
 
     def on_health(self, heard: ConnectionHealth, now_ns: int) -> None:
@@ -131,7 +131,7 @@ class Core:
 
     def on_dialled(self, now_ns: int) -> bool:
         """The dialler has a socket. False when it is no longer needed and must be closed."""
-        self._board.last_byte_ns = now_ns
+        self._shared.last_byte_ns = now_ns
         self.reconciler.reset()
         if not self.session.on_dialled(now_ns):
             return False
@@ -155,7 +155,7 @@ class Core:
     def on_closed(self, cause: Cause | None, now_ns: int) -> None:
         """The hot thread has closed the socket. `cause` is None when it was told to."""
         if cause is not None:
-            self.session.on_failure(cause, now_ns, last_byte_ns=self._board.last_byte_ns)
+            self.session.on_failure(cause, now_ns, last_byte_ns=self._shared.last_byte_ns)
         self.session.on_socket_closed(now_ns)
 
     def on_record(self, record: Record, now_ns: int) -> None:
@@ -209,9 +209,9 @@ class Core:
             if self.reconciler.drop_overdue_side_request():
                 self._settle(SubscriptionChange(), now_ns, answered=False)
             else:
-                self.session.on_failure(Cause.ACK_TIMEOUT, now_ns, last_byte_ns=self._board.last_byte_ns)
-        self.session.on_lag(self._board.lag_ns or 0, now_ns)
-        self.session.on_time(now_ns, self._board.last_byte_ns)
+                self.session.on_failure(Cause.ACK_TIMEOUT, now_ns, last_byte_ns=self._shared.last_byte_ns)
+        self.session.on_lag(self._shared.lag_ns or 0, now_ns)
+        self.session.on_time(now_ns, self._shared.last_byte_ns)
         if self.session.state in UP and self.allocation.limit.probe(now_ns):
             self.allocation.arrange(now_ns)
         self.reconciler.wake(now_ns)
@@ -230,7 +230,7 @@ class Core:
         if count:
             times.append(now_ns + (BUSY_TICK_NS if count > 100 else TICK_NS))
         asks_ns = self.reconciler.next_ns() if self.session.state in _ASKING else None
-        deadlines = (self.session.next_ns(self._board.last_byte_ns), asks_ns)
+        deadlines = (self.session.next_ns(self._shared.last_byte_ns), asks_ns)
         times += [at_ns for at_ns in deadlines if at_ns is not None]
         expiry_ns = self.demand.next_expiry_ns()
         if expiry_ns is not None:
@@ -249,8 +249,8 @@ class Core:
     def _stand_by(self, now_ns: int) -> None:
         self.demand.clear()
         self.symbols.clear()
-        for symbol in list(self._board.slots):
-            self._board.retire(symbol)
+        for symbol in list(self._shared.slots):
+            self._shared.retire(symbol)
         self.reconciler.want({})
         self.session.on_other_node(now_ns)
 
@@ -276,7 +276,7 @@ class Core:
             self._settle(self.reconciler.on_error(failure.cause), now_ns, answered=False)
         elif failure.scope is faults.Scope.CONNECTION:
             self.session.on_failure(
-                failure.cause, now_ns, for_operator=failure.for_operator, last_byte_ns=self._board.last_byte_ns
+                failure.cause, now_ns, for_operator=failure.for_operator, last_byte_ns=self._shared.last_byte_ns
             )
         elif self.session.state is ConnectionState.AUTHENTICATING:
             self.session.on_failure(Cause.PROTOCOL, now_ns)
@@ -301,7 +301,7 @@ class Core:
 
     def _publish_status(self, entry: SymbolEntry) -> None:
         claims = self.demand.claims(entry.symbol, self._lease_clock.now_ns)
-        self._commands.append(Publish(build_status(entry, claims, self._board)))
+        self._commands.append(Publish(build_status(entry, claims, self._shared)))
 
     def _publish_health(self, now_ns: int) -> None:
         self._health_ns = now_ns
@@ -311,4 +311,4 @@ class Core:
             acknowledged=self.allocation.acknowledged if up else 0,
             live=self.symbols.count_live() if up else 0,
         )
-        self._commands.append(Publish(build_health(self._identity, self.session, counts, self._board)))
+        self._commands.append(Publish(build_health(self._identity, self.session, counts, self._shared)))

@@ -61,11 +61,11 @@ class Node:
         self._reports: deque[Report | UpstreamSocket | DialFailed | OrderUpdate | ConnectionHealth] = deque()
         self._stamper = Stamper(source_name("pricing", int.from_bytes(os.urandom(3))))
         self._codec = UpstreamCodec(settings.pricing_upstream_encoding)
-        self._board = SharedState()
+        self._shared = SharedState()
         limit = settings.pricing_symbol_limit or None
         self.core = Core(
             Identity(settings.pricing_node, settings.pricing_feed, self._stamper.source, limit),
-            self._board,
+            self._shared,
             linger_ns=seconds(settings.pricing_linger_s),
             quiet_ns=seconds(settings.pricing_quiet_s),
             slow_line_ns=seconds(settings.pricing_slow_line_s),
@@ -83,7 +83,7 @@ class Node:
         self._path = HotPath(
             self._hot.publisher,
             self._stamper.source,
-            self._board,
+            self._shared,
             self._codec,
             self._report,
             conflate=settings.pricing_conflation == "backlog",

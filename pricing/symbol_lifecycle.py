@@ -18,14 +18,14 @@ class SymbolLifecycle:
     """Moves symbols between states on the upstream connection number `connection`."""
 
     def __init__(
-        self, demand: Demand, symbols: SymbolTable, subscriptions: SubscriptionSet, board: SharedState
+        self, demand: Demand, symbols: SymbolTable, subscriptions: SubscriptionSet, shared: SharedState
     ) -> None:
         self.halts = Halts()
         self.connection = 0
         self._demand = demand
         self._symbols = symbols
         self._subscriptions = subscriptions
-        self._board = board
+        self._shared = shared
 
     def on_quote(self, symbol: str, now_ns: int) -> None:
         """The first good quote since the symbol was pending, quiet or stale."""
@@ -44,12 +44,12 @@ class SymbolLifecycle:
     def on_bad_data(self, symbol: str, now_ns: int) -> None:
         """A quote of this symbol was invalid: the last good one may be outdated."""
         if self._symbols.state(symbol) in (SymbolState.PENDING, SymbolState.LIVE, SymbolState.QUIET):
-            self._board.want(symbol).watch_quote = True
+            self._shared.want(symbol).watch_quote = True
             self._symbols.move(symbol, SymbolState.STALE, Cause.BAD_DATA, now_ns)
 
     def revive(self, symbol: str, now_ns: int) -> None:
         """Make the symbol live now if this connection has sent a quote already, otherwise with the next one."""
-        slot = self._board.want(symbol)
+        slot = self._shared.want(symbol)
         slot.watch_quote = True
         slot.watch_trade |= self._trades_only(symbol)
         if slot.frame and slot.connection == self.connection:
@@ -71,12 +71,12 @@ class SymbolLifecycle:
         """Halt a symbol that is known to be halted, also when it returns from an eviction or a release."""
         cause = self.halts.cause(symbol)
         if cause is not None:
-            self._board.want(symbol).watch_trade = True
+            self._shared.want(symbol).watch_trade = True
             self._symbols.move(symbol, SymbolState.HALTED, cause, now_ns)
 
     def mark_quiet(self, quiet_ns: int, now_ns: int) -> None:
         """The connection is proven alive: a symbol without a new quote for `quiet_ns` is quiet; its quote holds."""
-        slots = self._board.slots
+        slots = self._shared.slots
         for symbol, entry in list(self._symbols.entries.items()):
             silent = entry.state is SymbolState.LIVE and now_ns - slots[symbol].received_ns > quiet_ns
             if silent and not self._trades_only(symbol):
@@ -85,7 +85,7 @@ class SymbolLifecycle:
 
     def _resume(self, symbol: str, now_ns: int) -> bool:
         """Trading has resumed. The price comes with the next quote: the last one is from before or during the halt."""
-        slot = self._board.want(symbol)
+        slot = self._shared.want(symbol)
         slot.watch_quote = True
         slot.watch_trade = self._trades_only(symbol)
         self._symbols.move(symbol, SymbolState.PENDING, Cause.RESUME, now_ns)

@@ -64,7 +64,7 @@ class HotPath:
         self,
         publisher: zmq.Socket[bytes],
         source: str,
-        board: SharedState,
+        shared: SharedState,
         codec: UpstreamCodec,
         report: Callable[[Report], None],
         *,
@@ -76,7 +76,7 @@ class HotPath:
         self.tick_publisher = TickPublisher(publisher, source, report, conflate=conflate)
         self.counters = self.tick_publisher.counters
         self.counters.update(dict.fromkeys(COUNTERS, 0))
-        self._board = board
+        self._shared = shared
         self._codec = codec
         self._report = report
         self._lag = LagMeter()
@@ -90,7 +90,7 @@ class HotPath:
         self.upstream, self.connection = upstream, connection
         self.tick_publisher.connection = connection
         self._lag = LagMeter()
-        self._board.lag_ns = None
+        self._shared.lag_ns = None
         self._message_ns = now_ns()
         self._bad_frames.clear()
 
@@ -107,7 +107,7 @@ class HotPath:
         try:
             while upstream is not None and upstream.fill():
                 at_ns = now_ns()
-                self._board.last_byte_ns = at_ns
+                self._shared.last_byte_ns = at_ns
                 self._publish(upstream, at_ns, between)
                 self._note_progress(upstream, at_ns)
                 between()
@@ -149,7 +149,7 @@ class HotPath:
     def _judge(self, upstream: UpstreamSocket, at_ns: int, between: Callable[[], None], ticks: list[Tick]) -> None:
         """The loop that every quote goes through. Sends a piece at a time and leaves the last one in `ticks`."""
         received_ns, connection = to_utc_ns(at_ns), self.connection
-        slot_of, decode, time_ns = self._board.slots.get, self._codec.decode, self._codec.time_ns
+        slot_of, decode, time_ns = self._shared.slots.get, self._codec.decode, self._codec.time_ns
         for message in upstream.messages():
             self._message_ns = at_ns
             try:
@@ -200,7 +200,7 @@ class HotPath:
                     return
 
     def _take_trade(self, trade: UpstreamTrade, received_ns: int, ticks: list[Tick]) -> None:
-        slot = self._board.slots.get(trade.S)
+        slot = self._shared.slots.get(trade.S)
         if slot is None:
             self.counters["unwanted"] += 1
             return
@@ -218,14 +218,14 @@ class HotPath:
 
     def _note_status(self, status: UpstreamStatus) -> None:
         """Note when the status was given: only a trade after a halt shows that the halt is over."""
-        slot = self._board.slots.get(status.S)
+        slot = self._shared.slots.get(status.S)
         if slot is not None:
             with contextlib.suppress(ValueError):
                 slot.halted_ns = self._codec.time_ns(status.t)
 
     def _note_bands(self, bands: UpstreamBands) -> None:
         """Note limit up and limit down: a quote outside them cannot be executed."""
-        slot = self._board.slots.get(bands.S)
+        slot = self._shared.slots.get(bands.S)
         if slot is None:
             self.counters["unwanted"] += 1
             return
@@ -237,7 +237,7 @@ class HotPath:
     def _send(self, ticks: list[Tick], at_ns: int) -> None:
         if ticks:
             self._lag.observe(max([tick[3] for tick in ticks]), ticks[-1][4])
-            self._board.lag_ns = self._lag.lag_ns
+            self._shared.lag_ns = self._lag.lag_ns
             self.tick_publisher.send(ticks, at_ns)
 
     def _note_progress(self, upstream: UpstreamSocket, at_ns: int) -> None:
@@ -245,12 +245,12 @@ class HotPath:
         pong = upstream.take_pong()
         if len(pong) == _PING.size and 0 < (pinged_ns := _PING.unpack(pong)[0]) <= at_ns:
             self._lag.on_pong(to_utc_ns(pinged_ns), to_utc_ns(at_ns))
-            self._board.lag_ns = self._lag.lag_ns
+            self._shared.lag_ns = self._lag.lag_ns
         if not upstream.is_mid_message:
             self._message_ns = at_ns
         elif at_ns - self._message_ns > STUCK_NS:
             self._lag.on_stuck(at_ns - self._message_ns)
-            self._board.lag_ns = self._lag.lag_ns
+            self._shared.lag_ns = self._lag.lag_ns
 
     # what cannot be read
 
@@ -266,7 +266,7 @@ class HotPath:
             self.counters["unknown_types"] += 1
             return
         self.counters["bad_records"] += 1
-        slot = self._board.slots.get(record.symbol)
+        slot = self._shared.slots.get(record.symbol)
         if slot is not None:
             self._nonsense(slot, ticks, at_ns)
 

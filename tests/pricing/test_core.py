@@ -215,7 +215,7 @@ def test_of_two_nodes_exactly_one_yields(source: str, theirs: str, busy: bool, y
     assert (rig.health().state == "standby") == yields
     if yields:
         assert not rig.socket
-        assert rig.board.slots == {}
+        assert rig.shared.slots == {}
 
 
 def test_health_of_an_order_stream_is_not_a_node() -> None:

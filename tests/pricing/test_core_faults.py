@@ -72,10 +72,10 @@ def mischief(rig: CoreRig) -> None:
             rig.core.on_lock(rng.random() < 0.7, rig.now_ns)
             rig.settle()
         case 10 if rng.random() < 0.3:
-            rig.board.lag_ns = rng.choice([0, 0, NS_PER_S, 9 * NS_PER_S])
+            rig.shared.lag_ns = rng.choice([0, 0, NS_PER_S, 9 * NS_PER_S])
             rig.step()
         case 19:
-            rig.board.last_byte_ns = rig.now_ns
+            rig.shared.last_byte_ns = rig.now_ns
             rig.core.on_record(rig.upstream.answer(), rig.now_ns)
             rig.settle()
         case _:
@@ -101,7 +101,7 @@ def test_an_hour_of_faults_and_then_all_is_well(seed: int) -> None:
 def heal(rig: CoreRig) -> None:
     """All faults end; within two minutes the line streams what is wanted and nothing else, and every symbol is live."""
     rig.dials = rig.answers = rig.alive = rig.hears = True
-    rig.board.lag_ns = 0
+    rig.shared.lag_ns = 0
     upstream = rig.upstream
     upstream.limit, upstream.poisoned, upstream.moody = None, frozenset(), 0
     upstream.no_statuses = upstream.no_lulds = False

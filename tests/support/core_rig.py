@@ -33,7 +33,7 @@ class CoreRig:
         self.now_ns = T0
         self.rng = random.Random(seed)
         self.upstream = Upstream(self.rng)
-        self.board = SharedState()
+        self.shared = SharedState()
         self.hears = self.dials = self.answers = self.alive = True
         self.socket = self.dialling = False
         self.orders: list[SocketCommand] = []
@@ -43,7 +43,7 @@ class CoreRig:
         self._requests = 0
         self.core = Core(
             Identity("pricing", "iex", SOURCE, limit),
-            self.board,
+            self.shared,
             linger_ns=int(linger_s * NS_PER_S),
             quiet_ns=int(quiet_s * NS_PER_S),
             slow_line_ns=2 * NS_PER_S,
@@ -90,8 +90,8 @@ class CoreRig:
 
     def quote(self, symbol: str, *, good: bool = True) -> None:
         """What the hot thread does with a quote."""
-        slot = self.board.slots.get(symbol)
-        self.board.last_byte_ns = self.now_ns
+        slot = self.shared.slots.get(symbol)
+        self.shared.last_byte_ns = self.now_ns
         if slot is None or not self.socket:
             return
         if not good:
@@ -113,7 +113,7 @@ class CoreRig:
         self.settle()
 
     def trade(self, symbol: str) -> None:
-        slot = self.board.slots.get(symbol)
+        slot = self.shared.slots.get(symbol)
         if slot is not None and slot.watch_trade:
             slot.watch_trade = False
             self.core.on_trade(symbol, self.now_ns)
@@ -143,7 +143,7 @@ class CoreRig:
 
     def step(self) -> None:
         if self.alive and self.socket:
-            self.board.last_byte_ns = self.now_ns
+            self.shared.last_byte_ns = self.now_ns
         self.core.on_time(self.now_ns)
         self.settle()
 
@@ -169,7 +169,7 @@ class CoreRig:
                     self.core.session.on_dial_ended(self.now_ns)
             elif self.said and self.answers and self.socket:
                 message = self.said.pop(0)
-                self.board.last_byte_ns = self.now_ns
+                self.shared.last_byte_ns = self.now_ns
                 if message["action"] == "auth":
                     self.core.on_record(Success("authenticated"), self.now_ns)
                 else:

@@ -37,20 +37,20 @@ class Publisher:
 
 class HotRig:
     def __init__(self, *symbols: str, conflate: bool = True, encoding: str = "msgpack") -> None:
-        self.board = SharedState()
+        self.shared = SharedState()
         self.reports: list[Report] = []
         self.publisher = Publisher()
         self.between = 0
         self.path = HotPath(
             self.publisher,  # type: ignore[arg-type]
             SOURCE,
-            self.board,
+            self.shared,
             UpstreamCodec(encoding),
             self.reports.append,
             conflate=conflate,
         )
         for symbol in symbols or ("SPY",):
-            self.board.want(symbol)
+            self.shared.want(symbol)
         self._peers: list[socket.socket] = []
         self.attach()
 

@@ -39,7 +39,7 @@ def test_every_field_of_a_quote_and_a_trade(make: Make) -> None:
         EXCHANGE_NS,
         1,
     )
-    assert rig.board.slots["SPY"].last_quote()[:2] == (rig.publisher.frames[0].split(b"\0", 1)[1], 1)
+    assert rig.shared.slots["SPY"].last_quote()[:2] == (rig.publisher.frames[0].split(b"\0", 1)[1], 1)
 
 
 @pytest.mark.parametrize("encoding", ["msgpack", "json"])
@@ -101,7 +101,7 @@ def test_a_watched_symbol_is_reported_once(make: Make) -> None:
     rig = make()
     rig.feed(quote(), quote())
     assert rig.ticked() == [("quote", "SPY")]
-    rig.board.slots["SPY"].watch_quote = True
+    rig.shared.slots["SPY"].watch_quote = True
     rig.feed(quote())
     assert rig.ticked() == [("quote", "SPY")] * 2
 
@@ -109,7 +109,7 @@ def test_a_watched_symbol_is_reported_once(make: Make) -> None:
 def test_a_trade_is_reported_only_when_it_is_newer_than_the_halt(make: Make) -> None:
     rig = make()
     rig.feed({"T": "s", "S": "SPY", "t": stamp(EXCHANGE_NS + 100), "sc": "H"})
-    rig.board.slots["SPY"].watch_trade = True
+    rig.shared.slots["SPY"].watch_trade = True
     rig.feed(trade(at_ns=EXCHANGE_NS + 99), trade(at_ns=EXCHANGE_NS + 100))
     assert rig.ticked() == []
     rig.feed(trade(at_ns=EXCHANGE_NS + 101), trade(at_ns=EXCHANGE_NS + 102))
@@ -124,10 +124,10 @@ def test_a_quote_that_goes_back_in_time_is_published_flagged_and_not_held(make: 
     rig = make()
     rig.feed(quote(at_ns=EXCHANGE_NS + 5), quote(at_ns=EXCHANGE_NS + 4, bp=99.0), quote(at_ns=EXCHANGE_NS + 5))
     assert [q.flags for q in rig.quotes()] == [0, Flag.BACKWARD_TIME, 0]
-    assert rig.board.slots["SPY"].last_quote()[1] == 3
+    assert rig.shared.slots["SPY"].last_quote()[1] == 3
     rig.feed(quote(at_ns=EXCHANGE_NS))
     assert rig.quotes()[-1].flags == Flag.BACKWARD_TIME
-    assert rig.board.slots["SPY"].last_quote()[1] == 3
+    assert rig.shared.slots["SPY"].last_quote()[1] == 3
 
 
 def test_one_quote_from_the_future_does_not_make_all_others_late(make: Make) -> None:
@@ -136,7 +136,7 @@ def test_one_quote_from_the_future_does_not_make_all_others_late(make: Make) -> 
     rig.feed(*(quote(at_ns=EXCHANGE_NS + number) for number in range(5)))
     late = Flag.BACKWARD_TIME
     assert [q.flags for q in rig.quotes()] == [0, late, late, late, 0, 0]
-    assert rig.board.slots["SPY"].last_quote()[1] == 6
+    assert rig.shared.slots["SPY"].last_quote()[1] == 6
 
 
 def test_stragglers_between_newer_quotes_and_ever_older_ones_stay_late(make: Make) -> None:
@@ -173,7 +173,7 @@ def test_nonsense_is_counted_reported_and_not_published(make: Make, bad: dict[st
     assert [(q.symbol, q.seq) for q in rig.quotes()] == [("A", 1), ("B", 1), ("B", 2)]
     assert rig.ticked()[2:] == [("bad_data", "A")]
     assert rig.path.counters["bad_data"] == 1
-    assert rig.board.slots["A"].last_quote()[1] == 1
+    assert rig.shared.slots["A"].last_quote()[1] == 1
 
 
 def test_the_next_good_quote_is_reported_though_it_is_in_the_same_burst(make: Make) -> None:
@@ -296,31 +296,31 @@ def test_last_byte_and_lag_are_observed(make: Make, monkeypatch: pytest.MonkeyPa
     clock = Clock(monkeypatch)
     rig = make()
     rig.feed(quote(at_ns=EXCHANGE_NS))
-    assert rig.board.last_byte_ns == clock.now_ns
-    assert rig.board.lag_ns == 0
+    assert rig.shared.last_byte_ns == clock.now_ns
+    assert rig.shared.lag_ns == 0
     for _ in range(8):
         clock.now_ns += NS_PER_S
         rig.feed(quote(at_ns=EXCHANGE_NS + 1))
-    assert rig.board.lag_ns is not None
-    assert 6 * NS_PER_S <= rig.board.lag_ns < 8 * NS_PER_S
+    assert rig.shared.lag_ns is not None
+    assert 6 * NS_PER_S <= rig.shared.lag_ns < 8 * NS_PER_S
     rig.path.ping()
     clock.now_ns += NS_PER_S // 10
     sent = rig.peer.recv(1_000)
     rig.feed_bytes(framed(b"not ours", 10))
-    assert rig.board.lag_ns >= 6 * NS_PER_S, "a pong of the peer's own says nothing"
+    assert rig.shared.lag_ns >= 6 * NS_PER_S, "a pong of the peer's own says nothing"
     rig.feed_bytes(framed(bytes(byte ^ sent[2 + number % 4] for number, byte in enumerate(sent[6:14])), 10))
-    assert rig.board.lag_ns == NS_PER_S // 10, "all that was sent before the ping has been read"
+    assert rig.shared.lag_ns == NS_PER_S // 10, "all that was sent before the ping has been read"
     whole = framed(packed(quote(at_ns=EXCHANGE_NS + 9 * NS_PER_S)))
     rig.feed_bytes(whole[:50])
     for at in range(50, 60):
         clock.now_ns += NS_PER_S
         rig.feed_bytes(whole[at : at + 1])
-    assert rig.board.lag_ns == 10 * NS_PER_S, "half a message for so long"
+    assert rig.shared.lag_ns == 10 * NS_PER_S, "half a message for so long"
     rig.attach()
-    assert rig.board.lag_ns is None
-    rig.board.last_byte_ns = 0
+    assert rig.shared.lag_ns is None
+    rig.shared.last_byte_ns = 0
     rig.feed_bytes(framed(b"", 9))
-    assert rig.board.last_byte_ns > 0, "any byte is proof of life"
+    assert rig.shared.last_byte_ns > 0, "any byte is proof of life"
 
 
 @QUICK

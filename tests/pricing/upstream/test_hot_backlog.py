@@ -31,7 +31,7 @@ def test_nothing_older_is_ever_held_and_every_gap_in_time_is_flagged(steps: list
             )
             if fed:
                 assert times[-1] == max(fed), "the newest is always what is left"
-                assert rig.board.slots[symbol].last_quote()[1] == clean[-1].seq
+                assert rig.shared.slots[symbol].last_quote()[1] == clean[-1].seq
             published = [q for q in rig.quotes() if q.symbol == symbol]
             assert len(published) + sum(q.conflated for q in published) == len(fed), "every quote is accounted for"
     finally:

@@ -159,9 +159,9 @@ def test_stop_sends_what_is_held_and_hangs_up(bench: Bench) -> None:
 
 
 def test_control_frames_go_out_between_the_pieces_of_a_burst(bench: Bench) -> None:
-    board = SharedState()
-    board.want("SPY")
-    path = HotPath(bench.broker, SOURCE, board, UpstreamCodec("msgpack"), lambda _: None, conflate=True)  # type: ignore[arg-type]
+    shared = SharedState()
+    shared.want("SPY")
+    path = HotPath(bench.broker, SOURCE, shared, UpstreamCodec("msgpack"), lambda _: None, conflate=True)  # type: ignore[arg-type]
     ours, peer = socket.socketpair()
     path.attach(UpstreamSocket(ours), 1)
     peer.sendall(framed(packed(*[quote()] * 10)) * 100)
@@ -193,11 +193,11 @@ class Running:
         self.thread = HotThread(self.context, url)
         self.control = make(self.context, Role.INPROC)
         self.control.connect(HotThread.INPROC)
-        self.board = SharedState()
-        self.board.want("SPY")
+        self.shared = SharedState()
+        self.shared.want("SPY")
         self.reports: list[Report] = []
         path = HotPath(
-            self.thread.publisher, SOURCE, self.board, UpstreamCodec("msgpack"), self.reports.append, conflate=True
+            self.thread.publisher, SOURCE, self.shared, UpstreamCodec("msgpack"), self.reports.append, conflate=True
         )
         ours, self.peer = socket.socketpair()
         self.peer.settimeout(5)
