@@ -1,4 +1,4 @@
-"""What the control thread counts: requests and their refusals, undecodable messages, dials, lost connections, silences. Pure."""
+"""What the control thread counts: requests, refusals, undecodable messages, dials, lost connections. Pure."""
 
 from __future__ import annotations
 

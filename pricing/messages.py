@@ -21,6 +21,8 @@ from quotebus.bus.errors import QuotebusError
 
 
 class UpstreamQuote(Struct, tag_field="T", tag="q", gc=False):
+    """A quote: bid and ask price and size, their exchanges `bx` and `ax`, conditions `c`, tape `z`. `t` is raw."""
+
     S: str
     t: Raw
     bp: float
@@ -34,6 +36,8 @@ class UpstreamQuote(Struct, tag_field="T", tag="q", gc=False):
 
 
 class UpstreamTrade(Struct, tag_field="T", tag="t", gc=False):
+    """A trade: price, size, id, exchange `x`, conditions `c`, tape `z`. `t` is raw."""
+
     S: str
     t: Raw
     p: float
@@ -68,10 +72,14 @@ class UpstreamBands(Struct, tag_field="T", tag="l"):
 
 
 class Success(Struct, tag_field="T", tag="success"):
+    """`connected` after the upgrade, `authenticated` after the credentials."""
+
     msg: str
 
 
 class UpstreamError(Struct, tag_field="T", tag="error"):
+    """An error. Only `code` decides what it means: see `faults.py`."""
+
     code: int
     msg: str = ""
 
@@ -86,10 +94,14 @@ class Subscription(Struct, tag_field="T", tag="subscription"):
 
 
 class Correction(Struct, tag_field="T", tag="c"):
+    """A trade correction; only counted."""
+
     S: str = ""
 
 
 class CancelError(Struct, tag_field="T", tag="x"):
+    """A cancelled or erroneous trade; only counted."""
+
     S: str = ""
 
 

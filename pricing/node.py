@@ -94,6 +94,7 @@ class Node:
 
     @property
     def source(self) -> str:
+        """This process's name in the envelope of everything it publishes."""
         return self._stamper.source
 
     def stop(self) -> None:

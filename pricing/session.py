@@ -93,6 +93,7 @@ class Session:
 
     @property
     def lingering(self) -> bool:
+        """Up without demand, until the linger time is over."""
         return self._linger_until_ns is not None
 
     # what happens
@@ -145,6 +146,7 @@ class Session:
             self._command(SocketCommand.AUTHENTICATE)
 
     def on_authenticated(self, now_ns: int) -> None:
+        """The upstream accepted the credentials."""
         if self.state is State.AUTHENTICATING:
             self._take(Signal.AUTHENTICATED, Cause.DEMAND, now_ns)
 

@@ -31,6 +31,7 @@ class UpstreamRequest:
     deadline_ns: int
 
     def message(self) -> dict[str, Any]:
+        """The message to send: the action, and the symbols of each channel."""
         message: dict[str, Any] = {"action": self.action}
         for channel, symbol in self.entries:
             message.setdefault(channel, []).append(symbol)

@@ -41,6 +41,7 @@ class SymbolLimit:
 
     @property
     def limit(self) -> int | None:
+        """The lower of configured and learned limit, in (symbol, channel) pairs; None for no limit."""
         limits = [limit for limit in (self.configured, self.learned) if limit is not None]
         return min(limits, default=None)
 

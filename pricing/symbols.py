@@ -83,6 +83,7 @@ class SymbolTable:
         self.entries.clear()
 
     def state(self, symbol: str) -> State | None:
+        """A symbol's state, None when it is not wanted."""
         entry = self.entries.get(symbol)
         return entry.state if entry else None
 

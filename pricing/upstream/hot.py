@@ -124,6 +124,7 @@ class HotPath:
         self._write(lambda upstream: upstream.ping(_PING.pack(now_ns())))
 
     def flush_upstream(self) -> None:
+        """Send what the upstream socket did not accept before."""
         self._write(UpstreamSocket.flush)
 
     def _write(self, write: Callable[[UpstreamSocket], None]) -> None:

@@ -80,6 +80,7 @@ class TickPublisher:
 
     @property
     def has_backlog(self) -> bool:
+        """Whether ticks wait for the broker."""
         return bool(self._backlog or self._trade_backlog)
 
     def withdraw(self, slot: Slot) -> None:

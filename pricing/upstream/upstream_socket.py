@@ -54,11 +54,13 @@ class _Frames(frame_buffer):
         self._at = 0
 
     def feed(self, data: bytes) -> None:
+        """Append what was received."""
         self._buffer = self._buffer[self._at :] + data if self._at < len(self._buffer) else data
         self._at = 0
 
     @property
     def has_rest(self) -> bool:
+        """Whether bytes of an incomplete frame wait."""
         return self._at < len(self._buffer) or self.header is not None
 
     def next_plain(self) -> bytes | None:
