@@ -66,6 +66,7 @@ MUST_BE_PURE = {
     "execution_adapter/verify/verifier.py",
     "execution_adapter/decision/resting.py",
     "execution_adapter/orders/parent_order.py",
+    "execution_adapter/orders/intent_progress.py",
     "pricing/symbol_limit.py",
     "pricing/backoff.py",
     "pricing/commands.py",

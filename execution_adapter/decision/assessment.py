@@ -117,13 +117,11 @@ class Assessment:
         return not halted and (standing is None or standing.state not in _UNTRADABLE)
 
 
-def grade_price(verdict: Verdict, side: str, qty: Decimal, limits: Limits, past: Past, lot: int = 1) -> Assessment:
-    """Grade the book's verdict for an order of `qty` shares.
-
-    `lot`: shares in one unit of the quote's sizes. This is the one place where it is applied.
-    """
+def grade_price(
+    verdict: Verdict, sides: Touch | None, side: str, qty: Decimal, limits: Limits, past: Past
+) -> Assessment:
+    """Grade the book's verdict for an order of `qty` shares; `sides` are its quote's."""
     quote, reasons = verdict.quote, verdict.reasons
-    sides = find_sides(quote, lot)
     if not reasons and sides is None:
         reasons = Reasons((Unusable.LOCKED,))  # its publisher did not flag it
     cautions: list[Caution] = [Caution.SETTLING] if past.settling(limits) else []
@@ -187,6 +185,7 @@ class Assessor:
         self._good_since_ns: int | None = None
         self._flapped = False
         self._levels: dict[str, _Level] = {}
+        self._newest: dict[str, tuple[Quote, Touch | None]] = {}
         self._health: ConnectionHealth | None = None
         self._received_ns = 0
 
@@ -200,10 +199,18 @@ class Assessor:
             self._received_ns = now_ns - min(0, verdict.health_age_ns or 0)
         good_for_ns = self._line(not _LINE.intersection(verdict.reasons), health, now_ns)
         past = self._past(symbol, good_for_ns, now_ns)
-        assessment = grade_price(verdict, side, qty, self.limits, past, self._lot)
+        sides = None if quote is None else self._sides(quote)
+        assessment = grade_price(verdict, sides, side, qty, self.limits, past)
         if quote is not None and quote.mid is not None and not verdict.reasons:
             self._remember(symbol, quote.mid, now_ns, jumped=Caution.JUMPED in assessment.reasons)
         return assessment
+
+    def _sides(self, quote: Quote) -> Touch | None:
+        """A quote is assessed many times while it stands, and its sides are worked out once."""
+        newest = self._newest.get(quote.symbol)
+        if newest is None or newest[0] is not quote:
+            newest = self._newest[quote.symbol] = (quote, find_sides(quote, self._lot))
+        return newest[1]
 
     def _line(self, good: bool, health: ConnectionHealth | None, now_ns: int) -> int | None:
         """How long the line has been good, ns; None while it is not. A line that was lost once must settle again."""

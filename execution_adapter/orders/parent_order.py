@@ -27,8 +27,8 @@ from quotebus.execution_adapter.decision.resting import RestingOrder, find_reaso
 from quotebus.execution_adapter.decision.tactics import Tactics
 from quotebus.execution_adapter.intents import Intent
 from quotebus.execution_adapter.orders.child_order import ChildOrder, proves_final
+from quotebus.execution_adapter.orders.intent_progress import IntentProgress
 from quotebus.execution_adapter.orders.order import (
-    ZERO,
     Answer,
     CancelOrder,
     Command,
@@ -48,16 +48,15 @@ from quotebus.execution_adapter.orders.states import TRANSITIONS, Outcome, State
 _log = logging.getLogger(__name__)
 
 
-class ParentOrder:
+class ParentOrder(IntentProgress):
     """Works one intent. Its methods take what happened and return requests; `decisions` collects what was decided."""
 
     def __init__(
         self, intent: Intent, intent_id: str, start_ns: int, tactics: Tactics, policies: Policies | None = None
     ) -> None:
-        self.intent, self.intent_id, self.start_ns = intent, intent_id, start_ns
+        super().__init__(intent, intent_id, start_ns)
         self.tactics, self.policies = tactics, policies or Policies()
         self.state, self.cause, self.since_ns = State.WAITING, "started", start_ns
-        self.children: list[ChildOrder] = []
         self.outcome: Outcome | None = None
         self.intent_key = ("", "")
         self.arrival_mid: Decimal | None = None
@@ -73,39 +72,6 @@ class ParentOrder:
         self._refused: tuple[str, ...] | None = None
         self._reject_reason, self._hopeless = "", False
         self._pegged = True
-
-    # what is known
-
-    @property
-    def filled(self) -> Decimal:
-        return sum((child.filled for child in self.children), ZERO)
-
-    @property
-    def remaining(self) -> Decimal:
-        """What may still be ordered once no order can fill any more."""
-        return max(ZERO, self.intent.qty - self.filled)
-
-    @property
-    def average_price(self) -> Decimal | None:
-        """The average over all fills whose price is known."""
-        priced = [
-            (child.filled, child.average_price) for child in self.children if child.average_price and child.filled
-        ]
-        total = sum((qty for qty, _ in priced), ZERO)
-        return sum((qty * price for qty, price in priced if price), ZERO) / total if total else None
-
-    @property
-    def end_ns(self) -> int:
-        return self.start_ns + self.intent.window_ns
-
-    @property
-    def open_order(self) -> ChildOrder | None:
-        """The one order that may still fill, if any."""
-        last = self.children[-1] if self.children else None
-        return last if last is not None and not last.proven else None
-
-    def client_order_id(self, number: int) -> str:
-        return f"{self.intent_id}-{number}"
 
     # what happens
 
@@ -220,7 +186,7 @@ class ParentOrder:
             window_ns=self.intent.window_ns,
             elapsed_ns=now_ns - self.start_ns,
             repeg=self.repegs > 0,
-            unusable_ns=None if self._unusable_since_ns is None else now_ns - self._unusable_since_ns,
+            unusable_ns=self._unusable_ns(now_ns),
             last=last.sides if last else None,
             last_age_ns=now_ns - last.at_ns if last else 0,
             again=lost.order.qty if lost else None,
@@ -246,10 +212,20 @@ class ParentOrder:
             return "out of time"
         if self.stopping:
             return "stopped"
-        limit_price = self.children[-1].order.limit_price
-        resting = RestingOrder(limit_price, self._pegged, now_ns - self._placed_ns, self.repegs)
-        situation = self._situation(assessment, now_ns)
-        return find_reason_to_cancel(resting, assessment, self.intent.side, situation, self.tactics)
+        resting = RestingOrder(
+            limit_price=self.children[-1].order.limit_price,
+            pegged=self._pegged,
+            resting_ns=now_ns - self._placed_ns,
+            repegs=self.repegs,
+            remaining=self.remaining,
+            window_ns=self.intent.window_ns,
+            elapsed_ns=now_ns - self.start_ns,
+            unusable_ns=self._unusable_ns(now_ns),
+        )
+        return find_reason_to_cancel(resting, assessment, self.intent.side, self.tactics)
+
+    def _unusable_ns(self, now_ns: int) -> int | None:
+        return None if self._unusable_since_ns is None else now_ns - self._unusable_since_ns
 
     # what is done
 

@@ -35,6 +35,7 @@ from quotebus.bus.protocol import HEALTH_SILENCE_NS
 from quotebus.execution_adapter.decision.assessment import grade_price
 from quotebus.execution_adapter.decision.choose import Decision, choose
 from quotebus.execution_adapter.decision.event import Basis, decision_event
+from quotebus.execution_adapter.decision.limit_price import find_sides
 from quotebus.execution_adapter.verify.ages import Aged, Ages, Judged
 from quotebus.execution_adapter.verify.history import Contradiction, History
 from quotebus.execution_adapter.verify.losses import ACK, Losses, Missing
@@ -272,7 +273,8 @@ class Verifier:
         state = found if isinstance(found, RecordedState) else None
         halted = state is not None and self._was_halted(state, recorded)
         verdict = rebuild_verdict(recorded, state, health, quote, settings.max_age_ns, halted=halted)
-        assessment = grade_price(verdict, side, situation.qty, settings.limits, situation.past, tactics.lot)
+        sides = find_sides(quote, tactics.lot)
+        assessment = grade_price(verdict, sides, side, situation.qty, settings.limits, situation.past)
         choice = choose(assessment, side, situation, tactics, settings.policies)
         if choice is None:
             return None
