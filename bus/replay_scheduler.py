@@ -17,6 +17,8 @@ from quotebus.bus.sequence import Stamper
 
 MAX_INSTANTS = 1_000
 """After a hole in the stream no more than so many instants are made up for; the others are skipped."""
+SKIPPED = "instants_skipped"
+"""The counter of those, among the consumer's."""
 Act = Callable[[int], list[Event]]
 """What to publish at an instant of the stream, UTC nanoseconds."""
 
@@ -25,8 +27,8 @@ class ReplayScheduler:
     """Feeds a consumer of a replay and calls `act` at each instant, from the first answer on."""
 
     def __init__(self, consumer: Consumer, interval_ns: int, act: Act) -> None:
-        self.skipped = 0
         self._consumer = consumer
+        consumer.counters[SKIPPED] = 0
         self._interval_ns = interval_ns
         self._act = act
         self._next_ns: int | None = None
@@ -59,7 +61,7 @@ class ReplayScheduler:
             said += [self._stamper.frame(event, self._next_ns) for event in self._act(self._next_ns)]
             self._next_ns += self._interval_ns
         if self._next_ns <= envelope.published_ns:
-            self.skipped += (envelope.published_ns - self._next_ns) // self._interval_ns + 1
+            self._consumer.counters[SKIPPED] += (envelope.published_ns - self._next_ns) // self._interval_ns + 1
             self._next_ns = self._after(envelope.published_ns)
         return said
 

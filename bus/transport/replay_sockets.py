@@ -11,8 +11,9 @@ from collections.abc import Callable
 
 import zmq
 
-from quotebus.bus.clock import NS_PER_MS, now_ns, utc_ns
+from quotebus.bus.clock import NS_PER_MS, NS_PER_S, now_ns, utc_ns
 from quotebus.bus.consumer import Consumer
+from quotebus.bus.events import Counters
 from quotebus.bus.settings import BusSettings
 from quotebus.bus.transport.publisher import Publisher
 from quotebus.bus.transport.subscriber import Subscriber
@@ -40,6 +41,8 @@ class _ReplaySockets:
         self._subscriber.connect(settings.bus_subscribe_url)
         self._requester = Publisher(context)
         self._requester.connect(settings.bus_request_url)
+        self._next_counters_ns = now_ns() + NS_PER_S
+        self._dropped = 0
 
     def run(self, take: Take, stopping: Callable[[], bool]) -> None:
         poller = zmq.Poller()
@@ -52,8 +55,17 @@ class _ReplaySockets:
                 self._send(frame, stopping)
             if self._requester.may_send():
                 self._send_request(stopping)
+                self._publish_counters()
         self._consumer.request([], self._consumer.interest.wanted.channels, 0, now_ns())
         self._send_request(lambda: True)
+
+    def _publish_counters(self) -> None:
+        """Once a second, as every program does; not waited for."""
+        if now_ns() >= self._next_counters_ns:
+            self._next_counters_ns = now_ns() + NS_PER_S
+            stamper, counted = self._consumer.stamper, {**self._consumer.counters, "send_dropped": self._dropped}
+            counters = Counters(program=self._consumer.interest.client, counters=counted)
+            self._dropped += not self._requester.send(stamper.frame(counters, utc_ns()))
 
     def _send_request(self, stopping: Callable[[], bool]) -> None:
         request = self._consumer.take_due(now_ns(), utc_ns())

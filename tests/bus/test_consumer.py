@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -79,6 +80,16 @@ def test_an_answer_confirms_and_its_held_quotes_come_as_news() -> None:
     assert consumer.confirmed
     assert heard.news
     assert heard.quotes == [QUOTE]
+
+
+def test_a_held_quote_that_cannot_be_read_is_counted_and_dropped() -> None:
+    consumer = make("SPY")
+    request = ask(consumer)
+    rows = tuple(msgspec.structs.replace(row, last_quote=b"\xc1") for row in ACKNOWLEDGED.results)
+    answer = codec.encode(like(ACKNOWLEDGED, request_id=request.request_id, results=rows))
+    assert consumer.receive([answer], T0).quotes == []
+    assert consumer.confirmed
+    assert consumer.counters["undecodable_held_quotes"] == len(rows) > 0
 
 
 def test_ticks_are_passed_on_in_order_and_the_book_follows() -> None:
