@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import logging
 from pathlib import Path
 
 import pytest
@@ -50,3 +51,17 @@ def test_a_chunk_handed_over_after_the_failure_is_counted_as_lost(tmp_path: Path
     assert packed is not None
     disk.put(packed, 0)
     assert (disk.messages, disk.lost) == (0, 1)
+
+
+def test_segments_and_chunks_are_logged_at_debug(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    builder = ChunkBuilder()
+    builder.add(b"quote.SPY", b"x", 1, 1)
+    packed = builder.take()
+    assert packed is not None
+    disk = Disk(tmp_path / "a.mcap", lambda path, *_: CaptureWriter(path, HEAD), queue_bytes=1 << 20, sync_s=1)
+    with caplog.at_level(logging.DEBUG, "quotebus.bus.capture.record.disk"):
+        disk.start()
+        disk.put(packed, 0)
+        assert disk.end(20)
+    said = [record.getMessage().split(":")[0] for record in caplog.records]
+    assert said == ["segment 0 begins", "chunk written", "segment 0 ends (stopped)"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -99,6 +100,21 @@ def test_a_client_of_the_replay_starts_as_live_and_a_live_client_takes_nothing(s
         assert live.health() is None
         eventually(lambda: live.counters["replayed"] > 0)
         assert not live.usable("QQQ")
+
+
+def test_answers_are_logged_at_debug(settings: BusSettings, caplog: pytest.LogCaptureFixture) -> None:
+    player = Player(entries_of(DAY), settings, rate=None, clients=1, wait_s=20)
+    with (
+        caplog.at_level(logging.DEBUG, "quotebus.bus.capture.replay.player"),
+        BusClient(settings, name="logged", replayed=True) as client,
+        playing(player) as ended,
+    ):
+        client.request(["QQQ"])
+        ended()
+    said = [record.getMessage() for record in caplog.records]
+    assert "replay starts: 1 consumers" in said
+    assert any(line.startswith("answered logged, request ") and line.endswith(": 1 symbols") for line in said)
+    assert f"replay ends: {player.progress().messages} messages sent" in said
 
 
 def test_pause_step_resume_and_seek(settings: BusSettings) -> None:
