@@ -13,7 +13,7 @@ from typing import ClassVar
 
 import msgpack
 
-from quotebus.pricing.simulator.encoding import BINARY_OPCODE, TEXT_OPCODE
+from quotebus.pricing.simulator.encoding import BINARY_OPCODE, TEXT_OPCODE, is_unicode
 from quotebus.pricing.simulator.faults import Faults, ScopedFaults
 from quotebus.pricing.simulator.session import Acknowledged, Authenticated, Close, Effect, Rules, Send, Slots
 from quotebus.pricing.simulator.subscriptions import Subscriptions
@@ -84,7 +84,8 @@ class OrderSession:
             given = data if isinstance(data, dict) else {}
             return self._authenticate("authenticate", given.get("key_id"), given.get("secret_key"))
         if action != "listen":
-            return _error(f"unknown action: {action[:32]}" if isinstance(action, str) else "unknown action")
+            known = isinstance(action, str) and is_unicode(action)
+            return _error(f"unknown action: {str(action)[:32]}" if known else "unknown action")
         if not self.authenticated:
             return [Send(_authorization("unauthorized", "listen"))]
         return self._listen(data.get("streams") if isinstance(data, dict) else None)

@@ -16,7 +16,7 @@ from quotebus.pricing.simulator.exchange import Exchange
 from quotebus.pricing.simulator.faults import Faults
 from quotebus.pricing.simulator.http_control import HttpError, HttpRequest
 from quotebus.pricing.simulator.schedule import Schedule
-from quotebus.pricing.simulator.session import Rules, Slots
+from quotebus.pricing.simulator.session import Rules, Send, Slots
 from quotebus.pricing.simulator.settings import SimulatorSettings
 from quotebus.pricing.simulator.trading.order_session import ENCODINGS, OrderSession
 from quotebus.pricing.simulator.trading.rest_api import Reply, RestRequest
@@ -157,6 +157,13 @@ def test_requests_with_odd_numbers_and_headers_are_refused(exchange: Exchange) -
     assert ask(exchange, "GET", "/v2/orders", query="limit=" + "9" * 5000).status == 422
     assert ask(exchange, "GET", "/v2/orders", headers={"authorization": "Basic \xe9"}).status == 401
     assert ask(exchange, "GET", "/v2/orders", query="after=9999-99-99T99:99:99.999999999%2B99:99").status == 200
+
+
+def test_an_action_that_no_utf8_holds_is_refused_in_an_answer_that_can_be_sent() -> None:
+    session = OrderSession(Rules("", "", 30, 1, 1), Slots(1), Faults(random.Random(1)), ENCODINGS["msgpack"], 0)
+    (answer, _) = session.receive({"action": LONE_SURROGATE}, 0)
+    assert isinstance(answer, Send)
+    assert b"unknown action" in ENCODINGS["msgpack"].message(answer.message)
 
 
 def test_a_request_nested_too_deeply_to_be_shown_is_refused() -> None:
