@@ -44,7 +44,7 @@ REASONS: dict[Unusable, Meaning] = {
         "the symbol's state is neither `live` nor `quiet`", "the symbol's state changes: see `symbol` below"
     ),
     Unusable.HALTED: Meaning("a halt is known", "a resume from the exchange, or a trade newer than the halt"),
-    Unusable.NO_QUOTE: Meaning("no quote is held", "the next quote of this symbol"),
+    Unusable.NO_QUOTE: Meaning("no quote has been received", "the next quote of this symbol"),
     Unusable.OTHER_SOURCE: Meaning(
         "the quote is another node's", "the first quote from the node whose health is the newest"
     ),
@@ -70,7 +70,7 @@ REASONS: dict[Unusable, Meaning] = {
 
 LINE_STATES: dict[ConnectionState, Meaning] = {
     ConnectionState.IDLE: Meaning(
-        "nobody asks for a symbol; no connection, and none is wanted", "the first request for a symbol makes it dial"
+        "no client wants a symbol; no connection, and none is needed", "the first request for a symbol makes it dial"
     ),
     ConnectionState.CONNECTING: Meaning(
         "looking up, dialling, TLS and WebSocket handshake",
@@ -98,11 +98,11 @@ LINE_STATES: dict[ConnectionState, Meaning] = {
         "five failures in a row; one attempt a minute", "one of these attempts succeeds"
     ),
     ConnectionState.REFUSED: Meaning(
-        "needs an operator (credentials, entitlement, TLS); one attempt a minute, credentials read anew",
+        "needs an operator (credentials, entitlement, TLS); one attempt a minute, credentials are read again each time",
         "an operator corrects it; the next attempt then succeeds",
     ),
     ConnectionState.STANDBY: Meaning("another node is active", "the active node ends, and this one takes over"),
-    ConnectionState.STOPPED: Meaning("orderly exit", "start a pricing-node"),
+    ConnectionState.STOPPED: Meaning("the program is exiting", "start a pricing-node"),
 }
 
 SUSPECT: dict[Cause, Meaning] = {
@@ -138,12 +138,12 @@ SYMBOL_STATES: dict[SymbolState, Meaning] = {
         "gave way to others under the upstream's symbol limit; comes back when there is room",
         "other symbols are released, or a client asks for this one with a higher priority",
     ),
-    SymbolState.RELEASED: Meaning("nobody wants it any more", "a client requests the symbol"),
+    SymbolState.RELEASED: Meaning("no client wants it any more", "a client requests the symbol"),
 }
 
 CAUSES: dict[Cause, Meaning] = {
     Cause.DEMAND: Meaning("somebody asks; the ordinary cause of a step forward", ""),
-    Cause.NO_DEMAND: Meaning("nobody asks", "a client requests a symbol"),
+    Cause.NO_DEMAND: Meaning("no client wants a symbol", "a client requests a symbol"),
     Cause.LINGERING: Meaning(
         "streaming with nothing wanted, kept open for a while", "a client requests a symbol before the line is closed"
     ),
@@ -157,7 +157,7 @@ CAUSES: dict[Cause, Meaning] = {
     Cause.HANDSHAKE_TIMEOUT: Meaning(
         "TLS or WebSocket handshake did not end in time", "the upstream completes its handshake in time"
     ),
-    Cause.HTTP_429: Meaning("told to come less often", "the rate limit expires; we wait at least 30 s"),
+    Cause.HTTP_429: Meaning("rate limited", "the rate limit expires; we wait at least 30 s"),
     Cause.HTTP_STATUS: Meaning(
         "another HTTP answer than 101", "the upstream answers 101: check PRICING_UPSTREAM_URL and the detail"
     ),
@@ -183,14 +183,16 @@ CAUSES: dict[Cause, Meaning] = {
     Cause.SYMBOL_LIMIT: Meaning(
         "the upstream allows fewer symbols", "ask for fewer symbols, or use a plan that allows more"
     ),
-    Cause.SLOW_CLIENT: Meaning("the upstream found us too slow", "the node keeps up: check the load of its machine"),
+    Cause.SLOW_CLIENT: Meaning(
+        "the upstream says that the node reads too slowly", "the node keeps up: check the load of its machine"
+    ),
     Cause.SLOW_LINE: Meaning("data arrives late", "the upstream delivers in time again"),
     Cause.UPSTREAM_ERROR: Meaning("an error of the upstream's own", "the upstream recovers from its error"),
     Cause.PROTOCOL: Meaning("the upstream broke its protocol", "the upstream keeps to its protocol"),
     Cause.TOO_BIG: Meaning(
         "a message beyond every reasonable size", "the upstream's messages are of a reasonable size"
     ),
-    Cause.CLOSED: Meaning("the upstream closed the connection in order", "the upstream accepts the next connection"),
+    Cause.CLOSED: Meaning("the upstream closed the connection properly", "the upstream accepts the next connection"),
     Cause.RESET: Meaning("the connection broke", "the next connection holds"),
     Cause.NO_LIFE: Meaning("silent for too long", "any byte from the upstream"),
     Cause.ACK_TIMEOUT: Meaning("a subscribe was not answered", "the upstream answers a subscribe"),
@@ -203,15 +205,15 @@ CAUSES: dict[Cause, Meaning] = {
         "subscribed, waiting for the first quote of this connection",
         "its first quote; the symbol may not be trading now, or may not exist",
     ),
-    Cause.BAD_DATA: Meaning("the last quote was nonsense", "the next good quote"),
+    Cause.BAD_DATA: Meaning("the last quote could not be used: a nonsensical value", "the next good quote"),
     Cause.HALT: Meaning("trading was halted", "the exchange ends the halt"),
     Cause.PAUSE: Meaning("trading was paused", "the exchange ends the pause"),
     Cause.RESUME: Meaning("trading goes on", ""),
-    Cause.EVICTED: Meaning("gave way to a symbol of higher priority", "ask for the symbol with a higher priority"),
+    Cause.EVICTED: Meaning("displaced by a symbol of higher priority", "ask for the symbol with a higher priority"),
     Cause.LEASE_EXPIRED: Meaning("the last lease on it was not renewed", "a client requests it, and renews its lease"),
     Cause.SUPERSEDED: Meaning("reserved: replaced by something newer; nothing publishes it yet", ""),
     Cause.OTHER_NODE: Meaning("another node is active", "the active node ends"),
-    Cause.SHUTDOWN: Meaning("orderly exit", "start the program again"),
+    Cause.SHUTDOWN: Meaning("the program is exiting", "start the program again"),
     Cause.BAD_REQUEST: Meaning(
         "a request with an invalid client name or channels", "the client sends a valid name and valid channels"
     ),
