@@ -14,7 +14,7 @@ from quotebus.bus.errors import BadSymbol, IllegalTransition, MessageTooLarge, Q
 WITH_ANOTHER_ROOT = {
     "BadRecord": "caught where a capture is decoded",
     "Undecompressable": "caught where a capture is decoded",
-    "CutOff": "",
+    "CutOff": "a BadRecord",
 }
 
 

@@ -21,6 +21,7 @@ from quotebus.bus.capture.record.disk import Disk, find_cause
 from quotebus.bus.capture.record.frame_packer import FramePacker
 from quotebus.bus.capture.record.settings import RecordSettings
 from quotebus.bus.clock import NS_PER_S, now_ns, seconds, to_utc_ns, utc_ns
+from quotebus.bus.errors import IllegalTransition
 from quotebus.bus.events import Cause, Event, RecorderHealth, RecorderState
 from quotebus.bus.process.log import compact_utc
 
@@ -182,7 +183,7 @@ class Recorder:
         if state is self.state:
             return
         if state not in TRANSITIONS[self.state]:
-            raise AssertionError(f"a recorder cannot go from {self.state} to {state}")
+            raise IllegalTransition("recorder", self.state, state, cause)
         _log.debug("recorder %s: %s -> %s (%s)", self._settings.record_name, self.state, state, cause)
         self.state, self.cause, self.detail = state, cause, detail
         self._report()
