@@ -41,6 +41,7 @@ MUST_BE_PURE = {
     "bus/tick_queue.py",
     "bus/topics.py",
     "bus/transport/attendance.py",
+    "bus/transport/broker_limits.py",
     "bus/transport/coverage.py",
     "execution_adapter/decision/event.py",
     "execution_adapter/orders/child_order.py",

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Sequence
+
+from pydantic import Field
 
 from quotebus.bus.errors import ConfigError
 from quotebus.bus.process.log import setup
 from quotebus.bus.process.shutdown import on_ending
 from quotebus.bus.settings import BusSettings, LogSettings, die, load
-from quotebus.bus.transport.broker import Broker
+from quotebus.bus.transport.broker import Broker, Ending
 
 PROGRAM = "quotebus broker"
+EX_SOFTWARE = 70
 
 
 class BrokerSettings(BusSettings, LogSettings):
-    """The endpoints to bind."""
+    """The endpoints to bind, and the memory the broker may take."""
 
     about = "Binds the bus's three endpoints and carries messages between them, until it is stopped."
     examples = (
@@ -22,13 +27,22 @@ class BrokerSettings(BusSettings, LogSettings):
         "quotebus broker --bus-publish-url tcp://127.0.0.1:6570  # and so on",
     )
 
+    bus_broker_memory_mib: int = Field(
+        1024, ge=64, description="memory in MiB beyond which the broker replaces itself; clients reconnect"
+    )
+    bus_broker_restarts: int = Field(0, ge=0, description="set by the broker itself when it has replaced itself")
+
 
 def run(argv: Sequence[str]) -> int:
-    """Serve until SIGINT, SIGTERM or SIGHUP, then exit 0; 78 when an endpoint is taken."""
+    """Serve until SIGINT, SIGTERM or SIGHUP, then exit 0; 78 when an endpoint is taken, 70 when the proxy ends."""
     settings = load(BrokerSettings, argv, PROGRAM)
     setup(settings.log_level, settings.log_format)
     try:
-        broker = Broker(settings)
+        broker = Broker(
+            settings,
+            memory_bound_bytes=settings.bus_broker_memory_mib << 20,
+            restarts=settings.bus_broker_restarts,
+        )
     except ConfigError as error:
         die(PROGRAM, error)
     on_ending(broker.stop)
@@ -36,5 +50,23 @@ def run(argv: Sequence[str]) -> int:
         f"{PROGRAM}: publish {broker.publish_url} subscribe {broker.subscribe_url} request {broker.request_url}",
         flush=True,
     )
-    broker.run()
-    return 0
+    ending = broker.run()
+    if ending is Ending.MEMORY:
+        _replace(broker, settings)
+    return 0 if ending is Ending.STOPPED else EX_SOFTWARE
+
+
+def _replace(broker: Broker, settings: BrokerSettings) -> None:
+    """Become a new broker on the same ports, in the same process: its memory goes, and its sockets close by that."""
+    program = sys.orig_argv[1 : sys.orig_argv.index("broker") + 1]
+    flags = {
+        "bus-publish-url": broker.publish_url,
+        "bus-subscribe-url": broker.subscribe_url,
+        "bus-request-url": broker.request_url,
+        "bus-broker-memory-mib": settings.bus_broker_memory_mib,
+        "bus-broker-restarts": settings.bus_broker_restarts + 1,
+        "log-level": settings.log_level,
+        "log-format": settings.log_format,
+    }
+    arguments = [f"--{name}={value}" for name, value in flags.items()]
+    os.execv(sys.executable, [sys.executable, *program, *arguments])

@@ -1,73 +1,106 @@
 """The broker: sole binder of the bus's three endpoints.
 
-Data crosses libzmq's own proxy in C, from the publish endpoint to the subscribe endpoint. Requests enter by a small
-loop here that subscribes to the admitted kinds always, so that a client's first message finds a subscription, and
-passes on nothing else, so that no client can forge a quote or a health.
+Data crosses libzmq's own proxy in C, from the publish endpoint to the subscribe endpoint, and nothing crosses it the
+other way: the broker takes everything that is published, and what a subscriber sends ends at the broker. Requests enter
+by a small loop here that subscribes to the admitted kinds always, so that a client's first message finds a
+subscription, and passes on nothing else, so that no client can forge a quote or a health.
+
+What strangers may cost is bounded: by the loop where it reads, by descriptor where only libzmq reads, and by the
+memory of the whole, beyond which the broker is to be started again.
 """
 
 from __future__ import annotations
 
 import logging
 import os
+import resource
 import struct
 import threading
-from socket import AF_INET, SOCK_STREAM
-from socket import socket as KernelSocket
+from enum import Enum, auto
 
 import zmq
 
 from quotebus.bus import topics
-from quotebus.bus.clock import NS_PER_S, now_ns, utc_ns
+from quotebus.bus.clock import NS_PER_MS, NS_PER_S, now_ns, utc_ns
 from quotebus.bus.errors import ConfigError
 from quotebus.bus.events import Counters
+from quotebus.bus.process.memory import resident_bytes
 from quotebus.bus.process.open_files import allow_open_files
 from quotebus.bus.sequence import Stamper, source_name
 from quotebus.bus.settings import BusSettings
 from quotebus.bus.transport.attendance import Attendance
+from quotebus.bus.transport.broker_limits import Admission, RequestGate
+from quotebus.bus.transport.broker_peers import COUNTED, EVENTS, EndpointPeers
 from quotebus.bus.transport.publisher import send_now
 from quotebus.bus.transport.sockets import Role, bind, make
-from quotebus.bus.transport.subscriber import BURST, Change, drain, read_monitor
+from quotebus.bus.transport.subscriber import BURST, drain
 
 log = logging.getLogger(__name__)
 
+MEMORY_BOUND_BYTES = 1 << 30
 _INPROC_ADMIT = "inproc://admit"
+_INPROC_OBSERVE = "inproc://observe"
 _INPROC_CONTROL = "inproc://proxy-control"
 _OPEN_FILES = 65_536
-_MONITORED: dict[int, str] = {
-    zmq.EVENT_HANDSHAKE_SUCCEEDED: "connects",
-    zmq.EVENT_DISCONNECTED: "disconnects",
-    zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL: "handshakes_failed",
-    zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL: "handshakes_failed",
-}
+_SPARE_FILES = 16
+"""Descriptors kept free, so that `accept` never fails: libzmq would try again and again without a pause."""
+_LOOK_NS, _LOOK_BUSY_NS = 100 * NS_PER_MS, 10 * NS_PER_MS
+"""How often memory and connections are looked at, and while somebody sends much."""
+_BUSY_NS = NS_PER_S
+"""How long after a peer came it may be sending much."""
+_NOTE_EVERY_NS = 60 * NS_PER_S
+_PROXY_END_S = 2.0
 _ENDPOINTS = ("publish", "subscribe", "request")
-_STATISTICS = (
-    "published_messages_in",
-    "published_bytes_in",
-    "subscriptions_out",
-    "subscriptions_bytes_out",
-    "subscriptions_in",
-    "subscriptions_bytes_in",
-    "published_messages_out",
-    "published_bytes_out",
-)
+_STATISTICS = ("published_messages_in", "published_bytes_in", "", "", "", "", "published_messages_out",
+               "published_bytes_out")  # fmt: skip
+"""What libzmq's proxy answers, in its order; the empty ones are of a direction that is not used."""
 COUNTERS = (
-    *("requests_admitted", "requests_dropped"),
-    *(f"{endpoint}_{what}" for endpoint in _ENDPOINTS for what in dict.fromkeys(_MONITORED.values())),
+    *("requests_admitted", "requests_dropped", "requests_limited", "requests_multipart"),
+    *("statistics_missed", "restarts"),
 )
+_TOO_FEW_FILES = "connections refused, too few file descriptors (ulimit -n) are left"
+_NOTES = {
+    "publish_refused": f"publish endpoint: {_TOO_FEW_FILES}",
+    "subscribe_refused": f"subscribe endpoint: {_TOO_FEW_FILES}",
+    "request_refused": f"request endpoint: {_TOO_FEW_FILES}",
+    "subscribe_cut": "subscribe endpoint: connections ended that sent more than subscriptions need",
+    "request_cut": "request endpoint: connections ended that sent too many requests",
+    "requests_limited": "requests dropped, their senders send too many",
+    "requests_multipart": "requests dropped, they had more than one part",
+    "statistics_missed": "the proxy did not answer within a second",
+}
+"""What is logged when its counter has grown, each at most once a minute."""
+
+
+class Ending(Enum):
+    """Why `run` returned."""
+
+    STOPPED = auto()
+    MEMORY = auto()
+    """More memory than the bound: the process is to be replaced. Nothing is closed yet."""
+    PROXY = auto()
+    """The proxy's thread has ended by itself."""
 
 
 class Broker:
     """Bound when constructed, running in `run` until `stop`. Raises ConfigError when an endpoint is taken."""
 
-    def __init__(self, settings: BusSettings) -> None:
-        allow_open_files(_OPEN_FILES)  # a broker out of descriptors spins in accept
+    def __init__(
+        self, settings: BusSettings, *, memory_bound_bytes: int = MEMORY_BOUND_BYTES, restarts: int = 0
+    ) -> None:
+        """`restarts`: how often this broker has been started again because of its memory, for its counters."""
+        allow_open_files(_OPEN_FILES)
         self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._stopping = threading.Event()
         self._stamper = Stamper(source_name("broker", int.from_bytes(os.urandom(3))))
-        self._counters = dict.fromkeys(COUNTERS, 0)
-        self._monitors: dict[zmq.Socket[bytes], str] = {}
-        self._peers: dict[tuple[str, int], str] = {}
+        self._counters = {**dict.fromkeys(COUNTERS, 0), "restarts": restarts}
+        self._statistics = {name: 0 for name in _STATISTICS if name}
+        self._asked_statistics = False
+        self._memory_bound_bytes = memory_bound_bytes
         self._attendance = Attendance()
+        self._gate = RequestGate(self._attendance.on_client)
+        self._next_note_ns: dict[str, int] = {}
+        self._noted: dict[str, int] = {}
         sockets = [
             make(self.context, role) for role in (Role.BROKER_PUBLISH, Role.BROKER_SUBSCRIBE, Role.BROKER_REQUEST)
         ]
@@ -83,8 +116,18 @@ class Broker:
                     f"cannot bind {url}: {zmq.strerror(error.errno or 0)}; is a broker already running?"
                 ) from None
         self.publish_url, self.subscribe_url, self.request_url = bound
-        for socket, endpoint in zip(sockets, _ENDPOINTS, strict=True):
-            self._monitors[socket.get_monitor_socket(sum({*_MONITORED, zmq.EVENT_ACCEPTED}))] = endpoint
+        descriptor_bound = max(0, resource.getrlimit(resource.RLIMIT_NOFILE)[0] - _SPARE_FILES)
+        self._peers = {
+            endpoint: EndpointPeers(
+                endpoint,
+                socket.get_monitor_socket(EVENTS),
+                descriptor_bound,
+                bounded=endpoint == "subscribe",
+                on_change=self._forget if endpoint == "request" else lambda _: None,
+            )
+            for socket, endpoint in zip(sockets, _ENDPOINTS, strict=True)
+        }
+        self._publish.subscribe(b"")
         for admitted in topics.ADMITTED_REQUEST_KINDS:
             exact = not admitted.endswith(".")
             self._request.subscribe(topics.prefix(admitted) if exact else admitted.encode())
@@ -93,21 +136,26 @@ class Broker:
         """End `run` within 100 ms; may be called from any thread and from a signal handler."""
         self._stopping.set()
 
-    def run(self) -> None:
-        """Carry messages until `stop`, then close everything within a second."""
+    def run(self) -> Ending:
+        """Carry messages until `stop`, then close everything within a second, or until there is another reason."""
         self._publish.bind(_INPROC_ADMIT)
         admit = make(self.context, Role.BROKER_ADMIT)
         admit.connect(_INPROC_ADMIT)
+        self._subscribe.bind(_INPROC_OBSERVE)
+        observer = make(self.context, Role.SUBSCRIBE)
+        observer.subscribe(b"health.")
+        observer.connect(_INPROC_OBSERVE)
         control = make(self.context, Role.PROXY_CONTROL)
         control.bind(_INPROC_CONTROL)
-        proxy = threading.Thread(target=self._proxy, name="proxy")
+        proxy = threading.Thread(target=self._proxy, name="proxy", daemon=True)
         proxy.start()
-        try:
-            self._carry_requests(admit, control)
-        finally:
+        ending = self._carry_requests(admit, observer, control, proxy)
+        if ending is not Ending.MEMORY:
             control.send(b"TERMINATE")
-            proxy.join(timeout=2)
-            self.context.destroy(linger=0)
+            proxy.join(_PROXY_END_S)
+            if not proxy.is_alive():  # else it is at work in libzmq, and its sockets end with the process
+                self.context.destroy(linger=0)
+        return ending
 
     def _proxy(self) -> None:
         control = make(self.context, Role.PROXY_CONTROL)
@@ -116,75 +164,135 @@ class Broker:
         for socket in (control, self._publish, self._subscribe):
             socket.close()
 
-    def _carry_requests(self, admit: zmq.Socket[bytes], control: zmq.Socket[bytes]) -> None:
+    def _carry_requests(
+        self,
+        admit: zmq.Socket[bytes],
+        observer: zmq.Socket[bytes],
+        control: zmq.Socket[bytes],
+        proxy: threading.Thread,
+    ) -> Ending:
         poller = zmq.Poller()
-        poller.register(self._request, zmq.POLLIN)
-        poller.register(admit, zmq.POLLIN)
-        for monitor in self._monitors:
-            poller.register(monitor, zmq.POLLIN)
+        for socket in (self._request, admit, observer, control, *(each.monitor for each in self._peers.values())):
+            poller.register(socket, zmq.POLLIN)
         next_counters_ns = now_ns() + NS_PER_S
+        next_look_ns, busy_until_ns = 0, 0
         while not self._stopping.is_set():
-            ready = dict(poller.poll(100))
+            wait_ns = min(next_look_ns, next_counters_ns) - now_ns()
+            ready = dict(poller.poll(max(0, -(-wait_ns // NS_PER_MS))))
             if admit in ready:
-                for message in drain(admit, BURST):  # they must be read, or they pile up
-                    self._attendance.on_subscription(message)
+                drain(admit, BURST)  # an XPUB's subscription messages must be read, or they pile up
+            if observer in ready and drain(observer, BURST):
+                self._attendance.on_health(now_ns())
+            if control in ready and self._read_statistics(control):
+                self._send_counters(admit)
+            for peers in self._peers.values():
+                if peers.monitor in ready and peers.read():
+                    busy_until_ns = now_ns() + _BUSY_NS
             if self._request in ready:
                 self._admit(admit)
-            for monitor in self._monitors:
-                if monitor in ready:
-                    self._watch(monitor)
-            if now_ns() >= next_counters_ns:
-                next_counters_ns = now_ns() + NS_PER_S
-                self._send_counters(admit, control)
-                for line in self._attendance.changes():
+            at_ns = now_ns()
+            if at_ns >= next_look_ns or at_ns < busy_until_ns:
+                if self._look(at_ns):
+                    busy_until_ns = at_ns + _BUSY_NS
+                next_look_ns = at_ns + (_LOOK_BUSY_NS if at_ns < busy_until_ns else _LOOK_NS)
+                if self._exceeds_memory():
+                    return Ending.MEMORY
+            if at_ns >= next_counters_ns:
+                next_counters_ns = at_ns + NS_PER_S
+                if not proxy.is_alive():
+                    log.error("the proxy has ended")
+                    return Ending.PROXY
+                for line in self._attendance.changes(at_ns):
                     log.info("%s", line)
-        self._request.close()
-        admit.close()
+                if self._asked_statistics:  # the proxy is busy: its last numbers stand
+                    self._counters["statistics_missed"] += 1
+                    self._send_counters(admit)
+                else:
+                    self._asked_statistics = True
+                    control.send(b"STATISTICS")
+        for socket in (self._request, admit, observer):
+            socket.close()
+        return Ending.STOPPED
+
+    def _forget(self, connection: int) -> None:
+        self._gate.forget(connection)
+        self._attendance.on_end(connection)
 
     def _admit(self, admit: zmq.Socket[bytes]) -> None:
-        for frame in drain(self._request, BURST):
-            self._forward(admit, frame)
+        at_ns = now_ns()
+        for _ in range(BURST):
+            try:
+                frame = self._request.recv(zmq.NOBLOCK, copy=False)
+            except zmq.Again:
+                return
+            connection = _connection_of(frame)
+            if frame.more:
+                while self._request.getsockopt(zmq.RCVMORE):
+                    self._request.recv()
+                self._counters["requests_multipart"] += 1
+                verdict = self._gate.judge_dropped(connection, at_ns)
+            else:
+                message = frame.bytes
+                verdict = self._gate.judge(connection, message, at_ns)
+                if verdict is Admission.ADMIT:
+                    self._forward(admit, message)
+                else:
+                    self._counters["requests_limited"] += 1
+            if verdict is Admission.CUT:
+                self._peers["request"].cut(connection)
 
     def _forward(self, admit: zmq.Socket[bytes], frame: bytes) -> None:
         self._counters["requests_admitted" if send_now(admit, frame) else "requests_dropped"] += 1
 
-    def _watch(self, monitor: zmq.Socket[bytes]) -> None:
-        """Count who comes and goes."""
-        endpoint = self._monitors[monitor]
-        for change in read_monitor(monitor):
-            if log.isEnabledFor(logging.DEBUG):
-                self._log_peer(endpoint, change)
-            if change.event in _MONITORED:
-                self._counters[f"{endpoint}_{_MONITORED[change.event]}"] += 1
+    def _look(self, at_ns: int) -> bool:
+        """Bound what subscribers send, and say what was refused; True while somebody sends much."""
+        busy = self._peers["subscribe"].check_bytes(at_ns)
+        counted = self._collect()
+        for name, text in _NOTES.items():
+            if counted[name] > self._noted.get(name, 0) and at_ns >= self._next_note_ns.get(name, 0):
+                log.warning("%s: %d", text, counted[name])
+                self._noted[name], self._next_note_ns[name] = counted[name], at_ns + _NOTE_EVERY_NS
+        return busy
 
-    def _log_peer(self, endpoint: str, change: Change) -> None:
-        """One connection with its address, which the descriptor that a monitor tells of still has when it comes."""
-        key = (endpoint, change.value)
-        if change.event == zmq.EVENT_ACCEPTED:
-            self._peers[key] = _peer_address(change.value)
-            log.debug("%s: %s connected", endpoint, self._peers[key])
-        elif change.event == zmq.EVENT_DISCONNECTED:
-            log.debug("%s: %s left", endpoint, self._peers.pop(key, "a peer"))
-        elif change.event in _MONITORED and _MONITORED[change.event] == "handshakes_failed":
-            log.debug("%s: a connection that was no ZeroMQ peer", endpoint)
+    def _collect(self) -> dict[str, int]:
+        """Every counter of the broker itself."""
+        counted = dict(self._counters)
+        for endpoint, peers in self._peers.items():
+            counted |= {f"{endpoint}_{what}": peers.counters[what] for what in COUNTED}
+            counted[f"{endpoint}_peers"] = peers.peers
+        return counted
 
-    def _send_counters(self, admit: zmq.Socket[bytes], control: zmq.Socket[bytes]) -> None:
-        control.send(b"STATISTICS")
-        counted = self._counters
-        values = [struct.unpack("=Q", part)[0] for part in control.recv_multipart()]
-        gauges = {
-            f"{endpoint}_peers": max(0, counted[f"{endpoint}_connects"] - counted[f"{endpoint}_disconnects"])
-            for endpoint in _ENDPOINTS
+    def _exceeds_memory(self) -> bool:
+        taken = resident_bytes()
+        if taken <= self._memory_bound_bytes:
+            return False
+        log.error("%d MiB of memory are beyond the bound of %d MiB", taken >> 20, self._memory_bound_bytes >> 20)
+        return True
+
+    def _read_statistics(self, control: zmq.Socket[bytes]) -> bool:
+        try:
+            parts = control.recv_multipart(zmq.NOBLOCK)
+        except zmq.Again:
+            return False
+        self._asked_statistics = False
+        for name, part in zip(_STATISTICS, parts, strict=True):
+            if name:
+                self._statistics[name] = struct.unpack("=Q", part)[0]
+        return True
+
+    def _send_counters(self, admit: zmq.Socket[bytes]) -> None:
+        counters = {
+            **self._collect(),
+            **self._statistics,
+            "subscribe_bytes_in": self._peers["subscribe"].bytes_in,
+            "memory_bytes": resident_bytes(),
         }
-        counters = {**counted, **gauges, **dict(zip(_STATISTICS, values, strict=True))}
         self._forward(admit, self._stamper.frame(Counters(program="broker", counters=counters), utc_ns()))
 
 
-def _peer_address(descriptor: int) -> str:
-    """Where the other end of a TCP connection of ZeroMQ's is."""
+def _connection_of(frame: zmq.Frame) -> int:
+    """The descriptor a message came over; -1 for none."""
     try:
-        with KernelSocket(AF_INET, SOCK_STREAM, fileno=os.dup(descriptor)) as connection:
-            host, port = connection.getpeername()[:2]
-    except (OSError, ValueError):  # gone already, or no TCP
-        return "a peer"
-    return f"{host}:{port}"
+        return int(frame.get(zmq.SRCFD))
+    except zmq.ZMQError:
+        return -1

@@ -15,6 +15,9 @@ from quotebus.bus.codec import MAX_FRAME_BYTES
 DATA_HWM = 50_000
 NO_LIMIT = 0
 """Subscriptions are messages too, and a bound on them silently loses topics, so their direction has none."""
+SUBSCRIPTION_BYTES = 1_024
+"""The longest message a subscriber may send: libzmq goes one level deeper for each byte of a topic when it takes a
+subscription back, and ends the process where the stack ends. A CURVE handshake needs more than 256."""
 
 _COMMON: dict[int, int] = {
     zmq.LINGER: 0,
@@ -30,6 +33,9 @@ _COMMON: dict[int, int] = {
 }
 _SENDS: dict[int, int] = {zmq.SNDHWM: DATA_HWM, zmq.RCVHWM: NO_LIMIT}
 _RECEIVES: dict[int, int] = {zmq.RCVHWM: DATA_HWM, zmq.SNDHWM: NO_LIMIT}
+# A bound on what comes in over TCP loses nothing: the sender waits, in its own memory.
+_FANS_OUT: dict[int, int] = {zmq.SNDHWM: DATA_HWM, zmq.RCVHWM: 1_000, zmq.MAXMSGSIZE: SUBSCRIPTION_BYTES}
+_LISTENS: dict[int, int] = {zmq.SNDHWM: NO_LIMIT, zmq.RCVHWM: 256}
 # Only a socket with a single peer may refuse to drop: on a fan-out one stuck peer would stop all the others.
 _ONE_PEER: dict[int, int] = {zmq.XPUB_NODROP: 1, zmq.IMMEDIATE: 1}
 # While a reader's queue is full it reads no heartbeats either, finds its line dead, and libzmq may abort the process
@@ -46,16 +52,16 @@ _KEEPALIVE: dict[int, int] = {
 class Role(Enum):
     """What a socket is for, its type, and its options beside the common ones."""
 
-    BROKER_PUBLISH = ("broker, data in", zmq.XSUB, _RECEIVES)
-    BROKER_SUBSCRIBE = ("broker, everything out", zmq.XPUB, _SENDS)
-    BROKER_REQUEST = ("broker, requests in", zmq.SUB, _RECEIVES)
+    BROKER_PUBLISH = ("broker, data in", zmq.SUB, _RECEIVES)
+    BROKER_SUBSCRIBE = ("broker, everything out", zmq.PUB, _FANS_OUT)
+    BROKER_REQUEST = ("broker, requests in", zmq.SUB, _LISTENS)
     BROKER_ADMIT = ("broker, requests on to the proxy", zmq.XPUB, {**_SENDS, **_ONE_PEER})
     PUBLISH = ("node, data", zmq.XPUB, {**_SENDS, **_ONE_PEER})
     REQUEST = ("client, requests", zmq.XPUB, {**_SENDS, **_ONE_PEER, zmq.LINGER: 500})
     SUBSCRIBE = ("client or node, listening", zmq.SUB, _RECEIVES)
     TAP = ("a reader that may be slow", zmq.SUB, {**_RECEIVES, **_KEEPALIVE})
     INPROC = ("between two threads", zmq.PAIR, {zmq.SNDHWM: DATA_HWM, zmq.RCVHWM: DATA_HWM})
-    PROXY_CONTROL = ("the proxy's command line", zmq.PAIR, {zmq.RCVTIMEO: 1_000, zmq.SNDTIMEO: 1_000})
+    PROXY_CONTROL = ("the proxy's command line", zmq.PAIR, {zmq.SNDHWM: DATA_HWM, zmq.RCVHWM: DATA_HWM})
 
     def options(self) -> dict[int, int]:
         """Every option a socket of this role is made with."""

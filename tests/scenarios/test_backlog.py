@@ -38,13 +38,13 @@ class StubbornBroker:
         self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self.publish, self.subscribe = (
             make(self.context, Role.BROKER_PUBLISH),
-            make(self.context, Role.BROKER_SUBSCRIBE),
+            make(self.context, Role.PUBLISH),  # tells who listens
         )
         self.publish.setsockopt(zmq.RCVHWM, HIGH_WATER_MARK // 2)
         self.publish.setsockopt(zmq.RCVBUF, BUFFER)
         self.publish_url = bind(self.publish, LOOPBACK["BUS_PUBLISH_URL"])
         self.subscribe_url = bind(self.subscribe, LOOPBACK["BUS_SUBSCRIBE_URL"])
-        self.publish.send(b"\x01")  # everything
+        self.publish.subscribe(b"")
         self.events: list[Event] = []
 
     def listens(self) -> None:

@@ -100,6 +100,7 @@ class EventLog:
         assert monitor.poll(int(DEADLINE_S * 1000))
         socket.disable_monitor()
         monitor.close(linger=0)
+        socket.poll(1)  # a SUB subscribes when its owner looks
         self._ready.set()
         while not self._ending.is_set():
             if not socket.poll(50):

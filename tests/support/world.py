@@ -37,9 +37,9 @@ class World:
         for program in reversed(self.programs):
             program.stop()
 
-    def broker(self) -> Program:
+    def broker(self, *arguments: str) -> Program:
         """Start the broker; a second call starts it again on the same ports."""
-        program = self.start("quotebus", "broker")
+        program = self.start("quotebus", "broker", *arguments)
         words = program.line("quotebus broker: publish").split()
         for kind in ("publish", "subscribe", "request"):
             self.environment[f"BUS_{kind.upper()}_URL"] = words[words.index(kind) + 1]

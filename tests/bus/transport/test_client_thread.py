@@ -27,7 +27,7 @@ class Peer:
 
     def __init__(self) -> None:
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-        self._out = make(self._context, Role.BROKER_SUBSCRIBE)
+        self._out = make(self._context, Role.PUBLISH)
         self._in = make(self._context, Role.BROKER_REQUEST)
         self.settings = BusSettings(
             bus_subscribe_url=bind(self._out, "tcp://127.0.0.1:0"),

@@ -22,7 +22,7 @@ def context() -> Iterator[zmq.Context[zmq.Socket[bytes]]]:
 
 def connected(context: zmq.Context[zmq.Socket[bytes]]) -> tuple[zmq.Socket[bytes], Subscriber]:
     """A broker's socket that one subscriber of `a` listens to."""
-    peer = make(context, Role.BROKER_SUBSCRIBE)
+    peer = make(context, Role.PUBLISH)
     url = bind(peer, "tcp://127.0.0.1:0")
     subscriber = Subscriber(context, [b"a"], events=CONNECTION)
     subscriber.connect(url)

@@ -188,7 +188,7 @@ class Running:
         self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self.broker = make(self.context, Role.BROKER_PUBLISH)
         url = bind(self.broker, "tcp://127.0.0.1:0")
-        self.broker.send(b"\1")
+        self.broker.subscribe(b"")
         self.broker.rcvtimeo = 5_000
         self.thread = HotThread(self.context, url)
         self.control = make(self.context, Role.INPROC)

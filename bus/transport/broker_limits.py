@@ -1,0 +1,138 @@
+"""How much one connection may send the broker: by rate, by client names, and all newcomers together. Pure.
+
+The node tells clients apart by name only, so one peer with two thousand names would be two thousand clients to it. The
+broker knows the connection each request came over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import Enum, auto
+
+import msgspec
+
+from quotebus.bus import topics
+from quotebus.bus.clock import NS_PER_S
+from quotebus.bus.codec import DECODE_ERRORS
+
+NAMES_PER_CONNECTION = 8
+"""A client of ours has one connection and one name; a program in another language may share one among a few."""
+
+_REQUESTED = topics.prefix(topics.REQUESTED)
+
+
+@dataclass(slots=True)
+class Allowance:
+    """A bucket of `burst` units, full at first, that gains `per_s` units a second."""
+
+    burst: float
+    per_s: float
+    left: float = field(init=False)
+    _at_ns: int | None = None
+
+    def __post_init__(self) -> None:
+        self.left = self.burst
+
+    def take(self, units: float, now_ns: int) -> bool:
+        """Take so much, if there is so much."""
+        if self._at_ns is not None:
+            self.left = min(self.burst, self.left + (now_ns - self._at_ns) * self.per_s / NS_PER_S)
+        self._at_ns = now_ns
+        if self.left < units:
+            return False
+        self.left -= units
+        return True
+
+    def spend(self, units: float, now_ns: int) -> bool:
+        """Take so much, whatever there is; False when it was not there."""
+        if self.take(units, now_ns):
+            return True
+        self.left = 0.0
+        return False
+
+
+class Admission(Enum):
+    """What becomes of a message at the request endpoint."""
+
+    ADMIT = auto()
+    DROP = auto()
+    CUT = auto()
+    """Dropped, and its sender goes on and on: end the connection."""
+
+
+class _Asker(msgspec.Struct, array_like=True, frozen=True):
+    """The beginning of a `symbols.requested`."""
+
+    version: int
+    source: str
+    seq: int
+    published_ns: int
+    client: str
+
+
+_decode_asker = msgspec.msgpack.Decoder(_Asker).decode
+
+
+@dataclass(slots=True)
+class _Connection:
+    requests: Allowance = field(default_factory=lambda: Allowance(burst=200, per_s=100))
+    messages: Allowance = field(default_factory=lambda: Allowance(burst=20_000, per_s=5_000))
+    volume: Allowance = field(default_factory=lambda: Allowance(burst=16 << 20, per_s=4 << 20))
+    patience: Allowance = field(default_factory=lambda: Allowance(burst=10_000, per_s=200))
+    names: set[str] = field(default_factory=set)
+
+
+class RequestGate:
+    """Decides on every message of the request endpoint. `connection` is any number that tells connections apart."""
+
+    def __init__(self, on_client: Callable[[int, str], None] = lambda *_: None) -> None:
+        """`on_client` is told each client name of a connection when it comes."""
+        self._on_client = on_client
+        self._connections: dict[int, _Connection] = {}
+        self._newcomers = Allowance(burst=2_000, per_s=500)
+
+    def __len__(self) -> int:
+        return len(self._connections)
+
+    def judge(self, connection: int, frame: bytes, now_ns: int) -> Admission:
+        """Whether this message is passed on."""
+        known = self._connections.get(connection)
+        if known is None:
+            known = self._connections[connection] = _Connection()
+        if self._admits(connection, known, frame, now_ns):
+            return Admission.ADMIT
+        return Admission.DROP if known.patience.spend(1, now_ns) else Admission.CUT
+
+    def judge_dropped(self, connection: int, now_ns: int) -> Admission:
+        """For a message that is dropped whatever it holds: whether its sender has sent too many of them."""
+        known = self._connections.setdefault(connection, _Connection())
+        return Admission.DROP if known.patience.spend(1, now_ns) else Admission.CUT
+
+    def forget(self, connection: int) -> None:
+        """The connection has ended, or its number stands for another one now."""
+        self._connections.pop(connection, None)
+
+    def _admits(self, connection: int, known: _Connection, frame: bytes, now_ns: int) -> bool:
+        if not known.messages.take(1, now_ns) or not known.volume.take(len(frame), now_ns):
+            return False
+        if not frame.startswith(_REQUESTED):
+            return True
+        if not known.requests.take(1, now_ns):
+            return False
+        name = _name_of(frame)
+        if name in known.names:
+            return True
+        if len(known.names) >= NAMES_PER_CONNECTION or not self._newcomers.take(1, now_ns):
+            return False
+        known.names.add(name)
+        self._on_client(connection, name)
+        return True
+
+
+def _name_of(frame: bytes) -> str:
+    """Who asks; what cannot be read is nobody in particular, and left to the node to count."""
+    try:
+        return _decode_asker(memoryview(frame)[len(_REQUESTED) :]).client
+    except DECODE_ERRORS:
+        return ""

@@ -1,0 +1,197 @@
+"""Who is connected to one of the broker's endpoints, as its socket monitor tells, and how to end one connection.
+
+libzmq tells nothing of a single peer of the C proxy, but its monitor names each connection's descriptor. Of that the
+kernel knows how much has come in (TCP on Linux), and a descriptor that is shut down is a peer that has left. A
+descriptor is only used after its peer's address has been compared, since its number may stand for another one by now.
+"""
+
+from __future__ import annotations
+
+import logging
+import socket
+import struct
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import zmq
+
+from quotebus.bus.transport.broker_limits import Allowance
+from quotebus.bus.transport.subscriber import read_monitor
+
+log = logging.getLogger(__name__)
+
+MONITORED: dict[int, str] = {
+    zmq.EVENT_HANDSHAKE_SUCCEEDED: "connects",
+    zmq.EVENT_DISCONNECTED: "disconnects",
+    zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL: "handshakes_failed",
+    zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL: "handshakes_failed",
+}
+_FAILED = [event for event, what in MONITORED.items() if what == "handshakes_failed"]
+COUNTED = (*dict.fromkeys(MONITORED.values()), "cut", "refused")
+"""What is counted of each endpoint, by name."""
+EVENTS = zmq.EVENT_ACCEPTED | sum(MONITORED)
+"""What the monitor must tell."""
+
+SUBSCRIBER_BURST_BYTES = 3 << 19
+SUBSCRIBER_BYTES_PER_S = 16 << 10
+"""What one peer may send to the subscribe endpoint: 30,000 topics of 40 bytes at once, and 16 KiB a second."""
+
+_TCP_INFO_BYTES = 192
+_BYTES_RECEIVED_AT = 128
+"""Of `tcpi_bytes_received` in Linux's `struct tcp_info`."""
+
+
+@dataclass(slots=True)
+class EndpointPeer:
+    """One peer. `address`: its network address, or the process behind it where it has none."""
+
+    descriptor: int
+    address: object
+    bytes_in: int = 0
+    allowance: Allowance | None = None
+
+    def __str__(self) -> str:
+        """Host and port, where there are any."""
+        if not isinstance(self.address, tuple):
+            return "a peer"
+        host, port, *_ = self.address
+        return f"{host}:{port}"
+
+
+class EndpointPeers:
+    """The peers of one endpoint. `on_change` is told each descriptor that begins or ceases to stand for a peer."""
+
+    def __init__(
+        self,
+        endpoint: str,
+        monitor: zmq.Socket[bytes],
+        descriptor_bound: int,
+        *,
+        bounded: bool = False,
+        on_change: Callable[[int], None] = lambda _: None,
+    ) -> None:
+        """A descriptor of `descriptor_bound` or more is refused; with `bounded` what a peer sends has a bound."""
+        self.endpoint = endpoint
+        self.monitor = monitor
+        self.counters = dict.fromkeys(COUNTED, 0)
+        self.bytes_in = 0
+        self._descriptor_bound = descriptor_bound
+        self._bounded = bounded
+        self._on_change = on_change
+        self._peers: dict[int, EndpointPeer] = {}
+
+    @property
+    def peers(self) -> int:
+        """Peers connected now, handshake done."""
+        counted = self.counters
+        return max(0, counted["connects"] - max(0, counted["disconnects"] - counted["handshakes_failed"]))
+
+    def read(self) -> bool:
+        """Take what the monitor has told; whether a peer came."""
+        came = False
+        for event, value in read_monitor(self.monitor):
+            if event in MONITORED:
+                self.counters[MONITORED[event]] += 1
+            if event == zmq.EVENT_ACCEPTED:
+                came = True
+                self._begin(value)
+            elif event == zmq.EVENT_DISCONNECTED:
+                self._end(value)
+                self._on_change(value)
+            elif event in _FAILED:
+                log.debug("%s: a connection that was no ZeroMQ peer", self.endpoint)
+        return came
+
+    def cut(self, descriptor: int) -> bool:
+        """End a connection; False when it has ended already."""
+        connection = self._peers.get(descriptor)
+        if connection is None or not _shut_down(connection):
+            return False
+        self.counters["cut"] += 1
+        return True
+
+    def check_bytes(self, now_ns: int) -> bool:
+        """Cut who has sent more than a subscriber has to say; True while somebody sends much."""
+        busy = False
+        for connection in list(self._peers.values()):
+            received = _bytes_received(connection)
+            if received is None or received == connection.bytes_in:
+                continue
+            more, connection.bytes_in = received - connection.bytes_in, received
+            self.bytes_in += more
+            if connection.allowance is None:
+                connection.allowance = Allowance(SUBSCRIBER_BURST_BYTES, SUBSCRIBER_BYTES_PER_S)
+            busy = busy or more > SUBSCRIBER_BYTES_PER_S
+            if self._bounded and not connection.allowance.spend(more, now_ns):
+                self.cut(connection.descriptor)
+        return busy
+
+    def _begin(self, descriptor: int) -> None:
+        self._on_change(descriptor)
+        connection = EndpointPeer(descriptor, _address_of(descriptor))
+        self._peers[descriptor] = connection
+        log.debug("%s: %s connected", self.endpoint, connection)
+        if descriptor >= self._descriptor_bound and _shut_down(connection):
+            self.counters["refused"] += 1
+
+    def _end(self, descriptor: int) -> None:
+        if (connection := self._peers.pop(descriptor, None)) is not None:
+            log.debug("%s: %s left", self.endpoint, connection)
+
+
+def _borrow(descriptor: int) -> socket.socket | None:
+    try:
+        return socket.socket(fileno=descriptor)
+    except OSError:
+        return None
+
+
+def _address_of(descriptor: int) -> object:
+    borrowed = _borrow(descriptor)
+    if borrowed is None:
+        return None
+    try:
+        if borrowed.family == socket.AF_UNIX and sys.platform == "linux":
+            return borrowed.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
+        return borrowed.getpeername()
+    except OSError:
+        return None
+    finally:
+        borrowed.detach()
+
+
+def _shut_down(connection: EndpointPeer) -> bool:
+    """Shut a connection down; its I/O thread finds it at its end, and closes it."""
+    if connection.address is None or _address_of(connection.descriptor) != connection.address:
+        return False
+    borrowed = _borrow(connection.descriptor)
+    if borrowed is None:
+        return False
+    try:
+        borrowed.shutdown(socket.SHUT_RDWR)
+    except OSError:
+        return False
+    finally:
+        borrowed.detach()
+    return True
+
+
+def _bytes_received(connection: EndpointPeer) -> int | None:
+    """What the kernel has received from this peer; None where it does not tell."""
+    if sys.platform != "linux" or connection.address is None or isinstance(connection.address, bytes):
+        return None
+    borrowed = _borrow(connection.descriptor)
+    if borrowed is None:
+        return None
+    try:
+        if borrowed.getpeername() != connection.address:
+            return None
+        told = borrowed.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO_BYTES)
+    except OSError:
+        return None
+    finally:
+        borrowed.detach()
+    if len(told) < _BYTES_RECEIVED_AT + 8:
+        return None
+    return int(struct.unpack_from("=Q", told, _BYTES_RECEIVED_AT)[0])
