@@ -102,6 +102,8 @@ class Core:
         )
         if answer.changed:
             self._demand_changed(Cause.NO_DEMAND, now_ns)
+        if answer.added:
+            self.session.on_new_request(now_ns)
         for part in build_acknowledgements(request, answer, self.symbols, self._shared):
             self._commands.append(Publish(part))
 

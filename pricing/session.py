@@ -17,6 +17,7 @@ from quotebus.bus.events import Cause
 from quotebus.bus.events import ConnectionState as State
 from quotebus.pricing.backoff import Backoff
 from quotebus.pricing.commands import SocketCommand
+from quotebus.pricing.dial_budget import DialBudget
 from quotebus.pricing.session_states import CONNECTED, FAILURES, TRANSITIONS, UP, WAITING, Signal
 
 log = logging.getLogger(__name__)
@@ -25,9 +26,8 @@ SUSPECT_NS = 5 * NS_PER_S // 2
 NO_LIFE_NS = 9 * NS_PER_S // 2
 DIAL_TIMEOUT_NS = 11 * NS_PER_S // 2
 AUTH_TIMEOUT_NS = 10 * NS_PER_S
-PACE_NS = NS_PER_S
-HASTY_DIALS = 3
-"""This many dials in a row may be dropped within `PACE_NS` of their start; further ones wait for the rest of it."""
+_ASKED_TO_WAIT = frozenset({Cause.CONNECTION_LIMIT, Cause.HTTP_429})
+"""After these a new request is no reason to dial earlier: the upstream itself set the pace."""
 
 
 class SocketState(StrEnum):
@@ -81,8 +81,8 @@ class Session:
         self._lost_ns: int | None = None
         self._pinged_ns = 0
         self._not_before_ns = 0
-        self._dialled_ns = 0
-        self._hasty = 0
+        self._budget = DialBudget()
+        self._patient = False
         self._last_failure = Cause.NO_DEMAND
         self.abandoned = False
 
@@ -101,8 +101,9 @@ class Session:
     def on_demand(self, now_ns: int) -> None:
         """A client wants a symbol."""
         if self.state is State.IDLE:
-            if now_ns < self._not_before_ns:  # releasing and requesting again is no way around the backoff
-                self.next_retry_ns = self._not_before_ns
+            retry_ns = self._budget.next_ns(max(now_ns, self._not_before_ns))
+            if now_ns < retry_ns:  # releasing and requesting again is no way around the backoff
+                self.next_retry_ns = retry_ns
                 self._take(Signal.TOO_SOON, self._last_failure, now_ns)
                 return
             self._take(Signal.WANTED, Cause.DEMAND, now_ns)
@@ -111,6 +112,13 @@ class Session:
             self._linger_until_ns = None
             self._take(Signal.WANTED, Cause.DEMAND, now_ns)
 
+    def on_new_request(self, now_ns: int) -> None:
+        """A client has asked for something new while the node waits: try at once, at most twice a minute."""
+        waits = self.state in WAITING and self.socket is SocketState.NONE and not self._patient
+        if waits and self._budget.take_probe(now_ns):
+            self._take(Signal.RETRY, Cause.DEMAND, now_ns)
+            self._dial(now_ns, probe=True)
+
     def on_no_demand(self, now_ns: int) -> None:
         """No client wants anything: a connection that is up lingers, anything else ends."""
         if self.state in UP:
@@ -118,8 +126,6 @@ class Session:
                 self._linger_until_ns = now_ns + self._linger_ns
                 self._take(Signal.LINGER, Cause.LINGERING, now_ns)
         elif self.state not in (State.IDLE, State.STANDBY, State.STOPPED):
-            if self.state not in WAITING:
-                self._pace(now_ns)
             self._end(Signal.UNWANTED, Cause.NO_DEMAND, now_ns)
 
     def on_dialled(self, now_ns: int) -> bool:
@@ -179,18 +185,26 @@ class Session:
         """The attempt or the connection has failed: wait for the next attempt, or end if it only lingered."""
         if self.state not in CONNECTED and (self.state is not State.CONNECTING or self.socket is SocketState.CLOSING):
             return  # nothing is open, or this is the end of the previous socket
-        if self.state in UP:
-            self._backoff.record_streaming(now_ns - self.since_ns if self.state is State.STREAMING else 0)
-        if self._lost_ns is None and self.state in UP:
+        was_up = self.state in UP
+        if self.state is State.STREAMING:
+            self._backoff.record_streaming(last_byte_ns or now_ns)
+        if self._lost_ns is None and was_up:
             self._lost_ns = last_byte_ns or now_ns
         lingering = self.lingering
         self._drop_socket()
         if lingering:  # no client is subscribed: do not redial
-            self._pace(now_ns)
             self._take(Signal.UNWANTED, Cause.NO_DEMAND, now_ns)
             return
-        state, wait_ns = self._backoff.record_failure(cause, for_operator=for_operator, retry_after_ns=retry_after_ns)
-        self.next_retry_ns = self._not_before_ns = now_ns + wait_ns
+        state, wait_ns = self._backoff.record_failure(
+            cause,
+            now_ns,
+            was_up=was_up,
+            lost_ns=self._lost_ns,
+            for_operator=for_operator,
+            retry_after_ns=retry_after_ns,
+        )
+        self.next_retry_ns = self._not_before_ns = self._budget.next_ns(now_ns + wait_ns)
+        self._patient = cause in _ASKED_TO_WAIT or retry_after_ns > 0 or state is State.REFUSED
         self._last_failure = cause
         signal = next(signal for signal, target in FAILURES.items() if target is state)
         self._take(signal, cause, now_ns, detail)
@@ -268,7 +282,7 @@ class Session:
         elif silent_ns >= SUSPECT_NS and self.state is State.STREAMING:
             self._take(Signal.SILENT, Cause.NO_LIFE, now_ns)
         elif self.state is State.STREAMING:
-            self._backoff.record_streaming(now_ns - self.since_ns)
+            self._backoff.record_streaming(now_ns)
         if silent_ns >= PING_NS and now_ns - self._pinged_ns >= PING_NS and self.state in CONNECTED:
             self._pinged_ns = now_ns
             self._command(SocketCommand.PING)
@@ -282,6 +296,8 @@ class Session:
         log.debug("%s: %s -> %s on %s (%s)", self._name, self.state, target, signal, cause)
         if target is not self.state:
             self.since_ns = now_ns
+            if target is State.STREAMING:
+                self._backoff.begin_streaming(now_ns)
         if target not in UP:
             self.detail = detail
             self._linger_until_ns = None
@@ -294,6 +310,7 @@ class Session:
     def _end(self, signal: Signal, cause: Cause, now_ns: int) -> None:
         self._drop_socket()
         self._lost_ns = None
+        self._backoff.end_trouble()
         self._take(signal, cause, now_ns)
 
     def _drop_socket(self) -> None:
@@ -304,13 +321,6 @@ class Session:
             self.abandoned = True
             self._command(SocketCommand.ABANDON_DIAL)
 
-    def _pace(self, now_ns: int) -> None:
-        """The connection just dialled is not wanted any more: request and release must not become a storm of dials."""
-        paced_ns = self._dialled_ns + PACE_NS
-        self._hasty = self._hasty + 1 if now_ns < paced_ns else 0
-        if self._hasty >= HASTY_DIALS and paced_ns > self._not_before_ns:
-            self._not_before_ns, self._last_failure = paced_ns, Cause.DEMAND
-
     def _redial_if_due(self, now_ns: int) -> None:
         if self.socket is not SocketState.NONE:
             return
@@ -320,8 +330,9 @@ class Session:
         elif self.state is State.CONNECTING:  # wanted while the previous socket was still closing
             self._dial(now_ns)
 
-    def _dial(self, now_ns: int) -> None:
+    def _dial(self, now_ns: int, *, probe: bool = False) -> None:
         if self.socket is SocketState.NONE:
             self.socket = SocketState.DIALLING
-            self._dialled_ns = now_ns
+            if not probe:
+                self._budget.spend(now_ns)
             self._command(SocketCommand.DIAL)

@@ -29,28 +29,16 @@ from quotebus.bus.clock import NS_PER_S, now_ns, seconds, utc_ns
 from quotebus.bus.errors import QuotebusError
 from quotebus.bus.events import Cause
 from quotebus.pricing import faults
+from quotebus.pricing.upstream.dial_failed import DialFailed as DialFailed
+from quotebus.pricing.upstream.resolver import Resolver
 from quotebus.pricing.upstream.upstream_socket import UpstreamSocket
 
 log = logging.getLogger(__name__)
 TIMEOUT_S = 5.0
+"""For a whole attempt, the look-up of the name included."""
+CONNECT_TIMEOUT_S = 2.0
+"""For TCP to be accepted by one address: one that is reachable answers in a fraction of it."""
 MAX_HANDSHAKE_BYTES = 256 * 1024
-
-
-class DialFailed(QuotebusError):
-    """The attempt brought no socket. `detail` is for people and holds no secret and no text from the peer.
-
-    `retry_after_ns` is the wait that the peer asked for.
-    """
-
-    def __init__(
-        self, cause: Cause, *, for_operator: bool | None = None, detail: str = "", retry_after_ns: int = 0
-    ) -> None:
-        """`for_operator`: None for what the fault table says of the cause; an HTTP answer knows better."""
-        super().__init__(f"{cause} {detail}".strip())
-        self.retry_after_ns = retry_after_ns
-        self.cause = cause
-        self.for_operator = faults.find_by_dial_cause(cause).for_operator if for_operator is None else for_operator
-        self.detail = detail
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +105,8 @@ class Dialler:
         self._thread: threading.Thread | None = None
         self._sock: socket.socket | None = None
         self._abandoned = threading.Event()
+        self._host, self._port = host_and_port(target.url)
+        self._resolver = Resolver(self._host, self._port)
 
     def dial(self) -> None:
         """Start an attempt; the previous one must have reported."""
@@ -151,13 +141,10 @@ class Dialler:
 
     def _connect(self) -> UpstreamSocket:
         deadline_ns = now_ns() + seconds(self._timeout_s)
-        parts = urlsplit(self._target.url)
-        secure = parts.scheme == "wss"
-        host, port = parts.hostname or "", parts.port or (443 if secure else 80)
-        sock = self._open(host, port, deadline_ns)
+        sock = self._open(self._host, self._port, deadline_ns)
         try:
-            if secure:
-                sock = self._wrap(sock, host)
+            if urlsplit(self._target.url).scheme == "wss":
+                sock = self._wrap(sock, self._host)
             self._sock = sock
             if isinstance(sock, ssl.SSLSocket):
                 self._secure(sock, deadline_ns)
@@ -167,12 +154,7 @@ class Dialler:
             raise
 
     def _open(self, host: str, port: int, deadline_ns: int) -> socket.socket:
-        try:
-            addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        except OSError as error:
-            raise DialFailed(Cause.DNS, detail=f"{host}: {error.strerror}") from None
-        except UnicodeError:  # a label that is empty or too long
-            raise DialFailed(Cause.DNS, detail=f"{host}: not a host name") from None
+        addresses = self._resolver.resolve()
         failure = DialFailed(Cause.CONNECT_REFUSED, detail=f"{host}:{port}")
         for family, kind, protocol, _, address in addresses:
             if self._abandoned.is_set():
@@ -180,7 +162,7 @@ class Dialler:
             sock = socket.socket(family, kind, protocol)
             try:
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                sock.settimeout(_left_s(deadline_ns))
+                sock.settimeout(min(CONNECT_TIMEOUT_S, _left_s(deadline_ns)))
                 sock.connect(address)
             except TimeoutError:
                 sock.close()
@@ -260,6 +242,12 @@ def parse_retry_after_ns(text: str, utc_now_ns: int) -> int:
     except (ValueError, OverflowError):
         return 0
     return max(0, at_ns - utc_now_ns)
+
+
+def host_and_port(url: str) -> tuple[str, int]:
+    """Where an address leads."""
+    parts = urlsplit(url)
+    return parts.hostname or "", parts.port or (443 if parts.scheme == "wss" else 80)
 
 
 def strip_query(url: str) -> str:

@@ -9,6 +9,7 @@ import pytest
 from quotebus.bus.clock import NS_PER_S
 from quotebus.bus.events import Cause, ConnectionHealth
 from quotebus.pricing.commands import SocketCommand
+from tests.pricing import outages
 from tests.support.core_rig import CoreRig
 
 HOUR_S = 3_600
@@ -58,15 +59,38 @@ class Trouble(CoreRig):
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_an_exchange_down_for_three_hours_is_probed_once_a_minute(seed: int) -> None:
+def test_an_exchange_down_for_three_hours_is_met_with_patience(seed: int) -> None:
     rig = Trouble(Cause.CONNECT_REFUSED, seed=seed)
     waits = rig.suffer(3 * HOUR_S)
-    for number, wait in enumerate(waits[:4]):
-        assert wait <= 0.25 * 2**number + 1.1
-    assert all(59.9 <= wait <= 61.1 for wait in waits[4:])
-    assert 175 <= len(waits) <= 185
+    began_s = rig.dials_s[0]
+    for at_s, wait in zip(rig.dials_s, waits, strict=False):
+        most_s = 15 if at_s - began_s >= 300 else min(5, max(0.5, 1.5 * (at_s - began_s)))
+        assert wait <= max(most_s, 3.6) + 0.3
+    assert len(rig.dials_s) <= 8 + 3 * HOUR_S / 3.6
+    late = waits[len(waits) // 2 :]
+    assert 6 <= sum(late) / len(late) <= 9, "half of 15 s, when it has lasted"
     assert rig.health().state == "circuit_open"
-    assert rig.end() <= 62
+    assert rig.end() <= 15.5
+
+
+@pytest.mark.parametrize("outage_s", outages.OUTAGES_S)
+@pytest.mark.parametrize("kind", outages.AT_ONCE)
+def test_a_short_outage_is_a_short_blind_spell(kind: str, outage_s: float) -> None:
+    cause, after_ns = outages.AT_ONCE[kind]
+    found = outages.blind_s(cause, after_ns, outage_s, 60)
+    assert found[-1] <= outages.bound_s(outage_s)
+
+
+@pytest.mark.parametrize("outage_s", outages.OUTAGES_S)
+@pytest.mark.parametrize("cause", [Cause.CONNECT_TIMEOUT, Cause.DNS])
+def test_an_outage_in_which_attempts_only_time_out(cause: Cause, outage_s: float) -> None:
+    found = outages.blind_s(cause, outages.BLACK_HOLE_NS, outage_s, 60)
+    assert outages.quantile(found, 0.95) <= outages.SILENT_BOUND_S
+
+
+@pytest.mark.parametrize(("outage_s", "apart_s", "bound"), outages.FIVE_CUTS)
+def test_five_cuts_in_a_row(outage_s: float, apart_s: float, bound: float) -> None:
+    assert outages.worst_of_five_cuts(outage_s, apart_s, 60)[-1] <= bound
 
 
 @pytest.mark.parametrize(
@@ -101,8 +125,9 @@ def test_429_for_an_hour_means_two_tries_a_minute_at_most() -> None:
     assert rig.end() <= 62
 
 
-def test_a_line_closed_right_after_authentication_for_an_hour_does_not_forgive() -> None:
+def test_a_connection_closed_right_after_authentication_for_an_hour_is_not_forgiven() -> None:
     rig = Trouble(None, 500)
     waits = rig.suffer(HOUR_S)
-    assert len(waits) <= 66
-    assert rig.health().attempt >= 60
+    assert max(waits) <= 15.5
+    assert rig.health().attempt == len(rig.dials_s)
+    assert rig.health().state in ("circuit_open", "connecting", "authenticating")

@@ -250,48 +250,91 @@ def test_every_waiting_state_says_when_it_will_look_again_and_never_in_the_past(
 # backoff
 
 
-def test_backoff_is_not_forgiven_before_ten_seconds_of_streaming() -> None:
+def test_a_flapping_connection_is_dialled_again_within_a_second_and_each_second_of_streaming_forgives() -> None:
     rig = Rig()
     rig.session.on_demand(rig.now_ns)
     for failures in range(1, 5):
         rig.stream()
-        rig.run(9.9, alive=True)
+        rig.run(0.9, alive=True)
         rig.lose(Cause.CLOSED)
         assert rig.session.attempt == failures
-        rig.run(2.05)
+        rig.run(1.05)
     rig.stream()
-    rig.run(10.1, alive=True)
-    assert rig.session.attempt == 0
+    rig.run(3.1, alive=True)
+    assert rig.session.attempt == 1
 
 
 def test_suspect_time_does_not_count_as_streaming() -> None:
     rig = Rig()
     rig.session.on_demand(rig.now_ns)
-    rig.session.on_failure(Cause.RESET, rig.now_ns)
-    rig.session.on_dial_ended(rig.now_ns)
-    rig.run(1)
+    for _ in range(3):
+        rig.session.on_failure(Cause.RESET, rig.now_ns)
+        rig.session.on_dial_ended(rig.now_ns)
+        rig.run(1)
     rig.stream()
-    for _ in range(10):
-        rig.run(3)
-        rig.run(1, alive=True)
-    assert rig.session.attempt == 1
+    rig.session.on_lag(9 * NS_PER_S, rig.now_ns)
+    rig.run(10, alive=True)
+    assert (rig.session.state, rig.session.attempt) == (State.SUSPECT, 3)
+    rig.session.on_lag(0, rig.now_ns)
+    rig.run(0.9, alive=True)
+    assert (rig.session.state, rig.session.attempt) == (State.STREAMING, 3)
+    rig.run(1, alive=True)
+    assert rig.session.attempt == 2
 
 
-def test_five_failures_open_the_circuit_and_a_probe_a_minute_is_made() -> None:
+def test_ten_failures_and_a_minute_open_the_circuit_and_it_is_dialled_on() -> None:
     rig = Rig()
     rig.session.on_demand(T0)
     dials = []
-    for _ in range(7):
+    while rig.now_ns < T0 + 90 * NS_PER_S:
         assert rig.session.state is State.CONNECTING
-        dials.append(rig.now_ns)
+        dials.append((rig.now_ns - T0) / NS_PER_S)
         rig.session.on_failure(Cause.CONNECT_REFUSED, rig.now_ns)
         rig.session.on_dial_ended(rig.now_ns)
         assert rig.session.next_retry_ns is not None
+        assert (rig.session.state is State.CIRCUIT_OPEN) is (dials[-1] >= 60)
         rig.now_ns = rig.session.next_retry_ns
         rig.session.on_time(rig.now_ns, 0)
-    waits = [round((b - a) / NS_PER_S, 2) for a, b in pairwise(dials)]
-    assert waits == [0.25, 0.5, 1, 2, 60, 60]
-    assert states(rig).count(State.CIRCUIT_OPEN) == 3
+    waits = [round(later - former, 2) for former, later in pairwise(dials)]
+    assert waits[:6] == [0.25, 0.5, 1, 2, 4, 5]
+    assert set(waits[6:]) == {5.0}
+
+
+def test_a_new_request_is_tried_at_once_twice_a_minute() -> None:
+    rig = Rig()
+    rig.session.on_demand(T0)
+    probes = []
+    while rig.now_ns < T0 + 120 * NS_PER_S:
+        if rig.session.state is State.CONNECTING:
+            rig.session.on_failure(Cause.CONNECT_REFUSED, rig.now_ns)
+            rig.session.on_dial_ended(rig.now_ns)
+        rig.run(0.05)
+        if rig.session.state is not State.CONNECTING:
+            rig.session.on_new_request(rig.now_ns)
+            if rig.session.state is State.CONNECTING:
+                probes.append((rig.now_ns - T0) // NS_PER_S)
+    assert len(probes) == 4
+    assert probes[2] - probes[0] >= 60
+
+
+@pytest.mark.parametrize(
+    ("cause", "for_operator", "retry_after_s"),
+    [
+        (Cause.AUTH_FAILED, True, 0),
+        (Cause.CONNECTION_LIMIT, False, 0),
+        (Cause.HTTP_429, False, 0),
+        (Cause.RESET, False, 9),
+    ],
+)
+def test_a_new_request_does_not_hurry_what_the_upstream_set(
+    cause: Cause, for_operator: bool, retry_after_s: int
+) -> None:
+    rig = Rig()
+    rig.session.on_demand(T0)
+    rig.session.on_failure(cause, T0, for_operator=for_operator, retry_after_ns=s(retry_after_s))
+    rig.session.on_dial_ended(T0)
+    rig.session.on_new_request(T0)
+    assert rig.session.state in WAITING
 
 
 def test_letting_go_and_asking_again_is_no_way_round_the_backoff() -> None:
@@ -333,7 +376,7 @@ def test_the_end_of_the_old_line_is_not_held_against_the_next() -> None:
     assert rig.count(SocketCommand.DIAL) == 2
 
 
-def test_a_storm_of_asking_and_letting_go_is_paced() -> None:
+def test_a_storm_of_asking_and_letting_go_stays_within_the_budget() -> None:
     rig = Rig()
     began_ns = rig.now_ns
     while rig.now_ns < began_ns + 60 * NS_PER_S:
@@ -343,7 +386,7 @@ def test_a_storm_of_asking_and_letting_go_is_paced() -> None:
         if rig.session.abandoned:
             rig.session.on_dial_ended(rig.now_ns)
         rig.run(0.02)
-    assert rig.count(SocketCommand.DIAL) <= 70, "about one a second"
+    assert rig.count(SocketCommand.DIAL) <= 8 + 60 / 3.6
 
 
 def test_a_line_that_is_behind_is_suspect_until_it_is_half_as_much() -> None:
