@@ -10,7 +10,7 @@ ARGS   ?=
 JOBS   ?= 3
 SEEDS  ?= 50
 
-.PHONY: outages up test smoke apidocs links wheel check format bench latency overload scale clients verdict replaysame replaytiming capturerate capturedamage \
+.PHONY: outages realoutages up test smoke apidocs links wheel check format bench latency overload scale clients verdict replaysame replaytiming capturerate capturedamage \
   capturekills captureseek tapcost faults orders search seeds idle pins clean help
 
 help:
@@ -102,6 +102,9 @@ tapcost: $(VENV)/.dev ## what a tap that is attached, or killed, costs a fast re
 
 outages: $(VENV)/.dev ## how long a node is blind after an outage, on a virtual clock; ARGS="--times 10000"
 	$(BIN)/python -m tests.pricing.outages $(ARGS)
+
+realoutages: $(VENV)/.dev ## the same with real programs on real sockets; ARGS="--times 20"
+	$(BIN)/python -m tests.faults.outages $(ARGS)
 
 faults: $(VENV)/.dev ## every upstream fault shown to the real programs, measured beside its bound; ARGS="--times 3"
 	$(BIN)/python -m tests.faults $(ARGS)
