@@ -60,6 +60,8 @@ class Broadcast:
         self._receivers: Sequence[Receiver] = ()
         self._takers: list[Receiver] = []
         self._silent: frozenset[str] = frozenset()
+        self._still: frozenset[str] = frozenset()
+        self._hidden: frozenset[str] = frozenset()
         self._muted = False
         self.withheld = 0
         self.spoiler: Spoiler | None = None
@@ -74,10 +76,11 @@ class Broadcast:
         """Change the rate."""
         self._schedule.set_rate(rate, now_ns)
 
-    def mute(self, everything: bool, symbols: frozenset[str]) -> None:
-        """Stop the ticks of all symbols, or of these only."""
+    def mute(self, everything: bool, still: frozenset[str], hidden: frozenset[str] = frozenset()) -> None:
+        """Send no ticks of anything, or of these symbols; `still` ones do not tick at all, which `latest_*` show."""
         self._muted = everything
-        self._silent = symbols
+        self._still, self._hidden = still, hidden
+        self._silent = still | hidden
 
     def rebuild(
         self, clients: Sequence[Receiver], new: Iterable[str], now_ns: int, inside: Sequence[Receiver] = ()
@@ -125,6 +128,31 @@ class Broadcast:
         market = self.market(symbol)
         return market.last or market.next_quote(utc_ns)
 
+    def latest_quote(self, symbol: str, utc_ns: int) -> Quote | None:
+        """The market's newest quote before any fault spoilt it. Where no stream shows it, the market goes on unseen."""
+        if not ticks(symbol):
+            return None
+        market = self.market(symbol)
+        if market.last is None or self._is_due_unseen(symbol, market.last.t_ns, utc_ns):
+            return market.next_quote(utc_ns)
+        return market.last
+
+    def latest_trade(self, symbol: str, utc_ns: int) -> Trade | None:
+        """The market's newest trade; as with quotes, trades go on where no stream shows them."""
+        if not ticks(symbol):
+            return None
+        market = self.market(symbol)
+        if market.last_trade is None or self._is_due_unseen(symbol, market.last_trade.t_ns, utc_ns, "trades"):
+            return market.next_trade(utc_ns) or market.last_trade
+        return market.last_trade
+
+    def _is_due_unseen(self, symbol: str, last_ns: int, utc_ns: int, channel: str = "quotes") -> bool:
+        route = self._routes.get(symbol)
+        is_shown = (
+            route is not None and bool(getattr(route, channel)) and not self._muted and symbol not in self._hidden
+        )
+        return symbol not in self._still and not is_shown and utc_ns - last_ns >= self._schedule.mean_ns(symbol)
+
     def next_ns(self) -> int | None:
         """When `run` has something to do; None until a subscription, a fault or a socket changes."""
         if self._muted or not any(taker.has_room for taker in self._takers):
@@ -162,6 +190,8 @@ class Broadcast:
         channel = _CHANNEL_OF[type(record)]
         if isinstance(record, Quote):
             self.market(record.symbol).last = record
+        elif isinstance(record, Trade):
+            self.market(record.symbol).last_trade = record
         receivers = [
             receiver
             for receiver in self._receivers

@@ -21,6 +21,7 @@ from quotebus.pricing.simulator.settings import SimulatorSettings
 from quotebus.pricing.simulator.spoiler import Spoiler
 from quotebus.pricing.simulator.tls import Endpoint
 from quotebus.pricing.simulator.trading.brokerage import Brokerage
+from quotebus.pricing.simulator.trading.data_api import DataApi
 from quotebus.pricing.simulator.trading.order_session import FEED, ORDERS_PATHS, OrderSession, choose_order_encoding
 from quotebus.pricing.simulator.trading.streams import Streams, describe
 from quotebus.pricing.simulator.wire import Upgrade
@@ -63,8 +64,9 @@ class Exchange:
         self._slots = Slots(settings.max_connections)
         self._order_slots = Slots(1)
         self._order_frames = settings.order_frames
+        data = DataApi(self._latest_quote, self._latest_trade)
         self.brokerage = Brokerage(
-            settings, self.faults, lambda symbol: self.broadcast.top(symbol, clock.utc_ns()), audit
+            settings, self.faults, lambda symbol: self.broadcast.top(symbol, clock.utc_ns()), data, audit
         )
         self.streams = Streams()
         self._audit = audit
@@ -235,6 +237,15 @@ class Exchange:
         skew_ns = self._spoiler.skew_ns(symbol)
         return max(0, self.broadcast.market(symbol).next_t_ns(clock.utc_ns()) + skew_ns)
 
+    def _latest_quote(self, symbol: str, utc_ns: int) -> Quote | None:
+        """By the exchange's own clock, which is that of the streams."""
+        quote = self.broadcast.latest_quote(symbol, utc_ns)
+        return quote and quote._replace(t_ns=max(0, quote.t_ns + self._spoiler.skew_ns(symbol)))
+
+    def _latest_trade(self, symbol: str, utc_ns: int) -> Trade | None:
+        trade = self.broadcast.latest_trade(symbol, utc_ns)
+        return trade and trade._replace(t_ns=max(0, trade.t_ns + self._spoiler.skew_ns(symbol)))
+
     def inject(self, record: Record) -> int:
         """Send a record to its subscribers now. Returns how many got it."""
         sent_to = self.broadcast.inject(record)
@@ -266,7 +277,8 @@ class Exchange:
 
     def _act(self, change: FaultChange) -> None:
         thaw_lifted(change, self.connections)
-        self.broadcast.mute(self.faults.on("mute"), self.faults.symbols("mute_symbol", "ack_missing", "ack_extra"))
+        still = self.faults.symbols("mute_symbol", "ack_missing", "ack_extra")
+        self.broadcast.mute(self.faults.value("mute") is True, still, self.faults.symbols("mute"))
         self.broadcast.spoiler = self._spoiler if self._spoiler.change(self.faults) else None
         if "flood" in change.set or "flood" in change.lifted:
             self.set_rate(self._rate)

@@ -36,6 +36,7 @@ class SymbolMarket:
         self._t_ns = 0
         self._trade_id = 0
         self.last: Quote | None = None
+        self.last_trade: Trade | None = None
 
     def _ceiling(self) -> int:
         doubled = self.profile.price_ticks * 2
@@ -89,4 +90,6 @@ class SymbolMarket:
         price = (self._bid if bits & 1 else self._ask) / self.profile.ticks_per_dollar
         venue = EXCHANGES[self.profile.tape][(bits >> 1) & 3]
         size = 1 + (bits >> 3) % 400
-        return Trade(self._symbol, self._trade_id, venue, price, size, self.profile.tape, self.next_t_ns(utc_ns))
+        t_ns = self.next_t_ns(utc_ns)
+        self.last_trade = Trade(self._symbol, self._trade_id, venue, price, size, self.profile.tape, t_ns)
+        return self.last_trade

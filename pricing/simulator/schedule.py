@@ -64,6 +64,10 @@ class Schedule:
         even = FIRST_TICKS_NS // max(1, len(self._first))
         self._first_interval_ns = min(self._interval_ns, even)
 
+    def mean_ns(self, symbol: str) -> int:
+        """About how much time is between two ticks of this symbol."""
+        return QUIET_INTERVAL_NS if symbol in self._quiet else self._interval_ns * max(1, len(self._names))
+
     def next_ns(self) -> int | None:
         """When the next tick is due; None if there are no symbols."""
         times = []

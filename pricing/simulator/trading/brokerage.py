@@ -13,6 +13,7 @@ from quotebus.pricing.simulator.faults import Faults
 from quotebus.pricing.simulator.records import Marked, Misshapen, Quote, Record, Sent, Trade, TradingStatus
 from quotebus.pricing.simulator.settings import SimulatorSettings
 from quotebus.pricing.simulator.trading.broker import Broker
+from quotebus.pricing.simulator.trading.data_api import DataApi
 from quotebus.pricing.simulator.trading.order_session import FEED
 from quotebus.pricing.simulator.trading.order_store import OrderEvent
 from quotebus.pricing.simulator.trading.rest_api import Reply, RestApi, RestRequest
@@ -38,7 +39,12 @@ class Brokerage:
     encoding: Encoding = Inside()
 
     def __init__(
-        self, settings: SimulatorSettings, faults: Faults, top: Callable[[str], Quote], audit: Audit | None
+        self,
+        settings: SimulatorSettings,
+        faults: Faults,
+        top: Callable[[str], Quote],
+        data: DataApi,
+        audit: Audit | None,
     ) -> None:
         self.has_room = True
         self.changed = False
@@ -47,7 +53,7 @@ class Brokerage:
         self._now_ns = 0
         self._updates = Updates(faults)
         self._broker = Broker(settings.seed, Decimal(str(settings.cash)), faults, top, self._on_event)
-        self._api = RestApi(self._broker, faults, settings.key, settings.secret.get_secret_value(), settings.seed)
+        self._api = RestApi(self._broker, data, faults, settings.key, settings.secret.get_secret_value(), settings.seed)
 
     # What the market needs.
 

@@ -6,14 +6,16 @@ import base64
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from urllib.parse import parse_qsl, unquote
 
 from quotebus.pricing.simulator.encoding import rfc3339
 from quotebus.pricing.simulator.faults import Faults
 from quotebus.pricing.simulator.symbols import TEST_FEED_SYMBOL, make_profile, ticks
+from quotebus.pricing.simulator.trading import data_api
 from quotebus.pricing.simulator.trading.broker import Broker
+from quotebus.pricing.simulator.trading.data_api import DataApi
 from quotebus.pricing.simulator.trading.tickets import MALFORMED, NOT_FOUND, RestError, order_not_found
 
 NS_PER_S = 1_000_000_000
@@ -42,13 +44,15 @@ class Reply:
     value: object
     delay_ns: int = 0
     lost: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 class RestApi:
     """Answers the requests of all clients; there is one account."""
 
-    def __init__(self, broker: Broker, faults: Faults, key: str, secret: str, seed: int) -> None:
+    def __init__(self, broker: Broker, data: DataApi, faults: Faults, key: str, secret: str, seed: int) -> None:
         self._broker = broker
+        self._data = data
         self._faults = faults
         self._key, self._secret = key, secret
         self._seed = seed
@@ -75,6 +79,10 @@ class RestApi:
         self._utc_ns = utc_ns
         delay_ns = self._faults.draw_ns("rest_delay_ms")
         try:
+            if request.method == "GET" and data_api.PATH.fullmatch(request.path):
+                self._let_in(request)
+                status, value, headers = self._data.answer(request.path, request.query, utc_ns)
+                return Reply(status, value, delay_ns, headers=headers)
             status, value = self._act(request)
         except RestError as refused:
             return Reply(refused.status, refused.body, delay_ns)
@@ -89,11 +97,14 @@ class RestApi:
             )
         return Reply(status, value, delay_ns, lost)
 
-    def _act(self, request: RestRequest) -> tuple[int, object]:
+    def _let_in(self, request: RestRequest) -> None:
         self._authorize(request.headers)
         status = self._faults.take_value("rest_status")
         if isinstance(status, int):
             raise RestError(status, status * 100_000, PHRASES.get(status, "refused on purpose"))
+
+    def _act(self, request: RestRequest) -> tuple[int, object]:
+        self._let_in(request)
         known = False
         for method, path, act in self._routes:
             match = path.fullmatch(request.path)

@@ -6,7 +6,7 @@ import json
 import logging
 import socket
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from http import HTTPStatus
 
@@ -22,13 +22,14 @@ RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 _log = logging.getLogger(__name__)
 
 
-def encode_response(status: int, value: object) -> bytes:
+def encode_response(status: int, value: object, headers: Mapping[str, str] | None = None) -> bytes:
     """A JSON response that keeps the connection open; 204 has no body."""
+    more = "".join(f"{name}: {text}\r\n" for name, text in (headers or {}).items())
     body = b"" if value is None else json.dumps(value).encode()
     known = status in HTTPStatus._value2member_map_
     phrase = HTTPStatus(status).phrase if known else "Status"
     length = "" if status == HTTPStatus.NO_CONTENT else f"Content-Length: {len(body)}\r\n"
-    return f"HTTP/1.1 {status} {phrase}\r\nContent-Type: application/json\r\n{length}\r\n".encode() + body
+    return f"HTTP/1.1 {status} {phrase}\r\nContent-Type: application/json\r\n{more}{length}\r\n".encode() + body
 
 
 class RestClient:
@@ -108,8 +109,8 @@ class RestClient:
         elif reply.lost:
             self._silent = True
         elif reply.delay_ns:
-            self._waiting = encode_response(reply.status, reply.value)
+            self._waiting = encode_response(reply.status, reply.value, reply.headers)
             self.deadline_ns = now_ns + reply.delay_ns
         else:
-            self._to_send = encode_response(reply.status, reply.value)
+            self._to_send = encode_response(reply.status, reply.value, reply.headers)
         return not self.over

@@ -62,7 +62,8 @@ def test_latency_is_seeded_and_between_its_bounds() -> None:
 @pytest.mark.parametrize(
     "changes",
     [
-        {"nope": True}, {"mute": 3}, {"mute": "yes"}, {"auth_fail": 0}, {"auth_fail": 1.5}, {"cut": "often"},
+        {"nope": True}, {"mute": 3}, {"mute": []}, {"silent": "yes"}, {"auth_fail": 0}, {"auth_fail": 1.5},
+        {"cut": "often"},
         {"http_status": 200}, {"http_status": True}, {"mute_symbol": []}, {"mute_symbol": [1]}, {"latency_ms": -1},
         {"latency_ms": [2, 1]}, {"latency_ms": [1]}, {"latency_ms": True}, {"retry_after_s": "soon"},
     ],
