@@ -15,6 +15,13 @@ from quotebus.bus.settings import BusSettings, LogSettings, is_loopback
 
 _NODE_NAME = re.compile(r"[A-Za-z0-9_-]{1,32}\Z")
 _ALPACA = {"paper": "paper-api.alpaca.markets", "live": "api.alpaca.markets"}
+_DATA_HOSTS = {
+    "stream.data.alpaca.markets": "data.alpaca.markets",
+    "stream.data.sandbox.alpaca.markets": "data.sandbox.alpaca.markets",
+}
+"""Which REST host belongs to a stream's."""
+REST_FEEDS = frozenset({"iex", "sip", "delayed_sip", "otc", "boats", "overnight"})
+"""The feeds that the REST data has; the test stream has none."""
 _FEED = re.compile(r"[a-z0-9_]{1,32}\Z")
 
 
@@ -55,6 +62,11 @@ class PricingSettings(BusSettings, LogSettings):
     )
     pricing_upstream_ca_file: str | None = Field(
         None, description="PEM file of certificate authorities to trust instead of the system's"
+    )
+    pricing_data_url: str = Field(
+        "",
+        description="REST address of the upstream's market data, asked when the stream is suspiciously silent; without "
+        "it the port above a local upstream, else Alpaca's that belongs to the upstream, else none",
     )
     pricing_api_key: SecretStr = Field(
         SecretStr(""),
@@ -123,7 +135,7 @@ class PricingSettings(BusSettings, LogSettings):
     def _upstream(cls, url: str) -> str:
         return _address(url, "ws")
 
-    @field_validator("pricing_order_rest_url")
+    @field_validator("pricing_order_rest_url", "pricing_data_url")
     @classmethod
     def _rest(cls, url: str) -> str:
         return _address(url, "http").rstrip("/")
@@ -149,6 +161,26 @@ class PricingSettings(BusSettings, LogSettings):
         return self.pricing_upstream_url or f"wss://stream.data.alpaca.markets/v2/{self.pricing_feed}"
 
     @property
+    def data_feed(self) -> str:
+        """The feed whose REST data belongs to the upstream; empty when its path is none that REST data has."""
+        feed = urlsplit(self.upstream_url).path.rpartition("/")[2]
+        return feed if feed in REST_FEEDS else ""
+
+    @property
+    def data_url(self) -> str:
+        """Where the upstream's market data can be read by REST; empty when that is not known."""
+        if not self.data_feed:
+            return ""
+        if self.pricing_data_url:
+            return self.pricing_data_url
+        parts = urlsplit(self.upstream_url)
+        if parts.hostname and is_loopback(parts.hostname):
+            return _next_port(self.upstream_url)
+        if parts.hostname in _DATA_HOSTS and parts.port in (None, 443):
+            return f"https://{_DATA_HOSTS[parts.hostname]}"
+        return ""
+
+    @property
     def order_stream_url(self) -> str:
         parts = urlsplit(self.pricing_upstream_url)
         if self.pricing_order_stream_url:
@@ -163,14 +195,20 @@ class PricingSettings(BusSettings, LogSettings):
             return self.pricing_order_rest_url
         parts = urlsplit(self.order_stream_url)
         if parts.hostname and is_loopback(parts.hostname):
-            host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-            return f"http://{host}:{(parts.port or 80) + 1}"
+            return _next_port(self.order_stream_url)
         return f"https://{parts.hostname}" + (f":{parts.port}" if parts.port else "")
 
     @property
     def order_alias(self) -> str:
         local = is_loopback(urlsplit(self.order_stream_url).hostname or "")
         return self.pricing_order_alias or ("local" if local else self.pricing_order_account)
+
+
+def _next_port(local_url: str) -> str:
+    """The REST address of a simulator whose stream is at this one."""
+    parts = urlsplit(local_url)
+    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+    return f"http://{host}:{(parts.port or 80) + 1}"
 
 
 def _address(url: str, scheme: str) -> str:

@@ -109,6 +109,34 @@ def test_mistakes_name_the_setting_and_never_the_value(name: str, value: str) ->
     assert SECRET not in text
 
 
+@pytest.mark.parametrize(
+    ("upstream", "given", "url", "feed"),
+    [
+        ("", "", "https://data.alpaca.markets", "iex"),
+        ("wss://stream.data.alpaca.markets/v2/sip", "", "https://data.alpaca.markets", "sip"),
+        ("wss://stream.data.sandbox.alpaca.markets/v2/iex", "", "https://data.sandbox.alpaca.markets", "iex"),
+        ("ws://127.0.0.1:8765/v2/iex", "", "http://127.0.0.1:8766", "iex"),
+        ("wss://[::1]:8765/v2/delayed_sip", "", "http://[::1]:8766", "delayed_sip"),
+        ("wss://stream.data.alpaca.markets/v2/test", "https://data.example.com", "", ""),
+        ("wss://proxy.example.com/v2/iex", "", "", "iex"),
+        ("wss://proxy.example.com/v2/iex", "https://data.example.com/", "https://data.example.com", "iex"),
+        ("wss://stream.data.alpaca.markets:8443/v2/iex", "", "", "iex"),
+    ],
+)
+def test_the_rest_data_belongs_to_the_upstream(
+    upstream: str, given: str, url: str, feed: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("APCA_API_KEY_ID", "id")
+    monkeypatch.setenv("APCA_API_SECRET_KEY", SECRET)
+    settings = read(f"--upstream-url={upstream}", f"--data-url={given}")
+    assert (settings.data_url, settings.data_feed) == (url, feed)
+
+
+def test_the_rest_data_is_not_asked_in_clear_on_another_machine() -> None:
+    with pytest.raises(ConfigError, match="PRICING_DATA_URL"):
+        read("--upstream-url", URL, "--data-url", "http://data.example.com")
+
+
 @pytest.mark.parametrize("url", ["ws://localhost:1/", "ws://[::1]:1/", "wss://example.com/v2/sip"])
 def test_keys_travel_in_clear_only_within_this_machine(url: str) -> None:
     assert read("--pricing-upstream-url", url).upstream_url == url
