@@ -11,7 +11,7 @@ JOBS   ?= 3
 SEEDS  ?= 50
 
 .PHONY: outages realoutages up test smoke apidocs links wheel check format bench latency overload scale clients verdict replaysame replaytiming capturerate capturedamage \
-  capturekills captureseek tapcost faults orders search seeds idle pins clean help
+  capturekills captureseek tapcost faults orders search seeds quietdays idle pins clean help
 
 help:
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
@@ -117,6 +117,9 @@ search: $(VENV)/.dev ## an order of events that over-fills, looked for; ARGS="--
 
 seeds: $(VENV)/.dev ## an hour of random faults per seed, against the node without its sockets; SEEDS=200
 	QUOTEBUS_SEEDS=$(SEEDS) $(BIN)/python -m pytest -q -n $(JOBS) tests/pricing/test_core_faults.py $(ARGS)
+
+quietdays: $(VENV)/.dev ## bursty days in which no feed is mute: suspicions, redials, and how soon a mute one is proven; ARGS="--days 20"
+	$(BIN)/python -m tests.pricing.mute_days $(ARGS)
 
 captureseek: $(VENV)/.dev ## reading the end of a capture by its index; ARGS="--minutes 20"
 	$(BIN)/python -m tests.perf.capture_seek $(ARGS)

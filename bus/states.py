@@ -139,6 +139,7 @@ class Cause(OpenEnum):
     CLOSED = "closed"
     RESET = "reset"
     NO_LIFE = "no_life"
+    MUTE = "mute"
     ACK_TIMEOUT = "ack_timeout"
     NOT_IN_ACK = "not_in_ack"
     BAD_SYMBOL = "bad_symbol"

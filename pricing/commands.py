@@ -32,6 +32,14 @@ class SendUpstream:
 
 
 @dataclass(frozen=True, slots=True)
+class AskVenue:
+    """Read a snapshot of these symbols by REST; the answer bears the number."""
+
+    symbols: tuple[str, ...]
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
 class Publish:
     """Publish this event on the bus."""
 

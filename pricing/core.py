@@ -7,7 +7,7 @@ The shell calls one `on_*` method at a time and then carries out the commands of
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from quotebus.bus import topics
 from quotebus.bus.clock import NS_PER_S
@@ -16,6 +16,7 @@ from quotebus.bus.events import (
     Cause,
     ConnectionHealth,
     ConnectionState,
+    MarketSession,
     SymbolsRequested,
     SymbolState,
 )
@@ -24,8 +25,9 @@ from quotebus.pricing import faults
 from quotebus.pricing.allocation import Allocation
 from quotebus.pricing.announcements import Counts, Identity, build_acknowledgements, build_health, build_status
 from quotebus.pricing.backoff import Backoff
-from quotebus.pricing.commands import Publish, SendUpstream, SocketCommand
+from quotebus.pricing.commands import AskVenue, Publish, SendUpstream, SocketCommand
 from quotebus.pricing.demand import Demand, LeaseClock
+from quotebus.pricing.feed_watch import SILENT, FeedWatch
 from quotebus.pricing.messages import Record, Subscription, Success, UpstreamError, UpstreamStatus
 from quotebus.pricing.session import Session
 from quotebus.pricing.session_states import UP
@@ -43,7 +45,7 @@ _INACTIVE = frozenset({ConnectionState.STANDBY, ConnectionState.STOPPED})
 _DIALS = frozenset({ConnectionState.CONNECTING, ConnectionState.AUTHENTICATING, ConnectionState.SUBSCRIBING, *UP})
 
 
-Command = Publish | SendUpstream | SocketCommand
+Command = Publish | SendUpstream | SocketCommand | AskVenue
 
 
 class Core:
@@ -74,6 +76,8 @@ class Core:
         self.allocation = Allocation(
             identity.symbol_limit, self.demand, self.symbols, self.reconciler, self.lifecycle, shared
         )
+        self.feed_watch = FeedWatch(shared, self.symbols, self._ask_venue)
+        self.market_session = MarketSession.UNKNOWN
         self._lease_clock = LeaseClock()
         self._commands: list[Command] = []
         self._health_ns = 0
@@ -193,6 +197,10 @@ class Core:
         """A quote of this symbol was invalid: the last good one may be outdated."""
         self.lifecycle.on_bad_data(symbol, now_ns)
 
+    def on_venue(self, number: int, newest_ns: Mapping[str, int] | None, now_ns: int) -> None:
+        """The venue's answer to question `number`: the exchange time of each symbol's newest quote; None for none."""
+        self.feed_watch.on_venue(number, newest_ns, now_ns)
+
     # time
 
     def on_time(self, now_ns: int, *, all_read: bool = True) -> None:
@@ -213,6 +221,7 @@ class Core:
             else:
                 self.session.on_failure(Cause.ACK_TIMEOUT, now_ns, last_byte_ns=self._shared.last_byte_ns)
         self.session.on_lag(self._shared.lag_ns or 0, now_ns)
+        self._watch_feed(now_ns)
         self.session.on_time(now_ns, self._shared.last_byte_ns)
         if self.session.state in UP and self.allocation.limit.probe(now_ns):
             self.allocation.arrange(now_ns)
@@ -247,6 +256,29 @@ class Core:
 
     def _command(self, order: SocketCommand) -> None:
         self._commands.append(order)
+
+    def _ask_venue(self, symbols: tuple[str, ...], number: int) -> None:
+        self._commands.append(AskVenue(symbols, number))
+
+    def _watch_feed(self, now_ns: int) -> None:
+        """A connection that answers pings and brings no data: see `feed_watch`."""
+        watch, session = self.feed_watch, self.session
+        if session.state is ConnectionState.STREAMING or (session.state is ConnectionState.SUSPECT and watch.is_mute):
+            watch.on_time(now_ns, self.market_session)
+        session.on_mute(now_ns, mute=watch.is_mute)
+        if session.state in UP:
+            session.annotate(self._describe(), now_ns)
+        if watch.is_mute and session.cause is Cause.MUTE and watch.pace.may_redial(now_ns):
+            watch.pace.note(now_ns)
+            session.on_failure(Cause.MUTE, now_ns, last_byte_ns=watch.last_quote_ns)
+        if session.state not in UP:
+            watch.end()
+
+    def _describe(self) -> str:
+        """The detail of a connection that is up."""
+        halts = "" if self.reconciler.subscriptions.has_all_statuses() else HALTS_UNKNOWN
+        silent = SILENT if self.feed_watch.is_silent else ""
+        return ", ".join(filter(None, (halts, silent)))
 
     def _stand_by(self, now_ns: int) -> None:
         self.demand.clear()
@@ -289,15 +321,15 @@ class Core:
         if outcome.learned_limit is not None:
             self.allocation.limit.on_refusal(outcome.learned_limit, now_ns)
             self._demand_changed(Cause.NO_DEMAND, now_ns)
-        detail = "" if self.reconciler.subscriptions.has_all_statuses() else HALTS_UNKNOWN
         if first and (answered or not self.reconciler.subscriptions.has_pending()):
-            self.session.on_subscribed(now_ns, detail=detail)
+            self.feed_watch.begin(now_ns)
+            self.session.on_subscribed(now_ns, detail=self._describe())
             for entry in list(self.symbols.entries.values()):
                 stays = entry.state in (SymbolState.HALTED, SymbolState.EVICTED)
                 if not stays and not self.reconciler.subscriptions.has_given_up(entry.symbol):
                     self.symbols.move(entry.symbol, SymbolState.PENDING, Cause.NO_QUOTE_YET, now_ns)
         self.allocation.settle(outcome, now_ns)
-        self.session.annotate(detail, now_ns)
+        self.session.annotate(self._describe(), now_ns)
 
     # what is published
 

@@ -93,6 +93,20 @@ def _suspect_silence(name: str, fault: str) -> FaultResponse:
     )
 
 
+def _suspect_mute() -> FaultResponse:
+    return FaultResponse(
+        "mute",
+        "no data, but pings are answered, and the venue's REST data is newer than ours",
+        Scope.CONNECTION,
+        ConnectionState.SUSPECT,
+        Cause.MUTE,
+        15.0,
+        "the venue is asked after 5 s of silence or more; redial, at most once in 5 minutes, doubling to an hour",
+        then=_BACKING_OFF,
+        then_within_s=15.0,
+    )
+
+
 def _suspect_lag(name: str, fault: str, within_s: float) -> FaultResponse:
     action = "the connection stays, but its prices are not used until the lag is gone"
     return FaultResponse(name, fault, Scope.CONNECTION, ConnectionState.SUSPECT, Cause.SLOW_LINE, within_s, action)
@@ -196,7 +210,8 @@ CONNECTION = (
           "the partial frame is discarded; redial"),
     _suspect_silence("half a frame", "half of a frame, then silence"),
     _suspect_silence("half-open", "no more bytes, no FIN, nothing is read"),
-    _quiet("mute", "no data, but pings are answered"),
+    _suspect_mute(),
+    _quiet("quiet market", "no data, pings are answered, and the venue's REST data is no newer; detail `silent`"),
     _quiet("one symbol mute", "one symbol stops, the others continue"),
     _suspect_lag("latency", "everything arrives 2.4 s late", 5.0),
     _suspect_lag("narrow line", "fewer bytes a second than the data needs", 10.0),

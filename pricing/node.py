@@ -21,7 +21,7 @@ from quotebus.bus.transport.publisher import send_now
 from quotebus.bus.transport.sockets import Role, make
 from quotebus.bus.transport.waker import Waker
 from quotebus.pricing.announcements import Identity
-from quotebus.pricing.commands import Publish, SendUpstream, SocketCommand
+from quotebus.pricing.commands import AskVenue, Publish, SendUpstream, SocketCommand
 from quotebus.pricing.core import Core
 from quotebus.pricing.counters import ControlCounters
 from quotebus.pricing.lock import AccountLock
@@ -35,12 +35,15 @@ from quotebus.pricing.upstream.hot import HotPath, Report, SocketClosed
 from quotebus.pricing.upstream.hot_thread import ATTACH, HANG_UP, PING, SEND, STOP, HotThread
 from quotebus.pricing.upstream.publisher import SymbolReport
 from quotebus.pricing.upstream.upstream_socket import UpstreamSocket
+from quotebus.pricing.venue_answers import Latest
+from quotebus.pricing.venue_rest import VenueAnswer, VenueRest
 
 log = logging.getLogger(__name__)
 MAX_REPORTS = 200_000
 _BATCH = 32
 """Messages taken before commands are carried out: answers do not wait for the whole queue."""
 _INACTIVE = (ConnectionState.STANDBY, ConnectionState.STOPPED)
+NodeReport = Report | UpstreamSocket | DialFailed | OrderUpdate | ConnectionHealth | VenueAnswer
 Credentials = Callable[[], tuple[str, str]]
 
 
@@ -58,7 +61,7 @@ class Node:
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._waker = Waker()
         self._stopping = threading.Event()
-        self._reports: deque[Report | UpstreamSocket | DialFailed | OrderUpdate | ConnectionHealth] = deque()
+        self._reports: deque[NodeReport] = deque()
         self._stamper = Stamper(source_name("pricing", int.from_bytes(os.urandom(3))))
         self._codec = UpstreamCodec(settings.pricing_upstream_encoding)
         self._shared = SharedState()
@@ -87,6 +90,10 @@ class Node:
             self._codec,
             self._report,
             conflate=settings.pricing_conflation == "backlog",
+        )
+        self._shared.counters = self._path.counters
+        self._venue = VenueRest(
+            settings.data_url, settings.data_feed, settings.pricing_upstream_ca_file, credentials, self._report
         )
         self._orders = OrderThread(settings, credentials, self._report) if settings.pricing_order_stream else None
         self.control_counters = ControlCounters()
@@ -147,7 +154,7 @@ class Node:
             raise ThreadEnded("the order thread has ended")
         orders.allow(self.core.lock_held and self.core.session.state not in _INACTIVE)
 
-    def _report(self, report: Report | UpstreamSocket | DialFailed | OrderUpdate | ConnectionHealth) -> None:
+    def _report(self, report: NodeReport) -> None:
         """Called by other threads. What does not fit is dropped: control would be too far behind to use it."""
         if len(self._reports) < MAX_REPORTS or isinstance(report, (SocketClosed, UpstreamSocket, DialFailed)):
             self._reports.append(report)
@@ -182,10 +189,20 @@ class Node:
                     core.on_dial_failed(
                         report.cause, report.for_operator, report.detail, at_ns, retry_after_ns=report.retry_after_ns
                     )
+                case VenueAnswer():
+                    self._take_answer(report, at_ns)
                 case _:
                     self._hot.give_way()
                     core.on_record(report, at_ns)
             self._carry_out()
+
+    def _take_answer(self, answer: VenueAnswer, at_ns: int) -> None:
+        if answer.why:
+            log.warning("the venue could not be asked whether its data is newer (%s)", answer.why)
+            self.core.on_venue(answer.number, None, at_ns)
+            return
+        newest_ns = {symbol: row.quote.exchange_ns for symbol, row in answer.rows.items() if row.quote is not None}
+        self.core.on_venue(answer.number, newest_ns, at_ns)
 
     def _attach(self, upstream: UpstreamSocket, at_ns: int) -> None:
         if self.core.on_dialled(at_ns):
@@ -249,6 +266,8 @@ class Node:
                     self._send_to_hot(PING)
                 case SocketCommand.HANG_UP:
                     self._send_to_hot(HANG_UP)
+                case AskVenue(symbols, number):
+                    self._venue.ask(Latest.SNAPSHOTS, symbols, number)
 
     def _publish(self, event: Event) -> None:
         if type(event) is ConnectionHealth:
@@ -296,6 +315,9 @@ class Node:
             "connections": self.core.session.connection,
             "leases": len(self.core.demand.leases),
             "symbols": len(self.core.demand.wanted),
+            "suspicions": self.core.feed_watch.suspicions,
+            "mute_proofs": self.core.feed_watch.proofs,
+            "rest_requests": self._venue.requests,
             "reports_waiting": len(self._reports),
             "frames_held": hot.count_held(),
             **self._path.tick_publisher.count_waiting(),
@@ -306,6 +328,7 @@ class Node:
         if self._orders is not None:
             self._orders.end()
         self._dialler.abandon()
+        self._venue.abandon()
         self._send_to_hot(STOP)
         self._hot.join(1.0)
         self._to_hot.close()

@@ -77,6 +77,7 @@ class Session:
         self._linger_ns = linger_ns
         self._slow_line_ns = slow_line_ns
         self._slow = False
+        self._mute = False
         self._linger_until_ns: int | None = None
         self._lost_ns: int | None = None
         self._pinged_ns = 0
@@ -238,6 +239,12 @@ class Session:
         elif lag_ns <= self._slow_line_ns // 2:
             self._slow = False  # `on_time` decides whether the connection is alive as well
 
+    def on_mute(self, now_ns: int, *, mute: bool) -> None:
+        """Whether it is proven that the upstream has data which does not come over this connection."""
+        if mute and not self._mute and self.state is State.STREAMING:
+            self._take(Signal.MUTE, Cause.MUTE, now_ns)
+        self._mute = mute  # `on_time` decides whether the connection is alive as well
+
     # time
 
     def on_time(self, now_ns: int, last_byte_ns: int) -> None:
@@ -275,7 +282,7 @@ class Session:
 
     def _prove_life(self, now_ns: int, last_byte_ns: int) -> None:
         silent_ns = now_ns - last_byte_ns
-        if self.state is State.SUSPECT and silent_ns < SUSPECT_NS and not self._slow:
+        if self.state is State.SUSPECT and silent_ns < SUSPECT_NS and not (self._slow or self._mute):
             self._take(Signal.ALIVE, Cause.LINGERING if self.lingering else Cause.DEMAND, now_ns)
         elif silent_ns >= NO_LIFE_NS:
             self.on_failure(Cause.NO_LIFE, now_ns, last_byte_ns=last_byte_ns)
@@ -301,7 +308,7 @@ class Session:
         if target not in UP:
             self.detail = detail
             self._linger_until_ns = None
-            self._slow = False
+            self._slow = self._mute = False
         if target not in WAITING:
             self.next_retry_ns = None
         self.state, self.cause = target, cause

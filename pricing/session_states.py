@@ -23,6 +23,7 @@ class Signal(StrEnum):
     ANSWERED = "answered"
     SILENT = "silent"
     SLOW = "slow"
+    MUTE = "mute"
     ALIVE = "alive"
     FAILED = "failed"
     FAILED_AGAIN = "failed again"
@@ -55,6 +56,7 @@ TRANSITIONS: dict[State, dict[Signal, State]] = {
     State.STREAMING: {
         Signal.SILENT: State.SUSPECT,
         Signal.SLOW: State.SUSPECT,
+        Signal.MUTE: State.SUSPECT,
         Signal.LINGER: State.STREAMING,
         Signal.WANTED: State.STREAMING,
         **FAILURES,

@@ -6,6 +6,8 @@ step, so a reader sees the old value or the new one, never a mixture, and the ho
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from quotebus.bus import codec, topics
 from quotebus.bus.clock import NS_PER_S
 from quotebus.pricing.quality import Bands
@@ -104,7 +106,13 @@ class SharedState:
         self.slots: dict[str, Slot] = {}
         self.last_byte_ns = 0
         self.lag_ns: int | None = None
+        self.counters: Mapping[str, int] = {}
+        """The hot thread's own; it writes them anyway."""
         self._retired: dict[str, Slot] = {}
+
+    def count_data(self) -> int:
+        """Grows with every piece of data that is received; how much is no matter."""
+        return sum(self.counters.values())
 
     def want(self, symbol: str) -> Slot:
         """The symbol's slot, created or brought back."""

@@ -16,6 +16,8 @@ SYMBOL = "SPY"
 OTHER = "QQQ"
 NEWCOMER = "NEWB"
 QUIET_S = 1.0
+RATE = 200
+"""Quotes per second over all symbols."""
 DEAD = "http://127.0.0.1:9"
 """Nothing listens on the port `discard`."""
 
@@ -33,7 +35,8 @@ class Injection:
     in force, and which the answer is about. `upstream`: plain, tls, tls both (the node trusts both certificates),
     nowhere (no such name), or a server that is rude, violent or other in the upgrade. `settings`: the node's
     environment. `spoils`: the node is not fit for the next fault. `prompt_s`: how old a quote may be when it is
-    published after five seconds of it.
+    published after five seconds of it. `streams_s`: how long the line has to stream before, so that the node knows its
+    symbols' rates.
     """
 
     plan: dict[str, Any] = field(default_factory=dict)
@@ -50,6 +53,7 @@ class Injection:
     recovers: bool = True
     spoils: bool = False
     prompt_s: float = 0.0
+    streams_s: float = 0.0
 
 
 def dial(label: str = "", **plan: Any) -> Injection:
@@ -99,6 +103,14 @@ def _steady(control: SimulatorControl) -> None:
 
 def _jump(control: SimulatorControl) -> None:
     control.quote(SYMBOL, 200.0, 200.01)
+
+
+def _stand_still(control: SimulatorControl) -> None:
+    control.rate(1e-6)
+
+
+def _go_on(control: SimulatorControl) -> None:
+    control.rate(RATE)
 
 
 def _beyond_band(control: SimulatorControl) -> None:
@@ -161,7 +173,8 @@ INJECTIONS: dict[str, tuple[Injection, ...]] = {
     "closed in a frame": (live(cut_mid_frame=["fin", 1]),),
     "half a frame": (live(half_frame=True),),
     "half-open": (live(half_open=True), dial("a new line", half_open_new=True)),
-    "mute": (Injection({"mute": True}, settings=_MUTE),),
+    "mute": (Injection({"mute": True}, streams_s=5.0, slow=True),),
+    "quiet market": (Injection(act=_stand_still, undo=_go_on, settings=_MUTE),),
     "one symbol mute": (Injection({"mute_symbol": SYMBOL}, settings=_MUTE),),
     "latency": (Injection({"latency_ms": 2400}, slow=True),),
     "narrow line": (Injection({"throttle_bytes_s": 3000}, slow=True),),

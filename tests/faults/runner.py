@@ -152,6 +152,8 @@ class Run:
         stage, position = self.stage, self.log.position()
         newcomer = self.injection.symbol if self.injection.newcomer else ""
         eventually(lambda: stage.all_subscribed(but=newcomer), why="every subscription is in place")
+        until_ns = now_ns() + int(self.injection.streams_s * 1e9)
+        eventually(lambda: now_ns() >= until_ns, self.injection.streams_s + 5)
         self.injection.ready(stage.control)
         if self.injection.ready is not Injection.ready:
             self.log.wait(Quote, lambda q: q.bid_price == READY_BID and not q.flags, since=position)

@@ -11,7 +11,7 @@ from pathlib import Path
 from quotebus import BusClient
 from quotebus.bus.events import ConnectionHealth, Quote
 from quotebus.pricing.simulator.control import SimulatorControl
-from tests.faults.injections import OTHER, SYMBOL, Injection
+from tests.faults.injections import OTHER, RATE, SYMBOL, Injection
 from tests.support.dialling import Server, request, respond
 from tests.support.eventlog import EventLog
 from tests.support.judge import judge
@@ -26,7 +26,7 @@ _CERTIFICATE = ("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:
 class Stage:
     """One bus with a real exchange on it; `prepare` brings node and line to where a fault begins."""
 
-    def __init__(self, folder: Path, *, rate: int = 200) -> None:
+    def __init__(self, folder: Path, *, rate: int = RATE) -> None:
         self.world = World(folder)
         self.world.audit = folder / "audit.json"
         self.world.environment |= {"PRICING_API_KEY": f"{CANARY}-key", "PRICING_API_SECRET": f"{CANARY}-secret"}
@@ -48,6 +48,7 @@ class Stage:
         world = self.world
         world.broker()
         world.exchange("--rate", str(self._rate))
+        world.environment["PRICING_DATA_URL"] = world.environment["PRICING_ORDER_REST_URL"]
         self._exchanges["plain"] = world.environment["PRICING_UPSTREAM_URL"], world.control
         self.log = EventLog(world.environment["BUS_SUBSCRIBE_URL"], forbidden=CANARY.encode())
         self.worker = world.worker(

@@ -47,7 +47,7 @@ def mischief(rig: CoreRig) -> None:
             rig.lose(rng.choice([Cause.RESET, Cause.CLOSED, Cause.PROTOCOL, Cause.TOO_BIG]))
         case 10 if rng.random() < 0.7:
             rig.error(rng.choice(CODES))
-        case 11:
+        case 11 if rng.random() < 0.7:
             rig.dials = not rig.dials
         case 12:
             rig.answers = not rig.answers
@@ -73,6 +73,9 @@ def mischief(rig: CoreRig) -> None:
             rig.settle()
         case 10 if rng.random() < 0.3:
             rig.shared.lag_ns = rng.choice([0, 0, NS_PER_S, 9 * NS_PER_S])
+            rig.step()
+        case 11 if rng.random() < 0.5:
+            rig.venue_ahead_s = rng.choice([None, 0.0, 0.0, 5.0])
             rig.step()
         case 19:
             rig.shared.last_byte_ns = rig.now_ns

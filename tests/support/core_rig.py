@@ -13,7 +13,7 @@ from quotebus.bus.clock import NS_PER_S, to_utc_ns
 from quotebus.bus.events import Cause, ConnectionHealth, Event, SymbolsAcknowledged, SymbolStatus
 from quotebus.bus.sequence import Stamper
 from quotebus.pricing.announcements import Identity
-from quotebus.pricing.commands import Publish, SendUpstream, SocketCommand
+from quotebus.pricing.commands import AskVenue, Publish, SendUpstream, SocketCommand
 from quotebus.pricing.core import Core
 from quotebus.pricing.messages import Subscription, Success, UpstreamError, UpstreamStatus
 from quotebus.pricing.shared_state import SharedState
@@ -34,6 +34,11 @@ class CoreRig:
         self.rng = random.Random(seed)
         self.upstream = Upstream(self.rng)
         self.shared = SharedState()
+        self.counters = {"quotes": 0, "trades": 0}
+        self.shared.counters = self.counters
+        self.venue_ahead_s: float | None = None
+        """How much newer the venue's quotes are than ours, None where it does not answer."""
+        self.asked: list[AskVenue] = []
         self.hears = self.dials = self.answers = self.alive = True
         self.socket = self.dialling = False
         self.orders: list[SocketCommand] = []
@@ -99,6 +104,8 @@ class CoreRig:
             self.core.on_bad_data(symbol, self.now_ns)
         else:
             slot.quote_seq += 1
+            self.counters["quotes"] += 1
+            slot.exchange_ns = to_utc_ns(self.now_ns)
             connection = self.core.session.connection
             slot.frame = codec.encode(
                 msgspec.structs.replace(
@@ -192,8 +199,18 @@ class CoreRig:
                     self.core.on_health(event, self.now_ns)
             elif isinstance(command, SendUpstream):
                 self.said.append(command.message)
+            elif isinstance(command, AskVenue):
+                self.asked.append(command)
+                self._answer(command)
             else:
                 self._obey(command)
+
+    def _answer(self, question: AskVenue) -> None:
+        ahead_s, slots = self.venue_ahead_s, self.shared.slots
+        newest_ns = None
+        if ahead_s is not None:
+            newest_ns = {symbol: slots[symbol].exchange_ns + int(ahead_s * NS_PER_S) for symbol in question.symbols}
+        self.core.on_venue(question.number, newest_ns, self.now_ns)
 
     def _obey(self, order: SocketCommand) -> None:
         self.orders.append(order)

@@ -88,7 +88,7 @@ LINE_STATES: dict[ConnectionState, Meaning] = {
         "the upstream authenticated us and answered our first subscribe: the only state with usable prices", NO_CHANGE
     ),
     ConnectionState.SUSPECT: Meaning(
-        "no byte for 2.5 s though we asked for a sign of life, or data arrives late",
+        "no byte for 2.5 s though we asked for a sign of life, data arrives late, or newer data is known not to arrive",
         "the upstream delivers in time again; a line that is silent for 4.5 s is replaced",
     ),
     ConnectionState.BACKING_OFF: Meaning(
@@ -114,8 +114,12 @@ SUSPECT: dict[Cause, Meaning] = {
         "data arrives later than PRICING_SLOW_LINE_S allows; the line is kept, its prices are not used",
         "the lag falls to half of PRICING_SLOW_LINE_S: look at the network path and at the upstream",
     ),
+    Cause.MUTE: Meaning(
+        "pings are answered, but no data arrives, and the venue's REST data shows newer quotes than ours",
+        "the next quote or trade; the line is dialled again at most once in 5 minutes, later once an hour",
+    ),
 }
-"""A suspect line is silent or slow, which calls for different things. Its other causes do not say which it is."""
+"""A suspect line is silent, slow or mute, which calls for different things. Its other causes do not say which it is."""
 
 SYMBOL_STATES: dict[SymbolState, Meaning] = {
     SymbolState.PENDING: Meaning(
@@ -195,6 +199,9 @@ CAUSES: dict[Cause, Meaning] = {
     Cause.CLOSED: Meaning("the upstream closed the connection properly", "the upstream accepts the next connection"),
     Cause.RESET: Meaning("the connection broke", "the next connection holds"),
     Cause.NO_LIFE: Meaning("silent for too long", "any byte from the upstream"),
+    Cause.MUTE: Meaning(
+        "pings are answered, but data that the venue shows by REST does not arrive", "the next quote or trade"
+    ),
     Cause.ACK_TIMEOUT: Meaning("a subscribe was not answered", "the upstream answers a subscribe"),
     Cause.NOT_IN_ACK: Meaning(
         "the upstream's answer leaves the symbol out, repeatedly",
