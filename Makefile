@@ -11,7 +11,7 @@ JOBS   ?= 3
 SEEDS  ?= 50
 
 .PHONY: outages realoutages up test smoke apidocs links wheel check format bench latency overload scale clients verdict replaysame replaytiming capturerate capturedamage \
-  capturekills captureseek tapcost faults orders search seeds quietdays idle pins clean help
+  capturekills captureseek tapcost strangers faults orders search seeds quietdays idle pins clean help
 
 help:
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
@@ -108,6 +108,9 @@ realoutages: $(VENV)/.dev ## the same with real programs on real sockets; ARGS="
 
 faults: $(VENV)/.dev ## every upstream fault shown to the real programs, measured beside its bound; ARGS="--times 3"
 	$(BIN)/python -m tests.faults $(ARGS)
+
+strangers: $(VENV)/.dev ## what hostile peers of the broker cost the others, beside its bound; ARGS="--times 3"
+	$(BIN)/python -m tests.strangers $(ARGS)
 
 orders: $(VENV)/.dev ## 14 symbols worked to their end under one trouble each; ARGS="halt cut"
 	$(BIN)/python -m tests.execution_adapter.runs $(ARGS)

@@ -105,17 +105,6 @@ class Broker:
             make(self.context, role) for role in (Role.BROKER_PUBLISH, Role.BROKER_SUBSCRIBE, Role.BROKER_REQUEST)
         ]
         self._publish, self._subscribe, self._request = sockets
-        wanted = (settings.bus_publish_url, settings.bus_subscribe_url, settings.bus_request_url)
-        bound: list[str] = []
-        for socket, url in zip(sockets, wanted, strict=True):
-            try:
-                bound.append(bind(socket, url))
-            except zmq.ZMQError as error:
-                self.context.destroy(linger=0)
-                raise ConfigError(
-                    f"cannot bind {url}: {zmq.strerror(error.errno or 0)}; is a broker already running?"
-                ) from None
-        self.publish_url, self.subscribe_url, self.request_url = bound
         descriptor_bound = max(0, resource.getrlimit(resource.RLIMIT_NOFILE)[0] - _SPARE_FILES)
         self._peers = {
             endpoint: EndpointPeers(
@@ -127,10 +116,35 @@ class Broker:
             )
             for socket, endpoint in zip(sockets, _ENDPOINTS, strict=True)
         }
+        self._open_inproc()
+        # Last, so that whoever connects at once finds everything there, also where descriptors are few.
+        wanted = (settings.bus_publish_url, settings.bus_subscribe_url, settings.bus_request_url)
+        bound: list[str] = []
+        for socket, url in zip(sockets, wanted, strict=True):
+            try:
+                bound.append(bind(socket, url))
+            except zmq.ZMQError as error:
+                self.context.destroy(linger=0)
+                raise ConfigError(
+                    f"cannot bind {url}: {zmq.strerror(error.errno or 0)}; is a broker already running?"
+                ) from None
+        self.publish_url, self.subscribe_url, self.request_url = bound
+
+    def _open_inproc(self) -> None:
         self._publish.subscribe(b"")
         for admitted in topics.ADMITTED_REQUEST_KINDS:
             exact = not admitted.endswith(".")
             self._request.subscribe(topics.prefix(admitted) if exact else admitted.encode())
+        self._publish.bind(_INPROC_ADMIT)
+        self._admitted = make(self.context, Role.BROKER_ADMIT)
+        self._admitted.connect(_INPROC_ADMIT)
+        self._subscribe.bind(_INPROC_OBSERVE)
+        self._observer = make(self.context, Role.SUBSCRIBE)
+        self._observer.subscribe(b"health.")
+        self._observer.connect(_INPROC_OBSERVE)
+        self._control, self._proxy_control = (make(self.context, Role.PROXY_CONTROL) for _ in range(2))
+        self._control.bind(_INPROC_CONTROL)
+        self._proxy_control.connect(_INPROC_CONTROL)
 
     def stop(self) -> None:
         """End `run` within 100 ms; may be called from any thread and from a signal handler."""
@@ -138,39 +152,24 @@ class Broker:
 
     def run(self) -> Ending:
         """Carry messages until `stop`, then close everything within a second, or until there is another reason."""
-        self._publish.bind(_INPROC_ADMIT)
-        admit = make(self.context, Role.BROKER_ADMIT)
-        admit.connect(_INPROC_ADMIT)
-        self._subscribe.bind(_INPROC_OBSERVE)
-        observer = make(self.context, Role.SUBSCRIBE)
-        observer.subscribe(b"health.")
-        observer.connect(_INPROC_OBSERVE)
-        control = make(self.context, Role.PROXY_CONTROL)
-        control.bind(_INPROC_CONTROL)
         proxy = threading.Thread(target=self._proxy, name="proxy", daemon=True)
         proxy.start()
-        ending = self._carry_requests(admit, observer, control, proxy)
+        ending = self._carry_requests(proxy)
         if ending is not Ending.MEMORY:
-            control.send(b"TERMINATE")
+            self._control.send(b"TERMINATE")
             proxy.join(_PROXY_END_S)
             if not proxy.is_alive():  # else it is at work in libzmq, and its sockets end with the process
                 self.context.destroy(linger=0)
         return ending
 
     def _proxy(self) -> None:
-        control = make(self.context, Role.PROXY_CONTROL)
-        control.connect(_INPROC_CONTROL)
-        zmq.proxy_steerable(self._publish, self._subscribe, None, control)
-        for socket in (control, self._publish, self._subscribe):
+        """The proxy's thread: from here on its three sockets are its own."""
+        zmq.proxy_steerable(self._publish, self._subscribe, None, self._proxy_control)
+        for socket in (self._proxy_control, self._publish, self._subscribe):
             socket.close()
 
-    def _carry_requests(
-        self,
-        admit: zmq.Socket[bytes],
-        observer: zmq.Socket[bytes],
-        control: zmq.Socket[bytes],
-        proxy: threading.Thread,
-    ) -> Ending:
+    def _carry_requests(self, proxy: threading.Thread) -> Ending:
+        admit, observer, control = self._admitted, self._observer, self._control
         poller = zmq.Poller()
         for socket in (self._request, admit, observer, control, *(each.monitor for each in self._peers.values())):
             poller.register(socket, zmq.POLLIN)

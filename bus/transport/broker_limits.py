@@ -1,4 +1,4 @@
-"""How much one connection may send the broker: by rate, by client names, and all newcomers together. Pure.
+"""How much one connection may send the broker: by rate, by client names, and all of them together. Pure.
 
 The node tells clients apart by name only, so one peer with two thousand names would be two thousand clients to it. The
 broker knows the connection each request came over.
@@ -80,6 +80,7 @@ class _Connection:
     messages: Allowance = field(default_factory=lambda: Allowance(burst=20_000, per_s=5_000))
     volume: Allowance = field(default_factory=lambda: Allowance(burst=16 << 20, per_s=4 << 20))
     patience: Allowance = field(default_factory=lambda: Allowance(burst=10_000, per_s=200))
+    renewals: Allowance = field(default_factory=lambda: Allowance(burst=2, per_s=1))
     names: set[str] = field(default_factory=set)
 
 
@@ -90,7 +91,7 @@ class RequestGate:
         """`on_client` is told each client name of a connection when it comes."""
         self._on_client = on_client
         self._connections: dict[int, _Connection] = {}
-        self._newcomers = Allowance(burst=2_000, per_s=500)
+        self._all_requests = Allowance(burst=1_000, per_s=500)
 
     def __len__(self) -> int:
         return len(self._connections)
@@ -122,8 +123,8 @@ class RequestGate:
             return False
         name = _name_of(frame)
         if name in known.names:
-            return True
-        if len(known.names) >= NAMES_PER_CONNECTION or not self._newcomers.take(1, now_ns):
+            return known.renewals.take(1, now_ns) or self._all_requests.take(1, now_ns)
+        if len(known.names) >= NAMES_PER_CONNECTION or not self._all_requests.take(1, now_ns):
             return False
         known.names.add(name)
         self._on_client(connection, name)
