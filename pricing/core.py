@@ -108,6 +108,8 @@ class Core:
             self._demand_changed(Cause.NO_DEMAND, now_ns)
         if answer.added:
             self.session.on_new_request(now_ns)
+        if not topics.is_topic(topics.acknowledged(request.client)):
+            return  # a name with such bytes is a bad request, and nobody can listen for its answer
         for part in build_acknowledgements(request, answer, self.symbols, self._shared):
             self._commands.append(Publish(part))
 

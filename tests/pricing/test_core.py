@@ -21,6 +21,17 @@ def other(source: str, connection_state: str) -> ConnectionHealth:
     return msgspec.structs.replace(HEALTH, source=source, node="pricing", state=connection_state)
 
 
+@pytest.mark.parametrize("client", ["a b", "\x17orker", "a\n", "é", "x" * 120])
+def test_a_client_whose_name_makes_no_topic_gets_no_answer_and_the_node_goes_on(client: str) -> None:
+    rig = CoreRig()
+    rig.ask(client, "SPY")
+    rig.ask("a", "QQQ")
+    rig.settle()
+    assert [answer.client for answer in rig.all(SymbolsAcknowledged)] == ["a"]
+    for event in rig.all(Event):
+        codec.encode(event)
+
+
 def test_whole_life_from_idle_to_idle() -> None:
     rig = CoreRig(linger_s=5)
     rig.run(3)
