@@ -6,6 +6,8 @@ import contextlib
 import socket
 from urllib.parse import urlsplit
 
+from quotebus.bus.clock import NS_PER_S, now_ns, seconds
+
 _GREETING = b"\xff" + bytes(8) + b"\x7f\x03\x01NULL".ljust(3 + 20, b"\0") + bytes(32)
 _MORE, _LONG, _COMMAND = 0x01, 0x02, 0x04
 
@@ -37,10 +39,13 @@ class Stranger:
 
     def is_cut(self, within_s: float) -> bool:
         """Whether the other side hangs up; what it sends meanwhile is read and forgotten."""
-        self.socket.settimeout(within_s)
+        deadline_ns = now_ns() + seconds(within_s)
         try:
-            while self.socket.recv(65_536):
-                pass
+            while (left_ns := deadline_ns - now_ns()) > 0:  # heartbeats come all the time
+                self.socket.settimeout(left_ns / NS_PER_S)
+                if not self.socket.recv(65_536):
+                    return True
+            return False
         except TimeoutError:
             return False
         except OSError:
