@@ -31,6 +31,8 @@ GAP_FACTOR = 3
 CONFIRMED_FACTOR = 3
 HOUR_NS = 3_600 * NS_PER_S
 CONFIRMED_HOURS = 12
+EARLY = 50.0
+"""Ticks missed after which a question to the venue is worth its request: in bursty markets the bound is far away."""
 LEARNED_FACTOR = 2
 """What a suspicious silence was in the end counts as a gap of at most so many times its bound: a night is none."""
 MINUTE_NS = 60 * NS_PER_S
@@ -42,7 +44,7 @@ SLOW_S = 1_200.0
 MIN_AGE_NS = 10 * NS_PER_S
 """A symbol that has ticked for less is given the rate of one that made as few ticks in that time."""
 ROUND_NS = 2 * NS_PER_S
-COUNTED_PER_LOOK = 500
+COUNTED_PER_LOOK = 100
 """Symbols whose rates are brought up to date at one look, so that 10,000 of them cost no long stretch of the
 interpreter."""
 
@@ -212,6 +214,14 @@ class SilenceWatch:
             return False
         self._suspicion = rate, self.silence_ns(now_ns)
         return True
+
+    def is_worth_a_question(self, countable: Collection[str], now_ns: int) -> bool:
+        """Whether enough is missed to ask the venue, though the silence may be explained by what was before."""
+        rate = self.rates.common(countable)
+        silent_ns = self.silence_ns(now_ns)
+        return (
+            self._session is not MarketSession.CLOSED and silent_ns > FLOOR_NS and silent_ns * rate > EARLY * NS_PER_S
+        )
 
     def bound_ns(self, rate: float, now_ns: int) -> int:
         """How long symbols that tick so often together may be silent."""

@@ -171,6 +171,43 @@ def test_halted_and_resumed_symbols_are_not_waited_for(rig: Rig) -> None:
     assert len(rig.asked) == 1, "halted since it was asked: nothing more to ask"
 
 
+def bursty() -> Rig:
+    """Eight quotes a second with a gap of 5 s: suspicious after 15 s, and 50 quotes are missed after 6.25 s."""
+    rig = Rig()
+    rig.run(60, ticking=True)
+    rig.run(4.75)
+    rig.run(600, ticking=True)
+    return rig
+
+
+def test_where_ticks_come_in_bursts_the_venue_is_asked_early_and_nobody_is_told() -> None:
+    rig = bursty()
+    rig.run(6)
+    assert not rig.asked
+    rig.run(1.25)
+    assert len(rig.asked) == 1
+    assert not rig.watch.is_silent
+    rig.answer(0.0)
+    rig.run(5)
+    rig.answer(0.0)
+    assert (rig.watch.suspicions, rig.watch.is_silent) == (0, False)
+    rig.run(4)
+    assert (rig.watch.suspicions, rig.watch.is_silent) == (1, True)
+    rig.answer(0.0)
+    rig.run(600)
+    assert (rig.watch.suspicions, rig.watch.proofs) == (1, 0)
+
+
+def test_an_early_question_proves_as_well_as_a_later_one() -> None:
+    rig = bursty()
+    rig.run(7.25)
+    rig.answer(4.0)
+    rig.run(2.25)
+    assert rig.watch.is_mute
+    assert rig.watch.is_silent
+    assert rig.watch.suspicions == 0
+
+
 def test_a_new_connection_begins_anew_and_is_suspected_by_what_is_known(rig: Rig) -> None:
     rig.answer(9.0)
     rig.run(3)

@@ -170,7 +170,7 @@ def test_memory_is_bounded_by_the_slots_and_a_look_by_a_number_of_symbols(count:
         slot.quote_seq = 1
     rates = TickRates()
     now_ns = T0
-    for _ in range(5):
+    for _ in range(25):
         now_ns += NS_PER_S
         known = len(rates._rates)
         rates.update(slots, now_ns)
@@ -178,7 +178,7 @@ def test_memory_is_bounded_by_the_slots_and_a_look_by_a_number_of_symbols(count:
     assert len(rates._rates) == count
     for name in list(slots)[: count // 2]:
         del slots[name]
-    for _ in range(10):
+    for _ in range(40):
         now_ns += NS_PER_S
         rates.update(slots, now_ns)
     assert rates._rates.keys() == slots.keys()
