@@ -178,14 +178,14 @@ def _explain(settings: type[BaseSettings], error: ValidationError) -> str:
     field = next((field for field in settings.model_fields if name == field or name in names(settings, field)), "")
     if not field:
         return f"{name.upper()}: {reason}"
-    shown = "" if is_secret(settings.model_fields[field]) else _shown(first["input"])
+    shown = "" if is_secret(settings.model_fields[field]) else _shown(first["input"], reason)
     return f"{variable(settings, field)}: {reason}{shown}"
 
 
-def _shown(value: object) -> str:
-    """A bad value, unless it is an address that may hold credentials."""
-    text = str(value)
-    if "@" in text or "?" in text:
+def _shown(value: object, reason: str) -> str:
+    """A bad value, unless it is an address that may hold credentials, or the reason shows it already."""
+    text = " ".join(value) if isinstance(value, list) else str(value)
+    if "@" in text or "?" in text or (text and repr(text) in reason):
         return ""
     return f" (given: {text[:LONGEST_SHOWN]!r})"
 
