@@ -67,12 +67,12 @@ _WAITING = (ConnectionState.STANDBY, ConnectionState.STOPPED)
 
 
 class Reasons(tuple[Unusable, ...]):
-    """Why a price may not be used, all of them; prints as `not_live, too_old`, and as nothing when there are none."""
+    """Why a price may not be used, all of them; prints as `not_live, too_old`, and as `none` when there are none."""
 
     __slots__ = ()
 
     def __str__(self) -> str:
-        return ", ".join(self)
+        return ", ".join(self) or "none"
 
     def __format__(self, spec: str) -> str:
         return format(str(self), spec)

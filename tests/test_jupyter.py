@@ -62,5 +62,5 @@ def test_the_recipe_runs(world: World, monkeypatch: pytest.MonkeyPatch, capsys: 
 
     run(main())
     lines = capsys.readouterr().out.splitlines()
-    assert lines[1].startswith("True ()")
+    assert lines[1].startswith("True none")
     assert len(lines) == 7

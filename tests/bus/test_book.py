@@ -150,7 +150,7 @@ def test_reasons_print_as_words() -> None:
     verdict = heard(like(HEALTH, state="suspect"), like(STATUS, state="stale")).assess("SPY", NOW)
     assert str(verdict.reasons) == f"{verdict.reasons}" == "not_streaming, not_live"
     assert f"{verdict.reasons:>25}" == "  not_streaming, not_live"
-    assert str(good_book().assess("SPY", NOW).reasons) == ""
+    assert str(good_book().assess("SPY", NOW).reasons) == "none"
     assert "not_live" in verdict.reasons
     assert f"{Unusable.TOO_OLD} {ConnectionState.STREAMING} {SymbolState.LIVE}" == "too_old streaming live"
 
