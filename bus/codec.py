@@ -57,6 +57,8 @@ decode_quote = _decoders["quote"].decode
 decode_envelope = msgspec.msgpack.Decoder(Payload).decode
 _encode = msgspec.msgpack.Encoder().encode
 DECODE_ERRORS = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+"""All that reading foreign bytes, in JSON or MessagePack, can raise. Whoever decodes catches all three: broken UTF-8 is
+no MsgspecError, and neither is nesting that is too deep."""
 
 
 def topic_of(event: Event) -> str:

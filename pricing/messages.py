@@ -1,9 +1,11 @@
 """The upstream's messages, both encodings: Alpaca's real-time stock data protocol. Pure.
 
 Every frame is an array of records that name their type in `T`. A record that cannot be read costs only itself: the
-whole frame is decoded at once into typed values, and record by record only when that fails. Times are RFC 3339 strings
-in JSON and the timestamp extension in MessagePack. msgspec would round the latter to microseconds, so both are kept raw
-and parsed here to the nanosecond.
+whole frame is decoded at once into typed values, and record by record only when that fails. A record that fails is read
+once more without the fields that nothing here needs: null or a wrong type there is as if the field were missing, so
+that a broken condition code does not take a good price with it. Times are RFC 3339 strings in JSON and the timestamp
+extension in MessagePack. msgspec would round the latter to microseconds, so both are kept raw and parsed here to the
+nanosecond.
 """
 
 from __future__ import annotations
@@ -11,12 +13,14 @@ from __future__ import annotations
 import calendar
 import re
 import struct
+from collections.abc import Callable
 from typing import Annotated, Any, TypeAlias
 
 import msgspec
 from msgspec import Meta, Raw, Struct, field
 
 from quotebus.bus.clock import NS_PER_S
+from quotebus.bus.codec import DECODE_ERRORS
 from quotebus.bus.errors import QuotebusError
 
 
@@ -105,8 +109,11 @@ class CancelError(Struct, tag_field="T", tag="x"):
     S: str = ""
 
 
-class _Head(Struct):
+class _Kind(Struct):
     T: str = ""
+
+
+class _Name(Struct):
     S: str = ""
 
 
@@ -121,8 +128,21 @@ Record: TypeAlias = (
     | Correction
     | CancelError
 )
-_READ_TYPES = frozenset("qtslcx") | {"success", "error", "subscription"}
-_ERRORS = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+_TYPES: dict[str, type[Struct]] = {
+    "q": UpstreamQuote,
+    "t": UpstreamTrade,
+    "s": UpstreamStatus,
+    "l": UpstreamBands,
+    "c": Correction,
+    "x": CancelError,
+    "success": Success,
+    "error": UpstreamError,
+    "subscription": Subscription,
+}
+_SIZES = frozenset({"bs", "as", "s"})
+"""Needed for a price to be judged, although a record without them is read: null there is no size of 0."""
+_ARRAYS_NEEDED = (Subscription,)
+"""Types in which only null may be left out: a list that is no list is not an empty set of subscriptions."""
 _RFC3339 = re.compile(r'"?(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?Z"?\Z')
 _MAX_NS = 2**63 - 1
 _TIMESTAMP_64 = struct.Struct(">HQ").unpack
@@ -194,7 +214,18 @@ class UpstreamCodec:
         self._frame = make(list[Record]).decode
         self._raws = make(list[Raw]).decode
         self._record = make(Record).decode
-        self._head = make(_Head).decode
+        self._kind = make(_Kind).decode
+        self._name = make(_Name).decode
+        self._map = make(dict[str, Raw]).decode
+        self._null = self._encode(None)
+        self._optional = {
+            kind: {
+                part.encode_name: make(part.type).decode
+                for part in msgspec.structs.fields(record)
+                if not part.required and part.encode_name not in _SIZES
+            }
+            for kind, record in _TYPES.items()
+        }
 
     def encode(self, message: dict[str, Any]) -> bytes:
         """Encode a message of ours, such as `{"action": "subscribe", "quotes": [...]}`."""
@@ -210,27 +241,54 @@ class UpstreamCodec:
         """The records of a frame in which some cannot be read. Raises UnreadableFrame."""
         try:
             raws = self._raws(frame)
-        except _ERRORS as error:
+        except DECODE_ERRORS as error:
             raise UnreadableFrame(str(error)[:120]) from None
         return [self._one(raw) for raw in raws]
 
     def _one(self, raw: Raw) -> Record | UnreadableRecord:
         try:
             record: Record = self._record(raw)
-        except _ERRORS:
-            pass
-        else:
-            return record
+        except DECODE_ERRORS:
+            return self._one_without(raw)
+        return record
+
+    def _one_without(self, raw: Raw) -> Record | UnreadableRecord:
+        """A record that could not be read as it is: without the fields that are null or wrong and not needed."""
         try:
-            head = self._head(raw)
-        except _ERRORS:
+            kind = self._kind(raw).T
+        except DECODE_ERRORS:
             return UnreadableRecord("bad_record")
-        return UnreadableRecord(
-            "bad_record" if head.T in _READ_TYPES else "unknown_type", head.S if head.T == "q" else ""
-        )
+        if kind not in _TYPES:
+            return UnreadableRecord("unknown_type")
+        try:
+            fields = self._map(raw)
+            for name, read in self._optional[kind].items():
+                if name in fields and self._may_be_left_out(fields[name], read, kind):
+                    del fields[name]
+            record: Record = self._record(self._encode(fields))
+        except DECODE_ERRORS:
+            return self._unreadable(raw, kind)
+        return record
 
+    def _may_be_left_out(self, value: Raw, read: Callable[[Raw], object], kind: str) -> bool:
+        if bytes(value) == self._null:
+            return True
+        if _TYPES[kind] in _ARRAYS_NEEDED:
+            return False
+        try:
+            read(value)
+        except DECODE_ERRORS:
+            return True
+        return False
 
-DECODE_ERRORS = _ERRORS
+    def _unreadable(self, raw: Raw, kind: str) -> UnreadableRecord:
+        """The symbol is named where it can be read: its last quote may be outdated."""
+        if kind != "q":
+            return UnreadableRecord("bad_record")
+        try:
+            return UnreadableRecord("bad_record", self._name(raw).S)
+        except DECODE_ERRORS:
+            return UnreadableRecord("bad_record")
 
 
 class Halt(Struct, frozen=True):

@@ -8,6 +8,7 @@ from decimal import Decimal
 
 import msgspec
 
+from quotebus.bus.codec import DECODE_ERRORS
 from quotebus.bus.events import Event, ExecutionDecision, Reference
 from quotebus.execution_adapter.decision.assessment import Limits
 from quotebus.execution_adapter.decision.choose import Decision, Situation
@@ -73,7 +74,7 @@ class Basis:
         """Parse a published `text`; None when it is not one."""
         try:
             basis = msgspec.json.decode(text, type=cls)
-        except (msgspec.DecodeError, RecursionError):
+        except DECODE_ERRORS:
             return None
         return basis if basis.kind == _kind(basis.state) else None
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 
+from quotebus.bus.codec import DECODE_ERRORS
 from quotebus.bus.errors import QuotebusError
 from quotebus.bus.events import OrderUpdate
 from quotebus.pricing.messages import parse_json_time_ns
@@ -62,7 +63,7 @@ def read_frame(payload: bytes, alias: str, received_ns: int) -> Message:
     decode = msgspec.json.decode if payload[:1] == b"{" else msgspec.msgpack.decode
     try:
         message = decode(payload)
-    except (msgspec.DecodeError, RecursionError):
+    except DECODE_ERRORS:
         raise UnreadableOrder("neither JSON nor MessagePack") from None
     if not isinstance(message, dict):
         raise UnreadableOrder("not an object")

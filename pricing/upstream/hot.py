@@ -16,10 +16,10 @@ from dataclasses import dataclass
 import zmq
 
 from quotebus.bus.clock import now_ns, to_utc_ns
+from quotebus.bus.codec import DECODE_ERRORS
 from quotebus.bus.events import Cause, Flag
 from quotebus.pricing.lag import LagMeter
 from quotebus.pricing.messages import (
-    DECODE_ERRORS,
     CancelError,
     Correction,
     Record,

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from msgspec import Raw
 
 from quotebus.bus.clock import NS_PER_S
+from quotebus.bus.codec import DECODE_ERRORS
 from quotebus.pricing.messages import (
-    DECODE_ERRORS,
     Subscription,
     Success,
     UnreadableFrame,
@@ -115,7 +115,11 @@ def test_our_messages_are_read_by_others(encoding: str) -> None:
         (quote("BAD", bp=None), UnreadableRecord("bad_record", "BAD")),
         ({"T": "q", "S": "BAD"}, UnreadableRecord("bad_record", "BAD")),
         (trade("BAD", p=[1]), UnreadableRecord("bad_record")),
-        (trade("BAD", i=2**63), UnreadableRecord("bad_record")),
+        (trade("BAD", s=None), UnreadableRecord("bad_record")),
+        (quote("BAD", bs=None), UnreadableRecord("bad_record", "BAD")),
+        (quote("BAD", c=None, ap="1.5"), UnreadableRecord("bad_record", "BAD")),
+        ({"T": "subscription", "quotes": "SPY"}, UnreadableRecord("bad_record")),
+        ({"T": "subscription", "quotes": [None]}, UnreadableRecord("bad_record")),
         ({"T": "error", "code": "x"}, UnreadableRecord("bad_record")),
         ({"T": "b", "S": "SPY", "o": 1}, UnreadableRecord("unknown_type")),
         ({"T": "quote"}, UnreadableRecord("unknown_type")),
@@ -135,6 +139,67 @@ def test_one_bad_record_loses_only_itself(encoding: str, bad: Any, told: Unreada
     first, unreadable, *rest = codec.salvage(frame)
     assert unreadable == told
     assert [record.S for record in (first, *rest)] == ["A", "B", "C"]
+
+
+WRONG: tuple[Any, ...] = (None, 7, -1, 1.5, True, "x", [], [None], [[]], {}, ["R", 1], 2**63, 2**64 - 1)
+
+
+@both
+@pytest.mark.parametrize("field", ["c", "z", "bx", "ax"])
+@pytest.mark.parametrize("value", WRONG, ids=repr)
+def test_a_field_that_the_price_does_not_need_never_decides_over_it(encoding: str, field: str, value: Any) -> None:
+    [record] = CODECS[encoding].salvage(encoded(encoding, quote("A", at_ns=EXCHANGE_NS + 1, **{field: value})))
+    assert isinstance(record, UpstreamQuote)
+    assert (record.S, record.bp, record.bs, record.ap, record.as_) == ("A", 100.0, 2.0, 100.1, 3.0)
+    assert CODECS[encoding].time_ns(record.t) == EXCHANGE_NS + 1
+    others = {"c": ("R",), "z": "C", "bx": "V", "ax": "Q"}
+    assert {name: getattr(record, name) for name in others if name != field} == {
+        name: known for name, known in others.items() if name != field
+    }
+    default: object = () if field == "c" else ""
+    assert getattr(record, field) == (value if field != "c" and isinstance(value, str) else default)
+
+
+@both
+@pytest.mark.parametrize("value", [*WRONG, 2**63, "71675577320", -(2**63)], ids=repr)
+@pytest.mark.parametrize("field", ["i", "x", "c", "z"])
+def test_a_trade_keeps_its_price_whatever_its_id_and_conditions(encoding: str, field: str, value: Any) -> None:
+    [record] = CODECS[encoding].salvage(encoded(encoding, trade("A", at_ns=EXCHANGE_NS + 1, **{field: value})))
+    assert isinstance(record, UpstreamTrade)
+    assert (record.S, record.p, record.s) == ("A", 100.05, 10.0)
+    assert CODECS[encoding].time_ns(record.t) == EXCHANGE_NS + 1
+    if field == "i":
+        in_range = type(value) is int and -(2**63) <= value < 2**63
+        assert record.i == (value if in_range else 0)
+
+
+@both
+@pytest.mark.parametrize("field", ["trades", "quotes", "statuses", "lulds", "bars", "dailyBars"])
+def test_null_is_an_empty_list_of_subscriptions(encoding: str, field: str) -> None:
+    known = {name: ["A"] for name in ("trades", "quotes", "statuses", "lulds")}
+    [answer] = CODECS[encoding].salvage(encoded(encoding, {"T": "subscription", **known, field: None}))
+    assert isinstance(answer, Subscription)
+    assert {name: getattr(answer, name) for name in known} == {name: () if name == field else ("A",) for name in known}
+
+
+@both
+@pytest.mark.parametrize(
+    "record",
+    [
+        {"T": "error", "code": 406, "msg": None},
+        {"T": "s", "S": "A", "sc": "H", "sm": None, "rc": None, "rm": 7, "z": None},
+        {"T": "l", "S": "A", "u": 2, "d": 1, "i": None, "z": 5},
+        {"T": "c", "S": None},
+        {"T": "x", "S": 7},
+    ],
+    ids=str,
+)
+def test_null_is_empty_in_every_record(encoding: str, record: dict[str, Any]) -> None:
+    at = {} if record["T"] in ("error", "c", "x") else {"t": quote()["t"]}
+    [read] = CODECS[encoding].salvage(encoded(encoding, {**record, **at}))
+    assert not isinstance(read, UnreadableRecord)
+    optional = [part.name for part in msgspec.structs.fields(read) if not part.required]
+    assert [getattr(read, name) for name in optional] == [""] * len(optional)
 
 
 @pytest.mark.parametrize("word", ["NaN", "Infinity", "-Infinity", "1e999", "01", "+1", "0x10"])

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from typing import Any
 
 import msgpack
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from quotebus.pricing.orders.messages import (
     Authorization,
@@ -18,6 +21,7 @@ from quotebus.pricing.orders.messages import (
     read_order,
 )
 from quotebus.pricing.simulator.trading.order import TRANSITIONS
+from tests.support.samples import QUICK
 
 AT = "2026-11-24T15:00:00.123456789Z"
 AT_NS = 1_795_532_400_123_456_789
@@ -95,9 +99,31 @@ def test_numbers_and_times_of_older_messages() -> None:
             )
         ],
         b"{" + b'"a":[' * 100_000,
+        b'{"stream":"trade_updates","data":{"event":"\xff\xc3\x28"}}', b'{"\xff":1}', b"\x81\xa2\xff\xc3\x28",
+        b"\x81\xa6stream\xa2\xc3\x28", b"\x91" * 5_000,
     ],
-    ids=range(23),
+    ids=range(28),
 )  # fmt: skip
 def test_nonsense_is_one_error(payload: bytes) -> None:
     with pytest.raises(UnreadableOrder):
+        read_frame(payload, "paper", 0)
+
+
+def spoilt() -> st.SearchStrategy[bytes]:
+    whole = [json.dumps(trade_update()).encode(), msgpack.packb(trade_update())]
+
+    def spoil(frame: bytes, edits: list[tuple[int, int]]) -> bytes:
+        changed = bytearray(frame)
+        for at, byte in edits:
+            changed[at % len(changed)] = byte
+        return bytes(changed)
+
+    edits = st.lists(st.tuples(st.integers(0, 1000), st.integers(0, 255)), min_size=1, max_size=6)
+    return st.builds(spoil, st.sampled_from(whole), edits)
+
+
+@QUICK
+@given(st.one_of(st.binary(max_size=80), spoilt()))
+def test_no_bytes_raise_anything_but_an_unreadable_order(payload: bytes) -> None:
+    with contextlib.suppress(UnreadableOrder):
         read_frame(payload, "paper", 0)
