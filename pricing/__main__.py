@@ -23,7 +23,7 @@ EX_SOFTWARE = 70
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run until SIGINT or SIGTERM. Returns the exit status: 0, 78 for bad settings, 70 when a thread has died."""
+    """Run until SIGINT or SIGTERM. Returns the exit status: 0, 78 for bad settings, 70 when the hot thread has died."""
     arguments = sys.argv[1:] if argv is None else list(argv)
     settings = load(PricingSettings, arguments, PROGRAM)
     setup(settings.log_level, settings.log_format, settings.secrets())

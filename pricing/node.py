@@ -26,6 +26,7 @@ from quotebus.pricing.core import Core
 from quotebus.pricing.counters import ControlCounters
 from quotebus.pricing.lock import AccountLock
 from quotebus.pricing.messages import UpstreamCodec
+from quotebus.pricing.orders.supervisor import OrderSupervisor
 from quotebus.pricing.orders.thread import OrderThread
 from quotebus.pricing.session_states import UP
 from quotebus.pricing.settings import PricingSettings
@@ -95,7 +96,13 @@ class Node:
         self._venue = VenueRest(
             settings.data_url, settings.data_feed, settings.pricing_upstream_ca_file, credentials, self._report
         )
-        self._orders = OrderThread(settings, credentials, self._report) if settings.pricing_order_stream else None
+        self._orders: OrderSupervisor | None = None
+        if settings.pricing_order_stream:
+            self._orders = OrderSupervisor(
+                lambda connections: OrderThread(settings, credentials, self._report, connections),
+                f"{settings.pricing_node}{topics.ORDERS}",
+                self._report,
+            )
         self.control_counters = ControlCounters()
         self._garbage_left = False
 
@@ -110,10 +117,10 @@ class Node:
         self._waker.wake()
 
     def run(self) -> None:
-        """Serve until `stop`. Raises ThreadEnded when the hot thread or the order thread has died."""
+        """Serve until `stop`. Raises ThreadEnded when the hot thread has died: without it there is no health."""
         self._hot.start(self._path)
         if self._orders is not None:
-            self._orders.start()
+            self._orders.start(now_ns())
         poller = zmq.Poller()
         poller.register(self._subscriber, zmq.POLLIN)
         poller.register(self._waker.fileno(), zmq.POLLIN)
@@ -137,7 +144,8 @@ class Node:
                 if not self._hot.is_alive():
                     raise ThreadEnded("the hot thread has ended")
                 if self._orders is not None:
-                    self._watch_orders(self._orders)
+                    active = self.core.lock_held and self.core.session.state not in _INACTIVE
+                    self._orders.watch(active, now_ns())
             if self._orders is not None:
                 self._orders.end()
                 self._take_reports()
@@ -147,12 +155,6 @@ class Node:
             self._end()
 
     # in
-
-    def _watch_orders(self, orders: OrderThread) -> None:
-        """Only the active node keeps the account's order stream."""
-        if not orders.is_alive():
-            raise ThreadEnded("the order thread has ended")
-        orders.allow(self.core.lock_held and self.core.session.state not in _INACTIVE)
 
     def _report(self, report: NodeReport) -> None:
         """Called by other threads. What does not fit is dropped: control would be too far behind to use it."""
@@ -306,7 +308,7 @@ class Node:
     def counters(self) -> dict[str, int]:
         """Everything both threads have counted, and how much waits where."""
         hot, counts = self._hot, self.control_counters.counts
-        orders = self._orders.counters if self._orders is not None else {}
+        orders = self._orders.count() if self._orders is not None else {}
         return {
             **self._path.counters,
             **counts,

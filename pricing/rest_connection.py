@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from quotebus.bus.codec import DECODE_ERRORS
 from quotebus.bus.errors import QuotebusError
 
 TIMEOUT_S = 4.0
@@ -105,6 +106,6 @@ class RestConnection:
             raise RestFailed(f"an answer of more than {self._max_body_bytes} bytes")
         try:
             decoded: object = msgspec.json.decode(body)
-        except (msgspec.DecodeError, RecursionError):
+        except DECODE_ERRORS:
             raise RestFailed("not JSON") from None
         return decoded

@@ -82,6 +82,7 @@ MUST_BE_PURE = {
     "pricing/messages.py",
     "pricing/orders/core.py",
     "pricing/orders/messages.py",
+    "pricing/orders/supervisor.py",
     "pricing/allocation.py",
     "pricing/quality.py",
     "pricing/session.py",

@@ -32,6 +32,7 @@ FIRST_NS = 3_600 * NS_PER_S
 """How far back the first read goes."""
 MOST_KNOWN = 10_000
 RECONCILING = "reconciling"
+COUNTERS = ("updates", "reconciled", "reconcile_failed", "bad_messages", "ignored")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ class OrderCore:
 
     def __init__(self, node: str, alias: str, *, jitter: Callable[[], float]) -> None:
         self.session = Session(Backoff(jitter), self._publish_health, self._commands_add, name="orders", linger_ns=0)
-        self.counters = dict.fromkeys(("updates", "reconciled", "reconcile_failed", "bad_messages", "ignored"), 0)
+        self.counters = dict.fromkeys(COUNTERS, 0)
         self.last_byte_ns = 0
         self._node = f"{node}.orders"
         self._alias = alias

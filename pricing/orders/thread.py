@@ -34,7 +34,9 @@ class OrderThread:
         settings: PricingSettings,
         credentials: Callable[[], tuple[str, str]],
         publish: Callable[[OrderUpdate | ConnectionHealth], None],
+        connections: int = 0,
     ) -> None:
+        """`connections` were opened by order streams before this one. `ended_by` is the error that has ended it."""
         self._credentials = credentials
         self._publish = publish
         self._core = OrderCore(settings.pricing_node, settings.order_alias, jitter=random.random)
@@ -48,11 +50,18 @@ class OrderThread:
         self._stopping = threading.Event()
         self._logged: tuple[str, str, str] | None = None
         self._thread = threading.Thread(target=self._run, name="orders", daemon=True)
+        self._core.session.connection = connections
+        self.ended_by = ""
         self.counters = self._core.counters
 
     def start(self) -> None:
         """Start the thread; it does not dial before `allow`."""
         self._thread.start()
+
+    @property
+    def connection(self) -> int:
+        """How many sockets reached HTTP 101, those of its predecessors included."""
+        return self._core.session.connection
 
     def is_alive(self) -> bool:
         return self._thread.is_alive()
@@ -88,11 +97,23 @@ class OrderThread:
                 core.on_time(now_ns())
             core.stop(now_ns())
             self._carry_out()
+        except BaseException as error:  # whatever it was, its name stands in the health until the next one runs
+            self.ended_by = type(error).__name__
+            raise
         finally:
             self._dialler.abandon()
             self._rest.abandon()
-            self._hang_up()
+            self._close_sockets()
             self._waker.close()
+
+    def _close_sockets(self) -> None:
+        """Without the core, which may be in no state to be told: the account has one stream, the next thread's."""
+        if self._upstream is not None:
+            self._upstream.close()
+        while self._reports:
+            report = self._reports.popleft()
+            if isinstance(report, UpstreamSocket):
+                report.close()
 
     def _wait(self) -> None:
         poller = select.poll()

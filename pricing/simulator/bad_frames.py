@@ -33,7 +33,7 @@ def encode_bad_frame(
 ) -> tuple[bytes, Sequence[Written]]:
     """The frame to send instead of a right one with this payload, and the records that the audit file lists for it."""
     if name in ("garbage", "bad_utf8"):
-        wrong = _garbage(opcode, len(payload), rng) if name == "garbage" else b'[{"T":"q","S":"\xff\xc3\x28"}]'
+        wrong = _garbage(opcode, len(payload), rng) if name == "garbage" else _spoil_text(payload)
         opcode = opcode if name == "garbage" else TEXT_OPCODE
         return encode_header(FIN | opcode, len(wrong)) + wrong, [BadFrame(len(wrong), name)]
     marked = [mark(record, name) for record in records]
@@ -53,6 +53,11 @@ def _garbage(opcode: int, length: int, rng: random.Random) -> bytes:
     if opcode == TEXT_OPCODE:
         return b"!" + bytes(rng.choices(range(0x21, 0x7F), k=length))
     return b"\xc1" + rng.randbytes(length)
+
+
+def _spoil_text(payload: bytes) -> bytes:
+    """A message that is read as JSON up to a text that is not UTF-8: an object where the real one is, else a list."""
+    return b'{"stream":"\xff\xc3\x28"}' if payload[:1] == b"{" else b'[{"T":"q","S":"\xff\xc3\x28"}]'
 
 
 def _mask(payload: bytes, key: bytes) -> bytes:

@@ -152,6 +152,7 @@ STREAM = (
           "standing, or counted as [how, n]: half of an update is sent, then RST or FIN"),
     Fault("stream_half_open", values.times,
           "true: open order streams are sent nothing; n: the next n too, after their first acknowledgement"),
+    Fault("stream_bad_utf8", values.times, "counted: an order update is text that is not UTF-8"),
     Fault("stream_latency_ms", values.milliseconds, "standing: everything on order streams is sent this much later"),
 )  # fmt: skip
 

@@ -60,7 +60,11 @@ class FrameWriter:
 
     def send_payload(self, opcode: int, payload: bytes, record: Written) -> None:
         """Queue one data frame that carries one record."""
-        self._put(encode_data_frame(opcode, payload), [record])
+        if self.faults.take("bad_utf8"):
+            frame, listed = encode_bad_frame("bad_utf8", opcode, payload, [record], self.faults.rng)
+            self._put(frame, listed)
+        else:
+            self._put(encode_data_frame(opcode, payload), [record])
 
     def due_ns(self) -> int:
         """When something queued now may be sent; 0 without the fault `latency_ms`."""

@@ -20,6 +20,7 @@ from quotebus.bus.settings import BusSettings
 from quotebus.bus.transport.broker import Broker
 from quotebus.bus.transport.sockets import Role, make
 from quotebus.pricing.node import Node, ThreadEnded
+from quotebus.pricing.orders.core import OrderCore
 from quotebus.pricing.settings import PricingSettings
 from tests.support.counters import documented
 from tests.support.eventlog import EventLog
@@ -131,6 +132,34 @@ def test_a_second_node_of_the_account_stands_by_and_takes_over(bus: Bus) -> None
     first.stop()
     bus.log.wait(ConnectionHealth, lambda health: health.source == first.source and health.state == "stopped")
     bus.log.wait(ConnectionHealth, lambda health: health.source == second.source and health.state == "idle")
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_an_order_stream_that_dies_says_so_and_starts_again_and_the_node_goes_on(
+    bus: Bus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    armed = threading.Event()
+    sound = OrderCore.on_time
+
+    def on_time(core: OrderCore, now_ns: int) -> None:
+        if armed.is_set():
+            armed.clear()
+            raise KeyError("stands for an error of ours")
+        sound(core, now_ns)
+
+    monkeypatch.setattr(OrderCore, "on_time", on_time)
+    node = bus.node(pricing_order_stream=True, pricing_order_stream_url="ws://127.0.0.1:1/stream")
+    bus.log.wait(ConnectionHealth, lambda h: h.node == "pricing.orders" and h.cause == "connect_refused")
+    armed.set()
+    ended, _ = bus.log.wait(ConnectionHealth, lambda h: h.node == "pricing.orders" and h.detail.startswith("ended"))
+    assert (ended.state, ended.detail, ended.attempt) == ("backing_off", "ended by KeyError", 1)
+    mark = bus.log.position()
+    bus.log.wait(
+        ConnectionHealth, lambda h: h.node == "pricing.orders" and h.cause == "connect_refused", since=mark, within_s=10
+    )
+    health, _ = bus.log.wait(ConnectionHealth, lambda h: h.node == "pricing", since=mark)
+    assert health.state == "idle"
+    assert node.counters()["orders_restarts"] == 1
 
 
 def test_without_its_hot_thread_a_node_ends(bus: Bus) -> None:

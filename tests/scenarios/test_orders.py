@@ -93,6 +93,22 @@ def test_updates_reach_the_bus_and_what_a_cut_hid_is_read_by_rest(world: World) 
     assert world.control.state()["orders"]["max_simultaneous"] == 1
 
 
+def test_broken_text_on_the_order_stream_is_counted_and_nothing_else_ends(world: World) -> None:
+    account, log = start(world, "--order-frames", "text")
+    prices = world.client()
+    prices.request(["SPY"])
+    world.control.faults(mute=None, stream_bad_utf8=1)
+    eventually(lambda: prices.usable("SPY"))
+    mark = log.position()
+    account.order("broken", 90)
+    account.order("whole", 90)
+    log.wait(OrderUpdate, lambda update: update.client_order_id == "whole" and update.event == "new", since=mark)
+    assert len(events(log, "broken")) == 1, "of pending_new and new one could not be read"
+    eventually(lambda: prices.usable("SPY"))
+    assert world.control.state()["orders"]["upgraded_total"] == 1
+    assert world.control.state()["upgraded_total"] == 1
+
+
 def test_bad_keys_half_open_and_cut_frames(world: World) -> None:
     account, log = start(world, "--order-frames", "text")
     world.control.faults(stream_half_open=True)
