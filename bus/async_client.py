@@ -22,6 +22,8 @@ class AsyncBusClient(BaseClient[ClientLoop]):
     It has no thread: what it does, it does between the loop's other tasks, and a loop that is blocked is a client that
     reads nothing. It belongs to the loop that runs when it is made, or else to that of its first `async with` or
     `request`, and is used in that loop's thread only. Nothing here raises because of an upstream state.
+
+    After `close`, when it is forgotten, at the end of the program and in a forked child it behaves as `BusClient` does.
     """
 
     def _connect(self, settings: BusSettings, consumer: Consumer) -> ClientLoop:
@@ -34,7 +36,7 @@ class AsyncBusClient(BaseClient[ClientLoop]):
         return sockets
 
     async def __aenter__(self) -> Self:
-        self._sockets.start()
+        self._open_sockets().start()
         return self
 
     async def __aexit__(
@@ -43,8 +45,12 @@ class AsyncBusClient(BaseClient[ClientLoop]):
         await self.close()
 
     async def close(self) -> None:
-        """Release everything at once and end; returns within a second. May be repeated."""
-        await self._sockets.close()
+        """Release everything at once and end; returns within a second. May be repeated.
+
+        In a forked child it does nothing: the connection is the parent's.
+        """
+        if not self._inherited():
+            await self._sockets.close()
 
     async def request(
         self,
@@ -69,9 +75,10 @@ class AsyncBusClient(BaseClient[ClientLoop]):
 
         Raises:
             ValueError: As `BusClient.request` does; nothing is changed.
+            ClientClosed: The client is closed.
             RuntimeError: This is another event loop than the client's.
         """
-        self._sockets.start()
+        self._open_sockets().start()
         self._replace(as_list(symbols), channels, priority)
         return await self._wait_for_results(wait_s)
 
@@ -87,9 +94,10 @@ class AsyncBusClient(BaseClient[ClientLoop]):
 
         Raises:
             ValueError: More than 10,000 symbols together; nothing is changed.
+            ClientClosed: The client is closed.
             RuntimeError: This is another event loop than the client's.
         """
-        self._sockets.start()
+        self._open_sockets().start()
         self._add(symbols)
         return await self._wait_for_results(wait_s)
 
@@ -100,9 +108,10 @@ class AsyncBusClient(BaseClient[ClientLoop]):
             symbols: One or several, in any case; those that are not asked for do not matter.
 
         Raises:
+            ClientClosed: The client is closed.
             RuntimeError: This is another event loop than the client's.
         """
-        self._sockets.start()
+        self._open_sockets().start()
         self._discard(symbols)
 
     def quotes(
@@ -117,8 +126,11 @@ class AsyncBusClient(BaseClient[ClientLoop]):
 
         Returns:
             A new asynchronous iterator; it ends at `close`.
+
+        Raises:
+            ClientClosed: The client is closed.
         """
-        return self._sockets.add_quote_feed(AsyncFeed(conflate=conflate, bound=bound, timeout_s=timeout_s))
+        return self._open_sockets().add_quote_feed(AsyncFeed(self, conflate=conflate, bound=bound, timeout_s=timeout_s))
 
     def trades(self, *, bound: int = FEED_BOUND, timeout_s: float | None = None) -> AsyncFeed[Trade]:
         """Trades from now on, never conflated; `request` the `trades` channel.
@@ -129,8 +141,11 @@ class AsyncBusClient(BaseClient[ClientLoop]):
 
         Returns:
             A new asynchronous iterator; it ends at `close`.
+
+        Raises:
+            ClientClosed: The client is closed.
         """
-        return self._sockets.add_trade_feed(AsyncFeed(conflate=False, bound=bound, timeout_s=timeout_s))
+        return self._open_sockets().add_trade_feed(AsyncFeed(self, conflate=False, bound=bound, timeout_s=timeout_s))
 
     def orders(self, *, bound: int = FEED_BOUND, timeout_s: float | None = None) -> AsyncFeed[OrderUpdate]:
         """Updates of the account's orders from now on, never conflated; see `BusClient.orders`.
@@ -141,8 +156,11 @@ class AsyncBusClient(BaseClient[ClientLoop]):
 
         Returns:
             A new asynchronous iterator; it ends at `close`.
+
+        Raises:
+            ClientClosed: The client is closed.
         """
-        return self._sockets.add_order_feed(AsyncFeed(conflate=False, bound=bound, timeout_s=timeout_s))
+        return self._open_sockets().add_order_feed(AsyncFeed(self, conflate=False, bound=bound, timeout_s=timeout_s))
 
     async def _wait_for_results(self, wait_s: float) -> dict[str, SymbolResult]:
         await self._sockets.wait(self._consumer.interest.settled, wait_s)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 from typing import Self
 
 from quotebus.bus.clock import NS_PER_MS, now_ns
+from quotebus.bus.errors import ClientInherited
+from quotebus.bus.feed import Owner
 from quotebus.bus.tick_queue import TickQueue, TickT
 
 TURN_NS = 5 * NS_PER_MS
@@ -18,11 +21,13 @@ class AsyncFeed(TickQueue[TickT]):
 
     With `conflate`, a slow task gets the latest tick of each symbol, oldest waiting symbol first; `conflated` counts
     those replaced. Without, it gets every tick up to `bound` waiting ones; `dropped` counts the oldest let go. A wait
-    that is cancelled takes nothing with it: the iteration can go on, also after a `timeout_s` or a `break`.
+    that is cancelled takes nothing with it: the iteration can go on, also after a `timeout_s` or a `break`. A feed
+    keeps its client: both go on as long as one of them is referenced.
     """
 
-    def __init__(self, *, conflate: bool, bound: int, timeout_s: float | None) -> None:
+    def __init__(self, owner: Owner | None = None, *, conflate: bool, bound: int, timeout_s: float | None) -> None:
         super().__init__(conflate=conflate, bound=bound)
+        self._owner, self._owner_pid = owner, os.getpid()
         self._timeout_s = timeout_s
         self._closed = False
         self._changed = asyncio.Event()
@@ -32,6 +37,8 @@ class AsyncFeed(TickQueue[TickT]):
         return self
 
     async def __anext__(self) -> TickT:
+        if os.getpid() != self._owner_pid:
+            raise ClientInherited(self._owner.name if self._owner else "", self._owner_pid)
         if len(self) and now_ns() < self._turn_ends_ns:
             return self.pop()
         if len(self):

@@ -7,6 +7,7 @@ import random
 import socket
 import sys
 import threading
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import replace
@@ -16,6 +17,7 @@ from typing import Generic, TypeVar
 from quotebus.bus.book import MAX_AGE_NS, Reasons, Unusable, Verdict
 from quotebus.bus.clock import now_ns, seconds
 from quotebus.bus.consumer import Consumer
+from quotebus.bus.errors import ClientClosed, ClientInherited
 from quotebus.bus.events import ConnectionHealth, Counters, ExecutionDecision, Quote, RecorderHealth, TradeIntent
 from quotebus.bus.interest import DEFAULT_TTL_MS, SymbolResult
 from quotebus.bus.protocol import CHANNELS, MAX_SYMBOLS
@@ -43,6 +45,8 @@ def as_list(symbols: Iterable[str] | str) -> list[str]:
 
 class BaseClient(ABC, Generic[SocketsT]):
     """One lease on the bus, renewed in the background until closed. Subclasses add what has to wait."""
+
+    _carrier: SocketsT | None = None
 
     def __init__(
         self,
@@ -82,11 +86,36 @@ class BaseClient(ABC, Generic[SocketsT]):
         self._asking = threading.Lock()
         self._priority = 0
         self._channels: tuple[str, ...] = ("quotes",)
-        self._sockets = self._connect(settings or BusSettings(), self._consumer)
+        self._carrier = self._connect(settings or BusSettings(), self._consumer)
+
+    def __del__(self) -> None:
+        # The sockets know nothing of their client, so that it can be forgotten while they run.
+        if self._carrier is not None and self._carrier.abandon():
+            text = f"client {self.name} was not closed: use it in a with block, or call close"
+            warnings.warn(text, ResourceWarning, stacklevel=2, source=self)
 
     @abstractmethod
     def _connect(self, settings: BusSettings, consumer: Consumer) -> SocketsT:
         """The sockets of this client, started if they can be."""
+
+    @property
+    def _sockets(self) -> SocketsT:
+        """Every method goes this way, so that none works on the parent's sockets in a forked child."""
+        assert self._carrier is not None
+        if self._carrier.is_inherited:
+            raise ClientInherited(self.name, self._carrier.owner_pid)
+        return self._carrier
+
+    def _open_sockets(self) -> SocketsT:
+        """The sockets, for what a closed client cannot do."""
+        sockets = self._sockets
+        if sockets.is_closing:
+            raise ClientClosed(self.name)
+        return sockets
+
+    def _inherited(self) -> bool:
+        """Whether this is a forked child's copy. Its `close` does nothing, so that a with block ends there in peace."""
+        return self._carrier is not None and self._carrier.is_inherited
 
     # interest
 
@@ -107,6 +136,7 @@ class BaseClient(ABC, Generic[SocketsT]):
 
     def _replace(self, symbols: list[str], channels: Iterable[str], priority: int) -> None:
         """Ask for these symbols and no others. Raises ValueError for bad arguments, and then changes nothing."""
+        sockets = self._open_sockets()
         wanted_channels = tuple(channels)
         if not wanted_channels or any(channel not in CHANNELS for channel in wanted_channels):
             raise ValueError(f"channels must be some of {CHANNELS}")
@@ -115,9 +145,9 @@ class BaseClient(ABC, Generic[SocketsT]):
         if len({symbol.strip().upper() for symbol in symbols}) > MAX_SYMBOLS:
             raise ValueError(f"at most {MAX_SYMBOLS} symbols")
         self._channels, self._priority = wanted_channels, priority
-        with self._sockets.lock:
+        with sockets.lock:
             self._consumer.request(symbols, wanted_channels, priority, now_ns())
-        self._sockets.wake()
+        sockets.wake()
 
     def _add(self, symbols: Iterable[str] | str) -> None:
         self._replace([*self.symbols, *as_list(symbols)], self._channels, self._priority)
@@ -239,7 +269,9 @@ class BaseClient(ABC, Generic[SocketsT]):
 
         Raises:
             ValueError: The event is of another kind, its name cannot be a topic, or it is larger than 1 MiB.
+            ClientClosed: The client is closed.
         """
+        sockets = self._open_sockets()
         if not isinstance(event, (ExecutionDecision, TradeIntent, Counters, RecorderHealth)):
             raise ValueError(f"clients may not publish {type(event).__name__}")
-        return self._sockets.publish(event)
+        return sockets.publish(event)

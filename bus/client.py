@@ -20,6 +20,11 @@ class BusClient(BaseClient[ClientThread]):
 
     Nothing here raises because of an upstream state: results, `health` and `assess` say what is the matter. A process
     that needs two priorities opens two clients under two names. All methods may be called from any thread.
+
+    After `close`, methods that ask or send raise `ClientClosed`. Those that only read still answer, and no price is
+    usable. A client that is garbage-collected without `close` is closed then, with a ResourceWarning; one that is still
+    open when the program ends is closed there. It belongs to the process that made it: in a forked child everything but
+    `close` raises `ClientInherited`, and the parent is not disturbed.
     """
 
     def _connect(self, settings: BusSettings, consumer: Consumer) -> ClientThread:
@@ -28,6 +33,7 @@ class BusClient(BaseClient[ClientThread]):
         return sockets
 
     def __enter__(self) -> Self:
+        self._open_sockets()
         return self
 
     def __exit__(
@@ -36,8 +42,12 @@ class BusClient(BaseClient[ClientThread]):
         self.close()
 
     def close(self) -> None:
-        """Release everything at once and end; returns within a second. May be repeated."""
-        self._sockets.close()
+        """Release everything at once and end; returns within a second. May be repeated.
+
+        In a forked child it does nothing: the connection is the parent's.
+        """
+        if not self._inherited():
+            self._sockets.close()
 
     def request(
         self,
@@ -62,7 +72,9 @@ class BusClient(BaseClient[ClientThread]):
 
         Raises:
             ValueError: No channel or an unknown one, a priority out of range, too many symbols; nothing is changed.
+            ClientClosed: The client is closed.
         """
+        self._open_sockets()
         with self._asking:
             self._replace(as_list(symbols), channels, priority)
             return self._wait_for_results(wait_s)
@@ -79,7 +91,9 @@ class BusClient(BaseClient[ClientThread]):
 
         Raises:
             ValueError: More than 10,000 symbols together; nothing is changed.
+            ClientClosed: The client is closed.
         """
+        self._open_sockets()
         with self._asking:
             self._add(symbols)
             return self._wait_for_results(wait_s)
@@ -89,7 +103,11 @@ class BusClient(BaseClient[ClientThread]):
 
         Args:
             symbols: One or several, in any case; those that are not asked for do not matter.
+
+        Raises:
+            ClientClosed: The client is closed.
         """
+        self._open_sockets()
         with self._asking:
             self._discard(symbols)
 
@@ -103,8 +121,11 @@ class BusClient(BaseClient[ClientThread]):
 
         Returns:
             A new iterator; it ends at `close`. Several may run at once, each with every quote.
+
+        Raises:
+            ClientClosed: The client is closed.
         """
-        return self._sockets.add_quote_feed(Feed(conflate=conflate, bound=bound, timeout_s=timeout_s))
+        return self._open_sockets().add_quote_feed(Feed(self, conflate=conflate, bound=bound, timeout_s=timeout_s))
 
     def trades(self, *, bound: int = FEED_BOUND, timeout_s: float | None = None) -> Feed[Trade]:
         """Trades from now on, never conflated; `request` the `trades` channel.
@@ -115,8 +136,11 @@ class BusClient(BaseClient[ClientThread]):
 
         Returns:
             A new iterator; it ends at `close`.
+
+        Raises:
+            ClientClosed: The client is closed.
         """
-        return self._sockets.add_trade_feed(Feed(conflate=False, bound=bound, timeout_s=timeout_s))
+        return self._open_sockets().add_trade_feed(Feed(self, conflate=False, bound=bound, timeout_s=timeout_s))
 
     def orders(self, *, bound: int = FEED_BOUND, timeout_s: float | None = None) -> Feed[OrderUpdate]:
         """Updates of the account's orders from now on, never conflated; no request is needed.
@@ -130,8 +154,11 @@ class BusClient(BaseClient[ClientThread]):
 
         Returns:
             A new iterator; it ends at `close`.
+
+        Raises:
+            ClientClosed: The client is closed.
         """
-        return self._sockets.add_order_feed(Feed(conflate=False, bound=bound, timeout_s=timeout_s))
+        return self._open_sockets().add_order_feed(Feed(self, conflate=False, bound=bound, timeout_s=timeout_s))
 
     def _wait_for_results(self, wait_s: float) -> dict[str, SymbolResult]:
         self._sockets.wait(self._consumer.interest.settled, wait_s)

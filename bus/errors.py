@@ -4,6 +4,8 @@
     ├── ConfigError            a setting or an endpoint cannot be used: one line, exit 78
     │   └── NoInput            the file to be read is not there, or empty: one line, exit 66
     ├── BadSymbol              a symbol that cannot be a topic; carries `symbol`
+    ├── ClientClosed           a client is used after `close`; RuntimeError too
+    ├── ClientInherited        a client is used in a forked child of its process; RuntimeError too
     ├── UndecodableMessage     a peer's message that cannot be read; carries `kind`
     ├── MessageTooLarge        a payload of ours, refused before sending; carries `size_bytes`, `limit_bytes`
     ├── IllegalTransition      a state machine was asked for a move its table does not have: a defect of ours
@@ -56,6 +58,23 @@ class BadSymbol(QuotebusError, ValueError):
     def __init__(self, symbol: str) -> None:
         super().__init__(f"not a symbol: {symbol[:40]!r}")
         self.symbol = symbol
+
+
+class ClientClosed(QuotebusError, RuntimeError):
+    """A client was used after `close`."""
+
+    def __init__(self, client: str) -> None:
+        super().__init__(f"client {client} is closed: make a new one")
+
+
+class ClientInherited(QuotebusError, RuntimeError):
+    """A client, or one of its feeds, was used in a forked child. The connection belongs to the parent and goes on."""
+
+    def __init__(self, client: str, owner_pid: int) -> None:
+        super().__init__(
+            f"client {client} belongs to process {owner_pid}, which this process was forked from: make a new client"
+            " here, or start this process with the spawn method instead of fork"
+        )
 
 
 class UndecodableMessage(QuotebusError):

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections import deque
 from collections.abc import Iterator
+from typing import Protocol
 
+from quotebus.bus.errors import ClientInherited
 from quotebus.bus.tick_queue import TickQueue, TickT
+
+
+class Owner(Protocol):
+    """A client, which lives as long as one of its feeds is referenced."""
+
+    name: str
 
 
 class Feed(TickQueue[TickT]):
@@ -14,11 +23,13 @@ class Feed(TickQueue[TickT]):
 
     With `conflate`, a slow consumer gets the latest tick of each symbol, oldest waiting symbol first; `conflated`
     counts those replaced. Without, it gets every tick up to `bound` waiting ones; `dropped` counts the oldest let go.
-    A loop that was left early can be entered again and goes on where it was.
+    A loop that was left early can be entered again and goes on where it was. A feed keeps its client: both go on as
+    long as one of them is referenced.
     """
 
-    def __init__(self, *, conflate: bool, bound: int, timeout_s: float | None) -> None:
+    def __init__(self, owner: Owner | None = None, *, conflate: bool, bound: int, timeout_s: float | None) -> None:
         super().__init__(conflate=conflate, bound=bound)
+        self._owner, self._owner_pid = owner, os.getpid()
         self._timeout_s = timeout_s
         self._closed = False
         self._changed = threading.Condition()
@@ -48,6 +59,8 @@ class Feed(TickQueue[TickT]):
 
     def _take(self) -> deque[TickT]:
         """What is at hand, after a wait for it if need be; empty at the end."""
+        if os.getpid() != self._owner_pid:
+            raise ClientInherited(self._owner.name if self._owner else "", self._owner_pid)
         with self._changed:
             if not self._taken:
                 self._changed.wait_for(lambda: self._closed or len(self) > 0, self._timeout_s)

@@ -5,7 +5,7 @@ from quotebus.bus.async_feed import AsyncFeed
 from quotebus.bus.book import Reasons, Standing, Unusable, Verdict
 from quotebus.bus.client import BusClient
 from quotebus.bus.clock import now_ns
-from quotebus.bus.errors import QuotebusError
+from quotebus.bus.errors import ClientClosed, ClientInherited, QuotebusError
 from quotebus.bus.events import (
     Cause,
     ConnectionHealth,
@@ -32,6 +32,8 @@ __all__ = [
     "BusClient",
     "BusSettings",
     "Cause",
+    "ClientClosed",
+    "ClientInherited",
     "ConnectionHealth",
     "ConnectionState",
     "Counters",

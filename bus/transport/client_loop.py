@@ -7,9 +7,12 @@ socket may take that sign away: so after every turn each socket is asked what it
 from __future__ import annotations
 
 import asyncio
+import atexit
 import contextlib
 import threading
 from collections.abc import Callable
+from functools import cache
+from weakref import WeakSet
 
 import zmq
 
@@ -27,6 +30,9 @@ class _LoopContext(zmq.Context[zmq.Socket[bytes]]):
     """`instance()`: one context, with its one I/O thread, for all clients on event loops; a new one after a fork."""
 
     _instance = None
+
+
+_open: WeakSet[ClientLoop] = WeakSet()
 
 
 class ClientLoop(ClientSockets):
@@ -50,6 +56,8 @@ class ClientLoop(ClientSockets):
         if self._loop is not None:
             raise RuntimeError("this client belongs to another event loop")
         self._loop, self._thread_id = loop, threading.get_ident()
+        _open.add(self)
+        _end_all_at_exit()
         self._open(_LoopContext.instance())
         for descriptor in self._descriptors():
             loop.add_reader(descriptor, self._step)
@@ -95,6 +103,34 @@ class ClientLoop(ClientSockets):
         finally:
             self._finish()
 
+    def abandon(self) -> bool:
+        if self._loop is None or self._closing or self.is_inherited:
+            return False
+        if self._loop.is_closed():
+            self._end()
+        else:
+            self._loop.call_soon_threadsafe(self._end)
+        return True
+
+    def end_at_exit(self) -> bool:
+        """End, from the main thread at the end of the program; False when a loop that still runs does not do it."""
+        if self._loop is None or self._ended or self.is_inherited:
+            return True
+        if not self._loop.is_running():
+            self._end()
+            return True
+        ended = threading.Event()
+        self._loop.call_soon_threadsafe(self._end)
+        self._loop.call_soon_threadsafe(ended.set)
+        return ended.wait(RELEASE_S)
+
+    def _end(self) -> None:
+        """Send the release and close the sockets, without waiting for an answer."""
+        if not self._ended:
+            self._closing = True
+            self._release()
+            self._finish()
+
     def _notify(self) -> None:
         self._changed.set()
 
@@ -116,6 +152,8 @@ class ClientLoop(ClientSockets):
 
     def _step(self) -> None:
         """One batch at most, so that every other task of the loop gets its turn."""
+        if self.is_inherited:
+            return  # a forked child that goes on with its parent's loop
         self._schedule_next(self._turn(now_ns()))
 
     def _schedule_next(self, drained: bool) -> None:
@@ -143,13 +181,27 @@ class ClientLoop(ClientSockets):
     def _finish(self) -> None:
         assert self._loop is not None
         self._ended = True
-        for descriptor in self._descriptors():
+        alive = not self._loop.is_closed()
+        for descriptor in self._descriptors() if alive else ():
             self._loop.remove_reader(descriptor)
         for handle in (self._soon, self._timer):
             if handle is not None:
                 handle.cancel()
         self._close_sockets()
-        self._notify()
+        if alive:
+            self._notify()
 
     def _descriptors(self) -> list[int]:
         return [int(socket.getsockopt(zmq.FD)) for socket in self._all_sockets()]
+
+
+@cache
+def _end_all_at_exit() -> None:
+    atexit.register(_end_all)
+
+
+def _end_all() -> None:
+    """The program ends: release what its clients hold, since a lease that nobody renews lasts until it expires."""
+    ended = [sockets.end_at_exit() for sockets in list(_open)]
+    if all(ended):
+        _LoopContext.instance().destroy()  # returns when the last messages have left, or after their linger

@@ -7,6 +7,7 @@ asked, believed and counted is `bus.consumer`'s.
 from __future__ import annotations
 
 import logging
+import os
 import threading
 from abc import ABC, abstractmethod
 from collections import deque
@@ -42,6 +43,7 @@ class ClientSockets(ABC):
 
     def __init__(self, settings: BusSettings, consumer: Consumer) -> None:
         self.lock = threading.Lock()
+        self.owner_pid = os.getpid()
         self._consumer = consumer
         self._name = consumer.interest.client
         self._settings = settings
@@ -61,6 +63,23 @@ class ClientSockets(ABC):
         self._dropped = 0
 
     # for the client
+
+    @property
+    def is_inherited(self) -> bool:
+        """Whether this is a forked child's copy: then nothing here may be touched, the lock least of all."""
+        return os.getpid() != self.owner_pid
+
+    @property
+    def is_closing(self) -> bool:
+        """Whether `close` was called, or the end came otherwise."""
+        return self._closing
+
+    @abstractmethod
+    def abandon(self) -> bool:
+        """End soon, without waiting: the client is gone. False when there is nothing to end.
+
+        The garbage collector calls this, in any thread and at any point of it, so it takes no lock.
+        """
 
     @abstractmethod
     def wake(self) -> None:

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import atexit
 import threading
 from collections.abc import Callable
+from weakref import WeakSet
 
 import zmq
 
-from quotebus.bus.clock import NS_PER_MS, now_ns
+from quotebus.bus.clock import NS_PER_MS, NS_PER_S, now_ns, seconds
 from quotebus.bus.consumer import Consumer
 from quotebus.bus.settings import BusSettings
 from quotebus.bus.transport.client_sockets import ClientSockets
 from quotebus.bus.transport.waker import Waker
+
+END_S = 2.0
+"""How long `close`, and the end of the program, wait for the release to be sent; it takes milliseconds."""
+_running: WeakSet[ClientThread] = WeakSet()
 
 
 class ClientThread(ClientSockets):
@@ -28,6 +34,7 @@ class ClientThread(ClientSockets):
 
     def start(self) -> None:
         self._thread.start()
+        _running.add(self)
 
     def wake(self) -> None:
         self._waker.wake()
@@ -37,7 +44,21 @@ class ClientThread(ClientSockets):
         with self.lock:
             self._closing = True
         self.wake()
-        self._thread.join(timeout=2)
+        self._thread.join(timeout=END_S)
+
+    def abandon(self) -> bool:
+        if self.is_inherited:
+            self._waker.close()  # this process's copies only
+            return False
+        if self._closing:
+            return False
+        self._closing = True
+        self.wake()
+        return True
+
+    def join(self, timeout_s: float) -> None:
+        """Wait for the thread's end."""
+        self._thread.join(timeout_s)
 
     def wait(self, done: Callable[[], bool], timeout_s: float) -> bool:
         """Wait until `done` under the lock, for at most `timeout_s`."""
@@ -86,3 +107,12 @@ class ClientThread(ClientSockets):
 
     def _notify(self) -> None:
         self._changed.notify_all()
+
+
+@atexit.register
+def _end_all() -> None:
+    """The program ends: release what its clients hold, since a lease that nobody renews lasts until it expires."""
+    left = [sockets for sockets in list(_running) if sockets.abandon()]
+    until_ns = now_ns() + seconds(END_S)
+    for sockets in left:
+        sockets.join(max(0, until_ns - now_ns()) / NS_PER_S)

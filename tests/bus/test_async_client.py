@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from quotebus import AsyncBusClient, BusSettings, Unusable
+from quotebus import AsyncBusClient, BusSettings, ClientClosed, Unusable
 from quotebus.bus import base_client as participant_module
 from quotebus.bus.clock import NS_PER_S, now_ns
 from quotebus.bus.protocol import MAX_SYMBOLS
@@ -160,7 +160,8 @@ def test_close_ends_iterators_releases_at_once_and_may_be_repeated(settings: Bus
             await client.close()
             assert not client.usable("SPY")
             assert client.results() == {}
-            assert [quote async for quote in client.quotes(timeout_s=0)] == []
+            with pytest.raises(ClientClosed):
+                client.quotes(timeout_s=0)
 
     run(main())
 

@@ -187,7 +187,7 @@ def test_upstream_trouble_is_told_not_raised(settings: BusSettings) -> None:
     with fake_node(settings) as node, BusClient(settings, name="calm") as client:
         node.state = "refused"
         client.request(["SPY"], wait_s=10)
-        eventually(lambda: client.health() is not None)
+        eventually(lambda: (health := client.health()) is not None and health.state == "refused")
         assert not client.is_connected
         assert not client.usable("SPY")
         assert Unusable.NOT_STREAMING in client.assess("SPY").reasons

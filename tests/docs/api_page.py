@@ -23,7 +23,7 @@ GROUPS = {
     "Health": ("ConnectionHealth", "ConnectionState", "SymbolStatus", "SymbolState", "Cause"),
     "Orders": ("OrderUpdate", "TradeIntent", "ExecutionDecision"),
     "Counters": ("Counters",),
-    "Errors": ("QuotebusError",),
+    "Errors": ("QuotebusError", "ClientClosed", "ClientInherited"),
     "Time and version": ("now_ns", "__version__"),
 }
 SETTINGS = BusSettings.model_fields
