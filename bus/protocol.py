@@ -22,6 +22,12 @@ GRACE_NS = 250 * NS_PER_MS
 MAX_SYMBOLS = 10_000
 """What one request may hold."""
 
+MAX_NODE_SYMBOLS = 10_000
+"""What all clients of a node may hold together: as many statuses as a thousand a second repeat within 10 s."""
+
+MAX_STATUSES_PER_S = 1_000
+"""How many symbol statuses a node repeats; those that report a change come besides."""
+
 CHANNELS = ("quotes", "trades")
 """What a request may ask for; trading statuses of its symbols always come along."""
 

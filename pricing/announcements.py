@@ -56,8 +56,8 @@ def build_acknowledgements(
         refused = set(answer.refused)
         all_quotes = answer.first or request.snapshot
         rows = [
-            AckRow(symbol, SymbolState.REFUSED, Cause.BAD_SYMBOL, None, 0)
-            if symbol in refused
+            AckRow(symbol, SymbolState.REFUSED, Cause.BAD_SYMBOL if symbol in refused else Cause.TOO_MANY, None, 0)
+            if symbol in refused or symbol in answer.beyond
             else _row(symbol, symbols, shared, with_quote=all_quotes or symbol in answer.added)
             for symbol in dict.fromkeys(request.symbols)
         ]

@@ -315,7 +315,8 @@ class Core:
                 failure.cause, now_ns, for_operator=failure.for_operator, last_byte_ns=self._shared.last_byte_ns
             )
         elif self.session.state is ConnectionState.AUTHENTICATING:
-            self.session.on_failure(Cause.PROTOCOL, now_ns)
+            unknown = failure is faults.UNKNOWN_4XX  # our credentials were the request
+            self.session.on_failure(failure.cause if unknown else Cause.PROTOCOL, now_ns, for_operator=unknown)
 
     def _settle(self, outcome: SubscriptionChange, now_ns: int, *, answered: bool) -> None:
         """Apply an answer to a subscribe, or its refusal, to symbols and connection."""

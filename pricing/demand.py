@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from quotebus.bus import topics
 from quotebus.bus.clock import NS_PER_MS, NS_PER_S
 from quotebus.bus.events import Cause, Claim, SymbolsRequested
-from quotebus.bus.protocol import CHANNELS, MAX_SYMBOLS, OWN_HEALTH_SILENCE_NS
+from quotebus.bus.protocol import CHANNELS, MAX_NODE_SYMBOLS, MAX_SYMBOLS, OWN_HEALTH_SILENCE_NS
 from quotebus.bus.settings import CLIENT_NAME
 
 log = logging.getLogger(__name__)
@@ -54,8 +54,8 @@ class RequestOutcome:
     """What became of one request.
 
     `cause` is DEMAND unless the request was refused as a whole. `first`: the first one of this (client, source).
-    `added`: symbols that its lease did not hold before. `refused`: texts that cannot be symbols. `changed`: the union
-    may have changed.
+    `added`: symbols that its lease did not hold before. `refused`: texts that cannot be symbols. `beyond`: symbols that
+    the node has no room for. `changed`: the union may have changed.
     """
 
     cause: Cause
@@ -64,6 +64,7 @@ class RequestOutcome:
     first: bool = False
     added: frozenset[str] = frozenset()
     refused: list[str] = field(default_factory=list)
+    beyond: frozenset[str] = frozenset()
     changed: bool = False
 
 
@@ -129,9 +130,14 @@ class Demand:
             else:
                 former_source, taken_over_ns = lease.source, lease_now_ns
         first = lease is None or lease.source != request.source
-        bad = set(refused)
-        symbols = tuple(dict.fromkeys(symbol for symbol in request.symbols if symbol not in bad))
         former = frozenset(lease.symbols) if lease else frozenset()
+        symbols = tuple(dict.fromkeys(request.symbols))
+        if refused:
+            bad = frozenset(refused)
+            symbols = tuple(symbol for symbol in symbols if symbol not in bad)
+        beyond = self._find_beyond(symbols, former)
+        if beyond:
+            symbols = tuple(symbol for symbol in symbols if symbol not in beyond)
         new = Lease(
             request.client,
             request.source,
@@ -155,6 +161,7 @@ class Demand:
             first=first,
             added=frozenset(symbols) - former,
             refused=refused,
+            beyond=beyond,
             changed=changed,
         )
 
@@ -190,6 +197,14 @@ class Demand:
             Claim(lease.client, lease.priority, max(0, (lease.expires_ns - lease_now_ns) // NS_PER_MS))
             for lease in list(holders.values())[:100]
         )
+
+    def _find_beyond(self, symbols: tuple[str, ...], former: frozenset[str]) -> frozenset[str]:
+        """Those of a request that nobody wants yet and that are beyond what a node may hold, the last ones first."""
+        if len(self.wanted) + len(symbols) <= MAX_NODE_SYMBOLS:
+            return frozenset()
+        new = [symbol for symbol in symbols if symbol not in self.wanted]
+        given_back = sum(len(self._claims[symbol]) == 1 for symbol in former.difference(symbols))
+        return frozenset(new[max(0, MAX_NODE_SYMBOLS - len(self.wanted) + given_back) :])
 
     def _exceeds_rate(self, client: str, lease_now_ns: int) -> bool:
         second = lease_now_ns // NS_PER_S

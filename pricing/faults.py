@@ -58,7 +58,8 @@ class FaultResponse:
     @property
     def redials(self) -> bool:
         """Whether the connection is given up for a new one."""
-        return self.then is not None or self.state in (ConnectionState.BACKING_OFF, ConnectionState.REFUSED)
+        down = self.scope is Scope.CONNECTION and self.state in (ConnectionState.BACKING_OFF, ConnectionState.REFUSED)
+        return self.then is not None or down
 
 
 _BACKING_OFF, _REFUSED, _STREAMING = ConnectionState.BACKING_OFF, ConnectionState.REFUSED, ConnectionState.STREAMING
@@ -158,6 +159,14 @@ CODES: dict[int, FaultResponse] = {
     411: _await_operator("code 411", "the key's scope does not suffice", Cause.SCOPE),
     500: _lose("code 500", "internal error", Cause.UPSTREAM_ERROR, 0.5),
 }  # fmt: skip
+UNKNOWN_4XX = _refuse(
+    "code 4xx unknown",
+    "any other code from 400 to 499",
+    SymbolState.REFUSED,
+    Cause.UPSTREAM_ERROR,
+    "only the request is refused: another connection would be told the same; at authentication the "
+    "connection is `refused`, one attempt a minute",
+)
 UNKNOWN_CODE = _lose("code unknown", "any other code", Cause.UPSTREAM_ERROR, 0.5, "redial, as after 500")
 
 HTTP_3XX = _await_operator(
@@ -228,7 +237,7 @@ FRAMES = (
     _lose("reserved bits", "a reserved bit is set", Cause.PROTOCOL, 1.0, _FRAMING),
     _lose("masked frame", "masked, as only a client's frames may be", Cause.PROTOCOL, 1.0, _FRAMING),
     _lose("huge frame", "a header claims 2⁴⁰ bytes", Cause.TOO_BIG, 1.0, "cut before it arrives; redial"),
-    _lose("endless fragments", "a message without an end", Cause.TOO_BIG, 1.5, "cut at 4 MiB; redial"),
+    _lose("endless fragments", "a message without an end", Cause.TOO_BIG, 2.0, "cut at 16 MiB; redial"),
 )  # fmt: skip
 RECORDS = (
     _drop("wrong types", "a field of the wrong type"),
@@ -259,7 +268,7 @@ TRADING = (
 )  # fmt: skip
 ENVIRONMENT = (_tolerate("proxy variables", "the environment names a dead proxy", "ignored", 3.0),)
 GROUPS: dict[str, tuple[FaultResponse, ...]] = {
-    "Error codes": (*CODES.values(), UNKNOWN_CODE),
+    "Error codes": (*CODES.values(), UNKNOWN_4XX, UNKNOWN_CODE),
     "Dialling": (HTTP_3XX, HTTP_4XX, HTTP_429, HTTP_5XX, *DIALS.values()),
     "Authentication, subscription, closing": SESSION,
     "The connection": CONNECTION,
@@ -275,8 +284,8 @@ OPERATOR_CAUSES = frozenset(row.cause for row in (*CODES.values(), HTTP_3XX, *DI
 
 
 def find_by_code(code: int) -> FaultResponse:
-    """The row of an error code. An unknown code ends the connection: a client that knows nothing can do no better."""
-    return CODES.get(code, UNKNOWN_CODE)
+    """The row of an error code. An unknown one from 400 to 499 is about what we asked for, any other about the peer."""
+    return CODES.get(code) or (UNKNOWN_4XX if 400 <= code <= 499 else UNKNOWN_CODE)
 
 
 def find_by_http_status(status: int) -> FaultResponse:

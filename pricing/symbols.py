@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from quotebus.bus.clock import NS_PER_S
 from quotebus.bus.errors import IllegalTransition
 from quotebus.bus.events import Cause, SymbolState
+from quotebus.bus.protocol import MAX_STATUSES_PER_S
 
 log = logging.getLogger(__name__)
 State = SymbolState
@@ -31,7 +32,8 @@ MOVES: dict[State, frozenset[State]] = {
 }
 ROTATION_NS = 9 * NS_PER_S
 """Every status is sent again within 10 s; one second of that is slack."""
-MAX_HALTED_PER_TURN = 1_000
+HALTED_LEAVE_PER_S = 500
+"""What halted symbols leave of `MAX_STATUSES_PER_S` to the others, if those need it."""
 
 
 @dataclass(slots=True)
@@ -53,6 +55,7 @@ class SymbolTable:
         self._credit = 0.0
         self._rotated_ns: int | None = None
         self._halted_ns = 0
+        self._halted_count = 0
 
     def add(self, symbol: str, now_ns: int) -> None:
         """A symbol is wanted. The acknowledgement of the request reports it, so no status is needed."""
@@ -96,17 +99,23 @@ class SymbolTable:
 
     def rotate(self, now_ns: int) -> None:
         """Send statuses again, as many as are due since the last call: a lost one is repaired within 10 s."""
+        count = len(self.entries)
         if now_ns - self._halted_ns >= NS_PER_S:
             self._halted_ns = now_ns
             halted = [entry for entry in self.entries.values() if entry.state is State.HALTED]
-            for entry in halted[:MAX_HALTED_PER_TURN]:
-                self._changed(entry)
+            others = min(HALTED_LEAVE_PER_S, -(-(count - len(halted)) * NS_PER_S // ROTATION_NS))
+            del halted[MAX_STATUSES_PER_S - others :]
+            for entry in halted:
+                self._send(entry)
+            self._halted_count = len(halted)
         elapsed_ns = now_ns - self._rotated_ns if self._rotated_ns is not None else 0
         self._rotated_ns = now_ns
-        count = len(self.entries)
-        self._credit = min(self._credit + count * elapsed_ns / ROTATION_NS, float(count))
+        per_s = min(count * NS_PER_S / ROTATION_NS, float(MAX_STATUSES_PER_S - self._halted_count))
+        self._credit = min(self._credit + per_s * elapsed_ns / NS_PER_S, float(count), per_s + 1)
         while self._credit >= 1:
             self._credit -= 1
-            symbol = next(iter(self.entries))
-            self.entries.move_to_end(symbol)
-            self._changed(self.entries[symbol])
+            self._send(next(iter(self.entries.values())))
+
+    def _send(self, entry: SymbolEntry) -> None:
+        self.entries.move_to_end(entry.symbol)
+        self._changed(entry)

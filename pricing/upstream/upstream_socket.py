@@ -13,14 +13,16 @@ import ssl
 from collections.abc import Iterator
 
 from websocket import ABNF, WebSocketException
-from websocket._abnf import continuous_frame, frame_buffer
+from websocket._abnf import frame_buffer
 
 from quotebus.bus.errors import QuotebusError
 from quotebus.bus.events import Cause
 
 READ_BYTES = 256 * 1024
-MAX_FRAME_BYTES = 1 << 20
-MAX_MESSAGE_BYTES = 4 << 20
+MAX_MESSAGE_BYTES = 16 << 20
+"""The longest message, in one frame or in fragments: some 100,000 quotes. Beyond it memory has no bound."""
+LARGE_BYTES = 64 * 1024
+"""A frame of which at least this much is missing is collected in pieces, which are joined once."""
 FRAGMENT_BYTES = 1 << 10
 """What each fragment counts in addition to its content, so that endless empty ones are too big as well."""
 MAX_UNSENT_BYTES = 4 << 20
@@ -52,16 +54,25 @@ class _Frames(frame_buffer):
         super().__init__(_never, skip_utf8_validation=True)
         self._buffer = b""
         self._at = 0
+        self._pieces: list[bytes] = []
+        self._missing_bytes = 0
 
     def feed(self, data: bytes) -> None:
         """Append what was received."""
+        if self._missing_bytes > 0:
+            self._pieces.append(data)
+            self._missing_bytes -= len(data)
+            if self._missing_bytes > 0:
+                return
+            data = b"".join(self._pieces)
+            self._pieces.clear()
         self._buffer = self._buffer[self._at :] + data if self._at < len(self._buffer) else data
         self._at = 0
 
     @property
     def has_rest(self) -> bool:
         """Whether bytes of an incomplete frame wait."""
-        return self._at < len(self._buffer) or self.header is not None
+        return self._at < len(self._buffer) or self.header is not None or self._missing_bytes > 0
 
     def next_plain(self) -> bytes | None:
         """The payload of the next frame if it is complete in the buffer and of the plainest kind, otherwise None.
@@ -86,15 +97,50 @@ class _Frames(frame_buffer):
     def recv_strict(self, bufsize: int) -> bytes:
         at = self._at
         end = at + bufsize
-        if end > len(self._buffer):
+        missing_bytes = end - len(self._buffer)
+        if missing_bytes > 0 or self._missing_bytes > 0:
+            if missing_bytes >= LARGE_BYTES and self._missing_bytes <= 0:
+                self._pieces.append(self._buffer[at:])
+                self._buffer, self._at, self._missing_bytes = b"", 0, missing_bytes
             raise _NeedMore
         self._at = end
         return self._buffer[at:end]
 
     def recv_length(self) -> None:
         super().recv_length()
-        if self.length is not None and self.length > MAX_FRAME_BYTES:
+        if self.length is not None and self.length > MAX_MESSAGE_BYTES:
             raise UpstreamLost(Cause.TOO_BIG, f"frame header claims {self.length} bytes")
+
+
+class _Fragments:
+    """The fragments of one message until its last one, joined once: adding each to the rest would copy it all again."""
+
+    def __init__(self) -> None:
+        self._pieces: list[bytes] = []
+        self._counted_bytes = 0
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether a message has begun and is not complete."""
+        return bool(self._pieces)
+
+    def check(self, opcode: int) -> None:
+        """Only a continuation may follow a fragment, and nothing else may be one. Raises UpstreamLost."""
+        if (opcode == ABNF.OPCODE_CONT) != self.has_begun:
+            raise UpstreamLost(Cause.PROTOCOL, "illegal fragment")
+
+    def add(self, data: bytes, fin: int) -> bytes | None:
+        """Take the next fragment. Returns the message after its last one. Raises UpstreamLost."""
+        self._counted_bytes += FRAGMENT_BYTES + len(data)
+        if self._counted_bytes > MAX_MESSAGE_BYTES:
+            raise UpstreamLost(Cause.TOO_BIG, f"fragmented message of more than {MAX_MESSAGE_BYTES} bytes")
+        self._pieces.append(data)
+        if not fin:
+            return None
+        whole = b"".join(self._pieces)
+        self._pieces.clear()
+        self._counted_bytes = 0
+        return whole
 
 
 class UpstreamSocket:
@@ -104,8 +150,7 @@ class UpstreamSocket:
         sock.setblocking(False)
         self._sock = sock
         self._frames = _Frames()
-        self._fragments = continuous_frame(False, True)
-        self._fragment_bytes = 0
+        self._fragments = _Fragments()
         self._unsent = bytearray()
         self._pong = b""
         self._frames.feed(already_read)
@@ -117,7 +162,7 @@ class UpstreamSocket:
     @property
     def is_mid_message(self) -> bool:
         """Whether a frame or a fragmented message has begun and is not complete."""
-        return self._frames.has_rest or bool(self._fragment_bytes)
+        return self._frames.has_rest or self._fragments.has_begun
 
     @property
     def has_unsent(self) -> bool:
@@ -147,7 +192,7 @@ class UpstreamSocket:
         try:
             next_plain = self._frames.next_plain
             while True:
-                if not self._fragment_bytes:
+                if not self._fragments.has_begun:
                     while (plain := next_plain()) is not None:
                         yield plain
                 frame = self._frames.recv_frame()
@@ -156,7 +201,7 @@ class UpstreamSocket:
                     raise UpstreamLost(Cause.PROTOCOL, "masked frame")
                 assert isinstance(payload, bytes)
                 if frame.fin and (opcode == ABNF.OPCODE_BINARY or opcode == ABNF.OPCODE_TEXT):
-                    self._fragments.validate(frame)
+                    self._fragments.check(opcode)
                     yield payload
                 elif opcode == ABNF.OPCODE_PING:
                     self.send(payload, ABNF.OPCODE_PONG)
@@ -166,7 +211,8 @@ class UpstreamSocket:
                 elif opcode == ABNF.OPCODE_PONG:
                     self._pong = payload
                 else:
-                    whole = self._defragment(frame)
+                    self._fragments.check(opcode)
+                    whole = self._fragments.add(payload, frame.fin)
                     if whole is not None:
                         yield whole
         except _NeedMore:
@@ -205,16 +251,3 @@ class UpstreamSocket:
         with contextlib.suppress(OSError):  # the peer closed first
             self._sock.shutdown(socket.SHUT_RDWR)
         self._sock.close()
-
-    def _defragment(self, frame: ABNF) -> bytes | None:
-        self._fragments.validate(frame)
-        self._fragment_bytes += FRAGMENT_BYTES + len(frame.data)
-        if self._fragment_bytes > MAX_MESSAGE_BYTES:
-            raise UpstreamLost(Cause.TOO_BIG, f"fragmented message of more than {MAX_MESSAGE_BYTES} bytes")
-        self._fragments.add(frame)
-        if not frame.fin:
-            return None
-        self._fragment_bytes = 0
-        _, whole = self._fragments.extract(frame)
-        data: bytes = whole.data
-        return data

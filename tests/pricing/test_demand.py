@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from quotebus.bus.clock import NS_PER_MS, NS_PER_S
 from quotebus.bus.events import Cause, SymbolsRequested
-from quotebus.bus.protocol import MAX_SYMBOLS
+from quotebus.bus.protocol import MAX_NODE_SYMBOLS, MAX_SYMBOLS
 from quotebus.pricing.demand import MAX_CLIENTS, MAX_REQUESTS_PER_S, Demand, LeaseClock, SymbolDemand, admit
 from tests.support.pricing import request
 from tests.support.samples import QUICK
@@ -100,6 +100,40 @@ def test_a_replayed_request_is_answered_and_neither_applied_nor_a_renewal() -> N
     assert (answer.cause, answer.applied, answer.lease_ms) == (Cause.DEMAND, False, 2_000)
     assert set(demand.wanted) == {"A"}
     assert demand.expire(2 * NS_PER_S)
+
+
+def many(prefix: str, count: int) -> tuple[str, ...]:
+    return tuple(f"{prefix}{number}" for number in range(count))
+
+
+def test_a_node_holds_so_many_symbols_over_all_clients_and_names_those_beyond() -> None:
+    demand = Demand()
+    demand.apply(request("a", many("A", 6_000)), 0)
+    answer = demand.apply(request("b", ("A1", *many("B", 6_000), "A2")), 0)
+    assert (answer.cause, answer.applied) == (Cause.DEMAND, True)
+    assert answer.beyond == {f"B{number}" for number in range(4_000, 6_000)}, "what others hold takes no room"
+    assert len(demand.wanted) == MAX_NODE_SYMBOLS
+    assert set(demand.leases["b"].symbols) == {"A1", "A2", *many("B", 4_000)}
+    demand.apply(request("a", many("A", 10), seq=2), 0)
+    renewed = demand.apply(request("b", ("A1", *many("B", 6_000), "A2"), seq=2), 0)
+    assert renewed.beyond == frozenset(), "a release makes room at the next renewal"
+    assert renewed.added == {f"B{number}" for number in range(4_000, 6_000)}
+
+
+def test_a_client_that_changes_everything_it_holds_at_the_bound_is_served_at_once() -> None:
+    demand = Demand()
+    demand.apply(request("a", many("A", MAX_NODE_SYMBOLS)), 0)
+    answer = demand.apply(request("a", many("B", MAX_NODE_SYMBOLS), seq=2), 0)
+    assert answer.beyond == frozenset()
+    assert set(demand.wanted) == set(many("B", MAX_NODE_SYMBOLS))
+    assert demand.apply(request("b", ("C", "B1")), 0).beyond == {"C"}
+
+
+def test_thirty_clients_of_ten_thousand_symbols_each_fill_a_node_once() -> None:
+    demand = Demand()
+    for number in range(30):
+        demand.apply(request(f"c{number}", many(f"S{number}-", 10_000)), 0)
+    assert len(demand.wanted) == MAX_NODE_SYMBOLS
 
 
 def test_an_old_request_does_not_undo_a_release() -> None:

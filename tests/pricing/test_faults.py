@@ -67,10 +67,21 @@ def test_rows_agree_with_themselves() -> None:
         assert (row.then is None) == (row.then_within_s == 0), row.name
 
 
-@pytest.mark.parametrize("code", [0, 1, 399, 412, 499, 501, 10**30, -406])
+@pytest.mark.parametrize("code", [0, 1, 399, 501, 599, 600, 10**30, -406])
 def test_an_unknown_code_ends_the_connection_and_is_retried(code: int) -> None:
     failure = find_by_code(code)
     assert (failure.scope, failure.cause, failure.for_operator) == (Scope.CONNECTION, Cause.UPSTREAM_ERROR, False)
+
+
+@pytest.mark.parametrize("code", [412, 413, 429, 499])
+def test_an_unknown_code_about_what_we_asked_for_refuses_the_request(code: int) -> None:
+    failure = find_by_code(code)
+    assert (failure.scope, failure.state, failure.cause) == (
+        Scope.REQUEST,
+        SymbolState.REFUSED,
+        Cause.UPSTREAM_ERROR,
+    )
+    assert not failure.redials
 
 
 def test_errors_about_a_request_never_take_the_connection_down() -> None:

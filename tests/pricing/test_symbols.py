@@ -7,6 +7,7 @@ import pytest
 from quotebus.bus.clock import NS_PER_S
 from quotebus.bus.errors import IllegalTransition
 from quotebus.bus.events import Cause, SymbolState
+from quotebus.bus.protocol import MAX_NODE_SYMBOLS, MAX_STATUSES_PER_S
 from quotebus.pricing.symbols import MOVES, SymbolEntry, SymbolTable
 from tests.support.pricing import T0, s
 
@@ -131,6 +132,34 @@ def test_halted_symbols_are_sent_every_second_and_a_thousand_at_most() -> None:
     symbols.rotate(s(1))
     assert len(sent) - burst >= 1_000
     assert burst - 1_000 <= 1_500 / 18 + 1
+
+
+@pytest.mark.parametrize("halted", [0, 300, 2_000, 9_900, 10_000])
+def test_no_more_than_a_thousand_statuses_are_repeated_a_second(halted: int) -> None:
+    symbols, sent = table()
+    for number in range(MAX_NODE_SYMBOLS):
+        symbols.add(f"S{number}", T0)
+        if number < halted:
+            symbols.move(f"S{number}", State.HALTED, Cause.HALT, T0)
+    sent.clear()
+    last = dict.fromkeys(symbols.entries, T0)
+    seconds, step_ns = 40, NS_PER_S // 20
+    now_ns = T0
+    symbols.rotate(now_ns)
+    assert len(sent) <= MAX_STATUSES_PER_S
+    sent.clear()
+    for _ in range(seconds):
+        for _ in range(20):
+            now_ns += step_ns
+            symbols.rotate(now_ns)
+        assert len(sent) <= MAX_STATUSES_PER_S + 1
+        for symbol, _ in sent:
+            last[symbol] = now_ns
+        sent.clear()
+        longest_s = 10 if halted in (0, 10_000) else 21
+        assert now_ns - min(last.values()) <= (longest_s + 1) * NS_PER_S, "each has its turn"
+    symbols.rotate(s(3_600))
+    assert len(sent) <= 2 * MAX_STATUSES_PER_S, "a long pause is not made up for"
 
 
 def test_a_long_sleep_is_not_made_up_for_by_more_than_one_round() -> None:

@@ -69,6 +69,20 @@ def test_an_absent_side_is_nil_on_the_wire(make: Make) -> None:
     assert [q.flags for q in rig.quotes()] == [Flag.ONE_SIDED] * 2
 
 
+@pytest.mark.parametrize("fragments", [1, 5])
+def test_a_frame_of_seven_thousand_quotes_is_read_whole_and_the_line_stays(make: Make, fragments: int) -> None:
+    rig = make(encoding="json")
+    text = json.dumps([{**quote(c=["R", "A"]), "t": "2023-11-14T22:13:20.123456789Z"} for _ in range(7_000)]).encode()
+    assert len(text) > 1 << 20
+    size = -(-len(text) // fragments)
+    pieces = [text[at : at + size] for at in range(0, len(text), size)]
+    for number, piece in enumerate(pieces):
+        last = number == len(pieces) - 1
+        rig.feed_bytes(framed(piece, 1 if number == 0 else 0, fin=last))
+    assert len(rig.quotes()) == 7_000
+    assert rig.path.upstream is not None
+
+
 def test_numbers_count_per_symbol_and_kind(make: Make) -> None:
     rig = make("A", "B")
     rig.feed(quote("A"), quote("B"), trade("A"), quote("A"), trade("A"))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import select
 import socket
 import struct
+import time
+import tracemalloc
 from collections.abc import Iterator
 from itertools import pairwise
 
@@ -15,7 +17,6 @@ from hypothesis import strategies as st
 from quotebus.bus.clock import NS_PER_S, now_ns
 from quotebus.bus.events import Cause
 from quotebus.pricing.upstream.upstream_socket import (
-    MAX_FRAME_BYTES,
     MAX_MESSAGE_BYTES,
     MAX_UNSENT_BYTES,
     UpstreamLost,
@@ -134,7 +135,7 @@ def test_what_came_with_the_handshake_is_read_first() -> None:
     pair.close()
 
 
-@pytest.mark.parametrize("size", [0, 1, 125, 126, 127, 65_535, 65_536, MAX_FRAME_BYTES])
+@pytest.mark.parametrize("size", [0, 1, 125, 126, 127, 65_535, 65_536, MAX_MESSAGE_BYTES])
 def test_every_length_form(pair: Pair, size: int) -> None:
     assert pair.send(framed(bytes(size))) == [bytes(size)]
 
@@ -167,17 +168,53 @@ def test_a_continuation_of_nothing_is_a_violation(pair: Pair) -> None:
 def test_fragments_without_end_are_too_big(pair: Pair, piece: bytes) -> None:
     began_ns = now_ns()
     assert pair.send(framed(piece, BINARY, fin=False)) == []
-    endless = framed(piece, CONT, fin=False) * (2 * MAX_MESSAGE_BYTES // (1_000 + len(piece)))
+    some = framed(piece, CONT, fin=False) * (MAX_MESSAGE_BYTES // 16 // (1_000 + len(piece)))
+
+    def send_endlessly() -> None:
+        for _ in range(32):
+            assert pair.send(some) == []
+
     with pytest.raises(UpstreamLost) as caught:
-        pair.send(endless)
+        send_endlessly()
     assert caught.value.cause is Cause.TOO_BIG
     assert now_ns() - began_ns < 5 * NS_PER_S
+
+
+def test_one_bound_for_whole_and_fragmented_messages(pair: Pair) -> None:
+    """The largest message takes the same bytes in one frame and in fragments, and memory a few times its size."""
+    tracemalloc.start()
+    try:
+        whole = framed(bytes(MAX_MESSAGE_BYTES))
+        assert [len(message) for message in pair.send(whole)] == [MAX_MESSAGE_BYTES]
+        del whole
+        pieces = MAX_MESSAGE_BYTES // 100_000 - 2
+        data = framed(bytes(100_000), BINARY, fin=False) + framed(bytes(100_000), CONT, fin=False) * (pieces - 2)
+        assert [len(message) for message in pair.send(data + framed(bytes(100_000), CONT))] == [pieces * 100_000]
+        del data
+        assert tracemalloc.get_traced_memory()[0] < MAX_MESSAGE_BYTES // 4, "nothing of either is kept"
+        assert tracemalloc.get_traced_memory()[1] < 6 * MAX_MESSAGE_BYTES
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_large_frame_that_comes_in_drops_costs_what_its_bytes_cost(pair: Pair) -> None:
+    """Copying what is there at each read would take minutes of a processor."""
+    size, drop = MAX_MESSAGE_BYTES, 1_000
+    data = framed(bytes(size))
+    began_ns = time.process_time_ns()
+    found: list[bytes] = []
+    for at in range(0, len(data), drop):
+        pair.peer.sendall(data[at : at + drop])
+        found += pair.read()
+        assert pair.line.is_mid_message == (at + drop < len(data))
+    assert [len(message) for message in found] == [size]
+    assert time.process_time_ns() - began_ns < 5 * NS_PER_S
 
 
 # what is no WebSocket
 
 
-@pytest.mark.parametrize("claim", [MAX_FRAME_BYTES + 1, 1 << 40, (1 << 63) - 1, (1 << 64) - 1])
+@pytest.mark.parametrize("claim", [MAX_MESSAGE_BYTES + 1, 1 << 40, (1 << 63) - 1, (1 << 64) - 1])
 @pytest.mark.parametrize("first", [0x82, 0x02, 0x80, 0x89])
 def test_a_frame_that_claims_too_much_ends_the_line_before_it_comes(pair: Pair, claim: int, first: int) -> None:
     assert lost(pair, struct.pack(">BBQ", first, 127, claim)) is Cause.TOO_BIG
