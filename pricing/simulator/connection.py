@@ -298,6 +298,7 @@ class Connection:
             "number": self.number,
             "feed": self.feed,
             "authenticated": session is not None and session.authenticated,
+            "listening": isinstance(session, OrderSession) and session.listening,
             "opened_ns": to_utc_ns(self.opened_ns),
             "symbols": session.subscriptions.listing() if session is not None else {},
             "sent_frames": self.sent_frames,

@@ -15,7 +15,7 @@ from tests.support.programs import eventually
 
 PATIENCE_S = 4.0
 """Recoveries that wait longer are left to the long form."""
-SLACK_S = 2.0
+SLACK_S = 0.5
 """The machine may be busy; the command holds the bounds as they stand."""
 RECORDS = (
     *("wrong types", "missing fields", "duplicate keys", "not a number", "infinite", "huge price", "negative"),

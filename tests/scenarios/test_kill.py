@@ -119,7 +119,8 @@ def test_killed_client_is_released_after_its_lease_and_only_it(world: World) -> 
         SymbolStatus, lambda status: status.symbol == "QQQ" and status.state == "released", since=position
     )
     assert released.cause == "lease_expired"
-    eventually(lambda: log.all(Quote, lambda quote: quote.symbol == "SPY", since=log.position() - 1) or True)
+    after = log.position()
+    log.wait(Quote, lambda quote: quote.symbol == "SPY", since=after)
     assert not log.all(SymbolStatus, lambda status: status.symbol == "SPY" and status.state == "released")
     [connection] = world.control.state()["connections"]
     eventually(lambda: world.control.state()["connections"][0]["symbols"].get("quotes") == ["SPY"])

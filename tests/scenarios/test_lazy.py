@@ -112,7 +112,7 @@ def test_hundred_clients_at_once_cause_one_connection(world: World) -> None:
     took_s = eventually(
         lambda: acked.update(ack.client for ack in log.all(SymbolsAcknowledged)) or len(acked) == 100, within_s=5
     )
-    assert took_s < 2.0, f"the last acknowledgement took {took_s:.2f} s"  # alone on the machine: well under one
+    assert took_s < 1.0 + 0.5, f"the last acknowledgement took {took_s:.2f} s"
     log.wait(ConnectionHealth, lambda health: health.acknowledged == 101)
     state = world.control.state()
     assert state["upgraded_total"] == 1

@@ -26,7 +26,7 @@ class Streams:
 
     def state(self, streams: Sequence[Mapping[str, object]]) -> dict[str, object]:
         """The counters and the open streams for `/state`."""
-        kept = ("number", "authenticated", "opened_ns", "sent_frames", "buffered_bytes", "frozen_by")
+        kept = ("number", "authenticated", "listening", "opened_ns", "sent_frames", "buffered_bytes", "frozen_by")
         return {
             "streams": [{name: stream[name] for name in kept} for stream in streams],
             "upgraded_total": self.upgraded_total,

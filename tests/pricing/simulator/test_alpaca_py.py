@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-pytest.importorskip("alpaca")
 pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),

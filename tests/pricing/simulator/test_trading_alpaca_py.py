@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-pytest.importorskip("alpaca")
 pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
@@ -80,7 +79,8 @@ def _name(event: Any) -> str:
 def account(start: Open, eventually: Open) -> Iterator[Account]:
     program = start("--rate", "50")
     own = Account(program)
-    eventually(lambda: program.control.state()["orders"]["authenticated_total"] == 1)
+    # Authenticated is not enough: a fill before `listen` would go unheard.
+    eventually(lambda: any(stream["listening"] for stream in program.control.state()["orders"]["streams"]))
     yield own
     own.stream.stop()
     own.client._session.close()

@@ -134,7 +134,6 @@ def test_the_program_serves_it_with_keys_and_limits(simulator: Any) -> None:
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_alpacas_own_client_reads_it(simulator: Any) -> None:
-    pytest.importorskip("alpaca")
     from alpaca.data.historical import StockHistoricalDataClient
     from alpaca.data.requests import StockLatestQuoteRequest, StockLatestTradeRequest, StockSnapshotRequest
 
