@@ -114,6 +114,8 @@ def test_a_closed_asyncio_client_refuses_to_be_used(settings: BusSettings) -> No
 def test_a_forgotten_client_is_told_and_its_lease_thread_and_descriptors_go(
     settings: BusSettings, node: FakeNode
 ) -> None:
+    with BusClient(settings, name="earlier") as earlier:
+        earlier.request(["SPY"], wait_s=10)  # from here on, broker and node have all their descriptors
     before, open_before = threading.active_count(), descriptors()
     client = BusClient(settings, name="forgotten")
     client.request(["SPY"], wait_s=10)
