@@ -10,6 +10,7 @@ from quotebus.bus.events import (
     Cause,
     Claim,
     ConnectionHealth,
+    FeedClass,
     SymbolsAcknowledged,
     SymbolsRequested,
     SymbolState,
@@ -32,6 +33,7 @@ class Identity:
     feed: str
     source: str
     symbol_limit: int | None
+    feed_class: str = FeedClass.UNKNOWN.value
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +112,7 @@ def build_health(identity: Identity, session: Session, counts: Counts, shared: S
         gap_start_ns=_utc(session.gap.start_ns),
         gap_end_ns=_utc(session.gap.end_ns),
         lag_ns=shared.lag_ns if session.state in UP else None,
+        feed_class=identity.feed_class,
     )
 
 

@@ -58,7 +58,7 @@ class Node:
     def __init__(self, settings: PricingSettings, credentials: Credentials) -> None:
         """Opens the account's lock file without taking the lock. Raises ConfigError if it cannot be opened."""
         self._credentials = credentials
-        self._lock = AccountLock(settings.pricing_lock_dir, settings.pricing_feed, credentials()[0])
+        self._lock = AccountLock(settings.pricing_lock_dir, settings.feed, credentials()[0])
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._waker = Waker()
         self._stopping = threading.Event()
@@ -68,7 +68,7 @@ class Node:
         self._shared = SharedState()
         limit = settings.pricing_symbol_limit or None
         self.core = Core(
-            Identity(settings.pricing_node, settings.pricing_feed, self._stamper.source, limit),
+            Identity(settings.pricing_node, settings.feed, self._stamper.source, limit, settings.feed_class),
             self._shared,
             linger_ns=seconds(settings.pricing_linger_s),
             quiet_ns=seconds(settings.pricing_quiet_s),

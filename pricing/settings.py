@@ -10,18 +10,15 @@ from urllib.parse import urlsplit
 
 from pydantic import AliasChoices, Field, SecretStr, field_validator, model_validator
 
+from quotebus.bus.events import FeedClass
 from quotebus.bus.process.flags import Unit
 from quotebus.bus.settings import BusSettings, LogSettings, is_loopback
+from quotebus.pricing import feeds
 
 _NODE_NAME = re.compile(r"[A-Za-z0-9_-]{1,32}\Z")
 _ALPACA = {"paper": "paper-api.alpaca.markets", "live": "api.alpaca.markets"}
-_DATA_HOSTS = {
-    "stream.data.alpaca.markets": "data.alpaca.markets",
-    "stream.data.sandbox.alpaca.markets": "data.sandbox.alpaca.markets",
-}
-"""Which REST host belongs to a stream's."""
-REST_FEEDS = frozenset({"iex", "sip", "delayed_sip", "otc", "boats", "overnight"})
-"""The feeds that the REST data has; the test stream has none."""
+_REPLACEABLE = frozenset({FeedClass.SIMULATED, FeedClass.UNKNOWN})
+"""Classes of which an address says too little: behind one on this machine there may be a proxy of a real feed."""
 _FEED = re.compile(r"[a-z0-9_]{1,32}\Z")
 
 
@@ -51,11 +48,19 @@ class PricingSettings(BusSettings, LogSettings):
         description="folder of the lock that keeps a second node off the account's one connection",
     )
     pricing_feed: Annotated[str, Unit("FEED")] = Field(
-        "iex", description="market-data feed to subscribe to: iex, sip, delayed_sip, test"
+        "iex",
+        description=f"market-data feed to subscribe to: {', '.join(feeds.FEEDS)}; an upstream address that names its "
+        "feed is enough, and a name for one that does not may be any",
+    )
+    pricing_feed_class: Annotated[
+        Literal["", "real_time", "delayed", "indicative", "test", "simulated", "unknown"], Unit("CLASS")
+    ] = Field(
+        "",
+        description="how far the feed's prices are from the market's: real_time, delayed, indicative, test, simulated, "
+        "unknown; without it as host and path tell: an address on this machine is simulated, a foreign one unknown",
     )
     pricing_upstream_url: str = Field(
-        "",
-        description="upstream address, used as it is; without it wss://stream.data.alpaca.markets/v2/ and the feed",
+        "", description="upstream address, used as it is; without it the feed's at Alpaca"
     )
     pricing_upstream_encoding: Literal["msgpack", "json"] = Field(
         "msgpack", description="encoding to ask the upstream for"
@@ -152,19 +157,47 @@ class PricingSettings(BusSettings, LogSettings):
         key, secret = self.pricing_api_key.get_secret_value(), self.pricing_api_secret.get_secret_value()
         if bool(key) != bool(secret):
             raise ValueError("PRICING_API_KEY and PRICING_API_SECRET go together")
+        if not self.pricing_upstream_url and self.pricing_feed not in feeds.FEEDS:
+            raise ValueError(f"PRICING_FEED: known are {', '.join(feeds.FEEDS)}; any other needs PRICING_UPSTREAM_URL")
         if not self.pricing_upstream_url and not key:
             raise ValueError("set PRICING_API_KEY and PRICING_API_SECRET, or PRICING_UPSTREAM_URL of a simulator")
         return self
 
+    @model_validator(mode="after")
+    def _labels_agree_with_the_address(self) -> PricingSettings:
+        named = feeds.find_by_url(self.pricing_upstream_url)
+        if named is not None and "pricing_feed" in self.model_fields_set and named.name != self.pricing_feed:
+            raise ValueError(
+                f"PRICING_FEED says {self.pricing_feed}, but PRICING_UPSTREAM_URL is of the feed {named.name}: "
+                "leave one of them out"
+            )
+        fact = feeds.find_class(self.upstream_url)
+        if fact not in _REPLACEABLE and self.pricing_feed_class not in ("", fact):
+            raise ValueError(f"PRICING_FEED_CLASS says {self.pricing_feed_class}, but the upstream's feed is {fact}")
+        return self
+
     @property
     def upstream_url(self) -> str:
-        return self.pricing_upstream_url or f"wss://stream.data.alpaca.markets/v2/{self.pricing_feed}"
+        return self.pricing_upstream_url or feeds.build_url(self.pricing_feed)
+
+    @property
+    def feed(self) -> str:
+        """The feed that the address names; for an address that names none the one that was set, else `unknown`."""
+        named = feeds.find_by_url(self.upstream_url)
+        if named is not None:
+            return named.name
+        return self.pricing_feed if "pricing_feed" in self.model_fields_set else feeds.UNKNOWN
+
+    @property
+    def feed_class(self) -> str:
+        """A `FeedClass`: what was set, else what host and path tell."""
+        return self.pricing_feed_class or feeds.find_class(self.upstream_url).value
 
     @property
     def data_feed(self) -> str:
         """The feed whose REST data belongs to the upstream; empty when its path is none that REST data has."""
-        feed = urlsplit(self.upstream_url).path.rpartition("/")[2]
-        return feed if feed in REST_FEEDS else ""
+        named = feeds.find_by_url(self.upstream_url)
+        return named.name if named is not None and named.has_rest else ""
 
     @property
     def data_url(self) -> str:
@@ -176,9 +209,7 @@ class PricingSettings(BusSettings, LogSettings):
         parts = urlsplit(self.upstream_url)
         if parts.hostname and is_loopback(parts.hostname):
             return _next_port(self.upstream_url)
-        if parts.hostname in _DATA_HOSTS and parts.port in (None, 443):
-            return f"https://{_DATA_HOSTS[parts.hostname]}"
-        return ""
+        return feeds.find_rest_url(self.upstream_url)
 
     @property
     def order_stream_url(self) -> str:

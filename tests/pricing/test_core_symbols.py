@@ -338,6 +338,31 @@ def test_streams_without_statuses_and_says_so() -> None:
     assert (rig.health().state, rig.health().detail) == ("streaming", "")
 
 
+@pytest.mark.parametrize("code", [412, 413, 499])
+def test_an_unknown_code_refuses_what_was_asked_and_the_line_stays(code: int) -> None:
+    rig = streaming("SPY")
+    rig.answers = False
+    rig.ask("b", "NEW")
+    rig.error(code)
+    assert rig.statuses("NEW")[-1] == ("refused", "upstream_error")
+    rig.answers = True
+    rig.run(5)
+    assert (rig.health().state, rig.health().connection, state(rig)) == ("streaming", 1, "live")
+    rig.error(code)
+    assert rig.health().state == "streaming", "with nothing asked it is about nothing"
+
+
+def test_an_unknown_code_for_our_credentials_is_tried_once_a_minute() -> None:
+    rig = CoreRig()
+    rig.answers = False
+    rig.ask("a", "SPY")
+    rig.error(412)
+    health = rig.health()
+    assert (health.state, health.cause) == ("refused", "upstream_error")
+    assert health.next_retry_ns is not None
+    assert health.next_retry_ns - health.since_ns >= 60 * NS_PER_S
+
+
 @pytest.mark.parametrize("code", CODES)
 def test_each_code_takes_down_what_it_is_about(code: int) -> None:
     rig = streaming("SPY")

@@ -96,6 +96,12 @@ def test_a_request_is_counted_acknowledged_and_makes_it_dial(bus: Bus) -> None:
     assert SECRET not in repr(bus.log.heard)
 
 
+def test_health_names_the_feed_of_the_address_and_its_class(bus: Bus) -> None:
+    bus.node(pricing_upstream_url="ws://127.0.0.1:1/v2/delayed_sip")
+    health, _ = bus.log.wait(ConnectionHealth, lambda health: health.node == "pricing")
+    assert (health.feed, health.feed_class) == ("delayed_sip", "simulated")
+
+
 def test_refusals_are_counted_by_cause(bus: Bus) -> None:
     node = bus.node()
     bus.log.health("idle")

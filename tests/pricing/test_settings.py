@@ -68,6 +68,45 @@ def test_env_file_is_read_and_a_flag_wins(tmp_path: Path, monkeypatch: pytest.Mo
     assert (settings.pricing_linger_s, settings.pricing_quiet_s) == (8, 9)
 
 
+@pytest.mark.parametrize(
+    ("flags", "feed", "feed_class"),
+    [
+        (("--upstream-url", "wss://stream.data.alpaca.markets/v2/delayed_sip"), "delayed_sip", "delayed"),
+        (("--upstream-url", "wss://example.com/v2/sip"), "sip", "unknown"),
+        (("--upstream-url", "wss://example.com/v2/sip", "--feed", "sip"), "sip", "unknown"),
+        (("--upstream-url", "wss://example.com/v2/sip", "--feed-class", "delayed"), "sip", "delayed"),
+        (("--upstream-url", "wss://example.com/"), "unknown", "unknown"),
+        (("--upstream-url", "wss://example.com/", "--feed", "mine"), "mine", "unknown"),
+        (("--upstream-url", URL), "iex", "simulated"),
+        (("--upstream-url", URL, "--feed-class", "real_time"), "iex", "real_time"),
+        (("--upstream-url", "ws://127.0.0.1:1/v2/delayed_sip"), "delayed_sip", "simulated"),
+        (("--api-key", "k", "--api-secret", SECRET), "iex", "real_time"),
+        (("--api-key", "k", "--api-secret", SECRET, "--feed", "overnight"), "overnight", "indicative"),
+    ],
+)
+def test_feed_and_class_follow_the_address(flags: tuple[str, ...], feed: str, feed_class: str) -> None:
+    settings = read(*flags)
+    assert (settings.feed, settings.feed_class) == (feed, feed_class)
+
+
+@pytest.mark.parametrize(
+    ("flags", "says"),
+    [
+        (("--upstream-url", "ws://127.0.0.1:1/v2/sip", "--feed", "iex"),
+         "PRICING_FEED says iex, but PRICING_UPSTREAM_URL is of the feed sip"),
+        (("--upstream-url", "wss://stream.data.alpaca.markets/v1beta1/boats", "--feed", "overnight"),
+         "PRICING_FEED says overnight, but PRICING_UPSTREAM_URL is of the feed boats"),
+        (("--upstream-url", "wss://stream.data.alpaca.markets/v2/delayed_sip", "--feed-class", "real_time"),
+         "PRICING_FEED_CLASS says real_time, but the upstream's feed is delayed"),
+        (("--api-key", "k", "--api-secret", SECRET, "--feed", "otc"),
+         "known are iex, sip, delayed_sip, boats, overnight, test; any other needs PRICING_UPSTREAM_URL"),
+    ],
+)  # fmt: skip
+def test_a_label_that_contradicts_the_address_is_a_mistake(flags: tuple[str, ...], says: str) -> None:
+    with pytest.raises(ConfigError, match=says):
+        read(*flags)
+
+
 @pytest.mark.parametrize("missing", ["PRICING_API_KEY", "PRICING_API_SECRET"])
 def test_half_a_pair_of_keys_is_a_mistake(missing: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in {"PRICING_API_KEY", "PRICING_API_SECRET"} - {missing}:
