@@ -19,7 +19,7 @@ from enum import StrEnum
 from quotebus.bus.clock import NS_PER_S
 from quotebus.bus.errors import IllegalTransition
 from quotebus.bus.events import Cause, MarketSession, SymbolState
-from quotebus.pricing.mute import FLOOR_NS, SilenceWatch
+from quotebus.pricing.mute import FLOOR_NS, Silence, SilenceWatch
 from quotebus.pricing.shared_state import SharedState
 from quotebus.pricing.symbols import SymbolTable
 
@@ -161,14 +161,15 @@ class FeedWatch:
     def _judge(self, now_ns: int) -> None:
         """Ask when the silence has become suspicious, or for the first time long."""
         silent_ns = self._silence.silence_ns(now_ns)
-        if silent_ns <= FLOOR_NS or now_ns - self._judged_ns < JUDGE_EVERY_NS:
+        if silent_ns <= FLOOR_NS or now_ns - self._judged_ns < max(JUDGE_EVERY_NS, silent_ns // 32):
             return
         self._judged_ns = now_ns
         countable = self._list_countable()
-        if self._silence.suspect(countable, now_ns):
+        judged = self._silence.judge(countable, now_ns)
+        if judged is Silence.SUSPICIOUS:
             self.suspicions += 1
             self._is_suspicious = True
-        elif self.state is FeedState.WAITING or not self._silence.is_worth_a_question(countable, now_ns):
+        elif judged is Silence.ORDINARY or self.state is FeedState.WAITING:
             return
         self._question(countable, now_ns, f"silent for {silent_ns / NS_PER_S:.1f} s")
 
@@ -183,8 +184,7 @@ class FeedWatch:
 
     def _ask_again(self, now_ns: int) -> None:
         countable = self._list_countable()
-        suspicious = self._is_suspicious and self._silence.suspect(countable, now_ns)
-        if suspicious or self._silence.is_worth_a_question(countable, now_ns):
+        if self._silence.judge(countable, now_ns) is not Silence.ORDINARY:
             self._question(countable, now_ns, "asked again")
         else:  # by now they are halted, or nobody wants them
             self._due_ns = now_ns + self._wait_ns

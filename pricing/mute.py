@@ -19,6 +19,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Collection, Iterable, Mapping
+from enum import StrEnum
 
 from quotebus.bus.clock import NS_PER_MS, NS_PER_S
 from quotebus.bus.events import MarketSession
@@ -143,6 +144,14 @@ class Largest:
         return self._largest[0][1] if self._largest else 0.0
 
 
+class Silence(StrEnum):
+    """What a silence is: explained by the symbols' past, explained but long enough to ask, or not explained."""
+
+    ORDINARY = "ordinary"
+    LONG = "long"
+    SUSPICIOUS = "suspicious"
+
+
 class SilenceWatch:
     """One connection's silences. `last_tick_ns` is when data last came, or when the connection began to stream."""
 
@@ -156,6 +165,7 @@ class SilenceWatch:
         self._confirmed = Largest(CONFIRMED_HOURS)
         self._gaps = Largest(1)
         self._suspicion: tuple[float, int] | None = None
+        self._is_confirmed = False
 
     def begin(self, ticks: int, now_ns: int) -> None:
         """A connection streams. What came before it is remembered; the time without one is no gap."""
@@ -193,35 +203,33 @@ class SilenceWatch:
         return True
 
     def silence_ns(self, now_ns: int) -> int:
-        return now_ns - self.last_tick_ns if self.last_tick_ns is not None else 0
+        """How long nothing has come; 0 while the market is closed."""
+        if self.last_tick_ns is None or self._session is MarketSession.CLOSED:
+            return 0
+        return now_ns - self.last_tick_ns
 
     def confirm(self, now_ns: int) -> None:
         """The venue has nothing newer either: the silence under way is the market's own."""
-        if self._suspicion is not None:
-            rate, bound_ns = self._suspicion
-            self._confirmed.note(rate * bound_ns / NS_PER_S, now_ns)
+        if self._suspicion is not None and not self._is_confirmed:
+            self._is_confirmed = True
+            rate, silent_ns = self._suspicion
+            self._confirmed.note(rate * silent_ns / NS_PER_S, now_ns)
 
-    def suspect(self, countable: Collection[str], now_ns: int) -> bool:
-        """Whether the silence is longer than these symbols' past explains. `countable`: those that may tick now."""
-        if self._session is MarketSession.CLOSED or self.silence_ns(now_ns) <= FLOOR_NS:
-            return False
+    def judge(self, countable: Collection[str], now_ns: int) -> Silence:
+        """What the silence under way is. `countable`: the symbols that may tick now."""
+        silent_ns = self.silence_ns(now_ns)
+        if silent_ns <= FLOOR_NS:
+            return Silence.ORDINARY
         rate = self.rates.common(countable)
         if rate <= 0:
-            return False
-        if self._suspicion is not None:  # what was learned since of this very silence does not end the suspicion
-            return self.silence_ns(now_ns) > IMPROBABLE / rate * NS_PER_S
-        if self.silence_ns(now_ns) <= self.bound_ns(rate, now_ns):
-            return False
-        self._suspicion = rate, self.silence_ns(now_ns)
-        return True
-
-    def is_worth_a_question(self, countable: Collection[str], now_ns: int) -> bool:
-        """Whether enough is missed to ask the venue, though the silence may be explained by what was before."""
-        rate = self.rates.common(countable)
-        silent_ns = self.silence_ns(now_ns)
-        return (
-            self._session is not MarketSession.CLOSED and silent_ns > FLOOR_NS and silent_ns * rate > EARLY * NS_PER_S
-        )
+            return Silence.ORDINARY
+        # What was learned since of this very silence does not end the suspicion.
+        bound_ns = self.bound_ns(rate, now_ns) if self._suspicion is None else int(IMPROBABLE / rate * NS_PER_S)
+        if silent_ns > bound_ns:
+            if self._suspicion is None:
+                self._suspicion, self._is_confirmed = (rate, silent_ns), False
+            return Silence.SUSPICIOUS
+        return Silence.LONG if silent_ns * rate > EARLY * NS_PER_S else Silence.ORDINARY
 
     def bound_ns(self, rate: float, now_ns: int) -> int:
         """How long symbols that tick so often together may be silent."""

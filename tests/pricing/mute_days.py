@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import argparse
 import heapq
+import math
 import random
 import statistics
 import sys
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from quotebus.bus.clock import NS_PER_MS, NS_PER_S
 from quotebus.bus.events import Cause, MarketSession, SymbolState
@@ -189,8 +191,10 @@ class Market:
         return self.outcome
 
 
-def make_ticks(day: Day, rng: random.Random) -> dict[str, list[int]]:
-    """The exchange times of each symbol's ticks; of ten symbols the first makes half of all."""
+@lru_cache(maxsize=4)
+def make_ticks(day: Day, seed: int) -> dict[str, list[int]]:
+    """The exchange times of each symbol's ticks; of ten symbols the first makes a third of all."""
+    rng = random.Random(f"{day.name}/{seed}")
     whole = session(day.rate, close_s=day.close_s, post_end_s=day.post_end_s)
 
     def intensity(at_s: float) -> float:
@@ -224,9 +228,9 @@ def live(
     until_s: float = DAY_S,
 ) -> Outcome:
     """One day, or a part of it; from `mute_at_s` on the stream brings nothing. `known`: the watch knows the session."""
-    rng = random.Random(f"{day.name}/{seed}")
+    rng = random.Random(f"{day.name}/{seed}/stream")
     market = Market(day.symbols, rng)
-    ticks = make_ticks(day, rng)
+    ticks = make_ticks(day, seed)
     arriving = sorted(
         (at_ns + int((0.02 + rng.expovariate(20)) * NS_PER_S), symbol, at_ns)
         for symbol, times in ticks.items()
@@ -267,10 +271,11 @@ def live(
     return market.finish()
 
 
-def _measure(day: Day, seed: int) -> float | None:
-    """Seconds until a feed that goes mute late in the morning is proven so."""
+def _measure(day: Day, seed: int) -> float:
+    """Seconds until a feed that goes mute late in the morning is proven so; infinite when it is not within an hour."""
     mute_at_s = 11 * HOUR_S + 7 * seed
-    return live(day, seed, known=True, from_s=10 * HOUR_S, mute_at_s=mute_at_s, until_s=12 * HOUR_S).detected_s
+    outcome = live(day, seed, known=True, from_s=10 * HOUR_S, mute_at_s=mute_at_s, until_s=12 * HOUR_S)
+    return math.inf if outcome.detected_s is None else outcome.detected_s
 
 
 def main() -> int:
@@ -282,17 +287,18 @@ def main() -> int:
     print("Suspicions where sessions are known, and where they are not and the end of one looks like a mute feed.")
     print(f"{'kind of day':30} days  known: all, most   unknown: all, most  questions  redials  proven: median, most s")
     for day in (day for day in DAYS if arguments.only in day.name):
-        days = {known: [live(day, seed, known=known) for seed in range(arguments.days)] for known in (True, False)}
-        shown = "-"
-        if day.halt is None:
-            found = [
-                one if (one := _measure(day, seed)) is not None else float("inf") for seed in range(arguments.days)
-            ]
-            shown = f"{statistics.median(found):.1f}, {max(found):.1f}"
-        most = {known: max(one.suspicions for one in found) for known, found in days.items()}
-        total = {known: sum(one.suspicions for one in found) for known, found in days.items()}
-        proofs = sum(one.proofs for found in days.values() for one in found)
-        asked = sum(one.asked for found in days.values() for one in found)
+        days: dict[bool, list[Outcome]] = {True: [], False: []}
+        found = []
+        for seed in range(arguments.days):
+            for known, outcomes in days.items():
+                outcomes.append(live(day, seed, known=known))
+            if day.halt is None:
+                found.append(_measure(day, seed))
+        shown = f"{statistics.median(found):.1f}, {max(found):.1f}" if found else "-"
+        most = {known: max(one.suspicions for one in outcomes) for known, outcomes in days.items()}
+        total = {known: sum(one.suspicions for one in outcomes) for known, outcomes in days.items()}
+        proofs = sum(one.proofs for outcomes in days.values() for one in outcomes)
+        asked = sum(one.asked for outcomes in days.values() for one in outcomes)
         print(
             f"{day.name:30} {arguments.days:4} {total[True]:11}, {most[True]:4} {total[False]:14}, {most[False]:4} "
             f"{asked:10} {proofs:8} {shown:>28}",

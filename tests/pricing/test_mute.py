@@ -8,7 +8,7 @@ import pytest
 
 from quotebus.bus.clock import NS_PER_S
 from quotebus.bus.events import MarketSession
-from quotebus.pricing.mute import COUNTED_PER_LOOK, HOUR_NS, Largest, SilenceWatch, TickRates
+from quotebus.pricing.mute import COUNTED_PER_LOOK, HOUR_NS, Largest, Silence, SilenceWatch, TickRates
 from quotebus.pricing.shared_state import Slot
 
 T0 = 1_770_000_000 * NS_PER_S
@@ -49,7 +49,7 @@ class Feed:
         began_ns = self.now_ns
         while self.now_ns - began_ns < most_s * NS_PER_S:
             self.run(0.25)
-            if self.watch.suspect(countable, self.now_ns):
+            if self.watch.judge(countable, self.now_ns) is Silence.SUSPICIOUS:
                 return self.watch.silence_ns(self.now_ns) / NS_PER_S
         return None
 
@@ -102,9 +102,11 @@ def test_the_rate_is_common_and_halted_symbols_are_not_in_it() -> None:
     feed.run(1_200)
     feed.mute()
     feed.run(20)
-    assert feed.watch.suspect(["FAST", "SLOW"], feed.now_ns)
-    assert not feed.watch.suspect(["SLOW"], feed.now_ns), "FAST is halted: SLOW alone may be silent for minutes"
-    assert not feed.watch.suspect([], feed.now_ns)
+    assert feed.watch.judge(["FAST", "SLOW"], feed.now_ns) is Silence.SUSPICIOUS
+    assert feed.watch.judge(["SLOW"], feed.now_ns) is Silence.ORDINARY, (
+        "FAST is halted: SLOW alone may be silent for minutes"
+    )
+    assert feed.watch.judge([], feed.now_ns) is Silence.ORDINARY
 
 
 def test_what_never_ticked_is_never_suspicious() -> None:
@@ -148,7 +150,7 @@ def test_a_new_connection_that_brings_nothing_is_judged_by_what_was_before() -> 
     feed = regular(120, 0.25)
     feed.watch.end()
     feed.run(60)
-    assert not feed.watch.suspect(["A"], feed.now_ns)
+    assert feed.watch.judge(["A"], feed.now_ns) is Silence.ORDINARY
     feed.watch.begin(feed.ticks, feed.now_ns)
     silent_s = feed.until_suspicious()
     assert silent_s is not None
