@@ -111,10 +111,10 @@ class TickRates:
             rate.since_ns += skipped_ns
             rate.updated_ns += skipped_ns
 
-    def common(self, symbols: Iterable[str]) -> float:
-        """Ticks per second of these symbols together: over the last minute or over 20, whichever is less."""
+    def common(self, symbols: Iterable[str]) -> tuple[float, float]:
+        """Ticks per second of these symbols together: over the last minute, and over the last 20."""
         known = [rate.corrected() for symbol in symbols if (rate := self._rates.get(symbol)) is not None]
-        return min(sum(fast for fast, _ in known), sum(slow for _, slow in known))
+        return sum(fast for fast, _ in known), sum(slow for _, slow in known)
 
     def busiest(self, symbols: Iterable[str], most: int) -> list[str]:
         """Of these symbols at most so many, those first that tick most."""
@@ -220,7 +220,8 @@ class SilenceWatch:
         silent_ns = self.silence_ns(now_ns)
         if silent_ns <= FLOOR_NS:
             return Silence.ORDINARY
-        rate = self.rates.common(countable)
+        fast, slow = self.rates.common(countable)
+        rate = min(fast, slow)
         if rate <= 0:
             return Silence.ORDINARY
         # What was learned since of this very silence does not end the suspicion.
@@ -229,7 +230,7 @@ class SilenceWatch:
             if self._suspicion is None:
                 self._suspicion, self._is_confirmed = (rate, silent_ns), False
             return Silence.SUSPICIOUS
-        return Silence.LONG if silent_ns * rate > EARLY * NS_PER_S else Silence.ORDINARY
+        return Silence.LONG if silent_ns * slow > EARLY * NS_PER_S else Silence.ORDINARY
 
     def bound_ns(self, rate: float, now_ns: int) -> int:
         """How long symbols that tick so often together may be silent."""
