@@ -32,9 +32,13 @@ SocketsT = TypeVar("SocketsT", bound=ClientSockets)
 
 
 def default_name() -> str:
-    """`<program>-<host>-<pid>`, in the characters a client name may have."""
+    """`<program>-<host>-<pid>-<six hex digits>`, in the characters a client name may have.
+
+    Two containers may well agree in all but the digits, which come from the system: a program that seeds `random` is
+    no exception.
+    """
     program = Path(sys.argv[0] or "python").stem or "python"
-    raw = f"{program}-{socket.gethostname()}-{os.getpid()}"
+    raw = f"{program}-{socket.gethostname()}-{os.getpid()}-{os.urandom(3).hex()}"
     return "".join(c if CLIENT_NAME.match(c) else "_" for c in raw)[-64:]
 
 
@@ -61,8 +65,9 @@ class BaseClient(ABC, Generic[SocketsT]):
 
         Args:
             settings: Where the broker is; by default from the environment and `.env`, see `BusSettings`.
-            name: The lease's name, `[A-Za-z0-9_.:-]{1,64}`; two running clients need two. By default
-                `<program>-<host>-<pid>`.
+            name: The lease's name, `[A-Za-z0-9_.:-]{1,64}`; two running clients need two. Of two with one name the
+                first keeps it, the other's prices are `client_conflict`, and both log a warning. By default
+                `<program>-<host>-<pid>-<six random hex digits>`.
             ttl_s: How long the lease outlives this process, in seconds; a node clamps it to 1 to 120.
             max_age_s: A quote older than this, in seconds, may not be used.
             replayed: Follow a replay and nothing live; every time is then the replay's.
@@ -74,7 +79,7 @@ class BaseClient(ABC, Generic[SocketsT]):
         """The name of the lease."""
         if not CLIENT_NAME.match(self.name):
             raise ValueError(f"not a client name: {self.name[:70]!r}")
-        source = source_name(self.name.partition("-")[0][:40], random.getrandbits(24))
+        source = source_name(self.name.partition("-")[0][:40], int.from_bytes(os.urandom(3)))
         self._consumer = Consumer(
             self.name,
             source,
@@ -203,8 +208,11 @@ class BaseClient(ABC, Generic[SocketsT]):
             extra: list[Unusable] = []
             if symbol not in self._consumer.interest.results:
                 extra.append(Unusable.NOT_REQUESTED)
-            elif not self._consumer.confirmed:
-                extra.append(Unusable.UNCONFIRMED)
+            else:
+                if self._consumer.interest.conflict_since_ns is not None:
+                    extra.append(Unusable.CLIENT_CONFLICT)
+                if not self._consumer.confirmed:
+                    extra.append(Unusable.UNCONFIRMED)
             if not drained:
                 extra.append(Unusable.READER_BEHIND)
         return replace(verdict, reasons=Reasons((*extra, *verdict.reasons))) if extra else verdict

@@ -39,6 +39,7 @@ class Unusable(StrEnum):
     """Why a price may not be used now."""
 
     NOT_REQUESTED = "not_requested"
+    CLIENT_CONFLICT = "client_conflict"
     UNCONFIRMED = "unconfirmed"
     READER_BEHIND = "reader_behind"
     NO_HEALTH = "no_health"

@@ -13,6 +13,7 @@ from quotebus.bus.clock import NS_PER_MS, NS_PER_S
 from quotebus.bus.errors import UndecodableMessage
 from quotebus.bus.events import (
     VERSION,
+    Cause,
     ConnectionHealth,
     ConnectionState,
     OrderUpdate,
@@ -28,6 +29,10 @@ from quotebus.bus.sequence import SequenceTracker, Stamper
 RE_ASK_JITTER_NS = 200 * NS_PER_MS
 """Re-asking is spread over this long, so that a hundred clients do not ask a new node in the same instant."""
 WARN_EVERY_NS = 10 * NS_PER_S
+CONFLICT_CERTAIN_NS = 3 * NS_PER_S
+"""A node gives the holder of a name two seconds to answer. A program refused for longer knows that another one runs."""
+PROOF_EVERY_NS = NS_PER_S
+"""How often a holder answers those who ask under its name, with a renewal."""
 REPLAYED = topics.REPLAYED
 _FAMILIES = (b"health.", b"order.")
 """Subscribed to as a whole; everything else topic by topic."""
@@ -92,6 +97,8 @@ class Consumer:
         self._health_heard_ns: int | None = None
         self._health_went = False
         self._next_warning_ns = 0
+        self._challenged = False
+        self._next_proof_ns = self._next_conflict_warning_ns = 0
 
     # what to hear
 
@@ -185,6 +192,20 @@ class Consumer:
             return f"{wanted}, but the pricing node {health.node} has gone silent"
         return f"{wanted}, but the line is {health.state} ({health.cause})"
 
+    def take_conflict_warning(self, now_ns: int) -> str | None:
+        """One line, at most every ten seconds, while another running program asks under this client's name."""
+        since_ns, name = self.interest.conflict_since_ns, self.interest.client
+        refused = since_ns is not None and now_ns - since_ns >= CONFLICT_CERTAIN_NS
+        if now_ns < self._next_conflict_warning_ns or not (refused or self._challenged):
+            return None
+        self._challenged = False
+        self._next_conflict_warning_ns = now_ns + WARN_EVERY_NS
+        if refused:
+            return (
+                f"another program runs under the client name {name} and holds it: this one gets no prices; rename one"
+            )
+        return f"another program asks for prices under the client name {name} and is refused; rename one of the two"
+
     def take_version_note(self) -> str | None:
         """One line, once, after the first message of a version that cannot be read."""
         note, self._version_note = self._version_note, None
@@ -277,7 +298,11 @@ class Consumer:
         """Take an answer; returns the held quotes it brought that are news."""
         if self.interest.on_acknowledged(ack, now_ns):
             self.confirmed = True
-        if ack.client == self.interest.client and ack.cause in REFUSAL_COUNTERS:
+        if ack.client != self.interest.client:
+            pass
+        elif not self.interest.is_ours(ack.request_id):
+            self._on_others_answer(ack, now_ns)
+        elif ack.cause in REFUSAL_COUNTERS:
             self.counters[REFUSAL_COUNTERS[ack.cause]] += 1
         if self.replayed and self.joined:
             return []
@@ -285,6 +310,15 @@ class Consumer:
         self.counters["undecodable_held_quotes"] = self.book.undecodable_quotes
         self.joined = self.confirmed
         return held
+
+    def _on_others_answer(self, ack: SymbolsAcknowledged, now_ns: int) -> None:
+        """Another program asked under this client's name. When it was refused, a renewal proves that this one runs."""
+        if ack.cause != Cause.CLIENT_CONFLICT or self.interest.conflict_since_ns is not None or not self.confirmed:
+            return
+        self._challenged = True
+        if now_ns >= self._next_proof_ns:
+            self._next_proof_ns = now_ns + PROOF_EVERY_NS
+            self.interest.renew(now_ns)
 
     def _on_health(self, health: ConnectionHealth, received_ns: int) -> None:
         if health.node.endswith(topics.ORDERS):

@@ -81,6 +81,8 @@ class Interest:
     lease_ms: int = 0
     results: dict[str, SymbolResult] = field(default_factory=dict)
     refused: dict[str, SymbolResult] = field(default_factory=dict)
+    conflict_since_ns: int | None = None
+    """Since when another program has held the name: requests are refused, and repeat; None when none has."""
     _number: int = 0
     _answered: bool = True
     _snapshot: bool = False
@@ -133,6 +135,10 @@ class Interest:
     def _request_id(self) -> str:
         return f"{self.tag}{self._number}"
 
+    def is_ours(self, request_id: str) -> bool:
+        """Whether this client has asked it, and not another program under the same name."""
+        return request_id.startswith(self.tag)
+
     def lapsed(self, now_ns: int) -> bool:
         """Whether the lease must have ended: no answer for as long as it was granted for."""
         return self._lease_until_ns is not None and now_ns > self._lease_until_ns
@@ -167,8 +173,11 @@ class Interest:
         for row in ack.results:
             if row.symbol in self.results:
                 self.results[row.symbol] = _result(row, acknowledged=True)
+        if ack.cause == Cause.CLIENT_CONFLICT and self.conflict_since_ns is None:
+            self.conflict_since_ns = now_ns
         if ack.cause in (Cause.RATE_LIMITED, Cause.CLIENT_CONFLICT):
             return False  # not applied: the request goes on repeating
+        self.conflict_since_ns = None
         if ack.source != self.answered_by:
             self.answered_by = ack.source
             self._parts = set()

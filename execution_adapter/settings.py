@@ -53,7 +53,9 @@ class ExecutionSettings(BusSettings, LogSettings):
         "wall", description="stream: follow a replay, decide in its time, and order nothing"
     )
     execution_client: Annotated[str, Unit("NAME")] = Field(
-        "", validate_default=True, description="name of this client on the bus; <program>-<host>-<pid> unless given"
+        "",
+        validate_default=True,
+        description="name of this client on the bus; <program>-<host>-<pid>-<six hex digits> unless given",
     )
     execution_symbols: str = Field("SPY,QQQ,AAPL", description="symbols to decide on when there are no intents")
     execution_side: Literal["buy", "sell", "both"] = Field(

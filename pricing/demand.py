@@ -20,12 +20,19 @@ from quotebus.bus.settings import CLIENT_NAME
 log = logging.getLogger(__name__)
 MAX_CLIENTS = 10_000
 MAX_REQUESTS_PER_S = 50
+CONFLICT_NS = 2 * NS_PER_S
+"""How long the holder of a client name has to answer when another source asks under it. Requests repeat every 500 ms,
+so three may be lost."""
 MIN_TTL_MS, MAX_TTL_MS = 1_000, 120_000
 
 
 @dataclass(slots=True)
 class Lease:
-    """What one client holds. `expires_ns` is on the lease clock."""
+    """What one client holds. `expires_ns` is on the lease clock.
+
+    `challenger`: another source that asks under this client's name, since `challenged_ns`; empty once the client has
+    asked again.
+    """
 
     client: str
     source: str
@@ -36,8 +43,8 @@ class Lease:
     priority: int
     ttl_ms: int
     expires_ns: int
-    former_source: str = ""
-    taken_over_ns: int = 0
+    challenger: str = ""
+    challenged_ns: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,19 +123,13 @@ class Demand:
         ttl_ms = min(max(request.ttl_ms, MIN_TTL_MS), MAX_TTL_MS)
         known = self._claims
         refused = [symbol for symbol in request.symbols if symbol not in known and not topics.is_symbol(symbol)]
-        former_source, taken_over_ns = "", 0
-        if lease is not None:
-            former_source, taken_over_ns = lease.former_source, lease.taken_over_ns
-            if lease.source == request.source:
-                if request.seq <= lease.seq:
-                    return RequestOutcome(Cause.DEMAND, lease.ttl_ms if lease.symbols else 0, refused=refused)
-            elif lease.symbols and (
-                request.published_ns <= lease.published_ns
-                or (former_source == request.source and lease_now_ns - taken_over_ns < lease.ttl_ms * NS_PER_MS)
-            ):
-                return RequestOutcome(Cause.CLIENT_CONFLICT)
-            else:
-                former_source, taken_over_ns = lease.source, lease_now_ns
+        if lease is not None and lease.source == request.source:
+            if request.seq <= lease.seq:
+                return RequestOutcome(Cause.DEMAND, lease.ttl_ms if lease.symbols else 0, refused=refused)
+        elif lease is not None and lease.symbols and not request.symbols:
+            return RequestOutcome(Cause.DEMAND)  # one that holds nothing has nothing to release
+        elif lease is not None and lease.symbols and not _gives_way(lease, request.source, lease_now_ns):
+            return RequestOutcome(Cause.CLIENT_CONFLICT)
         first = lease is None or lease.source != request.source
         former = frozenset(lease.symbols) if lease else frozenset()
         symbols = tuple(dict.fromkeys(request.symbols))
@@ -148,8 +149,6 @@ class Demand:
             request.priority,
             ttl_ms,
             lease_now_ns + ttl_ms * NS_PER_MS,
-            former_source,
-            taken_over_ns,
         )
         changed = self._replace(lease, new)
         step = "ended" if not symbols else "began" if first or not former else "changed" if changed else "renewed"
@@ -222,7 +221,7 @@ class Demand:
             before, old.symbols = old.symbols, new.symbols
             old.source, old.seq, old.published_ns = new.source, new.seq, new.published_ns
             old.ttl_ms, old.expires_ns = new.ttl_ms, new.expires_ns
-            old.former_source, old.taken_over_ns = new.former_source, new.taken_over_ns
+            old.challenger, old.challenged_ns = "", 0
             if before == new.symbols:
                 return False
             left, come = set(before).difference(new.symbols), set(new.symbols).difference(before)
@@ -267,6 +266,17 @@ class Demand:
             self.wanted[symbol] = SymbolDemand(channels, priority, former.order if former else self._order)
             self.pairs += len(channels) - (len(former.channels) if former else 0)
             self._touched[symbol] = None
+
+
+def _gives_way(lease: Lease, challenger: str, lease_now_ns: int) -> bool:
+    """Whether a lease's holder has let another source ask under its name for so long that it must be dead.
+
+    A running holder hears every refusal, since it is published under its name, and asks again.
+    """
+    if lease.challenger != challenger:
+        lease.challenger, lease.challenged_ns = challenger, lease_now_ns
+        return False
+    return lease_now_ns - lease.challenged_ns >= CONFLICT_NS
 
 
 def admit(wanted: dict[str, SymbolDemand], limit: int | None) -> dict[str, SymbolDemand]:

@@ -257,7 +257,11 @@ class ClientSockets(ABC):
     def _publish_counters(self) -> None:
         with self.lock:
             url = "" if self._broker_is_there else self._settings.bus_subscribe_url
-            notes = (self._consumer.take_warning(now_ns(), no_broker_at=url), self._consumer.take_version_note())
+            notes = (
+                self._consumer.take_warning(now_ns(), no_broker_at=url),
+                self._consumer.take_conflict_warning(now_ns()),
+                self._consumer.take_version_note(),
+            )
             source = self._consumer.stamper.source
             counters = Counters(program=source.rpartition("-")[0], counters=self._collect_counters())
             self._outbox.append(self._consumer.stamper.frame(counters, utc_ns()))

@@ -42,6 +42,7 @@ class Caution(StrEnum):
 _REFUSING = frozenset({Caution.SETTLING, Caution.JUMPED, Caution.SPREAD_ABSURD})
 _LINE = frozenset(
     {
+        Unusable.CLIENT_CONFLICT,
         Unusable.UNCONFIRMED,
         Unusable.NO_HEALTH,
         Unusable.HEALTH_SILENT,

@@ -15,7 +15,7 @@ from quotebus.bus.events import (
     SymbolStatus,
 )
 
-_GIVEN = (Unusable.NOT_REQUESTED, Unusable.UNCONFIRMED, Unusable.READER_BEHIND)
+_GIVEN = (Unusable.NOT_REQUESTED, Unusable.CLIENT_CONFLICT, Unusable.UNCONFIRMED, Unusable.READER_BEHIND)
 """Reasons that no message carries; they are taken from the recorded decision."""
 TRADED = (SymbolState.LIVE, SymbolState.QUIET)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import inspect
+import random
+import re
 from itertools import pairwise
 
 import pytest
@@ -39,6 +41,16 @@ def public(client: type) -> set[str]:
 
 def test_the_default_name_is_a_valid_one() -> None:
     assert CLIENT_NAME.match(default_name())
+
+
+def test_default_names_differ_between_programs_alike_in_all_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("socket.gethostname", lambda: "h" * 80)
+    names = []
+    for _ in range(20):
+        random.seed(1)  # as a backtest does
+        names.append(default_name())
+    assert len(set(names)) == 20
+    assert all(CLIENT_NAME.match(name) and re.search(r"-[0-9a-f]{6}$", name) for name in names)
 
 
 def test_both_clients_have_the_same_names() -> None:

@@ -103,7 +103,7 @@ EACH: dict[Unusable, tuple[Callable[[], Book], set[Unusable]]] = {
     Unusable.SUSPICIOUS: (flagged(Flag.SUSPICIOUS), {Unusable.SUSPICIOUS}),
 }
 OF_TIME = {Unusable.HEALTH_SILENT, Unusable.TOO_OLD}
-OF_THE_CLIENT = {Unusable.NOT_REQUESTED, Unusable.UNCONFIRMED, Unusable.READER_BEHIND}
+OF_THE_CLIENT = {Unusable.NOT_REQUESTED, Unusable.CLIENT_CONFLICT, Unusable.UNCONFIRMED, Unusable.READER_BEHIND}
 
 
 @pytest.mark.parametrize("reason", EACH)

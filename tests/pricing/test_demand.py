@@ -11,7 +11,15 @@ from hypothesis import strategies as st
 from quotebus.bus.clock import NS_PER_MS, NS_PER_S
 from quotebus.bus.events import Cause, SymbolsRequested
 from quotebus.bus.protocol import MAX_NODE_SYMBOLS, MAX_SYMBOLS
-from quotebus.pricing.demand import MAX_CLIENTS, MAX_REQUESTS_PER_S, Demand, LeaseClock, SymbolDemand, admit
+from quotebus.pricing.demand import (
+    CONFLICT_NS,
+    MAX_CLIENTS,
+    MAX_REQUESTS_PER_S,
+    Demand,
+    LeaseClock,
+    SymbolDemand,
+    admit,
+)
 from tests.support.pricing import request
 from tests.support.samples import QUICK
 
@@ -162,26 +170,66 @@ def test_ones_release_never_takes_a_symbol_from_another() -> None:
     assert demand.wanted == {"B": SymbolDemand(frozenset({"quotes"}), -1, 2)}
 
 
-def test_a_newer_source_takes_over_and_the_older_is_refused() -> None:
+def ask(demand: Demand, source: str, seq: int, at_ms: int, symbol: str = "A") -> Cause:
+    wish = request(source=source, symbols=(symbol,), seq=seq, published_ns=1_000_000 + at_ms, ttl_ms=15_000)
+    return demand.apply(wish, at_ms * NS_PER_MS).cause
+
+
+def test_a_second_program_under_a_name_is_refused_while_the_first_answers() -> None:
     demand = Demand()
-    demand.apply(request(source="old", published_ns=10, seq=9), 0)
-    taken = demand.apply(request(source="new", published_ns=11, seq=1, symbols=("B",)), 0)
+    assert ask(demand, "first", 1, 0) is Cause.DEMAND
+    for at_ms in range(500, 20_000, 500):
+        assert ask(demand, "second", at_ms, at_ms, "B") is Cause.CLIENT_CONFLICT
+        if at_ms % 1_500 == 0:
+            assert ask(demand, "first", at_ms, at_ms + 100) is Cause.DEMAND
+        assert set(demand.wanted) == {"A"}
+    assert demand.leases["a"].source == "first"
+
+
+def test_a_restarted_program_gets_its_name_back_when_its_former_life_does_not_answer() -> None:
+    demand = Demand()
+    ask(demand, "killed", 1, 0)
+    causes = {at_ms: ask(demand, "restarted", at_ms, at_ms, "B") for at_ms in range(100, 2_200, 500)}
+    assert list(causes.values()) == [Cause.CLIENT_CONFLICT] * 4 + [Cause.DEMAND]
+    assert set(demand.wanted) == {"B"}
+    assert CONFLICT_NS == 2 * NS_PER_S
+    assert ask(demand, "killed", 2, 2_200) is Cause.CLIENT_CONFLICT, "it was only asleep, and is the newcomer now"
+    assert set(demand.wanted) == {"B"}
+
+
+def test_the_name_is_free_when_the_lease_has_ended() -> None:
+    demand = Demand()
+    demand.apply(request(source="first", published_ns=1, ttl_ms=1_000), 0)
+    assert demand.apply(request(source="second", published_ns=2), 999 * NS_PER_MS).cause is Cause.CLIENT_CONFLICT
+    demand.expire(NS_PER_S)
+    taken = demand.apply(request(source="second", published_ns=2), NS_PER_S)
     assert (taken.cause, taken.applied, taken.first) == (Cause.DEMAND, True, True)
-    assert set(demand.wanted) == {"B"}
-    assert demand.apply(request(source="older", published_ns=11, seq=1), 0).cause is Cause.CLIENT_CONFLICT
-    assert set(demand.wanted) == {"B"}
 
 
-def test_two_sources_that_alternate_are_a_conflict_until_a_ttl_has_passed() -> None:
+def test_two_challengers_that_take_turns_get_nothing_before_the_lease_ends() -> None:
     demand = Demand()
-    ttl_ns = 5 * NS_PER_S
-    demand.apply(request(source="one", published_ns=1, ttl_ms=5_000), 0)
-    assert demand.apply(request(source="two", published_ns=2, ttl_ms=5_000), 1).applied
-    for now_ns in (2, ttl_ns // 2):
-        answer = demand.apply(request(source="one", seq=2, published_ns=3, ttl_ms=5_000), now_ns)
-        assert (answer.cause, answer.applied) == (Cause.CLIENT_CONFLICT, False)
-    assert demand.apply(request(source="two", seq=2, published_ns=4, ttl_ms=5_000), ttl_ns).applied
-    assert demand.apply(request(source="one", seq=3, published_ns=5), ttl_ns + 1).applied
+    ask(demand, "first", 1, 0)
+    for at_ms in range(500, 15_000, 500):
+        assert ask(demand, ("second", "third")[at_ms // 500 % 2], at_ms, at_ms) is Cause.CLIENT_CONFLICT
+
+
+def test_the_release_of_one_that_was_refused_takes_nothing_from_the_holder() -> None:
+    demand = Demand()
+    ask(demand, "first", 1, 0)
+    for seq, at_ms in enumerate(range(100, 5_000, 500), 1):
+        wish = request(source="second", symbols=(), seq=seq, published_ns=2_000_000 + at_ms)
+        answer = demand.apply(wish, at_ms * NS_PER_MS)
+        assert (answer.cause, answer.applied, answer.lease_ms) == (Cause.DEMAND, False, 0)
+    assert set(demand.wanted) == {"A"}
+    assert ask(demand, "second", 99, 5_000) is Cause.CLIENT_CONFLICT
+
+
+def test_an_old_message_of_the_holder_is_no_sign_of_life() -> None:
+    demand = Demand()
+    ask(demand, "killed", 5, 0)
+    ask(demand, "restarted", 1, 100)
+    ask(demand, "killed", 5, 1_000)
+    assert ask(demand, "restarted", 2, 2_100) is Cause.DEMAND
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,9 @@ class Meaning(NamedTuple):
 
 REASONS: dict[Unusable, Meaning] = {
     Unusable.NOT_REQUESTED: Meaning("the consumer does not ask for this symbol", "the client requests the symbol"),
+    Unusable.CLIENT_CONFLICT: Meaning(
+        "another running program has the consumer's client name", "give one of the two another client name"
+    ),
     Unusable.UNCONFIRMED: Meaning(
         "the newest request is not acknowledged, or the bus was away since",
         "the node's next acknowledgement; requests are repeated every 0.5 s",
