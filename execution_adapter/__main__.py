@@ -73,7 +73,8 @@ def check_intents(settings: ExecutionSettings) -> ExecutionSettings:
 
 
 def _say(text: str) -> None:
-    print(text, flush=True)
+    sys.stdout.write(f"{text}\n")  # in one piece: print() writes the line's end by itself, after another thread's line
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":

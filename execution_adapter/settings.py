@@ -287,8 +287,7 @@ class ExecutionSettings(BusSettings, LogSettings):
         )
 
     def policies(self) -> fallback.Policies:
-        text = self.execution_fallbacks or self.execution_fallback
-        default, particular = fallback.parse(text)
+        default, particular = fallback.parse(self.execution_fallbacks, fallback.Policy(self.execution_fallback))
         return fallback.Policies(
             default, particular, Decimal(repr(self.execution_collar)), seconds(self.execution_collar_age_s)
         )

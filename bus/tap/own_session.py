@@ -77,7 +77,8 @@ def lower_session_weight() -> None:
 def give_weight_back(process: int) -> None:
     """Let a process that is told to end do so now: with the least weight that takes many seconds on a busy machine."""
     with contextlib.suppress(OSError):  # gone, or not ours to change
-        os.sched_setscheduler(process, os.SCHED_OTHER, os.sched_param(0))
+        for thread in Path(f"/proc/{process}/task").iterdir():  # libzmq's too: the end waits for them
+            os.sched_setscheduler(int(thread.name), os.SCHED_OTHER, os.sched_param(0))
     for _ in range(_TRIES):
         try:
             Path(f"/proc/{process}/autogroup").write_text("0")

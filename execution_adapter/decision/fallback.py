@@ -84,9 +84,12 @@ class Policies:
         return round_to_tick(sides.bid * (1 - self.band), side)
 
 
-def parse(text: str) -> tuple[Policy, dict[tuple[str, str], Policy]]:
-    """Parse `market`, or `market,SPY=refuse,QQQ:sell=collar`. Raises ValueError."""
-    default, particular = Policy.MARKET, {}
+def parse(text: str, default: Policy = Policy.MARKET) -> tuple[Policy, dict[tuple[str, str], Policy]]:
+    """Parse `market`, or `market,SPY=refuse,QQQ:sell=collar`; without a word of its own the default stays.
+
+    Raises ValueError.
+    """
+    particular: dict[tuple[str, str], Policy] = {}
     for word in filter(None, text.replace(" ", "").split(",")):
         target, equals, policy = word.rpartition("=")
         if policy not in tuple(Policy):

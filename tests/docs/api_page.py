@@ -112,9 +112,9 @@ def text(of: griffe.Object) -> str:
 def explained(section: str) -> dict[str, str]:
     """The first table of a section of EVENTS.md: meanings by value."""
     page = (ROOT / "bus/EVENTS.md").read_text().partition(f"\n### {section}\n")[2].partition("\n##")[0]
-    rows = [[part.strip(" `") for part in line.strip("|").split("|")] for line in page.splitlines() if line[:1] == "|"]
+    rows = [[part.strip() for part in line.strip("|").split("|")] for line in page.splitlines() if line[:1] == "|"]
     first = rows[: next((i for i, row in enumerate(rows) if i > 1 and row[0].startswith("---")), len(rows) + 1) - 1]
-    return {row[0]: row[-1] for row in first[2:]}
+    return {row[0].strip("`"): row[-1] for row in first[2:]}
 
 
 def escape(of: str) -> str:

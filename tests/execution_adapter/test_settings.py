@@ -51,3 +51,11 @@ def test_program_ends_with_78_and_one_line() -> None:
     assert status == 78
     assert printed.count("\n") == 1
     assert printed.startswith("execution-worker: EXECUTION_SYMBOLS: ")
+
+
+def test_policies_of_some_symbols_leave_the_default_to_its_own_setting() -> None:
+    policies = settings("--fallback", "refuse", "--fallbacks", "SPY=collar").policies()
+    assert (policies.of("SPY", "buy"), policies.of("QQQ", "buy")) == ("collar", "refuse")
+    policies = settings("--fallback", "refuse", "--fallbacks", "market,SPY=collar").policies()
+    assert (policies.of("SPY", "buy"), policies.of("QQQ", "buy")) == ("collar", "market")
+    assert settings("--fallbacks", "SPY=collar").policies().of("QQQ", "sell") == "market"
