@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from quotebus.bus.capture.record.settings import RecordSettings
+from quotebus.bus.cli.broker import BrokerSettings
 from quotebus.bus.cli.up import UpSettings
 from quotebus.bus.process import known_settings
 from quotebus.bus.process.flags import flags, is_secret, is_switch, shown_default, unit_of, variable
@@ -26,6 +27,7 @@ CLASSES: dict[str, tuple[str, tuple[type[Settings], ...]]] = {
     "exchange-simulator": ("pricing/simulator/README.md", (SimulatorSettings,)),
     "quotebus record": ("bus/capture/README.md", (RecordSettings,)),
     "quotebus tap": ("bus/tap/README.md", TAP),
+    "quotebus broker": ("bus/README.md", (BrokerSettings,)),
     "quotebus up": ("bus/README.md", (UpSettings,)),
 }
 ROW = re.compile(r"^\| `([A-Z][A-Z0-9_]+)` \| (.*?) \| (.*?) \| (.{10,}) \|$", re.MULTILINE)

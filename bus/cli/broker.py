@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from typing import Annotated
 
 from pydantic import Field
 
 from quotebus.bus.errors import ConfigError
+from quotebus.bus.process.flags import Unit
 from quotebus.bus.process.log import setup
 from quotebus.bus.process.shutdown import on_ending
 from quotebus.bus.settings import BusSettings, LogSettings, die, load
@@ -27,8 +29,8 @@ class BrokerSettings(BusSettings, LogSettings):
         "quotebus broker --bus-publish-url tcp://127.0.0.1:6570  # and so on",
     )
 
-    bus_broker_memory_mib: int = Field(
-        1024, ge=64, description="memory in MiB beyond which the broker replaces itself; clients reconnect"
+    bus_broker_memory_mib: Annotated[int, Unit("MIB")] = Field(
+        1024, ge=64, description="memory beyond which the broker replaces itself; clients reconnect"
     )
     bus_broker_restarts: int = Field(0, ge=0, description="set by the broker itself when it has replaced itself")
 
