@@ -11,7 +11,7 @@ JOBS   ?= 3
 SEEDS  ?= 50
 
 .PHONY: outages realoutages up test smoke apidocs links wheel check format bench latency overload scale clients verdict replaysame replaytiming capturerate capturedamage \
-  capturekills captureseek tapcost strangers faults orders search seeds quietdays idle pins clean help
+  capturekills captureseek tapcost strangers faults twonodes orders search seeds quietdays idle pins clean help
 
 help:
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
@@ -111,6 +111,9 @@ faults: $(VENV)/.dev ## every upstream fault shown to the real programs, measure
 
 strangers: $(VENV)/.dev ## what hostile peers of the broker cost the others, beside its bound; ARGS="--times 3"
 	$(BIN)/python -m tests.strangers $(ARGS)
+
+twonodes: $(VENV)/.dev ## nodes started beside a streaming one, without a common lock folder; ARGS="--starts 400"
+	$(BIN)/python -m tests.perf.two_nodes $(ARGS)
 
 orders: $(VENV)/.dev ## 14 symbols worked to their end under one trouble each; ARGS="halt cut"
 	$(BIN)/python -m tests.execution_adapter.runs $(ARGS)

@@ -20,7 +20,6 @@ from quotebus.bus.events import (
     SymbolsRequested,
     SymbolState,
 )
-from quotebus.bus.protocol import HEALTH_EVERY_NS, HEALTH_SILENCE_NS
 from quotebus.pricing import faults
 from quotebus.pricing.allocation import Allocation
 from quotebus.pricing.announcements import Counts, Identity, build_acknowledgements, build_health, build_status
@@ -28,6 +27,7 @@ from quotebus.pricing.backoff import Backoff
 from quotebus.pricing.commands import AskVenue, Publish, SendUpstream, SocketCommand
 from quotebus.pricing.demand import Demand, LeaseClock
 from quotebus.pricing.feed_watch import SILENT, FeedWatch
+from quotebus.pricing.listening import LISTENING, Listening
 from quotebus.pricing.messages import Record, Subscription, Success, UpstreamError, UpstreamStatus
 from quotebus.pricing.session import Session
 from quotebus.pricing.session_states import UP
@@ -42,7 +42,6 @@ TICK_NS = NS_PER_S // 4
 BUSY_TICK_NS = NS_PER_S // 20
 _ASKING = frozenset({ConnectionState.SUBSCRIBING, *UP})
 _INACTIVE = frozenset({ConnectionState.STANDBY, ConnectionState.STOPPED})
-_DIALS = frozenset({ConnectionState.CONNECTING, ConnectionState.AUTHENTICATING, ConnectionState.SUBSCRIBING, *UP})
 
 
 Command = Publish | SendUpstream | SocketCommand | AskVenue
@@ -64,8 +63,15 @@ class Core:
         """`jitter` returns a float in [0, 1)."""
         self.demand = Demand()
         self.session = Session(
-            Backoff(jitter), self._publish_health, self._command, linger_ns=linger_ns, slow_line_ns=slow_line_ns
+            Backoff(jitter),
+            self._publish_health,
+            self._command,
+            linger_ns=linger_ns,
+            slow_line_ns=slow_line_ns,
+            state=ConnectionState.STANDBY,
+            detail=LISTENING,
         )
+        self.listening = Listening(identity.source)
         self.reconciler = Reconciler()
         self.symbols = SymbolTable(self._publish_status)
         self.lock_held = False
@@ -82,7 +88,6 @@ class Core:
         self._commands: list[Command] = []
         self._health_ns = 0
         self._quiet_checked_ns = 0
-        self._other_ns: int | None = None
 
     def take(self) -> list[Command]:
         """The commands since the last call, in order."""
@@ -93,7 +98,11 @@ class Core:
 
     def on_request(self, request: SymbolsRequested, now_ns: int) -> None:
         """A client's request: applied and acknowledged immediately, whatever the upstream does."""
-        if self.session.state in _INACTIVE or request.source.startswith(REPLAYED):
+        if request.source.startswith(REPLAYED):
+            return
+        if self._listens:
+            self.listening.keep(request)
+        if self.session.state in _INACTIVE:
             return
         answer = self.demand.apply(request, self._lease_clock.tick(now_ns))
         log.debug(
@@ -117,21 +126,15 @@ class Core:
         """A node's health came through the bus. Our own proves that requests can reach us."""
         if heard.source == self._identity.source:
             self._lease_clock.note_own_health(now_ns)
-            return
-        if heard.source.startswith(REPLAYED) or heard.node.endswith(topics.ORDERS) or heard.state in _INACTIVE:
-            return
-        self._other_ns = now_ns
-        state = self.session.state
-        if state in _INACTIVE:
-            return
-        ours = (state in _DIALS, heard.source > self._identity.source)
-        theirs = (heard.state in _DIALS, self._identity.source > heard.source)
-        if theirs > ours:
-            self._stand_by(now_ns)
+            self.listening.note_own_health(now_ns)
+        elif not heard.source.startswith(REPLAYED) and not heard.node.endswith(topics.ORDERS):
+            self.listening.note_health(heard, self.session.state, now_ns)
 
     def on_lock(self, held: bool, now_ns: int) -> None:
         """This node holds the lock on the account's one connection, or another node does."""
         self.lock_held = held
+        if self.session.since_ns == 0:  # the first thing that a node learns
+            self.session.since_ns = now_ns
         if not held:
             self._stand_by(now_ns)
 
@@ -208,14 +211,13 @@ class Core:
     def on_time(self, now_ns: int, *, all_read: bool = True) -> None:
         """Let time pass: leases, deadlines, signs of life, health and statuses.
 
-        `all_read`: no request waits unread, so leases may expire.
+        `all_read`: no message waits unread, so leases may expire, and it is known what the other nodes do.
         """
         lease_now_ns = self._lease_clock.tick(now_ns)
-        if self.session.state is ConnectionState.STANDBY:
-            if self.lock_held and (self._other_ns is None or now_ns - self._other_ns > HEALTH_SILENCE_NS):
-                self.session.on_alone(now_ns)
-        elif all_read and self.demand.expire(lease_now_ns):
-            self._demand_changed(Cause.LEASE_EXPIRED, now_ns)
+        if all_read:
+            self._decide_role(now_ns)
+            if self.demand.expire(lease_now_ns):
+                self._demand_changed(Cause.LEASE_EXPIRED, now_ns)
         open_request = self.reconciler.open_request
         if self.session.state in _ASKING and open_request is not None and now_ns >= open_request.deadline_ns:
             if self.reconciler.drop_overdue_side_request():
@@ -232,23 +234,30 @@ class Core:
         if self.session.state is ConnectionState.STREAMING and now_ns - self._quiet_checked_ns >= NS_PER_S:
             self._quiet_checked_ns = now_ns
             self.lifecycle.mark_quiet(self._quiet_ns, now_ns)
-        if now_ns - self._health_ns >= HEALTH_EVERY_NS:
+        if now_ns >= self._health_due_ns(now_ns):
             self._publish_health(now_ns)
         self.symbols.rotate(now_ns)
 
     def next_ns(self, now_ns: int) -> int:
         """When `on_time` should be called at the latest."""
-        times = [self._health_ns + HEALTH_EVERY_NS]
+        times = [self._health_due_ns(now_ns)]
         count = len(self.symbols.entries)
         if count:
             times.append(now_ns + (BUSY_TICK_NS if count > 100 else TICK_NS))
         asks_ns = self.reconciler.next_ns() if self.session.state in _ASKING else None
-        deadlines = (self.session.next_ns(self._shared.last_byte_ns), asks_ns)
+        role_ns = None
+        if self.session.state is ConnectionState.STANDBY:
+            role_ns = self.listening.next_ns(now_ns, listening=self._listens, lock_held=self.lock_held)
+        deadlines = (self.session.next_ns(self._shared.last_byte_ns), asks_ns, role_ns)
         times += [at_ns for at_ns in deadlines if at_ns is not None]
         expiry_ns = self.demand.next_expiry_ns()
         if expiry_ns is not None:
             times.append(now_ns + max(0, expiry_ns - self._lease_clock.now_ns))
         return min(times)
+
+    def awaits_lock(self, now_ns: int) -> bool:
+        """This node takes over as soon as the lock is its own, which should be in a moment."""
+        return not self.lock_held and self.session.waiting and self.listening.awaits_lock(now_ns)
 
     def stop(self, now_ns: int) -> None:
         """Orderly exit: the last health published has state `stopped`."""
@@ -282,7 +291,31 @@ class Core:
         silent = SILENT if self.feed_watch.is_silent else ""
         return ", ".join(filter(None, (halts, silent)))
 
+    @property
+    def _listens(self) -> bool:
+        """Just started: it is not known yet whether another node is active."""
+        return self.session.state is ConnectionState.STANDBY and not self.session.waiting
+
+    def _decide_role(self, now_ns: int) -> None:
+        """Become active, or wait for another node: the rules are in `listening.py`."""
+        if self.session.state is ConnectionState.STOPPED:
+            return
+        if self.session.waiting:
+            if self.lock_held and self.listening.may_take_over(now_ns):
+                self.session.on_alone(now_ns)
+        elif self.listening.must_stand_by(now_ns):
+            self._stand_by(now_ns)
+        elif self._listens and self.listening.has_listened(now_ns):
+            self.session.on_alone(now_ns)
+            for request in self.listening.take_kept():
+                self.on_request(request, now_ns)
+
+    def _health_due_ns(self, now_ns: int) -> int:
+        listens, waiting = self._listens, self.session.waiting
+        return self.listening.health_due_ns(self._health_ns, now_ns, listening=listens, waiting=waiting)
+
     def _stand_by(self, now_ns: int) -> None:
+        self.listening.take_kept()
         self.demand.clear()
         self.symbols.clear()
         for symbol in list(self._shared.slots):
@@ -342,6 +375,7 @@ class Core:
 
     def _publish_health(self, now_ns: int) -> None:
         self._health_ns = now_ns
+        self.listening.note_published()
         up = self.session.state in UP
         counts = Counts(
             desired=len(self.demand.wanted),

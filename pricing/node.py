@@ -139,6 +139,8 @@ class Node:
                 if now_ns() >= next_second_ns:
                     next_second_ns = now_ns() + NS_PER_S
                     self._each_second()
+                elif core.awaits_lock(now_ns()):
+                    self._try_lock()
                 self._hot.give_way()
                 core.on_time(now_ns())
                 if not self._hot.is_alive():
@@ -296,14 +298,16 @@ class Node:
 
     def _each_second(self) -> None:
         if not self.core.lock_held:
-            held = self._lock.acquire()
-            if held:
-                self.core.on_lock(held, now_ns())
+            self._try_lock()
         if self._garbage_left and self.core.session.state not in UP:
             gc.collect()  # only now, when no quote has to wait for it
             self._garbage_left = False
         self.control_counters.check_silence(now_ns())
         self._publish(Counters(program="pricing-node", counters=self.counters()))
+
+    def _try_lock(self) -> None:
+        if self._lock.acquire():
+            self.core.on_lock(True, now_ns())
 
     def counters(self) -> dict[str, int]:
         """Everything both threads have counted, and how much waits where."""

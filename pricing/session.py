@@ -61,10 +61,12 @@ class Session:
         name: str = "upstream",
         linger_ns: int,
         slow_line_ns: int = 2 * NS_PER_S,
+        state: State = State.IDLE,
+        detail: str = "",
     ) -> None:
-        self.state = State.IDLE
+        self.state = state
         self.cause = Cause.NO_DEMAND
-        self.detail = ""
+        self.detail = detail
         self.since_ns = 0
         self.connection = 0
         self.next_retry_ns: int | None = None
@@ -91,6 +93,11 @@ class Session:
     def attempt(self) -> int:
         """Failures in a row."""
         return self._backoff.failures
+
+    @property
+    def waiting(self) -> bool:
+        """In standby because another node is active, not because this one has just started."""
+        return self.state is State.STANDBY and self.cause is Cause.OTHER_NODE
 
     @property
     def lingering(self) -> bool:
@@ -218,11 +225,11 @@ class Session:
 
     def on_other_node(self, now_ns: int) -> None:
         """Another node is active on this bus, or holds the lock."""
-        if self.state not in (State.STANDBY, State.STOPPED):
+        if self.state is not State.STOPPED and not self.waiting:
             self._end(Signal.OTHER_NODE, Cause.OTHER_NODE, now_ns)
 
     def on_alone(self, now_ns: int) -> None:
-        """The other node is gone and this one holds the lock."""
+        """No other node is active and this one holds the lock."""
         if self.state is State.STANDBY:
             self._take(Signal.ALONE, Cause.NO_DEMAND, now_ns)
 

@@ -72,7 +72,7 @@ TRANSITIONS: dict[State, dict[Signal, State]] = {
     State.BACKING_OFF: _WAITING,
     State.CIRCUIT_OPEN: _WAITING,
     State.REFUSED: _WAITING,
-    State.STANDBY: {Signal.ALONE: State.IDLE, Signal.STOP: State.STOPPED},
+    State.STANDBY: {Signal.ALONE: State.IDLE, Signal.OTHER_NODE: State.STANDBY, Signal.STOP: State.STOPPED},
     State.STOPPED: {},
 }
 

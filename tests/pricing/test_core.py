@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from itertools import pairwise
 
-import msgspec
 import pytest
 
 from quotebus.bus import codec
@@ -14,11 +13,6 @@ from quotebus.bus.consumer import REPLAYED
 from quotebus.bus.events import ConnectionHealth, Event, Quote, SymbolsAcknowledged, SymbolStatus
 from quotebus.pricing.commands import SocketCommand
 from tests.support.core_rig import SOURCE, CoreRig, state, streaming
-from tests.support.samples import HEALTH
-
-
-def other(source: str, connection_state: str) -> ConnectionHealth:
-    return msgspec.structs.replace(HEALTH, source=source, node="pricing", state=connection_state)
 
 
 @pytest.mark.parametrize("client", ["a b", "\x17orker", "a\n", "é", "x" * 120])
@@ -70,7 +64,8 @@ def test_debug_log_tells_requests_leases_transitions_and_symbols(caplog: pytest.
         rig.ask("a", "SPY", "QQQ", ttl_ms=2_000)
         rig.run(6)
     told = [(record.name.removeprefix("quotebus.pricing."), record.getMessage()) for record in caplog.records]
-    assert told[:3] == [
+    assert told[:4] == [
+        ("session", "upstream: standby -> idle on alone (no_demand)"),
         ("demand", "lease of a began: 1 symbols, 2000 ms"),
         ("core", "request 1 of 'a' ('a-source'): 1 symbols, demand"),
         ("session", "upstream: idle -> connecting on wanted (demand)"),
@@ -190,12 +185,12 @@ def test_a_longer_lease_of_another_keeps_the_symbol() -> None:
 
 def test_an_active_other_node_silences_us_and_its_end_brings_us_back() -> None:
     rig = CoreRig()
-    rig.core.on_health(other("pricing-ffffff", "streaming"), rig.now_ns)
+    rig.hear("pricing-ffffff", "streaming", times=2)
     assert rig.ask("a", "SPY") == []
     assert (rig.health().state, rig.health().cause) == ("standby", "other_node")
     for _ in range(20):
         rig.run(0.9)
-        rig.core.on_health(other("pricing-ffffff", "suspect"), rig.now_ns)
+        rig.hear("pricing-ffffff", "suspect")
         assert rig.ask("a", "SPY") == []
     rig.run(2.9)
     assert rig.health().state == "standby"
@@ -211,7 +206,11 @@ def test_an_active_other_node_silences_us_and_its_end_brings_us_back() -> None:
         ("pricing-000001", "idle", False, True),
         ("pricing-ffffff", "idle", False, False),
         ("pricing-000001", "idle", True, False),
+        ("pricing-000001", "connecting", True, False),
+        ("pricing-000001", "subscribing", True, False),
+        ("pricing-000001", "suspect", True, False),
         ("pricing-ffffff", "streaming", False, True),
+        ("pricing-ffffff", "connecting", False, True),
         ("pricing-ffffff", "streaming", True, False),
         ("pricing-000001", "streaming", True, True),
         ("pricing-000001", "standby", False, False),
@@ -221,19 +220,21 @@ def test_an_active_other_node_silences_us_and_its_end_brings_us_back() -> None:
 )
 def test_of_two_nodes_exactly_one_yields(source: str, theirs: str, busy: bool, yields: bool) -> None:
     rig = streaming("SPY") if busy else CoreRig()
-    rig.core.on_health(other(source, theirs), rig.now_ns)
-    rig.settle()
+    before = rig.health().state
+    rig.hear(source, theirs)
+    assert rig.health().state == before, "one message is not enough"
+    rig.hear(source, theirs)
     assert (rig.health().state == "standby") == yields
     if yields:
         assert not rig.socket
         assert rig.shared.slots == {}
+    else:
+        assert rig.health().state == before
 
 
 def test_health_of_an_order_stream_is_not_a_node() -> None:
     rig = CoreRig()
-    health = msgspec.structs.replace(other("pricing-000001", "streaming"), node="pricing.orders")
-    rig.core.on_health(health, rig.now_ns)
-    rig.settle()
+    rig.hear("pricing-000001", "streaming", node="pricing.orders", times=2)
     assert rig.health().state == "idle"
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from itertools import pairwise
 
-import msgspec
 import pytest
 
 from quotebus.bus.clock import NS_PER_S
@@ -13,7 +12,6 @@ from quotebus.bus.events import Cause, ConnectionHealth
 from quotebus.pricing.demand import admit
 from quotebus.pricing.subscription_set import SIDE_CHANNELS
 from tests.support.core_rig import CoreRig
-from tests.support.samples import HEALTH
 from tests.support.upstream import QT
 
 SYMBOLS = [f"S{number}" for number in range(12)]
@@ -66,8 +64,7 @@ def mischief(rig: CoreRig) -> None:
         case 17 if rng.random() < 0.3:
             source = rng.choice(["pricing-000001", "pricing-ffffff"])
             state = rng.choice(["idle", "streaming", "standby"])
-            rig.core.on_health(msgspec.structs.replace(HEALTH, source=source, state=state), rig.now_ns)
-            rig.settle()
+            rig.hear(source, state, times=rng.choice([1, 2]))
         case 18 if rng.random() < 0.2:
             rig.core.on_lock(rng.random() < 0.7, rig.now_ns)
             rig.settle()

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
+from quotebus.bus.clock import NS_PER_S, now_ns
 from quotebus.bus.events import ConnectionHealth, SymbolsAcknowledged
-from tests.support.programs import eventually
+from tests.support.programs import Program, eventually
 from tests.support.world import World
 
 
@@ -21,7 +24,9 @@ def test_second_node_waits_for_the_lock_and_takes_over(world: World) -> None:
     assert not log.all(SymbolsAcknowledged, lambda ack: ack.source == waiting.source), "a node in waiting never answers"
     assert world.control.state()["tcp_accepted_total"] == 1, "nor does it dial"
     first.kill()
-    log.wait(ConnectionHealth, lambda health: health.node == "second" and health.state == "streaming")
+    killed_ns = now_ns()
+    _, streams_ns = log.wait(ConnectionHealth, lambda health: health.node == "second" and health.state == "streaming")
+    assert streams_ns - killed_ns < 5 * NS_PER_S
     eventually(lambda: getattr(client.health(), "node", "") == "second")
     eventually(lambda: client.usable("SPY") and client.usable("QQQ"), why="the second node has taken over")
     assert world.control.state()["max_simultaneous"] == 1
@@ -30,11 +35,13 @@ def test_second_node_waits_for_the_lock_and_takes_over(world: World) -> None:
 def test_two_nodes_without_a_common_lock_settle_who_is_active(world: World) -> None:
     world.broker()
     world.exchange("--rate", "100", "--max-connections", "2")
-    for name in ("left", "right"):
-        (world.folder / name).mkdir()
-        world.node(PRICING_NODE=name, PRICING_LOCK_DIR=str(world.folder / name))
     log = world.log()
-    log.health("standby")
+    for name in ("left", "right"):
+        own_lock(world, name)
+    _, started_ns = log.wait(ConnectionHealth)
+    _, waits_ns = log.wait(ConnectionHealth, lambda health: health.cause == "other_node")
+    _, active_ns = log.health("idle")
+    assert max(waits_ns, active_ns) - started_ns < 3 * NS_PER_S
     client = world.client("holder")
     client.request(["SPY"], wait_s=10)
     assert client.usable("SPY")
@@ -48,17 +55,61 @@ def test_two_nodes_without_a_common_lock_settle_who_is_active(world: World) -> N
     assert world.control.state()["upgraded_total"] == 1
 
 
-def test_orderly_stop_says_so_and_hands_over_at_once(world: World) -> None:
+def test_node_started_beside_a_streaming_one_neither_dials_nor_answers(world: World) -> None:
     world.broker()
-    world.exchange("--rate", "100")
-    first = world.node(PRICING_NODE="first")
+    world.exchange("--rate", "100", "--max-connections", "2")
+    own_lock(world, "first").line("idle until")
     log = world.log()
     client = world.client("holder")
     client.request(["SPY"], wait_s=10)
-    world.node(PRICING_NODE="second")
-    log.health("standby")
+    position = log.position()
+    own_lock(world, "second")
+    waiting, _ = log.wait(ConnectionHealth, lambda health: health.node == "second" and health.cause == "other_node")
+    client.request(["SPY", "QQQ"], wait_s=10)
+    assert client.usable("SPY")
+    assert not log.all(SymbolsAcknowledged, lambda ack: ack.source == waiting.source)
+    states = {(health.node, health.state) for health in log.all(ConnectionHealth, since=position)}
+    assert states == {("first", "streaming"), ("second", "standby")}
+    assert world.control.state()["tcp_accepted_total"] == 1
+
+
+@pytest.mark.parametrize("common_lock", [True, False])
+def test_orderly_stop_says_so_and_hands_over_at_once(world: World, common_lock: bool) -> None:
+    world.broker()
+    world.exchange("--rate", "100")
+    first = world.node(PRICING_NODE="first") if common_lock else own_lock(world, "first")
+    log = world.log()
+    client = world.client("holder")
+    client.request(["SPY"], wait_s=10)
+    world.node(PRICING_NODE="second") if common_lock else own_lock(world, "second")
+    log.wait(ConnectionHealth, lambda health: health.cause == "other_node")
     assert first.stop(within_s=2) == 0
-    stopped, _ = log.health("stopped")
+    stopped, stopped_ns = log.health("stopped")
     assert stopped.cause == "shutdown"
+    _, active_ns = log.wait(ConnectionHealth, lambda health: health.node == "second" and health.state == "idle")
+    assert active_ns - stopped_ns < NS_PER_S
     eventually(lambda: client.usable("SPY"))
     assert world.control.state()["max_simultaneous"] == 1
+
+
+def test_kill_without_a_common_lock_hands_over_within_five_seconds(world: World) -> None:
+    world.broker()
+    world.exchange("--rate", "100")
+    first = own_lock(world, "first")
+    log = world.log()
+    client = world.client("holder")
+    client.request(["SPY"], wait_s=10)
+    own_lock(world, "second")
+    log.wait(ConnectionHealth, lambda health: health.cause == "other_node")
+    first.kill()
+    killed_ns = now_ns()
+    _, streams_ns = log.wait(ConnectionHealth, lambda health: health.node == "second" and health.state == "streaming")
+    assert streams_ns - killed_ns < 5 * NS_PER_S
+    eventually(lambda: client.usable("SPY"))
+    assert world.control.state()["max_simultaneous"] == 1
+
+
+def own_lock(world: World, name: str) -> Program:
+    """A node with a lock folder of its own, as in a container: only the bus tells it of others."""
+    (world.folder / name).mkdir()
+    return world.start("pricing-node", PRICING_NODE=name, PRICING_LOCK_DIR=str(world.folder / name))

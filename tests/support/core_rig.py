@@ -15,10 +15,11 @@ from quotebus.bus.sequence import Stamper
 from quotebus.pricing.announcements import Identity
 from quotebus.pricing.commands import AskVenue, Publish, SendUpstream, SocketCommand
 from quotebus.pricing.core import Core
+from quotebus.pricing.listening import LISTEN_NS
 from quotebus.pricing.messages import Subscription, Success, UpstreamError, UpstreamStatus
 from quotebus.pricing.shared_state import SharedState
 from tests.support.pricing import T0, request
-from tests.support.samples import QUOTE
+from tests.support.samples import HEALTH, QUOTE
 from tests.support.upstream import Upstream
 
 EventT = TypeVar("EventT", bound=Event)
@@ -29,9 +30,20 @@ CODES = {Cause.BAD_SYMBOL: 400, Cause.SYMBOL_LIMIT: 405, Cause.NOT_ENTITLED: 410
 class CoreRig:
     """`hears` is whether the node's own health comes back; `dials` and `answers` whether the upstream is kind."""
 
-    def __init__(self, *, limit: int | None = None, linger_s: float = 30, quiet_s: float = 30, seed: int = 0) -> None:
-        self.now_ns = T0
+    def __init__(
+        self,
+        *,
+        limit: int | None = None,
+        linger_s: float = 30,
+        quiet_s: float = 30,
+        seed: int = 0,
+        source: str = SOURCE,
+        starts_ns: int | None = None,
+    ) -> None:
+        """A node that has listened and is idle; one that starts at `starts_ns` where that is given."""
+        self.now_ns = T0 - LISTEN_NS if starts_ns is None else starts_ns
         self.rng = random.Random(seed)
+        self.source = source
         self.upstream = Upstream(self.rng)
         self.shared = SharedState()
         self.counters = {"quotes": 0, "trades": 0}
@@ -44,10 +56,10 @@ class CoreRig:
         self.orders: list[SocketCommand] = []
         self.said: list[dict[str, Any]] = []
         self.events: list[tuple[int, Event]] = []
-        self._stamper = Stamper(SOURCE)
-        self._requests = 0
+        self._stamper = Stamper(source)
+        self._requests = self._others = 0
         self.core = Core(
-            Identity("pricing", "iex", SOURCE, limit),
+            Identity("pricing", "iex", source, limit),
             self.shared,
             linger_ns=int(linger_s * NS_PER_S),
             quiet_ns=int(quiet_s * NS_PER_S),
@@ -56,6 +68,9 @@ class CoreRig:
         )
         self.core.on_lock(True, self.now_ns)
         self.step()
+        if starts_ns is None:
+            self.run(LISTEN_NS / NS_PER_S)
+            self.events = [(self.now_ns, self.health())]
 
     # what was published
 
@@ -93,6 +108,16 @@ class CoreRig:
         self.settle()
         return acks
 
+    def hear(self, source: str, state: str, *, node: str = "pricing", detail: str = "", times: int = 1) -> None:
+        """Healths of another node, a message at a time as in the real loop."""
+        for _ in range(times):
+            self._others += 1
+            health = msgspec.structs.replace(
+                HEALTH, source=source, seq=self._others, node=node, state=state, detail=detail
+            )
+            self.core.on_health(health, self.now_ns)
+            self.step()
+
     def quote(self, symbol: str, *, good: bool = True) -> None:
         """What the hot thread does with a quote."""
         slot = self.shared.slots.get(symbol)
@@ -109,7 +134,7 @@ class CoreRig:
             connection = self.core.session.connection
             slot.frame = codec.encode(
                 msgspec.structs.replace(
-                    QUOTE, symbol=symbol, source=SOURCE, seq=slot.quote_seq, connection=connection,
+                    QUOTE, symbol=symbol, source=self.source, seq=slot.quote_seq, connection=connection,
                     published_ns=to_utc_ns(self.now_ns),
                 )
             )  # fmt: skip
@@ -194,9 +219,7 @@ class CoreRig:
         for command in self.core.take():
             if isinstance(command, Publish):
                 event = codec.decode(self._stamper.frame(command.event, to_utc_ns(self.now_ns)))
-                self.events.append((self.now_ns, event))
-                if isinstance(event, ConnectionHealth) and self.hears:
-                    self.core.on_health(event, self.now_ns)
+                self._publish(event)
             elif isinstance(command, SendUpstream):
                 self.said.append(command.message)
             elif isinstance(command, AskVenue):
@@ -211,6 +234,11 @@ class CoreRig:
         if ahead_s is not None:
             newest_ns = {symbol: slots[symbol].exchange_ns + int(ahead_s * NS_PER_S) for symbol in question.symbols}
         self.core.on_venue(question.number, newest_ns, self.now_ns)
+
+    def _publish(self, event: Event) -> None:
+        self.events.append((self.now_ns, event))
+        if isinstance(event, ConnectionHealth) and self.hears:
+            self.core.on_health(event, self.now_ns)
 
     def _obey(self, order: SocketCommand) -> None:
         self.orders.append(order)

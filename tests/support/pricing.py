@@ -91,7 +91,7 @@ def framed(payload: bytes, opcode: int = 2, *, fin: bool = True, rsv: int = 0, m
 
 def session_picture() -> str:
     """The session's table as a Mermaid state diagram, one arrow for each pair of states."""
-    lines = ["stateDiagram-v2", f"    [*] --> {ConnectionState.IDLE}"]
+    lines = ["stateDiagram-v2", f"    [*] --> {ConnectionState.STANDBY}"]
     for state, moves in TRANSITIONS.items():
         signals: dict[str, list[str]] = {}
         for signal, target in moves.items():

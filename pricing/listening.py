@@ -1,0 +1,222 @@
+"""Which of several nodes on one bus is active: what is heard of the others, and what follows from it. Pure.
+
+A node that has just started listens: it neither dials nor answers before it has heard for `LISTEN_NS` that no other
+node is active. A node that streams stays active beside one that does not; of equals the smaller source stays. Two
+healths of one node are needed before this one waits for it: one message never changes that. A node that waits becomes
+active when no other node is, and counts another's silence only while its own healths come back through the broker.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from quotebus.bus.clock import NS_PER_MS, NS_PER_S
+from quotebus.bus.events import ConnectionHealth, SymbolsRequested
+from quotebus.bus.events import ConnectionState as State
+from quotebus.bus.protocol import HEALTH_EVERY_NS, HEALTH_SILENCE_NS
+from quotebus.pricing.demand import MAX_CLIENTS
+from quotebus.pricing.session_states import UP
+
+LISTENING = "listening"
+"""The `detail` of the health of a node that listens; its state is `standby`."""
+LISTEN_NS = 1_200 * NS_PER_MS
+EXTENSION_NS = 2_500 * NS_PER_MS
+"""How much longer a node listens after a health of another one."""
+CALL_NS = 400 * NS_PER_MS
+"""How often a node publishes its health while it listens, while the active node it waits for is overdue, and while two
+are active."""
+ANSWER_NS = 100 * NS_PER_MS
+"""At most one health in this time answers newcomers, however many there are."""
+OVERDUE_NS = 3 * NS_PER_S // 2
+TURN_NS = NS_PER_S // 2
+"""Of several waiting nodes each leaves those with a smaller source this much time to become active."""
+MAX_TURNS = 4
+LOCK_WAIT_NS = 3 * NS_PER_S
+"""For so long the lock of a node that has ended is tried at short intervals; a process takes a moment to end."""
+LOCK_RETRY_NS = NS_PER_S // 20
+ENOUGH_HEALTHS = 2
+PROOFS_OF_SILENCE = 4
+"""Our own healths that must have come back since another's last one: the broker may have been away just as long."""
+LATE_IN_ROW = 3
+"""A source's number is lower than its last: repeated or late, unless it happens this often in a row."""
+PROOF_NS = CALL_NS // 2
+MAX_NODES = 64
+_INACTIVE = frozenset({State.STANDBY, State.STOPPED})
+_DIALS = frozenset({State.CONNECTING, State.AUTHENTICATING, State.SUBSCRIBING})
+
+
+@dataclass(slots=True)
+class OtherNode:
+    """What was heard of one other node. `proofs`: our own healths that had come back by then."""
+
+    source: str
+    heard_ns: int
+    seq: int = 0
+    state: State = State.STANDBY
+    listens: bool = False
+    proofs: int = 0
+    late: int = 0
+    outranked_us: int = 0
+
+    @property
+    def active(self) -> bool:
+        return self.state not in _INACTIVE
+
+
+class Listening:
+    """What this node heard of itself and of the others. `state` arguments are this node's own."""
+
+    def __init__(self, source: str) -> None:
+        self._source = source
+        self._nodes: dict[str, OtherNode] = {}
+        self._kept: dict[tuple[str, str], SymbolsRequested] = {}
+        self._proofs = 0
+        self._own_ns: int | None = None
+        self._since_ns = 0
+        self._free_ns: int | None = None
+        self._answer_due = False
+
+    # what is heard
+
+    def note_own_health(self, now_ns: int) -> None:
+        """Our own health came back through the broker: so could those of the others."""
+        if self._own_ns is not None and now_ns - self._own_ns < PROOF_NS:
+            return  # what waited for the broker comes all at once, and proves no more than one message
+        self._proofs += 1
+        if self._own_ns is None or now_ns - self._own_ns > OVERDUE_NS:  # nothing was heard before, or for a while
+            self._since_ns = now_ns
+            for node in self._nodes.values():
+                node.proofs = self._proofs
+        self._own_ns = now_ns
+        for source in [node.source for node in self._nodes.values() if self._is_silent(node, now_ns)]:
+            del self._nodes[source]
+
+    def note_health(self, health: ConnectionHealth, state: State, now_ns: int) -> None:
+        """Another node's health came."""
+        node = self._nodes.get(health.source)
+        if node is None:
+            if len(self._nodes) >= MAX_NODES:
+                del self._nodes[min(self._nodes.values(), key=lambda node: node.heard_ns).source]
+            node = self._nodes[health.source] = OtherNode(health.source, now_ns - HEALTH_SILENCE_NS - 1)
+        elif health.seq <= node.seq and node.late < LATE_IN_ROW - 1:
+            node.late += 1
+            return
+        listens = health.state == State.STANDBY and health.detail == LISTENING
+        silent = now_ns - node.heard_ns > HEALTH_SILENCE_NS
+        if listens or silent:
+            self._answer_due = True
+        node.seq, node.heard_ns, node.late, node.proofs = health.seq, now_ns, 0, self._proofs
+        node.state, node.listens = State(health.state), listens
+        if node.active and (_rank(node.state), self._source) > (_rank(state), node.source):
+            node.outranked_us = 1 if silent else node.outranked_us + 1
+        else:
+            node.outranked_us = 0
+
+    def keep(self, request: SymbolsRequested) -> None:
+        """A request that came while this node listens; a client repeats what does not fit here."""
+        key = (request.client, request.source)
+        former = self._kept.get(key)
+        if (former is None and len(self._kept) < MAX_CLIENTS) or (former is not None and request.seq > former.seq):
+            self._kept[key] = request
+
+    def take_kept(self) -> list[SymbolsRequested]:
+        """The newest request of each client that asked while this node listened."""
+        kept, self._kept = list(self._kept.values()), {}
+        return kept
+
+    # what follows
+
+    def must_stand_by(self, now_ns: int) -> bool:
+        """Another node is active, proven by two healths in a row, and has the better right to be."""
+        return any(
+            node.outranked_us >= ENOUGH_HEALTHS and now_ns - node.heard_ns <= HEALTH_SILENCE_NS
+            for node in self._nodes.values()
+        )
+
+    def has_listened(self, now_ns: int) -> bool:
+        """The time to listen is over and no other node is heard that could be, or become, the active one."""
+        at_ns = self._listens_until_ns(now_ns)
+        return at_ns is not None and now_ns >= at_ns
+
+    def may_take_over(self, now_ns: int) -> bool:
+        """No other node is active, and it is this waiting node's turn."""
+        nodes = self._nodes.values()
+        if self._own_ns is None or any(node.active and not self._is_silent(node, now_ns) for node in nodes):
+            self._free_ns = None
+            return False
+        if self._free_ns is None:
+            self._free_ns = now_ns
+        return now_ns >= self._turn_ns(self._free_ns, now_ns)
+
+    def awaits_lock(self, now_ns: int) -> bool:
+        """It is this node's turn since a moment ago, so the lock should be free in a moment."""
+        return self.may_take_over(now_ns) and now_ns - (self._free_ns or now_ns) < LOCK_WAIT_NS
+
+    def health_due_ns(self, last_ns: int, now_ns: int, *, listening: bool, waiting: bool) -> int:
+        """When the next health is due, the last one having been published at `last_ns`."""
+        if self._answer_due:
+            return last_ns + ANSWER_NS
+        nodes = [node for node in self._nodes.values() if node.active]
+        if waiting:
+            hears = self._own_ns is not None and now_ns - self._own_ns <= OVERDUE_NS
+            hurried = hears and any(now_ns - node.heard_ns > OVERDUE_NS for node in nodes)
+        else:
+            hurried = listening or any(now_ns - node.heard_ns <= OVERDUE_NS for node in nodes)
+        return last_ns + (CALL_NS if hurried else HEALTH_EVERY_NS)
+
+    def note_published(self) -> None:
+        """A health was published: it answers all newcomers so far."""
+        self._answer_due = False
+
+    def next_ns(self, now_ns: int, *, listening: bool, lock_held: bool) -> int | None:
+        """When `has_listened`, or `may_take_over`, may have changed without a message."""
+        if listening:
+            until_ns = self._listens_until_ns(now_ns)
+            return None if until_ns is None else max(until_ns, now_ns + 1)
+        if self._own_ns is None:
+            return None
+        if self._free_ns is not None:
+            at_ns = self._turn_ns(self._free_ns, now_ns)
+            if lock_held or at_ns > now_ns:
+                return max(at_ns, now_ns + 1)
+            return now_ns + LOCK_RETRY_NS if self.awaits_lock(now_ns) else None
+        ends = [node.heard_ns + HEALTH_SILENCE_NS + 1 for node in self._nodes.values() if node.active]
+        return min((at_ns for at_ns in ends if at_ns > now_ns), default=None)
+
+    def _listens_until_ns(self, now_ns: int) -> int | None:
+        """None while our own healths do not come back: nothing else could be heard either."""
+        if self._own_ns is None or now_ns - self._own_ns > HEALTH_EVERY_NS:
+            return None
+        until_ns = self._since_ns + LISTEN_NS
+        for node in self._nodes.values():
+            if node.active:
+                until_ns = max(until_ns, node.heard_ns + EXTENSION_NS)
+            elif node.state is State.STANDBY and (not node.listens or node.source < self._source):
+                # It may become active in this time; one that does not must not keep us for ever.
+                until_ns = max(until_ns, min(node.heard_ns, self._since_ns + LISTEN_NS) + EXTENSION_NS)
+        return until_ns
+
+    def _is_silent(self, node: OtherNode, now_ns: int) -> bool:
+        return now_ns - node.heard_ns > HEALTH_SILENCE_NS and self._proofs - node.proofs >= PROOFS_OF_SILENCE
+
+    def _turn_ns(self, free_ns: int, now_ns: int) -> int:
+        """When this waiting node may become active, where no other has been since `free_ns`."""
+        before = [
+            node
+            for node in self._nodes.values()
+            if node.state is State.STANDBY and not node.listens and node.source < self._source
+            if now_ns - node.heard_ns <= HEALTH_SILENCE_NS
+        ]
+        turn_ns = free_ns + min(len(before), MAX_TURNS) * TURN_NS
+        if any(node.state is State.STOPPED for node in self._nodes.values()):
+            return turn_ns
+        return max(turn_ns, self._since_ns + LISTEN_NS)  # it may not have heard of the others yet
+
+
+def _rank(state: State) -> int:
+    """The higher one stays active."""
+    if state in _INACTIVE:
+        return -1
+    if state in UP:
+        return 3 if state is State.STREAMING else 2
+    return 1 if state in _DIALS else 0
