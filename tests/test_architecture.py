@@ -77,6 +77,7 @@ MUST_BE_PURE = {
     "pricing/halts.py",
     "pricing/feed_watch.py",
     "pricing/lag.py",
+    "pricing/listening.py",
     "pricing/mute.py",
     "pricing/request_budget.py",
     "pricing/messages.py",

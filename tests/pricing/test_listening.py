@@ -12,7 +12,7 @@ from quotebus.pricing.listening import CALL_NS, LISTEN_NS, LISTENING, MAX_NODES
 from tests.support.core_rig import SOURCE, CoreRig, streaming
 from tests.support.node_bus import BusNode, NodeBus
 
-SEEDS = int(os.environ.get("QUOTEBUS_SEEDS", "6"))
+SEEDS = int(os.environ.get("QUOTEBUS_SEEDS", "4"))
 SETTLE_NS = 3 * NS_PER_S
 HAND_OVER_NS = 5 * NS_PER_S
 
@@ -74,7 +74,6 @@ def test_a_lone_node_listens_then_answers_what_was_asked_meanwhile() -> None:
     watch, node = Watch(bus), bus.start()
     took_s = watch.run(5, until=lambda: bool(bus.acks))
     assert LISTEN_NS / NS_PER_S <= took_s < LISTEN_NS / NS_PER_S + 0.1
-    assert not node.orders or took_s >= 1.2
     first = bus.published[0][1]
     assert (first.state, first.cause, first.detail) == ("standby", "no_demand", LISTENING)
     assert watch.run(1, until=lambda: streams(node)) < 0.5
@@ -105,7 +104,7 @@ def test_it_listens_for_as_long_as_it_cannot_hear() -> None:
 # a node beside another
 
 
-@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("seed", range(20))
 def test_a_node_started_beside_a_streaming_one_never_dials_or_answers(seed: int) -> None:
     bus, watch, first = streaming_bus(seed, f"pricing-{'0f'[seed % 2]}00000")
     watch.run(bus.rng.random() * 3)
@@ -133,7 +132,7 @@ def test_a_node_started_beside_an_idle_one_waits_for_it(seed: int) -> None:
     assert {source for _, source in bus.acks} == {first.source}
 
 
-@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("seed", range(20))
 def test_nodes_started_at_the_same_moment_settle_on_one(seed: int) -> None:
     bus = NodeBus(seed)
     watch = Watch(bus)
@@ -240,7 +239,7 @@ def test_kill_hands_over_within_five_seconds(seed: int) -> None:
     assert watch.two_ns == 0
 
 
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize("away_s", [0.3, 1, 1.4, 1.6, 2.2, 2.8, 3.3, 30])
 def test_a_restarted_broker_changes_no_role(seed: int, away_s: float) -> None:
     bus, watch, first = streaming_bus(seed)
@@ -284,19 +283,17 @@ def live(bus: NodeBus, watch: Watch, minutes: float) -> None:
 def test_any_life_of_several_nodes_has_one_that_is_active(seed: int) -> None:
     bus = NodeBus(seed, delay_ms=100)
     watch = Watch(bus)
-    live(bus, watch, minutes=20)
-    print("two", watch.two_ns / 1e9, "none", watch.none_ns / 1e9)
+    live(bus, watch, minutes=8)
     assert watch.two_ns <= SETTLE_NS
     assert watch.none_ns <= HAND_OVER_NS
-    assert len(bus.acks) > 100
+    assert len(bus.acks) > 40
 
 
 @pytest.mark.parametrize("seed", range(SEEDS))
 def test_a_bus_that_loses_and_repeats_messages_only_takes_longer(seed: int) -> None:
     bus = NodeBus(seed, loss=0.1, repeats=0.1, delay_ms=300)
     watch = Watch(bus)
-    live(bus, watch, minutes=20)
-    print("two", watch.two_ns / 1e9, "none", watch.none_ns / 1e9)
+    live(bus, watch, minutes=8)
     assert watch.two_ns <= SETTLE_NS
     assert watch.none_ns <= HAND_OVER_NS + 2 * NS_PER_S
     if not bus.up:
