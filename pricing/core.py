@@ -27,7 +27,7 @@ from quotebus.pricing.backoff import Backoff
 from quotebus.pricing.commands import AskVenue, Publish, SendUpstream, SocketCommand
 from quotebus.pricing.demand import Demand, LeaseClock
 from quotebus.pricing.feed_watch import SILENT, FeedWatch
-from quotebus.pricing.listening import LISTENING, Listening
+from quotebus.pricing.listening import LISTENING, OtherNodes
 from quotebus.pricing.messages import Record, Subscription, Success, UpstreamError, UpstreamStatus
 from quotebus.pricing.session import Session
 from quotebus.pricing.session_states import UP
@@ -71,7 +71,7 @@ class Core:
             state=ConnectionState.STANDBY,
             detail=LISTENING,
         )
-        self.listening = Listening(identity.source)
+        self.others = OtherNodes(identity.source)
         self.reconciler = Reconciler()
         self.symbols = SymbolTable(self._publish_status)
         self.lock_held = False
@@ -101,7 +101,7 @@ class Core:
         if request.source.startswith(REPLAYED):
             return
         if self._listens:
-            self.listening.keep(request)
+            self.others.keep(request)
         if self.session.state in _INACTIVE:
             return
         answer = self.demand.apply(request, self._lease_clock.tick(now_ns))
@@ -126,9 +126,9 @@ class Core:
         """A node's health came through the bus. Our own proves that requests can reach us."""
         if heard.source == self._identity.source:
             self._lease_clock.note_own_health(now_ns)
-            self.listening.note_own_health(now_ns)
+            self.others.note_own_health(now_ns)
         elif not heard.source.startswith(REPLAYED) and not heard.node.endswith(topics.ORDERS):
-            self.listening.note_health(heard, self.session.state, now_ns)
+            self.others.note_health(heard, self.session.state, now_ns)
 
     def on_lock(self, held: bool, now_ns: int) -> None:
         """This node holds the lock on the account's one connection, or another node does."""
@@ -247,7 +247,7 @@ class Core:
         asks_ns = self.reconciler.next_ns() if self.session.state in _ASKING else None
         role_ns = None
         if self.session.state is ConnectionState.STANDBY:
-            role_ns = self.listening.next_ns(now_ns, listening=self._listens, lock_held=self.lock_held)
+            role_ns = self.others.next_ns(now_ns, listening=self._listens, lock_held=self.lock_held)
         deadlines = (self.session.next_ns(self._shared.last_byte_ns), asks_ns, role_ns)
         times += [at_ns for at_ns in deadlines if at_ns is not None]
         expiry_ns = self.demand.next_expiry_ns()
@@ -257,7 +257,7 @@ class Core:
 
     def awaits_lock(self, now_ns: int) -> bool:
         """This node takes over as soon as the lock is its own, which should be in a moment."""
-        return not self.lock_held and self.session.waiting and self.listening.awaits_lock(now_ns)
+        return not self.lock_held and self.session.waiting and self.others.awaits_lock(now_ns)
 
     def stop(self, now_ns: int) -> None:
         """Orderly exit: the last health published has state `stopped`."""
@@ -301,21 +301,21 @@ class Core:
         if self.session.state is ConnectionState.STOPPED:
             return
         if self.session.waiting:
-            if self.lock_held and self.listening.may_take_over(now_ns):
+            if self.lock_held and self.others.may_take_over(now_ns):
                 self.session.on_alone(now_ns)
-        elif self.listening.must_stand_by(now_ns):
+        elif self.others.must_stand_by(now_ns):
             self._stand_by(now_ns)
-        elif self._listens and self.listening.has_listened(now_ns):
+        elif self._listens and self.others.has_listened(now_ns):
             self.session.on_alone(now_ns)
-            for request in self.listening.take_kept():
+            for request in self.others.take_kept():
                 self.on_request(request, now_ns)
 
     def _health_due_ns(self, now_ns: int) -> int:
         listens, waiting = self._listens, self.session.waiting
-        return self.listening.health_due_ns(self._health_ns, now_ns, listening=listens, waiting=waiting)
+        return self.others.health_due_ns(self._health_ns, now_ns, listening=listens, waiting=waiting)
 
     def _stand_by(self, now_ns: int) -> None:
-        self.listening.take_kept()
+        self.others.take_kept()
         self.demand.clear()
         self.symbols.clear()
         for symbol in list(self._shared.slots):
@@ -375,7 +375,7 @@ class Core:
 
     def _publish_health(self, now_ns: int) -> None:
         self._health_ns = now_ns
-        self.listening.note_published()
+        self.others.note_published()
         up = self.session.state in UP
         counts = Counts(
             desired=len(self.demand.wanted),

@@ -63,7 +63,7 @@ class OtherNode:
         return self.state not in _INACTIVE
 
 
-class Listening:
+class OtherNodes:
     """What this node heard of itself and of the others. `state` arguments are this node's own."""
 
     def __init__(self, source: str) -> None:

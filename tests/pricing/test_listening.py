@@ -187,7 +187,7 @@ def test_a_newcomer_is_answered_at_once_and_many_with_one_health() -> None:
     rig.run(0.25)
     assert len(rig.events) - before <= 4
     assert rig.health().state == "streaming"
-    assert len(rig.core.listening._nodes) == MAX_NODES
+    assert len(rig.core.others._nodes) == MAX_NODES
 
 
 def test_repeated_and_late_messages_are_no_second_proof_and_new_numbers_are_taken_over() -> None:
