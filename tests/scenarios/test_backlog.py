@@ -11,7 +11,7 @@ import zmq
 
 from quotebus.bus import codec, topics
 from quotebus.bus.clock import utc_ns
-from quotebus.bus.events import Counters, Event, Quote, SymbolsAcknowledged, SymbolsRequested
+from quotebus.bus.events import ConnectionHealth, Counters, Event, Quote, SymbolsAcknowledged, SymbolsRequested
 from quotebus.bus.sequence import Stamper
 from quotebus.bus.transport.sockets import Role, bind, make
 from tests.support.programs import DEADLINE_S, Program, eventually
@@ -53,6 +53,15 @@ class StubbornBroker:
             if self.subscribe.recv() == b"\x01" + topics.prefix(topics.REQUESTED):
                 return
         raise AssertionError("the node listens for no request")
+
+    def play_back(self) -> bool:
+        """The node's own health, which it must hear before it becomes active; True when it is."""
+        since = len(self.events)
+        self.read(50)
+        healths = [event for event in self.events[since:] if isinstance(event, ConnectionHealth)]
+        for health in healths:
+            self.subscribe.send(codec.encode(health))
+        return any(health.state == "idle" for health in healths)
 
     def request(self, symbols: list[str]) -> None:
         """Send a request; each one in the name of another client."""
@@ -138,6 +147,7 @@ def overfill(world: World, broker: StubbornBroker, **settings: str) -> tuple[int
     world.exchange("--rate", "200", "--batch", "10")
     world.programs.append(Program("python", "-c", NODE, environment={**world.environment, **settings}))
     broker.listens()
+    eventually(broker.play_back)
     broker.request(SYMBOLS)
     eventually(lambda: broker.read(50) and len({quote.symbol for quote in broker.quotes()}) == len(SYMBOLS))
 

@@ -188,7 +188,7 @@ def test_settings_for_logging_reach_the_programs(environment: dict[str, str]) ->
     lines = [line.partition("| ")[2] for line in printed.splitlines() if line.startswith("pricing ")]
     assert {json.loads(line)["level"] for line in lines} >= {"info"}
     assert printed.count("PRICING_LINGR is no setting; did you mean PRICING_LINGER_S?") == 1, "told once for all"
-    status, printed = run("quotebus", "up", "--for", "3", environment={**environment, "LOG_LEVEL": "warning"})
+    status, printed = run("quotebus", "up", "--for", "5", environment={**environment, "LOG_LEVEL": "warning"})
     assert status == 0
     assert " limit " in printed
     assert " INFO " not in printed
