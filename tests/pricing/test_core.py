@@ -144,7 +144,10 @@ def test_held_quote_comes_with_the_first_ack_with_added_symbols_and_with_a_snaps
     assert quotes("SPY") == [False]
     assert quotes("SPY", "QQQ") == [False, True]
     assert quotes("SPY", "QQQ", snapshot=True) == [True, True]
-    assert quotes("SPY", source="another", published_ns=2**40) == [True]
+    [refused] = rig.ask("late", "SPY", source="another", published_ns=2**40)
+    assert refused.cause == "client_conflict"
+    rig.run(2.1)
+    assert quotes("SPY", source="another", published_ns=2**40 + 1) == [True]
 
 
 def test_acknowledged_row_says_where_the_symbol_stands() -> None:
