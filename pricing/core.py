@@ -29,6 +29,7 @@ from quotebus.pricing.demand import Demand, LeaseClock
 from quotebus.pricing.feed_watch import SILENT, FeedWatch
 from quotebus.pricing.listening import LISTENING, OtherNodes
 from quotebus.pricing.messages import Record, Subscription, Success, UpstreamError, UpstreamStatus
+from quotebus.pricing.pongs import NO_PONGS
 from quotebus.pricing.session import Session
 from quotebus.pricing.session_states import UP
 from quotebus.pricing.shared_state import SharedState
@@ -224,6 +225,8 @@ class Core:
                 self._settle(SubscriptionChange(), now_ns, answered=False)
             else:
                 self.session.on_failure(Cause.ACK_TIMEOUT, now_ns, last_byte_ns=self._shared.last_byte_ns)
+        if self._shared.ponged:
+            self.session.on_pong()
         self.session.on_lag(self._shared.lag_ns or 0, now_ns)
         self._watch_feed(now_ns)
         self.session.on_time(now_ns, self._shared.last_byte_ns)
@@ -289,7 +292,8 @@ class Core:
         """The detail of a connection that is up."""
         halts = "" if self.reconciler.subscriptions.has_all_statuses() else HALTS_UNKNOWN
         silent = SILENT if self.feed_watch.is_silent else ""
-        return ", ".join(filter(None, (halts, silent)))
+        pongs = NO_PONGS if self.session.pongs.missing else ""
+        return ", ".join(filter(None, (halts, silent, pongs)))
 
     @property
     def _listens(self) -> bool:

@@ -221,6 +221,8 @@ CONNECTION = (
     _suspect_silence("half-open", "no more bytes, no FIN, nothing is read"),
     _suspect_mute(),
     _quiet("quiet market", "no data, pings are answered, and the venue's REST data is no newer; detail `silent`"),
+    _tolerate("no pongs", "pings are never answered, as behind some proxies",
+              "detail `no_pongs`; 30 s of silence instead of 4.5 s, and TCP keep-alive, until one is answered", 3.0),
     _quiet("one symbol mute", "one symbol stops, the others continue"),
     _suspect_lag("latency", "everything arrives 2.4 s late", 5.0),
     _suspect_lag("narrow line", "fewer bytes a second than the data needs", 10.0),

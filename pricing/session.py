@@ -18,12 +18,11 @@ from quotebus.bus.events import ConnectionState as State
 from quotebus.pricing.backoff import Backoff
 from quotebus.pricing.commands import SocketCommand
 from quotebus.pricing.dial_budget import DialBudget
+from quotebus.pricing.pongs import PongWatch
 from quotebus.pricing.session_states import CONNECTED, FAILURES, TRANSITIONS, UP, WAITING, Signal
 
 log = logging.getLogger(__name__)
 PING_NS = NS_PER_S
-SUSPECT_NS = 5 * NS_PER_S // 2
-NO_LIFE_NS = 9 * NS_PER_S // 2
 DIAL_TIMEOUT_NS = 11 * NS_PER_S // 2
 AUTH_TIMEOUT_NS = 10 * NS_PER_S
 _ASKED_TO_WAIT = frozenset({Cause.CONNECTION_LIMIT, Cause.HTTP_429})
@@ -72,6 +71,7 @@ class Session:
         self.next_retry_ns: int | None = None
         self.gap = MissedInterval()
         self.socket = SocketState.NONE
+        self.pongs = PongWatch()
         self._command = command
         self._name = name
         self._backoff = backoff
@@ -163,6 +163,7 @@ class Session:
         """The upstream accepted the credentials."""
         if self.state is State.AUTHENTICATING:
             self._take(Signal.AUTHENTICATED, Cause.DEMAND, now_ns)
+            self._learn_about_pongs(now_ns)
 
     def on_subscribed(self, now_ns: int, *, detail: str) -> None:
         """The upstream answered a subscribe. The first answer makes the connection `streaming`."""
@@ -173,6 +174,21 @@ class Session:
             self._lost_ns = None
         self.detail = detail
         self._take(Signal.ANSWERED, Cause.DEMAND, now_ns)
+        self._learn_about_pongs(now_ns)
+
+    def _learn_about_pongs(self, now_ns: int) -> None:
+        """Ping an address that has never answered one: whether it does decides how much silence it is allowed.
+
+        Once before the first subscribe, so that a healthy one has answered when it streams, and once after it.
+        """
+        if not self.pongs.answers:
+            if self.state is State.STREAMING:
+                self.pongs.on_ping(now_ns)
+            self._ping(now_ns)
+
+    def on_pong(self) -> None:
+        """The upstream has answered a ping."""
+        self.pongs.on_pong()
 
     def annotate(self, detail: str, now_ns: int) -> None:
         """Set the detail of a connection that is up; published when it changes."""
@@ -194,6 +210,7 @@ class Session:
         if self.state not in CONNECTED and (self.state is not State.CONNECTING or self.socket is SocketState.CLOSING):
             return  # nothing is open, or this is the end of the previous socket
         was_up = self.state in UP
+        self.pongs.on_lost()
         if self.state is State.STREAMING:
             self._backoff.record_streaming(last_byte_ns or now_ns)
         if self._lost_ns is None and was_up:
@@ -279,27 +296,35 @@ class Session:
             return self.since_ns + DIAL_TIMEOUT_NS
         if self.state not in CONNECTED:
             return None
-        doubt_ns = SUSPECT_NS if self.state is State.STREAMING else NO_LIFE_NS
+        suspect_ns, no_life_ns = self.pongs.bounds_ns
+        doubt_ns = suspect_ns if self.state is State.STREAMING else no_life_ns
         times = [max(last_byte_ns, self._pinged_ns) + PING_NS, last_byte_ns + doubt_ns]
         if self.state is State.AUTHENTICATING:
             times.append(self.since_ns + AUTH_TIMEOUT_NS)
         if self._linger_until_ns is not None:
             times.append(self._linger_until_ns)
+        if self.pongs.due_ns is not None:
+            times.append(self.pongs.due_ns)
         return min(times)
 
     def _prove_life(self, now_ns: int, last_byte_ns: int) -> None:
+        self.pongs.on_time(now_ns)
+        suspect_ns, no_life_ns = self.pongs.bounds_ns
         silent_ns = now_ns - last_byte_ns
-        if self.state is State.SUSPECT and silent_ns < SUSPECT_NS and not (self._slow or self._mute):
+        if self.state is State.SUSPECT and silent_ns < suspect_ns and not (self._slow or self._mute):
             self._take(Signal.ALIVE, Cause.LINGERING if self.lingering else Cause.DEMAND, now_ns)
-        elif silent_ns >= NO_LIFE_NS:
+        elif silent_ns >= no_life_ns:
             self.on_failure(Cause.NO_LIFE, now_ns, last_byte_ns=last_byte_ns)
-        elif silent_ns >= SUSPECT_NS and self.state is State.STREAMING:
+        elif silent_ns >= suspect_ns and self.state is State.STREAMING:
             self._take(Signal.SILENT, Cause.NO_LIFE, now_ns)
         elif self.state is State.STREAMING:
             self._backoff.record_streaming(now_ns)
         if silent_ns >= PING_NS and now_ns - self._pinged_ns >= PING_NS and self.state in CONNECTED:
-            self._pinged_ns = now_ns
-            self._command(SocketCommand.PING)
+            self._ping(now_ns)
+
+    def _ping(self, now_ns: int) -> None:
+        self._pinged_ns = now_ns
+        self._command(SocketCommand.PING)
 
     # the one method that changes state
 

@@ -106,6 +106,7 @@ class SharedState:
         self.slots: dict[str, Slot] = {}
         self.last_byte_ns = 0
         self.lag_ns: int | None = None
+        self.ponged = False
         self.counters: Mapping[str, int] = {}
         """The hot thread's own; it writes them anyway."""
         self._retired: dict[str, Slot] = {}

@@ -19,6 +19,7 @@ from quotebus.pricing.backoff import Backoff
 from quotebus.pricing.commands import SendUpstream, SocketCommand
 from quotebus.pricing.orders import messages
 from quotebus.pricing.orders.messages import Authorization, Listening, Refusal, UnreadableOrder
+from quotebus.pricing.pongs import NO_PONGS
 from quotebus.pricing.session import Session
 from quotebus.pricing.session_states import UP
 
@@ -172,7 +173,7 @@ class OrderCore:
             except UnreadableOrder:
                 self.counters["bad_messages"] += 1
         self._missed_since_ns = self._asked_ns = None
-        self.session.on_subscribed(now_ns, detail="")
+        self.session.on_subscribed(now_ns, detail=NO_PONGS if self.session.pongs.missing else "")
 
     def on_reconcile_failed(self, generation: int, why: str, now_ns: int) -> None:
         """REST failed: it is retried; the stream stays, and is not `streaming` until it succeeds."""
@@ -189,6 +190,7 @@ class OrderCore:
         """Let time pass."""
         session = self.session
         session.on_time(now_ns, self.last_byte_ns)
+        session.annotate(NO_PONGS if session.pongs.missing else "", now_ns)
         if session.state is ConnectionState.SUBSCRIBING:
             if not self._listening and now_ns - session.since_ns >= ACK_TIMEOUT_NS:
                 self._failed(Cause.ACK_TIMEOUT, now_ns)

@@ -22,6 +22,8 @@ from quotebus.pricing.upstream.upstream_socket import UpstreamLost, UpstreamSock
 
 log = logging.getLogger(__name__)
 TEXT_OPCODE = 1
+PING = b"orders"
+"""What a pong brings back; an empty one could not be told from none."""
 FILLS_A_TURN = 64
 JOIN_S = 2.0
 
@@ -169,6 +171,8 @@ class OrderThread:
                     self._carry_out()
                     if self._upstream is not upstream:
                         return
+                if upstream.take_pong():
+                    core.session.on_pong()
         except UpstreamLost as lost:
             self._lost(lost.cause)
 
@@ -217,7 +221,7 @@ class OrderThread:
                 self._send({"action": "auth", "key": key, "secret": secret})
             case SocketCommand.PING:
                 if self._upstream is not None:
-                    self._upstream.ping(b"")
+                    self._upstream.ping(PING)
             case SocketCommand.HANG_UP:
                 self._hang_up()
 

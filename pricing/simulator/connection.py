@@ -99,7 +99,7 @@ class Connection:
     def _feed(self, data: bytes) -> None:
         if self.frames.endless is not None:
             return
-        for event in self._wire.feed(data):
+        for event in self._wire.feed(data, answers_pings=not self.frames.faults.on("no_pong")):
             if not self.socket.usable:
                 return
             if isinstance(event, Upgrade):

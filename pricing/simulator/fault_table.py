@@ -63,6 +63,7 @@ LINE = (
     Fault("mute", values.symbols_or_all,
           "standing: the streams send no market data, of these symbols or at all; pings, requests, injected quotes and "
           "REST data still work"),
+    Fault("no_pong", values.flag, "standing: pings are not answered"),
     Fault("mute_symbol", values.symbols, "standing: these symbols do not tick"),
     Fault("flood", values.number(1, 10_000, "a multiple of the rate"), "standing: ticks come at this multiple of it"),
     Fault("latency_ms", values.milliseconds, "standing: everything is sent this much later, in the same order"),

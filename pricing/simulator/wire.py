@@ -51,15 +51,26 @@ class Pong:
 WireEvent = Upgrade | ClientMessage | Pong
 
 
+class _Protocol(ServerProtocol):
+    """The library's protocol, which answers pings by itself, unless it is told not to."""
+
+    answers_pings = True
+
+    def send_frame(self, frame: Frame) -> None:
+        if self.answers_pings or frame.opcode is not Opcode.PONG:
+            super().send_frame(frame)
+
+
 class Wire:
     """One server-side WebSocket. After each call, send what `take` returns."""
 
     def __init__(self) -> None:
-        self._protocol = ServerProtocol(max_size=MAX_MESSAGE_BYTES, logger=_SILENT)
+        self._protocol = _Protocol(max_size=MAX_MESSAGE_BYTES, logger=_SILENT)
         self._parts: list[bytes] = []
 
-    def feed(self, data: bytes) -> list[WireEvent]:
+    def feed(self, data: bytes, *, answers_pings: bool = True) -> list[WireEvent]:
         """The events in these bytes. Pings are answered by the protocol itself."""
+        self._protocol.answers_pings = answers_pings
         self._protocol.receive_data(data)
         events: list[WireEvent] = []
         for event in self._protocol.events_received():

@@ -39,6 +39,7 @@ TIMEOUT_S = 5.0
 CONNECT_TIMEOUT_S = 2.0
 """For TCP to be accepted by one address: one that is reachable answers in a fraction of it."""
 MAX_HANDSHAKE_BYTES = 256 * 1024
+KEEP_ALIVE = {"TCP_KEEPIDLE": 10, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3}
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +163,7 @@ class Dialler:
             sock = socket.socket(family, kind, protocol)
             try:
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                _keep_alive(sock)
                 sock.settimeout(min(CONNECT_TIMEOUT_S, _left_s(deadline_ns)))
                 sock.connect(address)
             except TimeoutError:
@@ -220,6 +222,14 @@ class Dialler:
         except OSError as error:
             raise DialFailed(Cause.RESET, detail=error.strerror or "HTTP upgrade") from None
         return UpstreamSocket(sock, handshake.rest)
+
+
+def _keep_alive(sock: socket.socket) -> None:
+    """Let the kernel find a peer that is gone, where pings do not: after 25 s, by probes that cost the peer nothing."""
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in KEEP_ALIVE.items():
+        if hasattr(socket, name):  # as on Linux
+            sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
 
 
 def _http_failure(status: int, headers: Mapping[str, str]) -> DialFailed:

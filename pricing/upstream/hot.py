@@ -245,6 +245,7 @@ class HotPath:
         """Update the lag from a pong, or from a message that stays incomplete."""
         pong = upstream.take_pong()
         if len(pong) == _PING.size and 0 < (pinged_ns := _PING.unpack(pong)[0]) <= at_ns:
+            self._shared.ponged = True
             self._lag.on_pong(to_utc_ns(pinged_ns), to_utc_ns(at_ns))
             self._shared.lag_ns = self._lag.lag_ns
         if not upstream.is_mid_message:

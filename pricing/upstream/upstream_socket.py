@@ -180,6 +180,8 @@ class UpstreamSocket:
             return False
         except ConnectionResetError:
             raise UpstreamLost(Cause.RESET) from None
+        except TimeoutError:
+            raise UpstreamLost(Cause.NO_LIFE, "TCP keep-alive") from None
         except OSError as error:
             raise UpstreamLost(Cause.CLOSED, str(error)) from None
         if not data:

@@ -176,6 +176,7 @@ INJECTIONS: dict[str, tuple[Injection, ...]] = {
     "half-open": (live(half_open=True), dial("a new line", half_open_new=True)),
     "mute": (Injection({"mute": True}, streams_s=5.0, slow=True),),
     "quiet market": (Injection(act=_stand_still, undo=_go_on, settings=_MUTE),),
+    "no pongs": (dial(no_pong=True),),
     "one symbol mute": (Injection({"mute_symbol": SYMBOL}, settings=_MUTE),),
     "latency": (Injection({"latency_ms": 2400}, slow=True),),
     "narrow line": (Injection({"throttle_bytes_s": 3000}, slow=True),),

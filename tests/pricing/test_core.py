@@ -50,7 +50,13 @@ def test_whole_life_from_idle_to_idle() -> None:
         ("idle", "no_demand"),
     ]
     assert rig.statuses("SPY") == [("pending", "no_quote_yet"), ("live", "demand"), ("released", "lease_expired")]
-    assert rig.orders == [SocketCommand.DIAL, SocketCommand.AUTHENTICATE, SocketCommand.HANG_UP]
+    assert rig.orders == [
+        SocketCommand.DIAL,
+        SocketCommand.AUTHENTICATE,
+        SocketCommand.PING,
+        SocketCommand.PING,
+        SocketCommand.HANG_UP,
+    ]
     lingering = rig.all(ConnectionHealth, lambda health: health.cause == "lingering")[0]
     assert (lingering.desired, lingering.acknowledged, lingering.live) == (0, 0, 0)
 

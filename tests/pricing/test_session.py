@@ -27,6 +27,7 @@ class Rig:
     def __init__(self, jitter: float = 1.0, linger_s: float = 30) -> None:
         self.now_ns = T0
         self.byte_ns = T0
+        self.pongs = True
         self.published: list[tuple[int, State, Cause]] = []
         self.orders: list[tuple[int, SocketCommand]] = []
         self.session = Session(Backoff(lambda: jitter), self._changed, self._order, linger_ns=int(linger_s * NS_PER_S))
@@ -36,6 +37,8 @@ class Rig:
 
     def _order(self, order: SocketCommand) -> None:
         self.orders.append((self.now_ns, order))
+        if order is SocketCommand.PING and self.pongs:
+            self.session.on_pong()
 
     def count(self, order: SocketCommand) -> int:
         return sum(given is order for _, given in self.orders)
@@ -129,7 +132,12 @@ def test_the_whole_way_is_published_step_by_step() -> None:
         (State.IDLE, Cause.NO_DEMAND),
     ]
     assert rig.published[-1][0] == s(3)
-    assert [order for _, order in rig.orders] == [SocketCommand.DIAL, SocketCommand.AUTHENTICATE, SocketCommand.HANG_UP]
+    assert [order for _, order in rig.orders] == [
+        SocketCommand.DIAL,
+        SocketCommand.AUTHENTICATE,
+        SocketCommand.PING,
+        SocketCommand.HANG_UP,
+    ]
 
 
 def test_wanted_again_while_lingering_keeps_the_line() -> None:
@@ -176,7 +184,7 @@ def test_silence_is_pinged_suspected_and_cut_in_time() -> None:
     rig.start()
     rig.run(5)
     pings = [at for at, order in rig.orders if order is SocketCommand.PING]
-    assert pings == [s(1), s(2), s(3), s(4)]
+    assert pings == [T0, s(1), s(2), s(3), s(4)]
     assert [(at, state) for at, state, _ in rig.published[-2:]] == [
         (s(2.5), State.SUSPECT),
         (s(4.5), State.BACKING_OFF),

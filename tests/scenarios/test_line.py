@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from quotebus.bus.clock import now_ns
+from quotebus.bus.clock import NS_PER_S, now_ns
 from quotebus.bus.events import ConnectionHealth, ExecutionDecision
 from tests.support.judge import judge
 from tests.support.programs import eventually
@@ -55,3 +55,24 @@ def test_closing_after_authentication_makes_the_waits_grow(world: World) -> None
     attempts = [health.attempt for health in log.all(ConnectionHealth, lambda h: h.state == "backing_off")]
     assert sorted(set(attempts)) == [1, 2, 3]
     assert world.control.state()["max_simultaneous"] == 1
+
+
+def test_behind_a_proxy_that_swallows_pings_quiet_symbols_keep_their_connection(world: World) -> None:
+    world.broker()
+    world.exchange("--faults", "no_pong")
+    world.node()
+    log = world.log()
+    client = world.client("watcher")
+    client.request(["SPY"], wait_s=10)
+    log.wait(ConnectionHealth, lambda health: health.detail == "no_pongs")
+    world.control.faults(mute=True)
+    quiet_ns = now_ns()
+    position = log.position()
+    eventually(lambda: now_ns() - quiet_ns > 7 * NS_PER_S, within_s=10)
+    assert {h.state for h in log.all(ConnectionHealth, since=position)} == {"streaming"}, "4.5 s were the bound"
+    assert world.control.state()["upgraded_total"] == 1
+    world.control.faults(no_pong=None)
+    log.wait(ConnectionHealth, lambda health: health.state == "streaming" and health.detail == "", since=position)
+    world.control.faults(half_open=True)
+    position = log.position()
+    log.health("suspect", since=position, within_s=5)

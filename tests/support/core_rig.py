@@ -51,7 +51,7 @@ class CoreRig:
         self.venue_ahead_s: float | None = None
         """How much newer the venue's quotes are than ours, None where it does not answer."""
         self.asked: list[AskVenue] = []
-        self.hears = self.dials = self.answers = self.alive = True
+        self.hears = self.dials = self.answers = self.alive = self.pongs = True
         self.socket = self.dialling = False
         self.orders: list[SocketCommand] = []
         self.said: list[dict[str, Any]] = []
@@ -246,6 +246,8 @@ class CoreRig:
             assert not self.socket
             assert not self.dialling
             self.dialling = True
+        elif order is SocketCommand.PING and self.pongs and self.alive:
+            self.shared.ponged = True
         elif order is SocketCommand.AUTHENTICATE:
             self.said.append({"action": "auth"})
         elif order is SocketCommand.HANG_UP and self.socket:
@@ -260,8 +262,9 @@ class CoreRig:
             self._take()
 
 
-def streaming(*symbols: str, **settings: float) -> CoreRig:
+def streaming(*symbols: str, pongs: bool = True, **settings: float) -> CoreRig:
     rig = CoreRig(**settings)  # type: ignore[arg-type]
+    rig.pongs = pongs
     rig.ask("a", *(symbols or ("SPY",)), channels=("quotes", "trades"), ttl_ms=120_000)
     for symbol in symbols or ("SPY",):
         rig.quote(symbol)

@@ -52,7 +52,9 @@ class Rig:
         self.core.allow(True, self.now_ns)
         assert self.take() == [SocketCommand.DIAL]
         self.dialled()
-        assert self.hear(AUTHORIZED) == [SendUpstream({"action": "listen", "data": {"streams": ["trade_updates"]}})]
+        listen = SendUpstream({"action": "listen", "data": {"streams": ["trade_updates"]}})
+        assert self.hear(AUTHORIZED) == [SocketCommand.PING, listen]
+        self.core.session.on_pong()
         [wanted] = self.hear(LISTENING)
         self.core.on_reconciled([], wanted.generation, self.now_ns)
         self.take()
@@ -99,7 +101,8 @@ def test_streaming_only_after_the_orders_were_read() -> None:
     rig.core.on_reconciled([order()], wanted.generation, rig.now_ns)
     assert rig.take() == [], "the answer to a question that was given up"
     rig.core.on_reconciled([order(), {"id": "nonsense"}], again.generation, rig.now_ns)
-    [known] = rig.take()
+    known, ping = rig.take()
+    assert ping is SocketCommand.PING, "whether pings are answered is not known here"
     assert (known.event, known.status) == ("reconciled", "partially_filled")
     assert rig.health.state == "streaming"
     assert rig.core.counters["bad_messages"] == 1
