@@ -243,6 +243,8 @@ FRAMES = (
 )  # fmt: skip
 RECORDS = (
     _drop("wrong types", "a field of the wrong type"),
+    _tolerate("wrong extras", "conditions, exchange, tape or trade id are null or of the wrong type",
+              "read as empty: they do not decide over the price"),
     _drop("missing fields", "a field is missing"),
     _flag("duplicate keys", "a price twice, the second one doubled", Flag.CROSSED, "the last one counts"),
     _tolerate("unknown type", "a record of a type that does not exist", "dropped and counted", 2.5, "unknown_types"),

@@ -93,6 +93,11 @@ FRAMES = (
 )  # fmt: skip
 RECORDS = (
     Fault("wrong_types", values.symbols_or_all, "standing: one field of each record has a value of the wrong type"),
+    Fault(
+        "wrong_extras",
+        values.symbols_or_all,
+        "standing: one field besides symbol, prices, sizes and time is null or of the wrong type",
+    ),
     Fault("missing_fields", values.symbols_or_all, "standing: one field of each record is missing"),
     Fault("duplicate_keys", values.symbols_or_all, "standing: each record has one price twice, with different values"),
     Fault("unknown_type", values.symbols_or_all, "standing: records have an unknown message type T"),

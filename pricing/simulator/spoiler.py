@@ -15,11 +15,13 @@ from quotebus.pricing.simulator.faults import Faults
 from quotebus.pricing.simulator.records import Marked, Misshapen, Quote, Trade
 
 TIMES = ("repeat_time", "backward_time")
-SHAPES = ("wrong_types", "missing_fields", "duplicate_keys", "unknown_type")
+SHAPES = ("wrong_types", "wrong_extras", "missing_fields", "duplicate_keys", "unknown_type")
 BACKWARD_NS = 1_000_000
 HUGE_PRICE = 1e308
 MOST_TIMES = 20_000
 NEEDED = {"q": ("S", "bp", "bs", "ap", "as", "t"), "t": ("S", "p", "s", "t")}
+EXTRAS = {"q": ("c", "z", "bx", "ax"), "t": ("i", "c", "z", "x")}
+OF_NO_USE: tuple[object, ...] = (None, 2**63, [None], {}, 1.5)
 OF_ANOTHER_TYPE: dict[str, tuple[object, ...]] = {
     "S": (17, None, ["SPY"]),
     "t": ("yesterday", None, True, []),
@@ -92,10 +94,13 @@ class Spoiler:
 
     def _misshape(self, record: Quote | Trade, shapes: list[str], names: list[str]) -> Misshapen:
         fields = record.fields()
-        needed = NEEDED[str(fields["T"])]
+        kind = str(fields["T"])
+        needed = NEEDED[kind]
         if "wrong_types" in shapes:
             field = self._rng.choice(needed)
             fields[field] = self._rng.choice(OF_ANOTHER_TYPE.get(field, OF_ANOTHER_TYPE[""]))
+        if "wrong_extras" in shapes:
+            fields[self._rng.choice(EXTRAS[kind])] = self._rng.choice(OF_NO_USE)
         if "unknown_type" in shapes:
             fields["T"] = self._rng.choice(NO_TYPES)
         if "missing_fields" in shapes:

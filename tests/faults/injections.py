@@ -192,6 +192,7 @@ INJECTIONS: dict[str, tuple[Injection, ...]] = {
     "huge frame": (live(huge_frame=1),),
     "endless fragments": (live(huge_message=1),),
     "wrong types": record("wrong_types"),
+    "wrong extras": record("wrong_extras"),
     "missing fields": record("missing_fields"),
     "duplicate keys": record("duplicate_keys"),
     "unknown type": record("unknown_type"),

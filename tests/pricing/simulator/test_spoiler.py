@@ -94,6 +94,17 @@ def test_wrong_shapes(record: Quote | Trade) -> None:
     assert len(names) == len(set(names)) + 1
 
 
+@pytest.mark.parametrize("record", [QUOTE, TRADE])
+def test_wrong_extras_leave_what_a_price_needs_alone(record: Quote | Trade) -> None:
+    right, it = record.fields(), spoiler(wrong_extras=True)
+    hit = set()
+    for _ in range(200):
+        fields = dict(misshapen(it, record).pairs)
+        assert fields.keys() == right.keys()
+        hit |= {name for name in right if fields[name] != right[name]}
+    assert hit == right.keys() - {"T", *NEEDED[str(right["T"])]}
+
+
 def test_several_at_once_are_all_named() -> None:
     it = spoiler(crossed=True, skew_ms=1, unknown_type=True, duplicate_keys=True)
     assert misshapen(it).fault == "crossed+skew_ms+duplicate_keys+unknown_type"
@@ -103,7 +114,7 @@ def test_several_at_once_are_all_named() -> None:
 
 
 def test_both_encodings_send_what_the_audit_says() -> None:
-    for name in ("wrong_types", "missing_fields", "duplicate_keys", "unknown_type"):
+    for name in ("wrong_types", "wrong_extras", "missing_fields", "duplicate_keys", "unknown_type"):
         it = spoiler(**{name: True})
         for _ in range(30):
             record = misshapen(it)
