@@ -188,7 +188,12 @@ class Run:
             )
             answer = f"counted: {row.counter}"
         elif row.state is ConnectionState.STREAMING:
-            self.log.wait(ConnectionHealth, lambda h: h.state == row.state, within_s=wait_s, since=self._position)
+            self.log.wait(
+                ConnectionHealth,
+                lambda h: h.state == row.state and h.source not in self.stage.former,
+                within_s=wait_s,
+                since=self._position,
+            )
             _, at_ns = self._first_quote(symbol, wait_s)
             answer = f"{row.state}, quotes go on"
         else:
@@ -207,7 +212,12 @@ class Run:
         return Measured(answer, took_s, then_s)
 
     def _first_quote(self, symbol: str, wait_s: float) -> tuple[Quote, int]:
-        return self.log.wait(Quote, lambda q: q.symbol == symbol and not q.flags, within_s=wait_s, since=self._position)
+        return self.log.wait(
+            Quote,
+            lambda q: q.symbol == symbol and not q.flags and q.source not in self.stage.former,
+            within_s=wait_s,
+            since=self._position,
+        )
 
     def _line_goes(self, wait_s: float) -> tuple[int, str]:
         row = self.row

@@ -123,7 +123,11 @@ def _sent(audit: Path) -> Sent:
     written, _, _ = audit.read_text().rpartition("\n")  # the last line may be under way
     for line in written.splitlines():
         record = json.loads(line)
-        # One made wrong on purpose may not be decided on, unless only its time is.
+        if record.get("fault") == "wrong_extras":
+            fields = dict(record["written"])
+            record = {"T": fields["T"], "symbol": fields["S"], "t_ns": fields["t"],
+                      "bid": fields.get("bp"), "ask": fields.get("ap")}  # fmt: skip
+        # One made wrong on purpose may not be decided on, unless only its time is, or what no price needs.
         if record.get("T") == "q" and record.get("fault", "repeat_time") in _PRICE_STAYS:
             sent[record["symbol"], record["t_ns"]].add((record["bid"], record["ask"]))
     return sent
