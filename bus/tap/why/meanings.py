@@ -227,7 +227,7 @@ CAUSES: dict[Cause, Meaning] = {
     Cause.BAD_REQUEST: Meaning(
         "a request with an invalid client name or channels", "the client sends a valid name and valid channels"
     ),
-    Cause.TOO_MANY: Meaning("a request beyond the bounds", "the client asks for at most 10,000 symbols"),
+    Cause.TOO_MANY: Meaning("a request beyond the bounds", "at most 10,000 symbols, by one client and by all together"),
     Cause.CLIENT_CONFLICT: Meaning("two processes use one client name", "give one of the two another client name"),
     Cause.RATE_LIMITED: Meaning("more requests than a node answers", "clients send at most 50 requests a second"),
     Cause.DISK_FULL: Meaning("no room for the capture", "free space for the capture, and start the recorder again"),
