@@ -11,7 +11,7 @@ JOBS   ?= 3
 SEEDS  ?= 50
 
 .PHONY: outages realoutages up test smoke apidocs links wheel check format bench latency overload scale clients verdict replaysame replaytiming capturerate capturedamage \
-  capturekills captureseek tapcost strangers faults twonodes orders search seeds quietdays idle pins clean help
+  capturekills captureseek tapcost strangers poison faults twonodes orders search seeds quietdays idle pins clean help
 
 help:
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
@@ -105,6 +105,9 @@ outages: $(VENV)/.dev ## how long a node is blind after an outage, on a virtual 
 
 realoutages: $(VENV)/.dev ## the same with real programs on real sockets; ARGS="--times 20"
 	$(BIN)/python -m tests.faults.outages $(ARGS)
+
+poison: $(VENV)/.dev ## a client beside a forger of its node's messages; ARGS="--frames 100000"
+	$(BIN)/python -m tests.perf.poison $(ARGS)
 
 faults: $(VENV)/.dev ## every upstream fault shown to the real programs, measured beside its bound; ARGS="--times 3"
 	$(BIN)/python -m tests.faults $(ARGS)

@@ -1,125 +1,52 @@
 """May this price be used? The newest quote, health and status a process has heard, and the one judgement on them.
 
 Everything the rule needs is fed in with the instant it was received; `assess` names each reason why a price may not be
-used. Freshness is measured twice: by our own receive time, and by the publisher's stamp less the smallest delay ever
-seen from that source, so that messages delivered late do not look fresh. Pure: no clock, no socket.
+used. Freshness is measured by our own receive time and by the publisher's stamp, see `bus.source_clock`, so that
+messages delivered late do not look fresh. What another source than the health's says is set aside until that source
+takes over, so that one message of a stranger changes nothing. Pure: no clock, no socket.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
-from enum import StrEnum
+from collections.abc import Iterable, Mapping
 from math import inf
 
 from quotebus.bus import codec, topics
 from quotebus.bus.clock import NS_PER_S
 from quotebus.bus.errors import UndecodableMessage
 from quotebus.bus.events import (
-    Cause,
+    AckRow,
     ConnectionHealth,
     ConnectionState,
     Event,
     Flag,
     Quote,
-    Reference,
     SymbolsAcknowledged,
     SymbolState,
     SymbolStatus,
 )
 from quotebus.bus.events import HaltKnowledge as HaltKnowledge
+from quotebus.bus.health_owner import HealthOwner
 from quotebus.bus.protocol import HEALTH_SILENCE_NS
+from quotebus.bus.source_clock import AHEAD_NS, NEAR_NS, SourceClock
+from quotebus.bus.verdict import Reasons as Reasons
+from quotebus.bus.verdict import Standing as Standing
+from quotebus.bus.verdict import Unusable as Unusable
+from quotebus.bus.verdict import Verdict as Verdict
 
 MAX_AGE_NS = 60 * NS_PER_S
 """How long a standing quote may stand by default: a quiet market is not a fault, but the price ages all the same."""
 MAX_SOURCES = 64
 
 
-class Unusable(StrEnum):
-    """Why a price may not be used now."""
-
-    NOT_REQUESTED = "not_requested"
-    CLIENT_CONFLICT = "client_conflict"
-    UNCONFIRMED = "unconfirmed"
-    READER_BEHIND = "reader_behind"
-    NO_HEALTH = "no_health"
-    HEALTH_SILENT = "health_silent"
-    NOT_STREAMING = "not_streaming"
-    NO_STATUS = "no_status"
-    NOT_LIVE = "not_live"
-    HALTED = "halted"
-    NO_QUOTE = "no_quote"
-    OTHER_SOURCE = "other_source"
-    OTHER_CONNECTION = "other_connection"
-    LOST_NEWER = "lost_newer"
-    ONE_SIDED = "one_sided"
-    CROSSED = "crossed"
-    LOCKED = "locked"
-    BACKWARD_TIME = "backward_time"
-    SUSPICIOUS = "suspicious"
-    TOO_OLD = "too_old"
-
-
 _FLAG_REASONS = [(flag, Unusable[flag.name or ""]) for flag in Flag]
 _KNOWN_FLAGS = sum(Flag)
 _BACKWARD_TIME = int(Flag.BACKWARD_TIME)  # an enumeration's own & costs more than decoding the quote
 _FOREVER_NS = 2**62
-_WAITING = (ConnectionState.STANDBY, ConnectionState.STOPPED)
-
-
-class Reasons(tuple[Unusable, ...]):
-    """Why a price may not be used, all of them; prints as `not_live, too_old`, and as `none` when there are none."""
-
-    __slots__ = ()
-
-    def __str__(self) -> str:
-        return ", ".join(self) or "none"
-
-    def __format__(self, spec: str) -> str:
-        return format(str(self), spec)
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """A symbol's newest state, from a SymbolStatus or an acknowledgement's row, and the message it came with."""
-
-    state: SymbolState
-    """Where the symbol stands."""
-    cause: Cause
-    """Why that state was entered."""
-    source: str
-    """The pricing node that said so."""
-    reference: Reference
-    """(source, seq) of the message; the source begins with `ack:` for an acknowledgement."""
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """The judgement on one symbol's price at one instant, with what it is based on."""
-
-    symbol: str
-    """Upper case."""
-    reasons: Reasons
-    """Everything that speaks against using the price; empty when it may be used."""
-    quote: Quote | None
-    """The quote that was judged; None when there is none."""
-    health: ConnectionHealth | None
-    """The connection's health that was judged; None when none was heard."""
-    standing: Standing | None
-    """The symbol's state that was judged; None when none was heard."""
-    halt: HaltKnowledge
-    """What is known of a trading halt."""
-    age_ns: int | None
-    """The quote's age by our own clock, nanoseconds, late delivery included; None without a quote."""
-    health_age_ns: int | None = None
-    """The health's age, nanoseconds; None without a health."""
-    announced_seq: int = 0
-    """The newest quote's number as the quote's own source announced it; 0 when it said nothing."""
-
-    @property
-    def usable(self) -> bool:
-        """Whether the price may be used: nothing speaks against it."""
-        return not self.reasons
+_TRADED = (SymbolState.LIVE, SymbolState.QUIET)
+_NOTHING_HELD: Mapping[str, Quote] = {}
+_FRESH_NS = 3 * NS_PER_S // 2
+"""An owner that streams and was heard this recently does not lose its place to another source."""
 
 
 class Book:
@@ -127,35 +54,90 @@ class Book:
 
     def __init__(self, *, max_age_ns: int = MAX_AGE_NS) -> None:
         self.max_age_ns = max_age_ns
-        self.health: ConnectionHealth | None = None
         self.quotes: dict[str, Quote] = {}
         self.standings: dict[str, Standing] = {}
         self.undecodable_quotes = 0
+        self.withdrawn: set[str] = set()
+        """Symbols whose held quote an answer disproved; the reader empties it."""
+        self.incomplete = False
+        """Whether an answer spoke of quotes that are not held, or of symbols released; the reader resets it."""
+        self._owner = HealthOwner()
         self._announced: dict[str, tuple[str, int]] = {}
-        self._smallest_delay_ns: dict[str, int] = {}
+        self._answered_ns: dict[str, tuple[str, int]] = {}
+        self._quotes_aside: dict[str, Quote] = {}
+        self._standings_aside: dict[str, tuple[Standing, int]] = {}
+        self._clocks: dict[str, SourceClock] = {}
         self._halted: set[str] = set()
+        self._received_ns = 0
+
+    @property
+    def health(self) -> ConnectionHealth | None:
+        """The newest health of the node that is believed; None before the first one."""
+        return self._owner.health
+
+    @property
+    def source(self) -> str | None:
+        """The source of that health."""
+        return self._owner.source
 
     def on_message(self, event: Event, received_ns: int) -> None:
         """Note how far a source's clock is from ours; call before the message's own method."""
-        delay_ns = received_ns - event.published_ns
-        smallest = self._smallest_delay_ns.get(event.source)
-        if smallest is None:
-            if len(self._smallest_delay_ns) >= MAX_SOURCES:
-                active = self.health.source if self.health is not None else ""
-                del self._smallest_delay_ns[next(name for name in self._smallest_delay_ns if name != active)]
-            self._smallest_delay_ns[event.source] = delay_ns
-        elif delay_ns < smallest:
-            self._smallest_delay_ns[event.source] = delay_ns
+        self._received_ns = received_ns
+        self._clock(event.source).observe(event.published_ns, received_ns)
+
+    def on_round_trip(self, answer: Event, asked_ns: int, received_ns: int) -> bool:
+        """The answer to what was asked once at `asked_ns`. False when it contradicts the round trips before it."""
+        return self._clock(answer.source).on_round_trip(asked_ns, answer.published_ns, received_ns)
+
+    def is_ahead(self, event: Event, received_ns: int) -> bool:
+        """Whether it was stamped later than its source can have published it."""
+        clock = self._clocks.get(event.source)
+        return clock is not None and clock.is_ahead(event.published_ns, received_ns)
+
+    def latest_stamp_ns(self, received_ns: int) -> int:
+        """What the owner can have stamped at most on a message received now; beyond every stamp when not known."""
+        clock = self._clocks.get(self.source or "")
+        if clock is None or clock.earliest_ns is None:
+            return _FOREVER_NS * 4
+        return received_ns - clock.earliest_ns + AHEAD_NS
+
+    def _clock(self, source: str) -> SourceClock:
+        clock = self._clocks.get(source)
+        if clock is None:
+            if len(self._clocks) >= MAX_SOURCES:
+                del self._clocks[next(name for name in self._clocks if name != self.source)]
+            clock = self._clocks[source] = SourceClock()
+        return clock
 
     def on_health(self, health: ConnectionHealth) -> bool:
-        """Take a node's health; True when it comes from another source than before."""
+        """Take a node's health; True when it comes from another source than before, which has thereby taken over."""
         if health.node.endswith(topics.ORDERS):
             return False
-        former = self.health
-        if former is not None and former.source != health.source and health.state in _WAITING:
-            return False  # a node in waiting, or one that was, says nothing about the active one's line
-        self.health = health
-        return former is None or former.source != health.source
+        former = self.source
+        if not self._owner.take(health, owner_is_well=self._is_well(self._received_ns)) or former == health.source:
+            return False
+        self._take_what_was_aside()
+        return True
+
+    def confirm(self, source: str, now_ns: int) -> bool:
+        """The source answered us: it takes over if its health was heard once and the owner is not well."""
+        if self._is_well(now_ns) or not self._owner.confirm(source):
+            return False
+        self._take_what_was_aside()
+        return True
+
+    def _is_well(self, now_ns: int) -> bool:
+        health = self.health
+        return health is not None and self.streaming(now_ns) and self.age_ns(health, now_ns) <= _FRESH_NS
+
+    def _take_what_was_aside(self) -> None:
+        for symbol, quote in self._quotes_aside.items():
+            if quote.source == self.source:
+                self.quotes[symbol] = quote
+        for symbol, (standing, seq) in self._standings_aside.items():
+            if standing.source == self.source:
+                self._set_standing(symbol, standing, seq)
+        self._quotes_aside, self._standings_aside = {}, {}
 
     def on_quote(self, quote: Quote) -> bool:
         """Take a quote; True when it replaced the held one."""
@@ -166,47 +148,106 @@ class Book:
             if held.source == quote.source:
                 if quote.seq <= held.seq:
                     return False
-            elif quote.published_ns <= held.published_ns:
+            elif held.source == self.source:
+                self._quotes_aside[quote.symbol] = quote
+                return False
+            elif quote.source != self.source and quote.published_ns <= held.published_ns:
                 return False
         self.quotes[quote.symbol] = quote
         return True
 
-    def on_status(self, status: SymbolStatus) -> None:
-        """Take a symbol's state and the number of its newest quote."""
-        reference = (status.source, status.seq)
-        self._set_standing(status.symbol, Standing(status.state, status.cause, status.source, reference))
-        self._announced[status.symbol] = (status.source, status.last_quote_seq)
+    def withdraw(self, symbol: str) -> None:
+        """Drop the held quote: it was false."""
+        self.quotes.pop(symbol, None)
 
-    def on_acknowledged(self, ack: SymbolsAcknowledged) -> list[Quote]:
-        """Take an answer's rows; returns the held quotes among them that are news to this book."""
+    def on_status(self, status: SymbolStatus) -> bool:
+        """Take a symbol's state and the number of its newest quote. False when it is older than the last answer."""
+        source, answered_ns = self._answered_ns.get(status.symbol, ("", 0))
+        if source == status.source and status.published_ns < answered_ns:
+            return False
+        standing = Standing(status.state, status.cause, status.source, (status.source, status.seq))
+        self._take_standing(status.symbol, standing, status.last_quote_seq)
+        return True
+
+    def contradicts(self, status: SymbolStatus) -> bool:
+        """Whether a status tells of other quotes than the one that is held, so that the node must be asked."""
+        if status.source != self.source:
+            return False
+        held = self.quotes.get(status.symbol)
+        if held is None or held.source != status.source:
+            return status.last_quote_seq > 0
+        return held.seq < status.last_quote_seq or self.disproves(status)
+
+    def disproves(self, status: SymbolStatus) -> bool:
+        """Whether the held quote was no quote of the node's, which by this status has not come so far."""
+        held = self.quotes.get(status.symbol)
+        if held is None or held.source != status.source or status.source != self.source:
+            return False
+        if held.seq == status.last_quote_seq:
+            return status.last_quote_ns is not None and status.last_quote_ns != held.published_ns
+        # A quote may pass the status that was made just before it.
+        passed = abs(held.published_ns - status.published_ns) <= NEAR_NS
+        return held.seq > status.last_quote_seq and not passed
+
+    def on_acknowledged(self, ack: SymbolsAcknowledged, asked: Mapping[str, Quote] = _NOTHING_HELD) -> list[Quote]:
+        """Take an answer's rows; returns the held quotes among them that are news to this book.
+
+        Args:
+            ack: The answer.
+            asked: The quotes that were held when it was asked for. One that is still held, and was not published by
+                the answer's account, is false.
+        """
         fresh: list[Quote] = []
         reference = (f"ack:{ack.source}", ack.seq)
         for row in ack.results:
-            self._set_standing(row.symbol, Standing(row.state, row.cause, ack.source, reference))
-            self._announced[row.symbol] = (ack.source, row.last_quote_seq)
-            if row.last_quote is None:
-                continue
-            try:
-                quote = codec.decode_payload("quote", row.last_quote)
-            except UndecodableMessage:
-                self.undecodable_quotes += 1
-                continue
-            if isinstance(quote, Quote) and quote.symbol == row.symbol and self.on_quote(quote):
+            self._take_standing(row.symbol, Standing(row.state, row.cause, ack.source, reference), row.last_quote_seq)
+            self._answered_ns[row.symbol] = (ack.source, ack.published_ns)
+            quote = self._read_held(row)
+            held = self.quotes.get(row.symbol)
+            unchanged = held is not None and held.source == ack.source and asked.get(row.symbol) is held
+            if held is not None and unchanged and _disproves(row, quote, held):
+                self.withdraw(row.symbol)
+                self.withdrawn.add(row.symbol)
+            if quote is not None and self.on_quote(quote):
                 fresh.append(quote)
+            held = self.quotes.get(row.symbol)
+            if row.state == SymbolState.RELEASED or (
+                row.last_quote_seq > 0
+                and (held is None or held.source != ack.source or held.seq < row.last_quote_seq)
+                and row.last_quote is None
+            ):
+                self.incomplete = True
         return fresh
+
+    def _read_held(self, row: AckRow) -> Quote | None:
+        if row.last_quote is None:
+            return None
+        try:
+            quote = codec.decode_payload("quote", row.last_quote)
+        except UndecodableMessage:
+            self.undecodable_quotes += 1
+            return None
+        return quote if isinstance(quote, Quote) and quote.symbol == row.symbol else None
+
+    def trust_nobody(self) -> None:
+        """The bus was away: the next health is believed, whoever sends it."""
+        self._owner.unsettle()
 
     def keep_only(self, symbols: Iterable[str]) -> None:
         """Forget every symbol that is no longer wanted."""
         wanted = set(symbols)
-        for table in (self.quotes, self.standings, self._announced):
+        tables = (self.quotes, self.standings, self._announced, self._answered_ns)
+        for table in (*tables, self._quotes_aside, self._standings_aside):
             for symbol in table.keys() - wanted:
                 del table[symbol]
         self._halted &= wanted
 
     def age_ns(self, event: Event, now_ns: int) -> int:
         """How long ago a message was published, as our own clock sees it; late delivery counts as age."""
-        smallest = self._smallest_delay_ns.get(event.source)
-        return _FOREVER_NS if smallest is None else now_ns - event.published_ns - smallest
+        clock = self._clocks.get(event.source)
+        if clock is None:
+            return _FOREVER_NS
+        return max(-_FOREVER_NS, min(_FOREVER_NS, now_ns - event.published_ns - clock.offset_ns))
 
     def streaming(self, now_ns: int) -> bool:
         """Whether the line is proven up and its health was heard within three seconds."""
@@ -224,7 +265,7 @@ class Book:
         standing, health = self.standings.get(symbol), self.health
         if standing is None or health is None or not self.streaming(now_ns) or standing.source != health.source:
             return HaltKnowledge.UNKNOWN
-        if "halts_unknown" in health.detail or standing.state not in (SymbolState.LIVE, SymbolState.QUIET):
+        if "halts_unknown" in health.detail or standing.state not in _TRADED:
             return HaltKnowledge.UNKNOWN
         return HaltKnowledge.TRADING
 
@@ -241,7 +282,7 @@ class Book:
             reasons.append(Unusable.NOT_STREAMING)
         if standing is None or health is None or standing.source != health.source:
             reasons.append(Unusable.NO_STATUS)
-        elif standing.state not in (SymbolState.LIVE, SymbolState.QUIET):
+        elif standing.state not in _TRADED:
             reasons.append(Unusable.NOT_LIVE)
         if halt is HaltKnowledge.HALTED:
             reasons.append(Unusable.HALTED)
@@ -278,12 +319,27 @@ class Book:
         if age_ns > self.max_age_ns:
             yield Unusable.TOO_OLD
 
-    def _set_standing(self, symbol: str, standing: Standing) -> None:
-        self.standings[symbol] = standing
+    def _take_standing(self, symbol: str, standing: Standing, quote_seq: int) -> None:
+        """Take a state; that of another source than the owner's waits, though a halt counts whoever tells of it."""
+        if self.source is None or standing.source == self.source:
+            self._set_standing(symbol, standing, quote_seq)
+            return
+        self._standings_aside[symbol] = (standing, quote_seq)
         if standing.state == SymbolState.HALTED:
             self._halted.add(symbol)
-        elif standing.state in (SymbolState.LIVE, SymbolState.QUIET):
+
+    def _set_standing(self, symbol: str, standing: Standing, quote_seq: int) -> None:
+        self.standings[symbol] = standing
+        self._announced[symbol] = (standing.source, quote_seq)
+        if standing.state == SymbolState.HALTED:
+            self._halted.add(symbol)
+        elif standing.state in _TRADED:
             self._halted.discard(symbol)
+
+
+def _disproves(row: AckRow, quote: Quote | None, held: Quote) -> bool:
+    """Whether the held quote cannot be the node's: it has no such number yet, or another quote under that number."""
+    return row.last_quote_seq < held.seq or (quote is not None and quote.seq == held.seq and quote != held)
 
 
 def _is_price(price: float | None) -> bool:

@@ -5,10 +5,9 @@ Threads and asyncio wrap the same object. Pure: instants and randomness are argu
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 from quotebus.bus import codec, topics
 from quotebus.bus.book import Book
+from quotebus.bus.client_warnings import ClientWarnings
 from quotebus.bus.clock import NS_PER_MS, NS_PER_S
 from quotebus.bus.errors import UndecodableMessage
 from quotebus.bus.events import (
@@ -16,48 +15,38 @@ from quotebus.bus.events import (
     Cause,
     ConnectionHealth,
     ConnectionState,
+    Event,
     OrderUpdate,
     Quote,
     SymbolsAcknowledged,
+    SymbolState,
     SymbolStatus,
     Trade,
 )
+from quotebus.bus.health_owner import HealthOwner
 from quotebus.bus.interest import DEFAULT_TTL_MS, Interest, Wanted
-from quotebus.bus.protocol import HEALTH_SILENCE_NS, REFUSAL_COUNTERS, UNDECODABLE_COUNTERS, count_undecodable
-from quotebus.bus.sequence import SequenceTracker, Stamper
+from quotebus.bus.protocol import HEALTH_SILENCE_NS, REFUSAL_COUNTERS, count_undecodable
+from quotebus.bus.received import COUNTERS, Received
+from quotebus.bus.sequence import LATE, NEW_LINE, SequenceTracker, Stamper
+from quotebus.bus.stream_clock import StreamClock
 
 RE_ASK_JITTER_NS = 200 * NS_PER_MS
 """Re-asking is spread over this long, so that a hundred clients do not ask a new node in the same instant."""
-WARN_EVERY_NS = 10 * NS_PER_S
-CONFLICT_CERTAIN_NS = 3 * NS_PER_S
-"""A node gives the holder of a name two seconds to answer. A program refused for longer knows that another one runs."""
 PROOF_EVERY_NS = NS_PER_S
 """How often a holder answers those who ask under its name, with a renewal."""
+DOUBT_EVERY_NS = NS_PER_S
+"""What is heard contradicts what was answered: the node is asked at once, and at most this often."""
+MAX_TICK_FRAME_BYTES = 4 * 1024
+"""A longer quote or trade is not read: no real one is, and held it would only fill memory."""
 REPLAYED = topics.REPLAYED
+_TICKS = (b"quote.", b"trade.")
 _FAMILIES = (b"health.", b"order.")
 """Subscribed to as a whole; everything else topic by topic."""
 RENEW_EVERY = 4_000
 """A consumer of a replay renews after so many messages: to the player each request says how far it has come."""
-COUNTERS = (
-    *("received", *UNDECODABLE_COUNTERS, "undecodable_held_quotes", "replayed"),
-    *("feed_dropped", "requests_sent", *REFUSAL_COUNTERS.values()),
-    *("reconnects", "health_silences", "line_down_warnings"),
-)
 
 
-@dataclass(slots=True)
-class Received:
-    """What a batch of frames brought; `news` says that a health, status or answer was among them."""
-
-    quotes: list[Quote] = field(default_factory=list)
-    trades: list[Trade] = field(default_factory=list)
-    orders: list[OrderUpdate] = field(default_factory=list)
-    news: bool = False
-    held: int = 0
-    """How many of the quotes came within an answer."""
-
-
-class Consumer:
+class Consumer(ClientWarnings):
     """One client's view of the bus.
 
     Live, what a replayed source says is never taken. With `replayed` nothing else is: the only clock is then the
@@ -79,7 +68,7 @@ class Consumer:
         if replayed and not source.startswith(REPLAYED):
             source = f"{REPLAYED}{source}"  # by which a live node knows that this is no demand
         self.replayed = replayed
-        self.stream_ns = 0
+        self.stream = StreamClock()
         self.joined = False
         self._unrenewed = 0
         self.interest = Interest(client, ttl_ms, tag=f"{source.rpartition('-')[2]}-")
@@ -87,7 +76,9 @@ class Consumer:
         self.tracker = SequenceTracker()
         self.stamper = Stamper(source)
         self.confirmed = False
-        self.order_health: ConnectionHealth | None = None
+        self._order_owner = HealthOwner()
+        self._asked: dict[str, Quote] = {}
+        self._next_doubt_ns = 0
         self._follows_orders = False
         self.counters = dict.fromkeys(COUNTERS, 0)
         self._version_note: str | None = None
@@ -142,6 +133,8 @@ class Consumer:
         request = self.interest.take_due(now_ns)
         if request is None:
             return None
+        if self.interest.asks == 1:
+            self._asked = dict(self.book.quotes)
         self.counters["requests_sent"] += 1
         return self.stamper.frame(request, utc_ns)
 
@@ -158,6 +151,7 @@ class Consumer:
     def broker_lost(self) -> None:
         """The subscriptions are gone with the broker: nothing held may be used until asked and answered again."""
         self.confirmed = False
+        self.book.trust_nobody()
 
     def broker_restored(self, now_ns: int) -> None:
         """Connected again: only an answer to a new question proves that the subscriptions are in place."""
@@ -165,55 +159,19 @@ class Consumer:
         self.counters["reconnects"] += 1
         self.interest.ask_again(now_ns, jitter_ns=self._jitter_ns, anew=True)
 
-    def take_warning(self, now_ns: int, *, no_broker_at: str = "") -> str | None:
-        """One line, at most every ten seconds, while symbols are wanted and the upstream is not streaming.
-
-        `no_broker_at` is the address that nobody answers at, where that is known.
-        """
-        if not self.interest.wanted.symbols or now_ns < self._next_warning_ns:
-            return None
-        if self.book.streaming(self.time_ns(now_ns)):
-            return None
-        if self._next_warning_ns == 0:  # a line that is just coming up deserves no warning
-            self._next_warning_ns = now_ns + WARN_EVERY_NS // 2
-            return None
-        self._next_warning_ns = now_ns + WARN_EVERY_NS
-        self.counters["line_down_warnings"] += 1
-        health, count = self.book.health, len(self.interest.wanted.symbols)
-        wanted = f"{count} symbol{'s' * (count != 1)} wanted"
-        if no_broker_at:
-            return f"{wanted}, but no broker answers at {no_broker_at}; start it with: quotebus up"
-        if health is None and self.counters["replayed"]:
-            heard, used = ("live", "replayed") if self.replayed else ("replayed", "live")
-            return f"{wanted}, but only {heard} messages are heard, and {used} ones are asked for"
-        if health is None:
-            return f"{wanted}, but no pricing node is heard"
-        if self.book.age_ns(health, self.time_ns(now_ns)) > HEALTH_SILENCE_NS:
-            return f"{wanted}, but the pricing node {health.node} has gone silent"
-        return f"{wanted}, but the line is {health.state} ({health.cause})"
-
-    def take_conflict_warning(self, now_ns: int) -> str | None:
-        """One line, at most every ten seconds, while another running program asks under this client's name."""
-        since_ns, name = self.interest.conflict_since_ns, self.interest.client
-        refused = since_ns is not None and now_ns - since_ns >= CONFLICT_CERTAIN_NS
-        if now_ns < self._next_conflict_warning_ns or not (refused or self._challenged):
-            return None
-        self._challenged = False
-        self._next_conflict_warning_ns = now_ns + WARN_EVERY_NS
-        if refused:
-            return (
-                f"another program runs under the client name {name} and holds it: this one gets no prices; rename one"
-            )
-        return f"another program asks for prices under the client name {name} and is refused; rename one of the two"
-
-    def take_version_note(self) -> str | None:
-        """One line, once, after the first message of a version that cannot be read."""
-        note, self._version_note = self._version_note, None
-        return note
-
     def time_ns(self, now_ns: int) -> int:
         """The instant to judge at: the stream's in a replay, else `now_ns`."""
         return self.stream_ns if self.replayed else now_ns
+
+    @property
+    def stream_ns(self) -> int:
+        """The time of a replay: the newest publication heard, UTC nanoseconds; 0 before the first."""
+        return self.stream.now_ns
+
+    @property
+    def order_health(self) -> ConnectionHealth | None:
+        """The newest health of the account's order stream; None before the first one."""
+        return self._order_owner.health
 
     # what was heard
 
@@ -222,27 +180,39 @@ class Consumer:
         heard = Received()
         quotes, book, observe, quote_topics = heard.quotes, self.book, self.tracker.observe, self._quote_topics
         decode_quote, on_quote = codec.decode_quote, book.on_quote
+        # Only what the believed node says, with a stamp that can be, is taken the short way.
+        owner, latest_ns = book.source, book.latest_stamp_ns(received_ns)
         newest: Quote | None = None
+        direct = 0
         for frame in frames:
             end = frame.find(b"\0") + 1
             topic = frame[:end]
             symbol = None if self.replayed else quote_topics.get(topic)
-            if symbol is None:
-                self._receive_other(frame, topic, received_ns, heard)
-                continue
-            try:
-                quote: Quote = decode_quote(frame[end:])
-            except codec.DECODE_ERRORS:
-                self._receive_other(frame, topic, received_ns, heard)
-                continue
-            source = quote.source
-            if quote.version != VERSION or quote.symbol != symbol or source.startswith(REPLAYED):
-                self._receive_other(frame, topic, received_ns, heard)
-                continue
-            observe(source, topic, quote.seq)
-            on_quote(quote)
-            quotes.append(quote)
-            newest = quote
+            if symbol is not None and len(frame) <= MAX_TICK_FRAME_BYTES:
+                try:
+                    quote: Quote = decode_quote(frame[end:])
+                except codec.DECODE_ERRORS:
+                    symbol = None
+                else:
+                    if (
+                        quote.source == owner
+                        and quote.symbol == symbol
+                        and quote.published_ns <= latest_ns
+                        and quote.version == VERSION
+                    ):
+                        direct += 1
+                        place = observe(owner, topic, quote.seq, quote.published_ns)
+                        if place < 0:
+                            if place == LATE:
+                                continue
+                            book.withdraw(symbol)
+                            self._doubt(received_ns)
+                        on_quote(quote)
+                        quotes.append(quote)
+                        newest = quote
+                        continue
+            self._receive_other(frame, topic, received_ns, heard)
+            owner, latest_ns = book.source, book.latest_stamp_ns(received_ns)
         if self.replayed:
             self._unrenewed += len(frames)
             if self._unrenewed >= RENEW_EVERY and self.interest.renew(received_ns):
@@ -250,12 +220,13 @@ class Consumer:
         elif newest is not None:
             # Of messages taken at one instant, the last published was the least delayed.
             book.on_message(newest, received_ns)
-        if not self.replayed:  # where every message was counted on its own
-            self.counters["received"] += len(quotes) - heard.held
+        self.counters["received"] += direct
         return heard
 
     def _receive_other(self, frame: bytes, topic: bytes, received_ns: int, heard: Received) -> None:
         try:
+            if len(frame) > MAX_TICK_FRAME_BYTES and frame.startswith(_TICKS):
+                raise UndecodableMessage("malformed", f"{len(frame)} bytes")
             event = codec.decode(frame)
         except UndecodableMessage as error:
             self._count_undecodable(error)
@@ -264,52 +235,112 @@ class Consumer:
         if event.source.startswith(REPLAYED) is not self.replayed:
             self.counters["replayed"] += 1
             return  # never a reason to trust a price
-        book = self.book
-        if not self.replayed:
-            book.on_message(event, received_ns)
-        elif type(event) is not SymbolsAcknowledged or not self.joined:
-            self.stream_ns = max(self.stream_ns, event.published_ns)
-            book.on_message(event, self.stream_ns)
         if type(event) is SymbolsAcknowledged:
-            heard.news = True
-            held = self._acknowledge(event, received_ns)
-            heard.held += len(held)
-            heard.quotes += held
+            self._receive_answer(event, received_ns, heard)
             return
         if topic not in self._topics and not topic.startswith(_FAMILIES):
             return  # its symbol was given up while it was under way: heard now, it would make a gap later
-        self.tracker.observe(event.source, topic, event.seq)
+        book = self.book
+        if book.is_ahead(event, received_ns):
+            self.counters["stamped_ahead"] += 1
+            self._doubt(received_ns)  # or it is the bounds that are false
+            return
+        place = self.tracker.observe(event.source, topic, event.seq, event.published_ns)
+        if place == LATE:
+            return
+        if place == NEW_LINE:
+            self._doubt(received_ns)
+        self._note_time(event, received_ns)
         if type(event) is ConnectionHealth:
             heard.news = True
             self._on_health(event, received_ns)
         elif type(event) is SymbolStatus:
             heard.news = True
-            book.on_status(event)
-            self.interest.on_status(event)
+            self._on_status(event, received_ns)
         elif type(event) is Trade:
             heard.trades.append(event)
         elif type(event) is OrderUpdate:
             heard.orders.append(event)
-        elif type(event) is Quote and self.replayed and topic in self._quote_topics:
+        elif type(event) is Quote and topic in self._quote_topics:
+            if place == NEW_LINE:
+                book.withdraw(event.symbol)
             book.on_quote(event)
             heard.quotes.append(event)
 
-    def _acknowledge(self, ack: SymbolsAcknowledged, now_ns: int) -> list[Quote]:
-        """Take an answer; returns the held quotes it brought that are news."""
-        if self.interest.on_acknowledged(ack, now_ns):
-            self.confirmed = True
-        if ack.client != self.interest.client:
-            pass
-        elif not self.interest.is_ours(ack.request_id):
-            self._on_others_answer(ack, now_ns)
-        elif ack.cause in REFUSAL_COUNTERS:
+    def _note_time(self, event: Event, received_ns: int) -> None:
+        if self.replayed:
+            self.stream.observe(event.published_ns)
+            received_ns = self.stream_ns
+        self.book.on_message(event, received_ns)
+
+    def _on_status(self, status: SymbolStatus, received_ns: int) -> None:
+        if self.replayed and self.book.disproves(status):  # there is nobody to ask
+            self.book.withdraw(status.symbol)
+            self.tracker.forget({topics.prefix(topics.quote(status.symbol))})
+            self.counters["quotes_withdrawn"] += 1
+        if not self.book.on_status(status):
+            self.counters["statuses_outdated"] += 1
+            return
+        if status.source in (self.book.source, None):
+            self.interest.on_status(status)
+        if self.interest.acknowledged and (status.state == SymbolState.RELEASED or self.book.contradicts(status)):
+            self._doubt(received_ns)
+
+    def _receive_answer(self, ack: SymbolsAcknowledged, received_ns: int, heard: Received) -> None:
+        """Take an answer, or a part of one. Only the newest request's counts: its id proves that it is not late."""
+        if self.replayed:
+            if not self.joined:
+                self._note_time(ack, received_ns)
+        elif not self.interest.expects(ack):
+            self.counters["answers_ignored"] += 1
+            if ack.client == self.interest.client and not self.interest.is_ours(ack.request_id):
+                self._on_others_answer(ack, received_ns)
+            return
+        heard.news = True
+        if ack.client == self.interest.client and ack.cause in REFUSAL_COUNTERS:
             self.counters[REFUSAL_COUNTERS[ack.cause]] += 1
+        asks, asked_ns = self.interest.asks, self.interest.asked_ns
+        if not self.replayed and asks == 1 and not self.book.on_round_trip(ack, asked_ns, received_ns):
+            self._doubt(received_ns)
+        ahead = not self.replayed and self.book.is_ahead(ack, received_ns)
+        if ahead:
+            self.counters["stamped_ahead"] += 1
+        elif not self.replayed:
+            self.book.on_message(ack, received_ns)
+        if self.interest.on_acknowledged(ack, received_ns):
+            self.confirmed = True
         if self.replayed and self.joined:
-            return []
-        held = self.book.on_acknowledged(ack)
+            return
+        if not self.replayed:
+            self.book.confirm(ack.source, received_ns)
+        held = self.book.on_acknowledged(ack, {} if self.replayed else self._asked)
         self.counters["undecodable_held_quotes"] = self.book.undecodable_quotes
         self.joined = self.confirmed
-        return held
+        self._clear_up(received_ns)
+        heard.held += len(held)
+        heard.quotes += held
+
+    def _clear_up(self, received_ns: int) -> None:
+        """What an answer disproved: its numbers are forgotten, and what is missing now is asked for."""
+        book = self.book
+        if book.withdrawn:
+            self.counters["quotes_withdrawn"] += len(book.withdrawn)
+            self.tracker.forget({topics.prefix(topics.quote(symbol)) for symbol in book.withdrawn})
+            book.withdrawn.clear()
+        if book.incomplete:
+            book.incomplete = False
+            self._doubt(received_ns)
+
+    def _doubt(self, now_ns: int) -> None:
+        """What is heard contradicts what was answered: ask again with quotes, at most once a second."""
+        if self.replayed or not self.interest.wanted.symbols:
+            return
+        if now_ns >= self._next_doubt_ns:
+            self._next_doubt_ns = now_ns + DOUBT_EVERY_NS
+            self.counters["doubts"] += 1
+            self.interest.doubt(now_ns + self._jitter_ns)
+        else:
+            self.interest.doubt(self._next_doubt_ns)
 
     def _on_others_answer(self, ack: SymbolsAcknowledged, now_ns: int) -> None:
         """Another program asked under this client's name. When it was refused, a renewal proves that this one runs."""
@@ -322,20 +353,23 @@ class Consumer:
 
     def _on_health(self, health: ConnectionHealth, received_ns: int) -> None:
         if health.node.endswith(topics.ORDERS):
-            self._on_order_health(health)
+            known = self.order_health
+            well = known is not None and self.orders_streaming(received_ns)
+            self._order_owner.take(health, owner_is_well=well)
             return
         self.book.on_health(health)
         if self.book.health is not health:
+            if health.source != self.interest.answered_by and self._is_newcomer(health):
+                self.counters["newcomers"] += 1
+                self._doubt(received_ns)  # if it is the node now, its answer says so
             return
         self._health_heard_ns = received_ns
         if self._health_went or health.source != self.interest.answered_by:
             self.interest.ask_again(received_ns, jitter_ns=self._jitter_ns)
         self._health_went = False
 
-    def _on_order_health(self, health: ConnectionHealth) -> None:
-        former, waiting = self.order_health, (ConnectionState.STANDBY, ConnectionState.STOPPED)
-        if former is None or former.source == health.source or health.state not in waiting:
-            self.order_health = health
+    def _is_newcomer(self, health: ConnectionHealth) -> bool:
+        return health.state not in (ConnectionState.STANDBY, ConnectionState.STOPPED)
 
     def orders_streaming(self, now_ns: int) -> bool:
         """Whether order updates are known to arrive: their stream is up, and its health was heard in three seconds."""

@@ -19,13 +19,19 @@ from quotebus.bus.events import (
     SymbolState,
     SymbolStatus,
 )
+from quotebus.bus.protocol import MAX_SYMBOLS
+from quotebus.bus.states import MAX_WORD
 
 REPEAT_NS = 500 * NS_PER_MS
 DEFAULT_TTL_MS = 15_000
 SETTLED = frozenset({SymbolState.LIVE, SymbolState.QUIET, SymbolState.HALTED, SymbolState.REFUSED, SymbolState.EVICTED})
 """States after which waiting longer for a symbol is of no use."""
 
+MIN_LEASE_MS = 1_000
+"""A node grants no shorter lease, and renewals for a shorter one would never end."""
+
 _REFUSED = (Cause.BAD_REQUEST, Cause.TOO_MANY)
+_NOT_APPLIED = (Cause.RATE_LIMITED, Cause.CLIENT_CONFLICT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +85,10 @@ class Interest:
     acknowledged: bool = False
     answered_by: str = ""
     lease_ms: int = 0
+    asked_ns: int = 0
+    """When the newest request was sent first."""
+    asks: int = 0
+    """How often the newest request was sent."""
     results: dict[str, SymbolResult] = field(default_factory=dict)
     refused: dict[str, SymbolResult] = field(default_factory=dict)
     conflict_since_ns: int | None = None
@@ -88,6 +98,7 @@ class Interest:
     _snapshot: bool = False
     _next_ns: int | None = None
     _lease_until_ns: int | None = None
+    _doubted: bool = False
     _parts: set[int] = field(default_factory=set)
 
     def replace(self, symbols: list[str], channels: tuple[str, ...], priority: int, now_ns: int) -> Wanted:
@@ -125,11 +136,27 @@ class Interest:
         self._next_ns = now_ns
         return True
 
+    def doubt(self, at_ns: int) -> None:
+        """Something contradicts what was answered: ask with quotes at `at_ns`, though the former answer stands."""
+        if not self.wanted.symbols:
+            return
+        if not self._answered:
+            self._doubted = True  # the answer that is on its way may be the one that is doubted
+            return
+        self._snapshot = True
+        self._next_ns = at_ns if self._next_ns is None else min(self._next_ns, at_ns)
+
     def _ask(self, at_ns: int) -> None:
+        self._begin()
+        self.acknowledged = False
+        self._next_ns = at_ns
+
+    def _begin(self) -> None:
+        """Another question."""
         self._number += 1
         self._parts = set()
-        self._answered = self.acknowledged = False
-        self._next_ns = at_ns
+        self._answered = False
+        self.asks = 0
 
     @property
     def _request_id(self) -> str:
@@ -152,10 +179,11 @@ class Interest:
         if self._next_ns is None or now_ns < self._next_ns:
             return None
         if self._answered:  # a renewal: a new question, though the former answer still stands
-            self._number += 1
-            self._parts = set()
-            self._answered = False
+            self._begin()
         self._next_ns = now_ns + REPEAT_NS
+        self.asks += 1
+        if self.asks == 1:
+            self.asked_ns = now_ns
         return SymbolsRequested(
             client=self.client,
             request_id=self._request_id,
@@ -166,23 +194,32 @@ class Interest:
             snapshot=self._snapshot,
         )
 
+    def expects(self, ack: SymbolsAcknowledged) -> bool:
+        """Whether this can be a part of the answer that is waited for."""
+        return (
+            ack.client == self.client
+            and ack.request_id == self._request_id
+            and not self._answered
+            and 1 <= ack.part <= ack.parts <= MAX_SYMBOLS
+        )
+
     def on_acknowledged(self, ack: SymbolsAcknowledged, now_ns: int) -> bool:
         """Take one part of an answer; True when it completes the newest request."""
-        if ack.client != self.client or ack.request_id != self._request_id:
+        if not self.expects(ack):
             return False
         for row in ack.results:
             if row.symbol in self.results:
                 self.results[row.symbol] = _result(row, acknowledged=True)
         if ack.cause == Cause.CLIENT_CONFLICT and self.conflict_since_ns is None:
             self.conflict_since_ns = now_ns
-        if ack.cause in (Cause.RATE_LIMITED, Cause.CLIENT_CONFLICT):
+        if ack.cause in _NOT_APPLIED:
             return False  # not applied: the request goes on repeating
         self.conflict_since_ns = None
         if ack.source != self.answered_by:
             self.answered_by = ack.source
             self._parts = set()
         self._parts.add(ack.part)
-        if self._answered or len(self._parts) < ack.parts:
+        if len(self._parts) < ack.parts:
             return False
         self._answered = self.acknowledged = True
         self._snapshot = False
@@ -191,10 +228,15 @@ class Interest:
                 symbol: SymbolResult(symbol, SymbolState.REFUSED, ack.cause, acknowledged=True)
                 for symbol in self.wanted.symbols
             }
-        self.lease_ms = ack.lease_ms
-        lease_ns = (ack.lease_ms if ack.lease_ms > 0 else self.ttl_ms) * NS_PER_MS
+        # What a node grants is within what was asked for; another length would be a renewal too late, or without end.
+        longest_ms = max(self.ttl_ms, MIN_LEASE_MS)
+        self.lease_ms = min(max(ack.lease_ms, MIN_LEASE_MS), longest_ms) if ack.lease_ms > 0 else 0
+        lease_ns = (self.lease_ms or longest_ms) * NS_PER_MS
         self._next_ns = now_ns + lease_ns // 3 if self.wanted.symbols else None
         self._lease_until_ns = now_ns + lease_ns if self.wanted.symbols else None
+        if self._doubted:
+            self._doubted = False
+            self.doubt(now_ns)
         return True
 
     def on_status(self, status: SymbolStatus) -> None:
@@ -218,8 +260,8 @@ def _result(said: AckRow | SymbolStatus, *, acknowledged: bool) -> SymbolResult:
         state=said.state,
         cause=said.cause,
         acknowledged=acknowledged,
-        halt=said.halt,
-        halt_kind=said.halt_kind,
+        halt=said.halt[:MAX_WORD],
+        halt_kind=said.halt_kind[:MAX_WORD],
         halt_exchange_ns=said.halt_exchange_ns,
         rank=said.rank,
     )

@@ -14,6 +14,7 @@ from quotebus.bus.consumer import REPLAYED, Consumer
 from quotebus.bus.errors import UndecodableMessage
 from quotebus.bus.events import Event
 from quotebus.bus.sequence import Stamper
+from quotebus.bus.stream_clock import STEP_NS
 
 MAX_INSTANTS = 1_000
 """After a hole in the stream no more than so many instants are made up for; the others are skipped."""
@@ -52,17 +53,18 @@ class ReplayScheduler:
             return []
         if not envelope.source.startswith(REPLAYED):
             return []
-        if self._next_ns is None:
-            self._next_ns = self._after(envelope.published_ns)
+        stream_ns = self._consumer.stream.peek(envelope.published_ns)
+        if self._next_ns is None or self._next_ns > stream_ns + self._interval_ns + STEP_NS:
+            self._next_ns = self._after(stream_ns)
         said: list[bytes] = []
         for _ in range(MAX_INSTANTS):
-            if self._next_ns > envelope.published_ns:
+            if self._next_ns > stream_ns:
                 return said
             said += [self._stamper.frame(event, self._next_ns) for event in self._act(self._next_ns)]
             self._next_ns += self._interval_ns
-        if self._next_ns <= envelope.published_ns:
-            self._consumer.counters[SKIPPED] += (envelope.published_ns - self._next_ns) // self._interval_ns + 1
-            self._next_ns = self._after(envelope.published_ns)
+        if self._next_ns <= stream_ns:
+            self._consumer.counters[SKIPPED] += (stream_ns - self._next_ns) // self._interval_ns + 1
+            self._next_ns = self._after(stream_ns)
         return said
 
     def _after(self, published_ns: int) -> int:

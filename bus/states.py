@@ -19,6 +19,10 @@ class Flag(IntFlag):
     SUSPICIOUS = 16
 
 
+MAX_WORD = 64
+"""An unlisted name is cut to this length: whatever a peer sends, what is kept of it is short."""
+
+
 class OpenEnum(StrEnum):
     """Names of which a newer publisher may know more: an unlisted one is read as a value of the same type."""
 
@@ -26,6 +30,7 @@ class OpenEnum(StrEnum):
     def _missing_(cls, value: object) -> Self | None:
         if not isinstance(value, str):
             return None
+        value = value[:MAX_WORD]
         unlisted = str.__new__(cls, value)
         unlisted._name_, unlisted._value_ = value.upper(), value
         return unlisted

@@ -9,7 +9,7 @@ from quotebus.bus import codec, topics
 from quotebus.bus.consumer import REPLAYED
 from quotebus.bus.errors import UndecodableMessage
 from quotebus.bus.events import VERSION, Event, Quote, SymbolsAcknowledged
-from quotebus.bus.sequence import SequenceTracker
+from quotebus.bus.sequence import LATE, NEW_LINE, SequenceTracker
 from quotebus.bus.tap.newest_quotes import NewestQuotes
 
 MAX_QUOTE_BYTES = 4 * 1024
@@ -26,13 +26,20 @@ class ReceivedFrame(NamedTuple):
 
 
 class ReceivedMessage(NamedTuple):
-    """One decoded message. `missing`: how many messages of its (source, topic) are missing before it."""
+    """One decoded message.
+
+    `missing`: how many messages of its (source, topic) are missing before it. `late`: it came twice or after a newer
+    one, or its number cannot be: it counts, and changes nothing that is known. `renumbered`: what was known of its
+    topic came with a false number.
+    """
 
     topic: str
     event: Event
     received_ns: int
     octets: int
     missing: int
+    late: bool = False
+    renumbered: bool = False
 
 
 class MessageReader:
@@ -64,11 +71,15 @@ class MessageReader:
                     self.heard += 1
                     if quote.source.startswith(REPLAYED):
                         self.replayed += 1
-                    missing = observe(quote.source, prefix, quote.seq)
-                    if newest is not None:
-                        newest.add(prefix, quote, received_ns, len(frame))
+                    missing = observe(quote.source, prefix, quote.seq, quote.published_ns)
+                    late = missing == LATE
+                    if newest is not None and not late:
+                        newest.add(prefix, quote, received_ns, len(frame), renumbered=missing == NEW_LINE)
                     else:
-                        yield ReceivedMessage(known[0], quote, received_ns, len(frame), missing if missing > 0 else 0)
+                        renumbered = missing == NEW_LINE
+                        yield ReceivedMessage(
+                            known[0], quote, received_ns, len(frame), max(0, missing), late, renumbered
+                        )
                     continue
             heard = self._read(message, prefix)
             if heard is not None:
@@ -91,7 +102,8 @@ class MessageReader:
             self.replayed += 1
         missing = 0
         if not isinstance(event, SymbolsAcknowledged):
-            missing = self.tracker.observe(event.source, prefix, event.seq)
+            missing = self.tracker.observe(event.source, prefix, event.seq, event.published_ns)
         elif self._all_acknowledgements:
-            missing = self.tracker.observe(event.source, _ACKNOWLEDGED, event.seq)
-        return ReceivedMessage(topic, event, message.received_ns, len(frame), max(0, missing))
+            missing = self.tracker.observe(event.source, _ACKNOWLEDGED, event.seq, event.published_ns)
+        late, renumbered = missing == LATE, missing == NEW_LINE
+        return ReceivedMessage(topic, event, message.received_ns, len(frame), max(0, missing), late, renumbered)

@@ -23,6 +23,8 @@ class CountedQuotes:
     received_ns: int
     messages: int
     octets: int
+    renumbered: bool = False
+    """What was held before it came with a false number."""
 
 
 class NewestQuotes:
@@ -37,9 +39,14 @@ class NewestQuotes:
         """Whether to `take` before adding more: numbers that jump back and forth would otherwise fill memory."""
         return len(self._before) >= MAX_BEFORE
 
-    def add(self, topic: bytes, quote: Quote, received_ns: int, octets: int) -> None:
+    def add(self, topic: bytes, quote: Quote, received_ns: int, octets: int, *, renumbered: bool = False) -> None:
         """Add a quote. It replaces the one before if a book that received both would end up with it."""
         held = self._held.get(topic)
+        if renumbered:
+            if held is not None:
+                self._before.append(held)
+            self._held[topic] = CountedQuotes(quote, received_ns, 1, octets, renumbered=True)
+            return
         if held is not None:
             former = held.quote
             if (

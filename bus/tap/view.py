@@ -99,21 +99,25 @@ class View:
     def take(self, heard: ReceivedMessage) -> None:
         """One message."""
         event, at_ns = heard.event, heard.received_ns
-        if type(event) is Quote:
-            self.take_quotes(event, at_ns, 1, heard.octets)
+        if type(event) is Quote and not heard.late:
+            self.take_quotes(event, at_ns, 1, heard.octets, renumbered=heard.renumbered)
             return
         self.bus.count(heard.topic.partition(".")[0], heard.octets, at_ns)
+        if heard.late:
+            return
         book = self.replayed if event.source.startswith(REPLAYED) else self.book
         book.on_message(event, at_ns)
         self._take_other(event, at_ns, book)
 
-    def take_quotes(self, quote: Quote, at_ns: int, messages: int, octets: int) -> None:
+    def take_quotes(self, quote: Quote, at_ns: int, messages: int, octets: int, *, renumbered: bool = False) -> None:
         """Take `messages` quotes of one symbol and source at once; `quote` is the newest of them."""
         self.bus.count("quote", octets, at_ns, messages)
         book = self.replayed if quote.source.startswith(REPLAYED) else self.book
         book.on_message(quote, at_ns)
         if self._admits(quote.symbol):
             self.quotes.count(quote.symbol, octets, at_ns, messages)
+            if renumbered:
+                book.withdraw(quote.symbol)
             book.on_quote(quote)
 
     def at(self, now_ns: int) -> None:
@@ -174,6 +178,8 @@ class View:
         state, cause = SymbolState(status.state[:_NAME]), Cause(status.cause[:_NAME])
         claims = tuple(Claim(c.client[:_NAME], c.priority, c.lease_left_ms) for c in status.clients[:MAX_CLAIMS])
         halt, halt_kind = status.halt[:_NAME], status.halt_kind[:_NAME]
+        if book.disproves(status):
+            book.withdraw(status.symbol)
         book.on_status(
             msgspec.structs.replace(status, state=state, cause=cause, clients=(), halt=halt, halt_kind=halt_kind)
         )

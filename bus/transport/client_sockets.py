@@ -286,6 +286,7 @@ class ClientSockets(ABC):
             **consumer.counters,
             "lost": consumer.tracker.lost,
             "repeated": consumer.tracker.repeated,
+            "renumbered": consumer.tracker.renumbered,
             "send_dropped": self._dropped,
             "send_depth": len(self._outbox),
             "conflated": self._conflated,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from quotebus.bus import topics
 from quotebus.bus.events import ConnectionHealth, ConnectionState, Event, OrderUpdate
 from quotebus.bus.protocol import HEALTH_SILENCE_NS
-from quotebus.bus.sequence import SequenceTracker
+from quotebus.bus.sequence import NEW_LINE, SequenceTracker
 
 
 class OrderStream:
@@ -22,7 +22,9 @@ class OrderStream:
         """Take an event; True when updates before it may have been missed, so that open orders must be queried."""
         gap = False
         if isinstance(event, OrderUpdate):
-            gap = self._tracker.observe(event.source, topics.prefix(topics.order(event.alias)), event.seq) > 0
+            topic = topics.prefix(topics.order(event.alias))
+            place = self._tracker.observe(event.source, topic, event.seq, event.published_ns)
+            gap = place > 0 or place == NEW_LINE
             gap = gap or (self._health is not None and event.source != self._health.source)
         elif isinstance(event, ConnectionHealth) and event.node.endswith(topics.ORDERS):
             former, self._health, lapsed = self._health, event, now_ns - self._heard_ns > HEALTH_SILENCE_NS

@@ -73,6 +73,6 @@ class MessageIndex:
         kept = self._kept.get((source, topic))
         if kept is None:
             return source in self._sources
-        if 0 < seq < kept.first:
-            return True
+        if 0 < seq <= kept.first:
+            return True  # also the first: an acknowledgement brings again, later, what was sent before
         return seq > kept.newest if kept.holes != self._holes else kept.hole[0] < seq < kept.hole[1]

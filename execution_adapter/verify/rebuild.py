@@ -47,13 +47,14 @@ def rebuild_verdict(
             book.on_status(state.event)
         else:
             book.on_acknowledged(state.event)
-    # Received so that the age of each, less the smallest delay, is what the worker measured.
-    if health is not None:
-        book.on_message(health, _received_ns(health.published_ns, now_ns, recorded.health_age_ns))
-        book.on_health(health)
+    # The health last: a book with a health sets aside what other sources say. Received so that the age of each, less
+    # the smallest delay, is what the worker measured.
     if quote is not None:
         book.on_message(quote, _received_ns(quote.published_ns, now_ns, recorded.quote_age_ns))
         book.on_quote(quote)
+    if health is not None:
+        book.on_message(health, _received_ns(health.published_ns, now_ns, recorded.health_age_ns))
+        book.on_health(health)
     verdict = book.assess(recorded.symbol, now_ns)
     given = tuple(reason for reason in _GIVEN if reason in recorded.reasons)
     return replace(verdict, reasons=Reasons((*given, *verdict.reasons)))

@@ -19,6 +19,8 @@ from tests.support.samples import ACKNOWLEDGED, HEALTH, QUICK, QUOTE, STATUS, UT
 NOW = 5_000 * NS_PER_S
 """Our boot clock at the instant that is UTC_NS for the publisher, on a bus without delay."""
 OTHER = "pricing-000002"
+LATER = {"source": OTHER, "published_ns": UTC_NS + 2 * NS_PER_S}
+"""Of another node, when the first one's health is overdue."""
 
 
 def hear(book: Book, event: Event, *, delay_ns: int = 0) -> None:
@@ -91,7 +93,7 @@ EACH: dict[Unusable, tuple[Callable[[], Book], set[Unusable]]] = {
     Unusable.HALTED: (lambda: heard(like(STATUS, state="halted")), {Unusable.HALTED, Unusable.NOT_LIVE}),
     Unusable.NO_QUOTE: (lambda: without("quote"), {Unusable.NO_QUOTE}),
     Unusable.OTHER_SOURCE: (
-        lambda: heard(like(QUOTE, source=OTHER, published_ns=UTC_NS + 1)),
+        lambda: heard(*(like(event, **LATER, seq=seq) for seq in (1, 2) for event in (HEALTH, STATUS))),
         {Unusable.OTHER_SOURCE},
     ),
     Unusable.OTHER_CONNECTION: (lambda: heard(like(HEALTH, connection=2)), {Unusable.OTHER_CONNECTION}),
@@ -258,7 +260,8 @@ def test_halts_keep_counting_whatever_becomes_of_line_and_node() -> None:
     book = heard(like(STATUS, state="halted", cause="halt"))
     assert book.halt("SPY", NOW) is HaltKnowledge.HALTED
     assert book.halt("SPY", NOW + 3600 * NS_PER_S) is HaltKnowledge.HALTED
-    hear(book, like(HEALTH, source=OTHER, published_ns=UTC_NS + NS_PER_S))
+    for seq in (1, 2):
+        hear(book, like(HEALTH, **LATER, seq=seq))
     hear(book, like(STATUS, source=OTHER, state="pending", published_ns=UTC_NS + NS_PER_S))
     assert book.halt("SPY", NOW + NS_PER_S) is HaltKnowledge.HALTED
     hear(book, like(STATUS, source=OTHER, state="live", published_ns=UTC_NS + NS_PER_S))
@@ -283,7 +286,77 @@ def test_the_held_quote_is_the_newest_in_order() -> None:
     assert not book.on_quote(like(QUOTE, seq=8, flags=int(Flag.BACKWARD_TIME)))
     assert not book.on_quote(like(QUOTE, source=OTHER, seq=99, published_ns=UTC_NS - 1))
     assert book.quotes["SPY"] is QUOTE
-    assert book.on_quote(like(QUOTE, source=OTHER, seq=1, published_ns=UTC_NS + 1))
+    newer = like(QUOTE, source=OTHER, seq=1, published_ns=UTC_NS + 1)
+    assert not book.on_quote(newer), "a stranger's"
+    hear(book, like(HEALTH, **LATER, seq=1))
+    assert book.quotes["SPY"] is QUOTE, "one health is none"
+    hear(book, like(HEALTH, **LATER, seq=2))
+    assert book.quotes["SPY"] is newer, "no stranger's any more"
+
+
+def test_what_a_stranger_says_does_not_displace_what_the_believed_node_said() -> None:
+    book = heard(
+        like(QUOTE, source="x", published_ns=2**63 - 1),
+        like(QUOTE, source=OTHER, published_ns=UTC_NS + 1),
+        like(STATUS, source=OTHER, state="stale"),
+        like(HEALTH, source=OTHER, state="suspect"),
+    )
+    assert reasons(book) == set()
+    for seq in range(8, 20):
+        hear(book, like(HEALTH, source=OTHER, seq=seq, state="suspect"))
+    assert reasons(book) == set(), "however often, while the believed node is well"
+    hear(book, like(HEALTH, **LATER, seq=20, state="suspect"))
+    assert reasons(book) == {Unusable.NOT_STREAMING, Unusable.NOT_LIVE}
+    assert book.quotes["SPY"].source == OTHER
+
+
+def test_of_two_nodes_that_both_publish_the_one_that_streams_stays() -> None:
+    book = good_book()
+    for seq in range(8, 12):
+        hear(book, like(HEALTH, source=OTHER, seq=seq))
+        hear(book, like(HEALTH, seq=seq))
+    assert book.source == HEALTH.source
+    for seq in range(12, 14):
+        hear(book, like(HEALTH, source=OTHER, seq=seq))
+        hear(book, like(HEALTH, seq=seq, state="backing_off"))
+    assert book.source == OTHER
+
+
+def test_an_answer_is_the_second_word_of_a_new_node_once_the_former_is_not_well() -> None:
+    book = heard(like(HEALTH, source=OTHER, state="idle"))
+    assert not book.confirm(OTHER, NOW), "the owner streams and was heard just now"
+    assert not book.confirm("nobody", NOW + 2 * NS_PER_S)
+    assert book.confirm(OTHER, NOW + 2 * NS_PER_S)
+    assert book.source == OTHER
+
+
+def test_the_node_that_said_stopped_gives_way_at_the_first_health_of_another() -> None:
+    book = heard(like(HEALTH, seq=8, state="stopped"), like(HEALTH, source=OTHER, seq=1, state="idle"))
+    assert book.source == OTHER
+
+
+def test_a_status_older_than_the_answer_that_was_heard_is_not_taken() -> None:
+    book = good_book()
+    assert book.on_status(like(STATUS, seq=8, state="live"))
+    rows = (AckRow("SPY", "halted", "halt", None, 7),)
+    book.on_acknowledged(like(ACKNOWLEDGED, results=rows, published_ns=UTC_NS + 2))
+    assert not book.on_status(like(STATUS, seq=9, state="live", published_ns=UTC_NS + 1))
+    assert Unusable.HALTED in reasons(book)
+    assert book.on_status(like(STATUS, seq=10, state="live", published_ns=UTC_NS + 3))
+    assert Unusable.HALTED not in reasons(book)
+
+
+def test_an_answer_disproves_a_held_quote_that_it_does_not_know() -> None:
+    for seq, number in ((99, QUOTE.seq), (QUOTE.seq, QUOTE.seq)):
+        book = without("quote")
+        false = like(QUOTE, seq=seq, bid_price=1.0, ask_price=1.01)
+        book.on_quote(false)
+        rows = (AckRow("SPY", "live", "demand", codec.encode(QUOTE).partition(b"\0")[2], number),)
+        ack = like(ACKNOWLEDGED, results=rows)
+        assert book.on_acknowledged(ack) == ([QUOTE] if seq < number else []), "published since it was asked, perhaps"
+        assert book.quotes["SPY"] is false
+        assert book.on_acknowledged(ack, {"SPY": false}) == [QUOTE]
+        assert (book.quotes["SPY"], book.withdrawn) == (QUOTE, {"SPY"})
 
 
 def test_an_acknowledgement_brings_state_number_and_held_quote() -> None:

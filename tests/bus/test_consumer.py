@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from quotebus.bus import codec, topics
 from quotebus.bus.book import Unusable
+from quotebus.bus.client_warnings import WARN_EVERY_NS
 from quotebus.bus.clock import NS_PER_S
-from quotebus.bus.consumer import RE_ASK_JITTER_NS, WARN_EVERY_NS, Consumer
+from quotebus.bus.consumer import RE_ASK_JITTER_NS, Consumer
 from quotebus.bus.events import Event, SymbolsRequested
 from tests.support.samples import ACKNOWLEDGED, HEALTH, ORDER, QUICK, QUOTE, SAMPLES, STATUS, TRADE, UTC_NS, like
 
@@ -213,6 +214,11 @@ def test_refusals_returns_and_silences_are_counted() -> None:
     request = ask(consumer, T0 + RE_ASK_JITTER_NS)
     for cause in ("rate_limited", "client_conflict", "too_many", "bad_request", "bad_request"):
         hear(consumer, like(ACKNOWLEDGED, request_id=request.request_id, results=(), cause=cause))
+        if cause in ("too_many", "bad_request"):
+            hear(consumer, like(ACKNOWLEDGED, request_id=request.request_id, results=(), cause=cause))
+            consumer.broker_restored(T0)
+            request = ask(consumer, T0 + RE_ASK_JITTER_NS)
+    assert consumer.counters["answers_ignored"] == 3, "answered before"
     refused = [consumer.counters[f"requests_{cause}"] for cause in ("rate_limited", "client_conflict", "too_many")]
     assert (refused, consumer.counters["requests_bad_request"]) == ([1, 1, 1], 2)
     consumer.broker_restored(T0)
@@ -220,7 +226,7 @@ def test_refusals_returns_and_silences_are_counted() -> None:
         consumer.take_due(T0 + second * NS_PER_S, UTC_NS)
     hear(consumer, like(HEALTH, seq=2), like(QUOTE, source="replay:pricing-3f9c2a"), at_ns=T0 + 8 * NS_PER_S)
     counted = [consumer.counters[name] for name in ("reconnects", "health_silences", "replayed")]
-    assert counted == [1, 1, 1], "a silence counts once, however long it lasts"
+    assert counted == [4, 1, 1], "a silence counts once, however long it lasts"
 
 
 def test_complaints_are_rare_and_counted() -> None:

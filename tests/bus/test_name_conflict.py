@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from quotebus.bus import codec
+from quotebus.bus.client_warnings import CONFLICT_CERTAIN_NS, WARN_EVERY_NS
 from quotebus.bus.clock import NS_PER_MS, NS_PER_S
-from quotebus.bus.consumer import CONFLICT_CERTAIN_NS, PROOF_EVERY_NS, WARN_EVERY_NS, Consumer
+from quotebus.bus.consumer import PROOF_EVERY_NS, Consumer
 from quotebus.bus.events import Cause, Event, SymbolsAcknowledged, SymbolsRequested
 from tests.support.samples import ACKNOWLEDGED, HEALTH, UTC_NS, like
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from quotebus.bus import codec, sequence
 from quotebus.bus.errors import MessageTooLarge
-from quotebus.bus.sequence import SequenceTracker, Stamper, source_name
+from quotebus.bus.sequence import LATE, NEW_LINE, SequenceTracker, Stamper, source_name
 from tests.support.samples import ACKNOWLEDGED, HEALTH, INTENT, QUICK, STATUS, UTC_NS, like
 
 
@@ -76,6 +76,51 @@ def test_made_up_sources_and_topics_do_not_fill_memory(monkeypatch: pytest.Monke
     assert len(tracker._former) <= 50
     assert len(tracker._newest) <= 50
     assert tracker.observe("source499", b"t", 3) in (0, 1)
+
+
+FALSE = (2**60, 2**63 - 1, 2**63, 2**64, 0, -1, -(2**63), 7, 8, 50)
+
+
+@pytest.mark.parametrize("false", FALSE)
+@pytest.mark.parametrize("stamp", [11, 2**63, -1])
+def test_after_one_false_number_the_true_ones_are_dropped_at_most_twice(false: int, stamp: int) -> None:
+    tracker = SequenceTracker()
+    for seq in range(1, 11):
+        tracker.observe("s", b"t", seq, seq)
+    tracker.observe("s", b"t", false, stamp)
+    places = [tracker.observe("s", b"t", seq, seq) for seq in range(11, 20)]
+    assert places.count(LATE) <= 2
+    assert set(places[2:]) <= {0, NEW_LINE}
+
+
+def test_a_false_number_with_a_past_stamp_costs_nothing() -> None:
+    tracker = SequenceTracker()
+    assert [tracker.observe("s", b"t", seq, at) for seq, at in [(1, 1), (2, 2), (60, 2), (3, 3), (4, 4)]] == [
+        0, 0, 57, NEW_LINE, 0,
+    ]  # fmt: skip
+    assert tracker.renumbered == 1
+
+
+def test_what_comes_late_is_late_however_often_it_comes() -> None:
+    tracker = SequenceTracker()
+    for seq in range(1, 11):
+        tracker.observe("s", b"t", seq, seq)
+    assert {tracker.observe("s", b"t", seq, seq) for _ in range(3) for seq in range(1, 11)} == {LATE}
+    assert [tracker.observe("s", b"u", seq, seq) for seq in (1, 3, 2)] == [0, 1, LATE], "2 was published before 3"
+
+
+def test_false_numbers_do_not_fill_memory_and_the_sum_of_losses_fits_the_wire(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sequence, "_MAX_TROUBLED", 10)
+    tracker = SequenceTracker()
+    for number in range(100):
+        topic = b"t%d" % number
+        tracker.observe("s", topic, 1)
+        for seq in (2**62, 2**61, 2**60, 2**59, 2**58, 2**57):
+            for ahead in range(3):
+                tracker.observe("s", topic, seq + 7 * ahead, 2**62)
+    assert len(tracker._candidates) <= 10
+    assert all(len(lines) <= 4 for lines in tracker._candidates.values())
+    assert tracker.lost < 2**63
 
 
 @QUICK

@@ -7,11 +7,12 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+import msgspec
 import zmq
 
 from quotebus.bus import codec, topics
 from quotebus.bus.clock import NS_PER_S, now_ns, utc_ns
-from quotebus.bus.events import AckRow, Event, SymbolsAcknowledged, SymbolsRequested
+from quotebus.bus.events import AckRow, Event, Quote, SymbolsAcknowledged, SymbolsRequested
 from quotebus.bus.sequence import Stamper
 from quotebus.bus.settings import BusSettings
 from quotebus.bus.transport.broker import Broker
@@ -57,6 +58,7 @@ class FakeNode:
         self._stamper = Stamper(source)
         self._deaf = deaf
         self._outbox: deque[Event] = deque()
+        self._held: dict[str, bytes] = {}
         self._ending = threading.Event()
         self._ready = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -96,9 +98,22 @@ class FakeNode:
                 health_ns = now_ns() + NS_PER_S // 5
                 self._outbox.append(like(HEALTH, state=self.state))
             while self._outbox:
-                publisher.send(self._stamper.frame(self._outbox.popleft(), utc_ns()))
+                event = self._outbox.popleft()
+                if isinstance(event, SymbolsAcknowledged):
+                    event = msgspec.structs.replace(event, results=tuple(map(self._announce, event.results)))
+                frame = self._stamper.frame(event, utc_ns())
+                if isinstance(event, Quote):
+                    self._held[event.symbol] = frame.partition(b"\0")[2]
+                publisher.send(frame)
             self._ready.set()
         context.destroy(linger=0)
+
+    def _announce(self, row: AckRow) -> AckRow:
+        """A row that says nothing of quotes gets the newest one's number, as a node's has it."""
+        held = self._held.get(row.symbol)
+        if held is None or row.last_quote_seq:
+            return row
+        return msgspec.structs.replace(row, last_quote=held, last_quote_seq=codec.decode_payload("quote", held).seq)
 
     def _answer(self, request: SymbolsRequested) -> SymbolsAcknowledged:
         rows = tuple(AckRow(symbol, "live", "demand", None, 0) for symbol in request.symbols)

@@ -66,7 +66,7 @@ class FramePacker:
                 self._refuse(topic)
                 continue
             source, seq = envelope.source, envelope.seq
-            missing = 0 if counter is None else observe(source, counter, seq)
+            missing = 0 if counter is None else observe(source, counter, seq, envelope.published_ns)
             if missing > 0:
                 self._on_gap(source, topic, seq - missing, missing, received_ns, room=room)
             if not room:

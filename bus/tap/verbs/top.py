@@ -59,7 +59,9 @@ class Top:
 
     def _look(self) -> None:
         for counted in self.source.pace(self._newest.take()):
-            self.view.take_quotes(counted.quote, counted.received_ns, counted.messages, counted.octets)
+            self.view.take_quotes(
+                counted.quote, counted.received_ns, counted.messages, counted.octets, renumbered=counted.renumbered
+            )
 
     def picture(self) -> Snapshot:
         self._look()

@@ -38,7 +38,7 @@ def told(frames: list[bytes], looks: set[int], newest: NewestQuotes | None) -> t
             view.take(heard)
         if newest is not None and (number in looks or number == len(frames) - 1):
             for one in newest.take():
-                view.take_quotes(one.quote, one.received_ns, one.messages, one.octets)
+                view.take_quotes(one.quote, one.received_ns, one.messages, one.octets, renumbered=one.renumbered)
     return view, intake
 
 
