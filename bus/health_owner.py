@@ -19,6 +19,7 @@ class HealthOwner:
         self.health: ConnectionHealth | None = None
         self._newcomers: dict[str, ConnectionHealth] = {}
         self._unsettled = False
+        self._odd: int | None = None
 
     @property
     def source(self) -> str | None:
@@ -31,6 +32,8 @@ class HealthOwner:
         `owner_is_well`: it streams, and its health was heard when it was due.
         """
         former = self.health
+        if former is not None and former.source == health.source and self._is_odd(former, health):
+            return False
         if former is None or former.source == health.source:
             self.health = health
             self._unsettled = False
@@ -44,6 +47,15 @@ class HealthOwner:
             del self._newcomers[next(iter(self._newcomers))]
         self._newcomers[health.source] = health
         return False
+
+    def _is_odd(self, former: ConnectionHealth, health: ConnectionHealth) -> bool:
+        """A new connection without the states that lead to one: believed when the next health says the same."""
+        streams = former.state == health.state == ConnectionState.STREAMING
+        if not streams or health.connection in (former.connection, self._odd):
+            self._odd = None
+            return False
+        self._odd = health.connection
+        return True
 
     def unsettle(self) -> None:
         """The bus was away: the owner may be gone, and the next health is believed whoever sends it."""

@@ -96,7 +96,10 @@ EACH: dict[Unusable, tuple[Callable[[], Book], set[Unusable]]] = {
         lambda: heard(*(like(event, **LATER, seq=seq) for seq in (1, 2) for event in (HEALTH, STATUS))),
         {Unusable.OTHER_SOURCE},
     ),
-    Unusable.OTHER_CONNECTION: (lambda: heard(like(HEALTH, connection=2)), {Unusable.OTHER_CONNECTION}),
+    Unusable.OTHER_CONNECTION: (
+        lambda: heard(like(HEALTH, state="connecting"), like(HEALTH, connection=2)),
+        {Unusable.OTHER_CONNECTION},
+    ),
     Unusable.LOST_NEWER: (lambda: heard(like(STATUS, last_quote_seq=8)), {Unusable.LOST_NEWER}),
     Unusable.ONE_SIDED: (flagged(Flag.ONE_SIDED), {Unusable.ONE_SIDED}),
     Unusable.CROSSED: (flagged(Flag.CROSSED), {Unusable.CROSSED}),
@@ -308,6 +311,16 @@ def test_what_a_stranger_says_does_not_displace_what_the_believed_node_said() ->
     hear(book, like(HEALTH, **LATER, seq=20, state="suspect"))
     assert reasons(book) == {Unusable.NOT_STREAMING, Unusable.NOT_LIVE}
     assert book.quotes["SPY"].source == OTHER
+
+
+def test_a_connection_that_nothing_led_to_is_believed_when_it_is_said_again() -> None:
+    book = heard(like(HEALTH, connection=2**60))
+    assert reasons(book) == set()
+    hear(book, HEALTH)
+    hear(book, like(HEALTH, connection=2))
+    assert reasons(book) == set()
+    hear(book, like(HEALTH, connection=2))
+    assert reasons(book) == {Unusable.OTHER_CONNECTION}
 
 
 def test_of_two_nodes_that_both_publish_the_one_that_streams_stays() -> None:

@@ -36,10 +36,10 @@ EXTREMES = (0, -1, 1, 2**31, 2**60, 2**63 - 1, 2**64 - 1, -(2**63), None, True, 
 class Forger(threading.Thread):
     """Hears everything and sends mutated copies."""
 
-    def __init__(self, world: World, frames: int, rate: int, seed: int) -> None:
+    def __init__(self, world: World, frames: int, rate: int, ahead: float, seed: int) -> None:
         super().__init__(daemon=True)
         self.sent = 0
-        self._world, self._frames, self._rate = world, frames, rate
+        self._world, self._frames, self._rate, self._ahead = world, frames, rate, ahead
         self._random = random.Random(seed)
         self._heard: dict[bytes, bytes] = {}
 
@@ -84,7 +84,7 @@ class Forger(threading.Thread):
             case 3 | 4 | 5 | 6:
                 fields = msgpack.unpackb(payload)
                 fields[pick.randrange(len(fields))] = pick.choice(EXTREMES)
-                if pick.random() < 0.5:
+                if pick.random() < self._ahead:
                     fields[2] = _ahead(fields[2], pick)
                 return [topic + b"\0" + msgpack.packb(fields)]
             case 7:
@@ -99,16 +99,16 @@ def _ahead(seq: object, pick: random.Random) -> object:
     return seq + pick.choice((1, 1, 2, 50, 2**40)) if isinstance(seq, int) and -(2**62) < seq < 2**62 else seq
 
 
-def run(frames: int, rate: int, seed: int) -> bool:
+def run(frames: int, rate: int, ahead: float, seed: int) -> bool:
     with tempfile.TemporaryDirectory() as folder:
         world = World(Path(folder))
         try:
-            return _measure(world, frames, rate, seed)
+            return _measure(world, frames, rate, ahead, seed)
         finally:
             world.close()
 
 
-def _measure(world: World, frames: int, rate: int, seed: int) -> bool:
+def _measure(world: World, frames: int, rate: int, ahead: float, seed: int) -> bool:
     world.broker()
     world.exchange("--rate", "200")
     world.node()
@@ -116,7 +116,7 @@ def _measure(world: World, frames: int, rate: int, seed: int) -> bool:
     client.request(SYMBOLS, wait_s=20)
     eventually(lambda: all(client.usable(symbol) for symbol in SYMBOLS), 20)
     before = client.counters
-    forger = Forger(world, frames, rate, seed)
+    forger = Forger(world, frames, rate, ahead, seed)
     forger.start()
     looks, usable = 0, 0
     why: Counter[str] = Counter()
@@ -144,9 +144,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--frames", type=int, default=20_000)
     parser.add_argument("--rate", type=int, default=2_500, help="forged frames a second")
+    parser.add_argument("--ahead", type=float, default=0.0, help="share of the extremes sent under a number to come")
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
-    good = run(arguments.frames, arguments.rate, arguments.seed)
+    good = run(arguments.frames, arguments.rate, arguments.ahead, arguments.seed)
     print(f"at least {TARGET:.0%} of looks, healed within {HEALED_S:.0f} s: {'yes' if good else 'NO'}")
     return 0 if good else 1
 
