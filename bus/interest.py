@@ -98,7 +98,7 @@ class Interest:
     _snapshot: bool = False
     _next_ns: int | None = None
     _lease_until_ns: int | None = None
-    _doubted: bool = False
+    _doubt_ns: int | None = None
     _parts: set[int] = field(default_factory=set)
 
     def replace(self, symbols: list[str], channels: tuple[str, ...], priority: int, now_ns: int) -> Wanted:
@@ -141,7 +141,7 @@ class Interest:
         if not self.wanted.symbols:
             return
         if not self._answered:
-            self._doubted = True  # the answer that is on its way may be the one that is doubted
+            self._doubt_ns = at_ns  # the answer that is on its way may be the one that is doubted
             return
         self._snapshot = True
         self._next_ns = at_ns if self._next_ns is None else min(self._next_ns, at_ns)
@@ -234,9 +234,9 @@ class Interest:
         lease_ns = (self.lease_ms or longest_ms) * NS_PER_MS
         self._next_ns = now_ns + lease_ns // 3 if self.wanted.symbols else None
         self._lease_until_ns = now_ns + lease_ns if self.wanted.symbols else None
-        if self._doubted:
-            self._doubted = False
-            self.doubt(now_ns)
+        if self._doubt_ns is not None:
+            at_ns, self._doubt_ns = max(now_ns, self._doubt_ns), None
+            self.doubt(at_ns)
         return True
 
     def on_status(self, status: SymbolStatus) -> None:

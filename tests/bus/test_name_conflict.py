@@ -72,7 +72,7 @@ def test_it_proves_itself_once_a_second_and_warns_every_ten() -> None:
         request = take(holder, at_ns)
         if request is not None:
             renewals += 1
-            hear(holder, answer(request), at_ns)
+            hear(holder, like(answer(request), published_ns=UTC_NS + at_ns - T0), at_ns)
         warnings += holder.take_conflict_warning(at_ns) is not None
     assert renewals == 20 * S // PROOF_EVERY_NS
     assert warnings == 20 * S // WARN_EVERY_NS
