@@ -15,6 +15,7 @@
     ├── BrokerGone             `bus.capture`: the broker left during a replay and did not return
     ├── UpstreamLost           `pricing`: the upstream connection has ended; carries `cause`
     ├── DialFailed             `pricing`: an attempt to connect brought no socket; carries `cause`, `detail`
+    ├── RestFailed             `pricing`: a REST request brought no answer that can be used; carries `status`, `headers`
     ├── UnreadableFrame        `pricing`: a frame of the upstream is no array of records
     ├── UnreadableOrder        `pricing`: a message of the order stream cannot be read
     ├── ControlError           `pricing.simulator`: its control endpoint refused a request; carries `status`

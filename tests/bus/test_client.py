@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from quotebus import BusClient, BusSettings, Unusable, bus
-from quotebus.bus import consumer as consumer_module
+from quotebus.bus import client_warnings
 from quotebus.bus.clock import NS_PER_S, now_ns
 from quotebus.bus.events import OrderUpdate
 from quotebus.bus.protocol import MAX_SYMBOLS
@@ -246,7 +246,7 @@ def test_unconfirmed_between_a_brokers_end_and_the_answer_after_its_return() -> 
 
 
 def test_the_warning_is_rare_and_counted(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
-    monkeypatch.setattr(consumer_module, "WARN_EVERY_NS", 2 * NS_PER_S)
+    monkeypatch.setattr(client_warnings, "WARN_EVERY_NS", 2 * NS_PER_S)
     began_ns = now_ns()
     with caplog.at_level(logging.WARNING, "quotebus"), BusClient(NOBODY, name="warned") as client:
         client.request(["SPY"])

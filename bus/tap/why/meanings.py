@@ -104,7 +104,10 @@ LINE_STATES: dict[ConnectionState, Meaning] = {
         "needs an operator (credentials, entitlement, TLS); one attempt a minute, credentials are read again each time",
         "an operator corrects it; the next attempt then succeeds",
     ),
-    ConnectionState.STANDBY: Meaning("another node is active", "the active node ends, and this one takes over"),
+    ConnectionState.STANDBY: Meaning(
+        "another node is active; with `listening` in `detail`, the node has just started and does not know yet",
+        "the active node ends, and this one takes over",
+    ),
     ConnectionState.STOPPED: Meaning("the program is exiting", "start a pricing-node"),
 }
 
