@@ -60,6 +60,8 @@ def test_everything_is_recorded_until_told_to_stop(world: World, publisher: Publ
     program = recording(world, "-o", f"{tmp_path}/rec/")
     eventually(lambda: any(health.messages > 500 for health in healths(log)))
     publisher.hold()
+    held = log.position()  # two healths, a second apart, after which nothing sent before is still under way
+    eventually(lambda: len(log.all(RecorderHealth, since=held)) >= 2)
     assert program.stop(within_s=4) == 0
     assert any("stopped (shutdown)" in line for line in program.lines)
     eventually(lambda: any(health.state == "stopped" for health in healths(log)))
