@@ -112,7 +112,7 @@ def test_a_slot_held_by_another_for_an_hour_is_waited_for_from_5_s_to_a_minute()
     rig = Trouble(None, 406)
     waits = rig.suffer(HOUR_S)
     for expected, wait in zip([5, 10, 20, 40], waits, strict=False):
-        assert expected <= wait <= expected + 2.1
+        assert expected <= wait <= expected + 1 + 0.5
     assert all(59.9 <= wait <= 62.1 for wait in waits[4:])
     assert not rig.all(ConnectionHealth, lambda h: h.state == "circuit_open")
     assert rig.end() <= 62
