@@ -121,7 +121,7 @@ class Book:
 
     def confirm(self, source: str, now_ns: int) -> bool:
         """The source answered us: it takes over if its health was heard once and the owner is not well."""
-        if self._is_well(now_ns) or not self._owner.confirm(source):
+        if not self._owner.confirm(source, owner_is_well=self._is_well(now_ns)):
             return False
         self._take_what_was_aside()
         return True

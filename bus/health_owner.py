@@ -61,13 +61,19 @@ class HealthOwner:
         """The bus was away: the owner may be gone, and the next health is believed whoever sends it."""
         self._unsettled = True
 
-    def confirm(self, source: str) -> bool:
-        """The source has answered a request of ours, which counts as its second health. True when it takes over."""
+    def confirm(self, source: str, *, owner_is_well: bool = False) -> bool:
+        """The source has answered a request of ours, which counts as its second health. True when it takes over.
+
+        Since the bus was away nothing says that the owner still runs: what another one answers is no news of it, and
+        until that one's health is heard nobody is believed.
+        """
         newcomer = self._newcomers.get(source)
-        if newcomer is None:
-            return False
-        self._hand_over(newcomer)
-        return True
+        if newcomer is not None and (self._unsettled or not owner_is_well):
+            self._hand_over(newcomer)
+            return True
+        if self._unsettled and self.source != source:
+            self.health = None
+        return False
 
     def _hand_over(self, health: ConnectionHealth) -> None:
         self.health = health

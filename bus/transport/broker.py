@@ -98,7 +98,7 @@ class Broker:
         self._asked_statistics = False
         self._memory_bound_bytes = memory_bound_bytes
         self._attendance = Attendance()
-        self._gate = RequestGate(self._attendance.on_client)
+        self._gate = RequestGate(self._note_client)
         self._next_note_ns: dict[str, int] = {}
         self._noted: dict[str, int] = {}
         sockets = [
@@ -213,6 +213,10 @@ class Broker:
             socket.close()
         return Ending.STOPPED
 
+    def _note_client(self, connection: int, name: str) -> None:
+        if connection in self._peers["request"]:  # what a peer said last may be read after it has left
+            self._attendance.on_client(connection, name)
+
     def _forget(self, connection: int) -> None:
         self._gate.forget(connection)
         self._attendance.on_end(connection)
@@ -225,6 +229,8 @@ class Broker:
             except zmq.Again:
                 return
             connection = _connection_of(frame)
+            if connection not in self._peers["request"]:
+                self._peers["request"].read()  # that it came is told before anything it says
             if frame.more:
                 while self._request.getsockopt(zmq.RCVMORE):
                     self._request.recv()

@@ -87,6 +87,9 @@ class EndpointPeers:
         counted = self.counters
         return max(0, counted["connects"] - max(0, counted["disconnects"] - counted["handshakes_failed"]))
 
+    def __contains__(self, descriptor: int) -> bool:
+        return descriptor in self._peers
+
     def read(self) -> bool:
         """Take what the monitor has told; whether a peer came."""
         came = False

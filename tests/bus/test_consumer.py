@@ -190,6 +190,23 @@ def test_after_a_reconnect_only_a_new_answer_confirms() -> None:
     assert consumer.confirmed
 
 
+def test_after_a_reconnect_the_former_nodes_price_is_not_confirmed_by_another_nodes_answer() -> None:
+    consumer = confirmed("SPY")
+    hear(consumer, HEALTH, STATUS, like(QUOTE, seq=9))
+    assert consumer.book.assess("SPY", T0).usable
+    consumer.broker_lost()
+    consumer.broker_restored(T0)
+    other = {"source": "pricing-000002"}
+    answer = like(ACKNOWLEDGED, request_id=ask(consumer, T0 + RE_ASK_JITTER_NS).request_id, **other)
+    hear(consumer, answer)
+    assert consumer.confirmed
+    assert consumer.book.assess("SPY", T0).reasons[0] is Unusable.NO_HEALTH
+    hear(consumer, like(HEALTH, **other))
+    assert Unusable.OTHER_SOURCE in consumer.book.assess("SPY", T0).reasons
+    hear(consumer, like(STATUS, seq=10, **other), like(QUOTE, seq=10, **other))
+    assert consumer.book.assess("SPY", T0).usable
+
+
 def test_a_lapsed_lease_is_not_confirmed() -> None:
     consumer = make("SPY")
     request = ask(consumer)

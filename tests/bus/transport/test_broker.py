@@ -247,6 +247,28 @@ def test_counters_are_published_each_second() -> None:
         log.close()
 
 
+def test_who_asks_and_leaves_at_once_is_not_kept_in_the_log_for_ever(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    names = {f"hasty-{number}" for number in range(40)}
+
+    def told(what: str) -> set[str]:
+        lines = [record.getMessage().split() for record in caplog.records]
+        return {line[1] for line in lines if line[0] == "client" and line[2] == what}
+
+    with caplog.at_level(logging.INFO, "quotebus.bus.transport"), running_broker() as settings:
+        for name in sorted(names):
+            publisher = bench.connect(Role.PUBLISH, settings.bus_request_url)
+            assert publisher.poll(10_000)
+            publisher.send(codec.encode(like(REQUESTED, client=name)))
+            publisher.close(linger=10_000)
+        with BusClient(settings, name="last") as client:
+            client.request(["SPY"])
+            eventually(lambda: "last" in told("connected"))
+        eventually(lambda: "last" in told("left"))
+        assert told("left") == told("connected")
+
+
 def test_an_oversized_message_cuts_only_its_sender(bench: Bench) -> None:
     with running_broker() as settings:
         log = EventLog(settings.bus_subscribe_url, b"quote.")
