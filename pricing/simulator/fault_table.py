@@ -30,6 +30,7 @@ class Fault:
 CONNECT = (
     Fault("refuse", values.flag, "standing: TCP connects are refused; open connections stay open"),
     Fault("black_hole", values.flag, "standing: TCP connects get no answer; open connections stay open"),
+    Fault("reset", values.flag, "standing: TCP is accepted and reset at once; open connections stay open"),
     Fault("silent", values.times, "counted: TCP is accepted, the HTTP upgrade gets no answer; lifted: it is answered"),
     Fault("tls_wrong", values.flag, "standing: new TLS connections are shown the second certificate"),
     Fault("tls_1_0", values.flag, "standing: new TLS connections are offered TLS 1.0 only"),

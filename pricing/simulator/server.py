@@ -11,6 +11,7 @@ from typing import TextIO
 from quotebus.bus import clock
 from quotebus.bus.errors import ConfigError
 from quotebus.pricing.simulator.audit import Audit
+from quotebus.pricing.simulator.client_socket import RESET_ON_CLOSE
 from quotebus.pricing.simulator.connection import Connection
 from quotebus.pricing.simulator.control_api import ControlApi
 from quotebus.pricing.simulator.exchange import Exchange
@@ -112,6 +113,10 @@ class Simulator:
 
     def _accept(self) -> None:
         while (sock := self._listener.accept()) is not None:
+            if self.exchange.faults.on("reset"):
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
+                sock.close()
+                continue
             endpoint = self._secure(sock)
             if endpoint is not None:
                 self._add(endpoint)

@@ -138,7 +138,8 @@ def quantile(found: list[float], share: float) -> float:
 def show(name: str, outage_s: float, found: list[float], worst: float, bound: float) -> bool:
     """One row; whether the bound was missed."""
     missed = worst > bound
-    print(f"{name:<36}{outage_s:>8g}{quantile(found, 0.5):>8.2f}{worst:>8.2f}{bound:>8.2f}{'  NO' if missed else ''}")
+    row = f"{name:<36}{outage_s:>8g}{quantile(found, 0.5):>8.2f}{worst:>8.2f}{bound:>8.2f}"
+    print(row + ("  NO" if missed else ""), flush=True)
     return missed
 
 
