@@ -55,6 +55,10 @@ def open_gateway(settings: ExecutionSettings) -> Gateway:
     key, secret = settings.execution_api_key.get_secret_value(), settings.execution_api_secret.get_secret_value()
     timeout_s = settings.execution_http_timeout_s
     if settings.execution_gateway == "simulator":
+        if (
+            "execution_orders_url" not in settings.model_fields_set
+        ):  # whoever listens there, it is no place for real keys
+            key = secret = ""
         return SimulatorGateway(settings.execution_orders_url, key or "simulated", secret or "simulated", timeout_s)
     if settings.execution_gateway in ("paper", "live"):
         return AlpacaGateway(key, secret, paper=settings.execution_gateway == "paper", timeout_s=timeout_s)

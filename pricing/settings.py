@@ -71,7 +71,7 @@ class PricingSettings(BusSettings, LogSettings):
     pricing_data_url: str = Field(
         "",
         description="REST address of the upstream's market data, asked when the stream is suspiciously silent; without "
-        "it the port above a local upstream, else Alpaca's that belongs to the upstream, else none",
+        "it Alpaca's that belongs to the upstream, else none, so never one on this machine: the keys go there",
     )
     pricing_api_key: SecretStr = Field(
         SecretStr(""),
@@ -112,8 +112,8 @@ class PricingSettings(BusSettings, LogSettings):
     )
     pricing_order_rest_url: str = Field(
         "",
-        description="REST address to read orders from after a gap; without it the port above a local order stream's, "
-        "else the account's at Alpaca",
+        description="REST address to read orders from after a gap; without it that of the order stream's host, which "
+        "one on this machine does not have: the keys go there",
     )
     pricing_order_alias: Annotated[str, Unit("NAME")] = Field(
         "",
@@ -176,6 +176,17 @@ class PricingSettings(BusSettings, LogSettings):
             raise ValueError(f"PRICING_FEED_CLASS says {self.pricing_feed_class}, but the upstream's feed is {fact}")
         return self
 
+    @model_validator(mode="after")
+    def _rest_is_named(self) -> PricingSettings:
+        """The keys go to a REST address in clear when it is on this machine: it is one that somebody has named."""
+        if self.pricing_order_stream and not self.order_rest_url:
+            raise ValueError("PRICING_ORDER_REST_URL: an order stream on this machine needs it")
+        if _is_local(self.pricing_data_url) and not _is_local(self.upstream_url):
+            raise ValueError(
+                "PRICING_DATA_URL is on this machine, but the upstream is not: leave it out or name another"
+            )
+        return self
+
     @property
     def upstream_url(self) -> str:
         return self.pricing_upstream_url or feeds.build_url(self.pricing_feed)
@@ -204,42 +215,34 @@ class PricingSettings(BusSettings, LogSettings):
         """Where the upstream's market data can be read by REST; empty when that is not known."""
         if not self.data_feed:
             return ""
-        if self.pricing_data_url:
-            return self.pricing_data_url
-        parts = urlsplit(self.upstream_url)
-        if parts.hostname and is_loopback(parts.hostname):
-            return _next_port(self.upstream_url)
-        return feeds.find_rest_url(self.upstream_url)
+        return self.pricing_data_url or feeds.find_rest_url(self.upstream_url)
 
     @property
     def order_stream_url(self) -> str:
         parts = urlsplit(self.pricing_upstream_url)
         if self.pricing_order_stream_url:
             return self.pricing_order_stream_url
-        if parts.hostname and is_loopback(parts.hostname):
+        if _is_local(self.pricing_upstream_url):
             return f"{parts.scheme}://{parts.netloc}/stream"
         return f"wss://{_ALPACA[self.pricing_order_account]}/stream"
 
     @property
     def order_rest_url(self) -> str:
-        if self.pricing_order_rest_url:
+        """Where orders are read; empty when no setting says it and the order stream is on this machine."""
+        if self.pricing_order_rest_url or _is_local(self.order_stream_url):
             return self.pricing_order_rest_url
         parts = urlsplit(self.order_stream_url)
-        if parts.hostname and is_loopback(parts.hostname):
-            return _next_port(self.order_stream_url)
         return f"https://{parts.hostname}" + (f":{parts.port}" if parts.port else "")
 
     @property
     def order_alias(self) -> str:
-        local = is_loopback(urlsplit(self.order_stream_url).hostname or "")
+        local = _is_local(self.order_stream_url)
         return self.pricing_order_alias or ("local" if local else self.pricing_order_account)
 
 
-def _next_port(local_url: str) -> str:
-    """The REST address of a simulator whose stream is at this one."""
-    parts = urlsplit(local_url)
-    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
-    return f"http://{host}:{(parts.port or 80) + 1}"
+def _is_local(url: str) -> bool:
+    """Whether an address leads to this machine."""
+    return is_loopback(urlsplit(url).hostname or "")
 
 
 def _address(url: str, scheme: str) -> str:

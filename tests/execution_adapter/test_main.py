@@ -69,6 +69,17 @@ def test_gateway_is_what_was_asked_for() -> None:
         open_gateway(settings("--execution-gateway", "paper"))
 
 
+@pytest.mark.parametrize("named", [False, True])
+def test_keys_go_to_a_simulator_only_where_a_setting_names_it(named: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("APCA_API_KEY_ID", "canary-key")
+    monkeypatch.setenv("APCA_API_SECRET_KEY", "canary-secret")
+    sent: list[tuple[object, ...]] = []
+    monkeypatch.setattr("quotebus.execution_adapter.__main__.SimulatorGateway", lambda *given: sent.append(given))
+    address = ["--execution-orders-url", "http://127.0.0.1:1/v2"] if named else []
+    open_gateway(settings("--execution-gateway", "simulator", *address))
+    assert sent[0][1:3] == (("canary-key", "canary-secret") if named else ("simulated", "simulated"))
+
+
 def test_without_alpaca_py_there_is_one_clear_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "alpaca.trading.client", None)
     with pytest.raises(ConfigError, match="paper and live need alpaca-py"):

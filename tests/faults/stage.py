@@ -128,7 +128,7 @@ class Stage:
             case "plain":
                 return {}
             case "nowhere":
-                return {"PRICING_UPSTREAM_URL": "wss://no-such-name.invalid/v2/iex"}
+                return {"PRICING_UPSTREAM_URL": "wss://no-such-name.invalid/v2/iex", "PRICING_DATA_URL": ""}
             case "tls" | "tls both":
                 url, self.control = self._tls_exchange()
                 ca = "right.pem" if kind == "tls" else "both.pem"

@@ -154,8 +154,9 @@ def test_mistakes_name_the_setting_and_never_the_value(name: str, value: str) ->
         ("", "", "https://data.alpaca.markets", "iex"),
         ("wss://stream.data.alpaca.markets/v2/sip", "", "https://data.alpaca.markets", "sip"),
         ("wss://stream.data.sandbox.alpaca.markets/v2/iex", "", "https://data.sandbox.alpaca.markets", "iex"),
-        ("ws://127.0.0.1:8765/v2/iex", "", "http://127.0.0.1:8766", "iex"),
-        ("wss://[::1]:8765/v2/delayed_sip", "", "http://[::1]:8766", "delayed_sip"),
+        ("ws://127.0.0.1:8765/v2/iex", "", "", "iex"),
+        ("ws://127.0.0.1:8765/v2/iex", "http://127.0.0.1:8766", "http://127.0.0.1:8766", "iex"),
+        ("wss://[::1]:8765/v2/delayed_sip", "http://[::1]:9/", "http://[::1]:9", "delayed_sip"),
         ("wss://stream.data.alpaca.markets/v2/test", "https://data.example.com", "", ""),
         ("wss://proxy.example.com/v2/iex", "", "", "iex"),
         ("wss://proxy.example.com/v2/iex", "https://data.example.com/", "https://data.example.com", "iex"),
@@ -169,6 +170,29 @@ def test_the_rest_data_belongs_to_the_upstream(
     monkeypatch.setenv("APCA_API_SECRET_KEY", SECRET)
     settings = read(f"--upstream-url={upstream}", f"--data-url={given}")
     assert (settings.data_url, settings.data_feed) == (url, feed)
+
+
+@pytest.mark.parametrize("upstream", ["ws://127.0.0.1:8765/v2/iex", "wss://localhost/v2/iex", "ws://[::1]:1/"])
+def test_keys_go_to_no_port_of_this_machine_that_nobody_named(upstream: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Behind a local address may be a proxy of the real venue; whoever listens on the next port is not part of it."""
+    monkeypatch.setenv("APCA_API_KEY_ID", "id")
+    monkeypatch.setenv("APCA_API_SECRET_KEY", SECRET)
+    settings = read("--upstream-url", upstream)
+    assert (settings.data_url, settings.order_rest_url) == ("", "")
+    with pytest.raises(ConfigError, match="PRICING_ORDER_REST_URL: an order stream on this machine needs it"):
+        read("--upstream-url", upstream, "--order-stream")
+    settings = read("--upstream-url", upstream, "--order-stream", "--order-rest-url", "http://127.0.0.1:7")
+    assert settings.order_rest_url == "http://127.0.0.1:7"
+
+
+@pytest.mark.parametrize("upstream", ["", "wss://stream.data.alpaca.markets/v2/sip", "wss://proxy.example.com/v2/iex"])
+def test_the_keys_of_an_upstream_elsewhere_go_to_no_rest_address_on_this_machine(
+    upstream: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("APCA_API_KEY_ID", "id")
+    monkeypatch.setenv("APCA_API_SECRET_KEY", SECRET)
+    with pytest.raises(ConfigError, match="PRICING_DATA_URL is on this machine, but the upstream is not"):
+        read(f"--upstream-url={upstream}", "--data-url", "http://127.0.0.1:8766")
 
 
 def test_the_rest_data_is_not_asked_in_clear_on_another_machine() -> None:

@@ -46,7 +46,7 @@ sys.exit(main([]))
 
 def test_no_name_is_looked_up_before_demand(world: World) -> None:
     world.broker()
-    world.environment["PRICING_UPSTREAM_URL"] = "wss://name.invalid/v2/iex"
+    world.environment |= {"PRICING_UPSTREAM_URL": "wss://name.invalid/v2/iex", "PRICING_DATA_URL": ""}
     node = Program("python", "-c", AUDITED_NODE, environment=world.environment)
     world.programs.append(node)
     node.line("idle until a symbol is requested")

@@ -54,7 +54,8 @@ class World:
         words = program.line("exchange-simulator: ws://").split()
         self.environment["PRICING_UPSTREAM_URL"] = words[1]
         orders = program.line("exchange-simulator: orders http://").split()
-        self.environment["PRICING_ORDER_REST_URL"] = orders[orders.index("orders") + 1].removesuffix("/v2")
+        rest = orders[orders.index("orders") + 1].removesuffix("/v2")
+        self.environment |= {"PRICING_ORDER_REST_URL": rest, "PRICING_DATA_URL": rest}
         self.control = SimulatorControl(words[words.index("control") + 1])
         return program
 

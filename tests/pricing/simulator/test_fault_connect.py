@@ -47,16 +47,16 @@ def test_black_hole(simulator: Any, logged_in: Open) -> None:
     client.quote("SPY")
 
 
-def test_a_reset_connect(simulator: Any, logged_in: Open) -> None:
+def test_a_reset_connect(simulator: Any, connect: Open, logged_in: Open) -> None:
     client = logged_in(simulator.url())
     client.subscribe(quotes=["SPY"])
     simulator.control.faults(reset=True)
     for _ in range(3):
-        with connect_tcp(simulator) as sock, pytest.raises(ConnectionResetError):
+        with pytest.raises(ConnectionResetError), connect_tcp(simulator) as sock:  # as early as in connect()
             sock.recv(1)
     client.quote("SPY")
     simulator.control.lift_faults()
-    logged_in(simulator.url()).subscribe(quotes=["QQQ"])
+    assert connect(simulator.url()).control()["msg"] == "connected"
 
 
 def test_a_header_line_of_a_mebibyte(simulator: Any, connect: Open) -> None:
