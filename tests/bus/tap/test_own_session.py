@@ -168,7 +168,7 @@ def test_who_has_a_session_already_needs_no_child(monkeypatch: pytest.MonkeyPatc
     script = (
         "import os; from quotebus.bus.tap.own_session import run_in_own_session, lower_session_weight; a = os.getpid();"
         "run_in_own_session(on_screen=False); lower_session_weight();"
-        "print(a == os.getpid(), open('/proc/self/autogroup').read())"
+        "print(a == os.getpid(), open('/proc/self/autogroup').read(), flush=True); os._exit(0)"  # at this weight all lasts
     )
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, timeout=20, check=True, start_new_session=True

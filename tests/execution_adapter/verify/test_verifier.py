@@ -156,7 +156,7 @@ def test_a_changed_time_is_found_where_it_is_and_nowhere_else(place: int, field:
 def test_a_hole_in_a_capture_makes_no_difference() -> None:
     """As of a damaged segment, or between a recorder that was killed and the next one."""
     entries = session(day(seconds=3))
-    for begin in range(0, len(entries), 13):
+    for begin in range(0, len(entries), 41):
         for length in (1, 2, 7, 30):
             again = [like_captured(entry, number) for number, entry in enumerate(entries[begin + length :], 1)]
             for rest in (entries[begin + length :], again):

@@ -27,12 +27,14 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """`ca.pem`, and `good.pem` for localhost signed by it; `self.pem` signed by itself; each with its key."""
     folder = tmp_path_factory.mktemp("certificates")
     new = ("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2")
-    openssl(folder, *new, "-keyout", "ca.key", "-out", "ca.pem", "-subj", "/CN=test authority")
+    # Python 3.13 checks as strictly as RFC 5280 says: an authority names its use, and what it signs names its key.
+    openssl(folder, *new, "-keyout", "ca.key", "-out", "ca.pem", "-subj", "/CN=test authority",
+            "-addext", "keyUsage=critical,keyCertSign,cRLSign")  # fmt: skip
     openssl(folder, *new, "-keyout", "self.key", "-out", "self.pem", "-subj", "/CN=localhost",
             "-addext", "subjectAltName=DNS:localhost")  # fmt: skip
     openssl(folder, "req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
             "-keyout", "good.key", "-out", "good.csr", "-subj", "/CN=localhost")  # fmt: skip
-    (folder / "names").write_text("subjectAltName=DNS:localhost\n")
+    (folder / "names").write_text("subjectAltName=DNS:localhost\nauthorityKeyIdentifier=keyid\n")
     openssl(folder, "x509", "-req", "-in", "good.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial",
             "-days", "2", "-extfile", "names", "-out", "good.pem")  # fmt: skip
     return folder
