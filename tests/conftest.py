@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from tests.support.stopwatch import Stopwatch
 from tests.support.world import World
 
 settings.register_profile("suite", max_examples=40, deadline=None)
@@ -28,3 +29,14 @@ def world(tmp_path: Path) -> Iterator[World]:
         yield world
     finally:
         world.close()
+
+
+@pytest.fixture
+def stopwatch() -> Iterator[Stopwatch]:
+    """For what a test times: seconds as they would be with a processor free for each program."""
+    stopwatch = Stopwatch()
+    stopwatch.begin()
+    try:
+        yield stopwatch
+    finally:
+        stopwatch.end()

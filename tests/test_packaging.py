@@ -29,7 +29,7 @@ def run(code: str, cwd: Path, *path: Path) -> str:
     """Python in a process of its own, with these folders before everything that is installed."""
     environment = {"PYTHONPATH": ":".join(map(str, path)), "PATH": "/usr/bin:/bin"}
     done = subprocess.run(
-        [sys.executable, "-c", code], cwd=cwd, env=environment, capture_output=True, text=True, timeout=30, check=False
+        [sys.executable, "-c", code], cwd=cwd, env=environment, capture_output=True, text=True, timeout=60, check=False
     )
     return done.stdout + done.stderr
 
@@ -82,7 +82,7 @@ def test_the_clone_is_imported_from_its_own_folder() -> None:
 def test_programs_and_verbs_tell_their_version(words: str) -> None:
     program, *verbs = words.split()
     line = [str(Path(sys.executable).with_name(program)), *verbs, "--version"]
-    done = subprocess.run(line, capture_output=True, text=True, timeout=30, check=True)
+    done = subprocess.run(line, capture_output=True, text=True, timeout=60, check=True)
     name = words.replace("bus-tap", "quotebus tap")
     assert done.stdout == f"{name} {quotebus.__version__}\n"
 

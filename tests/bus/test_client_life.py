@@ -221,7 +221,7 @@ def test_a_program_that_ends_without_close_gives_its_lease_back(
 ) -> None:
     script = f"from quotebus import BusClient; client = BusClient(name='ending'); {AT_EXIT[end]}"
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", script], env=environment(settings), timeout=30, check=False,
+        [sys.executable, "-W", "error", "-c", script], env=environment(settings), timeout=60, check=False,
         capture_output=True, text=True,
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, "")
@@ -239,7 +239,7 @@ def test_an_asyncio_program_that_ends_without_close_gives_its_lease_back(
         "asyncio.run(main())"
     )
     done = subprocess.run(
-        [sys.executable, "-c", script], env=environment(settings), timeout=30, check=False,
+        [sys.executable, "-c", script], env=environment(settings), timeout=60, check=False,
         capture_output=True, text=True,
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, "")

@@ -30,5 +30,5 @@ def test_it_prints_prices_and_gives_its_symbols_back(world: World) -> None:
         assert any(re.fullmatch(r"SPY \d+\.\d\d\n", process.stdout.readline()) for _ in range(10))
         process.send_signal(signal.SIGINT)
         process.stdout.read()
-        assert process.wait(5) == 0
+        assert process.wait(60) == 0
     log.wait(SymbolsRequested, lambda request: request.client == "follow-async" and not request.symbols)

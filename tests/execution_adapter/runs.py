@@ -239,7 +239,7 @@ def restarted(run: Run) -> Program:
     run.all_filled(run.check(killed=True))
     worker.line("resumed after")
     again = run.start()
-    assert again.process.wait(20) == 0
+    assert again.process.wait(60) == 0
     assert len([line for line in again.lines if "already done" in line]) == len(run.intents)
     return worker
 

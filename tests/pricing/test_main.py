@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from quotebus.bus.clock import NS_PER_S, now_ns
+from quotebus.bus.clock import now_ns
 from quotebus.pricing import __main__ as program
 from quotebus.pricing.upstream.hot_thread import HotThread
 from tests.support.programs import Program, run
+from tests.support.stopwatch import Stopwatch
 
 SECRET = "canary-secret"
 NOWHERE = {
@@ -56,14 +57,16 @@ def assert_told(printed: str, told: str) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_ends_it_soon_and_in_order_even_without_a_broker(number: signal.Signals, tmp_path: Path) -> None:
+def test_a_signal_ends_it_soon_and_in_order_even_without_a_broker(
+    number: signal.Signals, tmp_path: Path, stopwatch: Stopwatch
+) -> None:
     node = Program("pricing-node", environment={**NOWHERE, "PRICING_LOCK_DIR": str(tmp_path)})
     try:
         assert "upstream ws://127.0.0.1:1/v2/iex: idle" in node.line("idle until a symbol is requested")
         began_ns = now_ns()
         node.process.send_signal(number)
-        assert node.process.wait(5) == 0
-        assert now_ns() - began_ns < 2 * NS_PER_S
+        assert node.process.wait(60) == 0
+        assert stopwatch.seconds(began_ns) < 2
     finally:
         node.stop()
     assert SECRET not in "\n".join(node.lines)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from quotebus.bus.clock import NS_PER_S, now_ns
+from quotebus.bus.clock import now_ns
 from quotebus.bus.events import ConnectionHealth, SymbolsAcknowledged
 from tests.support.programs import Program, eventually
+from tests.support.stopwatch import Stopwatch
 from tests.support.world import World
 
 
-def test_second_node_waits_for_the_lock_and_takes_over(world: World) -> None:
+def test_second_node_waits_for_the_lock_and_takes_over(world: World, stopwatch: Stopwatch) -> None:
     world.broker()
     world.exchange("--rate", "100")
     first = world.node(PRICING_NODE="first")
@@ -26,13 +27,13 @@ def test_second_node_waits_for_the_lock_and_takes_over(world: World) -> None:
     first.kill()
     killed_ns = now_ns()
     _, streams_ns = log.wait(ConnectionHealth, lambda health: health.node == "second" and health.state == "streaming")
-    assert streams_ns - killed_ns < 5 * NS_PER_S
+    assert stopwatch.seconds(killed_ns, streams_ns) < 5
     eventually(lambda: getattr(client.health(), "node", "") == "second")
     eventually(lambda: client.usable("SPY") and client.usable("QQQ"), why="the second node has taken over")
     assert world.control.state()["max_simultaneous"] == 1
 
 
-def test_two_nodes_without_a_common_lock_settle_who_is_active(world: World) -> None:
+def test_two_nodes_without_a_common_lock_settle_who_is_active(world: World, stopwatch: Stopwatch) -> None:
     world.broker()
     world.exchange("--rate", "100", "--max-connections", "2")
     log = world.log()
@@ -41,7 +42,7 @@ def test_two_nodes_without_a_common_lock_settle_who_is_active(world: World) -> N
     _, started_ns = log.wait(ConnectionHealth)
     _, waits_ns = log.wait(ConnectionHealth, lambda health: health.cause == "other_node")
     _, active_ns = log.health("idle")
-    assert max(waits_ns, active_ns) - started_ns < 3 * NS_PER_S
+    assert stopwatch.seconds(started_ns, max(waits_ns, active_ns)) < 3
     client = world.client("holder")
     client.request(["SPY"], wait_s=10)
     assert client.usable("SPY")
@@ -74,7 +75,7 @@ def test_node_started_beside_a_streaming_one_neither_dials_nor_answers(world: Wo
 
 
 @pytest.mark.parametrize("common_lock", [True, False])
-def test_orderly_stop_says_so_and_hands_over_at_once(world: World, common_lock: bool) -> None:
+def test_orderly_stop_says_so_and_hands_over_at_once(world: World, stopwatch: Stopwatch, common_lock: bool) -> None:
     world.broker()
     world.exchange("--rate", "100")
     first = world.node(PRICING_NODE="first") if common_lock else own_lock(world, "first")
@@ -87,12 +88,12 @@ def test_orderly_stop_says_so_and_hands_over_at_once(world: World, common_lock: 
     stopped, stopped_ns = log.health("stopped")
     assert stopped.cause == "shutdown"
     _, active_ns = log.wait(ConnectionHealth, lambda health: health.node == "second" and health.state == "idle")
-    assert active_ns - stopped_ns < NS_PER_S
+    assert stopwatch.seconds(stopped_ns, active_ns) < 1
     eventually(lambda: client.usable("SPY"))
     assert world.control.state()["max_simultaneous"] == 1
 
 
-def test_kill_without_a_common_lock_hands_over_within_five_seconds(world: World) -> None:
+def test_kill_without_a_common_lock_hands_over_within_five_seconds(world: World, stopwatch: Stopwatch) -> None:
     world.broker()
     world.exchange("--rate", "100")
     first = own_lock(world, "first")
@@ -104,7 +105,7 @@ def test_kill_without_a_common_lock_hands_over_within_five_seconds(world: World)
     first.kill()
     killed_ns = now_ns()
     _, streams_ns = log.wait(ConnectionHealth, lambda health: health.node == "second" and health.state == "streaming")
-    assert streams_ns - killed_ns < 5 * NS_PER_S
+    assert stopwatch.seconds(killed_ns, streams_ns) < 5
     eventually(lambda: client.usable("SPY"))
     assert world.control.state()["max_simultaneous"] == 1
 

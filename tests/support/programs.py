@@ -12,7 +12,7 @@ from pathlib import Path
 
 from quotebus.bus.clock import now_ns, seconds, sleep_s
 
-DEADLINE_S = 20.0
+DEADLINE_S = 45.0
 """For things that must happen but are not timed; generous, since the machine may be busy."""
 
 

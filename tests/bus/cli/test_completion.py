@@ -22,7 +22,7 @@ def complete(*words: str) -> list[str]:
     """What bash offers for the last of these words."""
     line = f"COMP_WORDS=({shlex.join(words)}); COMP_CWORD={len(words) - 1}"
     commands = f'{script("bash")}\n{line}\n_quotebus_complete\nprintf "%s\\n" "${{COMPREPLY[@]}}"'
-    done = subprocess.run(["bash", "-c", commands], capture_output=True, text=True, timeout=20, check=True)
+    done = subprocess.run(["bash", "-c", commands], capture_output=True, text=True, timeout=60, check=True)
     assert done.stderr == ""
     return done.stdout.split()
 
@@ -59,7 +59,7 @@ def test_bash_completes(words: list[str], offered: list[str]) -> None:
 
 def test_bash_uses_it_for_all_programs() -> None:
     done = subprocess.run(
-        ["bash", "-c", f"{script('bash')}\ncomplete -p"], capture_output=True, text=True, timeout=20, check=True
+        ["bash", "-c", f"{script('bash')}\ncomplete -p"], capture_output=True, text=True, timeout=60, check=True
     )
     registered = {line.split()[-1]: line for line in done.stdout.splitlines() if "_quotebus_complete" in line}
     assert set(registered) == {"quotebus", "bus-tap", "pricing-node", "execution-worker", "exchange-simulator"}
@@ -85,7 +85,7 @@ def test_every_verb_has_a_place() -> None:
 
 @pytest.mark.skipif(shutil.which("zsh") is None, reason="no zsh on this machine")
 def test_zsh_reads_its_script() -> None:
-    done = subprocess.run(["zsh", "-n", "-c", script("zsh")], capture_output=True, text=True, timeout=20, check=False)
+    done = subprocess.run(["zsh", "-n", "-c", script("zsh")], capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stderr) == (0, "")
 
 

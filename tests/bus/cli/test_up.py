@@ -13,9 +13,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from quotebus.bus.clock import NS_PER_S, now_ns
+from quotebus.bus.clock import now_ns
 from tests.support.eventlog import EventLog
 from tests.support.programs import Program, eventually, run
+from tests.support.stopwatch import Stopwatch
 from tests.support.world import LOOPBACK
 
 BIN = Path(sys.executable).parent
@@ -62,15 +63,16 @@ def test_tells_the_story_in_order_and_ends_by_itself(environment: dict[str, str]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_ends_everything_within_two_seconds(up: Program, number: signal.Signals) -> None:
+def test_a_signal_ends_everything_within_two_seconds(up: Program, stopwatch: Stopwatch, number: signal.Signals) -> None:
     children = psutil.Process(up.pid).children(recursive=True)
     assert len(children) == 4
     began_ns = now_ns()
     for _ in range(20):
         up.process.send_signal(number)
-    assert up.process.wait(10) == 0
-    assert now_ns() - began_ns < 2 * NS_PER_S
-    eventually(lambda: not [child for child in children if child.is_running()], within_s=1)
+    assert up.process.wait(60) == 0
+    assert stopwatch.seconds(began_ns) < 2
+    eventually(lambda: not [child for child in children if child.is_running()])
+    assert stopwatch.seconds(began_ns) < 3
 
 
 def test_consumers_hear_the_last_word_of_the_node(up: Program) -> None:
@@ -164,9 +166,9 @@ def test_a_program_that_goes_on_dying_ends_up_as_a_shell_would_say(up: Program) 
             f"worker was killed by SIGKILL; it is started again in {0.1 * 2 ** (restart - 1):.1f} s, restart {restart}"
         )
     child(up, "execution-worker").kill()
-    assert up.process.wait(10) == 128 + signal.SIGKILL
+    assert up.process.wait(60) == 128 + signal.SIGKILL
     up.line("quotebus up: worker was killed by SIGKILL; everything is stopped")
-    eventually(lambda: not [each for each in children if each.is_running()], within_s=1)
+    eventually(lambda: not [each for each in children if each.is_running()])
 
 
 def test_the_time_is_up_also_while_a_restart_waits(environment: dict[str, str]) -> None:
@@ -175,7 +177,7 @@ def test_the_time_is_up_also_while_a_restart_waits(environment: dict[str, str]) 
         program.line(" limit ")
         child(program, "pricing-node").kill()
         program.line("pricing was killed by SIGKILL")
-        assert program.process.wait(15) == 0
+        assert program.process.wait(60) == 0
     finally:
         program.stop()
 

@@ -35,7 +35,7 @@ def lines(form: str) -> list[str]:
         env={"TZ": "Asia/Tokyo"},
         capture_output=True,
         text=True,
-        timeout=20,
+        timeout=60,
         check=False,
     )
     assert (done.returncode, done.stdout) == (1, "")

@@ -157,7 +157,7 @@ def test_the_screen_is_given_back(bus: tuple[BusSettings, FakeNode], ending: byt
             for number in ending:
                 program.send_signal(number)
         eventually(lambda: read(b"\x1b[?1049l"))
-        assert program.wait(10) == 0
+        assert program.wait(60) == 0
     assert termios.tcgetattr(slave) == before
     assert b"\x1b[?1049h" in shown
     assert b"\x1b]0;" not in shown
@@ -175,7 +175,7 @@ def test_it_stands_back_as_it_is_told() -> None:
     script = (
         f"import os; from quotebus.bus.tap.source import lower_priority as s; s(0); {look}; s(4); {look}; s(20); {look}"
     )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=20, check=True)
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True)
     before, nicer, idle = (line.split() for line in done.stdout.splitlines())
     assert int(nicer[0]) == int(before[0]) + 4
     assert (nicer[1], idle[1]) == ("False", "True")

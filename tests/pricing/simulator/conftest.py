@@ -59,7 +59,7 @@ class Program:
     def stop(self) -> int:
         self.process.terminate()
         try:
-            return self.process.wait(timeout=5)
+            return self.process.wait(timeout=60)
         finally:
             self.process.kill()
             self.process.wait()

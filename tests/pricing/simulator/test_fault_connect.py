@@ -87,7 +87,7 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
             ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
              "-keyout", f"{name}.key", "-out", f"{name}.pem", "-days", "2", "-subj", f"/CN={name}",
              "-addext", f"subjectAltName={host}"],
-            cwd=folder, check=True, capture_output=True, timeout=20,
+            cwd=folder, check=True, capture_output=True, timeout=60,
         )  # fmt: skip
     return folder
 
