@@ -28,7 +28,7 @@ def test_what_waits_for_a_processor_is_not(stopwatch: Stopwatch) -> None:
     one = {min(os.sched_getaffinity(0))}
     began_ns = now_ns()
     crowd = [
-        subprocess.Popen([sys.executable, "-c", work], preexec_fn=lambda: os.sched_setaffinity(0, one))  # noqa: PLW1509
+        subprocess.Popen([sys.executable, "-c", work], preexec_fn=lambda: os.sched_setaffinity(0, one))
         for _ in range(4)
     ]
     assert [each.wait(60) for each in crowd] == [0] * 4
