@@ -1,30 +1,36 @@
-"""One lazy market-data connection, shared over a bus: the names that a consumer needs."""
+"""One lazy market-data connection, shared over a bus: the names that a consumer needs.
 
-from quotebus.bus.async_client import AsyncBusClient
-from quotebus.bus.async_feed import AsyncFeed
-from quotebus.bus.book import Reasons, Standing, Unusable, Verdict
-from quotebus.bus.client import BusClient
-from quotebus.bus.clock import now_ns
-from quotebus.bus.errors import ClientClosed, ClientInherited, QuotebusError
-from quotebus.bus.events import (
-    Cause,
-    ConnectionHealth,
-    ConnectionState,
-    Counters,
-    ExecutionDecision,
-    Flag,
-    HaltKnowledge,
-    OrderUpdate,
-    Quote,
-    SymbolState,
-    SymbolStatus,
-    Trade,
-    TradeIntent,
-)
-from quotebus.bus.feed import Feed
-from quotebus.bus.interest import SymbolResult
-from quotebus.bus.settings import BusSettings
-from quotebus.bus.version import __version__
+A name is imported when it is first used: `import quotebus` takes no time, and a program of ours that needs none of them
+starts sooner.
+"""
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from quotebus.bus.async_client import AsyncBusClient
+    from quotebus.bus.async_feed import AsyncFeed
+    from quotebus.bus.book import Reasons, Standing, Unusable, Verdict
+    from quotebus.bus.client import BusClient
+    from quotebus.bus.clock import now_ns
+    from quotebus.bus.errors import ClientClosed, ClientInherited, QuotebusError
+    from quotebus.bus.events import (
+        Cause,
+        ConnectionHealth,
+        ConnectionState,
+        Counters,
+        ExecutionDecision,
+        Flag,
+        HaltKnowledge,
+        OrderUpdate,
+        Quote,
+        SymbolState,
+        SymbolStatus,
+        Trade,
+        TradeIntent,
+    )
+    from quotebus.bus.feed import Feed
+    from quotebus.bus.interest import SymbolResult
+    from quotebus.bus.settings import BusSettings
+    from quotebus.bus.version import __version__
 
 __all__ = [
     "AsyncBusClient",
@@ -56,3 +62,47 @@ __all__ = [
     "__version__",
     "now_ns",
 ]
+
+_HOMES = {
+    "bus.async_client": ("AsyncBusClient",),
+    "bus.async_feed": ("AsyncFeed",),
+    "bus.book": ("Reasons", "Standing", "Unusable", "Verdict"),
+    "bus.client": ("BusClient",),
+    "bus.clock": ("now_ns",),
+    "bus.errors": ("ClientClosed", "ClientInherited", "QuotebusError"),
+    "bus.events": (
+        "Cause",
+        "ConnectionHealth",
+        "ConnectionState",
+        "Counters",
+        "ExecutionDecision",
+        "Flag",
+        "HaltKnowledge",
+        "OrderUpdate",
+        "Quote",
+        "SymbolState",
+        "SymbolStatus",
+        "Trade",
+        "TradeIntent",
+    ),
+    "bus.feed": ("Feed",),
+    "bus.interest": ("SymbolResult",),
+    "bus.settings": ("BusSettings",),
+    "bus.version": ("__version__",),
+}
+"""The module that defines a name."""
+_HOME = {name: module for module, names in _HOMES.items() for name in names}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    value: object = getattr(import_module(f"quotebus.{_HOME[name]}"), name)
+    globals()[name] = value  # the next use finds it at once
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -42,7 +42,7 @@ def test_the_wheel_holds_quotebus_and_nothing_else(wheel: Path) -> None:
 def test_the_wheel_holds_every_module_of_the_folders(wheel: Path) -> None:
     packed = {name for name in zipfile.ZipFile(wheel).namelist() if name.endswith(".py")}
     there = {str(file.relative_to(ROOT)) for package in PACKAGES for file in (ROOT / package).rglob("*.py")}
-    assert packed == {f"quotebus/{name}" for name in there} | {"quotebus/__init__.py"}
+    assert packed == {f"quotebus/{name}" for name in there} | {"quotebus/__init__.py", "quotebus/__main__.py"}
     assert "quotebus/py.typed" in zipfile.ZipFile(wheel).namelist()
 
 
@@ -53,7 +53,7 @@ def test_packages_of_the_same_names_stay_their_owners(wheel: Path, tmp_path: Pat
         (own / package).mkdir(parents=True)
         (own / package / "__init__.py").write_text("whose = 'theirs'\n")
     code = (
-        "import bus, pricing, execution_adapter, quotebus, quotebus.pricing.node, quotebus.execution_adapter.__main__\n"
+        "import bus, pricing, execution_adapter, quotebus, quotebus.pricing.node, quotebus.execution_adapter.program\n"
         "from quotebus import BusClient, AsyncBusClient, Quote\n"
         "print(bus.whose, pricing.whose, execution_adapter.whose, quotebus.__file__)"
     )

@@ -12,7 +12,7 @@ import yaml
 
 import quotebus
 from quotebus import BusClient
-from quotebus.bus.cli import VERBS
+from quotebus.bus.cli.program import VERBS
 from quotebus.bus.events import ConnectionHealth, Quote
 from quotebus.bus.settings import BusSettings, LogSettings
 from quotebus.execution_adapter.settings import ExecutionSettings

@@ -1,34 +1,8 @@
-"""`quotebus`: one verb a file."""
+"""`quotebus`: one verb a file. Started so that Ctrl-C is quiet from its first instant."""
 
-from __future__ import annotations
-
-import sys
-from collections.abc import Sequence
-
-from quotebus.bus.process.verbs import run_verb
-
-VERBS = {
-    "up": "starts everything on this machine, without keys on a simulator",
-    "broker": "carries the messages of the bus",
-    "record": "writes everything that crosses the bus to MCAP files",
-    "capture": "works with captures: info, verify, recover, cat, export, report",
-    "replay": "plays a capture on the bus; consumers work as they do live",
-    "tap": "shows what the bus is doing, and why: top, echo, rate, delay, why",
-    "completion": "prints a script that completes verbs and flags in bash or zsh",
-}
-PROGRAMS = (
-    "programs of their own:",
-    "  pricing-node        opens the account's market-data connection and shares it",
-    "  execution-worker    decides on prices; with intents, works them into orders",
-    "  exchange-simulator  an exchange with Alpaca's protocols, and faults on demand",
-)
+from quotebus.bus.process.start import start
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run a verb; its exit status. 78 for an unknown one."""
-    arguments = sys.argv[1:] if argv is None else argv
-    if argv is None and arguments[:1] == ["tap"]:
-        from quotebus.bus.tap.__main__ import begin
-
-        begin(arguments[1:])
-    return run_verb("quotebus", __name__, VERBS, arguments, PROGRAMS)
+def main() -> int:
+    """Run the program; its exit status."""
+    return start("quotebus.bus.cli.program")

@@ -25,6 +25,7 @@ from quotebus.bus.cli.capture_arguments import (
 from quotebus.bus.clock import NS_PER_S
 from quotebus.bus.errors import EX_IOERR, EX_NOINPUT, ConfigError
 from quotebus.bus.process.printable import escaped
+from quotebus.bus.process.shutdown import raise_at_interrupt
 from quotebus.bus.process.stdout import give_up_stdout
 from quotebus.bus.process.units import format_size, format_utc
 from quotebus.bus.process.verbs import answer_without_verb
@@ -44,7 +45,8 @@ def run(argv: Sequence[str]) -> int:
         return status
     verb, *rest = argv
     try:
-        return VERBS[verb](rest)
+        with raise_at_interrupt():  # what it writes is put in place whole, or taken away
+            return VERBS[verb](rest)
     except NotACapture as error:
         print(f"{PROGRAM} {verb}: {escaped(str(error))}", file=sys.stderr)
         return EX_DAMAGED

@@ -6,13 +6,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from quotebus.bus.capture.record.settings import RecordSettings
-from quotebus.bus.cli import VERBS, broker, capture_arguments, replay, up
+from quotebus.bus.cli import broker, capture_arguments, replay, up
 from quotebus.bus.cli.arguments import Arguments
+from quotebus.bus.cli.program import VERBS
 from quotebus.bus.process.command_line import CommandLine
 from quotebus.bus.process.flags import command_line
 from quotebus.bus.process.known_settings import ALL_PROGRAMS, settings_of
 from quotebus.bus.settings import Settings
-from quotebus.bus.tap.__main__ import VERBS as TAP_VERBS
+from quotebus.bus.tap.program import VERBS as TAP_VERBS
 from quotebus.bus.tap.settings import DelaySettings, EchoSettings, RateSettings, TopSettings, WhySettings
 
 PROGRAM = "quotebus completion"

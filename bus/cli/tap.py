@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from quotebus.bus.tap.__main__ import main
+from quotebus.bus.tap.program import main
 
 
 def run(argv: Sequence[str]) -> int:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from types import FrameType
 
 _PR_SET_PDEATHSIG = 1
@@ -27,6 +28,22 @@ def on_ending(stop: Callable[[], object]) -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, tell)
+
+
+@contextlib.contextmanager
+def raise_at_interrupt() -> Iterator[None]:
+    """Within, Ctrl-C raises KeyboardInterrupt: for a program that has something to put in order.
+
+    Not after it: the interpreter's own end would print where it was interrupted. No effect where SIGINT is ignored.
+    """
+    former = signal.getsignal(signal.SIGINT)
+    if former is signal.SIG_DFL:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        if former is signal.SIG_DFL:
+            signal.signal(signal.SIGINT, former)
 
 
 def end_with(parent: int, number: signal.Signals) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 
 from quotebus.bus.errors import EX_CONFIG, EX_IOERR
 from quotebus.bus.process.command_line import nearest
@@ -13,15 +14,25 @@ from quotebus.bus.version import __version__
 
 
 def run_verb(
-    program: str, package: str, verbs: Mapping[str, str], arguments: Sequence[str], more: Sequence[str] = ()
+    program: str,
+    package: str,
+    verbs: Mapping[str, str],
+    arguments: Sequence[str],
+    more: Sequence[str] = (),
+    around: Callable[[], AbstractContextManager[None]] = nullcontext,
 ) -> int:
-    """Run the verb that comes first; its exit status, 78 for an unknown one. `verbs` says of each what it does."""
+    """Run the verb that comes first; its exit status, 78 for an unknown one. `verbs` says of each what it does.
+
+    `around` is entered once the verb is imported.
+    """
     open_stdout()
     status = answer_without_verb(program, verbs, arguments, more)
     if status is not None:
         return status
     verb, *rest = arguments
-    ended: int = importlib.import_module(f"{package}.{verb}").run(rest)
+    module = importlib.import_module(f"{package}.{verb}")
+    with around():
+        ended: int = module.run(rest)
     return ended
 
 

@@ -1,57 +1,13 @@
-"""`quotebus tap`, and its short name `bus-tap`: one verb per file."""
+"""`bus-tap`: the program, started so that Ctrl-C is quiet from its first instant."""
 
-from __future__ import annotations
-
-import os
-import signal
 import sys
-from collections.abc import Sequence
 
-from quotebus.bus.errors import EX_IOERR, ConfigError
-from quotebus.bus.process.stdout import give_up_stdout
-from quotebus.bus.process.verbs import run_verb
-from quotebus.bus.settings import die
-from quotebus.bus.tap.output import prepare_streams
-from quotebus.bus.tap.own_session import run_in_own_session
-
-PROGRAM = "quotebus tap"
-VERBS = {
-    "top": "shows connections and symbols as a live table",
-    "echo": "prints messages as they arrive, as text or JSON",
-    "rate": "counts messages per second by topic, and how many are missing",
-    "delay": "measures p50, p99 and maximum of each hop",
-    "why": "explains whether a symbol's price may be used, and who asked for it",
-}
+from quotebus.bus.process.start import start
 
 
-def begin(arguments: Sequence[str]) -> None:
-    """For a process that is only the tap: continue in a session of its own, so that it never delays other programs."""
-    screen = arguments[:1] == ["top"] and all(os.isatty(descriptor) for descriptor in (0, 1))
-    run_in_own_session(on_screen=screen)
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run a verb; its exit status. 78 for an unknown verb, 74 for a full disk, 0 after Ctrl-C and for a closed pipe."""
-    arguments = sys.argv[1:] if argv is None else list(argv)
-    if argv is None:
-        begin(arguments)
-    prepare_streams()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    try:
-        status = run_verb(PROGRAM, "quotebus.bus.tap.verbs", VERBS, arguments)
-        sys.stdout.flush()
-    except ConfigError as error:
-        die(f"{PROGRAM} {arguments[0]}", error)
-    except KeyboardInterrupt:
-        return 0
-    except BrokenPipeError:
-        give_up_stdout()
-        return 0
-    except OSError as error:
-        print(f"{PROGRAM} {arguments[0]}: {error.strerror or error}", file=sys.stderr)
-        give_up_stdout()
-        return EX_IOERR
-    return status
+def main() -> int:
+    """Run the program; its exit status."""
+    return start("quotebus.bus.tap.program")
 
 
 if __name__ == "__main__":

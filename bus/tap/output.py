@@ -9,17 +9,7 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.text import Text
 
-from quotebus.bus.process.stdout import open_stdout
-
 PIPE_COLUMNS = 120
-
-
-def prepare_streams() -> None:
-    """Prepare stdout and stderr: characters they cannot encode are escaped, and a closed one is replaced."""
-    open_stdout()
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")
 
 
 def make_console() -> Console:

@@ -26,7 +26,7 @@ NODE = f"""
 import sys, zmq
 from quotebus.bus.transport.sockets import Role
 Role.PUBLISH.value[2].update({{zmq.SNDHWM: {HIGH_WATER_MARK}, zmq.SNDBUF: {BUFFER}}})
-from quotebus.pricing.__main__ import main
+from quotebus.pricing.program import main
 sys.exit(main([]))
 """
 

@@ -40,7 +40,7 @@ def hear(event, arguments):
     if event in ("socket.getaddrinfo", "socket.gethostbyname", "socket.connect"):
         print("AUDIT", event, arguments, flush=True)
 sys.addaudithook(hear)
-from quotebus.pricing.__main__ import main
+from quotebus.pricing.program import main
 sys.exit(main([]))
 """
 

@@ -31,7 +31,7 @@ IDLE_CPU = 0.2
 _SHORT_OF_FILES = """
 import resource, sys
 resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
-from quotebus.bus.cli import main
+from quotebus.bus.cli.program import main
 sys.exit(main(["broker"]))
 """
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from quotebus.bus.capture import CaptureWriter
-from quotebus.bus.cli import main
 from quotebus.bus.cli.capture import run
+from quotebus.bus.cli.program import main
 from tests.support.captures import HEAD, read_all, write_events, write_golden
 from tests.support.samples import QUOTE, SAMPLES
 

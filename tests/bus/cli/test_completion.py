@@ -8,8 +8,8 @@ import subprocess
 
 import pytest
 
-from quotebus.bus.cli import VERBS
 from quotebus.bus.cli.completion import find_places, script
+from quotebus.bus.cli.program import VERBS
 from quotebus.bus.process.flags import command_line
 from quotebus.bus.settings import Settings
 from quotebus.execution_adapter.settings import ExecutionSettings

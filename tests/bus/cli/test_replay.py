@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from quotebus.bus.capture.replay.player import Player
-from quotebus.bus.cli import main
+from quotebus.bus.cli.program import main
 from quotebus.bus.events import ConnectionHealth, ExecutionDecision, Quote
 from quotebus.pricing.listening import LISTENING
 from tests.support.market import day, write

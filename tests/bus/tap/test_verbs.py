@@ -16,7 +16,7 @@ from typing import TypeAlias
 import pytest
 
 from quotebus.bus.settings import BusSettings
-from quotebus.bus.tap.__main__ import main
+from quotebus.bus.tap.program import main
 from tests.support.bus import FakeNode, fake_node, running_broker
 from tests.support.programs import eventually, run
 from tests.support.samples import STATUS, like

@@ -233,6 +233,6 @@ def test_without_descriptors_the_broker_refuses_and_does_not_spin(tmp_path: Path
 SHORT_OF_FILES = """
 import resource, sys
 resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
-from quotebus.bus.cli import main
+from quotebus.bus.cli.program import main
 sys.exit(main(["broker"]))
 """

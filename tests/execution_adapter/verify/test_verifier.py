@@ -13,7 +13,7 @@ from quotebus.bus.capture.format.captured import GAP_TOPIC, Captured, Gap, encod
 from quotebus.bus.capture.replay.inprocess import InProcessBus
 from quotebus.bus.events import ExecutionDecision, Quote
 from quotebus.bus.replay_scheduler import ReplayScheduler
-from quotebus.execution_adapter.__main__ import main
+from quotebus.execution_adapter.program import main
 from quotebus.execution_adapter.replay_decisions import StreamWorker
 from quotebus.execution_adapter.settings import ExecutionSettings
 from quotebus.execution_adapter.verify.verifier import Findings, Verifier

@@ -9,10 +9,10 @@ import pytest
 
 from quotebus.bus.errors import ConfigError
 from quotebus.bus.settings import parse
-from quotebus.execution_adapter.__main__ import check_intents, open_gateway
 from quotebus.execution_adapter.gateways.alpaca import AlpacaGateway
 from quotebus.execution_adapter.gateways.base import NullGateway
 from quotebus.execution_adapter.gateways.simulator import SimulatorGateway
+from quotebus.execution_adapter.program import check_intents, open_gateway
 from quotebus.execution_adapter.settings import ExecutionSettings
 from tests.support.programs import run
 

@@ -6,7 +6,7 @@ import importlib
 
 import pytest
 
-from quotebus.bus import cli
+from quotebus.bus.cli import program as cli
 
 
 @pytest.mark.parametrize("verb", cli.VERBS)

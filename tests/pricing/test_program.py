@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from quotebus.bus.clock import now_ns
-from quotebus.pricing import __main__ as program
+from quotebus.pricing import program
 from quotebus.pricing.upstream.hot_thread import HotThread
 from tests.support.programs import Program, run
 from tests.support.stopwatch import Stopwatch

@@ -1,0 +1,79 @@
+"""`execution-worker`: settings, gateway and worker put together."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from quotebus.bus.errors import ConfigError
+from quotebus.bus.process.log import setup
+from quotebus.bus.process.open_files import allow_open_files
+from quotebus.bus.process.shutdown import on_ending
+from quotebus.bus.settings import die, load
+from quotebus.execution_adapter.gateways.alpaca import AlpacaGateway
+from quotebus.execution_adapter.gateways.base import Gateway, NullGateway
+from quotebus.execution_adapter.gateways.simulator import SimulatorGateway
+from quotebus.execution_adapter.order_worker import OrderWorker
+from quotebus.execution_adapter.replay_worker import ReplayWorker
+from quotebus.execution_adapter.settings import MAX_INTENTS, ExecutionSettings
+from quotebus.execution_adapter.verify.command import run_verify
+from quotebus.execution_adapter.worker import Worker
+
+PROGRAM = "execution-worker"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the program; returns its exit status.
+
+    Without intents it decides until SIGINT or SIGTERM, then 0. With intents: 0 when all were filled, 3 when not, 4 when
+    the fate of an order is unknown. 78 for bad settings. `verify FILE` has its own.
+    """
+    arguments = sys.argv[1:] if argv is None else list(argv)
+    if arguments[:1] == ["verify"]:
+        return run_verify(arguments[1:])
+    settings = load(ExecutionSettings, arguments, PROGRAM)
+    try:
+        gateway = open_gateway(check_intents(settings)) if settings.trades else None
+    except ConfigError as error:
+        die(PROGRAM, error)
+    setup(settings.log_level, settings.log_format, settings.secrets())
+    worker: Worker | ReplayWorker | OrderWorker
+    if gateway is not None:
+        allow_open_files(4 * MAX_INTENTS)  # each intent holds its journal open
+        worker = OrderWorker(settings, gateway, _say)
+    else:
+        worker = (ReplayWorker if settings.execution_clock == "stream" else Worker)(settings, _say)
+    on_ending(worker.stop)
+    try:
+        return worker.run() or 0
+    except ConfigError as error:
+        die(PROGRAM, error)
+
+
+def open_gateway(settings: ExecutionSettings) -> Gateway:
+    """The gateway the settings ask for. Raises ConfigError when it cannot be opened."""
+    key, secret = settings.execution_api_key.get_secret_value(), settings.execution_api_secret.get_secret_value()
+    timeout_s = settings.execution_http_timeout_s
+    if settings.execution_gateway == "simulator":
+        if "execution_orders_url" not in settings.model_fields_set:
+            key = secret = ""  # whoever listens there, it is no place for real keys
+        return SimulatorGateway(settings.execution_orders_url, key or "simulated", secret or "simulated", timeout_s)
+    if settings.execution_gateway in ("paper", "live"):
+        return AlpacaGateway(key, secret, paper=settings.execution_gateway == "paper", timeout_s=timeout_s)
+    return NullGateway()
+
+
+def check_intents(settings: ExecutionSettings) -> ExecutionSettings:
+    """Return the settings unchanged when every intent can be read. Raises ConfigError."""
+    try:
+        settings.intents()
+    except ValueError as error:
+        raise ConfigError(f"EXECUTION_INTENTS_FILE: {error}") from None
+    except OSError as error:
+        raise ConfigError(f"EXECUTION_INTENTS_FILE: {error.strerror}") from None
+    return settings
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")  # in one piece: print() writes the line's end by itself, after another thread's line
+    sys.stdout.flush()

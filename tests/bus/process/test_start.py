@@ -1,0 +1,118 @@
+"""Ctrl-C at any instant of a program's start: the end as a shell expects it, and nothing to read but what was said."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.world import LOOPBACK
+
+BIN = Path(sys.executable).parent
+ROOT = Path(__file__).resolve().parents[3]
+PROGRAMS = {
+    "quotebus up": ("quotebus", "up", "--for", "20"),
+    "pricing-node": ("pricing-node",),
+    "exchange-simulator": ("exchange-simulator", "--port", "0"),
+    "execution-worker": ("execution-worker",),
+    "bus-tap": ("bus-tap", "echo"),
+}
+MODULES = {
+    "quotebus": "quotebus",
+    "quotebus.bus.cli": "quotebus",
+    "quotebus.bus.tap": "quotebus tap",
+    "quotebus.pricing": "pricing-node",
+    "quotebus.pricing.simulator": "exchange-simulator",
+    "quotebus.execution_adapter": "execution-worker",
+}
+IMPORTED = re.compile(rb"import time: +\d+ \| +\d+ \| +(\S+)\n")
+"""A line that the interpreter writes after each import, when asked to: what the test waits for."""
+
+
+def start(tmp_path: Path, *command: str, **more: str) -> subprocess.Popen[bytes]:
+    environment = {
+        **os.environ,
+        **LOOPBACK,
+        "SIMULATOR_PORT": "0",
+        "SIMULATOR_CONTROL_PORT": "0",
+        "PRICING_LOCK_DIR": str(tmp_path),
+        "PRICING_UPSTREAM_URL": "ws://127.0.0.1:1/v2/iex",
+        "PRICING_API_KEY": "simulated",
+        "PRICING_API_SECRET": "simulated",
+        **more,
+    }
+    return subprocess.Popen(command, env=environment, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+
+
+def interrupted_after(process: subprocess.Popen[bytes], imports: int) -> tuple[int, bytes]:
+    """SIGINT when so many imports of our own start are done; exit status, and what was said besides the imports."""
+    assert process.stderr is not None
+    said, ours, seen = b"", False, 0
+    for line in process.stderr:
+        found = IMPORTED.fullmatch(line)
+        said += b"" if found or line.startswith(b"import time:") else line
+        if found is None:
+            continue
+        ours = ours or found[1] == b"quotebus.bus.process.start"
+        if ours and (seen or not found[1].startswith(b"quotebus")):  # `start` runs: what came before is its own import
+            seen += 1
+            if seen == imports:
+                process.send_signal(signal.SIGINT)
+    return process.wait(20), said
+
+
+@pytest.mark.parametrize("imports", [1, 2, 5, 20, 60, 150, 250])
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_an_interrupt_while_it_imports_ends_it_in_silence(program: str, imports: int, tmp_path: Path) -> None:
+    name, *arguments = PROGRAMS[program]
+    with start(tmp_path, str(BIN / name), *arguments, PYTHONPROFILEIMPORTTIME="1") as process:
+        assert interrupted_after(process, imports) == (-signal.SIGINT, b"")
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_every_program_is_a_module_too(module: str) -> None:
+    command = [sys.executable, "-m", module, "--version"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=20, cwd=ROOT, check=False)
+    assert (done.returncode, done.stdout.split()[:-1], done.stderr) == (0, MODULES[module].split(), "")
+
+
+def test_an_interrupt_that_a_shell_said_to_ignore_stays_ignored(tmp_path: Path) -> None:
+    with start(tmp_path, "sh", "-c", f"trap '' INT; exec {BIN}/bus-tap --help", PYTHONPROFILEIMPORTTIME="1") as process:
+        assert interrupted_after(process, 1) == (0, b"")
+
+
+CLEANS = """
+import os, signal, sys, types
+from quotebus.bus.process.shutdown import raise_at_interrupt
+from quotebus.bus.process.start import start
+
+def main():
+    try:
+        with raise_at_interrupt():
+            os.kill(os.getpid(), signal.SIGINT)
+            print("never")
+    finally:
+        print("in order", signal.getsignal(signal.SIGINT) is signal.SIG_DFL, flush=True)
+
+sys.modules["cleans"] = types.SimpleNamespace(main=main)
+sys.exit(start("cleans"))
+"""
+
+
+def test_a_program_may_put_things_in_order_and_ends_by_the_signal_then() -> None:
+    command = [sys.executable, "-c", CLEANS]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=20, cwd=ROOT, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGINT, "in order True\n", "")
+
+
+def test_help_needs_neither_the_bus_nor_settings(tmp_path: Path) -> None:
+    for program in ("bus-tap", "quotebus"):
+        with start(tmp_path, str(BIN / program), "--help", PYTHONPROFILEIMPORTTIME="1") as process:
+            assert process.stderr is not None
+            imported = process.stderr.read()
+        assert not re.search(rb"\b(zmq|pydantic|rich|msgspec)\b", imported)
