@@ -16,6 +16,7 @@ from quotebus.bus import codec, topics
 from quotebus.bus.clock import NS_PER_MS, NS_PER_S, now_ns, seconds, utc_ns
 from quotebus.bus.errors import QuotebusError, UndecodableMessage
 from quotebus.bus.events import ConnectionHealth, ConnectionState, Counters, Event, OrderUpdate, SymbolsRequested
+from quotebus.bus.process.terminal import Terminal
 from quotebus.bus.sequence import Stamper, source_name
 from quotebus.bus.transport.publisher import send_now
 from quotebus.bus.transport.sockets import Role, make
@@ -62,6 +63,9 @@ class Node:
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._waker = Waker()
         self._stopping = threading.Event()
+        self._hung_up = threading.Event()
+        self._terminal = Terminal()
+        self._watch_terminal = False
         self._reports: deque[NodeReport] = deque()
         self._stamper = Stamper(source_name("pricing", int.from_bytes(os.urandom(3))))
         self._codec = UpstreamCodec(settings.pricing_upstream_encoding)
@@ -116,6 +120,11 @@ class Node:
         self._stopping.set()
         self._waker.wake()
 
+    def hang_up(self) -> None:
+        """SIGHUP has come: end if it was the terminal that went, else connect at once. For a signal handler."""
+        self._hung_up.set()
+        self._waker.wake()
+
     def run(self) -> None:
         """Serve until `stop`. Raises ThreadEnded when the hot thread has died: without it there is no health."""
         self._hot.start(self._path)
@@ -134,6 +143,8 @@ class Node:
                 ready = dict(poller.poll(max(0, -(-wait_ns // NS_PER_MS))))
                 if self._waker.fileno() in ready:
                     self._waker.clear()
+                if self._hung_up.is_set():
+                    self._take_hang_up()
                 self._take_messages()
                 self._take_reports()
                 if now_ns() >= next_second_ns:
@@ -157,6 +168,16 @@ class Node:
             self._end()
 
     # in
+
+    def _take_hang_up(self) -> None:
+        self._hung_up.clear()
+        self._watch_terminal = True  # a shell that ends tells its programs before the terminal is gone
+        if self._terminal.is_gone():
+            self.stop()
+        elif self.core.session.probe(now_ns()):
+            log.info("SIGHUP: trying to connect at once")
+        else:
+            log.info("SIGHUP: line %s, no attempt at once is due", self.core.session.state)
 
     def _report(self, report: NodeReport) -> None:
         """Called by other threads. What does not fit is dropped: control would be too far behind to use it."""
@@ -297,6 +318,8 @@ class Node:
         log.info("line %s (%s)%s%s, connection %d", health.state, health.cause, detail, retry, health.connection)
 
     def _each_second(self) -> None:
+        if self._watch_terminal and self._terminal.is_gone():
+            self.stop()
         if not self.core.lock_held:
             self._try_lock()
         if self._garbage_left and self.core.session.state not in UP:

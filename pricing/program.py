@@ -23,7 +23,10 @@ EX_SOFTWARE = 70
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run until SIGINT or SIGTERM. Returns the exit status: 0, 78 for bad settings, 70 when the hot thread has died."""
+    """Run until SIGINT, SIGTERM or the end of its terminal.
+
+    Returns the exit status: 0, 78 for bad settings, 70 when the hot thread has died.
+    """
     arguments = sys.argv[1:] if argv is None else list(argv)
     settings = load(PricingSettings, arguments, PROGRAM)
     setup(settings.log_level, settings.log_format, settings.secrets())
@@ -44,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         node = Node(settings, credentials)
     except ConfigError as error:
         die(PROGRAM, error)
-    on_ending(node.stop)
+    on_ending(node.stop, hang_up=node.hang_up)
     address = strip_query(settings.upstream_url)
     log.info("node %s (%s), upstream %s: idle until a symbol is requested", settings.pricing_node, node.source, address)
     try:

@@ -85,7 +85,7 @@ class Session:
         self._pinged_ns = 0
         self._not_before_ns = 0
         self._budget = DialBudget()
-        self._patient = False
+        self._asked_to_wait = False
         self._last_failure = Cause.NO_DEMAND
         self.abandoned = False
 
@@ -122,10 +122,18 @@ class Session:
 
     def on_new_request(self, now_ns: int) -> None:
         """A client has asked for something new while the node waits: try at once, at most twice a minute."""
-        waits = self.state in WAITING and self.socket is SocketState.NONE and not self._patient
-        if waits and self._budget.take_probe(now_ns):
-            self._take(Signal.RETRY, Cause.DEMAND, now_ns)
-            self._dial(now_ns, probe=True)
+        if self.state is not State.REFUSED:  # which a client cannot mend
+            self.probe(now_ns)
+
+    def probe(self, now_ns: int) -> bool:
+        """Whether a connection that waits is dialled at once: at most twice a minute, and not when the upstream itself
+        has set the pace."""
+        waits = self.state in WAITING and self.socket is SocketState.NONE and not self._asked_to_wait
+        if not waits or not self._budget.take_probe(now_ns):
+            return False
+        self._take(Signal.RETRY, Cause.DEMAND, now_ns)
+        self._dial(now_ns, probe=True)
+        return True
 
     def on_no_demand(self, now_ns: int) -> None:
         """No client wants anything: a connection that is up lingers, anything else ends."""
@@ -229,7 +237,7 @@ class Session:
             retry_after_ns=retry_after_ns,
         )
         self.next_retry_ns = self._not_before_ns = self._budget.next_ns(now_ns + wait_ns)
-        self._patient = cause in _ASKED_TO_WAIT or retry_after_ns > 0 or state is State.REFUSED
+        self._asked_to_wait = cause in _ASKED_TO_WAIT or retry_after_ns > 0
         self._last_failure = cause
         signal = next(signal for signal, target in FAILURES.items() if target is state)
         self._take(signal, cause, now_ns, detail)

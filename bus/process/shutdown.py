@@ -13,10 +13,11 @@ from types import FrameType
 _PR_SET_PDEATHSIG = 1
 
 
-def on_ending(stop: Callable[[], object]) -> None:
+def on_ending(stop: Callable[[], object], *, hang_up: Callable[[], object] | None = None) -> None:
     """Call `stop` at Ctrl-C, at SIGTERM, and when the terminal is closed, unless nohup(1) said not to mind that.
 
     Once: a closed terminal sends two signals, and the second may come while `stop` holds a lock for the first.
+    With `hang_up`, that is called at each SIGHUP instead, and has to find out whether there is a terminal still.
     """
     told: list[int] = []
 
@@ -28,6 +29,8 @@ def on_ending(stop: Callable[[], object]) -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, tell)
+    if hang_up is not None and signal.getsignal(signal.SIGHUP) is tell:
+        signal.signal(signal.SIGHUP, lambda *_: hang_up())
 
 
 @contextlib.contextmanager

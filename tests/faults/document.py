@@ -16,7 +16,8 @@ programs and prints the measured times next to these bounds.
 - *published*: the state of the connection (backing_off, refused, suspect, circuit_open, streaming) or of the symbol,
   with its cause; or the flag that the symbol's quotes carry; or the counter that rises.
 - *within*: seconds from the fault to the event at a subscriber; `+ SETTING`: plus the time set there.
-- *redial*: the connection is closed and opened again after the backoff.
+- *redial*: the connection is closed and opened again after the backoff. `kill -HUP` ends the wait, at most twice a
+  minute, unless the upstream asked for it (406, 429, `Retry-After`).
 
 Whatever happens: there are never two sockets to the upstream, every request is acknowledged within 100 ms and served
 once the fault is over, no flagged, stale or halted price is usable, no secret is printed or published, and no program

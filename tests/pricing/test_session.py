@@ -345,6 +345,43 @@ def test_a_new_request_does_not_hurry_what_the_upstream_set(
     assert rig.session.state in WAITING
 
 
+def test_an_operator_hurries_what_only_an_operator_can_mend() -> None:
+    rig = Rig()
+    rig.session.on_demand(T0)
+    probes = []
+    for second in range(61):
+        rig.now_ns = T0 + s(second)
+        if rig.session.state is State.CONNECTING:
+            rig.session.on_failure(Cause.AUTH_FAILED, rig.now_ns)
+            rig.session.on_dial_ended(rig.now_ns)
+        if rig.session.probe(rig.now_ns):
+            probes.append(second)
+    assert probes == [0, 1, 60]
+
+
+@pytest.mark.parametrize(
+    ("cause", "retry_after_s"), [(Cause.CONNECTION_LIMIT, 0), (Cause.HTTP_429, 0), (Cause.RESET, 9)]
+)
+def test_nor_does_an_operator_hurry_what_the_upstream_set(cause: Cause, retry_after_s: int) -> None:
+    rig = Rig()
+    assert not rig.session.probe(T0)  # nobody wants anything
+    rig.session.on_demand(T0)
+    assert not rig.session.probe(T0)  # an attempt is under way
+    rig.session.on_failure(cause, T0, retry_after_ns=s(retry_after_s))
+    rig.session.on_dial_ended(T0)
+    assert not rig.session.probe(T0)
+
+
+def test_probes_of_requests_and_of_an_operator_are_counted_together() -> None:
+    rig = Rig()
+    rig.session.on_demand(T0)
+    for probe in (rig.session.on_new_request, rig.session.probe, rig.session.probe):
+        rig.session.on_failure(Cause.CONNECT_REFUSED, T0)
+        rig.session.on_dial_ended(T0)
+        probe(T0)
+    assert rig.session.state is State.BACKING_OFF
+
+
 def test_letting_go_and_asking_again_is_no_way_round_the_backoff() -> None:
     rig = Rig()
     rig.session.on_demand(T0)

@@ -43,3 +43,22 @@ def test_what_nohup_said_holds() -> None:
     assert not stops
     signal.raise_signal(signal.SIGINT)  # of a shell's background job, which is told by kill(1) all the same
     assert stops == [1]
+
+
+def test_a_program_may_take_a_hang_up_for_something_else_each_time() -> None:
+    stops: list[int] = []
+    hang_ups: list[int] = []
+    on_ending(lambda: stops.append(1), hang_up=lambda: hang_ups.append(1))
+    for _ in range(3):
+        signal.raise_signal(signal.SIGHUP)
+    assert (stops, hang_ups) == ([], [1, 1, 1])
+    signal.raise_signal(signal.SIGTERM)
+    assert stops == [1]
+
+
+def test_what_nohup_said_holds_for_that_too() -> None:
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    hang_ups: list[int] = []
+    on_ending(lambda: None, hang_up=lambda: hang_ups.append(1))
+    signal.raise_signal(signal.SIGHUP)
+    assert not hang_ups
