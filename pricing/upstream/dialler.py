@@ -171,7 +171,10 @@ class Dialler:
                 failure = DialFailed(Cause.CONNECT_TIMEOUT, detail=f"{host}:{port}")
             except OSError as error:
                 sock.close()
-                failure = DialFailed(Cause.CONNECT_REFUSED, detail=f"{host}:{port}: {error.strerror}")
+                reset = isinstance(error, ConnectionResetError)  # accepted, and over before connect(2) has returned
+                failure = DialFailed(
+                    Cause.RESET if reset else Cause.CONNECT_REFUSED, detail=f"{host}:{port}: {error.strerror}"
+                )
             else:
                 return sock
         raise failure

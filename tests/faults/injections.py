@@ -154,7 +154,10 @@ INJECTIONS: dict[str, tuple[Injection, ...]] = {
     ),
     "endless headers": (dial(long_header=True),),
     "closed in the upgrade": (Injection(live=False, upstream="rude", recovers=False),),
-    "reset in the upgrade": (Injection(live=False, upstream="violent", recovers=False),),
+    "reset in the upgrade": (
+        Injection(live=False, upstream="violent", recovers=False),
+        dial("as soon as TCP is accepted", reset=True),
+    ),
     "no upgrade": (Injection(live=False, upstream="other", recovers=False),),
     "no greeting": (slow(no_greeting=True),),
     "no answer to auth": (slow(drop_auth=True),),
