@@ -95,6 +95,7 @@ class Node:
             self._codec,
             self._report,
             conflate=settings.pricing_conflation == "backlog",
+            trades_prove=settings.trades_prove,
         )
         self._shared.counters = self._path.counters
         self._venue = VenueRest(

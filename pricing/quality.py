@@ -1,7 +1,8 @@
-"""Checks on a quote: absent sides removed, flags set, invalid values refused. Pure.
+"""Checks on one quote: absent sides removed, flags set, invalid values refused. Pure.
 
 A price of 0 or less is the usual wire form of an absent side and is never passed on as a price. Limits are wide on
-purpose: they separate garbage from markets, not good markets from bad ones.
+purpose: they separate garbage from markets, not good markets from bad ones. Whether the price jumped, which only the
+quotes before it can tell, is for `level.py` to say.
 """
 
 from __future__ import annotations
@@ -10,37 +11,31 @@ from typing import NamedTuple, TypeAlias
 
 from quotebus.bus.clock import NS_PER_S
 from quotebus.bus.events import Flag
+from quotebus.pricing.ticks import is_few_ticks
 
 MAX_PRICE = 1e9
 MAX_SIZE = 1e12
 SUSPICIOUS_SPREAD = 0.10
 """Spread over ask; a stock's normal quote is far below."""
-SUSPICIOUS_JUMP = 0.20
-"""Change of the mid against the last one. The next quote confirms it, since it is compared with the new mid."""
 
 BANDS_NS = 600 * NS_PER_S
 
 _ONE_SIDED, _CROSSED, _LOCKED = int(Flag.ONE_SIDED), int(Flag.CROSSED), int(Flag.LOCKED)
 _SUSPICIOUS = int(Flag.SUSPICIOUS)
-_LOW, _HIGH = 1 - SUSPICIOUS_JUMP, 1 + SUSPICIOUS_JUMP
-
 
 Sides: TypeAlias = tuple[float | None, float | None, float | None, float | None, int, float]
 """Bid, bid size, ask, ask size, flags, and bid + ask (0 when there is no mid)."""
 
 
-def judge(bid: float, bid_size: float, ask: float, ask_size: float, held_doubled_mid: float) -> Sides | None:
+def judge(bid: float, bid_size: float, ask: float, ask_size: float, symbol: str, utc_ns: int) -> Sides | None:
     """The quote as it may be published, or None if it is invalid (NaN, infinite, beyond any market).
 
-    `held_doubled_mid` is bid + ask of the symbol's last quote, 0 when there is none.
+    `symbol` and `utc_ns`, the time of receipt, say how large a tick is.
     """
     if 0 < bid < ask < MAX_PRICE and 0 < bid_size < MAX_SIZE and 0 < ask_size < MAX_SIZE:
-        doubled = bid + ask
-        if ask - bid > ask * SUSPICIOUS_SPREAD or (
-            held_doubled_mid and not held_doubled_mid * _LOW <= doubled <= held_doubled_mid * _HIGH
-        ):
-            return bid, bid_size, ask, ask_size, _SUSPICIOUS, doubled
-        return bid, bid_size, ask, ask_size, 0, doubled
+        if ask - bid > ask * SUSPICIOUS_SPREAD and not is_few_ticks(ask - bid, symbol, bid, utc_ns):
+            return bid, bid_size, ask, ask_size, _SUSPICIOUS, bid + ask
+        return bid, bid_size, ask, ask_size, 0, bid + ask
     # Written so that a NaN, which no comparison accepts, is refused.
     if not (-MAX_PRICE < bid < MAX_PRICE and -MAX_PRICE < ask < MAX_PRICE):
         return None

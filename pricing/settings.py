@@ -205,6 +205,13 @@ class PricingSettings(BusSettings, LogSettings):
         return self.pricing_feed_class or feeds.find_class(self.upstream_url).value
 
     @property
+    def trades_prove(self) -> bool:
+        """Whether one of the feed's trades may prove a price: not when they are delayed, indicative or unknown."""
+        named, quotes = feeds.find_by_url(self.upstream_url), self.feed_class
+        trades = named.trades if named is not None and quotes == named.quotes else quotes
+        return trades in (FeedClass.REAL_TIME, FeedClass.TEST, FeedClass.SIMULATED)
+
+    @property
     def data_feed(self) -> str:
         """The feed whose REST data belongs to the upstream; empty when its path is none that REST data has."""
         named = feeds.find_by_url(self.upstream_url)

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 from quotebus.bus import codec, topics
 from quotebus.bus.clock import NS_PER_S
+from quotebus.pricing.level import Level
 from quotebus.pricing.quality import Bands
 
 STRAGGLERS = 3
@@ -27,7 +28,6 @@ class Slot:
         "conflated",
         "connection",
         "decoded",
-        "doubled_mid",
         "exchange_ns",
         "exchange_ns_of",
         "frame",
@@ -35,6 +35,7 @@ class Slot:
         "late_after_ns",
         "late_count",
         "late_ns",
+        "level",
         "quote_prefix",
         "quote_seq",
         "received_ns",
@@ -67,7 +68,7 @@ class Slot:
         self.late_ns = 0
         self.late_count = 0
         self.received_ns = 0
-        self.doubled_mid = 0.0
+        self.level = Level(self.symbol)
         self.conflated = 0
         self.watch_quote = True
 
@@ -110,6 +111,11 @@ class SharedState:
         self.counters: Mapping[str, int] = {}
         """The hot thread's own; it writes them anyway."""
         self._retired: dict[str, Slot] = {}
+
+    def begin_session(self) -> None:
+        """The venue's next session has begun: prices of the last one are no measure for its jumps."""
+        for symbol, slot in list(self.slots.items()):
+            slot.level = Level(symbol)
 
     def count_data(self) -> int:
         """Grows with every piece of data that is received; how much is no matter."""

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import zmq
 
-from quotebus.bus.clock import now_ns, to_utc_ns
+from quotebus.bus.clock import NS_PER_MS, now_ns, to_utc_ns
 from quotebus.bus.codec import DECODE_ERRORS
 from quotebus.bus.events import Cause, Flag
 from quotebus.pricing.lag import LagMeter
@@ -32,7 +32,9 @@ from quotebus.pricing.messages import (
     UpstreamTrade,
 )
 from quotebus.pricing.quality import apply_bands, is_sane_trade, judge, read_bands
+from quotebus.pricing.sale_conditions import sets_last
 from quotebus.pricing.shared_state import SharedState, Slot
+from quotebus.pricing.upstream.doubted import DoubtedQuotes
 from quotebus.pricing.upstream.publisher import SymbolReport, Tick, TickPublisher
 from quotebus.pricing.upstream.upstream_socket import UpstreamLost, UpstreamSocket
 
@@ -69,8 +71,12 @@ class HotPath:
         report: Callable[[Report], None],
         *,
         conflate: bool,
+        trades_prove: bool = True,
     ) -> None:
-        """`report` hands something to the control thread and wakes it."""
+        """`report` hands something to the control thread and wakes it.
+
+        `trades_prove`: trades are the market's own and in time, so that one may prove a new level.
+        """
         self.upstream: UpstreamSocket | None = None
         self.connection = 0
         self.tick_publisher = TickPublisher(publisher, source, report, conflate=conflate)
@@ -79,6 +85,8 @@ class HotPath:
         self._shared = shared
         self._codec = codec
         self._report = report
+        self._trades_prove = trades_prove
+        self._doubted = DoubtedQuotes()
         self._lag = LagMeter()
         self._message_ns = 0
         self._bad_frames: deque[int] = deque(maxlen=BAD_FRAMES_ALLOWED)
@@ -88,6 +96,7 @@ class HotPath:
     def attach(self, upstream: UpstreamSocket, connection: int) -> None:
         """Read this socket from now on."""
         self.upstream, self.connection = upstream, connection
+        self._doubted.clear()
         self.tick_publisher.connection = connection
         self._lag = LagMeter()
         self._shared.lag_ns = None
@@ -99,6 +108,7 @@ class HotPath:
         if self.upstream is not None:
             self.upstream.close()
             self.upstream = None
+            self._doubted.clear()
             self._report(SocketClosed(cause))
 
     def read(self, between: Callable[[], None]) -> None:
@@ -114,6 +124,18 @@ class HotPath:
                 upstream = self.upstream  # the control thread may have hung up in between
         except UpstreamLost as lost:
             self.hang_up(lost.cause)
+
+    def wait_ms(self, most_ms: int) -> int:
+        """How long the thread may wait for something to happen: no longer than until a doubted quote is believed."""
+        due_ns = self._doubted.next_ns() if self._doubted.waiting else None
+        return most_ms if due_ns is None else min(most_ms, max(0, -(-(due_ns - now_ns()) // NS_PER_MS)))
+
+    def publish_believed(self) -> None:
+        """Publish again, without the flag, the quotes whose level has been believed by standing."""
+        if self._doubted.waiting:
+            at_ns = now_ns()
+            if believed := self._doubted.take_due(at_ns):
+                self.tick_publisher.send(believed, at_ns)
 
     def send_upstream(self, message: bytes) -> None:
         """Send one of our messages upstream."""
@@ -151,6 +173,7 @@ class HotPath:
         """The loop that every quote goes through. Sends a piece at a time and leaves the last one in `ticks`."""
         received_ns, connection = to_utc_ns(at_ns), self.connection
         slot_of, decode, time_ns = self._shared.slots.get, self._codec.decode, self._codec.time_ns
+        doubted = self._doubted
         for message in upstream.messages():
             self._message_ns = at_ns
             try:
@@ -163,7 +186,7 @@ class HotPath:
                     if slot is None:
                         self.counters["unwanted"] += 1
                         continue
-                    sides = judge(record.bp, record.bs, record.ap, record.as_, slot.doubled_mid)
+                    sides = judge(record.bp, record.bs, record.ap, record.as_, slot.symbol, received_ns)
                     try:
                         exchange_ns = time_ns(record.t)
                     except ValueError:
@@ -176,13 +199,19 @@ class HotPath:
                     older = exchange_ns < slot.exchange_ns and slot.exchange_ns_of == connection
                     if older and slot.is_late(exchange_ns):
                         sides = (*sides[:4], sides[4] | _BACKWARD, 0.0)
-                    else:
-                        slot.exchange_ns = exchange_ns
-                        slot.exchange_ns_of = connection
-                        slot.doubled_mid = sides[5]
-                    ticks.append((slot, record, sides, exchange_ns, received_ns, connection))
+                        ticks.append((slot, record, sides, exchange_ns, received_ns, connection))
+                        continue
+                    slot.exchange_ns = exchange_ns
+                    slot.exchange_ns_of = connection
+                    sides = slot.level.judge(sides, at_ns, received_ns)
+                    tick = (slot, record, sides, exchange_ns, received_ns, connection)
+                    if doubted.waiting:
+                        doubted.drop(slot)
+                    if sides[4] and slot.level.due_ns() is not None:
+                        doubted.keep(tick)
+                    ticks.append(tick)
                 elif type(record) is UpstreamTrade:
-                    self._take_trade(record, received_ns, ticks)
+                    self._take_trade(record, at_ns, received_ns, ticks)
                 elif type(record) is Correction or type(record) is CancelError:
                     self.counters["corrections"] += 1
                 elif isinstance(record, UnreadableRecord):
@@ -200,7 +229,7 @@ class HotPath:
                 if self.upstream is not upstream:
                     return
 
-    def _take_trade(self, trade: UpstreamTrade, received_ns: int, ticks: list[Tick]) -> None:
+    def _take_trade(self, trade: UpstreamTrade, at_ns: int, received_ns: int, ticks: list[Tick]) -> None:
         slot = self._shared.slots.get(trade.S)
         if slot is None:
             self.counters["unwanted"] += 1
@@ -215,6 +244,8 @@ class HotPath:
         if slot.watch_trade and exchange_ns > slot.halted_ns:
             slot.watch_trade = False
             self._report(SymbolReport("trade", slot.symbol))
+        if self._trades_prove and sets_last(trade.c, trade.z) and slot.level.on_trade(trade.p, at_ns):
+            ticks += self._doubted.take(slot)
         ticks.append((slot, trade, None, exchange_ns, received_ns, self.connection))
 
     def _note_status(self, status: UpstreamStatus) -> None:
@@ -277,6 +308,8 @@ class HotPath:
         self._send(ticks, at_ns)
         ticks.clear()
         self.tick_publisher.withdraw(slot)
+        slot.level.interrupt()
+        self._doubted.drop(slot)
         self.counters["bad_data"] += 1
         slot.watch_quote = True
         self._report(SymbolReport("bad_data", slot.symbol))

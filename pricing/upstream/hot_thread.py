@@ -94,7 +94,7 @@ class HotThread:
                 if polled is not None:
                     poller.register(polled, zmq.POLLIN | (zmq.POLLOUT if polled.has_unsent else 0))
                 self._at_rest.set()
-                poller.poll(10 if blocked else _IDLE_POLL_MS)
+                poller.poll(path.wait_ms(10 if blocked else _IDLE_POLL_MS))
                 self._at_rest.clear()
                 self._between()
                 if path.tick_publisher.has_backlog and not self._full:
@@ -103,6 +103,7 @@ class HotThread:
                     if path.upstream.has_unsent:
                         path.flush_upstream()
                     path.read(self._between)
+                path.publish_believed()
         finally:
             self._at_rest.set()
             path.hang_up(None)

@@ -203,3 +203,21 @@ def test_the_rest_data_is_not_asked_in_clear_on_another_machine() -> None:
 @pytest.mark.parametrize("url", ["ws://localhost:1/", "ws://[::1]:1/", "wss://example.com/v2/sip"])
 def test_keys_travel_in_clear_only_within_this_machine(url: str) -> None:
     assert read("--pricing-upstream-url", url).upstream_url == url
+
+
+@pytest.mark.parametrize(
+    ("flags", "prove"),
+    [
+        (("--feed=iex", "--api-key=k", "--api-secret=s"), True),
+        (("--feed=delayed_sip", "--api-key=k", "--api-secret=s"), False),
+        (("--feed=overnight", "--api-key=k", "--api-secret=s"), False),
+        (("--feed=test", "--api-key=k", "--api-secret=s"), True),
+        (("--upstream-url=ws://127.0.0.1:1/v2/iex",), True),
+        (("--upstream-url=ws://127.0.0.1:1/v1beta1/overnight", "--feed-class=indicative"), False),
+        (("--upstream-url=ws://127.0.0.1:1/v2/sip", "--feed-class=delayed"), False),
+        (("--upstream-url=wss://example.com/v2/iex",), False),
+        (("--upstream-url=wss://example.com/v2/iex", "--feed-class=real_time"), True),
+    ],
+)
+def test_only_trades_in_time_and_of_a_known_class_prove_a_price(flags: tuple[str, ...], prove: bool) -> None:
+    assert parse(PricingSettings, flags, "pricing-node").trades_prove == prove

@@ -36,7 +36,9 @@ class Publisher:
 
 
 class HotRig:
-    def __init__(self, *symbols: str, conflate: bool = True, encoding: str = "msgpack") -> None:
+    def __init__(
+        self, *symbols: str, conflate: bool = True, encoding: str = "msgpack", trades_prove: bool = True
+    ) -> None:
         self.shared = SharedState()
         self.reports: list[Report] = []
         self.publisher = Publisher()
@@ -48,6 +50,7 @@ class HotRig:
             UpstreamCodec(encoding),
             self.reports.append,
             conflate=conflate,
+            trades_prove=trades_prove,
         )
         for symbol in symbols or ("SPY",):
             self.shared.want(symbol)

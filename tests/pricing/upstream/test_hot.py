@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from quotebus.bus.clock import NS_PER_S, now_ns
 from quotebus.bus.events import Cause, Flag
+from quotebus.pricing.level import STOOD_NS
 from quotebus.pricing.messages import Success, UpstreamError, UpstreamStatus
 from quotebus.pricing.upstream import hot
 from quotebus.pricing.upstream.hot import PIECE, SocketClosed
@@ -304,6 +305,117 @@ def test_a_quote_beyond_the_bands_cannot_be_executed_and_is_suspicious(make: Mak
     assert rig.path.counters["bad_records"] == 1
     rig.feed({**bands, "S": "NOBODY"})
     assert rig.path.counters["unwanted"] == 1
+
+
+# a level that is not believed yet
+
+
+FAR = {"bp": 130.0, "ap": 130.1}
+
+
+def test_a_jump_that_stands_is_published_again_clean_after_5_s(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock(monkeypatch)
+    rig = make("SPY", "QQQ")
+    rig.feed(quote(), quote("QQQ"))
+    assert rig.path.wait_ms(1_000) == 1_000
+    rig.feed(quote(at_ns=EXCHANGE_NS + 1, **FAR))
+    assert [q.flags for q in rig.quotes()] == [0, 0, Flag.SUSPICIOUS]
+    assert rig.path.wait_ms(10_000) == 5_000
+    assert rig.path.wait_ms(1_000) == 1_000
+    clock.now_ns += STOOD_NS - 1
+    rig.feed(quote("QQQ"))
+    rig.path.publish_believed()
+    assert len(rig.quotes()) == 4
+    assert rig.path.wait_ms(1_000) == 1
+    clock.now_ns += 1
+    assert rig.path.wait_ms(1_000) == 0
+    rig.path.publish_believed()
+    rig.path.publish_believed()
+    doubted, again = rig.quotes()[2], rig.quotes()[-1]
+    assert len(rig.quotes()) == 5
+    assert (again.flags, again.seq, again.symbol) == (0, doubted.seq + 1, "SPY")
+    for name in ("bid_price", "ask_price", "bid_size", "exchange_ns", "received_ns", "connection", "conditions"):
+        assert getattr(again, name) == getattr(doubted, name)
+    assert rig.shared.slots["SPY"].last_quote()[1] == again.seq
+    assert rig.path.wait_ms(1_000) == 1_000
+    rig.feed(quote(at_ns=EXCHANGE_NS + 2, **FAR), quote(at_ns=EXCHANGE_NS + 3))
+    assert [q.flags for q in rig.quotes()[-2:]] == [0, Flag.SUSPICIOUS]
+
+
+@pytest.mark.parametrize(
+    "then",
+    [quote(), quote(bp=0.0), quote(bp=130.2, ap=130.1), quote(bp=130.0, ap=260.0), quote(bp=float("nan"))],
+    ids=["near", "one-sided", "crossed", "wide", "nonsense"],
+)
+def test_a_jump_that_does_not_stand_is_not_published_again(
+    make: Make, monkeypatch: pytest.MonkeyPatch, then: dict[str, object]
+) -> None:
+    clock = Clock(monkeypatch)
+    rig = make()
+    rig.feed(quote(), quote(**FAR), then)
+    published = len(rig.quotes())
+    assert rig.path.wait_ms(10_000) == 10_000
+    clock.now_ns += 2 * STOOD_NS
+    rig.path.publish_believed()
+    assert len(rig.quotes()) == published
+
+
+def test_a_jump_of_a_former_connection_is_not_published_again(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock(monkeypatch)
+    rig = make("SPY", "QQQ")
+    rig.feed(quote(), quote(**FAR), quote("QQQ"), quote("QQQ", **FAR))
+    rig.shared.retire("QQQ")
+    rig.attach()
+    clock.now_ns += 2 * STOOD_NS
+    assert rig.path.wait_ms(10_000) == 10_000
+    rig.path.publish_believed()
+    assert len(rig.quotes()) == 4
+    rig.feed(quote(**FAR))
+    assert rig.quotes()[-1].flags == Flag.SUSPICIOUS, "the level of the session stays, and nothing is proven yet"
+
+
+def test_a_symbol_that_is_released_or_begins_anew_has_nothing_to_publish_again(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock(monkeypatch)
+    rig = make("SPY", "QQQ")
+    rig.feed(quote(), quote(**FAR), quote("QQQ"), quote("QQQ", **FAR))
+    rig.shared.retire("QQQ")
+    rig.shared.begin_session()
+    clock.now_ns += 2 * STOOD_NS
+    rig.path.publish_believed()
+    assert len(rig.quotes()) == 4
+    assert rig.path.wait_ms(10_000) == 10_000
+    rig.feed(quote(**FAR))
+    assert rig.quotes()[-1].flags == 0, "a session begins without a level"
+
+
+def test_a_trade_near_a_jump_publishes_it_again_before_itself(make: Make) -> None:
+    rig = make()
+    rig.feed(quote(), quote(**FAR), trade(p=100.0), trade(p=130.2, c=["@", "Z"]))
+    assert [q.flags for q in rig.quotes()] == [0, Flag.SUSPICIOUS]
+    rig.feed(trade(p=130.2))
+    assert [q.flags for q in rig.quotes()] == [0, Flag.SUSPICIOUS, 0]
+    assert [type(event).__name__ for event in rig.events()[-2:]] == ["Quote", "Trade"]
+    rig.feed(trade(p=130.2), quote(**FAR))
+    assert [q.flags for q in rig.quotes()] == [0, Flag.SUSPICIOUS, 0, 0]
+
+
+def test_a_delayed_or_indicative_trade_proves_no_level(make: Make) -> None:
+    rig = make(trades_prove=False)
+    rig.feed(quote(), trade(p=130.2), quote(**FAR), trade(p=130.2))
+    assert [q.flags for q in rig.quotes()] == [0, Flag.SUSPICIOUS]
+
+
+def test_a_late_quote_neither_moves_the_level_nor_ends_a_jump(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock(monkeypatch)
+    rig = make()
+    rig.feed(quote(at_ns=EXCHANGE_NS), quote(at_ns=EXCHANGE_NS + 5, **FAR), quote(at_ns=EXCHANGE_NS + 1))
+    assert [q.flags for q in rig.quotes()] == [0, Flag.SUSPICIOUS, Flag.BACKWARD_TIME]
+    clock.now_ns += STOOD_NS
+    rig.path.publish_believed()
+    assert [q.flags for q in rig.quotes()][3:] == [0]
+    assert rig.quotes()[-1].bid_price == 130.0
 
 
 def test_last_byte_and_lag_are_observed(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
