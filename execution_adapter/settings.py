@@ -132,11 +132,13 @@ class ExecutionSettings(BusSettings, LogSettings):
     execution_repeg_every_s: float = Field(5, gt=0, le=3600, description="minimum time between re-pegs")
     execution_repeg_max: int = Field(20, ge=0, le=1000, description="most re-pegs of one intent")
 
-    execution_fallback: Literal["market", "refuse"] = Field(
-        "market", description="what to do without a usable price; a halted symbol is always refused"
+    execution_fallback: Literal["table", "market", "refuse"] = Field(
+        "table",
+        description="what to do without a usable price: table decides by what is known of a halt and of the last "
+        "price; a halted symbol is always refused",
     )
     execution_fallbacks: Annotated[str, Unit("POLICIES")] = Field(
-        "", description="market, collar or refuse, also by symbol and side: 'market,SPY=refuse,QQQ:sell=collar'"
+        "", description="table, market, collar or refuse, also by symbol and side: 'market,SPY=refuse,QQQ:sell=collar'"
     )
     execution_patience_s: float = Field(
         5, ge=0, le=60, description="fall back after this long without a usable price; also the wait for first prices"

@@ -52,6 +52,7 @@ MUST_BE_PURE = {
     "execution_adapter/decision/event.py",
     "execution_adapter/orders/child_order.py",
     "execution_adapter/decision/choose.py",
+    "execution_adapter/decision/decision_table.py",
     "execution_adapter/decision/action.py",
     "execution_adapter/symbol_rounds.py",
     "execution_adapter/orders/journal_entries.py",

@@ -15,6 +15,13 @@ from enum import StrEnum
 from quotebus.bus.book import HaltKnowledge, Reasons, Unusable, Verdict
 from quotebus.bus.clock import NS_PER_MS, NS_PER_S
 from quotebus.bus.events import ConnectionHealth, Quote, SymbolState
+from quotebus.execution_adapter.decision.decision_table import (
+    LOST_LINE_MEMORY_NS,
+    ROWS_OF_HALT,
+    Row,
+    find_strictest,
+    is_forbidden,
+)
 from quotebus.execution_adapter.decision.limit_price import Touch, find_sides
 
 
@@ -36,6 +43,7 @@ class Caution(StrEnum):
     EXCHANGE_LATE = "exchange_late"
     CLOCK_SKEW = "clock_skew"
     HALTS_UNKNOWN = "halts_unknown"
+    HALT_UNKNOWN = "halt_unknown"
     SIZE_LARGE = "size_large"
 
 
@@ -50,7 +58,8 @@ _LINE = frozenset(
         Unusable.READER_BEHIND,
     }
 )
-_UNTRADABLE = (SymbolState.REFUSED, SymbolState.HALTED)
+_LOST = frozenset({Unusable.NO_HEALTH, Unusable.HEALTH_SILENT, Unusable.NOT_STREAMING})
+"""While one of these holds nothing new can be known of a halt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +91,9 @@ class Past:
     level_age_ns: int = 0
     far_for_ns: int | None = None
     """For how long the mid has been far from it; None when it was not far at the look before."""
+    halt: HaltKnowledge | None = None
+    """What was known of a halt while the line was last good, `halt_age_ns` ago; None while it is good."""
+    halt_age_ns: int = 0
 
     def settling(self, limits: Limits) -> bool:
         return self.flapped and self.good_for_ns is not None and self.good_for_ns < limits.settle_ns
@@ -111,11 +123,24 @@ class Assessment:
         return self.verdict.symbol
 
     @property
+    def row(self) -> Row:
+        """The row of the decision table that applies."""
+        return find_row(self.verdict, self.past)
+
+    @property
     def tradable(self) -> bool:
         """Whether any order at all may go out: not for a symbol halted or refused, whatever the fallback."""
         standing = self.verdict.standing
-        halted = self.verdict.halt is HaltKnowledge.HALTED
-        return not halted and (standing is None or standing.state not in _UNTRADABLE)
+        return not is_forbidden(self.row) and (standing is None or standing.state != SymbolState.REFUSED)
+
+
+def find_row(verdict: Verdict, past: Past) -> Row:
+    """The row of the decision table for this verdict. A line lost lately keeps what was last known of a halt."""
+    halt = verdict.halt
+    remembers = past.halt is not None and past.halt_age_ns <= LOST_LINE_MEMORY_NS
+    if halt is HaltKnowledge.UNKNOWN and past.halt is not None and remembers and _LOST.intersection(verdict.reasons):
+        halt = past.halt
+    return find_strictest(ROWS_OF_HALT[halt])
 
 
 def grade_price(
@@ -135,8 +160,11 @@ def grade_price(
         cautions.append(Caution.SIZE_LARGE)
     if verdict.health is not None and "halts_unknown" in verdict.health.detail:
         cautions.append(Caution.HALTS_UNKNOWN)
+    row = find_row(verdict, past)
+    if row is Row.UNKNOWN:
+        cautions.append(Caution.HALT_UNKNOWN)
     late = quote is not None and quote.received_ns - quote.exchange_ns > limits.exchange_refuse_ns
-    if reasons or late or not _REFUSING.isdisjoint(cautions):
+    if reasons or late or is_forbidden(row) or not _REFUSING.isdisjoint(cautions):
         grade = Grade.REFUSE
     else:
         grade = Grade.DEGRADED if cautions else Grade.OK
@@ -186,6 +214,7 @@ class Assessor:
         self._good_since_ns: int | None = None
         self._flapped = False
         self._levels: dict[str, _Level] = {}
+        self._halts: dict[str, tuple[HaltKnowledge, int]] = {}
         self._newest: dict[str, tuple[Quote, Touch | None]] = {}
         self._health: ConnectionHealth | None = None
         self._received_ns = 0
@@ -199,7 +228,9 @@ class Assessor:
             # The book may have received it after `now_ns` was read: a line is not good before its health was there.
             self._received_ns = now_ns - min(0, verdict.health_age_ns or 0)
         good_for_ns = self._line(not _LINE.intersection(verdict.reasons), health, now_ns)
-        past = self._past(symbol, good_for_ns, now_ns)
+        if not _LOST.intersection(verdict.reasons):
+            self._halts[symbol] = (verdict.halt, now_ns)
+        past = self._past(symbol, good_for_ns, now_ns, lost=bool(_LOST.intersection(verdict.reasons)))
         sides = None if quote is None else self._sides(quote)
         assessment = grade_price(verdict, sides, side, qty, self.limits, past)
         if quote is not None and quote.mid is not None and not verdict.reasons:
@@ -229,12 +260,14 @@ class Assessor:
             return max(0, min(now_ns - self._good_since_ns, counted_ns + now_ns - self._received_ns))
         return max(0, now_ns - self._good_since_ns)
 
-    def _past(self, symbol: str, good_for_ns: int | None, now_ns: int) -> Past:
+    def _past(self, symbol: str, good_for_ns: int | None, now_ns: int, *, lost: bool) -> Past:
+        halt, halt_ns = self._halts.get(symbol, (None, now_ns)) if lost else (None, now_ns)
         level = self._levels.get(symbol)
         if level is None:
-            return Past(good_for_ns, self._flapped)
+            return Past(good_for_ns, self._flapped, halt=halt, halt_age_ns=now_ns - halt_ns)
         far_for_ns = None if level.jumped_ns is None else now_ns - level.jumped_ns
-        return Past(good_for_ns, self._flapped, level.mid, now_ns - level.at_ns, far_for_ns)
+        level_age_ns = now_ns - level.at_ns
+        return Past(good_for_ns, self._flapped, level.mid, level_age_ns, far_for_ns, halt, now_ns - halt_ns)
 
     def _remember(self, symbol: str, mid: float, now_ns: int, *, jumped: bool) -> None:
         level = self._levels.get(symbol)

@@ -1,4 +1,7 @@
-"""What to do when the price may not be used: a policy, optionally per symbol and side, that always says why. Pure."""
+"""What to do when the price may not be used: the decision table, or a policy in its place, by symbol and side. Pure.
+
+Each choice says why.
+"""
 
 from __future__ import annotations
 
@@ -8,22 +11,24 @@ from decimal import Decimal
 from enum import StrEnum
 
 from quotebus.bus import topics
-from quotebus.bus.book import HaltKnowledge
 from quotebus.execution_adapter.decision.action import Action
-from quotebus.execution_adapter.decision.assessment import Assessment
+from quotebus.execution_adapter.decision.assessment import Assessment, Grade
+from quotebus.execution_adapter.decision.decision_table import TABLE, Column, Rule
 from quotebus.execution_adapter.decision.limit_price import Touch, round_to_tick
 from quotebus.execution_adapter.intents import SIDES
 
 
 class Policy(StrEnum):
-    """`market`: at any price. `collar`: at most a band beyond the last good price. `refuse`: not at all."""
+    """`table`: as the decision table says. `market`: at any price. `collar`: at most a band beyond the last good price.
+    `refuse`: not at all.
+    """
 
+    TABLE = "table"
     MARKET = "market"
     COLLAR = "collar"
     REFUSE = "refuse"
 
 
-HALT_UNKNOWN = "halt_unknown"
 NO_LAST_PRICE = "no_last_price"
 NOT_TRADABLE = "not_tradable"
 
@@ -52,7 +57,7 @@ class Policies:
     `band` is the collar's width as a fraction of the last good price, which may be `memory_ns` old.
     """
 
-    default: Policy = Policy.MARKET
+    default: Policy = Policy.TABLE
     particular: Mapping[tuple[str, str], Policy] | None = None
     band: Decimal = Decimal("0.005")
     memory_ns: int = 300 * 10**9
@@ -62,20 +67,31 @@ class Policies:
         return rules.get((symbol, side)) or rules.get((symbol, "")) or self.default
 
     def choose(self, assessment: Assessment, side: str, last: LastGood | None, now_ns: int) -> Fallback:
-        """Apply the policy to an order on this side. A halted or refused symbol gets none, whatever the policy."""
+        """Apply table or policy to an order on this side. A halted or refused symbol gets none, whatever the policy."""
         reasons = assessment.reasons
         if not assessment.tradable:
             return Fallback(Action.REFUSE, None, (*reasons, NOT_TRADABLE))
-        if assessment.verdict.halt is HaltKnowledge.UNKNOWN:
-            reasons = (*reasons, HALT_UNKNOWN)
-        policy = self.of(assessment.symbol, side)
-        if policy is Policy.MARKET:
+        recent = last if last is not None and now_ns - last.at_ns <= self.memory_ns else None
+        rule = self._find_rule(assessment, side, recent)
+        if rule is Rule.MARKET:
             return Fallback(Action.MARKET, None, reasons)
-        if policy is Policy.REFUSE:
+        if rule is Rule.REFUSE and (recent is not None or self.of(assessment.symbol, side) is Policy.REFUSE):
             return Fallback(Action.REFUSE, None, reasons)
-        if last is None or now_ns - last.at_ns > self.memory_ns:
+        if rule is Rule.REFUSE or recent is None:
             return Fallback(Action.REFUSE, None, (*reasons, NO_LAST_PRICE))
-        return Fallback(Action.LIMIT, self.collar(last.sides, side), (*reasons, Policy.COLLAR))
+        if rule is Rule.PASSIVE:
+            price = recent.sides.bid if side == "buy" else recent.sides.ask
+            return Fallback(Action.LIMIT, round_to_tick(price, side), (*reasons, Rule.PASSIVE))
+        return Fallback(Action.LIMIT, self.collar(recent.sides, side), (*reasons, Rule.COLLAR))
+
+    def _find_rule(self, assessment: Assessment, side: str, recent: LastGood | None) -> Rule:
+        policy, cells = self.of(assessment.symbol, side), TABLE[assessment.row]
+        if policy is not Policy.TABLE:
+            return Rule(policy)
+        if assessment.grade is Grade.REFUSE:
+            return cells[Column.LAST if recent is not None else Column.NONE]
+        # The price is good, but the window is over: what remains is not waited for.
+        return cells[Column.NONE] if cells[Column.GOOD] is Rule.LIMIT else cells[Column.GOOD]
 
     def collar(self, sides: Touch, side: str) -> Decimal:
         """The worst price a collared order may have, on a tick."""
@@ -84,8 +100,8 @@ class Policies:
         return round_to_tick(sides.bid * (1 - self.band), side)
 
 
-def parse(text: str, default: Policy = Policy.MARKET) -> tuple[Policy, dict[tuple[str, str], Policy]]:
-    """Parse `market`, or `market,SPY=refuse,QQQ:sell=collar`; without a word of its own the default stays.
+def parse(text: str, default: Policy = Policy.TABLE) -> tuple[Policy, dict[tuple[str, str], Policy]]:
+    """Parse `table`, or `market,SPY=refuse,QQQ:sell=collar`; without a word of its own the default stays.
 
     Raises ValueError.
     """

@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from quotebus.execution_adapter.decision.assessment import Assessment, Grade
+from quotebus.execution_adapter.decision.decision_table import Row
 from quotebus.execution_adapter.decision.limit_price import tick
 from quotebus.execution_adapter.decision.tactics import Tactics
 
@@ -25,6 +26,10 @@ class RestingOrder(NamedTuple):
     elapsed_ns: int
     unusable_ns: int | None
     """For how long the verdict has been refuse; None while it is not."""
+    blind: bool = False
+    """Whether it was decided without a good price."""
+    row: Row = Row.TRADING
+    """The row of the decision table that it was decided by."""
 
 
 def find_reason_to_cancel(order: RestingOrder, assessment: Assessment, side: str, tactics: Tactics) -> str | None:
@@ -32,7 +37,7 @@ def find_reason_to_cancel(order: RestingOrder, assessment: Assessment, side: str
     if not assessment.tradable:
         return "halted"
     if not order.pegged:
-        return None
+        return "price good again" if _is_outdated(order, assessment) else None
     if order.elapsed_ns >= order.window_ns:
         return "window over"
     if assessment.grade is Grade.REFUSE:
@@ -44,3 +49,10 @@ def find_reason_to_cancel(order: RestingOrder, assessment: Assessment, side: str
     if target is None or order.limit_price is None:
         return None
     return "repeg" if abs(target - order.limit_price) >= tactics.repeg_ticks * tick(order.limit_price) else None
+
+
+def _is_outdated(order: RestingOrder, assessment: Assessment) -> bool:
+    """Whether a fallback's limit would be another one by now: the price is good, or the symbol known to trade."""
+    if order.limit_price is None or assessment.grade is Grade.REFUSE:
+        return False
+    return order.blind or (order.row is Row.UNKNOWN and assessment.row is Row.TRADING)

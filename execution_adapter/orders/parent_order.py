@@ -22,7 +22,8 @@ from quotebus.bus.errors import IllegalTransition
 from quotebus.execution_adapter.decision.action import Action
 from quotebus.execution_adapter.decision.assessment import Assessment, Grade
 from quotebus.execution_adapter.decision.choose import Choice, Decision, Situation, choose
-from quotebus.execution_adapter.decision.fallback import Fallback, LastGood, Policies
+from quotebus.execution_adapter.decision.decision_table import Row
+from quotebus.execution_adapter.decision.fallback import Fallback, LastGood, Policies, Policy
 from quotebus.execution_adapter.decision.resting import RestingOrder, find_reason_to_cancel
 from quotebus.execution_adapter.decision.tactics import Tactics
 from quotebus.execution_adapter.intents import Intent
@@ -72,6 +73,7 @@ class ParentOrder(IntentProgress):
         self._refused: tuple[str, ...] | None = None
         self._reject_reason, self._hopeless = "", False
         self._pegged = True
+        self._blind, self._row = False, Row.TRADING
 
     # what happens
 
@@ -202,9 +204,10 @@ class ParentOrder(IntentProgress):
             self._refused = choice.reasons
             self.fallbacks.append(Fallback(choice.action, None, choice.reasons))
             self.decisions.append(decision)
-        if now_ns >= self.end_ns and decision.assessment.tradable:
+        of_the_user = self.policies.of(self.intent.symbol, self.intent.side) is not Policy.TABLE
+        if now_ns >= self.end_ns and decision.assessment.tradable and of_the_user:
             return self._finish(f"refused: {', '.join(choice.reasons)}", now_ns)
-        return []
+        return []  # by the table it waits for a price, or for proof of trading, until the grace time is over
 
     def _why_cancel(self, assessment: Assessment, now_ns: int) -> str | None:
         """Why a resting order should not stay, if so."""
@@ -221,6 +224,8 @@ class ParentOrder(IntentProgress):
             window_ns=self.intent.window_ns,
             elapsed_ns=now_ns - self.start_ns,
             unusable_ns=self._unusable_ns(now_ns),
+            blind=self._blind,
+            row=self._row,
         )
         return find_reason_to_cancel(resting, assessment, self.intent.side, self.tactics)
 
@@ -241,6 +246,7 @@ class ParentOrder(IntentProgress):
             order = replace(last.order, limit_price=price)
             last.order, last.lost, last.resent, last.not_found = order, False, True, 0
         self._pegged = choice.pegged
+        self._blind, self._row = decision.assessment.grade is Grade.REFUSE, decision.assessment.row
         if not choice.pegged:
             self.fallbacks.append(Fallback(choice.action, choice.limit_price, choice.reasons))
         self.decisions.append(decision)

@@ -366,11 +366,11 @@ class Life:
             if order.qty > (world.told.qty if again else world.told.available):
                 raise Wrong(f"more than {world.told}: {order}")
         if order.limit_price is None:
-            if self.policy is not Policy.MARKET:
+            if self.policy not in (Policy.MARKET, Policy.TABLE):
                 raise Wrong(f"market order against the policy: {order}")
             return
         if not world.usable or world.one_sided or world.now_ns >= self.parent.end_ns:
-            if self.policy is not Policy.COLLAR:
+            if self.policy not in (Policy.COLLAR, Policy.TABLE):
                 raise Wrong(f"limit on a price that may not be used: {order}")
             if not Decimal("5") < order.limit_price < Decimal("20"):
                 raise Wrong(f"absurd price: {order}")
@@ -432,7 +432,7 @@ class Life:
         ended_by_broker = replaced or world.refused or any(b.status is Status.REJECTED for b in ours)
         if world.position is not None and "too large now" in parent.cause:
             return  # others sold while an order was lost that may still arrive: nothing else may be sent
-        if time_left and self.policy is Policy.MARKET and not ended_by_broker and filled != wanted:
+        if time_left and self.policy in (Policy.MARKET, Policy.TABLE) and not ended_by_broker and filled != wanted:
             raise Wrong(f"the rest was never sent: {filled} of {wanted} ({parent.cause})")
         if parent.outcome is Outcome.FILLED and world.position and not replaced:
             raise Wrong(f"says all was sold, and {world.position} are held")

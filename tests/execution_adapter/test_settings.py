@@ -58,4 +58,4 @@ def test_policies_of_some_symbols_leave_the_default_to_its_own_setting() -> None
     assert (policies.of("SPY", "buy"), policies.of("QQQ", "buy")) == ("collar", "refuse")
     policies = settings("--fallback", "refuse", "--fallbacks", "market,SPY=collar").policies()
     assert (policies.of("SPY", "buy"), policies.of("QQQ", "buy")) == ("collar", "market")
-    assert settings("--fallbacks", "SPY=collar").policies().of("QQQ", "sell") == "market"
+    assert settings("--fallbacks", "SPY=collar").policies().of("QQQ", "sell") == "table"

@@ -91,6 +91,8 @@ def test_halted_or_refused_symbol_is_refused_whatever_the_fallback() -> None:
 
 def test_what_is_not_known_of_halts_is_said() -> None:
     found = choice(verdict(Unusable.NO_HEALTH, halt=HaltKnowledge.UNKNOWN))
+    assert (found.action, found.reasons) == (Action.REFUSE, ("no_health", "halt_unknown", "no_last_price"))
+    found = choice(verdict(Unusable.NO_HEALTH, halt=HaltKnowledge.UNKNOWN), execution_fallback="market")
     assert (found.action, found.reasons) == (Action.MARKET, ("no_health", "halt_unknown"))
 
 

@@ -36,11 +36,11 @@ def test_without_a_node_the_fallback_says_why(world: World) -> None:
     log = world.log(b"decision.")
     worker = world.worker(EXECUTION_PATIENCE_S="0", EXECUTION_SYMBOLS="SPY", EXECUTION_CLIENT="alone")
     decision, _ = log.wait(ExecutionDecision)
-    assert (decision.action, decision.limit_price) == ("market", None)
-    assert {"unconfirmed", "no_health", "no_quote", "halt_unknown"} <= set(decision.reasons)
+    assert (decision.action, decision.limit_price) == ("refuse", None)
+    assert {"unconfirmed", "no_health", "no_quote", "halt_unknown", "no_last_price"} <= set(decision.reasons)
     assert (decision.quote, decision.health, decision.status) == (("", 0), ("", 0), ("", 0))
     worker.line("decisions only, no orders are sent: SPY as alone")
-    worker.line("SPY    would buy  1 market: unconfirmed, no_health")
+    worker.line("SPY    would not buy: unconfirmed, no_health")
     assert worker.stop() == 0
 
 
@@ -89,8 +89,8 @@ def test_known_halt_counts_though_the_node_is_gone(world: World) -> None:
     world.control.status("SPY", "H", tape="C")
     log.wait(ExecutionDecision, lambda decision: decision.symbol == "SPY" and decision.action == "refuse")
     node.kill()
-    market, _ = log.wait(ExecutionDecision, lambda decision: decision.symbol == "QQQ" and decision.action == "market")
-    assert "health_silent" in market.reasons
+    collar, _ = log.wait(ExecutionDecision, lambda d: d.symbol == "QQQ" and "collar" in d.reasons)
+    assert (collar.action, "health_silent" in collar.reasons) == ("limit", True)
     assert not log.all(ExecutionDecision, lambda d: d.symbol == "SPY" and d.action == "market")
 
 

@@ -88,11 +88,12 @@ def test_worker_decides_soundly_while_everything_is_killed(world: World) -> None
     world.worker(EXECUTION_INTERVAL_S="0.02", EXECUTION_SYMBOLS="SPY,QQQ,AAPL", EXECUTION_CLIENT="judged")
 
     def limits_since(position: int) -> bool:
-        return bool(log.all(ExecutionDecision, lambda decision: decision.action == "limit", since=position))
+        priced = log.all(ExecutionDecision, lambda d: d.action == "limit" and "collar" not in d.reasons, since=position)
+        return bool(priced)
 
     eventually(lambda: limits_since(0))
     node.kill()
-    eventually(lambda: log.all(ExecutionDecision, lambda decision: decision.action == "market"))
+    eventually(lambda: log.all(ExecutionDecision, lambda decision: "collar" in decision.reasons))
     position = log.position()
     world.node()
     eventually(lambda: limits_since(position))
@@ -106,7 +107,8 @@ def test_worker_decides_soundly_while_everything_is_killed(world: World) -> None
     eventually(lambda: limits_since(position))
     actions = judge(log, world.audit, heard_all=False)
     assert actions["limit"] >= 20
-    assert actions["market"] > 0
+    assert actions["collar"] > 0
+    assert actions["market"] == 0
 
 
 def test_killed_client_is_released_after_its_lease_and_only_it(world: World) -> None:

@@ -37,10 +37,11 @@ def test_half_open_line_is_suspect_then_replaced(world: World, stopwatch: Stopwa
     assert back.gap_start_ns < back.gap_end_ns
     eventually(lambda: client.usable("SPY"))
     position = log.position()
-    log.wait(ExecutionDecision, lambda decision: decision.action == "limit", since=position)
+    log.wait(ExecutionDecision, lambda d: d.action == "limit" and "collar" not in d.reasons, since=position)
     actions = judge(log, world.audit)
     assert actions["limit"] > 10
-    assert actions["market"] > 10
+    assert actions["collar"] > 10
+    assert actions["market"] == 0
     assert world.control.state()["max_simultaneous"] == 1
 
 

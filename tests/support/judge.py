@@ -46,7 +46,7 @@ def judge(log: EventLog, audit: Path, *, heard_all: bool = True) -> Counter[str]
     actions: Counter[str] = Counter()
     # What was heard comes first: a quote may be on the bus an instant before its line is in the file.
     sent = _sent(audit)
-    limits = [d for d in decisions if d.action == "limit"]
+    limits = [d for d in decisions if d.action == "limit" and not _is_fallback(d)]
     named = {(q.symbol, q.exchange_ns) for d in limits if (q := quotes.get((*d.quote, d.symbol)))}
     if not named <= sent.keys():
         try:
@@ -56,11 +56,11 @@ def judge(log: EventLog, audit: Path, *, heard_all: bool = True) -> Counter[str]
             lines = [line for line in audit.read_text().splitlines() if any(str(t_ns) in line for _, t_ns in missing)]
             raise AssertionError(f"decided on, and never sent as good: {missing}, but {lines[:3]}") from None
     for decision in decisions:
-        actions[decision.action] += 1
-        if decision.action != "limit":
+        actions["collar" if _is_fallback(decision) else decision.action] += 1
+        if decision.action != "limit" or _is_fallback(decision):
             assert decision.reasons, f"no reason: {decision}"
             halted = states.get((*decision.status, decision.symbol)) == "halted"
-            assert not (halted and decision.action == "market"), f"market order while halted: {decision}"
+            assert not (halted and decision.action != "refuse"), f"an order while halted: {decision}"
             continue
         quote = quotes.get((*decision.quote, decision.symbol))
         health = healths.get(decision.health)
@@ -79,6 +79,11 @@ def judge(log: EventLog, audit: Path, *, heard_all: bool = True) -> Counter[str]
             heard_late = newer.published_ns >= decision.now_ns - SLACK_NS
             assert heard_late, f"a newer quote was there for over a second: {decision} {newer}"
     return actions
+
+
+def _is_fallback(decision: ExecutionDecision) -> bool:
+    """A limit beyond the last good price, because there is none now."""
+    return decision.action == "limit" and "collar" in decision.reasons
 
 
 def _check_price(decision: ExecutionDecision, quote: Quote, sent: Sent) -> None:

@@ -39,7 +39,8 @@ def test_same_decisions_at_any_rate(world: World, tmp_path: Path) -> None:
     found = [payloads(world, capture, rate) for rate in ("max", "10")]
     assert found[0] == found[1]
     assert len(found[0]) == DECISIONS
-    assert {decision.action for decision in found[0]} == {"limit", "market", "refuse"}
+    assert {decision.action for decision in found[0]} == {"limit", "refuse"}
+    assert {"collar" in decision.reasons for decision in found[0] if decision.action == "limit"} == {True, False}
 
 
 def test_a_worker_of_the_wall_clock_refuses_a_replay(world: World, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from random import Random
 import pytest
 
 from quotebus.bus.clock import NS_PER_S
+from quotebus.execution_adapter.decision.decision_table import Row
 from quotebus.execution_adapter.decision.resting import RestingOrder, find_reason_to_cancel
 from quotebus.execution_adapter.decision.tactics import Tactics
 from tests.execution_adapter.search import World
@@ -53,3 +54,14 @@ def test_order_follows_the_market_by_ticks_after_a_time_and_a_number_of_times() 
     assert reason(MOVED, resting_ns=TACTICS.repeg_every_ns - 1) is None
     assert reason(MOVED, repegs=TACTICS.repeg_max) is None
     assert reason({"bid": Decimal("10.001"), "ask": Decimal("10.041")}) is None, "less than a tick"
+
+
+def test_a_fallbacks_limit_is_decided_anew_at_the_first_good_price() -> None:
+    assert reason(pegged=False, blind=True) == "price good again"
+    assert reason({"usable": False}, pegged=False, blind=True) is None
+    assert reason(pegged=False, blind=True, limit_price=None) is None, "a market order has no price to change"
+
+
+def test_a_limit_decided_while_a_halt_was_not_known_is_decided_anew_once_the_symbol_trades() -> None:
+    assert reason(pegged=False, row=Row.UNKNOWN) == "price good again"
+    assert reason(pegged=False, row=Row.TRADING) is None

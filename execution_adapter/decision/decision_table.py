@@ -1,0 +1,69 @@
+"""The decision table: what may be ordered, by what is known of a halt and by how good the price is. Pure.
+
+Rows stand in order of severity: where two apply, the lower one counts. A row whose cells all say REFUSE also cancels
+what rests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+from quotebus.bus.book import HaltKnowledge
+from quotebus.bus.clock import NS_PER_S
+
+LOST_LINE_MEMORY_NS = 300 * NS_PER_S
+"""For so long after the line was lost, what was last known of a halt still counts."""
+
+
+class Row(StrEnum):
+    """What is known of the symbol's trading."""
+
+    TRADING = "trading"
+    UNKNOWN = "unknown"
+    HALTED = "halted"
+
+
+class Column(StrEnum):
+    """How good the price is."""
+
+    GOOD = "good now"
+    LAST = "not usable, the last good one is recent"
+    NONE = "none"
+
+
+class Rule(StrEnum):
+    """What may be done."""
+
+    LIMIT = "limit"
+    """A limit inside the spread that follows the market."""
+    PASSIVE = "passive"
+    """A limit on our own side of the spread."""
+    COLLAR = "collar"
+    """A limit at most a band beyond the last good price."""
+    MARKET = "market"
+    REFUSE = "refuse"
+
+
+TABLE: Mapping[Row, Mapping[Column, Rule]] = {
+    Row.TRADING: {Column.GOOD: Rule.LIMIT, Column.LAST: Rule.COLLAR, Column.NONE: Rule.MARKET},
+    Row.UNKNOWN: {Column.GOOD: Rule.PASSIVE, Column.LAST: Rule.COLLAR, Column.NONE: Rule.REFUSE},
+    Row.HALTED: {Column.GOOD: Rule.REFUSE, Column.LAST: Rule.REFUSE, Column.NONE: Rule.REFUSE},
+}
+ROWS_OF_HALT: Mapping[HaltKnowledge, Row] = {
+    HaltKnowledge.TRADING: Row.TRADING,
+    HaltKnowledge.PRESUMED: Row.TRADING,
+    HaltKnowledge.UNKNOWN: Row.UNKNOWN,
+    HaltKnowledge.HALTED: Row.HALTED,
+}
+
+
+def find_strictest(*rows: Row) -> Row:
+    """Of several rows that apply the most severe one."""
+    order = list(TABLE)
+    return max(rows, key=order.index)
+
+
+def is_forbidden(row: Row) -> bool:
+    """Whether nothing at all may be ordered, and what rests is cancelled."""
+    return set(TABLE[row].values()) == {Rule.REFUSE}

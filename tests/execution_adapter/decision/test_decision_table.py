@@ -1,0 +1,149 @@
+"""Every cell of the decision table, through the one function that decides."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+
+from quotebus.bus.book import HaltKnowledge, Reasons, Unusable, Verdict
+from quotebus.bus.clock import NS_PER_S
+from quotebus.execution_adapter.decision.action import Action
+from quotebus.execution_adapter.decision.assessment import Limits, Past, find_row, grade_price
+from quotebus.execution_adapter.decision.choose import Choice, Situation, choose
+from quotebus.execution_adapter.decision.decision_table import (
+    LOST_LINE_MEMORY_NS,
+    ROWS_OF_HALT,
+    TABLE,
+    Column,
+    Row,
+    find_strictest,
+    is_forbidden,
+)
+from quotebus.execution_adapter.decision.fallback import Policies, Policy
+from quotebus.execution_adapter.decision.limit_price import Touch, find_sides
+from quotebus.execution_adapter.decision.tactics import Tactics
+from tests.support.samples import HEALTH, QUOTE, STATUS, UTC_NS, like
+
+BID, ASK = Decimal("100.00"), Decimal("100.20")
+CALM = like(
+    QUOTE, bid_price=100.0, ask_price=100.2, bid_size=100.0, ask_size=100.0, exchange_ns=UTC_NS, received_ns=UTC_NS
+)
+TACTICS = Tactics().at_once()
+MINUTE_NS = 60 * NS_PER_S
+
+
+def decide(
+    halt: HaltKnowledge,
+    *reasons: Unusable,
+    last_age_ns: int | None = None,
+    past: Past | None = None,
+    policy: Policy = Policy.TABLE,
+    window_over: bool = False,
+    side: str = "buy",
+) -> Choice:
+    if halt is HaltKnowledge.HALTED:
+        reasons = (*reasons, Unusable.HALTED)
+    verdict = Verdict("SPY", Reasons(reasons), CALM, HEALTH, None, halt, 0, 0)
+    sides, past = find_sides(CALM), past or Past()
+    assessment = grade_price(verdict, sides, side, Decimal(1), Limits(), past)
+    situation = Situation(
+        qty=Decimal(1),
+        remaining=Decimal(1),
+        window_ns=NS_PER_S,
+        elapsed_ns=NS_PER_S if window_over else 0,
+        unusable_ns=0 if reasons else None,
+        last=None if last_age_ns is None else Touch(BID, ASK, Decimal(1), Decimal(1)),
+        last_age_ns=last_age_ns or 0,
+        past=past,
+    )
+    made = choose(assessment, side, situation, TACTICS, Policies(policy))
+    assert made is not None
+    return made
+
+
+def say(choice: Choice) -> tuple[str, Decimal | None]:
+    return str(choice.action), choice.limit_price
+
+
+LATE = Unusable.TOO_OLD
+MIDDLE, BEYOND = ("limit", Decimal("100.10")), ("limit", Decimal("100.70"))
+OWN_SIDE, MARKET, REFUSE = ("limit", BID), ("market", None), ("refuse", None)
+
+
+@pytest.mark.parametrize(
+    ("halt", "good", "last", "none"),
+    [
+        (HaltKnowledge.TRADING, MIDDLE, BEYOND, MARKET),
+        (HaltKnowledge.PRESUMED, MIDDLE, BEYOND, MARKET),
+        (HaltKnowledge.UNKNOWN, OWN_SIDE, BEYOND, REFUSE),
+        (HaltKnowledge.HALTED, REFUSE, REFUSE, REFUSE),
+    ],
+)
+def test_each_cell(halt: HaltKnowledge, good: object, last: object, none: object) -> None:
+    found = (
+        say(decide(halt)),
+        say(decide(halt, LATE, last_age_ns=5 * MINUTE_NS)),
+        say(decide(halt, LATE)),
+    )
+    assert found == (good, last, none)
+    assert say(decide(halt, LATE, last_age_ns=5 * MINUTE_NS + 1)) == none
+
+
+@pytest.mark.parametrize("halt", [HaltKnowledge.TRADING, HaltKnowledge.UNKNOWN])
+def test_the_users_word_replaces_what_the_table_says_without_a_good_price(halt: HaltKnowledge) -> None:
+    for policy, said in ((Policy.MARKET, MARKET), (Policy.REFUSE, REFUSE)):
+        assert say(decide(halt, LATE, policy=policy)) == said
+        assert say(decide(halt, LATE, policy=policy, last_age_ns=0)) == said
+        assert say(decide(halt, policy=policy)) == say(decide(halt)), "a good price is not its matter"
+
+
+@pytest.mark.parametrize("policy", Policy)
+def test_nothing_goes_out_while_halted(policy: Policy) -> None:
+    for reasons in ((), (LATE,)):
+        for age_ns in (None, 0):
+            choice = decide(HaltKnowledge.HALTED, *reasons, last_age_ns=age_ns, policy=policy)
+            assert (choice.action, choice.reasons[-1]) == (Action.REFUSE, "not_tradable")
+
+
+def test_reasons_say_which_row_and_column_it_was() -> None:
+    assert decide(HaltKnowledge.UNKNOWN).reasons == ("place", "aggression=0", "halt_unknown")
+    assert decide(HaltKnowledge.UNKNOWN, LATE).reasons == ("too_old", "halt_unknown", "no_last_price")
+    assert decide(HaltKnowledge.UNKNOWN, LATE, last_age_ns=0).reasons == ("too_old", "halt_unknown", "collar")
+    assert decide(HaltKnowledge.PRESUMED, LATE).reasons == ("too_old",)
+
+
+def test_at_the_windows_end_the_rest_goes_out_only_where_the_symbol_is_known_to_trade() -> None:
+    assert say(decide(HaltKnowledge.TRADING, window_over=True)) == MARKET
+    passive = decide(HaltKnowledge.UNKNOWN, window_over=True)
+    assert (say(passive), passive.reasons) == (OWN_SIDE, ("window_over", "halt_unknown", "passive"))
+    assert say(decide(HaltKnowledge.UNKNOWN, window_over=True, side="sell")) == ("limit", ASK)
+    assert say(decide(HaltKnowledge.HALTED, window_over=True)) == REFUSE
+
+
+LOST = (Unusable.NO_HEALTH, Unusable.HEALTH_SILENT, Unusable.NOT_STREAMING)
+
+
+@pytest.mark.parametrize("why", LOST)
+def test_a_line_lost_lately_keeps_what_was_known_of_a_halt(why: Unusable) -> None:
+    known = Past(halt=HaltKnowledge.PRESUMED, halt_age_ns=LOST_LINE_MEMORY_NS)
+    longer = replace(known, halt_age_ns=LOST_LINE_MEMORY_NS + 1)
+    assert LOST_LINE_MEMORY_NS == 5 * MINUTE_NS
+    assert say(decide(HaltKnowledge.UNKNOWN, why, past=known)) == MARKET
+    assert say(decide(HaltKnowledge.UNKNOWN, why, past=longer)) == REFUSE
+    assert say(decide(HaltKnowledge.UNKNOWN, why, past=replace(known, halt=HaltKnowledge.HALTED))) == REFUSE
+    assert say(decide(HaltKnowledge.HALTED, why, past=known)) == REFUSE
+    assert say(decide(HaltKnowledge.UNKNOWN, LATE, past=known)) == REFUSE, "the line is there: it is not known now"
+
+
+def test_the_table_is_whole_and_its_rows_stand_in_order_of_severity() -> None:
+    assert set(ROWS_OF_HALT) == set(HaltKnowledge)
+    assert set(ROWS_OF_HALT.values()) <= set(Row) == set(TABLE)
+    assert all(set(cells) == set(Column) for cells in TABLE.values())
+    assert find_strictest(Row.HALTED, Row.TRADING) is Row.HALTED
+    assert find_strictest(Row.TRADING, Row.UNKNOWN) is Row.UNKNOWN
+    assert [row for row in TABLE if is_forbidden(row)] == [Row.HALTED]
+    verdict = Verdict("SPY", Reasons(), None, HEALTH, None, HaltKnowledge.UNKNOWN, None)
+    assert find_row(verdict, Past()) is Row.UNKNOWN
+    assert STATUS.halt == HaltKnowledge.TRADING
