@@ -127,6 +127,7 @@ class Cause(OpenEnum):
     CONNECT_TIMEOUT = "connect_timeout"
     HANDSHAKE_TIMEOUT = "handshake_timeout"
     HTTP_429 = "http_429"
+    DIAL_LIMIT = "dial_limit"
     HTTP_STATUS = "http_status"
     REDIRECT = "redirect"
     TLS = "tls"

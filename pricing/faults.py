@@ -190,6 +190,8 @@ DIALS: dict[Cause, FaultResponse] = {
                         "never in clear; one attempt a minute"),
         _lose("endless headers", "an HTTP answer beyond 256 KiB", Cause.TOO_BIG, 2.0, "cut, then redial"),
         _lose("closed in the upgrade", "closed before HTTP 101", Cause.CLOSED, 1.0),
+        _lose("dial limit", "the nodes of this host have made as many attempts as the venue allows", Cause.DIAL_LIMIT,
+              1.5, "waits until one more is allowed; new requests and SIGHUP do not shorten it"),
         _lose("reset in the upgrade", "reset before HTTP 101", Cause.RESET, 1.0),
         _lose("no upgrade", "an HTTP answer that is no WebSocket handshake", Cause.PROTOCOL, 1.0),
     )

@@ -18,6 +18,9 @@ REST_HOSTS = {
     "stream.data.sandbox.alpaca.markets": "data.sandbox.alpaca.markets",
 }
 """The hosts whose feeds are what the table says, and which REST host belongs to each."""
+DIAL_LIMITS = {"ws.kraken.com": 100, "ws-auth.kraken.com": 100}
+"""Attempts to connect in ten minutes that a venue's host allows from one address, with room to spare: about 150 at
+Kraken ("Spot WebSocket Introduction"), and then ten minutes of none."""
 UNKNOWN = "unknown"
 """The name of a feed of which neither address nor setting says anything."""
 
@@ -73,3 +76,8 @@ def find_rest_url(url: str) -> str:
     if feed is None or not feed.has_rest or parts.port not in (None, 443) or parts.hostname not in REST_HOSTS:
         return ""
     return f"https://{REST_HOSTS[parts.hostname]}"
+
+
+def find_dial_limit(url: str) -> int:
+    """How many attempts to connect in ten minutes the host of an address allows from one address; 0 for no limit."""
+    return DIAL_LIMITS.get(urlsplit(url).hostname or "", 0)

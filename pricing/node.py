@@ -15,7 +15,7 @@ import zmq
 from quotebus.bus import codec, topics
 from quotebus.bus.clock import NS_PER_MS, NS_PER_S, now_ns, seconds, utc_ns
 from quotebus.bus.errors import QuotebusError, UndecodableMessage
-from quotebus.bus.events import ConnectionHealth, ConnectionState, Counters, Event, OrderUpdate, SymbolsRequested
+from quotebus.bus.events import Cause, ConnectionHealth, ConnectionState, Counters, Event, OrderUpdate, SymbolsRequested
 from quotebus.bus.process.terminal import Terminal
 from quotebus.bus.sequence import Stamper, source_name
 from quotebus.bus.transport.publisher import send_now
@@ -25,6 +25,7 @@ from quotebus.pricing.announcements import Identity
 from quotebus.pricing.commands import AskVenue, Publish, SendUpstream, SocketCommand
 from quotebus.pricing.core import Core
 from quotebus.pricing.counters import ControlCounters
+from quotebus.pricing.host_dials import HostDials
 from quotebus.pricing.lock import AccountLock
 from quotebus.pricing.messages import UpstreamCodec
 from quotebus.pricing.orders.supervisor import OrderSupervisor
@@ -81,6 +82,7 @@ class Node:
         )
         target = Target(settings.upstream_url, settings.pricing_upstream_encoding, settings.pricing_upstream_ca_file)
         self._dialler = Dialler(target, self._report)
+        self._host_dials = HostDials(settings.pricing_lock_dir, self._dialler.host, settings.dial_limit)
         self._hot = HotThread(self._context, settings.bus_publish_url)
         self._to_hot = make(self._context, Role.INPROC)
         self._to_hot.connect(HotThread.INPROC)
@@ -211,7 +213,8 @@ class Node:
                 case UpstreamSocket():
                     self._attach(report, at_ns)
                 case DialFailed():
-                    self.control_counters.add("dials_failed")
+                    if report.cause is not Cause.DIAL_LIMIT:
+                        self.control_counters.add("dials_failed")
                     core.on_dial_failed(
                         report.cause, report.for_operator, report.detail, at_ns, retry_after_ns=report.retry_after_ns
                     )
@@ -281,8 +284,7 @@ class Node:
                     log.debug("upstream: %s", command.summarize())
                     self._send_to_hot(SEND + self._codec.encode(message))
                 case SocketCommand.DIAL:
-                    self.control_counters.add("dials")
-                    self._dialler.dial()
+                    self._dial()
                 case SocketCommand.ABANDON_DIAL:
                     self._dialler.abandon()
                 case SocketCommand.AUTHENTICATE:
@@ -294,6 +296,14 @@ class Node:
                     self._send_to_hot(HANG_UP)
                 case AskVenue(symbols, number):
                     self._venue.ask(Latest.SNAPSHOTS, symbols, number)
+
+    def _dial(self) -> None:
+        wait_ns = self._host_dials.take(utc_ns())
+        if wait_ns:
+            self._report(DialFailed(Cause.DIAL_LIMIT, retry_after_ns=wait_ns))
+            return
+        self.control_counters.add("dials")
+        self._dialler.dial()
 
     def _publish(self, event: Event) -> None:
         if type(event) is ConnectionHealth:
@@ -342,6 +352,7 @@ class Node:
             **counts,
             **hot.counters,
             "control_dropped": counts["control_dropped"] + hot.counters["control_dropped"],
+            "dials_unshared": self._host_dials.unshared,
             "connections": self.core.session.connection,
             "leases": len(self.core.demand.leases),
             "symbols": len(self.core.demand.wanted),

@@ -86,6 +86,13 @@ class PricingSettings(BusSettings, LogSettings):
     pricing_symbol_limit: Annotated[int, Unit("PAIRS")] = Field(
         30, ge=0, description="(symbol, channel) pairs over quotes and trades that your plan allows; 0 for no limit"
     )
+    pricing_dial_limit: Annotated[int | None, Unit("ATTEMPTS")] = Field(
+        None,
+        ge=1,
+        le=100_000,
+        description="attempts to connect in ten minutes that the venue allows, over all nodes of this host; without it "
+        "what is known of the venue, for Alpaca no limit",
+    )
     pricing_linger_s: float = Field(
         30, ge=0, le=86_400, description="keep the connection open this long after the last symbol is released"
     )
@@ -190,6 +197,11 @@ class PricingSettings(BusSettings, LogSettings):
     @property
     def upstream_url(self) -> str:
         return self.pricing_upstream_url or feeds.build_url(self.pricing_feed)
+
+    @property
+    def dial_limit(self) -> int:
+        """Attempts in ten minutes over all nodes of this host; 0 for no limit."""
+        return self.pricing_dial_limit or feeds.find_dial_limit(self.upstream_url)
 
     @property
     def feed(self) -> str:

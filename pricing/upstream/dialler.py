@@ -106,8 +106,8 @@ class Dialler:
         self._thread: threading.Thread | None = None
         self._sock: socket.socket | None = None
         self._abandoned = threading.Event()
-        self._host, self._port = host_and_port(target.url)
-        self._resolver = Resolver(self._host, self._port)
+        self.host, self._port = host_and_port(target.url)
+        self._resolver = Resolver(self.host, self._port)
 
     def dial(self) -> None:
         """Start an attempt; the previous one must have reported."""
@@ -142,10 +142,10 @@ class Dialler:
 
     def _connect(self) -> UpstreamSocket:
         deadline_ns = now_ns() + seconds(self._timeout_s)
-        sock = self._open(self._host, self._port, deadline_ns)
+        sock = self._open(self.host, self._port, deadline_ns)
         try:
             if urlsplit(self._target.url).scheme == "wss":
-                sock = self._wrap(sock, self._host)
+                sock = self._wrap(sock, self.host)
             self._sock = sock
             if isinstance(sock, ssl.SSLSocket):
                 self._secure(sock, deadline_ns)

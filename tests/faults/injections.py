@@ -154,6 +154,7 @@ INJECTIONS: dict[str, tuple[Injection, ...]] = {
     ),
     "endless headers": (dial(long_header=True),),
     "closed in the upgrade": (Injection(live=False, upstream="rude", recovers=False),),
+    "dial limit": (Injection(live=False, recovers=False, settings={"PRICING_DIAL_LIMIT": "2"}),),
     "reset in the upgrade": (
         Injection(live=False, upstream="violent", recovers=False),
         dial("as soon as TCP is accepted", reset=True),

@@ -7,9 +7,12 @@ import struct
 import subprocess
 import threading
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from quotebus import BusClient
+from quotebus.bus.clock import utc_ns
 from quotebus.bus.events import ConnectionHealth, Quote
+from quotebus.pricing.host_dials import HostDials
 from quotebus.pricing.simulator.control import SimulatorControl
 from tests.faults.injections import OTHER, RATE, SYMBOL, Injection
 from tests.support.dialling import Server, request, respond
@@ -68,10 +71,19 @@ class Stage:
         settings = {**self._upstream(injection.upstream), **injection.settings}
         if fresh or not injection.live or self.node is None or settings != self._settings:
             self.stop_node()
+            self._use_up_dials(settings)
             if not injection.live:
                 self.control.faults(**injection.plan)
             self.node = self.world.node(**settings)
             self._settings = settings
+
+    def _use_up_dials(self, settings: dict[str, str]) -> None:
+        """Where the venue allows so few attempts, another node of this host has just made them all."""
+        limit = int(settings.get("PRICING_DIAL_LIMIT", "0"))
+        host = urlsplit(self.world.environment["PRICING_UPSTREAM_URL"]).hostname or ""
+        others = HostDials(Path(self.world.environment["PRICING_LOCK_DIR"]), host, limit)
+        while limit and not others.take(utc_ns()):
+            pass
 
     def stop_node(self) -> None:
         if self.node is not None:

@@ -154,7 +154,11 @@ def test_an_order_stream_that_dies_says_so_and_starts_again_and_the_node_goes_on
         sound(core, now_ns)
 
     monkeypatch.setattr(OrderCore, "on_time", on_time)
-    node = bus.node(pricing_order_stream=True, pricing_order_stream_url="ws://127.0.0.1:1/stream")
+    node = bus.node(
+        pricing_order_stream=True,
+        pricing_order_stream_url="ws://127.0.0.1:1/stream",
+        pricing_order_rest_url="http://127.0.0.1:1",
+    )
     bus.log.wait(ConnectionHealth, lambda h: h.node == "pricing.orders" and h.cause == "connect_refused")
     armed.set()
     ended, _ = bus.log.wait(ConnectionHealth, lambda h: h.node == "pricing.orders" and h.detail.startswith("ended"))

@@ -168,6 +168,10 @@ CAUSES: dict[Cause, Meaning] = {
         "TLS or WebSocket handshake did not end in time", "the upstream completes its handshake in time"
     ),
     Cause.HTTP_429: Meaning("rate limited", "the rate limit expires; we wait at least 30 s"),
+    Cause.DIAL_LIMIT: Meaning(
+        "the nodes of this host have made all the attempts that the venue allows for now",
+        "the next attempt is due, as many as the venue allows in ten minutes",
+    ),
     Cause.HTTP_STATUS: Meaning(
         "another HTTP answer than 101", "the upstream answers 101: check PRICING_UPSTREAM_URL and the detail"
     ),
