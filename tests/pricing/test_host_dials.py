@@ -139,6 +139,5 @@ def test_two_nodes_of_a_host_dial_no_more_than_the_venue_allows(worlds: list[Wor
     assert worlds[0].control.state()["tcp_accepted_total"] == 6
     dials = [log.wait(Counters, lambda told: told.program == "pricing-node", since=log.position())[0] for log in logs]
     assert sum(counters.counters["dials"] for counters in dials) == 6
-    assert all(counters.counters["dials"] for counters in dials)
     waiting, _ = logs[0].wait(ConnectionHealth, lambda health: health.cause == "dial_limit", since=logs[0].position())
     assert waiting.next_retry_ns is not None
