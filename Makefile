@@ -11,7 +11,7 @@ JOBS   ?= 3
 SEEDS  ?= 50
 
 .PHONY: outages realoutages up test smoke apidocs links wheel check format bench latency overload scale clients verdict replaysame replaytiming capturerate capturedamage \
-  capturekills captureseek tapcost strangers poison faults twonodes orders search seeds quietdays levels idle pins clean help
+  capturekills captureseek tapcost strangers poison faults twonodes orders returns search seeds quietdays levels idle pins clean help
 
 help:
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
@@ -117,6 +117,9 @@ strangers: $(VENV)/.dev ## what hostile peers of the broker cost the others, bes
 
 twonodes: $(VENV)/.dev ## nodes started beside a streaming one, without a common lock folder; ARGS="--starts 400"
 	$(BIN)/python -m tests.perf.two_nodes $(ARGS)
+
+returns: $(VENV)/.dev ## how long until all symbols are usable after a kill -9; ARGS="standby --times 10 --clients 10"
+	$(BIN)/python -m tests.perf.returns $(ARGS)
 
 orders: $(VENV)/.dev ## 14 symbols worked to their end under one trouble each; ARGS="halt cut"
 	$(BIN)/python -m tests.execution_adapter.runs $(ARGS)
