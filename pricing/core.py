@@ -131,9 +131,14 @@ class Core:
         elif not heard.source.startswith(REPLAYED) and not heard.node.endswith(topics.ORDERS):
             self.others.note_health(heard, self.session.state, now_ns)
 
-    def on_lock(self, held: bool, now_ns: int) -> None:
-        """This node holds the lock on the account's one connection, or another node does."""
+    def on_lock(self, held: bool, now_ns: int, *, former: str = "") -> None:
+        """This node holds the lock on the account's one connection, or another node does.
+
+        `former`: the source that held it before, whose process has ended; empty when not known.
+        """
         self.lock_held = held
+        if held and former:
+            self.others.note_ended(former, now_ns)
         if self.session.since_ns == 0:  # the first thing that a node learns
             self.session.since_ns = now_ns
         if not held:
@@ -144,14 +149,14 @@ class Core:
     def on_dialled(self, now_ns: int) -> bool:
         """The dialler has a socket. False when it is no longer needed and must be closed."""
         self._shared.last_byte_ns = now_ns
-        self.reconciler.reset()
         if not self.session.on_dialled(now_ns):
+            self.reconciler.reset()
             return False
         self.lifecycle.connection = self.session.connection
         self.lifecycle.halts.doubt_all()
         if self.allocation.limit.learned == 0:  # with nothing to subscribe to, a new connection would never stream
             self.allocation.limit.forget()
-        self.allocation.arrange(now_ns)  # what the last connection refused is requested again and needs room
+        self.allocation.renew(now_ns)
         return True
 
     def on_dial_failed(

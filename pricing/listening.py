@@ -4,6 +4,7 @@ A node that has just started listens: it neither dials nor answers before it has
 node is active. A node that streams stays active beside one that does not; of equals the smaller source stays. Two
 healths of one node are needed before this one waits for it: one message never changes that. A node that waits becomes
 active when no other node is, and counts another's silence only while its own healths come back through the broker.
+Where the two share a lock folder, the lock proves that the other's process has ended, so that less silence is enough.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ are active."""
 ANSWER_NS = 100 * NS_PER_MS
 """At most one health in this time answers newcomers, however many there are."""
 OVERDUE_NS = 3 * NS_PER_S // 2
+"""A node that is not heard for so long has missed a health. Together with its lock, which the kernel has freed, this
+proves that it has ended; by itself it proves nothing."""
 TURN_NS = NS_PER_S // 2
 """Of several waiting nodes each leaves those with a smaller source this much time to become active."""
 MAX_TURNS = 4
@@ -47,7 +50,8 @@ _DIALS = frozenset({State.CONNECTING, State.AUTHENTICATING, State.SUBSCRIBING})
 
 @dataclass(slots=True)
 class OtherNode:
-    """What was heard of one other node. `proofs`: our own healths that had come back by then."""
+    """What was heard of one other node. `proofs`: our own healths that had come back by then. `ended_ns`: when its lock
+    was found to be free."""
 
     source: str
     heard_ns: int
@@ -57,6 +61,7 @@ class OtherNode:
     proofs: int = 0
     late: int = 0
     outranked_us: int = 0
+    ended_ns: int | None = None
 
     @property
     def active(self) -> bool:
@@ -88,7 +93,7 @@ class OtherNodes:
             for node in self._nodes.values():
                 node.proofs = self._proofs
         self._own_ns = now_ns
-        for source in [node.source for node in self._nodes.values() if self._is_silent(node, now_ns)]:
+        for source in [node.source for node in self._nodes.values() if self._is_gone(node, now_ns)]:
             del self._nodes[source]
 
     def note_health(self, health: ConnectionHealth, state: State, now_ns: int) -> None:
@@ -106,11 +111,19 @@ class OtherNodes:
         if listens or silent:
             self._answer_due = True
         node.seq, node.heard_ns, node.late, node.proofs = health.seq, now_ns, 0, self._proofs
+        if node.ended_ns is not None and now_ns - node.ended_ns > OVERDUE_NS:
+            node.ended_ns = None  # no message is under way for so long: it lives, whatever the lock says
         node.state, node.listens = State(health.state), listens
         if node.active and (_rank(node.state), self._source) > (_rank(state), node.source):
             node.outranked_us = 1 if silent else node.outranked_us + 1
         else:
             node.outranked_us = 0
+
+    def note_ended(self, source: str, now_ns: int) -> None:
+        """The lock that this node held is ours now: the kernel has freed it, so its process has ended."""
+        node = self._nodes.get(source)
+        if node is not None:
+            node.ended_ns = now_ns
 
     def keep(self, request: SymbolsRequested) -> None:
         """A request that came while this node listens; a client repeats what does not fit here."""
@@ -129,7 +142,8 @@ class OtherNodes:
     def must_stand_by(self, now_ns: int) -> bool:
         """Another node is active, proven by two healths in a row, and has the better right to be."""
         return any(
-            node.outranked_us >= ENOUGH_HEALTHS and now_ns - node.heard_ns <= HEALTH_SILENCE_NS
+            node.outranked_us >= ENOUGH_HEALTHS
+            and now_ns - node.heard_ns <= (HEALTH_SILENCE_NS if node.ended_ns is None else OVERDUE_NS)
             for node in self._nodes.values()
         )
 
@@ -149,7 +163,11 @@ class OtherNodes:
         return now_ns >= self._turn_ns(self._free_ns, now_ns)
 
     def awaits_lock(self, now_ns: int) -> bool:
-        """It is this node's turn since a moment ago, so the lock should be free in a moment."""
+        """The active node is overdue, or it is this node's turn since a moment ago: the lock may be free any moment."""
+        if any(
+            node.active and OVERDUE_NS < now_ns - node.heard_ns <= HEALTH_SILENCE_NS for node in self._nodes.values()
+        ):
+            return True
         return self.may_take_over(now_ns) and now_ns - (self._free_ns or now_ns) < LOCK_WAIT_NS
 
     def health_due_ns(self, last_ns: int, now_ns: int, *, listening: bool, waiting: bool) -> int:
@@ -180,7 +198,10 @@ class OtherNodes:
             if lock_held or at_ns > now_ns:
                 return max(at_ns, now_ns + 1)
             return now_ns + LOCK_RETRY_NS if self.awaits_lock(now_ns) else None
-        ends = [node.heard_ns + HEALTH_SILENCE_NS + 1 for node in self._nodes.values() if node.active]
+        bounds = (OVERDUE_NS, HEALTH_SILENCE_NS)
+        ends = [node.heard_ns + bound + 1 for node in self._nodes.values() if node.active for bound in bounds]
+        if not lock_held and self.awaits_lock(now_ns):
+            ends.append(now_ns + LOCK_RETRY_NS)
         return min((at_ns for at_ns in ends if at_ns > now_ns), default=None)
 
     def _listens_until_ns(self, now_ns: int) -> int | None:
@@ -196,7 +217,14 @@ class OtherNodes:
                 until_ns = max(until_ns, min(node.heard_ns, self._since_ns + LISTEN_NS) + EXTENSION_NS)
         return until_ns
 
+    def _has_ended(self, node: OtherNode, now_ns: int) -> bool:
+        hears = self._own_ns is not None and now_ns - self._own_ns <= OVERDUE_NS
+        return hears and node.ended_ns is not None and now_ns - node.heard_ns > OVERDUE_NS
+
     def _is_silent(self, node: OtherNode, now_ns: int) -> bool:
+        return self._has_ended(node, now_ns) or self._is_gone(node, now_ns)
+
+    def _is_gone(self, node: OtherNode, now_ns: int) -> bool:
         return now_ns - node.heard_ns > HEALTH_SILENCE_NS and self._proofs - node.proofs >= PROOFS_OF_SILENCE
 
     def _turn_ns(self, free_ns: int, now_ns: int) -> int:
@@ -207,6 +235,8 @@ class OtherNodes:
             if node.state is State.STANDBY and not node.listens and node.source < self._source
             if now_ns - node.heard_ns <= HEALTH_SILENCE_NS
         ]
+        if any(self._has_ended(node, now_ns) for node in self._nodes.values()):
+            before = []  # they do not have the lock, or do not know yet
         turn_ns = free_ns + min(len(before), MAX_TURNS) * TURN_NS
         if any(node.state is State.STOPPED for node in self._nodes.values()):
             return turn_ns

@@ -60,7 +60,6 @@ class Node:
     def __init__(self, settings: PricingSettings, credentials: Credentials) -> None:
         """Opens the account's lock file without taking the lock. Raises ConfigError if it cannot be opened."""
         self._credentials = credentials
-        self._lock = AccountLock(settings.pricing_lock_dir, settings.feed, credentials()[0])
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._waker = Waker()
         self._stopping = threading.Event()
@@ -69,6 +68,7 @@ class Node:
         self._watch_terminal = False
         self._reports: deque[NodeReport] = deque()
         self._stamper = Stamper(source_name("pricing", int.from_bytes(os.urandom(3))))
+        self._lock = AccountLock(settings.pricing_lock_dir, settings.feed, credentials()[0], self._stamper.source)
         self._codec = UpstreamCodec(settings.pricing_upstream_encoding)
         self._shared = SharedState()
         limit = settings.pricing_symbol_limit or None
@@ -137,7 +137,7 @@ class Node:
         poller.register(self._subscriber, zmq.POLLIN)
         poller.register(self._waker.fileno(), zmq.POLLIN)
         core = self.core
-        core.on_lock(self._lock.acquire(), now_ns())
+        core.on_lock(self._lock.acquire(), now_ns(), former=self._lock.former)
         next_second_ns = now_ns()
         try:
             while not self._stopping.is_set():
@@ -341,7 +341,7 @@ class Node:
 
     def _try_lock(self) -> None:
         if self._lock.acquire():
-            self.core.on_lock(True, now_ns())
+            self.core.on_lock(True, now_ns(), former=self._lock.former)
 
     def counters(self) -> dict[str, int]:
         """Everything both threads have counted, and how much waits where."""

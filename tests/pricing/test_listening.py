@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from quotebus.bus.clock import NS_PER_S
-from quotebus.pricing.listening import CALL_NS, LISTEN_NS, LISTENING, MAX_NODES
+from quotebus.pricing.listening import CALL_NS, LISTEN_NS, LISTENING, MAX_NODES, OVERDUE_NS
 from tests.support.core_rig import SOURCE, CoreRig, streaming
 from tests.support.node_bus import BusNode, NodeBus
 
@@ -237,6 +237,51 @@ def test_kill_hands_over_within_five_seconds(seed: int) -> None:
     watch.run(10)
     assert sum(node.orders.count("dial") for node in waiting) == 1
     assert watch.two_ns == 0
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_freed_lock_and_one_missed_health_hand_over_within_two_seconds(seed: int) -> None:
+    bus, watch, first = streaming_bus(seed)
+    waiting = [bus.start() for _ in range(1 + seed % 3)]
+    watch.run(5 + bus.rng.random())
+    bus.share_lock(first)
+    watch.run(bus.rng.random())
+    bus.kill(first)
+    assert watch.run(9, until=lambda: any(node.active for node in waiting)) <= OVERDUE_NS / NS_PER_S + 0.15
+    assert watch.run(9, until=lambda: any(streams(node) for node in waiting)) < 1.0
+    watch.run(10)
+    assert sum(node.orders.count("dial") for node in waiting) == 1
+    assert watch.two_ns == 0
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_the_lock_of_another_node_than_the_active_one_proves_nothing(seed: int) -> None:
+    bus, watch, first = streaming_bus(seed)
+    holder, other = bus.start(), bus.start()
+    watch.run(5 + bus.rng.random())
+    bus.holder, other.core.lock_held = holder, False
+    bus.kill(holder)
+    other.core.on_lock(True, bus.now_ns, former=holder.source)
+    watch.run(5)
+    assert streams(first)
+    assert not other.active
+    bus.kill(first)
+    assert watch.run(9, until=lambda: other.active) > 2.0, "silence alone needs three seconds"
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_a_node_that_is_heard_lives_whatever_its_lock_says(seed: int) -> None:
+    bus, watch, first = streaming_bus(seed)
+    other = bus.start()
+    watch.run(5 + bus.rng.random())
+    for _ in range(10):
+        other.core.on_lock(True, bus.now_ns, former=first.source)
+        watch.run(2 * bus.rng.random())
+    assert streams(first)
+    assert other.orders == []
+    watch.run(3)
+    bus.kill(first)
+    assert watch.run(9, until=lambda: other.active) > 2.0, "what was contradicted is no proof any more"
 
 
 @pytest.mark.parametrize("seed", range(5))

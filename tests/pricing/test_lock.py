@@ -25,6 +25,30 @@ def test_second_holder_waits_until_the_first_lets_go(tmp_path: Path) -> None:
     second.close()
 
 
+def test_the_next_holder_learns_whose_process_has_ended(tmp_path: Path) -> None:
+    first = AccountLock(tmp_path, "iex", KEY, "pricing-aaaaaaaa")
+    assert first.acquire()
+    assert first.former == ""
+    second = AccountLock(tmp_path, "iex", KEY, "pricing-bbbbbb")
+    assert not second.acquire()
+    assert second.former == ""
+    first.close()
+    assert second.acquire()
+    assert second.acquire()
+    assert second.former == "pricing-aaaaaaaa"
+    assert second.path.read_text() == "pricing-bbbbbb"
+    second.close()
+
+
+def test_what_nobody_wrote_is_no_node(tmp_path: Path) -> None:
+    first = AccountLock(tmp_path, "iex", KEY, "pricing-aaaaaa")
+    first.path.write_bytes(b"\xff" * 5_000)
+    assert first.acquire()
+    assert len(first.former) == 128
+    assert first.path.read_text() == "pricing-aaaaaa"
+    first.close()
+
+
 def test_another_feed_or_key_is_another_lock(tmp_path: Path) -> None:
     locks = [AccountLock(tmp_path, feed, key) for feed, key in (("iex", KEY), ("sip", KEY), ("iex", "other"))]
     assert all(lock.acquire() for lock in locks)

@@ -50,6 +50,7 @@ class BusNode(CoreRig):
         """One round of the node's loop."""
         self.now_ns = now_ns
         was_dialling = self.dialling
+        self.bus.offer_lock(self)
         self.step()
         if self.dialling and not was_dialling:
             self.dialled_ns = now_ns + self.rng.randrange(10, 200) * NS_PER_MS
@@ -86,6 +87,8 @@ class NodeBus:
         """(when, source) of each acknowledgement."""
         self.published: list[tuple[int, ConnectionHealth]] = []
         self.wants = True
+        self.holder: BusNode | None = None
+        """Who holds the lock of the folder that all nodes share; None when each has a folder of its own."""
         self._numbers = count()
         self._under_way: list[Delivery] = []
         self._ask_ns = T0
@@ -97,6 +100,19 @@ class NodeBus:
         node = BusNode(self, source or f"pricing-{self.rng.randrange(1 << 24):06x}", self.rng.randrange(1 << 30))
         self.nodes.append(node)
         return node
+
+    def share_lock(self, holder: BusNode) -> None:
+        """From now on the nodes share one lock, which this one holds."""
+        self.holder = holder
+        for node in self.nodes:
+            node.core.lock_held = node is holder
+
+    def offer_lock(self, node: BusNode) -> None:
+        """The node tries the lock, if it wants to now: the kernel has freed it when its holder's process has ended."""
+        if self.holder is None or self.holder in self.nodes or not node.core.awaits_lock(self.now_ns):
+            return
+        former, self.holder = self.holder.source, node
+        node.core.on_lock(True, self.now_ns, former=former)
 
     def kill(self, node: BusNode) -> None:
         self.nodes.remove(node)
