@@ -69,12 +69,15 @@ def topic_of(event: Event) -> str:
     return kind if field is None else f"{kind}.{getattr(event, field)}"
 
 
-def encode(event: Event) -> bytes:
-    """The frame of an event whose envelope is filled. Raises MessageTooLarge."""
+def encode(event: Event, topic: str = "") -> bytes:
+    """The frame of an event whose envelope is filled; `topic` is its own, if the caller has made it already.
+
+    Raises MessageTooLarge.
+    """
     payload = _encode(event)
     if len(payload) > MAX_PAYLOAD_BYTES:
         raise MessageTooLarge(len(payload), MAX_PAYLOAD_BYTES)
-    return topics.prefix(topic_of(event)) + payload
+    return topics.prefix(topic or topic_of(event)) + payload
 
 
 def decode(frame: bytes) -> Event:

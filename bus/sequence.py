@@ -12,7 +12,7 @@ from typing import Any, TypeAlias, TypeVar
 import msgspec
 
 from quotebus.bus import codec, topics
-from quotebus.bus.events import Event
+from quotebus.bus.events import Counters, Event
 
 EventT = TypeVar("EventT", bound=Event)
 MAX_TOPICS = 100_000
@@ -34,22 +34,25 @@ class Stamper:
 
     def stamp(self, event: EventT, published_ns: int) -> EventT:
         """The event with its envelope filled; takes the next number of its topic."""
-        counter, stamped = self._number(event, published_ns)
+        _, counter, stamped = self._number(event, published_ns)
         self._last[counter] = stamped.seq
         return stamped
 
     def frame(self, event: Event, published_ns: int) -> bytes:
         """`stamp`, then encode. Raises MessageTooLarge or, for what is no topic, ValueError, and takes no number."""
-        counter, stamped = self._number(event, published_ns)
-        frame = codec.encode(stamped)
+        topic, counter, stamped = self._number(event, published_ns)
+        frame = codec.encode(stamped, topic)
         self._last[counter] = stamped.seq
         return frame
 
-    def _number(self, event: EventT, published_ns: int) -> tuple[str, EventT]:
-        event = msgspec.structs.replace(event, source=self.source, published_ns=published_ns)
+    def _number(self, event: EventT, published_ns: int) -> tuple[str, str, EventT]:
+        """Topic, the name its numbers are counted under, and the stamped event."""
+        if type(event) is Counters:  # the one topic that is made of the source
+            event = msgspec.structs.replace(event, source=self.source)
         topic = codec.topic_of(event)
         counter = topics.ACKNOWLEDGED if topic.startswith(topics.ACKNOWLEDGED) else topic
-        return counter, msgspec.structs.replace(event, seq=self._last.get(counter, 0) + 1)
+        seq = self._last.get(counter, 0) + 1
+        return topic, counter, msgspec.structs.replace(event, source=self.source, published_ns=published_ns, seq=seq)
 
 
 LATE = -1

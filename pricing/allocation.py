@@ -101,8 +101,7 @@ class Allocation:
         former, self._pairs = self._pairs, self._demand.pairs
         if gone or self._pairs < former or self.limit.learned == 0:  # nothing is accepted: any change is worth a try
             self.limit.on_release()
-        plain = self.limit.learned is None and not self._lifecycle.halts.doubtful
-        if not plain or self._crowded or self._subscriptions.has_refused_any() or not self.limit.fits(self._pairs):
+        if not self._is_plain() or self._subscriptions.has_refused_any():
             return self.arrange(now_ns)
         everybody = Admitted(wanted)
         for symbol in touched:
@@ -112,6 +111,25 @@ class Allocation:
             self._reconciler.want_symbol(symbol, tuple(sorted(demand.channels)) if demand else ())
         self.acknowledged = self._subscriptions.count_symbols()
         return bool(wanted)
+
+    def renew(self, now_ns: int) -> None:
+        """A new connection has acknowledged and refused nothing: what the last one refused needs room again.
+
+        Where all symbols fit and none goes before another, that changes nothing.
+        """
+        had_refused = self._subscriptions.has_refused_any()
+        self._reconciler.reset()
+        wanted = self._demand.wanted
+        ranked = len({demand.priority for demand in wanted.values()}) > 1
+        if had_refused or ranked or not self._is_plain():
+            self.arrange(now_ns)
+        else:
+            self.acknowledged = self._subscriptions.count_symbols()
+
+    def _is_plain(self) -> bool:
+        """Everything fits, as far as is known, and no halt is doubtful: each symbol is allocated by itself."""
+        plain = self.limit.learned is None and not self._lifecycle.halts.doubtful
+        return plain and not self._crowded and self.limit.fits(self._demand.pairs)
 
     def settle(self, outcome: SubscriptionChange, now_ns: int) -> None:
         """Apply the upstream's answer to symbols and limit."""
@@ -124,7 +142,8 @@ class Allocation:
         for symbol, cause in outcome.refused:
             self._refuse(symbol, cause, now_ns)
         room_made = bool(outcome.refused) and self._symbols.has_evicted()
-        if self.limit.on_acknowledged(self._subscriptions.count_acknowledged()) or room_made:
+        more = self.limit.is_trying and self.limit.on_acknowledged(self._subscriptions.count_acknowledged())
+        if more or room_made:
             self.arrange(now_ns)
         self.acknowledged = self._subscriptions.count_symbols()
 

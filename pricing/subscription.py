@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from itertools import islice
 from typing import Any
 
 from quotebus.bus.clock import NS_PER_S
@@ -17,7 +16,11 @@ from quotebus.bus.events import Cause
 from quotebus.pricing.messages import Subscription
 from quotebus.pricing.subscription_set import LULDS, SIDE_CHANNELS, STATUSES, Entry, SubscriptionSet
 
-MAX_ENTRIES = 1_000
+MAX_ENTRIES = 4_000
+MAX_BYTES = 30_000
+"""Of the symbols in one request: Alpaca's own SDK sends no WebSocket frame over 32 KiB, so no longer one is tried."""
+_BYTES_BESIDE = 3
+"""Quotation marks and a comma in JSON; MessagePack takes one or two."""
 ACK_TIMEOUT_NS = 5 * NS_PER_S
 ASK_AGAIN_NS = (NS_PER_S, 2 * NS_PER_S, 4 * NS_PER_S)
 
@@ -91,7 +94,7 @@ class Reconciler:
             return None
         self._dirty = False
         for action, entries in self._differences(now_ns):
-            batch = list(islice(entries, self._batch))
+            batch = _take(entries, self._batch)
             if batch:
                 self._dirty = True
                 self.open_request = UpstreamRequest(action, batch, now_ns + ACK_TIMEOUT_NS)
@@ -101,17 +104,15 @@ class Reconciler:
     def on_answer(self, answer: Subscription, now_ns: int) -> SubscriptionChange:
         """Take the upstream's answer, which is its entire set."""
         outcome = SubscriptionChange()
-        channels = (
-            *(("quotes", answer.quotes), ("trades", answer.trades)),
-            *((STATUSES, answer.statuses), (LULDS, answer.lulds)),
+        outcome.acknowledged = self.subscriptions.acknowledge(
+            {"quotes": answer.quotes, "trades": answer.trades, STATUSES: answer.statuses, LULDS: answer.lulds}
         )
-        entries = {(channel, symbol) for channel, symbols in channels for symbol in symbols}
-        outcome.acknowledged = self.subscriptions.acknowledge(entries)
         asked, self.open_request = self.open_request, None
         if asked is not None:
             self._batch = min(self._batch * 2, MAX_ENTRIES)
             self._retry_undone(asked, now_ns, outcome)
-        self._forget([entry for entry in self._misses if self.subscriptions.is_settled(entry)])
+        if self._misses:
+            self._forget([entry for entry in self._misses if self.subscriptions.is_settled(entry)])
         self._dirty = True
         return outcome
 
@@ -196,3 +197,15 @@ class Reconciler:
         if self.subscriptions.give_up(entry):
             outcome.refused.append((entry[1], cause))
             self._forget([missing for missing in self._misses if missing[1] == entry[1]])
+
+
+def _take(entries: Iterable[Entry], most: int) -> list[Entry]:
+    """The first entries, as many as one request may hold."""
+    taken: list[Entry] = []
+    left_bytes = MAX_BYTES
+    for entry in entries:
+        left_bytes -= len(entry[1]) + _BYTES_BESIDE
+        if len(taken) == most or left_bytes < 0:
+            break
+        taken.append(entry)
+    return taken

@@ -6,7 +6,7 @@ or a change of demand among ten thousand symbols costs no more than what it chan
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 DATA_CHANNELS = ("quotes", "trades")
 STATUSES = "statuses"
@@ -28,6 +28,7 @@ class SubscriptionSet:
         self.acknowledged: set[Entry] = set()
         self.missing: dict[str, dict[Entry, None]] = {DATA: {}, STATUSES: {}, LULDS: {}}
         self.extra: set[Entry] = set()
+        self._listed: dict[str, set[str]] = {channel: set() for channel in CHANNELS}
         self._symbols: dict[str, tuple[str, ...]] = {}
         self._given_up: set[Entry] = set()
         self._refused: set[str] = set()
@@ -39,6 +40,7 @@ class SubscriptionSet:
     def reset(self) -> None:
         """A new connection has acknowledged nothing and refused nothing."""
         self.acknowledged = set()
+        self._listed = {channel: set() for channel in CHANNELS}
         self._given_up.clear()
         self._refused.clear()
         self._refile_all()
@@ -56,6 +58,8 @@ class SubscriptionSet:
 
     def replace_symbol(self, symbol: str, channels: tuple[str, ...]) -> list[Entry]:
         """Replace what is wanted of one symbol, () for nothing. Returns its entries that have changed."""
+        if channels and symbol not in self._symbols and self._is_untouched():
+            return self._file_new(symbol, channels)
         if channels:
             self._symbols[symbol] = channels
         else:
@@ -78,11 +82,20 @@ class SubscriptionSet:
         self._refile(symbol)
         return changed
 
-    def acknowledge(self, entries: set[Entry]) -> list[str]:
-        """Take the upstream's entire set. Returns the symbols that got an entry and now have all their data."""
-        added, gone = entries - self.acknowledged, self.acknowledged - entries
-        self.acknowledged = entries
-        for symbol in {symbol for _, symbol in added | gone}:
+    def acknowledge(self, listing: Mapping[str, Iterable[str]]) -> list[str]:
+        """Take the upstream's entire set, by channel. Returns the symbols that got an entry and have all their data."""
+        added: list[Entry] = []
+        gone: list[Entry] = []
+        for channel in CHANNELS:
+            former, listed = self._listed[channel], set(listing.get(channel, ()))
+            self._listed[channel] = listed
+            added += [(channel, symbol) for symbol in listed - former]
+            gone += [(channel, symbol) for symbol in former - listed]
+        self.acknowledged.update(added)
+        self.acknowledged.difference_update(gone)
+        for entry in added:
+            self._file_acknowledged(entry)
+        for symbol in {symbol for _, symbol in gone}:
             self._refile(symbol)
         return [symbol for symbol in {symbol for _, symbol in added} if symbol in self._complete]
 
@@ -150,17 +163,51 @@ class SubscriptionSet:
 
     # inside
 
+    def _is_untouched(self) -> bool:
+        """Whether the upstream has neither acknowledged nor refused anything: then all that is wanted is missing."""
+        return not (self.acknowledged or self._given_up or self._refused)
+
     def _refile_all(self) -> None:
         """Rebuild what is missing and what is too much, in the order of what is wanted."""
-        known = {symbol for _, symbol in self.acknowledged}
         for entries in self.missing.values():
             entries.clear()
         for filed in (self.extra, self._complete, self._without_status):
             filed.clear()
+        if self._is_untouched():
+            both = [(channel, symbol) for symbol in self._symbols for channel in DATA_CHANNELS]
+            self.missing[DATA].update((entry, None) for entry in both if entry in self.wanted)
+            for channel in SIDE_CHANNELS:
+                self.missing[channel].update(((channel, symbol), None) for symbol in self._symbols)
+            self._without_status.update(symbol for symbol, channels in self._symbols.items() if channels)
+            return
         for symbol in self._symbols:
             self._refile(symbol)
-        for symbol in known - self._symbols.keys():
+        for symbol in {symbol for _, symbol in self.acknowledged} - self._symbols.keys():
             self._refile(symbol)
+
+    def _file_new(self, symbol: str, channels: tuple[str, ...]) -> list[Entry]:
+        """File a symbol that was not wanted, on a connection that has acknowledged and refused nothing."""
+        self._symbols[symbol] = channels
+        added = [(channel, symbol) for channel in DATA_CHANNELS if channel in channels]
+        for entry in added:
+            self.wanted[entry] = self.missing[DATA][entry] = None
+        for channel in SIDE_CHANNELS:
+            self.missing[channel][channel, symbol] = None
+        self._without_status.add(symbol)
+        return added
+
+    def _file_acknowledged(self, entry: Entry) -> None:
+        """File an entry that has been acknowledged: the common case, a wanted one of a symbol that is not refused."""
+        channel, symbol = entry
+        channels, side = self._symbols.get(symbol), channel in SIDE_CHANNELS
+        if not channels or symbol in self._refused or entry in self._given_up or not (side or entry in self.wanted):
+            self._refile(symbol)
+            return
+        self.missing[channel if side else DATA].pop(entry, None)
+        if channel == STATUSES:
+            self._without_status.discard(symbol)
+        elif not side and all((each, symbol) in self.acknowledged for each in channels):
+            self._complete.add(symbol)
 
     def _refile(self, symbol: str) -> None:
         """Update what is missing and what is too much of one symbol."""

@@ -71,6 +71,11 @@ class SymbolLimit:
         """A client released something: what was refused before may be accepted now."""
         self._probe_wanted = self.learned is not None
 
+    @property
+    def is_trying(self) -> bool:
+        """Whether symbols beyond the learned limit are being tried."""
+        return bool(self._trying) and self.learned is not None
+
     def on_acknowledged(self, pairs: int) -> bool:
         """`pairs` of what is wanted are acknowledged. True when that is more than the learned limit."""
         if not self._trying or self.learned is None or pairs <= self.learned:

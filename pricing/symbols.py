@@ -7,7 +7,7 @@ consumers combine the two.
 from __future__ import annotations
 
 import logging
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -34,6 +34,9 @@ ROTATION_NS = 9 * NS_PER_S
 """Every status is sent again within 10 s; one second of that is slack."""
 HALTED_LEAVE_PER_S = 500
 """What halted symbols leave of `MAX_STATUSES_PER_S` to the others, if those need it."""
+PROMPT_PER_S = 100
+"""News that can wait, that one pending symbol waits for something else, is told at once so often; more waits for its
+place at the head of the rotation."""
 
 
 @dataclass(slots=True)
@@ -52,6 +55,9 @@ class SymbolTable:
     def __init__(self, changed: Callable[[SymbolEntry], None]) -> None:
         self.entries: OrderedDict[str, SymbolEntry] = OrderedDict()  # least recently sent first
         self._changed = changed
+        self._counts: Counter[State] = Counter()
+        self._prompt_since_ns = 0
+        self._prompt_count = 0
         self._credit = 0.0
         self._rotated_ns: int | None = None
         self._halted_ns = 0
@@ -61,10 +67,12 @@ class SymbolTable:
         """A symbol is wanted. The acknowledgement of the request reports it, so no status is needed."""
         if symbol not in self.entries:
             self.entries[symbol] = SymbolEntry(symbol, State.PENDING, Cause.DEMAND, now_ns)
+            self._counts[State.PENDING] += 1
 
     def move(self, symbol: str, state: State, cause: Cause, now_ns: int) -> bool:
         """The one way to change a state; publishes it. False when nothing changes or the symbol is not wanted.
 
+        What a symbol waits for changes nothing for anybody: with many symbols at once it is told in rotation.
         Raises IllegalTransition for a move that the table does not have.
         """
         entry = self.entries.get(symbol)
@@ -73,17 +81,31 @@ class SymbolTable:
         if state not in MOVES[entry.state]:
             raise IllegalTransition(f"symbol {symbol}", entry.state, state, cause)
         log.debug("%s: %s -> %s (%s)", symbol, entry.state, state, cause)
+        waits = state is entry.state is State.PENDING
         if state is not entry.state:
             entry.since_ns = now_ns
+            self._counts[entry.state] -= 1
+            self._counts[state] += state is not State.RELEASED
         entry.state, entry.cause = state, cause
         if state is State.RELEASED:
             del self.entries[symbol]
-        self._changed(entry)
+            self._changed(entry)
+        elif waits and not self._is_prompt(now_ns):
+            self.entries.move_to_end(symbol, last=False)
+        else:
+            self._send(entry)
         return True
+
+    def _is_prompt(self, now_ns: int) -> bool:
+        if now_ns - self._prompt_since_ns >= NS_PER_S:
+            self._prompt_since_ns, self._prompt_count = now_ns, 0
+        self._prompt_count += 1
+        return self._prompt_count <= PROMPT_PER_S
 
     def clear(self) -> None:
         """Forget all symbols without publishing: another node reports on them now."""
         self.entries.clear()
+        self._counts.clear()
 
     def state(self, symbol: str) -> State | None:
         """A symbol's state, None when it is not wanted."""
@@ -91,11 +113,11 @@ class SymbolTable:
         return entry.state if entry else None
 
     def has_evicted(self) -> bool:
-        return any(entry.state is State.EVICTED for entry in self.entries.values())
+        return self._counts[State.EVICTED] > 0
 
     def count_live(self) -> int:
         """Symbols with a quote on this connection that are not halted."""
-        return sum(entry.state in (State.LIVE, State.QUIET) for entry in self.entries.values())
+        return self._counts[State.LIVE] + self._counts[State.QUIET]
 
     def rotate(self, now_ns: int) -> None:
         """Send statuses again, as many as are due since the last call: a lost one is repaired within 10 s."""

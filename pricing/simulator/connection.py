@@ -158,7 +158,7 @@ class Connection:
             elif isinstance(effect, Send):
                 self._send(effect.message)
             elif isinstance(effect, Subscribed):
-                self._host.on_subscribed(self, effect.new)
+                self._host.on_subscribed(self, effect.new, ticking=effect.ticking)
             elif isinstance(effect, Authenticated):
                 self._host.on_authenticated(self)
             elif isinstance(effect, Acknowledged):

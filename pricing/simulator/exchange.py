@@ -181,12 +181,13 @@ class Exchange:
         self.connections.authenticated_total += 1
         _log.info("connection %d authenticated", connection.number)
 
-    def on_subscribed(self, connection: Connection, new: list[str]) -> None:
-        """The client's subscriptions changed; `new` symbols want their first tick."""
+    def on_subscribed(self, connection: Connection, new: list[str], *, ticking: bool) -> None:
+        """The client's subscriptions changed; `new` symbols want their first tick. Only quotes and trades tick."""
         counts = {c: len(connection.symbols(c)) for c in ("quotes", "trades", "statuses", "bars")}
         listing = ", ".join(f"{count} {channel}" for channel, count in counts.items() if count)
         _log.info("connection %d is subscribed to %s", connection.number, listing or "nothing")
-        self._rebuild(new)
+        if ticking:
+            self._rebuild(new)
 
     def on_written(self, connection: Connection, records: Sequence[Written]) -> None:
         """The socket took a whole frame with these records."""

@@ -56,8 +56,8 @@ class Host(SendLimits, Protocol[ConnectionT]):
     def on_authenticated(self, connection: ConnectionT) -> None:
         """The client is authenticated."""
 
-    def on_subscribed(self, connection: ConnectionT, new: list[str]) -> None:
-        """The client's subscriptions changed; `new` symbols want their first tick."""
+    def on_subscribed(self, connection: ConnectionT, new: list[str], *, ticking: bool) -> None:
+        """The client's subscriptions changed; `new` symbols want their first tick. Only quotes and trades tick."""
 
     def on_written(self, connection: ConnectionT, records: Sequence[Written]) -> None:
         """The socket took a whole frame with these records."""

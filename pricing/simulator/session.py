@@ -14,7 +14,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from quotebus.pricing.simulator.faults import Faults
-from quotebus.pricing.simulator.subscriptions import CHANNELS, OTHER_FEEDS_CHANNELS, Subscriptions
+from quotebus.pricing.simulator.subscriptions import CHANNELS, LIMITED, OTHER_FEEDS_CHANNELS, Subscriptions
 from quotebus.pricing.simulator.symbols import ACCEPTED
 
 NS_PER_S = 1_000_000_000
@@ -59,9 +59,10 @@ class Authenticated:
 
 @dataclass(frozen=True, slots=True)
 class Subscribed:
-    """The subscriptions changed; `new` symbols want their first tick."""
+    """The subscriptions changed; `new` symbols want their first tick. `ticking`: quotes or trades are among them."""
 
     new: list[str]
+    ticking: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,7 +236,7 @@ class Session:
             missing, extra = self._faults.symbols("ack_missing"), self._faults.symbols("ack_extra")
             listing = self.subscriptions.acknowledgement(missing, extra)
             effects.append(Send(listing, self._faults.draw_ns("late_ack_ms")))
-        return [*effects, Subscribed(new), Acknowledged()]
+        return [*effects, Subscribed(new, any(channel in LIMITED for channel in changes)), Acknowledged()]
 
 
 def _symbol_list(symbols: object) -> list[str] | None:

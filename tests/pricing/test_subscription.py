@@ -7,9 +7,8 @@ from collections import Counter
 
 import pytest
 
-from quotebus.bus.clock import NS_PER_S
 from quotebus.bus.events import Cause
-from quotebus.pricing.messages import Subscription
+from quotebus.pricing.messages import Subscription, UpstreamCodec
 from quotebus.pricing.subscription import ACK_TIMEOUT_NS, MAX_ENTRIES, Reconciler
 from quotebus.pricing.subscription_set import LULDS, SIDE_CHANNELS, STATUSES
 from tests.support.pricing import T0, s
@@ -75,89 +74,32 @@ def test_converges_on_what_is_wanted_less_what_is_refused(seed: int) -> None:
         reconciler.on_answer(upstream.answer(), now_ns)
 
 
-def test_data_first_then_statuses_in_messages_of_a_thousand() -> None:
+def test_data_first_then_statuses_in_messages_of_four_thousand() -> None:
     reconciler, upstream = Reconciler(), Upstream()
-    symbols = [f"S{n}" for n in range(1_500)]
+    symbols = [f"{n:x}" for n in range(6_000)]
     reconciler.want(wanted(*symbols))
     refused, said, _ = converge(reconciler, upstream)
     assert [Counter({c: len(x) for c, x in message.items() if c != "action"}) for message in said] == [
-        {"quotes": 1_000}, {"quotes": 500}, {STATUSES: 1_000}, {STATUSES: 500},
-        {LULDS: 1_000}, {LULDS: 500},
+        {"quotes": 4_000}, {"quotes": 2_000}, {STATUSES: 4_000}, {STATUSES: 2_000},
+        {LULDS: 4_000}, {LULDS: 2_000},
     ]  # fmt: skip
-    assert said[0]["quotes"] == symbols[:1_000], "the most important first"
+    assert said[0]["quotes"] == symbols[:4_000], "the most important first"
     assert (refused, reconciler.subscriptions.count_symbols(), reconciler.subscriptions.has_all_statuses()) == (
         {},
-        1_500,
+        6_000,
         True,
     )
+    assert reconciler.next_ns() is None
 
 
-def test_released_symbols_are_unsubscribed_with_their_statuses() -> None:
+@pytest.mark.parametrize("encoding", ["json", "msgpack"])
+def test_a_request_fits_into_one_frame_of_the_length_that_the_exchanges_own_sdk_sends(encoding: str) -> None:
     reconciler, upstream = Reconciler(), Upstream()
-    reconciler.want(wanted("A", "B", channels=QT))
-    converge(reconciler, upstream)
-    reconciler.want({"A": ("quotes",)})
+    symbols = [f"{n:032}" for n in range(2_000)]
+    reconciler.want(wanted(*symbols))
     _, said, _ = converge(reconciler, upstream)
-    assert said == [{"action": "unsubscribe", "quotes": ["B"], "statuses": ["B"], "lulds": ["B"], "trades": ["A", "B"]}]
-    assert upstream.entries == {("quotes", "A"), (STATUSES, "A"), (LULDS, "A")}
-    reconciler.want({})
-    converge(reconciler, upstream)
-    assert upstream.entries == set()
-
-
-def test_a_missing_symbol_is_asked_again_after_1_2_and_4_seconds_then_given_up() -> None:
-    reconciler = Reconciler()
-    reconciler.want(wanted("A", "GONE"))
-    asked: list[int] = []
-    refused: list[tuple[str, Cause]] = []
-    for now_ns in range(T0, s(12), NS_PER_S // 10):
-        reconciler.wake(now_ns)
-        while (question := reconciler.next_request(now_ns)) is not None:
-            if ("quotes", "GONE") in question.entries:
-                asked.append(now_ns)
-            refused += reconciler.on_answer(Subscription(quotes=("A",), statuses=("A", "GONE")), now_ns).refused
-    assert asked == [s(0), s(1), s(3), s(7)]
-    assert refused == [("GONE", Cause.NOT_IN_ACK)]
-    assert not reconciler.subscriptions.has_pending()
-
-
-def test_an_extra_that_will_not_go_is_given_up_too() -> None:
-    reconciler = Reconciler()
-    reconciler.want(wanted("A"))
-    asked = []
-    for now_ns in range(T0, s(20), NS_PER_S // 10):
-        reconciler.wake(now_ns)
-        while (question := reconciler.next_request(now_ns)) is not None:
-            if question.action == "unsubscribe":
-                asked.append(now_ns)
-            outcome = reconciler.on_answer(Subscription(quotes=("A", "X"), statuses=("A",)), now_ns)
-            assert outcome.refused == []
-    assert asked == [s(0), s(1), s(3), s(7)]
-
-
-def test_a_refused_unsubscribe_is_not_repeated_without_end() -> None:
-    reconciler = Reconciler()
-    reconciler.want(wanted("A"))
-    reconciler.on_answer(Subscription(quotes=("A", "X"), statuses=("A",), lulds=("A",)), T0)
-    question = reconciler.next_request(T0)
-    assert question is not None
-    assert question.message() == {"action": "unsubscribe", "quotes": ["X"]}
-    outcome = reconciler.on_error(Cause.BAD_SYMBOL)
-    assert (outcome.refused, outcome.learned_limit) == ([], None)
-    assert reconciler.next_request(T0) is None
-    assert reconciler.next_ns() is None
-
-
-def test_a_missing_entry_that_turns_up_by_itself_is_not_waited_for() -> None:
-    reconciler = Reconciler()
-    reconciler.want(wanted("A", "B"))
-    reconciler.next_request(T0)
-    reconciler.on_answer(Subscription(quotes=("A",)), T0)
-    reconciler.next_request(T0)
-    outcome = reconciler.on_answer(Subscription(quotes=("A", "B"), statuses=("A", "B"), lulds=("A", "B")), T0)
-    assert outcome.acknowledged.count("B") == 1
-    assert reconciler.next_request(T0) is None
-    assert reconciler.next_ns() is None
+    assert reconciler.subscriptions.count_symbols() == len(symbols)
+    assert max(len(UpstreamCodec(encoding).encode(message)) for message in said) <= 32_768
 
 
 def test_a_poisoned_symbol_is_found_by_halving_and_the_rest_is_subscribed() -> None:

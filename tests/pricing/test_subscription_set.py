@@ -25,8 +25,9 @@ def change(subscriptions: SubscriptionSet, rng: random.Random) -> None:
     elif kind < 5:
         subscriptions.replace_symbol(symbol, some_channels(rng))
     elif kind < 8:
-        every = [(channel, symbol) for channel in CHANNELS for symbol in SYMBOLS]
-        subscriptions.acknowledge({entry for entry in every if rng.random() < 0.5})
+        listing = {channel: [symbol for symbol in SYMBOLS if rng.random() < 0.5] for channel in CHANNELS}
+        subscriptions.acknowledge(listing)
+        assert subscriptions.acknowledged == {(channel, s) for channel, symbols in listing.items() for s in symbols}
     elif kind == 8:
         subscriptions.give_up((rng.choice(CHANNELS), symbol))
     elif rng.random() < 0.2:
@@ -64,10 +65,10 @@ def test_refused_data_takes_its_whole_symbol_out_until_that_channel_is_no_longer
 def test_a_side_channel_that_is_refused_leaves_its_symbol_wanted(channel: str) -> None:
     subscriptions = SubscriptionSet()
     subscriptions.replace({"A": ("quotes",)}, [])
-    assert subscriptions.acknowledge({("quotes", "A")}) == ["A"]
+    assert subscriptions.acknowledge({"quotes": ["A"]}) == ["A"]
     assert not subscriptions.has_all_statuses()
     assert not subscriptions.give_up((channel, "A"))
     assert (channel, "A") not in subscriptions.missing[channel]
     assert subscriptions.has_all("A")
-    assert subscriptions.acknowledge({("quotes", "A"), (STATUSES, "A")}) == ["A"]
+    assert subscriptions.acknowledge({"quotes": ["A"], STATUSES: ["A"]}) == ["A"]
     assert subscriptions.has_all_statuses()

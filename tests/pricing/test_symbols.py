@@ -8,7 +8,7 @@ from quotebus.bus.clock import NS_PER_S
 from quotebus.bus.errors import IllegalTransition
 from quotebus.bus.events import Cause, SymbolState
 from quotebus.bus.protocol import MAX_NODE_SYMBOLS, MAX_STATUSES_PER_S
-from quotebus.pricing.symbols import MOVES, SymbolEntry, SymbolTable
+from quotebus.pricing.symbols import MOVES, PROMPT_PER_S, SymbolEntry, SymbolTable
 from tests.support.pricing import T0, s
 
 State = SymbolState
@@ -173,6 +173,41 @@ def test_a_long_sleep_is_not_made_up_for_by_more_than_one_round() -> None:
 
 def test_live_counts_quiet_and_not_halted() -> None:
     symbols, _ = table()
-    for symbol, state in (("A", State.LIVE), ("B", State.QUIET), ("C", State.HALTED), ("D", State.STALE)):
-        symbols.entries[symbol] = SymbolEntry(symbol, state, Cause.DEMAND, T0)
+    ways = {"A": [State.LIVE], "B": [State.LIVE, State.QUIET], "C": [State.HALTED], "D": [State.STALE], "E": []}
+    for symbol, states in ways.items():
+        symbols.add(symbol, T0)
+        symbols.add(symbol, T0)
+        for state in states:
+            symbols.move(symbol, state, Cause.DEMAND, T0)
     assert symbols.count_live() == 2
+    symbols.move("B", State.RELEASED, Cause.NO_DEMAND, T0)
+    symbols.move("A", State.STALE, Cause.BAD_DATA, T0)
+    symbols.move("E", State.LIVE, Cause.DEMAND, T0)
+    assert symbols.count_live() == 1
+    symbols.clear()
+    assert symbols.count_live() == 0
+
+
+def test_what_thousands_of_pending_symbols_wait_for_is_told_in_turn_and_before_all_else() -> None:
+    symbols, sent = table()
+    count = 2_000
+    for number in range(count):
+        symbols.add(f"S{number}", T0)
+    symbols.rotate(T0)
+    for number in range(count // 2, count):
+        symbols.move(f"S{number}", State.PENDING, Cause.NO_QUOTE_YET, T0)
+    assert len(sent) == PROMPT_PER_S
+    symbols.rotate(s(1))
+    assert PROMPT_PER_S < len(sent) <= PROMPT_PER_S + MAX_STATUSES_PER_S
+    assert all(int(symbol[1:]) >= count // 2 for symbol, _ in sent)
+    before = len(sent)
+    for number in range(count):
+        symbols.move(f"S{number}", State.LIVE, Cause.DEMAND, s(1))
+    assert len(sent) == before + count, "a state is told at once"
+
+
+def test_few_symbols_tell_at_once_what_they_wait_for() -> None:
+    symbols, sent = table()
+    symbols.add("A", T0)
+    symbols.move("A", State.PENDING, Cause.NO_QUOTE_YET, T0)
+    assert sent == [("A", State.PENDING)]
