@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from quotebus.bus.clock import now_ns, seconds, sleep_s
+from tests.support.forkserver import PROGRAMS, Forked, fork_server
 
 DEADLINE_S = 45.0
 """For things that must happen but are not timed; generous, since the machine may be busy."""
@@ -29,19 +30,25 @@ def eventually(what: Callable[[], object], within_s: float = DEADLINE_S, why: st
 class Program:
     """One running program. `lines` is what it has printed, stdout and stderr together."""
 
-    def __init__(self, name: str, *arguments: str, environment: Mapping[str, str]) -> None:
+    def __init__(self, name: str, *arguments: str, environment: Mapping[str, str], forked: bool = True) -> None:
+        """With `forked` one of ours starts without an interpreter of its own, see `forkserver`."""
         self.name = name
         self.lines: list[str] = []
         self._changed = threading.Condition()
-        self.process = subprocess.Popen(
-            [str(Path(sys.executable).parent / name), *arguments],
-            env={**_clean_environment(), **environment},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        )
+        environment = {**_clean_environment(), **environment}
+        self.process: Forked | subprocess.Popen[str]
+        if forked and name in PROGRAMS:
+            self.process = fork_server().start(name, arguments, environment)
+        else:
+            self.process = subprocess.Popen(
+                [str(Path(sys.executable).parent / name), *arguments],
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                start_new_session=True,
+            )
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
@@ -100,9 +107,17 @@ class Program:
 
 
 def run(
-    name: str, *arguments: str, environment: Mapping[str, str] | None = None, within_s: float = 20
+    name: str, *arguments: str, environment: Mapping[str, str] | None = None, within_s: float = 60
 ) -> tuple[int, str]:
     """Run a program to its end: exit status and everything it printed."""
+    if name in PROGRAMS:
+        program = Program(name, *arguments, environment=environment or {})
+        try:
+            status = program.process.wait(within_s)
+        finally:
+            program.kill()
+            program.stop()
+        return status, "".join(f"{line}\n" for line in program.lines)
     done = subprocess.run(
         [str(Path(sys.executable).parent / name), *arguments],
         env={**_clean_environment(), **(environment or {})},

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -19,27 +17,23 @@ import pytest
 import websocket
 
 from quotebus.pricing.simulator.control import SimulatorControl
+from tests.support.forkserver import fork_server
 
 FIRST_LINE = re.compile(r"exchange-simulator: (wss?://\S+/v2/)iex control (http://\S+) seed (-?\d+)\n")
 ORDERS_LINE = re.compile(r"exchange-simulator: orders (http://\S+)/v2 updates (wss?://\S+/stream)\n")
-TIMEOUT_S = 8.0
+TIMEOUT_S = 30.0
 ROOT = Path(__file__).parents[3]
 
 
 class Program:
     """A running simulator."""
 
-    def __init__(self, *flags: str, stderr: IO[str] | int = subprocess.DEVNULL) -> None:
+    def __init__(self, *flags: str, stderr: IO[str] | None = None) -> None:
         environment = {name: value for name, value in os.environ.items() if not name.startswith("SIMULATOR_")}
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "quotebus.pricing.simulator", "--port", "0", "--control-port", "0", *flags],
-            stdout=subprocess.PIPE,
-            stderr=stderr,
-            text=True,
-            env=environment,
-            cwd=ROOT,
-        )
-        assert self.process.stdout is not None
+        arguments = ["--port", "0", "--control-port", "0", *flags]
+        with open(os.devnull, "w") as nowhere:
+            output = nowhere if stderr is None else stderr
+            self.process = fork_server().start("exchange-simulator", arguments, environment, output.fileno())
         line = self.process.stdout.readline()
         match = FIRST_LINE.fullmatch(line)
         assert match, f"unexpected first line {line!r}"
@@ -63,7 +57,6 @@ class Program:
         finally:
             self.process.kill()
             self.process.wait()
-            assert self.process.stdout is not None
             self.process.stdout.close()
 
 
