@@ -167,6 +167,8 @@ def _become(outputs: Sequence[int], environment: Mapping[str, str], folder: str)
     os.setsid()
     for output, standard in zip(outputs, (1, 2), strict=True):
         os.dup2(output, standard)
+    sys.stdout = os.fdopen(1, "w", encoding="utf-8", closefd=False)  # the server's own may have been files
+    sys.stderr = os.fdopen(2, "w", encoding="utf-8", closefd=False, buffering=1, errors="backslashreplace")
     os.closerange(3, 1_024)
     os.chdir(folder)
     os.environ.clear()
