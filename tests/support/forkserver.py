@@ -31,7 +31,15 @@ PROGRAMS = {
     "execution-worker": "quotebus.execution_adapter.__main__",
     "bus-tap": "quotebus.bus.tap.__main__",
 }
-VERBS = ("broker", "record", "capture", "replay", "up")
+IMPORTED = (
+    "quotebus.pricing.program",
+    "quotebus.pricing.simulator.program",
+    "quotebus.execution_adapter.program",
+    "quotebus.bus.tap.program",
+    "quotebus.bus.cli.program",
+    *(f"quotebus.bus.cli.{verb}" for verb in ("broker", "record", "capture", "replay", "up")),
+)
+"""What the programs import when they start."""
 _MAX_REQUEST_BYTES = 100_000
 _START_S = 60
 
@@ -180,8 +188,8 @@ def main() -> NoReturn:
     control = socket.socket(fileno=int(sys.argv[1]))
     sys.path[0] = str(Path(sys.executable).parent)  # as a program that was installed has it
     mains = {name: importlib.import_module(module) for name, module in PROGRAMS.items()}
-    for verb in VERBS:
-        importlib.import_module(f"quotebus.bus.cli.{verb}")
+    for module in IMPORTED:
+        importlib.import_module(module)
     gc.collect()
     gc.freeze()
     name, arguments = serve(control)
