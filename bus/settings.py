@@ -10,20 +10,19 @@ import ipaddress
 import re
 import sys
 from collections.abc import Sequence
-from typing import Annotated, Any, ClassVar, Literal, NoReturn, TypeVar
+from typing import Annotated, ClassVar, Literal, NoReturn, TypeVar
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from quotebus.bus.errors import EX_CONFIG, EX_NOINPUT, ConfigError, NoInput
-from quotebus.bus.process.flags import Unit, is_secret, names, parse_flags, variable
+from quotebus.bus.process.flags import Given, Unit, is_secret, parse_flags
+from quotebus.bus.process.mistakes import explain
 from quotebus.bus.process.printable import escaped
 from quotebus.bus.process.spelling import misspelt_variables
 
 ENV_FILE = ".env"
-LONGEST_SHOWN = 60
-"""Of a bad value, in characters."""
 LOOPBACK_NAMES = ("localhost", "localhost.localdomain")
 CLIENT_NAME = re.compile(r"[A-Za-z0-9_.:-]{1,64}\Z")
 
@@ -134,12 +133,12 @@ def parse(settings: type[SettingsT], argv: Sequence[str], program: str) -> Setti
     return build(settings, parse_flags(settings, argv, program))
 
 
-def build(settings: type[SettingsT], given: dict[str, Any]) -> SettingsT:
+def build(settings: type[SettingsT], given: Given) -> SettingsT:
     """Settings from what the command line gave, from the environment and `.env`. Raises ConfigError."""
     try:
-        return settings(**given)
+        return settings(**given.values)
     except ValidationError as error:
-        raise ConfigError(_explain(settings, error)) from None
+        raise ConfigError(explain(settings, error, given.flags)) from None
     except SettingsError as error:
         raise ConfigError(f"cannot read settings: {error}") from None
 
@@ -153,7 +152,7 @@ def load(settings: type[SettingsT], argv: Sequence[str], program: str) -> Settin
     return load_given(settings, given, program)
 
 
-def load_given(settings: type[SettingsT], given: dict[str, Any], program: str) -> SettingsT:
+def load_given(settings: type[SettingsT], given: Given, program: str) -> SettingsT:
     """`build` for a program's main: as `load`, when the command line has been read already."""
     warn_of_misspelt(program)
     try:
@@ -166,28 +165,6 @@ def warn_of_misspelt(program: str) -> None:
     """A line on stderr for each variable that looks like a setting of ours and is none."""
     for line in misspelt_variables(ENV_FILE):
         print(f"{program}: warning: {escaped(line)}", file=sys.stderr, flush=True)
-
-
-def _explain(settings: type[BaseSettings], error: ValidationError) -> str:
-    """The first mistake: the setting's name, what is wrong with it and, unless that may be a secret, its value."""
-    first = error.errors(include_url=False, include_context=False)[0]
-    reason = first["msg"].removeprefix("Value error, ")
-    if not first["loc"]:
-        return reason
-    name = str(first["loc"][0])
-    field = next((field for field in settings.model_fields if name == field or name in names(settings, field)), "")
-    if not field:
-        return f"{name.upper()}: {reason}"
-    shown = "" if is_secret(settings.model_fields[field]) else _shown(first["input"], reason)
-    return f"{variable(settings, field)}: {reason}{shown}"
-
-
-def _shown(value: object, reason: str) -> str:
-    """A bad value, unless it is an address that may hold credentials, or the reason shows it already."""
-    text = " ".join(value) if isinstance(value, list) else str(value)
-    if "@" in text or "?" in text or (text and repr(text) in reason):
-        return ""
-    return f" (given: {text[:LONGEST_SHOWN]!r})"
 
 
 def die(program: str, error: Exception) -> NoReturn:

@@ -121,7 +121,7 @@ class ExecutionSettings(BusSettings, LogSettings):
     execution_marketable: bool = Field(False, description="let a limit reach the other side (aggression 2)")
     execution_fractional: bool = Field(False, description="order fractions of a share")
     execution_min_notional: Annotated[Decimal, Unit("DOLLARS")] = Field(
-        Decimal(1), ge=0, description="least value of a limit order"
+        Decimal(1), ge=0, le=1_000_000, description="least value of a limit order"
     )
     execution_lot: Annotated[int, Unit("SHARES")] = Field(
         1, ge=1, le=1000, description="shares in one unit of a quote's sizes"

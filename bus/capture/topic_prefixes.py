@@ -13,7 +13,7 @@ def parse_prefixes(given: Iterable[str]) -> tuple[str, ...]:
     found = tuple(filter(None, (text.strip() for several in given for text in several.split(","))))
     for text in found:
         if not text.isascii() or not any(_matches(text, kind) for kind in (*codec.KINDS, GAP_TOPIC)):
-            raise ValueError(f"no topic begins with {text[:40]!r} (kinds: {', '.join(codec.KINDS)})")
+            raise ValueError(f"no topic begins with {text[:40]!r}; topics begin with {', '.join(codec.KINDS)}")
     return found
 
 

@@ -14,4 +14,4 @@ class Arguments(CommandLine):
 
     def error(self, message: str) -> NoReturn:
         """One line, exit status 78."""
-        die(self.prog, ConfigError(message.removeprefix("argument ")))
+        die(self.prog, ConfigError(self.reword(message)))

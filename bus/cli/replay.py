@@ -24,6 +24,7 @@ from quotebus.bus.cli.keys import open_keys
 from quotebus.bus.errors import EX_IOERR, EX_NOINPUT, ConfigError, NoInput
 from quotebus.bus.process.flags import add_flags, read_flags
 from quotebus.bus.process.log import setup
+from quotebus.bus.process.mistakes import show_value
 from quotebus.bus.process.printable import escaped
 from quotebus.bus.process.shutdown import on_ending
 from quotebus.bus.process.stdout import give_up_stdout
@@ -41,6 +42,7 @@ SWITCH_INTERVAL_S = 0.0002
 """How long the progress bar's thread may hold the interpreter while the player has messages due."""
 SLOWEST, FASTEST = 1e-3, 1e6
 LONGEST_WAIT_S = 86_400.0
+MOST_CLIENTS = 10_000
 _LOOK_S = 0.2
 
 
@@ -54,8 +56,9 @@ def run(argv: Sequence[str]) -> int:
     0 for success, 3 for a capture that is damaged or none, 66 for a missing file or one without a message, 74 when the
     broker was away meanwhile, 78 for bad arguments and for a bus that is occupied.
     """
-    arguments = make_parser().parse_args(argv)
-    settings = load_given(ReplaySettings, read_flags(ReplaySettings, arguments), PROGRAM)
+    parser = make_parser()
+    arguments = parser.parse_args(argv)
+    settings = load_given(ReplaySettings, read_flags(ReplaySettings, parser, arguments), PROGRAM)
     setup(settings.log_level, settings.log_format)
     try:
         with Capture(arguments.file) as capture:
@@ -105,7 +108,11 @@ def make_parser() -> Arguments:
         help="play only topics that begin with one of these, separated by commas or spaces",
     )
     parser.add_argument(
-        "--clients", type=int, default=1, metavar="N", help="start when N consumers have sent a request (default 1)"
+        "--clients",
+        type=_clients,
+        default=1,
+        metavar="N",
+        help="start when N consumers have sent a request (default 1)",
     )
     parser.add_argument(
         "--wait", type=_wait_s, default=10.0, metavar="SECONDS", help="start after this long at the latest (default 10)"
@@ -125,15 +132,22 @@ def _rate(text: str) -> float | None:
         return None
     rate = _number(text)
     if not SLOWEST <= rate <= FASTEST:
-        raise ArgumentTypeError(f"not max, nor a number from {SLOWEST:g} to {FASTEST:,.0f}: {text}")
+        raise ArgumentTypeError(f"must be max or a number from {SLOWEST:g} to {FASTEST:,.0f}{show_value(text)}")
     return rate
 
 
 def _wait_s(text: str) -> float:
     wait_s = _number(text)
     if not 0 <= wait_s <= LONGEST_WAIT_S:
-        raise ArgumentTypeError(f"not from 0 to {LONGEST_WAIT_S:,.0f} seconds: {text}")
+        raise ArgumentTypeError(f"must be a number of seconds from 0 to {LONGEST_WAIT_S:,.0f}{show_value(text)}")
     return wait_s
+
+
+def _clients(text: str) -> int:
+    clients = _number(text)
+    if not (0 <= clients <= MOST_CLIENTS and clients.is_integer()):
+        raise ArgumentTypeError(f"must be a whole number from 0 to {MOST_CLIENTS:,}{show_value(text)}")
+    return int(clients)
 
 
 def _number(text: str) -> float:

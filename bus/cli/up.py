@@ -24,6 +24,8 @@ from quotebus.bus.settings import BusSettings, LogSettings, die, load
 
 PROGRAM = "quotebus up"
 WORKER = "worker"
+LONGEST_S = 1e9
+"""Thirty years: in nanoseconds still a number of 64 bits."""
 LOOK_S = 0.1
 """How often it is looked whether a signal has come."""
 FINAL = (EX_CONFIG,)
@@ -49,7 +51,7 @@ class UpSettings(BusSettings, LogSettings):
     headings: ClassVar = {"for_s": "run", "pricing_upstream_url": "upstream"}
 
     for_s: float | None = Field(
-        None, gt=0, validation_alias=AliasChoices("for", "up_for_s"), description="end after this long"
+        None, gt=0, le=LONGEST_S, validation_alias=AliasChoices("for", "up_for_s"), description="end after this long"
     )
     pricing_upstream_url: str = Field("", description="this upstream instead of the simulated exchange")
     pricing_api_key: SecretStr = Field(

@@ -21,6 +21,12 @@ def nearest(name: str, known: Iterable[str], near: float = NEAR) -> str:
     return next(iter(difflib.get_close_matches(name, list(known), n=1, cutoff=near)), "")
 
 
+def format_choices(choices: Sequence[str]) -> str:
+    """`one`, `one or two`, `one, two or three`."""
+    *others, last = choices
+    return f"{', '.join(others)} or {last}" if others else last
+
+
 class Formatter(argparse.HelpFormatter):
     """Wraps at the terminal's width, never within a flag, and leaves paragraphs with indented lines as they are."""
 
@@ -73,11 +79,17 @@ class CommandLine(argparse.ArgumentParser):
             add_help=False,
         )
         self._positionals.title = "arguments"
+        self.typed: dict[str, str] = {}
+        """After `parse_args`: the flag that was typed, by the name of its value. The last one, where there were two."""
         self.add_argument("-h", "--help", action="help", help="show this text")
         self.add_argument("--version", action="version", version=f"{program} {__version__}", help="show the version")
 
     def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
         """As `argparse` does, but for the words on what it does not know: the nearest flag is named, no value is."""
+        for word in args or ():
+            flag = word.partition("=")[0]
+            if flag in self._option_string_actions:
+                self.typed[self._option_string_actions[flag].dest] = flag
         parsed, unknown = self.parse_known_args(args, namespace)
         flags = [word.partition("=")[0] for word in unknown if word.startswith("-") and len(word) > 1]
         if flags:
@@ -97,5 +109,26 @@ class CommandLine(argparse.ArgumentParser):
         return [action for action in self._actions if action.help != argparse.SUPPRESS]
 
     def error(self, message: str) -> NoReturn:
-        """Raises ConfigError."""
-        raise ConfigError(message.removeprefix("argument "))
+        """Raises ConfigError, in the words of all our mistakes."""
+        raise ConfigError(self.reword(message))
+
+    def reword(self, message: str) -> str:
+        """What `argparse` says of a mistake, in our words and with the flag as it was typed."""
+        name, _, reason = message.removeprefix("argument ").partition(": ")
+        if not reason:
+            return name
+        flags = name.split("/")
+        name = next((typed for typed in self.typed.values() if typed in flags), flags[-1])
+        if reason.startswith("expected "):
+            return f"{name}: a value is missing; one that begins with - is written {name}=VALUE"
+        if reason.startswith("ignored explicit argument "):
+            return f"{name}: takes no value (given: {reason.removeprefix('ignored explicit argument ')})"
+        if reason.startswith("invalid choice: "):
+            value, _, choices = reason.removeprefix("invalid choice: ").removesuffix(")").partition(" (choose from ")
+            wanted = [choice.strip("'") for choice in choices.split(", ")]
+            near = nearest(value.strip("'"), wanted)
+            hint = f"; did you mean {near}?" if near else ""
+            return f"{name}: must be {format_choices(wanted)}{hint} (given: {value})"
+        if name.startswith("the following arguments are required"):
+            return f"{reason} is missing"
+        return f"{name}: {reason}"

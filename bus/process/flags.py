@@ -50,6 +50,16 @@ class OneMore:
     about: str
 
 
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What a command line gives to a settings class."""
+
+    values: dict[str, Any]
+    """Under the names that the class takes."""
+    flags: dict[str, str]
+    """Of each field that was given, the flag as it was typed."""
+
+
 def split_words(value: object) -> object:
     """The words of `a,b c`, or of a list of such."""
     texts = [value] if isinstance(value, str) else value
@@ -119,20 +129,24 @@ def grouped(settings: type[BaseModel]) -> Iterator[tuple[str, str]]:
                 yield heading, name
 
 
-def read_flags(settings: type[BaseModel], parsed: argparse.Namespace) -> dict[str, Any]:
-    """What was given on the command line, under the names that the class takes."""
-    given: dict[str, Any] = {}
+def read_flags(settings: type[BaseModel], parser: CommandLine, parsed: argparse.Namespace) -> Given:
+    """What was given on the command line."""
+    given = Given({}, {})
     for name, field in settings.model_fields.items():
         value = getattr(parsed, name, None)
+        typed = parser.typed.get(name)
         more = [marker for marker in field.metadata if isinstance(marker, OneMore)]
         for marker in more:
             parts = getattr(parsed, f"{name}+", None)
             if parts:
                 value = marker.separator.join([*([value] if value else []), *parts])
+                typed = marker.flag
         if value is None or value == []:
             continue
         alias = field.validation_alias
-        given[name if alias is None else names(settings, name)[0]] = value
+        given.values[name if alias is None else names(settings, name)[0]] = value
+        if typed is not None:
+            given.flags[name] = typed
     return given
 
 
@@ -164,7 +178,7 @@ def unit_of(settings: type[BaseModel], name: str) -> str:
     for marker in field.metadata:
         if isinstance(marker, Unit):
             return marker.name
-    kind = _inner(field.annotation)
+    kind = inner_type(field.annotation)
     if get_origin(kind) is Literal:
         return "|".join(str(choice) for choice in get_args(kind))
     spelled = f"_{name}"
@@ -188,7 +202,7 @@ def shown_default(field: FieldInfo) -> str:
     return f"~{str(default)[len(home) :]}" if str(default).startswith(f"{home}/") else str(default)
 
 
-def _inner(annotation: Any) -> Any:
+def inner_type(annotation: Any) -> Any:
     """The type within an optional one, or within a list."""
     if get_origin(annotation) in (Union, types.UnionType):
         return next(part for part in get_args(annotation) if part is not type(None))
@@ -231,6 +245,7 @@ def format_examples(examples: Sequence[str]) -> str:
     return "\n".join(["examples:", *lines]) if lines else ""
 
 
-def parse_flags(settings: type[BaseModel], argv: Sequence[str], program: str) -> dict[str, Any]:
+def parse_flags(settings: type[BaseModel], argv: Sequence[str], program: str) -> Given:
     """What a command line says, for the class to check. Raises ConfigError."""
-    return read_flags(settings, command_line(settings, program).parse_args(list(argv)))
+    parser = command_line(settings, program)
+    return read_flags(settings, parser, parser.parse_args(list(argv)))

@@ -24,7 +24,7 @@ class Selection:
         for pattern in self.patterns:
             topics.prefix(pattern)
             if not any(_may_match(pattern, kind) for kind in ALL_KINDS):
-                raise ValueError(f"no topic matches {pattern[:40]!r} (kinds: {', '.join(ALL_KINDS)})")
+                raise ValueError(f"no topic matches {pattern[:40]!r}; topics begin with {', '.join(ALL_KINDS)}")
         self._known: dict[str, bool] = {}
 
     def prefixes(self) -> list[bytes]:

@@ -7,6 +7,7 @@ from typing import Annotated, ClassVar
 from pydantic import AliasChoices, Field, field_validator
 from pydantic_settings import SettingsConfigDict
 
+from quotebus.bus.process.command_line import format_choices
 from quotebus.bus.process.flags import Positional, Unit, Words
 from quotebus.bus.settings import LogSettings, Settings, local_endpoint
 
@@ -143,7 +144,7 @@ class TopSettings(TapSettings):
     @classmethod
     def _sortable(cls, sort: str) -> str:
         if sort not in SORTS:
-            raise ValueError(f"not one of {', '.join(SORTS)}")
+            raise ValueError(f"must be {format_choices(SORTS)}")
         return sort
 
 

@@ -71,11 +71,12 @@ def test_an_empty_variable_is_no_value(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("argv", "environment", "named", "given"),
     [
-        (["--number", "seven"], {}, "SAMPLE_NUMBER", "'seven'"),
-        (["--sample-number", "seven"], {}, "SAMPLE_NUMBER", "'seven'"),
+        (["--number", "seven"], {}, "--number: must be a whole number ", "'seven'"),
+        (["--sample-number", "seven"], {}, "--sample-number: must be a whole number ", "'seven'"),
+        (["--number", "8", "--sample-number=seven"], {"SAMPLE_NUMBER": "9"}, "--sample-number: must", "'seven'"),
         ([], {"SAMPLE_NUMBER": "-7"}, "SAMPLE_NUMBER", "'-7'"),
         ([], {"LOG_LEVEL": "loud"}, "LOG_LEVEL", "'loud'"),
-        (["--log-format", "xml\x1b"], {}, "LOG_FORMAT", r"'xml\x1b'"),
+        (["--log-format", "xml\x1b"], {}, "--log-format: must be text or json ", r"'xml\x1b'"),
         ([], {"BUS_PUBLISH_URL": "tcp://somewhere.example:1"}, "BUS_PUBLISH_URL", "'tcp://somewhere.example:1'"),
         ([], {"BUS_PUBLISH_URL": "tcp://me:canary@example.com:1"}, "BUS_PUBLISH_URL", ""),
         ([], {"BUS_PUBLISH_URL": "tcp://example.com:1/?key=canary"}, "BUS_PUBLISH_URL", ""),

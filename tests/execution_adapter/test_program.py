@@ -35,14 +35,14 @@ def test_intents_come_from_flags_and_from_a_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("flags", "names"),
     [
-        (["--intent", "SPY hold 1"], "EXECUTION_INTENTS: side must be buy or sell"),
-        (["--intent", "SPY buy 1", "--intent", "SPY buy 1"], "EXECUTION_INTENTS: duplicate intent"),
+        (["--intent", "SPY hold 1"], "--intent: side must be buy or sell"),
+        (["--intent", "SPY buy 1", "--intent", "SPY buy 1"], "--intent: duplicate intent"),
         (["--execution-gateway", "live"], "--i-mean-live"),
-        (["--execution-gateway", "nasdaq"], "EXECUTION_GATEWAY"),
-        (["--execution-fallbacks", "SPY=maybe"], "EXECUTION_FALLBACKS: fallback must be one of"),
-        (["--execution-orders-url", "http://10.0.0.1:1/v2"], "EXECUTION_ORDERS_URL: http:// on this machine"),
-        (["--execution-intents-from", "a b"], "EXECUTION_INTENTS_FROM"),
-        (["--execution-aggression-end", "3"], "EXECUTION_AGGRESSION_END"),
+        (["--execution-gateway", "nasdaq"], "--execution-gateway: must be none, simulator, paper or live"),
+        (["--execution-fallbacks", "SPY=maybe"], "--execution-fallbacks: fallback must be one of"),
+        (["--execution-orders-url", "http://10.0.0.1:1/v2"], "--execution-orders-url: http:// on this machine"),
+        (["--execution-intents-from", "a b"], "--execution-intents-from: client names"),
+        (["--execution-aggression-end", "3"], "--execution-aggression-end: must be a number from 0 to 2"),
     ],
 )
 def test_bad_setting_is_named(flags: list[str], names: str) -> None:
@@ -96,4 +96,4 @@ def test_hash_names_what_working_an_order_depends_on() -> None:
 def test_program_ends_with_78_and_one_line() -> None:
     status, printed = run("execution-worker", "--intent", "SPY buy")
     assert (status, printed.count("\n")) == (78, 1)
-    assert printed.startswith("execution-worker: EXECUTION_INTENTS: not an intent")
+    assert printed.startswith("execution-worker: --intent: not an intent")

@@ -25,13 +25,13 @@ def test_default_client_name_is_one() -> None:
 @pytest.mark.parametrize(
     ("flags", "names"),
     [
-        (["--execution-symbols", "SP*Y"], "EXECUTION_SYMBOLS"),
-        (["--execution-symbols", ","], "EXECUTION_SYMBOLS"),
-        (["--execution-client", "a b"], "EXECUTION_CLIENT"),
+        (["--execution-symbols", "SP*Y"], "^--execution-symbols: "),
+        (["--execution-symbols", ","], "^--execution-symbols: "),
+        (["--execution-client", "a b"], "^--execution-client: "),
         (["--execution-gateway", "live"], "EXECUTION_GATEWAY"),
-        (["--execution-qty", "0"], "EXECUTION_QTY"),
-        (["--execution-interval-s", "nan"], "EXECUTION_INTERVAL_S"),
-        (["--bus-request-url", "tcp://10.0.0.1:1"], "BUS_REQUEST_URL"),
+        (["--execution-qty", "0"], "^--execution-qty: must be a number of shares above 0 "),
+        (["--execution-interval-s", "nan"], "^--execution-interval-s: must be a number of seconds above 0 "),
+        (["--bus-request-url", "tcp://10.0.0.1:1"], "^--bus-request-url: "),
     ],
 )
 def test_bad_setting_is_named(flags: list[str], names: str) -> None:
@@ -50,7 +50,7 @@ def test_program_ends_with_78_and_one_line() -> None:
     status, printed = run("execution-worker", "--execution-symbols", "bad symbol!")
     assert status == 78
     assert printed.count("\n") == 1
-    assert printed.startswith("execution-worker: EXECUTION_SYMBOLS: ")
+    assert printed.startswith("execution-worker: --execution-symbols: ")
 
 
 def test_policies_of_some_symbols_leave_the_default_to_its_own_setting() -> None:

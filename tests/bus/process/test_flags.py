@@ -129,12 +129,12 @@ def test_one_more_adds_to_the_whole() -> None:
     assert read("--task", "two", "--tasks", "one").sample_tasks == "one; two"
 
 
-def test_a_mistake_names_the_setting_and_its_value() -> None:
-    with pytest.raises(ConfigError, match=r"^SAMPLE_WAIT_S: .*\(given: '-1'\)$"):
+def test_a_mistake_names_what_was_typed_and_its_value() -> None:
+    with pytest.raises(ConfigError, match=r"^--wait-s: must be a number of seconds of at least 0 \(given: '-1'\)$"):
         read("--wait-s=-1")
-    with pytest.raises(ConfigError, match=r"^SAMPLE_PORT: .*\(given: 'x'\)$"):
-        parse(Prefixed, ["--port", "x"], "sample")
-    with pytest.raises(ConfigError, match=r"^UP_FOR_S: .*\(given: '0'\)$"):
+    with pytest.raises(ConfigError, match=r"^--sample-port: must be a port number \(given: 'x'\)$"):
+        parse(Prefixed, ["--sample-port", "x"], "sample")
+    with pytest.raises(ConfigError, match=r"^--for: .*\(given: '0'\)$"):
         parse(UpSettings, ["--for", "0"], "quotebus up")
 
 
