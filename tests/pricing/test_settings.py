@@ -201,7 +201,7 @@ def test_the_keys_of_an_upstream_elsewhere_go_to_no_rest_address_on_this_machine
 
 
 def test_the_rest_data_is_not_asked_in_clear_on_another_machine() -> None:
-    with pytest.raises(ConfigError, match="^--data-url: refused: http:// would carry"):
+    with pytest.raises(ConfigError, match=r"^--data-url: refused: http:// would carry"):
         read("--upstream-url", URL, "--data-url", "http://data.example.com")
 
 
