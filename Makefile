@@ -11,7 +11,7 @@ JOBS   ?= 3
 SEEDS  ?= 50
 
 .PHONY: outages realoutages up test smoke apidocs links wheel check format bench latency overload scale clients verdict replaysame replaytiming capturerate capturedamage \
-  capturekills captureseek tapcost strangers poison faults twonodes orders returns search seeds quietdays levels idle pins clean help
+  capturekills captureseek tapcost strangers poison faults twonodes orders returns search seeds quietdays levels marketdays idle pins clean help
 
 help:
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
@@ -138,6 +138,9 @@ captureseek: $(VENV)/.dev ## reading the end of a capture by its index; ARGS="--
 
 levels: $(VENV)/.dev ## days with planted stubs, spikes and gaps against the rule for jumps; ARGS="--days 20 --quotes FILE.csv"
 	$(BIN)/python -m tests.pricing.level_days $(ARGS)
+
+marketdays: $(VENV)/.dev ## pricing/market_days.py anew, from exchange_calendars
+	$(BIN)/python -m tests.pricing.market_days_file >pricing/market_days.py.new && mv pricing/market_days.py.new pricing/market_days.py
 
 idle: $(VENV)/.dev ## the idle node measured for 30 s
 	QUOTEBUS_IDLE_S=30 $(BIN)/python -m pytest -q -k idle_node tests/scenarios/test_lazy.py

@@ -12,6 +12,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
+from quotebus.bus.states import NO_HALT_KIND as NO_HALT_KIND
 from quotebus.bus.states import Cause as Cause
 from quotebus.bus.states import ConnectionState as ConnectionState
 from quotebus.bus.states import FeedClass as FeedClass
@@ -72,8 +73,8 @@ class AckRow(Struct, array_like=True, frozen=True, gc=False):
     cause: Cause
     last_quote: bytes | None
     last_quote_seq: Seq
-    halt: str = HaltKnowledge.UNKNOWN.value
-    halt_kind: str = ""
+    halt: HaltKnowledge = HaltKnowledge.UNKNOWN
+    halt_kind: HaltKind = NO_HALT_KIND
     halt_exchange_ns: Nanos | None = None
     rank: int = 0
 
@@ -192,10 +193,10 @@ class SymbolStatus(Event, frozen=True, kw_only=True, gc=False):
     """When the newest quote was published, UTC nanoseconds; None when there is none."""
     last_quote_seq: Seq
     """The newest quote's number; 0 when there is none. A reader that holds an older one has lost it."""
-    halt: str = HaltKnowledge.UNKNOWN.value
-    """What is known of a trading halt, a `HaltKnowledge`."""
-    halt_kind: str = ""
-    """What that rests on, a `HaltKind`; empty when nothing is known."""
+    halt: HaltKnowledge = HaltKnowledge.UNKNOWN
+    """What is known of a trading halt."""
+    halt_kind: HaltKind = NO_HALT_KIND
+    """What that rests on; empty when nothing is known."""
     halt_exchange_ns: Nanos | None = None
     """The exchange's time of that evidence, nanoseconds; compare it with other times of the exchange only."""
     rank: int = 0
@@ -237,10 +238,10 @@ class ConnectionHealth(Event, frozen=True, kw_only=True, gc=False):
     """When that ended, UTC nanoseconds; both stay until the next gap."""
     lag_ns: Nanos | None
     """Received less exchange time, the smallest seen removed, nanoseconds; None when that is not known."""
-    feed_class: str = FeedClass.UNKNOWN.value
-    """How far the feed's prices are from the market's, a `FeedClass`."""
-    session: str = MarketSession.UNKNOWN.value
-    """Which part of the venue's day it is, a `MarketSession`."""
+    feed_class: FeedClass = FeedClass.UNKNOWN
+    """How far the feed's prices are from the market's."""
+    session: MarketSession = MarketSession.UNKNOWN
+    """Which part of the venue's day it is, as far as the feed shows it."""
     domain: str = ""
     """The symbols that the node serves, as patterns; empty for all."""
     rank: int = 0

@@ -11,8 +11,10 @@ from dataclasses import dataclass, field
 from quotebus.bus import topics
 from quotebus.bus.clock import NS_PER_MS
 from quotebus.bus.events import (
+    NO_HALT_KIND,
     AckRow,
     Cause,
+    HaltKind,
     HaltKnowledge,
     SymbolsAcknowledged,
     SymbolsRequested,
@@ -20,7 +22,6 @@ from quotebus.bus.events import (
     SymbolStatus,
 )
 from quotebus.bus.protocol import MAX_SYMBOLS
-from quotebus.bus.states import MAX_WORD
 
 REPEAT_NS = 500 * NS_PER_MS
 DEFAULT_TTL_MS = 15_000
@@ -46,10 +47,10 @@ class SymbolResult:
     """Why that state was entered; of a refused symbol, why it was refused."""
     acknowledged: bool = False
     """Whether a pricing node has answered for it."""
-    halt: str = HaltKnowledge.UNKNOWN.value
-    """What is known of a trading halt, a `HaltKnowledge`."""
-    halt_kind: str = ""
-    """What that rests on, a `HaltKind`; empty when nothing is known."""
+    halt: HaltKnowledge = HaltKnowledge.UNKNOWN
+    """What is known of a trading halt."""
+    halt_kind: HaltKind = NO_HALT_KIND
+    """What that rests on; empty when nothing is known."""
     halt_exchange_ns: int | None = None
     """The exchange's time of that evidence, nanoseconds; compare it with other times of the exchange only."""
     rank: int = 0
@@ -260,8 +261,8 @@ def _result(said: AckRow | SymbolStatus, *, acknowledged: bool) -> SymbolResult:
         state=said.state,
         cause=said.cause,
         acknowledged=acknowledged,
-        halt=said.halt[:MAX_WORD],
-        halt_kind=said.halt_kind[:MAX_WORD],
+        halt=said.halt,
+        halt_kind=said.halt_kind,
         halt_exchange_ns=said.halt_exchange_ns,
         rank=said.rank,
     )

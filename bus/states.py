@@ -75,7 +75,7 @@ class RecorderState(OpenEnum):
     STOPPED = "stopped"
 
 
-class HaltKnowledge(StrEnum):
+class HaltKnowledge(OpenEnum):
     """What is known of a trading halt. Not to know is a value of its own."""
 
     TRADING = "trading"
@@ -84,7 +84,7 @@ class HaltKnowledge(StrEnum):
     UNKNOWN = "unknown"
 
 
-class HaltKind(StrEnum):
+class HaltKind(OpenEnum):
     """What the knowledge of a halt rests on; empty where nothing is known."""
 
     STATUS = "status"
@@ -94,7 +94,11 @@ class HaltKind(StrEnum):
     HEARSAY = "hearsay"
 
 
-class FeedClass(StrEnum):
+NO_HALT_KIND = HaltKind("")
+"""Nothing is known of a halt, so it rests on nothing."""
+
+
+class FeedClass(OpenEnum):
     """How far a feed's prices are from the market's."""
 
     REAL_TIME = "real_time"
@@ -105,7 +109,7 @@ class FeedClass(StrEnum):
     UNKNOWN = "unknown"
 
 
-class MarketSession(StrEnum):
+class MarketSession(OpenEnum):
     """Which part of the venue's day it is."""
 
     REGULAR = "regular"

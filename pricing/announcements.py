@@ -11,6 +11,7 @@ from quotebus.bus.events import (
     Claim,
     ConnectionHealth,
     FeedClass,
+    MarketSession,
     SymbolsAcknowledged,
     SymbolsRequested,
     SymbolState,
@@ -33,7 +34,7 @@ class Identity:
     feed: str
     source: str
     symbol_limit: int | None
-    feed_class: str = FeedClass.UNKNOWN.value
+    feed_class: FeedClass = FeedClass.UNKNOWN
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +94,10 @@ def build_status(entry: SymbolEntry, claims: tuple[Claim, ...], shared: SharedSt
     )
 
 
-def build_health(identity: Identity, session: Session, counts: Counts, shared: SharedState) -> ConnectionHealth:
-    """The connection's state, cause, counts and lag."""
+def build_health(
+    identity: Identity, session: Session, counts: Counts, shared: SharedState, market_session: MarketSession
+) -> ConnectionHealth:
+    """The connection's state, cause, counts and lag, and the market's session."""
     return ConnectionHealth(
         node=identity.node,
         feed=identity.feed,
@@ -113,6 +116,7 @@ def build_health(identity: Identity, session: Session, counts: Counts, shared: S
         gap_end_ns=_utc(session.gap.end_ns),
         lag_ns=shared.lag_ns if session.state in UP else None,
         feed_class=identity.feed_class,
+        session=market_session,
     )
 
 

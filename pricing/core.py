@@ -10,13 +10,12 @@ import logging
 from collections.abc import Callable, Mapping
 
 from quotebus.bus import topics
-from quotebus.bus.clock import NS_PER_S
+from quotebus.bus.clock import NS_PER_S, to_utc_ns
 from quotebus.bus.consumer import REPLAYED
 from quotebus.bus.events import (
     Cause,
     ConnectionHealth,
     ConnectionState,
-    MarketSession,
     SymbolsRequested,
     SymbolState,
 )
@@ -32,6 +31,7 @@ from quotebus.pricing.messages import Record, Subscription, Success, UpstreamErr
 from quotebus.pricing.pongs import NO_PONGS
 from quotebus.pricing.session import Session
 from quotebus.pricing.session_states import UP
+from quotebus.pricing.sessions import SessionRule, VenueDay
 from quotebus.pricing.shared_state import SharedState
 from quotebus.pricing.subscription import Reconciler, SubscriptionChange
 from quotebus.pricing.symbol_lifecycle import SymbolLifecycle
@@ -60,6 +60,7 @@ class Core:
         quiet_ns: int,
         slow_line_ns: int,
         jitter: Callable[[], float],
+        session_rule: SessionRule,
     ) -> None:
         """`jitter` returns a float in [0, 1)."""
         self.demand = Demand()
@@ -84,7 +85,7 @@ class Core:
             identity.symbol_limit, self.demand, self.symbols, self.reconciler, self.lifecycle, shared
         )
         self.feed_watch = FeedWatch(shared, self.symbols, self._ask_venue)
-        self.market_session = MarketSession.UNKNOWN
+        self.venue_day = VenueDay(session_rule, shared.begin_session)
         self._lease_clock = LeaseClock()
         self._commands: list[Command] = []
         self._health_ns = 0
@@ -242,7 +243,7 @@ class Core:
         if self.session.state is ConnectionState.STREAMING and now_ns - self._quiet_checked_ns >= NS_PER_S:
             self._quiet_checked_ns = now_ns
             self.lifecycle.mark_quiet(self._quiet_ns, now_ns)
-        if now_ns >= self._health_due_ns(now_ns):
+        if self.venue_day.follow(to_utc_ns(now_ns)) or now_ns >= self._health_due_ns(now_ns):
             self._publish_health(now_ns)
         self.symbols.rotate(now_ns)
 
@@ -283,7 +284,7 @@ class Core:
         """A connection that answers pings and brings no data: see `feed_watch`."""
         watch, session = self.feed_watch, self.session
         if session.state is ConnectionState.STREAMING or (session.state is ConnectionState.SUSPECT and watch.is_mute):
-            watch.on_time(now_ns, self.market_session)
+            watch.on_time(now_ns, self.venue_day.session)
         session.on_mute(now_ns, mute=watch.is_mute)
         if session.state in UP:
             session.annotate(self._describe(), now_ns)
@@ -384,11 +385,13 @@ class Core:
 
     def _publish_health(self, now_ns: int) -> None:
         self._health_ns = now_ns
+        self.venue_day.follow(to_utc_ns(now_ns))
         self.others.note_published()
         up = self.session.state in UP
+        session = self.venue_day.session
         counts = Counts(
             desired=len(self.demand.wanted),
             acknowledged=self.allocation.acknowledged if up else 0,
             live=self.symbols.count_live() if up else 0,
         )
-        self._commands.append(Publish(build_health(self._identity, self.session, counts, self._shared)))
+        self._commands.append(Publish(build_health(self._identity, self.session, counts, self._shared, session)))

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from quotebus.bus.events import FeedClass
 from quotebus.bus.settings import is_loopback
+from quotebus.pricing.sessions import ALPACA
 
 STREAM_HOST = "stream.data.alpaca.markets"
 REST_HOSTS = {
@@ -60,6 +61,11 @@ def build_url(name: str) -> str:
 def find_by_url(url: str) -> KnownFeed | None:
     """The feed that an address names by the end of its path, on whatever host; None when it names none."""
     return _PATHS.get("/".join(urlsplit(url).path.strip("/").split("/")[-2:]))
+
+
+def find_venue(url: str) -> str:
+    """The venue whose feed an address names, on whatever host: what is behind a proxy is said by the class."""
+    return ALPACA if find_by_url(url) is not None else ""
 
 
 def find_class(url: str) -> FeedClass:

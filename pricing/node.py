@@ -13,7 +13,7 @@ from collections.abc import Callable
 import zmq
 
 from quotebus.bus import codec, topics
-from quotebus.bus.clock import NS_PER_MS, NS_PER_S, now_ns, seconds, utc_ns
+from quotebus.bus.clock import NS_PER_MS, NS_PER_S, now_ns, seconds, to_utc_ns, utc_ns
 from quotebus.bus.errors import QuotebusError, UndecodableMessage
 from quotebus.bus.events import Cause, ConnectionHealth, ConnectionState, Counters, Event, OrderUpdate, SymbolsRequested
 from quotebus.bus.process.terminal import Terminal
@@ -43,6 +43,8 @@ from quotebus.pricing.venue_rest import VenueAnswer, VenueRest
 
 log = logging.getLogger(__name__)
 MAX_REPORTS = 200_000
+WARN_EVERY_NS = 86_400 * NS_PER_S
+"""Between two warnings of the same kind."""
 _BATCH = 32
 """Messages taken before commands are carried out: answers do not wait for the whole queue."""
 _INACTIVE = (ConnectionState.STANDBY, ConnectionState.STOPPED)
@@ -63,6 +65,7 @@ class Node:
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._waker = Waker()
         self._stopping = threading.Event()
+        self._session_rule, self._warned_ns = settings.session_rule, -WARN_EVERY_NS
         self._hung_up = threading.Event()
         self._terminal = Terminal()
         self._watch_terminal = False
@@ -79,6 +82,7 @@ class Node:
             quiet_ns=seconds(settings.pricing_quiet_s),
             slow_line_ns=seconds(settings.pricing_slow_line_s),
             jitter=random.random,
+            session_rule=settings.session_rule,
         )
         target = Target(settings.upstream_url, settings.pricing_upstream_encoding, settings.pricing_upstream_ca_file)
         self._dialler = Dialler(target, self._report)
@@ -337,7 +341,14 @@ class Node:
             gc.collect()  # only now, when no quote has to wait for it
             self._garbage_left = False
         self.control_counters.check_silence(now_ns())
+        self._warn_of_the_calendar(now_ns())
         self._publish(Counters(program="pricing-node", counters=self.counters()))
+
+    def _warn_of_the_calendar(self, at_ns: int) -> None:
+        if at_ns - self._warned_ns >= WARN_EVERY_NS:
+            self._warned_ns = at_ns
+            if warning := self._session_rule.find_warning(to_utc_ns(at_ns)):
+                log.warning("%s", warning)
 
     def _try_lock(self) -> None:
         if self._lock.acquire():

@@ -14,6 +14,7 @@ from quotebus.bus.events import FeedClass
 from quotebus.bus.process.flags import Unit
 from quotebus.bus.settings import BusSettings, LogSettings, is_loopback
 from quotebus.pricing import feeds
+from quotebus.pricing.sessions import SessionRule
 
 _NODE_NAME = re.compile(r"[A-Za-z0-9_-]{1,32}\Z")
 _ALPACA = {"paper": "paper-api.alpaca.markets", "live": "api.alpaca.markets"}
@@ -58,6 +59,13 @@ class PricingSettings(BusSettings, LogSettings):
         "",
         description="how far the feed's prices are from the market's: real_time, delayed, indicative, test, simulated, "
         "unknown; without it as host and path tell: an address on this machine is simulated, a foreign one unknown",
+    )
+    pricing_session: Annotated[
+        Literal["", "regular", "pre", "post", "overnight", "closed", "unknown"], Unit("SESSION")
+    ] = Field(
+        "",
+        description="which part of its day the market is in: regular, pre, post, overnight, closed, unknown; without "
+        "it by the venue's calendar, and always regular for a simulated or test feed",
     )
     pricing_upstream_url: str = Field(
         "", description="upstream address, used as it is; without it the feed's at Alpaca"
@@ -212,9 +220,15 @@ class PricingSettings(BusSettings, LogSettings):
         return self.pricing_feed if "pricing_feed" in self.model_fields_set else feeds.UNKNOWN
 
     @property
-    def feed_class(self) -> str:
-        """A `FeedClass`: what was set, else what host and path tell."""
-        return self.pricing_feed_class or feeds.find_class(self.upstream_url).value
+    def feed_class(self) -> FeedClass:
+        """What was set, else what host and path tell."""
+        return FeedClass(self.pricing_feed_class or feeds.find_class(self.upstream_url))
+
+    @property
+    def session_rule(self) -> SessionRule:
+        """How the market's session is found: what was set, else by the class and the venue's calendar."""
+        venue = feeds.find_venue(self.upstream_url) if self.feed_class is not FeedClass.UNKNOWN else ""
+        return SessionRule.of(venue, self.feed, self.feed_class, self.pricing_session)
 
     @property
     def trades_prove(self) -> bool:

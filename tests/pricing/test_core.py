@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from datetime import UTC, datetime
 from itertools import pairwise
 
 import pytest
@@ -10,8 +11,17 @@ import pytest
 from quotebus.bus import codec
 from quotebus.bus.clock import NS_PER_S
 from quotebus.bus.consumer import REPLAYED
-from quotebus.bus.events import ConnectionHealth, Event, Quote, SymbolsAcknowledged, SymbolStatus
+from quotebus.bus.events import (
+    ConnectionHealth,
+    Event,
+    MarketSession,
+    Quote,
+    SymbolsAcknowledged,
+    SymbolStatus,
+)
+from quotebus.pricing import core
 from quotebus.pricing.commands import SocketCommand
+from quotebus.pricing.sessions import ALPACA, SessionRule
 from tests.support.core_rig import SOURCE, CoreRig, state, streaming
 
 
@@ -323,3 +333,20 @@ def test_what_a_consumer_of_a_replay_asks_is_no_demand() -> None:
     assert rig.ask("a", "SPY", source="replay:a") == []
     assert rig.health().state == "idle"
     assert not rig.core.demand.leases
+
+
+def test_health_says_the_session_and_a_new_one_begins_without_a_level(monkeypatch: pytest.MonkeyPatch) -> None:
+    opens_ns = int(datetime(2026, 11, 25, 14, 30, tzinfo=UTC).timestamp()) * NS_PER_S
+    rig = CoreRig(session_rule=SessionRule(ALPACA, "sip"))
+    monkeypatch.setattr(core, "to_utc_ns", lambda at_ns: at_ns - first_ns + opens_ns - 2 * NS_PER_S)
+    first_ns = rig.now_ns
+    rig.ask("a", "SPY")
+    rig.run(1.9)
+    assert rig.health().session == MarketSession.PRE
+    level = rig.shared.slots["SPY"].level
+    rig.run(0.35)
+    assert rig.health().session == MarketSession.REGULAR, "published at once"
+    assert rig.shared.slots["SPY"].level is not level
+    level = rig.shared.slots["SPY"].level
+    rig.run(5)
+    assert rig.shared.slots["SPY"].level is level

@@ -10,13 +10,14 @@ import msgspec
 
 from quotebus.bus import codec
 from quotebus.bus.clock import NS_PER_S, to_utc_ns
-from quotebus.bus.events import Cause, ConnectionHealth, Event, SymbolsAcknowledged, SymbolStatus
+from quotebus.bus.events import Cause, ConnectionHealth, Event, MarketSession, SymbolsAcknowledged, SymbolStatus
 from quotebus.bus.sequence import Stamper
 from quotebus.pricing.announcements import Identity
 from quotebus.pricing.commands import AskVenue, Publish, SendUpstream, SocketCommand
 from quotebus.pricing.core import Core
 from quotebus.pricing.listening import LISTEN_NS
 from quotebus.pricing.messages import Subscription, Success, UpstreamError, UpstreamStatus
+from quotebus.pricing.sessions import SessionRule
 from quotebus.pricing.shared_state import SharedState
 from tests.support.pricing import T0, request
 from tests.support.samples import HEALTH, QUOTE
@@ -25,6 +26,8 @@ from tests.support.upstream import Upstream
 EventT = TypeVar("EventT", bound=Event)
 SOURCE = "pricing-000005"
 CODES = {Cause.BAD_SYMBOL: 400, Cause.SYMBOL_LIMIT: 405, Cause.NOT_ENTITLED: 410}
+
+ALWAYS_REGULAR = SessionRule(always=MarketSession.REGULAR)
 
 
 class CoreRig:
@@ -39,6 +42,7 @@ class CoreRig:
         seed: int = 0,
         source: str = SOURCE,
         starts_ns: int | None = None,
+        session_rule: SessionRule = ALWAYS_REGULAR,
     ) -> None:
         """A node that has listened and is idle; one that starts at `starts_ns` where that is given."""
         self.now_ns = T0 - LISTEN_NS if starts_ns is None else starts_ns
@@ -65,6 +69,7 @@ class CoreRig:
             quiet_ns=int(quiet_s * NS_PER_S),
             slow_line_ns=2 * NS_PER_S,
             jitter=self.rng.random,
+            session_rule=session_rule,
         )
         self.core.on_lock(True, self.now_ns)
         self.step()
