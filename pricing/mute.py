@@ -7,7 +7,9 @@ be rare on a quiet day and to come soon where the silence is real: the bound is 
 - 20.7 divided by the symbols' common rate: if ticks came independently, one gap in 10⁹ would be longer;
 - 3 times the longest gap of the last hour, because real ticks come in bursts;
 - 3 times the longest silence of the last twelve hours that was suspicious and that the venue confirmed, counted in
-  ticks that were missed: there the first three were wrong.
+  ticks that were missed: there the first three were wrong;
+- 3 times what the venue has confirmed of this very silence, at most an hour. It is asked at half of the others, so
+  that a market that slows down or stops is not suspected while the venue has nothing newer either.
 
 A session that is known to be closed has no suspicious silence, and each session learns for itself. Where sessions are
 not known, the end of one looks like a feed that goes mute. All of it is read from what the slots hold already: the
@@ -34,6 +36,8 @@ HOUR_NS = 3_600 * NS_PER_S
 CONFIRMED_HOURS = 12
 EARLY = 50.0
 """Ticks missed after which a question to the venue is worth its request: in bursty markets the bound is far away."""
+EARLY_SHARE = 0.5
+"""And so is half of the bound, which is short where little is known yet."""
 LEARNED_FACTOR = 2
 """What a suspicious silence was in the end counts as a gap of at most so many times its bound: a night is none."""
 MINUTE_NS = 60 * NS_PER_S
@@ -166,17 +170,19 @@ class SilenceWatch:
         self._gaps = Largest(1)
         self._suspicion: tuple[float, int] | None = None
         self._is_confirmed = False
+        self._explained_ns = 0
+        """The silence under way is the market's own for so long."""
 
     def begin(self, ticks: int, now_ns: int) -> None:
         """A connection streams. What came before it is remembered; the time without one is no gap."""
         self._ticks, self.last_tick_ns = ticks, now_ns
-        self._suspicion = None
+        self._suspicion, self._explained_ns = None, 0
         self.rates.skip(now_ns)
 
     def enter(self, session: MarketSession, now_ns: int) -> None:
         """The venue's day goes on with this session, in which symbols tick as they do in it."""
         if session is not self._session:
-            self._session, self._suspicion = session, None
+            self._session, self._suspicion, self._explained_ns = session, None, 0
             self.rates, self._gaps = TickRates(), Largest(1)
             if self.last_tick_ns is not None:
                 self.last_tick_ns = now_ns
@@ -198,6 +204,7 @@ class SilenceWatch:
             self.rates.skip(now_ns, gap_ns - learned_ns)
             gap_ns, self._suspicion = learned_ns, None
         self._gaps.note(gap_ns, now_ns)
+        self._explained_ns = 0
         self._ticks, self.last_tick_ns = ticks, now_ns
         self.rates.update(self._slots, now_ns)
         return True
@@ -210,6 +217,7 @@ class SilenceWatch:
 
     def confirm(self, now_ns: int) -> None:
         """The venue has nothing newer either: the silence under way is the market's own."""
+        self._explained_ns = min(CONFIRMED_FACTOR * self.silence_ns(now_ns), HOUR_NS)
         if self._suspicion is not None and not self._is_confirmed:
             self._is_confirmed = True
             rate, silent_ns = self._suspicion
@@ -226,11 +234,12 @@ class SilenceWatch:
             return Silence.ORDINARY
         # What was learned since of this very silence does not end the suspicion.
         bound_ns = self.bound_ns(rate, now_ns) if self._suspicion is None else int(IMPROBABLE / rate * NS_PER_S)
-        if silent_ns > bound_ns:
+        if silent_ns > bound_ns and (self._suspicion is not None or silent_ns > self._explained_ns):
             if self._suspicion is None:
                 self._suspicion, self._is_confirmed = (rate, silent_ns), False
             return Silence.SUSPICIOUS
-        return Silence.LONG if silent_ns * slow > EARLY * NS_PER_S else Silence.ORDINARY
+        is_long = silent_ns * slow > EARLY * NS_PER_S or silent_ns > EARLY_SHARE * bound_ns
+        return Silence.LONG if is_long else Silence.ORDINARY
 
     def bound_ns(self, rate: float, now_ns: int) -> int:
         """How long symbols that tick so often together may be silent."""

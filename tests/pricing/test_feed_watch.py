@@ -191,11 +191,51 @@ def test_where_ticks_come_in_bursts_the_venue_is_asked_early_and_nobody_is_told(
     rig.run(5)
     rig.answer(0.0)
     assert (rig.watch.suspicions, rig.watch.is_silent) == (0, False)
-    rig.run(4)
+    rig.run(24)
+    assert (rig.watch.suspicions, rig.watch.is_silent) == (0, False), "3 times the 12.25 s that the venue confirmed"
+    rig.run(2)
     assert (rig.watch.suspicions, rig.watch.is_silent) == (1, True)
     rig.answer(0.0)
     rig.run(600)
     assert (rig.watch.suspicions, rig.watch.proofs) == (1, 0)
+
+
+def test_a_silence_that_the_venue_goes_on_to_confirm_is_told_after_an_hour() -> None:
+    rig = bursty()
+    silent_s = 0.0
+    while not rig.watch.is_silent and silent_s < 2 * 3_600:
+        asked = len(rig.asked)
+        rig.run(0.25)
+        silent_s += 0.25
+        if len(rig.asked) > asked:
+            rig.answer(0.0)
+    assert 3_600 < silent_s < 3_700
+    assert (rig.watch.suspicions, rig.watch.proofs) == (1, 0)
+
+
+def test_a_venue_that_does_not_answer_explains_nothing() -> None:
+    rig = bursty()
+    rig.run(7.25)
+    rig.answer(None)
+    rig.run(5)
+    rig.answer(None)
+    assert not rig.watch.is_silent
+    rig.run(4)
+    assert (rig.watch.suspicions, rig.watch.is_silent) == (1, True)
+
+
+def test_what_was_confirmed_of_one_silence_explains_no_other() -> None:
+    rig = bursty()
+    rig.run(7.25)
+    rig.answer(0.0)
+    rig.run(5)
+    rig.answer(0.0)  # of 12.25 s: three times that would be 36.75 s, as it is for the next silence by its own length
+    rig.tick()
+    rig.run(600, ticking=True)
+    rig.run(36)
+    assert not rig.watch.is_silent
+    rig.run(8)
+    assert rig.watch.is_silent
 
 
 def test_an_early_question_proves_as_well_as_a_later_one() -> None:
