@@ -24,6 +24,9 @@ from quotebus.bus.events import (
 from quotebus.bus.protocol import MAX_SYMBOLS
 
 REPEAT_NS = 500 * NS_PER_MS
+HURRIED_NS = 200 * NS_PER_MS
+"""The first repeat after the bus was away: the broker may have published the answer before it had read twenty thousand
+subscriptions of ours."""
 DEFAULT_TTL_MS = 15_000
 SETTLED = frozenset({SymbolState.LIVE, SymbolState.QUIET, SymbolState.HALTED, SymbolState.REFUSED, SymbolState.EVICTED})
 """States after which waiting longer for a symbol is of no use."""
@@ -97,6 +100,7 @@ class Interest:
     _number: int = 0
     _answered: bool = True
     _snapshot: bool = False
+    _hurried: bool = False
     _next_ns: int | None = None
     _lease_until_ns: int | None = None
     _doubt_ns: int | None = None
@@ -125,6 +129,7 @@ class Interest:
         if not self.wanted.symbols and self._answered:
             return
         self._snapshot = True
+        self._hurried = anew
         if self._answered or anew or self._next_ns is None:
             self._ask(now_ns + jitter_ns)
         else:
@@ -181,7 +186,8 @@ class Interest:
             return None
         if self._answered:  # a renewal: a new question, though the former answer still stands
             self._begin()
-        self._next_ns = now_ns + REPEAT_NS
+        self._next_ns = now_ns + (HURRIED_NS if self._hurried else REPEAT_NS)
+        self._hurried = False
         self.asks += 1
         if self.asks == 1:
             self.asked_ns = now_ns
@@ -219,6 +225,8 @@ class Interest:
         if ack.source != self.answered_by:
             self.answered_by = ack.source
             self._parts = set()
+        if ack.part not in self._parts:
+            self._next_ns = now_ns + REPEAT_NS  # the others are on their way
         self._parts.add(ack.part)
         if len(self._parts) < ack.parts:
             return False

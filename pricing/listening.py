@@ -178,6 +178,8 @@ class OtherNodes:
         if waiting:
             hears = self._own_ns is not None and now_ns - self._own_ns <= OVERDUE_NS
             hurried = hears and any(now_ns - node.heard_ns > OVERDUE_NS for node in nodes)
+        elif listening and self._own_ns is None:  # nothing can be heard yet, and the time to listen has not begun
+            return last_ns + ANSWER_NS
         else:
             hurried = listening or any(now_ns - node.heard_ns <= OVERDUE_NS for node in nodes)
         return last_ns + (CALL_NS if hurried else HEALTH_EVERY_NS)

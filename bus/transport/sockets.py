@@ -28,7 +28,7 @@ _COMMON: dict[int, int] = {
     zmq.HANDSHAKE_IVL: 3_000,
     zmq.CONNECT_TIMEOUT: 2_000,
     zmq.RECONNECT_IVL: 100,
-    zmq.RECONNECT_IVL_MAX: 500,
+    zmq.RECONNECT_IVL_MAX: 200,
     zmq.BACKLOG: 1_024,
 }
 _SENDS: dict[int, int] = {zmq.SNDHWM: DATA_HWM, zmq.RCVHWM: NO_LIMIT}

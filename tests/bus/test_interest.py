@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from quotebus.bus.clock import NS_PER_MS, NS_PER_S
 from quotebus.bus.events import AckRow, Cause, SymbolsAcknowledged, SymbolsRequested
-from quotebus.bus.interest import REPEAT_NS, Interest
+from quotebus.bus.interest import HURRIED_NS, REPEAT_NS, Interest
 from tests.support.samples import ACKNOWLEDGED, QUICK, STATUS, like
 
 T0 = 1_000 * NS_PER_S
@@ -155,6 +155,24 @@ def test_a_request_under_way_only_goes_out_earlier_unless_its_answer_would_prove
     assert (sooner.request_id, sooner.snapshot) == (request.request_id, True)
     interest.ask_again(T0 + 20, anew=True)
     assert not interest.on_acknowledged(answer(sooner), T0 + 21), "answered before the subscriptions were restored"
+
+
+def test_after_the_bus_was_away_the_first_repeat_is_hurried_and_a_part_that_comes_ends_the_hurry() -> None:
+    for heard in (False, True):
+        interest, first = asked(*[f"S{n}" for n in range(2_000)])
+        assert interest.on_acknowledged(answer(first), T0)
+        interest.ask_again(T0, anew=True)
+        again = interest.take_due(T0)
+        assert again is not None
+        assert again.request_id != first.request_id
+        now = T0 + 100 * NS_PER_MS
+        if heard:
+            assert not interest.on_acknowledged(answer(again, part=1, parts=2), now)
+            assert not interest.on_acknowledged(answer(again, part=1, parts=2), now + 1), "nor does the same part again"
+        due = [now + REPEAT_NS] if heard else [T0 + HURRIED_NS, T0 + HURRIED_NS + REPEAT_NS]
+        for at_ns in due:
+            assert interest.take_due(at_ns - 1) is None
+            assert interest.take_due(at_ns) == again
 
 
 def test_the_lease_lapses_when_renewals_stay_unanswered() -> None:

@@ -101,6 +101,19 @@ def test_it_listens_for_as_long_as_it_cannot_hear() -> None:
     assert watch.run(5, until=lambda: node.active) < 1.2 + CALL_NS / NS_PER_S + 0.1
 
 
+def test_until_it_hears_itself_it_calls_ten_times_a_second() -> None:
+    bus = NodeBus(0)
+    bus.break_off()
+    watch, node = Watch(bus), bus.start()
+    watch.run(1)
+    assert 10 <= len(bus.published) <= 12
+    bus.restore()
+    node.connected_ns = bus.now_ns
+    assert watch.run(5, until=lambda: node.active) < LISTEN_NS / NS_PER_S + 0.15
+    calls = [at_ns for at_ns, health in bus.published if health.state == "standby"]
+    assert calls[-1] - calls[-2] >= CALL_NS
+
+
 # a node beside another
 
 

@@ -63,7 +63,7 @@ def test_what_every_role_has(role: Role, bench: Bench) -> None:
     assert socket.getsockopt(zmq.HEARTBEAT_IVL) == (0 if role is Role.TAP else 1000)
     assert socket.getsockopt(zmq.HEARTBEAT_TIMEOUT) == 3000
     assert socket.getsockopt(zmq.HANDSHAKE_IVL) == 3000
-    assert [socket.getsockopt(o) for o in (zmq.RECONNECT_IVL, zmq.RECONNECT_IVL_MAX)] == [100, 500]
+    assert [socket.getsockopt(o) for o in (zmq.RECONNECT_IVL, zmq.RECONNECT_IVL_MAX)] == [100, 200]
 
 
 def test_a_reader_that_may_be_slow_leaves_finding_a_dead_line_to_the_kernel(bench: Bench) -> None:

@@ -1,0 +1,20 @@
+"""Every symbol is usable again soon after a kill -9: the short form of `make returns`."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.perf.returns import BOUNDS_S, KILLS, measure, parse, running
+
+SLACK = 2
+"""A machine that runs the whole suite at once is slower than the one the bounds are for."""
+
+
+@pytest.mark.parametrize("kill", KILLS)
+def test_two_thousand_symbols_return_within_the_bound(kill: str) -> None:
+    with running(kill, parse([kill, "--symbols", "2000", "--clients", "2", "--rate", "200"])) as rig:
+        figures = measure(rig, kill)
+        state = rig.world.control.state()
+    assert figures["last"] <= SLACK * BOUNDS_S[kill], figures
+    assert state["max_simultaneous"] == 1, "one socket at a time"
+    assert state["upgraded_total"] == (1 if kill == "broker" else 2)
