@@ -115,6 +115,8 @@ class Core:
             len(request.symbols),
             answer.cause,
         )
+        if answer.late:
+            return  # unanswered, its client asks again: three of them in a row are believed
         if answer.changed:
             self._demand_changed(Cause.NO_DEMAND, now_ns)
         if answer.added:
@@ -124,13 +126,17 @@ class Core:
         for part in build_acknowledgements(request, answer, self.symbols, self._shared):
             self._commands.append(Publish(part))
 
-    def on_health(self, heard: ConnectionHealth, now_ns: int) -> None:
-        """A node's health came through the bus. Our own proves that requests can reach us."""
-        if heard.source == self._identity.source:
-            self._lease_clock.note_own_health(now_ns)
-            self.others.note_own_health(now_ns)
-        elif not heard.source.startswith(REPLAYED) and not heard.node.endswith(topics.ORDERS):
+    def on_health(self, heard: ConnectionHealth, now_ns: int) -> bool:
+        """A node's health came through the bus. True for our own, which proves that requests can reach us."""
+        if heard.node.endswith(topics.ORDERS) or heard.source.startswith(REPLAYED):
+            return False
+        if heard.source != self._identity.source:
             self.others.note_health(heard, self.session.state, now_ns)
+            return False
+        if not self.others.note_own_health(heard, now_ns):
+            return False
+        self._lease_clock.note_own_health(now_ns)
+        return True
 
     def on_lock(self, held: bool, now_ns: int, *, former: str = "") -> None:
         """This node holds the lock on the account's one connection, or another node does.
@@ -313,7 +319,7 @@ class Core:
         if self.session.waiting:
             if self.lock_held and self.others.may_take_over(now_ns):
                 self.session.on_alone(now_ns)
-        elif self.others.must_stand_by(now_ns):
+        elif self.others.must_stand_by(self.session.state, now_ns):
             self._stand_by(now_ns)
         elif self._listens and self.others.has_listened(now_ns):
             self.session.on_alone(now_ns)

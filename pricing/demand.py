@@ -15,6 +15,7 @@ from quotebus.bus import topics
 from quotebus.bus.clock import NS_PER_MS, NS_PER_S
 from quotebus.bus.events import Cause, Claim, SymbolsRequested
 from quotebus.bus.protocol import CHANNELS, MAX_NODE_SYMBOLS, MAX_SYMBOLS, OWN_HEALTH_SILENCE_NS
+from quotebus.bus.sequence import LATE, SequenceTracker
 from quotebus.bus.settings import CLIENT_NAME
 
 log = logging.getLogger(__name__)
@@ -24,11 +25,14 @@ CONFLICT_NS = 2 * NS_PER_S
 """How long the holder of a client name has to answer when another source asks under it. Requests repeat every 500 ms,
 so three may be lost."""
 MIN_TTL_MS, MAX_TTL_MS = 1_000, 120_000
+AHEAD_NS = NS_PER_S // 4
+"""How much faster than our clock a client's stamps are believed to run, so that one false stamp is outrun."""
 
 
 @dataclass(slots=True)
 class Lease:
-    """What one client holds. `expires_ns` is on the lease clock.
+    """What one client holds. `asked_ns` and `expires_ns` are on the lease clock, `stamp_ns` is what is believed of the
+    client's stamps. `asked_ttl_ms`: the newest request's; it counts once it was asked for twice.
 
     `challenger`: another source that asks under this client's name, since `challenged_ns`; empty once the client has
     asked again.
@@ -37,11 +41,13 @@ class Lease:
     client: str
     source: str
     seq: int
-    published_ns: int
+    stamp_ns: int
     symbols: tuple[str, ...]
     channels: frozenset[str]
     priority: int
     ttl_ms: int
+    asked_ttl_ms: int
+    asked_ns: int
     expires_ns: int
     challenger: str = ""
     challenged_ns: int = 0
@@ -60,7 +66,8 @@ class SymbolDemand:
 class RequestOutcome:
     """What became of one request.
 
-    `cause` is DEMAND unless the request was refused as a whole. `first`: the first one of this (client, source).
+    `cause` is DEMAND unless the request was refused as a whole. `late`: its number is below the newest one of its
+    source, so it is dropped and not answered. `first`: the first one of this (client, source).
     `added`: symbols that its lease did not hold before. `refused`: texts that cannot be symbols. `beyond`: symbols that
     the node has no room for. `changed`: the union may have changed.
     """
@@ -68,6 +75,7 @@ class RequestOutcome:
     cause: Cause
     lease_ms: int = 0
     applied: bool = False
+    late: bool = False
     first: bool = False
     added: frozenset[str] = frozenset()
     refused: list[str] = field(default_factory=list)
@@ -97,12 +105,17 @@ class LeaseClock:
 
 
 class Demand:
-    """All leases and their union: `wanted` by symbol, `pairs` counts its (symbol, channel) pairs."""
+    """All leases and their union: `wanted` by symbol, `pairs` counts its (symbol, channel) pairs.
+
+    `late` counts requests that came twice or late, or whose number cannot be.
+    """
 
     def __init__(self) -> None:
         self.leases: dict[str, Lease] = {}
         self.wanted: dict[str, SymbolDemand] = {}
         self.pairs = 0
+        self.late = 0
+        self._numbers = SequenceTracker()
         self._touched: dict[str, None] = {}
         self._claims: dict[str, dict[str, Lease]] = {}
         self._order = 0
@@ -120,17 +133,27 @@ class Demand:
         lease = self.leases.get(request.client)
         if lease is None and len(self.leases) >= MAX_CLIENTS:
             return RequestOutcome(Cause.TOO_MANY)
-        ttl_ms = min(max(request.ttl_ms, MIN_TTL_MS), MAX_TTL_MS)
         known = self._claims
         refused = [symbol for symbol in request.symbols if symbol not in known and not topics.is_symbol(symbol)]
-        if lease is not None and lease.source == request.source:
-            if request.seq <= lease.seq:
-                return RequestOutcome(Cause.DEMAND, lease.ttl_ms if lease.symbols else 0, refused=refused)
+        ours = lease is not None and lease.source == request.source
+        if lease is not None and ours:
+            if self._is_late(request, lease, lease_now_ns):
+                granted_ms = lease.ttl_ms if lease.symbols else 0
+                return RequestOutcome(Cause.DEMAND, granted_ms, late=request.seq != lease.seq, refused=refused)
         elif lease is not None and lease.symbols and not request.symbols:
             return RequestOutcome(Cause.DEMAND)  # one that holds nothing has nothing to release
         elif lease is not None and lease.symbols and not _gives_way(lease, request.source, lease_now_ns):
             return RequestOutcome(Cause.CLIENT_CONFLICT)
-        first = lease is None or lease.source != request.source
+        stamp_ns = request.published_ns
+        if lease is None or not ours:
+            self._numbers.forget({request.client.encode()})
+            self._numbers.observe(request.source, request.client.encode(), request.seq, stamp_ns)
+        else:
+            stamp_ns = max(lease.stamp_ns, _believe(stamp_ns, lease, lease_now_ns))
+        asked_ttl_ms = ttl_ms = min(max(request.ttl_ms, MIN_TTL_MS), MAX_TTL_MS)
+        if lease is not None and ours and lease.symbols and request.symbols and asked_ttl_ms != lease.asked_ttl_ms:
+            ttl_ms = lease.ttl_ms
+        first = lease is None or not ours
         former = frozenset(lease.symbols) if lease else frozenset()
         symbols = tuple(dict.fromkeys(request.symbols))
         if refused:
@@ -143,11 +166,13 @@ class Demand:
             request.client,
             request.source,
             request.seq,
-            request.published_ns,
+            stamp_ns,
             symbols,
             channels,
             request.priority,
             ttl_ms,
+            asked_ttl_ms,
+            lease_now_ns,
             lease_now_ns + ttl_ms * NS_PER_MS,
         )
         changed = self._replace(lease, new)
@@ -163,6 +188,14 @@ class Demand:
             beyond=beyond,
             changed=changed,
         )
+
+    def _is_late(self, request: SymbolsRequested, lease: Lease, lease_now_ns: int) -> bool:
+        """Whether a lease's holder has sent newer ones; three consecutive numbers are a new line of them."""
+        believed_ns = _believe(request.published_ns, lease, lease_now_ns)
+        if self._numbers.observe(request.source, request.client.encode(), request.seq, believed_ns) != LATE:
+            return False
+        self.late += 1
+        return True
 
     def expire(self, lease_now_ns: int) -> bool:
         """End the leases that have expired. True when the union may have changed."""
@@ -219,8 +252,9 @@ class Demand:
         if old and new and (old.channels, old.priority) == (new.channels, new.priority):
             # In place, because every symbol refers to the lease: the cost is that of the change, not of the lease.
             before, old.symbols = old.symbols, new.symbols
-            old.source, old.seq, old.published_ns = new.source, new.seq, new.published_ns
-            old.ttl_ms, old.expires_ns = new.ttl_ms, new.expires_ns
+            old.source, old.seq, old.stamp_ns = new.source, new.seq, new.stamp_ns
+            old.ttl_ms, old.asked_ttl_ms = new.ttl_ms, new.asked_ttl_ms
+            old.asked_ns, old.expires_ns = new.asked_ns, new.expires_ns
             old.challenger, old.challenged_ns = "", 0
             if before == new.symbols:
                 return False
@@ -266,6 +300,11 @@ class Demand:
             self.wanted[symbol] = SymbolDemand(channels, priority, former.order if former else self._order)
             self.pairs += len(channels) - (len(former.channels) if former else 0)
             self._touched[symbol] = None
+
+
+def _believe(published_ns: int, lease: Lease, lease_now_ns: int) -> int:
+    """A stamp of a lease's holder, no further ahead of its former ones than it can have been sent after them."""
+    return min(published_ns, lease.stamp_ns + max(0, lease_now_ns - lease.asked_ns) + AHEAD_NS)
 
 
 def _gives_way(lease: Lease, challenger: str, lease_now_ns: int) -> bool:

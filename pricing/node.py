@@ -266,9 +266,9 @@ class Node:
                     self._hot.give_way()
                     core.on_request(event, now_ns())
                 elif type(event) is ConnectionHealth:
-                    if event.source == self._stamper.source:
-                        self.control_counters.note_own_health(now_ns())
-                    core.on_health(event, now_ns())
+                    at_ns = now_ns()
+                    if core.on_health(event, at_ns):
+                        self.control_counters.note_own_health(at_ns)
             self._carry_out()
             self._take_reports()
             core.on_time(now_ns(), all_read=False)
@@ -367,6 +367,9 @@ class Node:
             "connections": self.core.session.connection,
             "leases": len(self.core.demand.leases),
             "symbols": len(self.core.demand.wanted),
+            "healths_late": self.core.others.late,
+            "healths_copied": self.core.others.copied,
+            "requests_late": self.core.demand.late,
             "suspicions": self.core.feed_watch.suspicions,
             "mute_proofs": self.core.feed_watch.proofs,
             "rest_requests": self._venue.requests,

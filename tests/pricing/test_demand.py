@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from quotebus.bus.clock import NS_PER_MS, NS_PER_S
 from quotebus.bus.events import Cause, SymbolsRequested
 from quotebus.bus.protocol import MAX_NODE_SYMBOLS, MAX_SYMBOLS
+from quotebus.bus.sequence import LATE, SequenceTracker
 from quotebus.pricing.demand import (
     CONFLICT_NS,
     MAX_CLIENTS,
@@ -31,12 +32,20 @@ class Model:
     """Leases as a plain table; the union is recomputed from nothing each time it is looked at."""
 
     leases: dict[str, tuple[SymbolsRequested, int]] = field(default_factory=dict)
+    numbers: dict[str, SequenceTracker] = field(default_factory=dict)
+    ttl_ms: dict[str, int] = field(default_factory=dict)
 
     def apply(self, wish: SymbolsRequested, now_ns: int) -> bool:
         held = self.leases.get(wish.client)
-        if held is not None and held[0].seq >= wish.seq:
+        if held is None:
+            self.numbers[wish.client] = SequenceTracker()
+        if self.numbers[wish.client].observe(wish.source, b"", wish.seq, wish.published_ns) == LATE:
             return False
-        self.leases[wish.client] = (wish, now_ns + min(max(wish.ttl_ms, 1_000), 120_000) * NS_PER_MS)
+        ttl_ms = min(max(wish.ttl_ms, 1_000), 120_000)
+        if held and held[0].symbols and wish.symbols and max(held[0].ttl_ms, 1_000) != ttl_ms:
+            ttl_ms = self.ttl_ms[wish.client]  # another length counts when it is asked for twice
+        self.ttl_ms[wish.client] = ttl_ms
+        self.leases[wish.client] = (wish, now_ns + ttl_ms * NS_PER_MS)
         return True
 
     def expire(self, now_ns: int) -> None:
@@ -226,10 +235,14 @@ def test_the_release_of_one_that_was_refused_takes_nothing_from_the_holder() -> 
 
 def test_an_old_message_of_the_holder_is_no_sign_of_life() -> None:
     demand = Demand()
+    ask(demand, "killed", 4, 0)
     ask(demand, "killed", 5, 0)
     ask(demand, "restarted", 1, 100)
-    ask(demand, "killed", 5, 1_000)
+    for seq in (5, 4):
+        wish = request(source="killed", symbols=("A",), seq=seq, published_ns=1_000_000)
+        assert not demand.apply(wish, NS_PER_S).applied
     assert ask(demand, "restarted", 2, 2_100) is Cause.DEMAND
+    assert demand.late == 2
 
 
 @pytest.mark.parametrize(

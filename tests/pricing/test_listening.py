@@ -209,18 +209,20 @@ def test_repeated_and_late_messages_are_no_second_proof_and_new_numbers_are_take
     rig._others -= 1
     rig.hear("pricing-ffffff", "streaming")
     assert rig.health().state == "idle"
+    assert rig.core.others.late == 1
     rig.hear("pricing-ffffff", "idle")
     rig._others = 2**60
     rig.hear("pricing-ffffff", "stopped")
     rig._others = 10
     rig.hear("pricing-ffffff", "streaming", times=4)
     assert rig.health().state == "standby", "one message with a wild number must not hide a node"
+    assert rig.core.others.late == 2
 
 
 def test_two_that_stream_settle_by_the_smaller_source() -> None:
     for theirs, stays in (("pricing-000001", False), ("pricing-ffffff", True)):
         rig = streaming("SPY")
-        rig.hear(theirs, "streaming", times=2)
+        rig.hear(theirs, "streaming", times=4)
         assert (rig.health().state == "streaming") == stays
         assert rig.source == SOURCE
 

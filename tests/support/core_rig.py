@@ -61,6 +61,7 @@ class CoreRig:
         self.said: list[dict[str, Any]] = []
         self.events: list[tuple[int, Event]] = []
         self._stamper = Stamper(source)
+        self.stamp_offset_ns = 0
         self._requests = self._others = 0
         self.core = Core(
             Identity("pricing", "iex", source, limit),
@@ -114,12 +115,15 @@ class CoreRig:
         return acks
 
     def hear(self, source: str, state: str, *, node: str = "pricing", detail: str = "", times: int = 1) -> None:
-        """Healths of another node, a message at a time as in the real loop."""
-        for _ in range(times):
+        """Healths of another node, a message at a time as in the real loop, 100 ms apart."""
+        for number in range(times):
+            if number:
+                self.run(0.1)
             self._others += 1
             health = msgspec.structs.replace(
-                HEALTH, source=source, seq=self._others, node=node, state=state, detail=detail
-            )
+                HEALTH, source=source, seq=self._others, node=node, state=state, detail=detail,
+                published_ns=to_utc_ns(self.now_ns) + 1,
+            )  # fmt: skip
             self.core.on_health(health, self.now_ns)
             self.step()
 
@@ -223,7 +227,7 @@ class CoreRig:
     def _take(self) -> None:
         for command in self.core.take():
             if isinstance(command, Publish):
-                event = codec.decode(self._stamper.frame(command.event, to_utc_ns(self.now_ns)))
+                event = codec.decode(self._stamper.frame(command.event, to_utc_ns(self.now_ns) + self.stamp_offset_ns))
                 self._publish(event)
             elif isinstance(command, SendUpstream):
                 self.said.append(command.message)

@@ -27,6 +27,7 @@ class BusNode(CoreRig):
         self.connected_ns = 0
         """When it hears and is heard again after the broker's return."""
         super().__init__(source=source, starts_ns=bus.now_ns, linger_s=1, seed=seed)
+        self.stamp_offset_ns = seed % NS_PER_MS  # no two real nodes send in the same nanosecond
         self.dials = False
 
     @property
