@@ -74,8 +74,9 @@ class SequenceTracker:
     """Numbers per (source, topic): what is missing, and what must be dropped.
 
     `lost` is the total missing, `repeated` what came twice, late or with an impossible number, `renumbered` how often
-    the newest number turned out to be false. One message with a false number does no lasting harm: the message that
-    continues the numbers before it is taken when it was published later, and three consecutive numbers are a new line.
+    the newest number turned out to be false. One message with a false number or stamp does no lasting harm: the message
+    that continues the numbers before it is taken when it was published later, a higher number that was published before
+    the newest one is not, and three consecutive numbers are a new line.
     """
 
     def __init__(self) -> None:
@@ -91,7 +92,7 @@ class SequenceTracker:
         newest = self._newest.get(topic)
         if newest is not None and newest[0] == source:
             last = newest[1]
-            if seq == last + 1:
+            if seq == last + 1 and published_ns >= newest[3]:
                 self._newest[topic] = (source, seq, last, published_ns, newest[4])
                 return 0
             line: _Line | None = newest
@@ -110,10 +111,11 @@ class SequenceTracker:
             return 0
         if line is not None:
             _, last, before, newest_ns, start = line
-            if seq == last + 1:
+            in_time = published_ns >= newest_ns
+            if seq == last + 1 and in_time:
                 self._newest[topic] = (source, seq, last, published_ns, start)
                 return 0
-            if last < seq <= last + 1 + MAX_GAP:
+            if last < seq <= last + 1 + MAX_GAP and in_time:
                 self._newest[topic] = (source, seq, last, published_ns, seq)
                 self.lost = min(_MOST, self.lost + seq - last - 1)
                 return seq - last - 1
@@ -122,7 +124,7 @@ class SequenceTracker:
                 self.renumbered += 1
                 return NEW_LINE
             proven = last - start >= CONSECUTIVE - 1
-            if (published_ns > newest_ns or not proven) and self._continues(source, topic, seq):
+            if (published_ns > newest_ns or not proven or seq > last) and self._continues(source, topic, seq):
                 self._newest[topic] = (source, seq, seq - 1, published_ns, seq - CONSECUTIVE + 1)
                 self.renumbered += 1
                 return NEW_LINE
