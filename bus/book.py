@@ -114,7 +114,8 @@ class Book:
         if health.node.endswith(topics.ORDERS):
             return False
         former = self.source
-        if not self._owner.take(health, owner_is_well=self._is_well(self._received_ns)) or former == health.source:
+        now_ns = self._received_ns
+        if not self._owner.take(health, now_ns, owner_is_well=self._is_well(now_ns)) or former == health.source:
             return False
         self._take_what_was_aside()
         return True

@@ -355,7 +355,7 @@ class Consumer(ClientWarnings):
         if health.node.endswith(topics.ORDERS):
             known = self.order_health
             well = known is not None and self.orders_streaming(received_ns)
-            self._order_owner.take(health, owner_is_well=well)
+            self._order_owner.take(health, received_ns, owner_is_well=well)
             return
         self.book.on_health(health)
         if self.book.health is not health:

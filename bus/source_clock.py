@@ -8,8 +8,9 @@ clocks. Of that difference nothing but bounds is known:
 - The smallest delay bounds it from above. It only tightens the estimate within the round trips' bounds: a steady
   backlog has large delays, and must not look fresh.
 
-Without a round trip, as in a tap, the smallest delay is all there is. One that no other message comes near is dropped
-after five seconds.
+Without a round trip, as in a tap, the smallest delay is all there is. A much smaller one than several messages had
+counts when three in a row agree. One that no other message comes near is dropped after five seconds, and at once when
+three messages say that it is off by more than any backlog.
 """
 
 from __future__ import annotations
@@ -36,6 +37,8 @@ class SourceClock:
     __slots__ = (
         "_above_count",
         "_above_ns",
+        "_below_count",
+        "_below_ns",
         "_smallest_ns",
         "_support",
         "_supported_ns",
@@ -54,36 +57,49 @@ class SourceClock:
         self._supported_ns = 0
         self._above_ns: int | None = None
         self._above_count = 0
+        self._below_ns = 0
+        self._below_count = 0
         self._trips: deque[tuple[int, int]] = deque(maxlen=_TRIPS)
 
     def observe(self, published_ns: int, received_ns: int) -> None:
         """A message of the source."""
         delay_ns = received_ns - published_ns
         smallest_ns = self._smallest_ns
-        if smallest_ns is None or delay_ns < smallest_ns - NEAR_NS:
+        if smallest_ns is None:
             self._set_level(delay_ns, received_ns)
+        elif delay_ns < smallest_ns - NEAR_NS:
+            self._observe_below(delay_ns, received_ns)
         elif delay_ns <= smallest_ns + NEAR_NS:
             self._support += 1
             self._supported_ns = received_ns
-            self._above_ns, self._above_count = None, 0
+            self._above_ns, self._above_count, self._below_count = None, 0, 0
             if delay_ns < smallest_ns:
                 self._smallest_ns = delay_ns
                 self._estimate()
         else:
             self._observe_above(delay_ns, smallest_ns, received_ns)
 
+    def _observe_below(self, delay_ns: int, received_ns: int) -> None:
+        """A smaller delay than the level: at once where the level is young, else when three in a row agree."""
+        agrees = self._below_count > 0 and abs(delay_ns - self._below_ns) <= NEAR_NS
+        self._below_ns = min(delay_ns, self._below_ns) if agrees else delay_ns
+        self._below_count = self._below_count + 1 if agrees else 1
+        if self._support < SUPPORT or self._below_count >= SUPPORT:
+            self._set_level(self._below_ns, received_ns)
+
     def _observe_above(self, delay_ns: int, smallest_ns: int, received_ns: int) -> None:
         """A delay that does not support the level: late, or the level is false."""
         self._above_ns = delay_ns if self._above_ns is None else min(self._above_ns, delay_ns)
         self._above_count += 1
-        if received_ns - self._supported_ns <= _UNSUPPORTED_NS or self._above_count < SUPPORT:
+        if self._above_count < SUPPORT:
             return
-        if self._support < SUPPORT or self._above_ns - smallest_ns > MAX_BACKLOG_NS:
+        unsupported = received_ns - self._supported_ns > _UNSUPPORTED_NS and self._support < SUPPORT
+        if unsupported or self._above_ns - smallest_ns > MAX_BACKLOG_NS:
             self._set_level(self._above_ns, received_ns)
 
     def _set_level(self, delay_ns: int, received_ns: int) -> None:
         self._smallest_ns, self._support, self._supported_ns = delay_ns, 1, received_ns
-        self._above_ns, self._above_count = None, 0
+        self._above_ns, self._above_count, self._below_count = None, 0, 0
         self._estimate()
 
     def on_round_trip(self, asked_ns: int, published_ns: int, answered_ns: int) -> bool:

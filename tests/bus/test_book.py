@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import count
 from math import inf, nan
 
 import pytest
@@ -23,8 +24,19 @@ LATER = {"source": OTHER, "published_ns": UTC_NS + 2 * NS_PER_S}
 """Of another node, when the first one's health is overdue."""
 
 
+_LATER_NS = count(1)
+
+
 def hear(book: Book, event: Event, *, delay_ns: int = 0) -> None:
-    """Take an event as a reader does, `delay_ns` after it was published."""
+    """Take an event as a reader does, `delay_ns` after it was published.
+
+    No two healths bear the same stamp, like real ones.
+    """
+    if isinstance(event, ConnectionHealth):
+        if event.source == OTHER:
+            event = like(event, published_ns=event.published_ns + event.seq)
+        while event.published_ns in book._owner._stamps:
+            event = like(event, published_ns=event.published_ns + next(_LATER_NS))
     book.on_message(event, NOW + event.published_ns - UTC_NS + delay_ns)
     if isinstance(event, ConnectionHealth):
         book.on_health(event)
@@ -321,6 +333,27 @@ def test_a_connection_that_nothing_led_to_is_believed_when_it_is_said_again() ->
     assert reasons(book) == set()
     hear(book, like(HEALTH, connection=2))
     assert reasons(book) == {Unusable.OTHER_CONNECTION}
+
+
+def test_copies_of_the_believed_nodes_healths_under_another_name_are_no_node() -> None:
+    book = good_book()
+    for second in range(1, 9):
+        state = "streaming" if second < 5 else "suspect"
+        health = like(HEALTH, published_ns=UTC_NS + second * NS_PER_S, seq=HEALTH.seq + second, state=state)
+        book.on_message(health, NOW + second * NS_PER_S)
+        book.on_health(health)
+        for number in (second, second + 1):
+            book.on_health(like(health, source="Pricing-000001", seq=number, state="streaming"))
+            book.on_health(like(health, seq=HEALTH.seq + number, state="strmaming"))
+        assert book.health is health
+
+
+def test_two_healths_of_another_node_that_are_far_apart_are_not_two_in_a_row() -> None:
+    book = heard(like(HEALTH, source=OTHER, seq=1), like(HEALTH, seq=8, state="backing_off"))
+    hear(book, like(HEALTH, source=OTHER, seq=50, published_ns=UTC_NS + 50 * NS_PER_S))
+    assert book.source == HEALTH.source
+    hear(book, like(HEALTH, source=OTHER, seq=51, published_ns=UTC_NS + 51 * NS_PER_S))
+    assert book.source == OTHER
 
 
 def test_of_two_nodes_that_both_publish_the_one_that_streams_stays() -> None:

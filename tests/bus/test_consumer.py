@@ -69,7 +69,7 @@ def test_order_updates_are_heard_when_followed_and_their_health_is_never_the_pri
     assert not consumer.orders_streaming(T0 + 3 * NS_PER_S + 1)
     hear(consumer, like(line, source="pricing-other1", state="standby"))
     assert consumer.order_health == line, "a node in waiting says nothing of the active one's stream"
-    hear(consumer, like(line, seq=9, state="backing_off"))
+    hear(consumer, like(line, seq=9, published_ns=UTC_NS + 1, state="backing_off"))
     assert not consumer.orders_streaming(T0)
 
 
@@ -173,7 +173,7 @@ def test_health_that_returns_after_a_silence_is_asked_again() -> None:
     assert consumer.confirmed
     consumer.take_due(T0 + 3 * NS_PER_S + 1, UTC_NS)
     assert not consumer.confirmed, "the bus may have been away"
-    hear(consumer, like(HEALTH, seq=9), at_ns=T0 + 4 * NS_PER_S)
+    hear(consumer, like(HEALTH, seq=9, published_ns=UTC_NS + 4 * NS_PER_S), at_ns=T0 + 4 * NS_PER_S)
     assert ask(consumer, T0 + 4 * NS_PER_S + RE_ASK_JITTER_NS).snapshot
 
 
@@ -196,7 +196,7 @@ def test_after_a_reconnect_the_former_nodes_price_is_not_confirmed_by_another_no
     assert consumer.book.assess("SPY", T0).usable
     consumer.broker_lost()
     consumer.broker_restored(T0)
-    other = {"source": "pricing-000002"}
+    other = {"source": "pricing-000002", "published_ns": UTC_NS + 1}
     answer = like(ACKNOWLEDGED, request_id=ask(consumer, T0 + RE_ASK_JITTER_NS).request_id, **other)
     hear(consumer, answer)
     assert consumer.confirmed
