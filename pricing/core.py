@@ -107,14 +107,8 @@ class Core:
         if self.session.state in _INACTIVE:
             return
         answer = self.demand.apply(request, self._lease_clock.tick(now_ns))
-        log.debug(
-            "request %d of %.40r (%.40r): %d symbols, %s",
-            request.seq,
-            request.client,
-            request.source,
-            len(request.symbols),
-            answer.cause,
-        )
+        asked = (request.seq, request.client, request.source, len(request.symbols))
+        log.debug("request %d of %.40r (%.40r): %d symbols, %s", *asked, answer.cause)
         if answer.late:
             return  # unanswered, its client asks again: three of them in a row are believed
         if answer.changed:
