@@ -53,13 +53,15 @@ def main(argv: Sequence[str] | None = None) -> int:
 def open_gateway(settings: ExecutionSettings) -> Gateway:
     """The gateway the settings ask for. Raises ConfigError when it cannot be opened."""
     key, secret = settings.execution_api_key.get_secret_value(), settings.execution_api_secret.get_secret_value()
-    timeout_s = settings.execution_http_timeout_s
+    timeout_s, extended_hours = settings.execution_http_timeout_s, settings.execution_extended_hours
     if settings.execution_gateway == "simulator":
         if "execution_orders_url" not in settings.model_fields_set:
             key = secret = ""  # whoever listens there, it is no place for real keys
-        return SimulatorGateway(settings.execution_orders_url, key or "simulated", secret or "simulated", timeout_s)
+        key, secret = key or "simulated", secret or "simulated"
+        return SimulatorGateway(settings.execution_orders_url, key, secret, timeout_s, extended_hours=extended_hours)
     if settings.execution_gateway in ("paper", "live"):
-        return AlpacaGateway(key, secret, paper=settings.execution_gateway == "paper", timeout_s=timeout_s)
+        paper = settings.execution_gateway == "paper"
+        return AlpacaGateway(key, secret, paper=paper, timeout_s=timeout_s, extended_hours=extended_hours)
     return NullGateway()
 
 

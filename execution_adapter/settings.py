@@ -177,6 +177,10 @@ class ExecutionSettings(BusSettings, LogSettings):
         10, gt=0, le=1e6, description="passive orders only above this many times the size shown"
     )
 
+    execution_extended_hours: bool = Field(
+        False, description="place limit orders before and after the regular session and at night, too"
+    )
+
     @field_validator("execution_client")
     @classmethod
     def _client(cls, name: str, others: ValidationInfo) -> str:
@@ -305,4 +309,5 @@ class ExecutionSettings(BusSettings, LogSettings):
             exchange_refuse_ns=seconds(self.execution_exchange_refuse_s),
             clock_skew_ns=seconds(self.execution_clock_skew_s),
             size_large=self.execution_size_large,
+            extended_hours=self.execution_extended_hours,
         )

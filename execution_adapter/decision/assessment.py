@@ -14,11 +14,13 @@ from enum import StrEnum
 
 from quotebus.bus.book import HaltKnowledge, Reasons, Unusable, Verdict
 from quotebus.bus.clock import NS_PER_MS, NS_PER_S
-from quotebus.bus.events import ConnectionHealth, Quote, SymbolState
+from quotebus.bus.events import ConnectionHealth, MarketSession, Quote, SymbolState
 from quotebus.execution_adapter.decision.decision_table import (
+    EXTENDED_SESSIONS,
     LOST_LINE_MEMORY_NS,
     ROWS_OF_HALT,
     Row,
+    find_row_of_session,
     find_strictest,
     is_forbidden,
 )
@@ -44,9 +46,13 @@ class Caution(StrEnum):
     CLOCK_SKEW = "clock_skew"
     HALTS_UNKNOWN = "halts_unknown"
     HALT_UNKNOWN = "halt_unknown"
+    OUT_OF_SESSION = "out_of_session"
+    SESSION_UNKNOWN = "session_unknown"
+    EXTENDED_HOURS = "extended_hours"
     SIZE_LARGE = "size_large"
 
 
+_HARMLESS = frozenset({Caution.EXTENDED_HOURS})
 _REFUSING = frozenset({Caution.SETTLING, Caution.JUMPED, Caution.SPREAD_ABSURD})
 _LINE = frozenset(
     {
@@ -76,6 +82,8 @@ class Limits:
     exchange_refuse_ns: int = 10 * NS_PER_S
     clock_skew_ns: int = 500 * NS_PER_MS
     size_large: float = 10.0
+    extended_hours: bool = False
+    """Whether limit orders may be placed outside the regular session."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +125,8 @@ class Assessment:
     sides: Touch | None
     """The quote's two sides, sizes in shares; None unless both are there and apart."""
     past: Past
+    extended_hours: bool = False
+    """Whether limit orders may be placed outside the regular session."""
 
     @property
     def symbol(self) -> str:
@@ -125,7 +135,12 @@ class Assessment:
     @property
     def row(self) -> Row:
         """The row of the decision table that applies."""
-        return find_row(self.verdict, self.past)
+        return find_row(self.verdict, self.past, extended_hours=self.extended_hours)
+
+    @property
+    def limit_only(self) -> bool:
+        """Whether no order without a limit may be open: outside the regular session."""
+        return find_session(self.verdict) != MarketSession.REGULAR
 
     @property
     def tradable(self) -> bool:
@@ -134,13 +149,27 @@ class Assessment:
         return not is_forbidden(self.row) and (standing is None or standing.state != SymbolState.REFUSED)
 
 
-def find_row(verdict: Verdict, past: Past) -> Row:
-    """The row of the decision table for this verdict. A line lost lately keeps what was last known of a halt."""
+def find_session(verdict: Verdict) -> MarketSession:
+    """The market's session by the newest health, while that is not older than a line lost lately."""
+    health, age_ns = verdict.health, verdict.health_age_ns
+    if health is None or age_ns is None or age_ns > LOST_LINE_MEMORY_NS:
+        return MarketSession.UNKNOWN
+    return health.session
+
+
+def find_halt_row(verdict: Verdict, past: Past) -> Row:
+    """The row of what is known of a halt. A line lost lately keeps what was last known."""
     halt = verdict.halt
     remembers = past.halt is not None and past.halt_age_ns <= LOST_LINE_MEMORY_NS
     if halt is HaltKnowledge.UNKNOWN and past.halt is not None and remembers and _LOST.intersection(verdict.reasons):
         halt = past.halt
-    return find_strictest(ROWS_OF_HALT[halt])
+    return ROWS_OF_HALT[halt]
+
+
+def find_row(verdict: Verdict, past: Past, *, extended_hours: bool = False) -> Row:
+    """The row of the decision table for this verdict."""
+    session_row = find_row_of_session(find_session(verdict), extended_hours=extended_hours)
+    return find_strictest(find_halt_row(verdict, past), session_row)
 
 
 def grade_price(
@@ -160,15 +189,25 @@ def grade_price(
         cautions.append(Caution.SIZE_LARGE)
     if verdict.health is not None and "halts_unknown" in verdict.health.detail:
         cautions.append(Caution.HALTS_UNKNOWN)
-    row = find_row(verdict, past)
-    if row is Row.UNKNOWN:
+    row = find_row(verdict, past, extended_hours=limits.extended_hours)
+    cautions += _session_cautions(find_session(verdict), row)
+    if find_halt_row(verdict, past) is Row.UNKNOWN:
         cautions.append(Caution.HALT_UNKNOWN)
     late = quote is not None and quote.received_ns - quote.exchange_ns > limits.exchange_refuse_ns
     if reasons or late or is_forbidden(row) or not _REFUSING.isdisjoint(cautions):
         grade = Grade.REFUSE
     else:
-        grade = Grade.DEGRADED if cautions else Grade.OK
-    return Assessment(grade, (*reasons, *cautions), verdict, sides, past)
+        grade = Grade.OK if _HARMLESS.issuperset(cautions) else Grade.DEGRADED
+    return Assessment(grade, (*reasons, *cautions), verdict, sides, past, limits.extended_hours)
+
+
+def _session_cautions(session: MarketSession, row: Row) -> list[Caution]:
+    if session == MarketSession.REGULAR:
+        return []
+    if row is not Row.NO_SESSION:
+        return [Caution.EXTENDED_HOURS]
+    known = session in EXTENDED_SESSIONS or session == MarketSession.CLOSED
+    return [Caution.OUT_OF_SESSION if known else Caution.SESSION_UNKNOWN]
 
 
 def _spread_cautions(quote: Quote, limits: Limits) -> list[Caution]:

@@ -1,4 +1,6 @@
-"""The decision table: what may be ordered, by what is known of a halt and by how good the price is. Pure.
+"""The decision table: what may be ordered, by what is known of a halt and of the session, and by how good the price is.
+
+Pure.
 
 Rows stand in order of severity: where two apply, the lower one counts. A row whose cells all say REFUSE also cancels
 what rests.
@@ -11,17 +13,20 @@ from enum import StrEnum
 
 from quotebus.bus.book import HaltKnowledge
 from quotebus.bus.clock import NS_PER_S
+from quotebus.bus.events import MarketSession
 
 LOST_LINE_MEMORY_NS = 300 * NS_PER_S
-"""For so long after the line was lost, what was last known of a halt still counts."""
+"""For so long after the line was lost, what was last known of a halt, or of the session, still counts."""
 
 
 class Row(StrEnum):
     """What is known of the symbol's trading."""
 
     TRADING = "trading"
+    EXTENDED = "extended hours"
     UNKNOWN = "unknown"
     HALTED = "halted"
+    NO_SESSION = "no session"
 
 
 class Column(StrEnum):
@@ -47,8 +52,10 @@ class Rule(StrEnum):
 
 TABLE: Mapping[Row, Mapping[Column, Rule]] = {
     Row.TRADING: {Column.GOOD: Rule.LIMIT, Column.LAST: Rule.COLLAR, Column.NONE: Rule.MARKET},
+    Row.EXTENDED: {Column.GOOD: Rule.LIMIT, Column.LAST: Rule.COLLAR, Column.NONE: Rule.REFUSE},
     Row.UNKNOWN: {Column.GOOD: Rule.PASSIVE, Column.LAST: Rule.COLLAR, Column.NONE: Rule.REFUSE},
     Row.HALTED: {Column.GOOD: Rule.REFUSE, Column.LAST: Rule.REFUSE, Column.NONE: Rule.REFUSE},
+    Row.NO_SESSION: {Column.GOOD: Rule.REFUSE, Column.LAST: Rule.REFUSE, Column.NONE: Rule.REFUSE},
 }
 ROWS_OF_HALT: Mapping[HaltKnowledge, Row] = {
     HaltKnowledge.TRADING: Row.TRADING,
@@ -56,6 +63,16 @@ ROWS_OF_HALT: Mapping[HaltKnowledge, Row] = {
     HaltKnowledge.UNKNOWN: Row.UNKNOWN,
     HaltKnowledge.HALTED: Row.HALTED,
 }
+
+
+EXTENDED_SESSIONS = frozenset({MarketSession.PRE, MarketSession.POST, MarketSession.OVERNIGHT})
+
+
+def find_row_of_session(session: MarketSession, *, extended_hours: bool) -> Row:
+    """The row of a session. Outside the regular one nothing is ordered, unless extended hours are asked for."""
+    if session == MarketSession.REGULAR:
+        return Row.TRADING
+    return Row.EXTENDED if extended_hours and session in EXTENDED_SESSIONS else Row.NO_SESSION
 
 
 def find_strictest(*rows: Row) -> Row:

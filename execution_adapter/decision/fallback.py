@@ -85,13 +85,17 @@ class Policies:
         return Fallback(Action.LIMIT, self.collar(recent.sides, side), (*reasons, Rule.COLLAR))
 
     def _find_rule(self, assessment: Assessment, side: str, recent: LastGood | None) -> Rule:
+        rule = self._find_wanted_rule(assessment, side, recent)
+        return Rule.COLLAR if rule is Rule.MARKET and assessment.limit_only else rule
+
+    def _find_wanted_rule(self, assessment: Assessment, side: str, recent: LastGood | None) -> Rule:
         policy, cells = self.of(assessment.symbol, side), TABLE[assessment.row]
         if policy is not Policy.TABLE:
             return Rule(policy)
         if assessment.grade is Grade.REFUSE:
             return cells[Column.LAST if recent is not None else Column.NONE]
         # The price is good, but the window is over: what remains is not waited for.
-        return cells[Column.NONE] if cells[Column.GOOD] is Rule.LIMIT else cells[Column.GOOD]
+        return Rule.MARKET if cells[Column.GOOD] is Rule.LIMIT else cells[Column.GOOD]
 
     def collar(self, sides: Touch, side: str) -> Decimal:
         """The worst price a collared order may have, on a tick."""

@@ -34,6 +34,10 @@ class RestingOrder(NamedTuple):
 
 def find_reason_to_cancel(order: RestingOrder, assessment: Assessment, side: str, tactics: Tactics) -> str | None:
     """Why the order should be cancelled now; None while it may stay."""
+    if assessment.verdict.health is None and not _has_waited(order, tactics):
+        return None  # nothing is known yet, as right after a restart
+    if assessment.row is Row.NO_SESSION or (order.limit_price is None and assessment.limit_only):
+        return "out of session"
     if not assessment.tradable:
         return "halted"
     if not order.pegged:
@@ -41,14 +45,17 @@ def find_reason_to_cancel(order: RestingOrder, assessment: Assessment, side: str
     if order.elapsed_ns >= order.window_ns:
         return "window over"
     if assessment.grade is Grade.REFUSE:
-        waited = order.unusable_ns is not None and order.unusable_ns >= tactics.patience_ns
-        return "price unusable" if waited else None
+        return "price unusable" if _has_waited(order, tactics) else None
     if order.resting_ns < tactics.repeg_every_ns or order.repegs >= tactics.repeg_max:
         return None
     target = tactics.price(assessment, side, order.remaining, order.window_ns, order.elapsed_ns)
     if target is None or order.limit_price is None:
         return None
     return "repeg" if abs(target - order.limit_price) >= tactics.repeg_ticks * tick(order.limit_price) else None
+
+
+def _has_waited(order: RestingOrder, tactics: Tactics) -> bool:
+    return order.unusable_ns is not None and order.unusable_ns >= tactics.patience_ns
 
 
 def _is_outdated(order: RestingOrder, assessment: Assessment) -> bool:

@@ -22,10 +22,13 @@ if TYPE_CHECKING:
 class AlpacaGateway:
     """Alpaca's account behind key and secret. Raises ConfigError when alpaca-py is not installed.
 
-    `url` replaces Alpaca's address; `timeout_s` bounds connecting and reading, which alpaca-py itself does not.
+    `extended_hours`: limit orders may fill outside the regular session. `url` replaces Alpaca's address; `timeout_s`
+    bounds connecting and reading, which alpaca-py itself does not.
     """
 
-    def __init__(self, key: str, secret: str, *, paper: bool, timeout_s: float, url: str = "") -> None:
+    def __init__(
+        self, key: str, secret: str, *, paper: bool, timeout_s: float, url: str = "", extended_hours: bool = False
+    ) -> None:
         try:
             from alpaca.common.exceptions import APIError
             from alpaca.trading.client import TradingClient
@@ -48,6 +51,7 @@ class AlpacaGateway:
         self._client = Client(key, secret, paper=paper, raw_data=True, url_override=url or None)
         self._market, self._limit = MarketOrderRequest, LimitOrderRequest
         self._sides, self._day = {"buy": OrderSide.BUY, "sell": OrderSide.SELL}, TimeInForce.DAY
+        self._extended = {"extended_hours": True} if extended_hours else {}
         self._api_error: type[APIError] = APIError
         # A body that is no JSON is a ValueError; whatever requests raises is one of its own, an OSError.
         self._lost: tuple[type[Exception], ...] = (RequestException, ValueError)
@@ -60,7 +64,9 @@ class AlpacaGateway:
         limit = order.limit_price
         try:
             answer = self._client.submit_order(
-                self._market(**wanted) if limit is None else self._limit(**wanted, limit_price=float(limit))
+                self._market(**wanted)
+                if limit is None
+                else self._limit(**wanted, limit_price=float(limit), **self._extended)
             )
         except self._api_error as error:
             refused = self._refusal(order.client_order_id, Request.PLACE, error)

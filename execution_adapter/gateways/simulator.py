@@ -23,13 +23,17 @@ MAX_BODY_BYTES = 1 << 20
 
 
 class SimulatorGateway:
-    """The broker at `url`, such as `http://127.0.0.1:8766/v2`. `timeout_s` bounds each step of a request."""
+    """The broker at `url`, such as `http://127.0.0.1:8766/v2`. `timeout_s` bounds each step of a request.
 
-    def __init__(self, url: str, key: str, secret: str, timeout_s: float) -> None:
+    `extended_hours`: limit orders may fill outside the regular session.
+    """
+
+    def __init__(self, url: str, key: str, secret: str, timeout_s: float, *, extended_hours: bool = False) -> None:
         parts = urlsplit(url)
         self._host, self._port, self._path = parts.hostname or "", parts.port or 80, parts.path.rstrip("/")
         self._headers = {"APCA-API-KEY-ID": key, "APCA-API-SECRET-KEY": secret, "Content-Type": "application/json"}
         self._timeout_s = timeout_s
+        self._extended = {"extended_hours": True} if extended_hours else {}
 
     def submit_order(self, order: Order) -> Answer:
         body: dict[str, object] = {
@@ -37,7 +41,7 @@ class SimulatorGateway:
             "client_order_id": order.client_order_id, "type": "market",
         }  # fmt: skip
         if order.limit_price is not None:
-            body |= {"type": "limit", "limit_price": f"{order.limit_price:f}"}
+            body |= {"type": "limit", "limit_price": f"{order.limit_price:f}", **self._extended}
         try:
             status, answer = self._request("POST", "/orders", body)
         except (OSError, http.client.HTTPException) as error:

@@ -21,7 +21,7 @@ from random import Random
 from quotebus.bus.book import HaltKnowledge, Standing, Unusable, Verdict
 from quotebus.bus.clock import NS_PER_MS, NS_PER_S
 from quotebus.bus.errors import IllegalTransition
-from quotebus.bus.events import Quote
+from quotebus.bus.events import MarketSession, Quote
 from quotebus.execution_adapter.decision.assessment import Assessment, Grade, Past
 from quotebus.execution_adapter.decision.fallback import Policies, Policy
 from quotebus.execution_adapter.decision.limit_price import find_sides
@@ -46,6 +46,7 @@ from quotebus.execution_adapter.orders.order import (
 from quotebus.execution_adapter.orders.parent_order import ParentOrder
 from quotebus.execution_adapter.orders.sell_all import SellAllOrder
 from quotebus.execution_adapter.orders.states import Outcome, State
+from tests.support.samples import HEALTH, like
 
 ZERO = Decimal(0)
 NOTHING_TOLD = PositionReport("", ZERO, ZERO)
@@ -53,6 +54,9 @@ NOTHING_TOLD = PositionReport("", ZERO, ZERO)
 
 class Wrong(AssertionError):
     """The rule that was broken, and how."""
+
+
+_HEALTHS = {session: like(HEALTH, session=session) for session in MarketSession}
 
 
 @dataclass
@@ -86,6 +90,7 @@ class World:
     ask: Decimal = Decimal("10.04")
     usable: bool = True
     halted: bool = False
+    session: MarketSession = MarketSession.REGULAR
     one_sided: bool = False
     rejects: bool = False
     books: dict[str, Booked] = field(default_factory=dict)
@@ -124,8 +129,10 @@ class World:
         )  # fmt: skip
         state = "halted" if self.halted else "live"
         halt = HaltKnowledge.HALTED if self.halted else HaltKnowledge.TRADING
-        verdict = Verdict("SPY", reasons, quote, None, Standing(state, "", "p", ("p", 1)), halt, 0)
-        return Assessment(Grade.REFUSE if reasons else Grade.OK, reasons, verdict, find_sides(quote), Past())
+        health = _HEALTHS[self.session]
+        verdict = Verdict("SPY", reasons, quote, health, Standing(state, "", "p", ("p", 1)), halt, 0, 0)
+        grade = Grade.REFUSE if reasons or self.session != MarketSession.REGULAR else Grade.OK
+        return Assessment(grade, reasons, verdict, find_sides(quote), Past())
 
     # the broker
 

@@ -74,7 +74,7 @@ def test_keys_go_to_a_simulator_only_where_a_setting_names_it(named: bool, monke
     monkeypatch.setenv("APCA_API_KEY_ID", "canary-key")
     monkeypatch.setenv("APCA_API_SECRET_KEY", "canary-secret")
     sent: list[tuple[object, ...]] = []
-    monkeypatch.setattr("quotebus.execution_adapter.program.SimulatorGateway", lambda *given: sent.append(given))
+    monkeypatch.setattr("quotebus.execution_adapter.program.SimulatorGateway", lambda *given, **_: sent.append(given))
     address = ["--execution-orders-url", "http://127.0.0.1:1/v2"] if named else []
     open_gateway(settings("--execution-gateway", "simulator", *address))
     assert sent[0][1:3] == (("canary-key", "canary-secret") if named else ("simulated", "simulated"))

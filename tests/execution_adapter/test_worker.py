@@ -37,7 +37,9 @@ def test_without_a_node_the_fallback_says_why(world: World) -> None:
     worker = world.worker(EXECUTION_PATIENCE_S="0", EXECUTION_SYMBOLS="SPY", EXECUTION_CLIENT="alone")
     decision, _ = log.wait(ExecutionDecision)
     assert (decision.action, decision.limit_price) == ("refuse", None)
-    assert {"unconfirmed", "no_health", "no_quote", "halt_unknown", "no_last_price"} <= set(decision.reasons)
+    assert {"unconfirmed", "no_health", "no_quote", "halt_unknown", "session_unknown", "not_tradable"} <= set(
+        decision.reasons
+    )
     assert (decision.quote, decision.health, decision.status) == (("", 0), ("", 0), ("", 0))
     worker.line("decisions only, no orders are sent: SPY as alone")
     worker.line("SPY    would not buy: unconfirmed, no_health")

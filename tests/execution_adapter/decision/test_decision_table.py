@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
 from quotebus.bus.book import HaltKnowledge, Reasons, Unusable, Verdict
 from quotebus.bus.clock import NS_PER_S
+from quotebus.bus.events import MarketSession
 from quotebus.execution_adapter.decision.action import Action
-from quotebus.execution_adapter.decision.assessment import Limits, Past, find_row, grade_price
+from quotebus.execution_adapter.decision.assessment import Grade, Limits, Past, find_row, grade_price
 from quotebus.execution_adapter.decision.choose import Choice, Situation, choose
 from quotebus.execution_adapter.decision.decision_table import (
     LOST_LINE_MEMORY_NS,
@@ -42,18 +44,22 @@ def decide(
     policy: Policy = Policy.TABLE,
     window_over: bool = False,
     side: str = "buy",
+    session: MarketSession = MarketSession.REGULAR,
+    extended_hours: bool = False,
+    health_age_ns: int | None = 0,
 ) -> Choice:
     if halt is HaltKnowledge.HALTED:
         reasons = (*reasons, Unusable.HALTED)
-    verdict = Verdict("SPY", Reasons(reasons), CALM, HEALTH, None, halt, 0, 0)
+    health = like(HEALTH, session=session) if health_age_ns is not None else None
+    verdict = Verdict("SPY", Reasons(reasons), CALM, health, None, halt, 0, health_age_ns)
     sides, past = find_sides(CALM), past or Past()
-    assessment = grade_price(verdict, sides, side, Decimal(1), Limits(), past)
+    assessment = grade_price(verdict, sides, side, Decimal(1), Limits(extended_hours=extended_hours), past)
     situation = Situation(
         qty=Decimal(1),
         remaining=Decimal(1),
         window_ns=NS_PER_S,
         elapsed_ns=NS_PER_S if window_over else 0,
-        unusable_ns=0 if reasons else None,
+        unusable_ns=0 if assessment.grade is Grade.REFUSE else None,
         last=None if last_age_ns is None else Touch(BID, ASK, Decimal(1), Decimal(1)),
         last_age_ns=last_age_ns or 0,
         past=past,
@@ -137,13 +143,81 @@ def test_a_line_lost_lately_keeps_what_was_known_of_a_halt(why: Unusable) -> Non
     assert say(decide(HaltKnowledge.UNKNOWN, LATE, past=known)) == REFUSE, "the line is there: it is not known now"
 
 
+# sessions
+
+OUTSIDE = [MarketSession.PRE, MarketSession.POST, MarketSession.OVERNIGHT]
+NEVER = [MarketSession.CLOSED, MarketSession.UNKNOWN, MarketSession("lunch")]
+
+
+@pytest.mark.parametrize("policy", Policy)
+@pytest.mark.parametrize("session", [*OUTSIDE, *NEVER])
+def test_nothing_goes_out_while_the_session_is_not_regular_or_not_known(session: MarketSession, policy: Policy) -> None:
+    for reasons in ((), (LATE,)):
+        for window_over in (False, True):
+            for age_ns in (None, 0):
+                choice = decide(
+                    HaltKnowledge.TRADING,
+                    *reasons,
+                    last_age_ns=age_ns,
+                    policy=policy,
+                    session=session,
+                    window_over=window_over,
+                )
+                assert (choice.action, choice.reasons[-1]) == (Action.REFUSE, "not_tradable")
+                known = session in (*OUTSIDE, MarketSession.CLOSED)
+                assert ("out_of_session" if known else "session_unknown") in choice.reasons
+
+
+@pytest.mark.parametrize("session", NEVER)
+def test_extended_hours_open_no_session_that_is_closed_or_not_known(session: MarketSession) -> None:
+    assert say(decide(HaltKnowledge.TRADING, session=session, extended_hours=True)) == REFUSE
+    assert say(decide(HaltKnowledge.TRADING, LATE, last_age_ns=0, session=session, extended_hours=True)) == REFUSE
+
+
+@pytest.mark.parametrize("session", OUTSIDE)
+def test_in_extended_hours_by_setting_every_order_has_a_limit(session: MarketSession) -> None:
+    def of(halt: HaltKnowledge, *reasons: Unusable, **changes: Any) -> tuple[str, Decimal | None]:
+        return say(decide(halt, *reasons, session=session, extended_hours=True, **changes))
+
+    assert of(HaltKnowledge.TRADING) == MIDDLE
+    assert of(HaltKnowledge.TRADING, LATE, last_age_ns=0) == BEYOND
+    assert of(HaltKnowledge.TRADING, LATE) == REFUSE
+    assert of(HaltKnowledge.TRADING, window_over=True) == BEYOND
+    assert of(HaltKnowledge.TRADING, LATE, policy=Policy.MARKET) == REFUSE
+    assert of(HaltKnowledge.TRADING, LATE, policy=Policy.MARKET, last_age_ns=0) == BEYOND
+    assert of(HaltKnowledge.TRADING, policy=Policy.MARKET, window_over=True) == BEYOND
+    assert of(HaltKnowledge.TRADING, LATE, policy=Policy.REFUSE, last_age_ns=0) == REFUSE
+    assert of(HaltKnowledge.UNKNOWN) == OWN_SIDE
+    assert of(HaltKnowledge.HALTED) == REFUSE
+    both = decide(HaltKnowledge.UNKNOWN, session=session)
+    assert {"out_of_session", "halt_unknown"} <= set(both.reasons), "each is named"
+    assert "extended_hours" in decide(HaltKnowledge.TRADING, session=session, extended_hours=True).reasons
+
+
+def test_the_setting_changes_nothing_in_the_regular_session() -> None:
+    assert decide(HaltKnowledge.TRADING, extended_hours=True) == decide(HaltKnowledge.TRADING)
+    assert say(decide(HaltKnowledge.TRADING, LATE, extended_hours=True)) == MARKET
+
+
+def test_a_session_heard_five_minutes_ago_counts_and_no_longer() -> None:
+    known = Past(halt=HaltKnowledge.TRADING)
+    why = Unusable.HEALTH_SILENT
+    assert say(decide(HaltKnowledge.UNKNOWN, why, past=known, health_age_ns=LOST_LINE_MEMORY_NS)) == MARKET
+    late = decide(HaltKnowledge.UNKNOWN, why, past=known, health_age_ns=LOST_LINE_MEMORY_NS + 1)
+    assert (say(late), late.reasons) == (REFUSE, ("health_silent", "session_unknown", "not_tradable"))
+    never = decide(HaltKnowledge.UNKNOWN, Unusable.NO_HEALTH, past=known, health_age_ns=None)
+    assert (say(never), never.reasons) == (REFUSE, ("no_health", "session_unknown", "not_tradable"))
+
+
 def test_the_table_is_whole_and_its_rows_stand_in_order_of_severity() -> None:
     assert set(ROWS_OF_HALT) == set(HaltKnowledge)
     assert set(ROWS_OF_HALT.values()) <= set(Row) == set(TABLE)
     assert all(set(cells) == set(Column) for cells in TABLE.values())
     assert find_strictest(Row.HALTED, Row.TRADING) is Row.HALTED
     assert find_strictest(Row.TRADING, Row.UNKNOWN) is Row.UNKNOWN
-    assert [row for row in TABLE if is_forbidden(row)] == [Row.HALTED]
-    verdict = Verdict("SPY", Reasons(), None, HEALTH, None, HaltKnowledge.UNKNOWN, None)
+    assert find_strictest(Row.EXTENDED, Row.UNKNOWN) is Row.UNKNOWN
+    assert find_strictest(Row.NO_SESSION, Row.UNKNOWN) is Row.NO_SESSION
+    assert [row for row in TABLE if is_forbidden(row)] == [Row.HALTED, Row.NO_SESSION]
+    verdict = Verdict("SPY", Reasons(), None, HEALTH, None, HaltKnowledge.UNKNOWN, None, 0)
     assert find_row(verdict, Past()) is Row.UNKNOWN
     assert STATUS.halt == HaltKnowledge.TRADING

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 from random import Random
 
 import pytest
 
 from quotebus.bus.clock import NS_PER_S
+from quotebus.bus.events import MarketSession
+from quotebus.execution_adapter.decision.assessment import Grade
 from quotebus.execution_adapter.decision.decision_table import Row
 from quotebus.execution_adapter.decision.resting import RestingOrder, find_reason_to_cancel
 from quotebus.execution_adapter.decision.tactics import Tactics
@@ -35,6 +38,31 @@ def test_order_at_the_target_price_stays() -> None:
 @pytest.mark.parametrize("pegged", [True, False])
 def test_halt_cancels_whatever_the_order(pegged: bool) -> None:
     assert reason({"halted": True}, pegged=pegged) == "halted"
+
+
+@pytest.mark.parametrize("session", [session for session in MarketSession if session != MarketSession.REGULAR])
+@pytest.mark.parametrize("pegged", [True, False])
+def test_the_sessions_end_cancels_whatever_the_order(session: MarketSession, pegged: bool) -> None:
+    assert reason({"session": session}, pegged=pegged) == "out of session"
+    assert reason({"session": session, "halted": True}, pegged=pegged) == "out of session"
+
+
+def test_in_extended_hours_a_limit_may_stay_and_a_market_order_may_not() -> None:
+    world = World(Random(0), session=MarketSession.POST)
+    assessment = replace(world.assessment(), extended_hours=True, grade=Grade.OK)
+    assert find_reason_to_cancel(ORDER, assessment, "buy", TACTICS) is None
+    market = ORDER._replace(limit_price=None, pegged=False)
+    assert find_reason_to_cancel(market, assessment, "buy", TACTICS) == "out of session"
+    assert reason(limit_price=None, pegged=False) is None
+
+
+@pytest.mark.parametrize("pegged", [True, False])
+def test_without_any_health_the_order_stays_for_as_long_as_patience(pegged: bool) -> None:
+    assessment = World(Random(0)).assessment()
+    verdict = replace(assessment.verdict, health=None, health_age_ns=None)
+    unknown, order = replace(assessment, verdict=verdict, grade=Grade.REFUSE), ORDER._replace(pegged=pegged)
+    for unusable_ns, why in ((None, None), (TACTICS.patience_ns - 1, None), (TACTICS.patience_ns, "out of session")):
+        assert find_reason_to_cancel(order._replace(unusable_ns=unusable_ns), unknown, "buy", TACTICS) == why
 
 
 def test_pegged_order_ends_with_its_window_and_a_fallback_does_not() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import urllib.request
 from collections.abc import Callable
 from decimal import Decimal
 
@@ -87,6 +89,29 @@ def make(request: pytest.FixtureRequest) -> Make:
 def broker(world: World) -> tuple[World, str]:
     words = world.exchange("--rate", "200", "--rest-port", "0").line("exchange-simulator: orders http").split()
     return world, words[words.index("orders") + 1]
+
+
+@pytest.mark.parametrize("kind", ["rest", "alpaca"])
+@pytest.mark.parametrize("extended", [True, False])
+def test_only_limits_are_for_extended_hours_and_only_by_setting(
+    broker: tuple[World, str], kind: str, extended: bool
+) -> None:
+    _, url = broker
+    gateway: Gateway
+    if kind == "rest":
+        gateway = SimulatorGateway(url, "key", "secret", 3, extended_hours=extended)
+    else:
+        url_override = url.removesuffix("/v2")
+        gateway = AlpacaGateway("key", "secret", paper=True, timeout_s=3, url=url_override, extended_hours=extended)
+    for order in (FAR, Order("qb-test-market", "SPY", "buy", Decimal(1), None)):
+        placed = gateway.submit_order(order)
+        assert isinstance(placed, Report)
+        asked = urllib.request.Request(
+            f"{url}/orders/{placed.order_id}", headers={"APCA-API-KEY-ID": "key", "APCA-API-SECRET-KEY": "secret"}
+        )
+        with urllib.request.urlopen(asked, timeout=5) as answer:
+            told = json.load(answer)["extended_hours"]
+        assert told is (extended and order is FAR)
 
 
 def test_life_of_an_order(broker: tuple[World, str], make: Make) -> None:

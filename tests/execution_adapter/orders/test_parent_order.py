@@ -9,6 +9,7 @@ import pytest
 
 from quotebus.bus.clock import NS_PER_S
 from quotebus.bus.errors import IllegalTransition
+from quotebus.bus.events import MarketSession
 from quotebus.execution_adapter.decision.action import Action
 from quotebus.execution_adapter.decision.fallback import Policies, Policy
 from quotebus.execution_adapter.decision.tactics import Tactics
@@ -134,6 +135,19 @@ def test_halt_cancels_at_once_and_nothing_is_sent_until_it_ends() -> None:
         "not_tradable",
     )
     rig.world.halted = False
+    assert isinstance(rig.after(1)[0], SubmitOrder)
+
+
+def test_the_sessions_end_cancels_at_once_and_nothing_is_sent_until_the_next() -> None:
+    rig = Rig()
+    rig.placed()
+    rig.world.session = MarketSession.POST
+    assert rig.after(0.1) == [CancelOrder("qb-SPY-1", "b-1")]
+    rig.say(Status.CANCELED)
+    assert [rig.after(5) for _ in range(5)] == [[]] * 5
+    refused = rig.parent.decisions[-1].choice
+    assert (refused.action, refused.reasons[-1]) == (Action.REFUSE, "not_tradable")
+    rig.world.session = MarketSession.REGULAR
     assert isinstance(rig.after(1)[0], SubmitOrder)
 
 
