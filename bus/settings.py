@@ -7,6 +7,7 @@ Programs read their settings once, through `load`, which turns every mistake int
 from __future__ import annotations
 
 import ipaddress
+import json
 import re
 import sys
 from collections.abc import Sequence
@@ -154,17 +155,21 @@ def load(settings: type[SettingsT], argv: Sequence[str], program: str) -> Settin
 
 def load_given(settings: type[SettingsT], given: Given, program: str) -> SettingsT:
     """`build` for a program's main: as `load`, when the command line has been read already."""
-    warn_of_misspelt(program)
     try:
-        return build(settings, given)
+        loaded = build(settings, given)
     except ConfigError as error:
+        warn_of_misspelt(program)
         die(program, error)
+    warn_of_misspelt(program, as_json=isinstance(loaded, LogSettings) and loaded.log_format == "json")
+    return loaded
 
 
-def warn_of_misspelt(program: str) -> None:
+def warn_of_misspelt(program: str, *, as_json: bool = False) -> None:
     """A line on stderr for each variable that looks like a setting of ours and is none."""
     for line in misspelt_variables(ENV_FILE):
-        print(f"{program}: warning: {escaped(line)}", file=sys.stderr, flush=True)
+        fields = {"program": program, "level": "warning", "message": line}
+        text = json.dumps(fields) if as_json else f"{program}: warning: {escaped(line)}"
+        print(text, file=sys.stderr, flush=True)
 
 
 def die(program: str, error: Exception) -> NoReturn:

@@ -10,7 +10,7 @@ from typing import Annotated
 from pydantic import Field
 
 from quotebus.bus.errors import ConfigError
-from quotebus.bus.process.flags import Unit
+from quotebus.bus.process.flags import Internal, Unit
 from quotebus.bus.process.log import setup
 from quotebus.bus.process.shutdown import on_ending
 from quotebus.bus.settings import BusSettings, LogSettings, die, load
@@ -32,7 +32,9 @@ class BrokerSettings(BusSettings, LogSettings):
     bus_broker_memory_mib: Annotated[int, Unit("MIB")] = Field(
         1024, ge=64, description="memory beyond which the broker replaces itself; clients reconnect"
     )
-    bus_broker_restarts: int = Field(0, ge=0, description="set by the broker itself when it has replaced itself")
+    bus_broker_restarts: Annotated[int, Internal()] = Field(
+        0, ge=0, description="set by the broker itself when it has replaced itself"
+    )
 
 
 def run(argv: Sequence[str]) -> int:

@@ -28,9 +28,10 @@ from quotebus.bus.process.printable import escaped
 from quotebus.bus.process.shutdown import raise_at_interrupt
 from quotebus.bus.process.stdout import give_up_stdout
 from quotebus.bus.process.units import format_size, format_utc
-from quotebus.bus.process.verbs import answer_without_verb
+from quotebus.bus.process.verbs import answer_without_verb, format_examples
 from quotebus.bus.settings import die
 
+EXAMPLES = [f"{PROGRAM} {example}" for example in capture_arguments.EXAMPLES.values()]
 EX_DAMAGED = 3
 """Exit status for a capture that is not whole, or that is none."""
 
@@ -40,7 +41,7 @@ def run(argv: Sequence[str]) -> int:
 
     0 for success, 3 for a capture that is not whole, 66 for a missing file, 74 for a disk error, 78 for bad arguments.
     """
-    status = answer_without_verb(PROGRAM, capture_arguments.VERBS, argv)
+    status = answer_without_verb(PROGRAM, capture_arguments.VERBS, argv, format_examples(EXAMPLES))
     if status is not None:
         return status
     verb, *rest = argv

@@ -122,7 +122,7 @@ def make_parser(verb: str) -> Arguments:
             dest="begin",
             default="",
             metavar="TIME",
-            help="start at: a UTC time, nanoseconds, or +seconds from the first message",
+            help="start at: UTC such as 2026-01-05T14:30, +seconds after the first message, or nanoseconds since 1970",
         )
         parser.add_argument("--to", dest="end", default="", metavar="TIME", help="end before this time")
     if verb in ("cat", "export"):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import shutil
 import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from queue import Empty, Queue
@@ -23,6 +24,27 @@ START_S = 15.0
 _CARRIERS = ("broker", "exchange")
 _FIRST_LINES = 50
 """Of a program's output, in which it says where it listens."""
+
+
+FormatLine = Callable[[str, str], str]
+"""A program's name and a line of its output, as it is passed on."""
+
+
+def format_as_text(name: str, line: str) -> str:
+    """`pricing  | what it printed`."""
+    return f"{name:<9}| {line}"
+
+
+def format_as_json(name: str, line: str) -> str:
+    """An object with the field `program` first: that of a log line, or one with the text as `message`."""
+    text = line.rstrip("\n")
+    try:
+        fields = json.loads(text)
+    except ValueError:
+        fields = None
+    if not isinstance(fields, dict):
+        fields = {"message": text}
+    return json.dumps({"program": name, **fields}) + "\n"
 
 
 @dataclass
@@ -40,8 +62,9 @@ class Child:
 class Household:
     """The started programs. They do not get the terminal's Ctrl-C: they are stopped in order, consumers first."""
 
-    def __init__(self) -> None:
+    def __init__(self, format_line: FormatLine = format_as_text) -> None:
         self.children: list[Child] = []
+        self._format = format_line
         self.changed = threading.Event()
         self._printing = threading.Lock()
 
@@ -110,7 +133,7 @@ class Household:
             if number < _FIRST_LINES:
                 child.lines.put(line.strip())
             with self._printing, contextlib.suppress(OSError):  # nobody reads any more: no reason to stop reading
-                print(f"{child.name:<9}| {line}", end="", flush=True)
+                print(self._format(child.name, line), end="", flush=True)
         child.lines.put(None)
         child.ended.set()
         child.process.wait()  # its output ends a moment before it does: whoever looks too early sees it alive

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from quotebus.bus.process.verbs import run_verb
+from quotebus.bus.process.verbs import format_examples, run_verb
 
 VERBS = {
     "up": "starts everything on this machine, without keys on a simulator",
@@ -22,6 +22,15 @@ PROGRAMS = (
     "  execution-worker    decides on prices; with intents, works them into orders",
     "  exchange-simulator  an exchange with Alpaca's protocols, and faults on demand",
 )
+EXAMPLES = (
+    "quotebus up --for 30",
+    "quotebus broker",
+    "quotebus record quote. health.",
+    "quotebus capture info captures/",
+    "quotebus replay captures/day.mcap --rate 10",
+    "quotebus tap why SPY",
+    'eval "$(quotebus completion bash)"',
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -31,4 +40,4 @@ def main(argv: Sequence[str] | None = None) -> int:
         from quotebus.bus.tap.program import begin
 
         begin(arguments[1:])
-    return run_verb("quotebus", "quotebus.bus.cli", VERBS, arguments, PROGRAMS)
+    return run_verb("quotebus", "quotebus.bus.cli", VERBS, arguments, (*PROGRAMS, "", *format_examples(EXAMPLES)))

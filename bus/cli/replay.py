@@ -97,7 +97,7 @@ def make_parser() -> Arguments:
         "--from",
         dest="from_",
         metavar="TIME",
-        help="start at: a UTC time, nanoseconds, or +seconds from the first message",
+        help="start at: UTC such as 2026-01-05T14:30, +seconds after the first message, or nanoseconds since 1970",
     )
     parser.add_argument("--to", metavar="TIME", help="end before this time")
     parser.add_argument(

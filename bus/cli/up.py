@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import secrets
 import signal
@@ -13,14 +14,14 @@ from urllib.parse import urlsplit
 
 from pydantic import AliasChoices, Field, SecretStr
 
-from quotebus.bus.cli.children import Child, Household
+from quotebus.bus.cli.children import Child, Household, format_as_json, format_as_text
 from quotebus.bus.cli.restarts import MOST, WITHIN_S, Restarts
 from quotebus.bus.clock import now_ns, seconds
 from quotebus.bus.errors import EX_CONFIG, ConfigError
 from quotebus.bus.process.log import setup
 from quotebus.bus.process.shutdown import on_ending
 from quotebus.bus.process.spelling import TOLD
-from quotebus.bus.settings import BusSettings, LogSettings, die, load
+from quotebus.bus.settings import BusSettings, LogSettings, load
 
 PROGRAM = "quotebus up"
 WORKER = "worker"
@@ -28,6 +29,7 @@ LONGEST_S = 1e9
 """Thirty years: in nanoseconds still a number of 64 bits."""
 LOOK_S = 0.1
 """How often it is looked whether a signal has come."""
+FORMATS = {"text": format_as_text, "json": format_as_json}
 FINAL = (EX_CONFIG,)
 """Exit statuses after which a program is not started again: it would say the same."""
 FINAL_OF_WORKER = (0, 3, 4, EX_CONFIG)
@@ -152,7 +154,7 @@ class Up:
             return False
         self._due_ns[dead.name] = due_ns
         pause = f"in {(due_ns - now) / 1e9:.1f} s, restart {restarts.count} of {MOST} within {WITHIN_S} s"
-        _say(f"{dead.name} {ending(status)}; it is started again {pause}")
+        _say(f"{dead.name} {ending(status)}; it is started again {pause}", self._settings.log_format)
         return True
 
 
@@ -160,7 +162,7 @@ def run(argv: Sequence[str]) -> int:
     """Run until a signal or the end of `--for`: exit status 0. Otherwise that of a program that has ended for good."""
     settings = load(UpSettings, argv, PROGRAM)
     setup(settings.log_level, settings.log_format, settings.secrets())
-    household = Household()
+    household = Household(FORMATS[settings.log_format])
     asked: list[int] = []
     on_ending(lambda: asked.append(1))
     with foreground():
@@ -176,14 +178,15 @@ def _run(household: Household, settings: UpSettings, asked: list[int]) -> int:
         household.stop()
         if asked:
             return 0
-        die(PROGRAM, error)
+        _say(str(error), settings.log_format)
+        return EX_CONFIG
     household.stop()
     if dead is None:
         return 0
     status = dead.process.returncode
     if dead.name == WORKER and status == 0:
         return 0  # a worker with intents ends when they are worked
-    _say(f"{dead.name} {ending(status)}; everything is stopped")
+    _say(f"{dead.name} {ending(status)}; everything is stopped", settings.log_format)
     return 128 - status if status < 0 else status or EX_CONFIG
 
 
@@ -192,9 +195,10 @@ def ending(status: int) -> str:
     return f"was killed by {signal.Signals(-status).name}" if status < 0 else f"ended by itself with status {status}"
 
 
-def _say(text: str) -> None:
+def _say(text: str, form: str) -> None:
+    line = json.dumps({"program": PROGRAM, "message": text}) if form == "json" else f"{PROGRAM}: {text}"
     with contextlib.suppress(OSError):
-        print(f"{PROGRAM}: {text}", file=sys.stderr, flush=True)
+        print(line, file=sys.stderr, flush=True)
 
 
 @contextlib.contextmanager

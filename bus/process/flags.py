@@ -39,6 +39,13 @@ class Unit:
 class Positional:
     """A field that is an argument without a flag."""
 
+    needed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Internal:
+    """A field that a program sets for itself: a flag that `--help` does not show."""
+
 
 @dataclass(frozen=True, slots=True)
 class OneMore:
@@ -167,7 +174,8 @@ def _add(group: Any, settings: type[BaseModel], name: str) -> None:
             group.add_argument(
                 marker.flag, dest=f"{name}+", action="append", metavar=marker.unit, help=_escape(marker.about)
             )
-    group.add_argument(*shown, dest=name, default=None, help=about, **kind)
+    internal = any(isinstance(marker, Internal) for marker in field.metadata)
+    group.add_argument(*shown, dest=name, default=None, help=argparse.SUPPRESS if internal else about, **kind)
     if hidden:
         group.add_argument(*hidden, dest=name, default=None, help=argparse.SUPPRESS, **kind)
 
@@ -218,12 +226,13 @@ def _escape(text: str) -> str:
 
 
 def usage(program: str, settings: type[BaseModel]) -> str:
-    """`quotebus record [SETTINGS] [TOPICS …]`."""
-    arguments = [
-        f"[{unit_of(settings, name)}{' …' if get_origin(field.annotation) is list else ''}]"
-        for name, field in settings.model_fields.items()
-        if is_positional(field)
-    ]
+    """`quotebus record [SETTING …] [TOPIC …]`."""
+    arguments = []
+    for name, field in settings.model_fields.items():
+        for marker in field.metadata:
+            if isinstance(marker, Positional):
+                unit = unit_of(settings, name) + (" …" if get_origin(field.annotation) is list else "")
+                arguments.append(unit if marker.needed else f"[{unit}]")
     return " ".join([program, "[SETTING …]", *arguments])
 
 

@@ -36,6 +36,11 @@ def run_verb(
     return ended
 
 
+def format_examples(examples: Sequence[str]) -> list[str]:
+    """Command lines for the end of a help text."""
+    return ["examples:", *(f"  {example}" for example in examples)]
+
+
 def answer_without_verb(
     program: str, verbs: Mapping[str, str], arguments: Sequence[str], more: Sequence[str] = ()
 ) -> int | None:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from quotebus.bus.errors import EX_IOERR, ConfigError
 from quotebus.bus.process.shutdown import raise_at_interrupt
 from quotebus.bus.process.stdout import give_up_stdout, prepare_streams
-from quotebus.bus.process.verbs import run_verb
+from quotebus.bus.process.verbs import format_examples, run_verb
 from quotebus.bus.tap.own_session import run_in_own_session
 
 PROGRAM = "quotebus tap"
@@ -21,6 +21,13 @@ VERBS = {
     "delay": "measures p50, p99 and maximum of each hop",
     "why": "explains whether a symbol's price may be used, and who asked for it",
 }
+EXAMPLES = (
+    "quotebus tap top",
+    "quotebus tap echo health quote.SPY",
+    "quotebus tap rate --every 5",
+    "quotebus tap delay quote.SPY",
+    "quotebus tap why SPY",
+)
 
 
 def begin(arguments: Sequence[str]) -> None:
@@ -37,7 +44,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     prepare_streams()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
-        status = run_verb(PROGRAM, "quotebus.bus.tap.verbs", VERBS, arguments, around=raise_at_interrupt)
+        status = run_verb(
+            PROGRAM, "quotebus.bus.tap.verbs", VERBS, arguments, format_examples(EXAMPLES), raise_at_interrupt
+        )
         sys.stdout.flush()
     except ConfigError as error:
         from quotebus.bus.settings import die  # by then a verb has imported it; without one it would only take time

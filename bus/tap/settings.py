@@ -22,6 +22,7 @@ NOT_USABLE = 1
 _TOPICS = "topics: quote, quote.SPY, health., symbol.A*; all without one"
 Topics = Annotated[Words, Positional(), Unit("TOPIC")]
 Symbols = Annotated[Words, Unit("SYMBOLS")]
+Moment = Annotated[float | None, Unit("+SECONDS")]
 Width = Annotated[int | None, Unit("COLUMNS")]
 
 
@@ -38,19 +39,19 @@ class TapSettings(LogSettings):
         description="the broker's subscribe endpoint: everything is read from it",
     )
     file: str = Field("", description="read a capture instead of the live bus: a file, or a folder of its segments")
-    from_s: float | None = Field(
+    from_s: Moment = Field(
         None,
         ge=0,
         le=LONGEST_S,
         validation_alias=AliasChoices("from", "tap_from"),
-        description="of a capture: begin this long after its start",
+        description="of a capture: start this many seconds after its first message, such as +60",
     )
-    to_s: float | None = Field(
+    to_s: Moment = Field(
         None,
         ge=0,
         le=LONGEST_S,
         validation_alias=AliasChoices("to", "tap_to"),
-        description="of a capture: end this long after its start",
+        description="of a capture: end this many seconds after its first message",
     )
     as_json: bool = Field(
         False, validation_alias=AliasChoices("json", "tap_json"), description="print JSON lines, for programs"
@@ -152,9 +153,9 @@ class WhySettings(TapSettings):
     """`why`."""
 
     about = "Says who asked for a symbol, whether its price may be used and, if not, why not."
-    examples = ("quotebus tap why SPY", "quotebus tap why SPY --file captures/ --to 90 --json")
+    examples = ("quotebus tap why SPY", "quotebus tap why SPY --file captures/ --to +90 --json")
     headings: ClassVar = {"symbol": "what"}
 
-    symbol: Annotated[str, Positional(), Unit("SYMBOL")] = Field("", description="which symbol")
+    symbol: Annotated[str, Positional(needed=True), Unit("SYMBOL")] = Field("", description="which symbol")
     max_age_s: float = Field(60.0, gt=0, le=LONGEST_S, description="a quote older than this is not usable")
     width: Width = Field(None, ge=40, le=1000, description="width where there is no terminal to ask")

@@ -6,7 +6,10 @@ import importlib
 
 import pytest
 
+from quotebus.bus.cli import capture, capture_arguments
 from quotebus.bus.cli import program as cli
+from quotebus.bus.tap import program as tap
+from tests.support.programs import run
 
 
 @pytest.mark.parametrize("verb", cli.VERBS)
@@ -29,3 +32,21 @@ def test_an_unknown_verb_is_one_line_and_78(verb: str, capsys: pytest.CaptureFix
     assert printed.out == ""
     assert printed.err.count("\n") == 1
     assert "up" in printed.err
+
+
+EXAMPLES = {
+    "quotebus": (cli.VERBS, cli.EXAMPLES),
+    "quotebus tap": (tap.VERBS, tap.EXAMPLES),
+    "quotebus capture": (capture_arguments.VERBS, capture.EXAMPLES),
+}
+
+
+@pytest.mark.parametrize("program", EXAMPLES)
+def test_every_verb_has_an_example_in_the_help(program: str) -> None:
+    verbs, examples = EXAMPLES[program]
+    status, printed = run(*program.split(), "--help")
+    assert status == 0
+    shown = printed.partition("\nexamples:\n")[2].splitlines()
+    for verb in verbs:
+        assert any(f"{program} {verb}" in example for example in examples), verb
+    assert [f"  {example}" for example in examples] == shown[: len(examples)]

@@ -187,8 +187,10 @@ def test_settings_for_logging_reach_the_programs(environment: dict[str, str]) ->
         "quotebus", "up", "--for", "3", "--log-format", "json", environment={**environment, "PRICING_LINGR": "1"}
     )
     assert status == 0
-    lines = [line.partition("| ")[2] for line in printed.splitlines() if line.startswith("pricing ")]
-    assert {json.loads(line)["level"] for line in lines} >= {"info"}
+    lines = [json.loads(line) for line in printed.splitlines()]
+    assert {line["program"] for line in lines} == {"quotebus up", "broker", "exchange", "pricing", "worker"}
+    assert {line["level"] for line in lines if line["program"] == "pricing"} >= {"info"}
+    assert any("would" in line["message"] for line in lines if line["program"] == "worker"), "also what is no log line"
     assert printed.count("PRICING_LINGR is no setting; did you mean PRICING_LINGER_S?") == 1, "told once for all"
     status, printed = run("quotebus", "up", "--for", "5", environment={**environment, "LOG_LEVEL": "warning"})
     assert status == 0

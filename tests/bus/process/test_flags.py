@@ -18,7 +18,7 @@ from quotebus.bus.cli.broker import BrokerSettings
 from quotebus.bus.cli.replay import make_parser
 from quotebus.bus.cli.up import UpSettings
 from quotebus.bus.errors import ConfigError
-from quotebus.bus.process.flags import OneMore, Positional, Unit, Words, command_line, variable
+from quotebus.bus.process.flags import OneMore, Positional, Unit, Words, command_line, usage, variable
 from quotebus.bus.settings import Settings, parse
 from quotebus.bus.tap.settings import DelaySettings, EchoSettings, RateSettings, TopSettings, WhySettings
 from quotebus.execution_adapter.settings import ExecutionSettings
@@ -191,6 +191,23 @@ def test_examples_are_command_lines_that_are_read(program: str) -> None:
         assert words[: len(own)] == own
         if words[len(own) :][:1] != ["verify"]:
             command_line(settings, program).parse_args(words[len(own) :])
+
+
+def test_what_is_needed_looks_needed_and_what_is_internal_is_not_shown() -> None:
+    assert usage("quotebus tap why", WhySettings) == "quotebus tap why [SETTING …] SYMBOL"
+    assert usage("quotebus tap echo", EchoSettings) == "quotebus tap echo [SETTING …] [TOPIC …]"
+    parser = command_line(BrokerSettings, "quotebus broker")
+    assert "restarts" not in parser.format_help()
+    assert parser.parse_args(["--bus-broker-restarts", "3"]).bus_broker_restarts == "3"
+
+
+def test_times_of_a_capture_are_written_alike_everywhere() -> None:
+    assert parse(EchoSettings, ["--from", "+60", "--to=+90.5"], "tap").from_s == 60
+    text = command_line(EchoSettings, "quotebus tap echo").format_help()
+    assert "--from +SECONDS" in text
+    assert "such as +60" in " ".join(text.split())
+    for parser in (make_parser(), capture_arguments.make_parser("cat")):
+        assert "+seconds after the first message" in " ".join(parser.format_help().split())
 
 
 def test_examples_of_verbs_are_read_too() -> None:

@@ -38,7 +38,7 @@ def run(*flags: str, **environment: str) -> subprocess.CompletedProcess[str]:
 @pytest.mark.parametrize(
     ("flags", "about"),
     [
-        (["--port", "0", "--host", "0.0.0.0"], "HOST"),
+        (["--port", "0", "--host", "0.0.0.0"], "--host: refused: not a loopback address"),
         (["--port", "0", "--faults", "nope"], "no such fault"),
         (["--port", "0", "--control-port", "0", "--faults", "tls_wrong"], "needs --tls-wrong-cert"),
         (["--port", "0", "--control-port", "0", "--tls-cert", "/nowhere"], "TLS: cannot use /nowhere"),
