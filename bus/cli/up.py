@@ -9,7 +9,7 @@ import secrets
 import signal
 import sys
 from collections.abc import Iterator, Sequence
-from typing import ClassVar
+from typing import Annotated, ClassVar, TextIO
 from urllib.parse import urlsplit
 
 from pydantic import AliasChoices, Field, SecretStr
@@ -18,6 +18,7 @@ from quotebus.bus.cli.children import Child, Household, format_as_json, format_a
 from quotebus.bus.cli.restarts import MOST, WITHIN_S, Restarts
 from quotebus.bus.clock import now_ns, seconds
 from quotebus.bus.errors import EX_CONFIG, ConfigError
+from quotebus.bus.process.flags import Internal
 from quotebus.bus.process.log import setup
 from quotebus.bus.process.shutdown import on_ending
 from quotebus.bus.process.spelling import TOLD
@@ -61,6 +62,19 @@ class UpSettings(BusSettings, LogSettings):
         validation_alias=AliasChoices("pricing_api_key", "apca_api_key_id"),
         description="the account's API key; with it the upstream is Alpaca. Safer in the environment or in .env",
     )
+    execution_gateway: Annotated[str, Internal()] = Field("none", description="read to say where orders go")
+
+    @property
+    def uses_real_upstream(self) -> bool:
+        """Whether there is an upstream besides the simulated exchange; market data only, then."""
+        return bool(self.pricing_api_key.get_secret_value() or self.pricing_upstream_url)
+
+
+def describe_orders(settings: UpSettings) -> str:
+    """What becomes of decisions, said before anything else: a worker prints `buy` and `sell`."""
+    if settings.execution_gateway == "none" or settings.uses_real_upstream:
+        return "decisions only: nothing is ordered"
+    return f"orders go to EXECUTION_GATEWAY={settings.execution_gateway}"
 
 
 class Up:
@@ -83,7 +97,7 @@ class Up:
         words = self._started("broker", ["quotebus", "broker"], " publish ").split()
         for kind in ("publish", "subscribe", "request"):
             self._environment[f"BUS_{kind.upper()}_URL"] = words[words.index(kind) + 1]
-        if self._settings.pricing_api_key.get_secret_value() or self._settings.pricing_upstream_url:
+        if self._settings.uses_real_upstream:
             self._environment["EXECUTION_GATEWAY"] = "none"  # market data only
         else:
             self._start_exchange()
@@ -170,6 +184,7 @@ def run(argv: Sequence[str]) -> int:
 
 
 def _run(household: Household, settings: UpSettings, asked: list[int]) -> int:
+    _say(describe_orders(settings), settings.log_format, sys.stdout)
     up = Up(settings, household, asked)
     try:
         up.start()
@@ -195,10 +210,11 @@ def ending(status: int) -> str:
     return f"was killed by {signal.Signals(-status).name}" if status < 0 else f"ended by itself with status {status}"
 
 
-def _say(text: str, form: str) -> None:
+def _say(text: str, form: str, stream: TextIO | None = None) -> None:
+    """On stderr unless another stream is given."""
     line = json.dumps({"program": PROGRAM, "message": text}) if form == "json" else f"{PROGRAM}: {text}"
     with contextlib.suppress(OSError):
-        print(line, file=sys.stderr, flush=True)
+        print(line, file=stream or sys.stderr, flush=True)
 
 
 @contextlib.contextmanager

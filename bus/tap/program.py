@@ -11,7 +11,7 @@ from quotebus.bus.errors import EX_IOERR, ConfigError
 from quotebus.bus.process.shutdown import raise_at_interrupt
 from quotebus.bus.process.stdout import give_up_stdout, prepare_streams
 from quotebus.bus.process.verbs import format_examples, run_verb
-from quotebus.bus.tap.own_session import run_in_own_session
+from quotebus.bus.tap.own_session import give_weight_back, run_in_own_session
 
 PROGRAM = "quotebus tap"
 VERBS = {
@@ -48,6 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             PROGRAM, "quotebus.bus.tap.verbs", VERBS, arguments, format_examples(EXAMPLES), raise_at_interrupt
         )
         sys.stdout.flush()
+        give_weight_back(os.getpid())  # what is left is to end, which nobody should have to wait for
     except ConfigError as error:
         from quotebus.bus.settings import die  # by then a verb has imported it; without one it would only take time
 

@@ -156,7 +156,7 @@ def _remark(view: View, verdict: Verdict, given: Usability) -> str:
     if verdict.symbol in view.replayed.quotes and verdict.symbol not in view.book.quotes:
         return "only a replay publishes this symbol, and a replayed price is never usable"
     if verdict.standing is None and verdict.health is not None and not any(ask.wants for ask in view.asks.values()):
-        return "no client asks for it: one must request it first"
+        return "this tap has heard no request for it; a client must request it first"
     if verdict.health is None and not view.bus.messages:
         return "nothing was received: are a broker and a node running?"
     return ""

@@ -95,10 +95,11 @@ LINE_STATES: dict[ConnectionState, Meaning] = {
         "the upstream delivers in time again; a line that is silent for 4.5 s is replaced",
     ),
     ConnectionState.BACKING_OFF: Meaning(
-        "the last attempt failed; the next is at `next_retry_ns`", "the next dial succeeds"
+        "the last attempt failed; the node waits for the next", "the next dial succeeds"
     ),
     ConnectionState.CIRCUIT_OPEN: Meaning(
-        "five failures in a row; one attempt a minute", "one of these attempts succeeds"
+        "ten failures in a row and a minute without streaming; attempts go on as before",
+        "one of these attempts succeeds",
     ),
     ConnectionState.REFUSED: Meaning(
         "needs an operator (credentials, entitlement, TLS); one attempt a minute, credentials are read again each time",

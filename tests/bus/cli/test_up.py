@@ -13,6 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from quotebus.bus.cli.up import UpSettings, describe_orders
 from quotebus.bus.clock import now_ns
 from tests.support.eventlog import EventLog
 from tests.support.programs import Program, eventually, run
@@ -54,7 +55,9 @@ def test_tells_the_story_in_order_and_ends_by_itself(environment: dict[str, str]
     for word in ("idle", "connecting", "authenticating", "subscribing", "streaming", " limit "):
         assert word in printed[position:], f"no {word!r} in its place:\n{printed}"
         position = printed.index(word, position)
-    assert {line.partition("|")[0].strip() for line in printed.splitlines()} == {
+    first, *others = printed.splitlines()
+    assert first == "quotebus up: decisions only: nothing is ordered"
+    assert {line.partition("|")[0].strip() for line in others} == {
         "broker",
         "exchange",
         "pricing",
@@ -100,6 +103,7 @@ def test_output_that_nobody_reads_any_more_stops_nothing(environment: dict[str, 
     with subprocess.Popen(command, env={**os.environ, **environment}, stdout=pipe, stderr=pipe) as up:
         assert up.stdout is not None
         assert up.stderr is not None
+        assert up.stdout.readline().startswith(b"quotebus up: decisions only")
         assert up.stdout.readline().startswith(b"broker")
         up.stdout.close()
         assert (up.wait(30), up.stderr.read()) == (0, b"")
@@ -202,6 +206,20 @@ def test_a_child_that_refuses_its_settings_ends_up_with_its_status(environment: 
     status, printed = run("quotebus", "up", environment={**environment, "EXECUTION_SYMBOLS": "**"}, within_s=30)
     assert status == 78
     assert "EXECUTION_SYMBOLS" in printed
+
+
+@pytest.mark.parametrize(
+    ("flags", "says"),
+    [
+        ({}, "decisions only: nothing is ordered"),
+        ({"execution_gateway": "simulator"}, "orders go to EXECUTION_GATEWAY=simulator"),
+        ({"execution_gateway": "paper"}, "orders go to EXECUTION_GATEWAY=paper"),
+        ({"execution_gateway": "live", "pricing_api_key": "k"}, "decisions only: nothing is ordered"),
+        ({"execution_gateway": "live", "pricing_upstream_url": "ws://x"}, "decisions only: nothing is ordered"),
+    ],
+)
+def test_the_first_line_says_where_orders_go(flags: dict[str, str], says: str) -> None:
+    assert describe_orders(UpSettings(**flags)) == says  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from quotebus.bus.settings import BusSettings
-from quotebus.bus.tap import own_session
+from quotebus.bus.tap import own_session, program
 from tests.support.bus import fake_node, running_broker
 from tests.support.programs import eventually
 
@@ -91,6 +91,15 @@ def test_what_is_told_to_end_has_its_weight_again(tap: Tap) -> None:
     threads = [int(each.name) for each in Path(f"/proc/{tap.child}/task").iterdir()]
     assert len(threads) > 1
     assert {os.sched_getscheduler(thread) for thread in threads} == {os.SCHED_OTHER}
+
+
+def test_it_ends_with_its_weight_although_it_worked_without(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else `why`, whose answer is printed, takes half a minute more on a busy machine."""
+    done: list[object] = []
+    monkeypatch.setattr(program, "run_verb", lambda *_: done.append("verb") or 3)
+    monkeypatch.setattr(program, "give_weight_back", done.append)
+    assert program.main(["why", "SPY"]) == 3
+    assert done == ["verb", os.getpid()]
 
 
 def test_a_process_that_is_gone_is_no_error() -> None:
