@@ -195,17 +195,19 @@ class Node:
         self._waker.wake()
 
     def _take_reports(self) -> None:
-        core = self.core
+        core, together = self.core, 0
         while self._reports:
             report = self._reports.popleft()
             at_ns = now_ns()
+            if together and not isinstance(report, SymbolReport):
+                self._carry_out()
             match report:
-                case SymbolReport("quote", symbol):
-                    core.on_quote(symbol, at_ns)
-                case SymbolReport("trade", symbol):
-                    core.on_trade(symbol, at_ns)
-                case SymbolReport(_, symbol):
-                    core.on_bad_data(symbol, at_ns)
+                case SymbolReport(kind, symbol):
+                    takes = core.on_quote if kind == "quote" else core.on_trade if kind == "trade" else core.on_bad_data
+                    takes(symbol, at_ns)
+                    together += 1
+                    if together < _BATCH and self._reports:
+                        continue  # to hand over one status costs more than to make it
                 case OrderUpdate() | ConnectionHealth():
                     self._send_to_hot(self._stamper.frame(report, utc_ns()))
                 case SocketClosed(cause):
@@ -227,6 +229,7 @@ class Node:
                 case _:
                     self._hot.give_way()
                     core.on_record(report, at_ns)
+            together = 0
             self._carry_out()
 
     def _take_answer(self, answer: VenueAnswer, at_ns: int) -> None:
