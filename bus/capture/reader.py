@@ -77,15 +77,15 @@ class Capture:
         In a complete file, chunks before and after that time are neither read nor checked. Raises as `everything`.
         """
         prefixes = tuple(topics)
-        for message in self.everything(from_ns, to_ns):
+        for message in self.read_everything(from_ns, to_ns):
             if message.topic != GAP_TOPIC and (not prefixes or message.topic.startswith(prefixes)):
                 yield message
 
-    def gaps(self) -> Iterator[Gap]:
+    def read_gaps(self) -> Iterator[Gap]:
         """The losses that the recorder noted. Reads the whole capture. Raises UndecodableMessage as well."""
-        return (decode_gap(message.payload) for message in self.everything() if message.topic == GAP_TOPIC)
+        return (decode_gap(message.payload) for message in self.read_everything() if message.topic == GAP_TOPIC)
 
-    def everything(self, from_ns: int | None = None, to_ns: int | None = None) -> Iterator[Captured]:
+    def read_everything(self, from_ns: int | None = None, to_ns: int | None = None) -> Iterator[Captured]:
         """As `read`, with the recorder's own notes (GAP_TOPIC). Raises CaptureDamaged if `strict`, and OSError."""
         self.damages, self.partial = [], []
         ends: dict[str, _End] = {}

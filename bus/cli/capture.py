@@ -126,7 +126,7 @@ def cat(argv: Sequence[str]) -> int:
     shown = encode_message if arguments.json_lines else format_message
     within = _window(capture, arguments.begin, arguments.end)
     printed = 0
-    for message in capture.everything(*within) if arguments.gaps else capture.read(*within):
+    for message in capture.read_everything(*within) if arguments.gaps else capture.read(*within):
         if not wanted or message.topic.startswith(wanted):
             sys.stdout.write(shown(message) + "\n")
             printed += 1
@@ -140,7 +140,7 @@ def export(argv: Sequence[str]) -> int:
     output, wanted = arguments.output, arguments.topics
     exporter = Export(output, arguments.format)
     capture = Capture(arguments.files)
-    within = capture.everything(*_window(capture, arguments.begin, arguments.end))
+    within = capture.read_everything(*_window(capture, arguments.begin, arguments.end))
     exporter.write(m for m in within if not wanted or m.topic.startswith(wanted))
     left = [name for name in exporter.find_tables() if name not in exporter.rows]
     if left:

@@ -40,7 +40,7 @@ def run(argv: Sequence[str]) -> int:
     drawn = max(first_ns, from_ns or 0), last_ns if to_ns is None else min(last_ns, to_ns)
     if drawn[0] > drawn[1]:
         raise ConfigError("nothing was recorded between these times")
-    data = Collector(Columns(*drawn, COLUMNS)).run(capture.everything(from_ns, to_ns))
+    data = Collector(Columns(*drawn, COLUMNS)).run(capture.read_everything(from_ns, to_ns))
     facts = [("recorder", capture.metadata.recorder), ("host", capture.metadata.host)]
     facts += [(f"{program}", version) for program, version in capture.metadata.versions.items()]
     facts += [("damaged", str(damage)) for damage in capture.damages]

@@ -13,6 +13,7 @@ from quotebus.bus.capture.format.captured import GAP_TOPIC, Captured, NotACaptur
 from quotebus.bus.capture.reader import Capture
 from quotebus.bus.clock import seconds, utc_ns
 from quotebus.bus.errors import ConfigError, NoInput, UndecodableMessage
+from quotebus.bus.tap.escape import clean
 from quotebus.bus.tap.message_reader import ReceivedFrame
 from quotebus.bus.tap.own_session import lower_session_weight
 from quotebus.bus.tap.pace import Pacing, WorkPacer, skip_pacing
@@ -145,7 +146,7 @@ class CaptureSource:
         if first is None:
             return
         begin_ns = first.received_ns + from_ns if from_ns else None
-        for message in self._capture.everything(begin_ns, None if to_ns is None else first.received_ns + to_ns):
+        for message in self._capture.read_everything(begin_ns, None if to_ns is None else first.received_ns + to_ns):
             if message.topic != GAP_TOPIC:
                 yield message
                 continue
@@ -185,6 +186,13 @@ def read_batches(source: Source, for_s: float | None, wait_s: float) -> Iterator
         yield batch
         if source.ended or (end_ns is not None and source.now_ns >= end_ns):
             return
+
+
+def close_source(program: str, source: Source, unreadable: str = "") -> None:
+    """Say what could not be read and what is missing, and close."""
+    notes = [clean(note, 500) for note in source.notes()]
+    print_remarks(program, [*filter(None, [unreadable]), *notes])
+    source.close()
 
 
 def print_remarks(program: str, lines: Sequence[str]) -> None:

@@ -82,7 +82,7 @@ class Policies:
         if rule is Rule.PASSIVE:
             price = recent.sides.bid if side == "buy" else recent.sides.ask
             return Fallback(Action.LIMIT, round_to_tick(price, side), (*reasons, Rule.PASSIVE))
-        return Fallback(Action.LIMIT, self.collar(recent.sides, side), (*reasons, Rule.COLLAR))
+        return Fallback(Action.LIMIT, self.compute_collar(recent.sides, side), (*reasons, Rule.COLLAR))
 
     def _find_rule(self, assessment: Assessment, side: str, recent: LastGood | None) -> Rule:
         rule = self._find_wanted_rule(assessment, side, recent)
@@ -97,7 +97,7 @@ class Policies:
         # The price is good, but the window is over: what remains is not waited for.
         return Rule.MARKET if cells[Column.GOOD] is Rule.LIMIT else cells[Column.GOOD]
 
-    def collar(self, sides: Touch, side: str) -> Decimal:
+    def compute_collar(self, sides: Touch, side: str) -> Decimal:
         """The worst price a collared order may have, on a tick."""
         if side == "buy":
             return round_to_tick(sides.ask * (1 + self.band), side)

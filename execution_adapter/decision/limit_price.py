@@ -53,7 +53,7 @@ def round_to_tick(price: Decimal, side: str) -> Decimal:
     return (price / step).to_integral_value(ROUND_FLOOR if side == "buy" else ROUND_CEILING) * step
 
 
-def limit_price(
+def compute_limit_price(
     sides: Touch, side: str, aggression: Decimal, qty: Decimal = ZERO, *, marketable: bool = False
 ) -> Decimal:
     """Where to put a limit of `qty` shares: our side of the spread, moved towards the other by `aggression`.
@@ -73,7 +73,7 @@ def limit_price(
     return round_to_tick(min(wanted, max(at_most, sides.mid)), side)
 
 
-def aggression(elapsed_ns: int, window_ns: int, start: Decimal, end: Decimal) -> Decimal:
+def compute_aggression(elapsed_ns: int, window_ns: int, start: Decimal, end: Decimal) -> Decimal:
     """The aggression now: it rises evenly from `start` to `end` over the window, in steps of a hundredth."""
     if window_ns <= 0 or elapsed_ns >= window_ns:
         return end
@@ -81,7 +81,7 @@ def aggression(elapsed_ns: int, window_ns: int, start: Decimal, end: Decimal) ->
     return (start + (end - start) * done).quantize(CENT, ROUND_FLOOR)
 
 
-def order_qty(remaining: Decimal, price: Decimal | None, *, fractional: bool, min_notional: Decimal) -> Decimal:
+def compute_order_qty(remaining: Decimal, price: Decimal | None, *, fractional: bool, min_notional: Decimal) -> Decimal:
     """How much of `remaining` may be ordered: whole shares unless `fractional`, and 0 below `min_notional` dollars."""
     qty = remaining.quantize(QTY_STEP if fractional else ONE, ROUND_FLOOR)
     if qty <= 0 or (price is not None and qty * price < min_notional):

@@ -7,7 +7,13 @@ from decimal import Decimal
 
 from quotebus.bus.clock import NS_PER_S
 from quotebus.execution_adapter.decision.assessment import Assessment, Grade
-from quotebus.execution_adapter.decision.limit_price import TWO, ZERO, aggression, limit_price, order_qty
+from quotebus.execution_adapter.decision.limit_price import (
+    TWO,
+    ZERO,
+    compute_aggression,
+    compute_limit_price,
+    compute_order_qty,
+)
 from quotebus.execution_adapter.intents import Urgency
 
 HASTE_NS = NS_PER_S
@@ -61,7 +67,7 @@ class Tactics:
         """The aggression now; 0 while the price is only good enough to stand in the queue."""
         if assessment.grade is Grade.DEGRADED:
             return ZERO
-        return aggression(elapsed_ns, window_ns, self.aggression_start, self.aggression_end)
+        return compute_aggression(elapsed_ns, window_ns, self.aggression_start, self.aggression_end)
 
     def price(
         self, assessment: Assessment, side: str, remaining: Decimal, window_ns: int, elapsed_ns: int
@@ -70,8 +76,8 @@ class Tactics:
         if assessment.sides is None:
             return None
         share = self.share(assessment, window_ns, elapsed_ns)
-        return limit_price(assessment.sides, side, share, remaining, marketable=self.marketable)
+        return compute_limit_price(assessment.sides, side, share, remaining, marketable=self.marketable)
 
     def qty(self, remaining: Decimal, price: Decimal | None) -> Decimal:
         """How much of what remains may be ordered in one order; 0: too little."""
-        return order_qty(remaining, price, fractional=self.fractional, min_notional=self.min_notional)
+        return compute_order_qty(remaining, price, fractional=self.fractional, min_notional=self.min_notional)

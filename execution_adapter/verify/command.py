@@ -27,7 +27,7 @@ def run_verify(argv: Sequence[str]) -> int:
     verifier = Verifier()
     try:
         with Capture(path) as capture:
-            verifier.run(capture.everything())
+            verifier.run(capture.read_everything())
     except NotACapture as error:
         print(f"{PROGRAM}: {escaped(str(error))}", file=sys.stderr)
         return EX_DIFFERENT

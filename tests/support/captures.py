@@ -60,7 +60,7 @@ def write_golden(path: Path) -> Path:
 
 
 def read_all(path: Path) -> list[Captured]:
-    return list(Capture(path).everything())
+    return list(Capture(path).read_everything())
 
 
 def complaint(path: Path, original: list[Captured]) -> str | None:
@@ -69,7 +69,7 @@ def complaint(path: Path, original: list[Captured]) -> str | None:
         capture = Capture(path)
     except NotACapture:
         return None
-    read = list(capture.everything())
+    read = list(capture.read_everything())
     if read != original[: len(read)]:
         return "other messages than were recorded"
     if verify(capture).whole:

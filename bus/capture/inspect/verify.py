@@ -41,7 +41,7 @@ def verify(capture: Capture, *, decode: bool = True) -> Verification:
     """Read a capture to its end; with `decode`, decode every payload as well. Raises OSError."""
     verdict = Verification()
     seen: set[str] = set()
-    for message in capture.everything():
+    for message in capture.read_everything():
         if not verdict.messages:
             verdict.first_ns = message.received_ns
         verdict.messages += 1

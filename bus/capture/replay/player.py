@@ -235,7 +235,7 @@ class Player:
         while True:
             at_ns = now_ns()
             with self._lock:
-                due_ns = self._timeline.due_ns(recorded_ns, at_ns)
+                due_ns = self._timeline.compute_due_ns(recorded_ns, at_ns)
                 sought = self._sought
             if sought or self._ended.is_set():
                 return False

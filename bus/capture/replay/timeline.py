@@ -18,7 +18,7 @@ class Timeline:
         self._anchor: tuple[int, int] | None = None
         self._steps = 0
 
-    def due_ns(self, recorded_ns: int, now_ns: int) -> int | None:
+    def compute_due_ns(self, recorded_ns: int, now_ns: int) -> int | None:
         """When to send the next message, on the player's clock; None while paused. May lie in the past: due now."""
         if self.paused:
             return now_ns if self._steps else None

@@ -5,27 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from quotebus.bus.clock import seconds
-from quotebus.bus.process.log import setup
-from quotebus.bus.settings import die, load
 from quotebus.bus.tap.delays import Delays
-from quotebus.bus.tap.escape import clean, encode_json_line
+from quotebus.bus.tap.escape import encode_json_line
 from quotebus.bus.tap.message_reader import MessageReader
 from quotebus.bus.tap.reports import describe_unreadable, format_delays, make_delay_record
-from quotebus.bus.tap.selection import Selection
+from quotebus.bus.tap.selected import load_selection
 from quotebus.bus.tap.settings import NOTHING_HEARD, DelaySettings
-from quotebus.bus.tap.source import open_source, print_remarks, read_batches
+from quotebus.bus.tap.source import close_source, open_source, read_batches
 
 PROGRAM = "quotebus tap delay"
 
 
 def run(argv: Sequence[str]) -> int:
     """Report every `--every` seconds, and on everything at the end; 124 when nothing was received."""
-    settings = load(DelaySettings, argv, PROGRAM)
-    setup(settings.log_level, settings.log_format)
-    try:
-        selection = Selection(settings.topics, settings.symbol)
-    except ValueError as error:
-        die(PROGRAM, error)
+    settings, selection = load_selection(DelaySettings, argv, PROGRAM)
     source = open_source(settings, selection.prefixes(), gather_ms=0)
     intake, in_all, lately = MessageReader(), Delays(), Delays()
 
@@ -55,7 +48,5 @@ def run(argv: Sequence[str]) -> int:
         if in_all.list_hops() and reports != 1:
             report(in_all, "all")
     finally:
-        notes = [clean(note, 500) for note in source.notes()]
-        print_remarks(PROGRAM, [*filter(None, [describe_unreadable(intake.unreadable)]), *notes])
-        source.close()
+        close_source(PROGRAM, source, describe_unreadable(intake.unreadable))
     return 0 if in_all.list_hops() else NOTHING_HEARD

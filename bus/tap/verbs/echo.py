@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from quotebus.bus.process.log import setup
-from quotebus.bus.settings import die, load
-from quotebus.bus.tap.escape import clean, encode_json_line
+from quotebus.bus.tap.escape import encode_json_line
 from quotebus.bus.tap.event_lines import format_event, make_record
 from quotebus.bus.tap.message_reader import MessageReader
 from quotebus.bus.tap.reports import describe_unreadable
-from quotebus.bus.tap.selection import Selection
+from quotebus.bus.tap.selected import load_selection
 from quotebus.bus.tap.settings import NOTHING_HEARD, EchoSettings
-from quotebus.bus.tap.source import open_source, print_remarks, read_batches
+from quotebus.bus.tap.source import close_source, open_source, read_batches
 
 PROGRAM = "quotebus tap echo"
 _WAIT_S = 0.25
@@ -20,12 +18,7 @@ _WAIT_S = 0.25
 
 def run(argv: Sequence[str]) -> int:
     """Print until Ctrl-C, `--for`, `--count` or the end of the capture; 124 for fewer messages than requested."""
-    settings = load(EchoSettings, argv, PROGRAM)
-    setup(settings.log_level, settings.log_format)
-    try:
-        selection = Selection(settings.topics, settings.symbol)
-    except ValueError as error:
-        die(PROGRAM, error)
+    settings, selection = load_selection(EchoSettings, argv, PROGRAM)
     source = open_source(settings, selection.prefixes())
     whole = not settings.topics or any(topic in ("symbols", "symbols.") for topic in settings.topics)
     intake = MessageReader(all_acknowledgements=whole)
@@ -45,7 +38,5 @@ def run(argv: Sequence[str]) -> int:
             if settings.count is not None and printed >= settings.count:
                 return 0
     finally:
-        notes = [clean(note, 500) for note in source.notes()]
-        print_remarks(PROGRAM, [*filter(None, [describe_unreadable(intake.unreadable)]), *notes])
-        source.close()
+        close_source(PROGRAM, source, describe_unreadable(intake.unreadable))
     return NOTHING_HEARD if printed == 0 or settings.count is not None else 0

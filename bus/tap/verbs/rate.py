@@ -5,27 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from quotebus.bus.clock import seconds
-from quotebus.bus.process.log import setup
-from quotebus.bus.settings import die, load
-from quotebus.bus.tap.escape import clean, encode_json_line
+from quotebus.bus.tap.escape import encode_json_line
 from quotebus.bus.tap.message_reader import MessageReader
 from quotebus.bus.tap.output import choose_width
 from quotebus.bus.tap.reports import TopicRates, describe_unreadable, format_rates, make_rate_record
-from quotebus.bus.tap.selection import Selection
+from quotebus.bus.tap.selected import load_selection
 from quotebus.bus.tap.settings import NOTHING_HEARD, RateSettings
-from quotebus.bus.tap.source import open_source, print_remarks, read_batches
+from quotebus.bus.tap.source import close_source, open_source, read_batches
 
 PROGRAM = "quotebus tap rate"
 
 
 def run(argv: Sequence[str]) -> int:
     """A report every `--every` seconds; of a capture, one at its end. 124 when nothing was heard."""
-    settings = load(RateSettings, argv, PROGRAM)
-    setup(settings.log_level, settings.log_format)
-    try:
-        selection = Selection(settings.topics, settings.symbol)
-    except ValueError as error:
-        die(PROGRAM, error)
+    settings, selection = load_selection(RateSettings, argv, PROGRAM)
     source = open_source(settings, selection.prefixes())
     intake, rates = MessageReader(all_acknowledgements=not settings.topics), TopicRates()
 
@@ -54,7 +47,5 @@ def run(argv: Sequence[str]) -> int:
         if not live and rates.rates.messages:
             report()
     finally:
-        notes = [clean(note, 500) for note in source.notes()]
-        print_remarks(PROGRAM, [*filter(None, [describe_unreadable(intake.unreadable)]), *notes])
-        source.close()
+        close_source(PROGRAM, source, describe_unreadable(intake.unreadable))
     return 0 if rates.rates.messages else NOTHING_HEARD

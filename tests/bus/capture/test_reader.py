@@ -30,7 +30,7 @@ def test_the_golden_capture_stays_readable() -> None:
         assert [message.sequence for message in messages] == list(range(1, 12))
         assert messages[2].received_ns == UTC_NS + 2_000_000
         assert messages[2].published_ns == UTC_NS
-        assert list(capture.gaps()) == [GAP]
+        assert list(capture.read_gaps()) == [GAP]
         assert capture.metadata == HEAD
         assert capture.damage is None
 
@@ -188,7 +188,7 @@ def test_strict_raises_what_is_said_otherwise(tmp_path: Path) -> None:
     with pytest.raises(CaptureDamaged, match=r"a\.mcap: the file ends in the middle") as caught:
         list(Capture(path, strict=True))
     assert caught.value.damage.last_sequence == 12
-    assert len([m for m in Capture(path).everything() if m.topic == GAP_TOPIC]) == 1
+    assert len([m for m in Capture(path).read_everything() if m.topic == GAP_TOPIC]) == 1
 
 
 def test_what_is_no_capture_is_refused_in_one_line(tmp_path: Path) -> None:
@@ -239,7 +239,7 @@ def test_a_window_is_the_same_by_the_index_and_by_reading_through(tmp_path: Path
     path = disorderly(tmp_path / "a.mcap")
     if end == "cut off":
         path.write_bytes(path.read_bytes()[:-1])
-    whole = list(Capture(path).everything())
+    whole = list(Capture(path).read_everything())
     for from_ns in (None, *range(0, 74, 3)):
         for to_ns in (None, *range(0, 74, 7)):
             wanted = [m for m in whole if (from_ns or 0) <= m.received_ns and (to_ns is None or m.received_ns < to_ns)]
@@ -281,7 +281,7 @@ def test_an_index_that_does_not_fit_is_not_believed_and_found(tmp_path: Path) ->
     path.write_bytes(forged)
     assert read_index(path) is not None
     capture = Capture(path)
-    assert len(list(capture.everything())) == 12
+    assert len(list(capture.read_everything())) == 12
     assert capture.damage is not None
     assert "index does not match" in capture.damage.what
     assert list(capture.read(from_ns=71)) == []
@@ -294,7 +294,7 @@ def test_several_may_read_one_capture_at_the_same_time(tmp_path: Path) -> None:
     assert [first for first, _ in zip(capture, capture, strict=True)] == whole
     for number, message in enumerate(capture.read()):
         assert message == whole[number]
-        assert len(list(capture.gaps())) == len(list(capture.gaps()))
+        assert len(list(capture.read_gaps())) == len(list(capture.read_gaps()))
     assert capture.damage is None
 
 

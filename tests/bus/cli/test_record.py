@@ -86,7 +86,7 @@ def test_a_loss_on_the_way_is_counted_told_and_written(world: World, publisher: 
     eventually(lambda: any(health.lost == 50 for health in healths(log)))
     assert program.stop(within_s=4) == 0
     capture = Capture(tmp_path / "rec.mcap", strict=True)
-    gaps = list(capture.gaps())
+    gaps = list(capture.read_gaps())
     assert sum(gap.count for gap in gaps) == 50
     assert {gap.publisher for gap in gaps} == {publisher_source(publisher)}
     assert verify(capture).lost == {"bus": 50}

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from quotebus.execution_adapter.decision.limit_price import (
     Touch,
-    aggression,
+    compute_aggression,
+    compute_limit_price,
+    compute_order_qty,
     find_sides,
-    limit_price,
-    order_qty,
     round_to_tick,
     tick,
 )
@@ -39,13 +39,13 @@ def touches(draw: st.DrawFn) -> Touch:
 def test_never_reaches_the_other_side_whatever_the_aggression(
     at: Touch, side: str, share: Decimal, qty: Decimal
 ) -> None:
-    price = limit_price(at, side, share, qty)
+    price = compute_limit_price(at, side, share, qty)
     assert price <= at.mid < at.ask if side == "buy" else price >= at.mid > at.bid
 
 
 @given(touches(), sides, shares, quantities)
 def test_is_always_on_a_tick(at: Touch, side: str, share: Decimal, qty: Decimal) -> None:
-    price = limit_price(at, side, share, qty)
+    price = compute_limit_price(at, side, share, qty)
     assert price % tick(price) == 0
 
 
@@ -53,7 +53,7 @@ def test_is_always_on_a_tick(at: Touch, side: str, share: Decimal, qty: Decimal)
 def test_more_aggression_is_never_a_worse_place(
     at: Touch, side: str, one: Decimal, other: Decimal, qty: Decimal
 ) -> None:
-    gentle, eager = (limit_price(at, side, share, qty) for share in sorted((one, other)))
+    gentle, eager = (compute_limit_price(at, side, share, qty) for share in sorted((one, other)))
     assert eager >= gentle if side == "buy" else eager <= gentle
 
 
@@ -62,8 +62,8 @@ def test_buy_and_sell_are_mirror_images(
     low: int, ticks: int, share: Decimal, qty: Decimal, own: int, other: int
 ) -> None:
     bid, ask = D(low) / 100, D(low + ticks) / 100
-    buy = limit_price(Touch(bid, ask, D(own), D(other)), "buy", share, qty)
-    sell = limit_price(Touch(bid, ask, D(other), D(own)), "sell", share, qty)
+    buy = compute_limit_price(Touch(bid, ask, D(own), D(other)), "buy", share, qty)
+    sell = compute_limit_price(Touch(bid, ask, D(other), D(own)), "sell", share, qty)
     assert buy - bid == ask - sell
 
 
@@ -78,15 +78,16 @@ def test_buy_and_sell_are_mirror_images(
     ],
 )
 def test_size_moves_the_price_as_in_the_seed(qty: str, own: str, other: str, expected: str) -> None:
-    assert limit_price(Touch(D("10.00"), D("10.10"), D(own), D(other)), "buy", D(0), D(qty)) == D(expected)
-    assert limit_price(Touch(D("10.00"), D("10.01"), D(1), D(1)), "buy", D(1), D(5000)) == D("10.00"), "one tick wide"
+    assert compute_limit_price(Touch(D("10.00"), D("10.10"), D(own), D(other)), "buy", D(0), D(qty)) == D(expected)
+    one_tick_wide = Touch(D("10.00"), D("10.01"), D(1), D(1))
+    assert compute_limit_price(one_tick_wide, "buy", D(1), D(5000)) == D("10.00")
 
 
 def test_marketable_only_when_allowed() -> None:
     at = Touch(D("10.00"), D("10.10"), D(9), D(9))
-    assert limit_price(at, "buy", D(2)) == D("10.05")
-    assert limit_price(at, "buy", D(2), marketable=True) == D("10.10")
-    assert limit_price(at, "sell", D(2), marketable=True) == D("10.00")
+    assert compute_limit_price(at, "buy", D(2)) == D("10.05")
+    assert compute_limit_price(at, "buy", D(2), marketable=True) == D("10.10")
+    assert compute_limit_price(at, "sell", D(2), marketable=True) == D("10.00")
 
 
 def test_ticks_change_at_one_dollar() -> None:
@@ -113,7 +114,7 @@ def test_touch_needs_two_good_sides() -> None:
 
 
 def test_aggression_rises_over_the_window() -> None:
-    at = [aggression(elapsed, 100, D("0.2"), D(1)) for elapsed in (-5, 0, 50, 99, 100, 500)]
+    at = [compute_aggression(elapsed, 100, D("0.2"), D(1)) for elapsed in (-5, 0, 50, 99, 100, 500)]
     assert at == [D("0.2"), D("0.2"), D("0.6"), D("0.99"), D(1), D(1)]
 
 
@@ -131,4 +132,4 @@ def test_quantity_is_whole_unless_fractional_and_worth_ordering(
     remaining: str, price: str | None, fractional: bool, expected: str
 ) -> None:
     worth = None if price is None else D(price)
-    assert order_qty(D(remaining), worth, fractional=fractional, min_notional=D(1)) == D(expected)
+    assert compute_order_qty(D(remaining), worth, fractional=fractional, min_notional=D(1)) == D(expected)

@@ -20,7 +20,7 @@ from tests.support.samples import QUOTE, SAMPLES, UTC_NS, like
 
 def test_each_kind_is_a_table_of_typed_columns(tmp_path: Path) -> None:
     export = Export(tmp_path / "out", "parquet")
-    export.write(Capture(write_golden(tmp_path / "a.mcap")).everything())
+    export.write(Capture(write_golden(tmp_path / "a.mcap")).read_everything())
     assert export.rows == {**{kind.replace(".", "_"): 1 for kind in SAMPLES}, "capture_gap": 1}
     assert sorted(path.stem for path in (tmp_path / "out").iterdir()) == sorted(export.rows)
     quotes = pyarrow.parquet.read_table(tmp_path / "out" / "quote.parquet")

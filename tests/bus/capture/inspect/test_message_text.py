@@ -21,7 +21,7 @@ def captured(payload: bytes, topic: str = "quote.SPY") -> Captured:
 
 
 def test_the_golden_lines() -> None:
-    messages = list(Capture(DATA / "golden.mcap").everything())
+    messages = list(Capture(DATA / "golden.mcap").read_everything())
     assert [format_message(message) for message in messages] == (DATA / "golden.txt").read_text().splitlines()
     assert [encode_message(message) for message in messages] == (DATA / "golden.jsonl").read_text().splitlines()
 

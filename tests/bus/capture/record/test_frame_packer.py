@@ -38,7 +38,7 @@ class Kept:
             for chunk in [*self.chunks, *([last] if last else [])]:
                 writer.write_chunk(chunk)
         capture = Capture(self._path, strict=True)
-        return [message.event() for message in capture], list(capture.gaps())
+        return [message.event() for message in capture], list(capture.read_gaps())
 
 
 def test_every_kind_of_event_is_kept_as_it_was(tmp_path: Path) -> None:
@@ -65,7 +65,7 @@ def test_a_gap_is_noted_where_it_is_and_for_whom(tmp_path: Path) -> None:
             count=2,
         )
     ]
-    sequences = [(m.sequence, m.topic) for m in Capture(tmp_path / "kept.mcap").everything()]
+    sequences = [(m.sequence, m.topic) for m in Capture(tmp_path / "kept.mcap").read_everything()]
     assert sequences[3] == (4, "capture.gap")
     assert kept.packer.lost == 2
 
