@@ -68,10 +68,12 @@ class AsyncBusClient(BaseClient[ClientLoop]):
             symbols: One or several, in any case, at most 10,000; the empty list releases everything.
             channels: `quotes`, `trades`, or both.
             priority: −128 to 127; a higher one wins under the upstream's symbol limit.
-            wait_s: How long to wait, in seconds, until waiting is of no use.
+            wait_s: How long to wait, in seconds, until every symbol has a price that may be used, or an answer that
+                waiting will not change.
 
         Returns:
-            By symbol, what is known of it; refused ones too, such as strings that are no symbols (`bad_symbol`).
+            By symbol, what is known of it and the reasons against its price; refused ones too, such as strings that are
+            no symbols (`bad_symbol`).
 
         Raises:
             ValueError: As `BusClient.request` does; nothing is changed.
@@ -163,5 +165,5 @@ class AsyncBusClient(BaseClient[ClientLoop]):
         return self._open_sockets().add_order_feed(AsyncFeed(self, conflate=False, bound=bound, timeout_s=timeout_s))
 
     async def _wait_for_results(self, wait_s: float) -> dict[str, SymbolResult]:
-        await self._sockets.wait(self._consumer.interest.settled, wait_s)
+        await self._sockets.wait(self._all_arrived(), wait_s)
         return self.results()

@@ -9,17 +9,18 @@ import sys
 import threading
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from quotebus.bus.book import MAX_AGE_NS, Reasons, Unusable, Verdict
+from quotebus.bus.book import MAX_AGE_NS, Verdict
 from quotebus.bus.clock import now_ns, seconds
 from quotebus.bus.consumer import Consumer
 from quotebus.bus.errors import ClientClosed, ClientInherited
 from quotebus.bus.events import ConnectionHealth, Counters, ExecutionDecision, Quote, RecorderHealth, TradeIntent
 from quotebus.bus.interest import DEFAULT_TTL_MS, SymbolResult
+from quotebus.bus.judgement import assess, has_arrived, judge_results
 from quotebus.bus.protocol import CHANNELS, MAX_SYMBOLS
 from quotebus.bus.sequence import source_name
 from quotebus.bus.settings import CLIENT_NAME, BusSettings
@@ -134,10 +135,11 @@ class BaseClient(ABC, Generic[SocketsT]):
         """What is known of every symbol of the last request, refused ones too.
 
         Returns:
-            By symbol, the newest answer or status; `pending` and not `acknowledged` while there is none.
+            By symbol, the newest answer or status, `pending` and not `acknowledged` while there is none; each with the
+            reasons against its price now.
         """
         with self._sockets.lock:
-            return self._consumer.interest.all_results()
+            return judge_results(self._consumer, self._consumer.time_ns(now_ns()))
 
     def _replace(self, symbols: list[str], channels: Iterable[str], priority: int) -> None:
         """Ask for these symbols and no others. Raises ValueError for bad arguments, and then changes nothing."""
@@ -156,6 +158,21 @@ class BaseClient(ABC, Generic[SocketsT]):
 
     def _add(self, symbols: Iterable[str] | str) -> None:
         self._replace([*self.symbols, *as_list(symbols)], self._channels, self._priority)
+
+    def _all_arrived(self) -> Callable[[], bool]:
+        """For a wait: whether no symbol of the last request can gain by waiting, to be called under the lock.
+
+        Each one is looked at until it is usable, or never will be; later ones wait for it, so that a call is cheap.
+        """
+        missing = list(reversed(self.symbols))
+
+        def all_arrived() -> bool:
+            at_ns = self._consumer.time_ns(now_ns())
+            while missing and has_arrived(self._consumer, missing[-1], at_ns):
+                missing.pop()
+            return not missing and self._consumer.interest.acknowledged
+
+        return all_arrived
 
     def _discard(self, symbols: Iterable[str] | str) -> None:
         gone = {symbol.strip().upper() for symbol in as_list(symbols)}
@@ -201,21 +218,9 @@ class BaseClient(ABC, Generic[SocketsT]):
             The reasons, and the quote, health and state that were judged. It never raises because of an upstream state.
         """
         drained = self._sockets.drain(_DRAIN_S)
-        symbol = symbol.upper()
         with self._sockets.lock:
             at_ns = self._consumer.time_ns(now_ns()) if at_ns is None else at_ns
-            verdict = self._consumer.book.assess(symbol, at_ns)
-            extra: list[Unusable] = []
-            if symbol not in self._consumer.interest.results:
-                extra.append(Unusable.NOT_REQUESTED)
-            else:
-                if self._consumer.interest.conflict_since_ns is not None:
-                    extra.append(Unusable.CLIENT_CONFLICT)
-                if not self._consumer.confirmed:
-                    extra.append(Unusable.UNCONFIRMED)
-            if not drained:
-                extra.append(Unusable.READER_BEHIND)
-        return replace(verdict, reasons=Reasons((*extra, *verdict.reasons))) if extra else verdict
+            return assess(self._consumer, symbol.upper(), at_ns, behind=not drained)
 
     # state
 
@@ -235,10 +240,14 @@ class BaseClient(ABC, Generic[SocketsT]):
             symbol: In any case.
 
         Returns:
-            The newest answer or status; None when it is not asked for.
+            The newest answer or status, with the reasons against its price now; None when it is not asked for.
         """
         with self._sockets.lock:
-            return self._consumer.interest.all_results().get(symbol.upper())
+            found = self._consumer.interest.all_results().get(symbol.upper())
+            if found is None:
+                return None
+            at_ns = self._consumer.time_ns(now_ns())
+            return replace(found, reasons=assess(self._consumer, found.symbol, at_ns).reasons)
 
     @property
     def is_connected(self) -> bool:

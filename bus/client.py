@@ -64,11 +64,11 @@ class BusClient(BaseClient[ClientThread]):
                 no symbol is refused by name (`bad_symbol`), the others go on.
             channels: `quotes`, `trades`, or both; trading statuses always come along.
             priority: −128 to 127; a higher one wins when the upstream allows fewer symbols than are wanted.
-            wait_s: How long to wait, in seconds, until every symbol has a price or an answer that waiting will not
-                change.
+            wait_s: How long to wait, in seconds, until every symbol has a price that may be used, or an answer that
+                waiting will not change.
 
         Returns:
-            By symbol, what is known of it; refused ones too.
+            By symbol, what is known of it and the reasons against its price, none if it may be used; refused ones too.
 
         Raises:
             ValueError: No channel or an unknown one, a priority out of range, too many symbols; nothing is changed.
@@ -161,5 +161,5 @@ class BusClient(BaseClient[ClientThread]):
         return self._open_sockets().add_order_feed(Feed(self, conflate=False, bound=bound, timeout_s=timeout_s))
 
     def _wait_for_results(self, wait_s: float) -> dict[str, SymbolResult]:
-        self._sockets.wait(self._consumer.interest.settled, wait_s)
+        self._sockets.wait(self._all_arrived(), wait_s)
         return self.results()

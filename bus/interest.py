@@ -22,6 +22,7 @@ from quotebus.bus.events import (
     SymbolStatus,
 )
 from quotebus.bus.protocol import MAX_SYMBOLS
+from quotebus.bus.verdict import Reasons
 
 REPEAT_NS = 500 * NS_PER_MS
 HURRIED_NS = 200 * NS_PER_MS
@@ -29,7 +30,9 @@ HURRIED_NS = 200 * NS_PER_MS
 subscriptions of ours."""
 DEFAULT_TTL_MS = 15_000
 SETTLED = frozenset({SymbolState.LIVE, SymbolState.QUIET, SymbolState.HALTED, SymbolState.REFUSED, SymbolState.EVICTED})
-"""States after which waiting longer for a symbol is of no use."""
+"""States after which waiting for another answer is of no use."""
+HOPELESS = frozenset({SymbolState.HALTED, SymbolState.REFUSED, SymbolState.EVICTED})
+"""States in which waiting for a price is of no use."""
 
 MIN_LEASE_MS = 1_000
 """A node grants no shorter lease, and renewals for a shorter one would never end."""
@@ -58,6 +61,18 @@ class SymbolResult:
     """The exchange's time of that evidence, nanoseconds; compare it with other times of the exchange only."""
     rank: int = 0
     """Of the node: 0 for the first line of its domain, 1 for the second."""
+    reasons: Reasons | None = None
+    """Why its price could not be used when this was returned, empty if it could; None where nobody has judged."""
+
+    @property
+    def usable(self) -> bool:
+        """Whether its price could be used when this was returned."""
+        return self.reasons == ()
+
+    @property
+    def hopeless(self) -> bool:
+        """Whether it has no price and waiting brings none: it is halted, refused, or gave way to others."""
+        return self.state in HOPELESS
 
     @property
     def settled(self) -> bool:

@@ -235,8 +235,9 @@ class ClientSockets(ABC):
             if heard.orders:
                 for order_feed in self._order_feeds:
                     consumer.counters["feed_dropped"] += order_feed.put(heard.orders)
-            if heard.news:
+            if heard.news or heard.quotes:
                 self._notify()
+            if heard.news:
                 self._log_news()
         return len(frames) == _BATCH
 

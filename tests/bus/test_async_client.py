@@ -15,8 +15,8 @@ from quotebus.bus import base_client as participant_module
 from quotebus.bus.clock import NS_PER_S, now_ns
 from quotebus.bus.protocol import MAX_SYMBOLS
 from quotebus.bus.transport.client_loop import ClientLoop
-from tests.support.aio import run, soon
-from tests.support.bus import FREE, fake_node, running_broker
+from tests.support.aio import ask, run, soon
+from tests.support.bus import FREE, fake_node, is_answered, running_broker
 from tests.support.samples import HEALTH, INTENT, ORDER, TRADE, like
 from tests.support.world import World
 
@@ -36,11 +36,24 @@ def block(seconds: float) -> None:
     threading.Event().wait(seconds)
 
 
+def test_a_request_waits_until_the_price_may_be_used(settings: BusSettings) -> None:
+    async def main() -> None:
+        with fake_node(settings) as node:
+            async with AsyncBusClient(settings, name="waits") as client:
+                asyncio.get_running_loop().call_later(0.4, node.tick, "SPY")
+                result = (await client.request(["SPY"], wait_s=30))["SPY"]
+                assert (result.usable, result.reasons) == (True, ())
+                result = (await client.request(["SPY", "QQQ"], wait_s=0.5))["QQQ"]
+                assert result.reasons == (Unusable.NO_QUOTE,)
+
+    run(main())
+
+
 def test_a_price_that_may_be_used(settings: BusSettings) -> None:
     async def main() -> None:
         with fake_node(settings) as node:
             async with AsyncBusClient(settings, name="reader") as client:
-                results = await client.request(["spy", "*"], channels=("quotes", "trades"), wait_s=10)
+                results = await ask(client, ["spy", "*"], channels=("quotes", "trades"))
                 assert (results["SPY"].state, results["SPY"].acknowledged) == ("live", True)
                 assert results["*"].cause == "bad_symbol"
                 feed, trades = client.quotes(timeout_s=10), client.trades(timeout_s=10)
@@ -50,7 +63,8 @@ def test_a_price_that_may_be_used(settings: BusSettings) -> None:
                 await soon(lambda: client.usable("spy"))
                 assert client.is_connected
                 assert client.assess("QQQ").reasons[0] is Unusable.NOT_REQUESTED
-                await asyncio.gather(client.add("QQQ", wait_s=10), client.add("IWM", wait_s=10))
+                await asyncio.gather(client.add("QQQ"), client.add("IWM"))
+                await soon(lambda: is_answered(client))
                 await client.discard("qqq")
                 assert client.symbols == ("SPY", "IWM")
                 await soon(lambda: node.requests[-1].symbols == ("SPY", "IWM"))
@@ -79,7 +93,7 @@ def test_conflated_and_bounded_feeds(settings: BusSettings) -> None:
     async def main() -> None:
         with fake_node(settings) as node:
             async with AsyncBusClient(settings, name="slow") as client:
-                await client.request(["SPY", "QQQ"], wait_s=10)
+                await ask(client, ["SPY", "QQQ"])
                 latest, every = client.quotes(timeout_s=0.3), client.quotes(conflate=False, bound=3, timeout_s=0.3)
                 node.tick("SPY", 10)
                 node.tick("QQQ", 10)
@@ -97,7 +111,7 @@ def test_cancelled_waits_lose_nothing(settings: BusSettings) -> None:
         client = AsyncBusClient(settings, name="hasty")
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.05):
-                await client.request(["SPY"], wait_s=10)
+                await ask(client, ["SPY"])
         assert client.symbols == ("SPY",)
         feed = client.quotes(conflate=False)
         with pytest.raises(TimeoutError):
@@ -115,7 +129,7 @@ def test_one_tasks_trouble_is_not_anothers(settings: BusSettings) -> None:
     async def main() -> None:
         with fake_node(settings) as node:
             async with AsyncBusClient(settings, name="shared") as client:
-                await client.request(["SPY"], wait_s=10)
+                await ask(client, ["SPY"])
 
                 async def broken() -> None:
                     async for _ in client.quotes():
@@ -146,7 +160,7 @@ def test_close_ends_iterators_releases_at_once_and_may_be_repeated(settings: Bus
     async def main() -> None:
         with fake_node(settings) as node:
             client = AsyncBusClient(settings, name="leaving")
-            await client.request(["SPY"], wait_s=10)
+            await ask(client, ["SPY"])
 
             async def read() -> None:
                 async for _ in client.quotes():
@@ -173,7 +187,7 @@ def test_a_cancelled_task_gives_its_lease_back(settings: BusSettings) -> None:
 
             async def strategy() -> None:
                 async with AsyncBusClient(settings, name="strategy") as client:
-                    await client.request(["SPY"], wait_s=10)
+                    await ask(client, ["SPY"])
                     asked.set()
                     async for _ in client.quotes():
                         pass
@@ -204,7 +218,7 @@ def test_many_clients_share_a_loop_without_a_thread(settings: BusSettings) -> No
         with fake_node(settings) as node:
             threads = threading.active_count()
             clients = [AsyncBusClient(settings, name=f"client-{number}") for number in range(30)]
-            await asyncio.gather(*(client.request(["SPY"], wait_s=10) for client in clients))
+            await asyncio.gather(*(ask(client, ["SPY"]) for client in clients))
             assert threading.active_count() == threads
             node.tick("SPY")
             await soon(lambda: all(client.usable("SPY") for client in clients))
@@ -241,7 +255,7 @@ def test_after_a_blocked_loop_the_judgement_is_on_everything_that_came(
     async def main() -> None:
         with fake_node(settings) as node:
             async with AsyncBusClient(settings, name="blocked") as client:
-                await client.request(["SPY"], wait_s=10)
+                await ask(client, ["SPY"])
                 node.tick("SPY", 2_000)
                 block(0.5)
                 monkeypatch.setattr(participant_module, "_DRAIN_S", 0)
@@ -259,7 +273,7 @@ def test_a_lease_lost_to_a_blocked_loop_is_told_and_asked_for_again(settings: Bu
     async def main() -> None:
         with fake_node(settings) as node:
             async with AsyncBusClient(settings, name="late", ttl_s=1) as client:
-                await client.request(["SPY"], wait_s=10)
+                await ask(client, ["SPY"])
                 node.tick("SPY")
                 await soon(lambda: client.usable("SPY"))
                 asked = len(node.requests)
@@ -277,7 +291,7 @@ def test_a_new_node_and_a_returned_broker_are_asked_without_any_call() -> None:
         with running_broker(FREE) as settings:
             client = AsyncBusClient(settings, name="survivor")
             with fake_node(settings):
-                await client.request(["SPY"], wait_s=10)
+                await ask(client, ["SPY"])
             with fake_node(settings, source="pricing-fake02") as node:
                 await soon(lambda: node.requests and node.requests[-1].snapshot)
                 node.tick("SPY")
@@ -301,7 +315,7 @@ def test_real_programs_killed_and_started_again(world: World) -> None:
         world.exchange("--rate", "100")
         node = world.node()
         async with AsyncBusClient(world.settings(), name="follower") as client:
-            await client.request(["SPY"], wait_s=10)
+            await ask(client, ["SPY"])
             await soon(lambda: client.usable("SPY"))
             broker.kill()
             await soon(lambda: Unusable.UNCONFIRMED in client.assess("SPY").reasons)

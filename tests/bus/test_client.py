@@ -14,9 +14,9 @@ import pytest
 from quotebus import BusClient, BusSettings, Unusable, bus
 from quotebus.bus import client_warnings
 from quotebus.bus.clock import NS_PER_S, now_ns
-from quotebus.bus.events import OrderUpdate
+from quotebus.bus.events import AckRow, OrderUpdate
 from quotebus.bus.protocol import MAX_SYMBOLS
-from tests.support.bus import FREE, fake_node, running_broker
+from tests.support.bus import FREE, answered, ask, fake_node, running_broker
 from tests.support.counters import documented
 from tests.support.programs import eventually
 from tests.support.samples import HEALTH, INTENT, ORDER, QUOTE, STATUS, TRADE, like
@@ -33,9 +33,43 @@ NOBODY = BusSettings(
 )
 
 
+def test_a_request_waits_until_the_price_may_be_used(settings: BusSettings) -> None:
+    with fake_node(settings) as node, BusClient(settings, name="waits") as client:
+        client.request(["SPY", "QQQ"])
+        eventually(lambda: node.requests)
+        ticking = threading.Timer(0.4, lambda: (node.tick("QQQ"), node.tick("SPY")))
+        ticking.start()
+        results = client.request(["SPY", "QQQ"], wait_s=30)
+        assert {symbol: (result.usable, result.reasons) for symbol, result in results.items()} == {
+            "SPY": (True, ()),
+            "QQQ": (True, ()),
+        }
+        assert client.usable("SPY")
+        ticking.join()
+
+
+def test_a_wait_that_is_over_says_what_is_missing(settings: BusSettings) -> None:
+    with fake_node(settings), BusClient(settings, name="waits") as client:
+        result = client.request(["SPY"], wait_s=1)["SPY"]
+        assert (result.acknowledged, result.usable, result.reasons) == (True, False, (Unusable.NO_QUOTE,))
+        assert client.results()["SPY"].reasons == (Unusable.NO_QUOTE,)
+
+
+@pytest.mark.parametrize("state", ["halted", "refused", "evicted"])
+def test_nobody_waits_for_a_price_that_waiting_does_not_bring(settings: BusSettings, state: str) -> None:
+    with fake_node(settings) as node, BusClient(settings, name="waits") as client:
+        node.answers = lambda request: {
+            "results": tuple(AckRow(symbol, state, "demand", None, 0) for symbol in request.symbols)
+        }
+        began_ns = now_ns()
+        result = client.request(["SPY"], wait_s=40)["SPY"]
+        assert now_ns() - began_ns < 30 * NS_PER_S
+        assert (result.state, result.usable) == (state, False)
+
+
 def test_a_price_that_may_be_used(settings: BusSettings) -> None:
     with fake_node(settings) as node, BusClient(settings, name="reader") as client:
-        results = client.request("spy", wait_s=10)
+        results = ask(client, "spy")
         assert (results["SPY"].state, results["SPY"].acknowledged) == ("live", True)
         node.tick("SPY")
         eventually(lambda: client.usable("spy"), why=str(client.assess("SPY").reasons))
@@ -47,7 +81,7 @@ def test_a_price_that_may_be_used(settings: BusSettings) -> None:
 
 def test_requests_repeat_until_acknowledged(settings: BusSettings) -> None:
     with fake_node(settings, deaf=2) as node, BusClient(settings, name="patient") as client:
-        results = client.request(["SPY"], wait_s=10)
+        results = ask(client, ["SPY"])
         assert results["SPY"].acknowledged
         assert [request.seq for request in node.requests] == [1, 2, 3]
         assert len({request.request_id for request in node.requests}) == 1
@@ -55,7 +89,7 @@ def test_requests_repeat_until_acknowledged(settings: BusSettings) -> None:
 
 def test_bad_symbols_are_refused_by_name_and_the_others_go_on(settings: BusSettings) -> None:
     with fake_node(settings) as node, BusClient(settings, name="careless") as client:
-        results = client.request(["spy", "*", "BRK.B"], wait_s=10)
+        results = ask(client, ["spy", "*", "BRK.B"])
         assert {name: result.cause for name, result in results.items() if result.state == "refused"} == {
             "*": "bad_symbol"
         }
@@ -65,9 +99,9 @@ def test_bad_symbols_are_refused_by_name_and_the_others_go_on(settings: BusSetti
 
 def test_add_and_discard_change_the_complete_wish(settings: BusSettings) -> None:
     with fake_node(settings) as node, BusClient(settings, name="changing") as client:
-        client.request(["SPY"], channels=("quotes", "trades"), priority=5, wait_s=10)
-        client.add(["QQQ", "spy"], wait_s=10)
-        client.add("IWM", wait_s=10)
+        ask(client, ["SPY"], channels=("quotes", "trades"), priority=5)
+        answered(client, client.add(["QQQ", "spy"]))
+        answered(client, client.add("IWM"))
         assert client.symbols == ("SPY", "QQQ", "IWM")
         client.discard("qqq")
         eventually(lambda: node.requests[-1].symbols == ("SPY", "IWM"))
@@ -111,7 +145,7 @@ def test_only_a_clients_kinds_may_be_published() -> None:
 
 def test_conflated_and_bounded_feeds(settings: BusSettings) -> None:
     with fake_node(settings) as node, BusClient(settings, name="slow") as client:
-        client.request(["SPY", "QQQ"], wait_s=10)
+        ask(client, ["SPY", "QQQ"])
         latest, every = client.quotes(timeout_s=0.5), client.quotes(conflate=False, bound=3, timeout_s=0.5)
         node.tick("SPY", 10)
         node.tick("QQQ", 10)
@@ -125,7 +159,7 @@ def test_conflated_and_bounded_feeds(settings: BusSettings) -> None:
 
 def test_trades_are_never_conflated(settings: BusSettings) -> None:
     with fake_node(settings) as node, BusClient(settings, name="trader") as client:
-        client.request(["SPY"], channels=["trades"], wait_s=10)
+        ask(client, ["SPY"], channels=["trades"])
         trades = client.trades(timeout_s=10)
         node.publish(*(like(TRADE, trade_id=number) for number in range(5)))
         assert [trade.trade_id for _, trade in zip(range(5), trades, strict=False)] == [0, 1, 2, 3, 4]
@@ -150,7 +184,7 @@ def test_order_updates_can_be_followed_without_a_symbol(settings: BusSettings) -
 def test_close_ends_iterators_and_releases(settings: BusSettings) -> None:
     with fake_node(settings) as node:
         client = BusClient(settings, name="leaving")
-        client.request(["SPY"], wait_s=10)
+        ask(client, ["SPY"])
         ended = threading.Event()
         feed = client.quotes()
 
@@ -186,7 +220,7 @@ def test_a_program_that_forgets_to_close_still_ends() -> None:
 def test_upstream_trouble_is_told_not_raised(settings: BusSettings) -> None:
     with fake_node(settings) as node, BusClient(settings, name="calm") as client:
         node.state = "refused"
-        client.request(["SPY"], wait_s=10)
+        ask(client, ["SPY"])
         eventually(lambda: (health := client.health()) is not None and health.state == "refused")
         assert not client.is_connected
         assert not client.usable("SPY")
@@ -200,7 +234,7 @@ def test_upstream_trouble_is_told_not_raised(settings: BusSettings) -> None:
 def test_a_refused_request_is_told_and_not_repeated_in_a_hurry(settings: BusSettings, cause: str) -> None:
     with fake_node(settings) as node, BusClient(settings, name="refused") as client:
         node.answers = lambda _: {"results": (), "cause": cause, "lease_ms": 0}
-        results = client.request(["SPY"], wait_s=10)
+        results = ask(client, ["SPY"])
         assert (results["SPY"].state, results["SPY"].cause) == ("refused", cause)
         count = len(node.requests)
         position = client.counters["received"]
@@ -211,8 +245,8 @@ def test_a_refused_request_is_told_and_not_repeated_in_a_hurry(settings: BusSett
 def test_two_clients_in_one_process_do_not_disturb_each_other(settings: BusSettings) -> None:
     with fake_node(settings) as node, BusClient(settings, name="one") as one:
         two = BusClient(settings, name="two")
-        one.request(["SPY"], wait_s=10)
-        two.request(["QQQ"], wait_s=10)
+        ask(one, ["SPY"])
+        ask(two, ["QQQ"])
         two.close()
         eventually(lambda: any(request.client == "two" and not request.symbols for request in node.requests))
         node.tick("SPY")
@@ -223,7 +257,7 @@ def test_two_clients_in_one_process_do_not_disturb_each_other(settings: BusSetti
 def test_a_new_node_and_a_returned_broker_are_asked_without_any_call(settings: BusSettings) -> None:
     with BusClient(settings, name="holder") as client:
         with fake_node(settings):
-            client.request(["SPY"], wait_s=10)
+            ask(client, ["SPY"])
         with fake_node(settings, source="pricing-fake02") as node:
             eventually(lambda: node.requests and node.requests[-1].snapshot)
             node.tick("SPY")
@@ -234,7 +268,7 @@ def test_unconfirmed_between_a_brokers_end_and_the_answer_after_its_return() -> 
     with running_broker(FREE) as settings:
         client = BusClient(settings, name="survivor")
         with fake_node(settings) as node:
-            client.request(["SPY"], wait_s=10)
+            ask(client, ["SPY"])
             node.tick("SPY")
             eventually(lambda: client.usable("SPY"))
     eventually(lambda: Unusable.UNCONFIRMED in client.assess("SPY").reasons)

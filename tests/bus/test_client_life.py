@@ -33,7 +33,7 @@ def settings() -> Iterator[BusSettings]:
 
 @pytest.fixture
 def node(settings: BusSettings) -> Iterator[FakeNode]:
-    with fake_node(settings) as node:
+    with fake_node(settings, quotes=True) as node:
         yield node
 
 

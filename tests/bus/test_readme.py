@@ -23,6 +23,7 @@ LAYERS = {
             ["book"],
             ["client_warnings"],
             ["consumer", "tick_queue", "feed", "async_feed", "settings", "replay_scheduler"],
+            ["judgement"],
             ["transport"],
             ["base_client"],
             ["client", "async_client"],

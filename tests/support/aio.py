@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from typing import TypeVar
+from typing import Any, TypeVar
 
+from quotebus import AsyncBusClient, SymbolResult
+from tests.support.bus import is_answered
 from tests.support.programs import DEADLINE_S
 
 ResultT = TypeVar("ResultT")
@@ -19,6 +21,13 @@ def run(main: Coroutine[object, object, ResultT], within_s: float = 45) -> Resul
             return await main
 
     return asyncio.run(bounded())
+
+
+async def ask(client: AsyncBusClient, symbols: list[str] | str, **arguments: Any) -> dict[str, SymbolResult]:
+    """Request and wait for the answer, of a node that may have no quote."""
+    await client.request(symbols, **arguments)
+    await soon(lambda: is_answered(client))
+    return client.results()
 
 
 async def soon(what: Callable[[], object], within_s: float = DEADLINE_S, why: str = "") -> None:

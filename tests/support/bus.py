@@ -6,18 +6,23 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import msgspec
 import zmq
 
+from quotebus import BusClient
 from quotebus.bus import codec, topics
+from quotebus.bus.base_client import BaseClient
 from quotebus.bus.clock import NS_PER_S, now_ns, utc_ns
 from quotebus.bus.events import AckRow, Event, Quote, SymbolsAcknowledged, SymbolsRequested
+from quotebus.bus.interest import SymbolResult
 from quotebus.bus.sequence import Stamper
 from quotebus.bus.settings import BusSettings
 from quotebus.bus.transport.broker import Broker
 from quotebus.bus.transport.coverage import Coverage
 from quotebus.bus.transport.sockets import Role, make
+from tests.support.programs import eventually
 from tests.support.samples import HEALTH, QUOTE, like
 
 FREE = BusSettings(
@@ -50,13 +55,16 @@ def running_broker(settings: BusSettings = FREE) -> Iterator[BusSettings]:
 class FakeNode:
     """Streams health, keeps every request it hears, and acknowledges those after the first `deaf` ones."""
 
-    def __init__(self, settings: BusSettings, *, source: str = "pricing-fake01", deaf: int = 0) -> None:
+    def __init__(
+        self, settings: BusSettings, *, source: str = "pricing-fake01", deaf: int = 0, quotes: bool = False
+    ) -> None:
         self.requests: list[SymbolsRequested] = []
         self.state = "streaming"
         self.answers: Callable[[SymbolsRequested], dict[str, object]] = lambda _: {}
         self._settings = settings
         self._stamper = Stamper(source)
         self._deaf = deaf
+        self._quotes = quotes
         self._outbox: deque[Event] = deque()
         self._held: dict[str, bytes] = {}
         self._ending = threading.Event()
@@ -92,6 +100,9 @@ class FakeNode:
                 request = codec.decode(subscriber.recv())
                 assert isinstance(request, SymbolsRequested)
                 self.requests.append(request)
+                for symbol in request.symbols if self._quotes else ():
+                    if symbol not in self._held:
+                        self._hold(self._stamper.frame(like(QUOTE, symbol=symbol), utc_ns()), symbol)
                 if len(self.requests) > self._deaf:
                     self._outbox.append(self._answer(request))
             if now_ns() >= health_ns:
@@ -103,10 +114,13 @@ class FakeNode:
                     event = msgspec.structs.replace(event, results=tuple(map(self._announce, event.results)))
                 frame = self._stamper.frame(event, utc_ns())
                 if isinstance(event, Quote):
-                    self._held[event.symbol] = frame.partition(b"\0")[2]
+                    self._hold(frame, event.symbol)
                 publisher.send(frame)
             self._ready.set()
         context.destroy(linger=0)
+
+    def _hold(self, frame: bytes, symbol: str) -> None:
+        self._held[symbol] = frame.partition(b"\0")[2]
 
     def _announce(self, row: AckRow) -> AckRow:
         """A row that says nothing of quotes gets the newest one's number, as a node's has it."""
@@ -129,9 +143,27 @@ class FakeNode:
         return like(plain, **self.answers(request))
 
 
+def ask(client: BusClient, symbols: list[str] | str, **arguments: Any) -> dict[str, SymbolResult]:
+    """Request and wait for the answer, of a node that may have no quote."""
+    return answered(client, client.request(symbols, **arguments))
+
+
+def answered(client: BusClient, _: object = None) -> dict[str, SymbolResult]:
+    """The results when every one that can be has been answered."""
+    eventually(lambda: is_answered(client))
+    return client.results()
+
+
+def is_answered(client: BaseClient[Any]) -> bool:
+    return all(result.acknowledged or result.state == "refused" for result in client.results().values())
+
+
 @contextmanager
-def fake_node(settings: BusSettings, *, source: str = "pricing-fake01", deaf: int = 0) -> Iterator[FakeNode]:
-    node = FakeNode(settings, source=source, deaf=deaf)
+def fake_node(
+    settings: BusSettings, *, source: str = "pricing-fake01", deaf: int = 0, quotes: bool = False
+) -> Iterator[FakeNode]:
+    """With `quotes` whoever asks for a symbol gets one."""
+    node = FakeNode(settings, source=source, deaf=deaf, quotes=quotes)
     try:
         yield node
     finally:

@@ -31,7 +31,9 @@ class Program:
     """One running program. `lines` is what it has printed, stdout and stderr together."""
 
     def __init__(self, name: str, *arguments: str, environment: Mapping[str, str], forked: bool = True) -> None:
-        """With `forked` one of ours starts without an interpreter of its own, see `forkserver`."""
+        """With `forked` one of ours starts without an interpreter of its own, see `forkserver`; not so where the
+        environment is an interpreter's."""
+        forked = forked and not any(variable.startswith("PYTHON") for variable in environment)
         self.name = name
         self.lines: list[str] = []
         self._changed = threading.Condition()

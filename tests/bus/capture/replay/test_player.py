@@ -16,7 +16,7 @@ from quotebus.bus.clock import NS_PER_S
 from quotebus.bus.errors import ConfigError
 from quotebus.bus.events import Event, Quote
 from quotebus.bus.events import SymbolsAcknowledged as Acknowledged
-from tests.support.bus import fake_node, running_broker
+from tests.support.bus import ask, fake_node, running_broker
 from tests.support.eventlog import EventLog
 from tests.support.market import NODE, day
 from tests.support.programs import eventually
@@ -175,7 +175,7 @@ def test_refused_beside_a_live_node_unless_forced(settings: BusSettings) -> None
         log = EventLog(settings.bus_subscribe_url)
         with playing(Player(entries_of(DAY), settings, rate=None, force=True)) as ended:
             with BusClient(settings, name="live") as live:
-                assert live.request(["SPY"], wait_s=20)["SPY"].acknowledged
+                assert ask(live, ["SPY"])["SPY"].acknowledged
             ended()
         assert not [a for a in log.all(Acknowledged) if a.source != "pricing-fake01"], "answered by the live node alone"
         assert node.requests
