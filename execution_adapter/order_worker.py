@@ -23,6 +23,7 @@ from quotebus.execution_adapter.decision.event import decision_event
 from quotebus.execution_adapter.gateways.base import Gateway
 from quotebus.execution_adapter.gateways.dispatch import Dispatch
 from quotebus.execution_adapter.intents import from_event
+from quotebus.execution_adapter.orders.broker_clock import BrokerClock
 from quotebus.execution_adapter.orders.journal import Journal, find_unfinished
 from quotebus.execution_adapter.orders.journal_entries import (
     JournalDamaged,
@@ -62,6 +63,7 @@ class OrderWorker:
         self._tactics, self._policies = settings.tactics(), settings.policies()
         self._worked: dict[str, WorkedIntent] = {}
         self._order_stream = OrderStream()
+        self._broker_clock = BrokerClock(has_broker=settings.gateway != "none")
         self._breaks = 0
         self._decided = 0
         self._ended_ids: dict[str, None] = {}
@@ -215,7 +217,11 @@ class OrderWorker:
     def _advance(self, worked: WorkedIntent, assessor: Assessor, bus: BusClient, *, stream_proven: bool) -> None:
         intent, at_ns = worked.parent.intent, now_ns()
         assessment = assessor.assess(intent.symbol, intent.side, intent.qty, at_ns)
+        worked.parent.broker = self._broker_clock.find(at_ns)
         commands = worked.parent.advance(assessment, at_ns, stream_proven=stream_proven)
+        if worked.parent.asks_for_the_clock:
+            for question in self._broker_clock.ask(at_ns):
+                self._dispatch.send(question)
         self._publish(worked.parent, bus)
         self._execute(worked, commands)
 
@@ -230,6 +236,8 @@ class OrderWorker:
             self._on_answer(read_update(event))
 
     def _on_answer(self, answer: Answer) -> None:
+        if self._broker_clock.take(answer, now_ns()):
+            return
         for worked in self._worked.values():
             self._execute(worked, worked.parent.on_answer(answer, now_ns()))
 

@@ -7,12 +7,28 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from decimal import Decimal
+from enum import StrEnum
 
 from quotebus.execution_adapter.decision.action import Action
 from quotebus.execution_adapter.decision.assessment import Assessment, Grade, Past
-from quotebus.execution_adapter.decision.fallback import LastGood, Policies
+from quotebus.execution_adapter.decision.fallback import Fallback, LastGood, Policies
 from quotebus.execution_adapter.decision.limit_price import ZERO, Touch
 from quotebus.execution_adapter.decision.tactics import Tactics
+
+BROKER_CLOCK_UNKNOWN = "broker_clock_unknown"
+"""Reason of a refusal that the broker's clock may end a moment later."""
+
+
+class BrokerMarket(StrEnum):
+    """What the broker's own clock says of the market, where there is a broker."""
+
+    NONE = ""
+    OPEN = "open"
+    CLOSED = "closed"
+    UNKNOWN = "unknown"
+
+
+_NO_MARKET_ORDER = {BrokerMarket.CLOSED: "broker_closed", BrokerMarket.UNKNOWN: BROKER_CLOCK_UNKNOWN}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +57,8 @@ class Situation:
     """Of the order that may follow: its client order id is `intent_id`, `-` and this."""
     wish: tuple[str, str] = ("", "")
     """Client and `intent_id` of the TradeIntent; empty for an intent that did not come over the bus."""
+    broker: BrokerMarket = BrokerMarket.NONE
+    """What the broker's clock says: it must agree before a market order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +112,8 @@ def _fall_back(
     if assessment.grade is not Grade.REFUSE and assessment.sides is not None:
         sides, age_ns = assessment.sides, 0
     chosen = policies.choose(assessment, side, LastGood(sides, 0) if sides else None, age_ns)
+    if chosen.action is Action.MARKET and situation.broker in _NO_MARKET_ORDER:
+        chosen = Fallback(Action.REFUSE, None, (*chosen.reasons, _NO_MARKET_ORDER[situation.broker]))
     refused = chosen.action is Action.REFUSE
     qty = situation.remaining if refused else _qty(situation, tactics, chosen.limit_price)
     return Choice(chosen.action, qty, chosen.limit_price, (*why, *chosen.reasons), pegged=False)

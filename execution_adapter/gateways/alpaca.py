@@ -8,12 +8,14 @@ from quotebus.bus.errors import ConfigError
 from quotebus.execution_adapter.gateways.base import (
     BAD_FIELD_CODE,
     NO_POSITION_CODE,
+    read_clock,
     read_error,
     read_order,
     read_position,
     settle_doubt,
 )
-from quotebus.execution_adapter.orders.order import ZERO, Answer, NotFound, Order, PositionReport, Request, Unknown
+from quotebus.execution_adapter.orders.order import CLOCK, ZERO, Answer, NotFound, Order, PositionReport, Unknown
+from quotebus.execution_adapter.orders.order import Request as BrokerRequest
 
 if TYPE_CHECKING:
     from alpaca.common.exceptions import APIError
@@ -69,7 +71,7 @@ class AlpacaGateway:
                 else self._limit(**wanted, limit_price=float(limit), **self._extended)
             )
         except self._api_error as error:
-            refused = self._refusal(order.client_order_id, Request.PLACE, error)
+            refused = self._refusal(order.client_order_id, BrokerRequest.PLACE, error)
             if _code(error) == BAD_FIELD_CODE:
                 return settle_doubt(refused, self.query_order(order.client_order_id))
             return refused
@@ -85,7 +87,7 @@ class AlpacaGateway:
         try:
             self._client.cancel_order_by_id(order_id)
         except self._api_error as error:
-            return self._refusal(client_order_id, Request.CANCEL, error)
+            return self._refusal(client_order_id, BrokerRequest.CANCEL, error)
         except self._lost as error:
             return Unknown(client_order_id, f"no answer: {type(error).__name__}")
         return self.query_order(client_order_id)
@@ -112,7 +114,15 @@ class AlpacaGateway:
             return Unknown(request_id, f"no answer: {type(error).__name__}")
         return read_position(request_id, answer)
 
-    def _refusal(self, client_order_id: str, request: Request, error: APIError) -> Answer:
+    def query_clock(self) -> Answer:
+        try:
+            return read_clock(self._client.get_clock())
+        except self._api_error as error:
+            return Unknown(CLOCK, f"http {error.status_code}")
+        except self._lost as error:
+            return Unknown(CLOCK, f"no answer: {type(error).__name__}")
+
+    def _refusal(self, client_order_id: str, request: BrokerRequest, error: APIError) -> Answer:
         status = error.status_code
         if status is None:
             return Unknown(client_order_id, "no HTTP status")

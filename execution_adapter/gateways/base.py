@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from quotebus.execution_adapter.orders.order import (
+    CLOCK,
     ZERO,
     Answer,
+    ClockReport,
     NotFound,
     Order,
     PositionReport,
@@ -39,6 +41,9 @@ class Gateway(Protocol):
     def query_position(self, request_id: str, symbol: str) -> Answer:
         """The account's position in `symbol`: PositionReport, or Unknown under `request_id`."""
 
+    def query_clock(self) -> Answer:
+        """Whether the broker's market is open: ClockReport, or Unknown under `CLOCK`."""
+
 
 class NullGateway:
     """No gateway: no order is ever sent."""
@@ -54,6 +59,16 @@ class NullGateway:
 
     def query_position(self, request_id: str, symbol: str) -> Answer:  # noqa: ARG002 - the interface's
         return PositionReport(request_id, ZERO, ZERO)
+
+    def query_clock(self) -> Answer:
+        return Unknown(CLOCK, "gateway none: there is no broker")
+
+
+def read_clock(body: object) -> Answer:
+    """Read a market clock; Unknown when the body does not say whether the market is open."""
+    if isinstance(body, Mapping) and isinstance(body.get("is_open"), bool):
+        return ClockReport(body["is_open"])
+    return Unknown(CLOCK, "unreadable clock")
 
 
 def read_position(request_id: str, body: object) -> Answer:

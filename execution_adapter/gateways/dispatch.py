@@ -8,7 +8,16 @@ from queue import Empty, Full, Queue
 
 from quotebus.bus.clock import NS_PER_S, now_ns
 from quotebus.execution_adapter.gateways.base import Gateway
-from quotebus.execution_adapter.orders.order import Answer, CancelOrder, Command, QueryPosition, SubmitOrder, Unknown
+from quotebus.execution_adapter.orders.order import (
+    CLOCK,
+    Answer,
+    CancelOrder,
+    Command,
+    QueryClock,
+    QueryPosition,
+    SubmitOrder,
+    Unknown,
+)
 
 THREADS = 8
 BOUND = 1_000
@@ -76,6 +85,8 @@ class Dispatch:
             return self._gateway.cancel_order(command.client_order_id, command.order_id)
         if isinstance(command, QueryPosition):
             return self._gateway.query_position(command.request_id, command.symbol)
+        if isinstance(command, QueryClock):
+            return self._gateway.query_clock()
         return self._gateway.query_order(command.client_order_id)
 
 
@@ -83,4 +94,6 @@ def _name(command: Command) -> str:
     """The id its answer will carry."""
     if isinstance(command, SubmitOrder):
         return command.order.client_order_id
+    if isinstance(command, QueryClock):
+        return CLOCK
     return command.request_id if isinstance(command, QueryPosition) else command.client_order_id

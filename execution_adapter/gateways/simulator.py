@@ -12,12 +12,22 @@ from urllib.parse import quote, urlsplit
 from quotebus.execution_adapter.gateways.base import (
     BAD_FIELD_CODE,
     NO_POSITION_CODE,
+    read_clock,
     read_error,
     read_order,
     read_position,
     settle_doubt,
 )
-from quotebus.execution_adapter.orders.order import ZERO, Answer, NotFound, Order, PositionReport, Request, Unknown
+from quotebus.execution_adapter.orders.order import (
+    CLOCK,
+    ZERO,
+    Answer,
+    NotFound,
+    Order,
+    PositionReport,
+    Request,
+    Unknown,
+)
 
 MAX_BODY_BYTES = 1 << 20
 
@@ -84,6 +94,13 @@ class SimulatorGateway:
         if status == 404 and _code(answer) == NO_POSITION_CODE:
             return PositionReport(request_id, ZERO, ZERO)
         return read_position(request_id, answer) if status == 200 else Unknown(request_id, f"http {status}")
+
+    def query_clock(self) -> Answer:
+        try:
+            status, answer = self._request("GET", "/clock")
+        except (OSError, http.client.HTTPException) as error:
+            return Unknown(CLOCK, _said(error))
+        return read_clock(answer) if status == 200 else Unknown(CLOCK, f"http {status}")
 
     def _request(self, method: str, path: str, body: dict[str, object] | None = None) -> tuple[int, object]:
         """Status and decoded body; None for a body that is not JSON. Raises OSError or HTTPException."""

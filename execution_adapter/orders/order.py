@@ -152,7 +152,14 @@ class PositionReport:
     available: Decimal
 
 
-Answer = Report | Refused | Unknown | NotFound | PositionReport
+@dataclass(frozen=True, slots=True)
+class ClockReport:
+    """Whether the broker's market is open now."""
+
+    is_open: bool
+
+
+Answer = Report | Refused | Unknown | NotFound | PositionReport | ClockReport
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,4 +192,10 @@ class QueryPosition:
     symbol: str
 
 
-Command = SubmitOrder | CancelOrder | QueryOrder | QueryPosition
+@dataclass(frozen=True, slots=True)
+class QueryClock:
+    """Ask the broker for its market clock: ClockReport, or Unknown under `CLOCK`."""
+
+
+CLOCK = "clock"
+Command = SubmitOrder | CancelOrder | QueryOrder | QueryPosition | QueryClock

@@ -18,10 +18,18 @@ import logging
 from dataclasses import replace
 from decimal import Decimal
 
+from quotebus.bus.clock import NS_PER_S
 from quotebus.bus.errors import IllegalTransition
 from quotebus.execution_adapter.decision.action import Action
 from quotebus.execution_adapter.decision.assessment import Assessment, Grade
-from quotebus.execution_adapter.decision.choose import Choice, Decision, Situation, choose
+from quotebus.execution_adapter.decision.choose import (
+    BROKER_CLOCK_UNKNOWN,
+    BrokerMarket,
+    Choice,
+    Decision,
+    Situation,
+    choose,
+)
 from quotebus.execution_adapter.decision.decision_table import Row
 from quotebus.execution_adapter.decision.fallback import Fallback, LastGood, Policies, Policy
 from quotebus.execution_adapter.decision.resting import RestingOrder, find_reason_to_cancel
@@ -32,6 +40,7 @@ from quotebus.execution_adapter.orders.intent_progress import IntentProgress
 from quotebus.execution_adapter.orders.order import (
     Answer,
     CancelOrder,
+    ClockReport,
     Command,
     NotFound,
     Order,
@@ -47,6 +56,8 @@ from quotebus.execution_adapter.orders.order import (
 from quotebus.execution_adapter.orders.states import TRANSITIONS, Outcome, State
 
 _log = logging.getLogger(__name__)
+CLOCK_PATIENCE_NS = 3 * NS_PER_S
+"""How long a market order waits for the broker's clock before that is told as a refusal."""
 
 
 class ParentOrder(IntentProgress):
@@ -65,6 +76,8 @@ class ParentOrder(IntentProgress):
         self.fallbacks: list[Fallback] = []
         self.decisions: list[Decision] = []
         self.stopping = False
+        self.broker = BrokerMarket.NONE
+        self._clock_since_ns: int | None = None
         self._retry_ns = start_ns
         self._asked_ns = start_ns
         self._placed_ns = start_ns
@@ -74,6 +87,11 @@ class ParentOrder(IntentProgress):
         self._reject_reason, self._hopeless = "", False
         self._pegged = True
         self._blind, self._row = False, Row.TRADING
+
+    @property
+    def asks_for_the_clock(self) -> bool:
+        """Whether a market order waits for the broker's clock."""
+        return self._clock_since_ns is not None
 
     # what happens
 
@@ -101,6 +119,8 @@ class ParentOrder(IntentProgress):
 
     def on_answer(self, answer: Answer, now_ns: int) -> list[Command]:
         """Take an answer of the broker or an order update. One about no order of this intent is ignored."""
+        if isinstance(answer, ClockReport):
+            return []
         if isinstance(answer, PositionReport):
             return self._on_position(answer, now_ns)
         child = next((c for c in self.children if c.order.client_order_id == answer.client_order_id), None)
@@ -164,7 +184,7 @@ class ParentOrder(IntentProgress):
             self._refused = None
         situation = self._situation(assessment, now_ns)
         choice = self._choose(assessment, situation)
-        if choice is None:
+        if choice is None or self._waits_for_the_clock(choice, now_ns):
             return []
         decision = Decision(choice, self.intent.side, assessment, situation, now_ns)
         if choice.action is Action.REFUSE:
@@ -172,6 +192,15 @@ class ParentOrder(IntentProgress):
         if choice.qty == 0:
             return self._finish("the remainder is too small to order", now_ns)
         return self._place(decision)
+
+    def _waits_for_the_clock(self, choice: Choice, now_ns: int) -> bool:
+        """Whether a moment's patience may show that the broker's market is open; a refusal comes after it."""
+        if BROKER_CLOCK_UNKNOWN not in choice.reasons:
+            self._clock_since_ns = None
+            return False
+        if self._clock_since_ns is None:
+            self._clock_since_ns = now_ns
+        return now_ns - self._clock_since_ns < CLOCK_PATIENCE_NS
 
     def _orderable(self) -> Decimal:
         """How much of what remains may be ordered now."""
@@ -196,6 +225,7 @@ class ParentOrder(IntentProgress):
             intent_id=self.intent_id,
             number=len(self.children) + (lost is None),
             wish=self.intent_key,
+            broker=self.broker,
         )
 
     def _refuse(self, decision: Decision) -> list[Command]:
@@ -205,7 +235,7 @@ class ParentOrder(IntentProgress):
             self.fallbacks.append(Fallback(choice.action, None, choice.reasons))
             self.decisions.append(decision)
         of_the_user = self.policies.of(self.intent.symbol, self.intent.side) is not Policy.TABLE
-        if now_ns >= self.end_ns and decision.assessment.tradable and of_the_user:
+        if now_ns >= self.end_ns and decision.assessment.tradable and of_the_user and not self.asks_for_the_clock:
             return self._finish(f"refused: {', '.join(choice.reasons)}", now_ns)
         return []  # by the table it waits for a price, or for proof of trading, until the grace time is over
 

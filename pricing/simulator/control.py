@@ -96,6 +96,10 @@ class SimulatorControl:
         """Force an event on an order (given by either id) now: done_for_day, suspended, expired, restated, …"""
         self._request("POST", "/order_event", {"order": order, "event": event, "reason": reason})
 
+    def session(self, session: str) -> None:
+        """Begin a session of the market: regular, pre, post, overnight, closed. Orders that are not for it wait."""
+        self._request("POST", "/session", {"session": session})
+
     def raw(self, payload: str | bytes) -> int:
         """Send a text or binary frame with this payload to all clients. Returns how many connections got it."""
         return self._inject("/raw", **({"text": payload} if isinstance(payload, str) else {"hex": payload.hex()}))

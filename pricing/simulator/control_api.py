@@ -15,6 +15,7 @@ from quotebus.pricing.simulator.exchange import Exchange
 from quotebus.pricing.simulator.http_control import HttpError, HttpRequest
 from quotebus.pricing.simulator.records import Quote, Trade, TradingStatus
 from quotebus.pricing.simulator.statuses import EVENTS, word_status
+from quotebus.pricing.simulator.trading.market_hours import SESSIONS
 from quotebus.pricing.simulator.trading.order import TRANSITIONS
 
 
@@ -96,6 +97,12 @@ class OrderEventBody(Body):
     reason: Word = ""
 
 
+class SessionBody(Body):
+    """The market's session from now on."""
+
+    session: Word
+
+
 class RawBody(Body):
     """A frame's payload: either text, or binary in hexadecimal."""
 
@@ -125,6 +132,7 @@ class ControlApi:
             **{("POST", f"/{event}"): partial(self._event, event) for event in EVENTS},
             ("POST", "/raw"): self._raw,
             ("POST", "/order_event"): self._order_event,
+            ("POST", "/session"): self._session,
         }
 
     def answer(self, request: HttpRequest) -> object:
@@ -221,6 +229,13 @@ class ControlApi:
         except ValueError as error:
             raise HttpError(400, str(error)) from None
         return {"event": given.event}
+
+    def _session(self, body: bytes) -> object:
+        session = _read(SessionBody, body).session
+        if session not in SESSIONS:
+            raise HttpError(400, f"session: one of {', '.join(SESSIONS)}")
+        self._exchange.brokerage.set_session(session)
+        return {"session": session}
 
     def _tape(self, symbol: str, tape: str | None) -> str:
         return self._exchange.broadcast.market(symbol).profile.tape if tape is None else tape

@@ -14,6 +14,7 @@ from itertools import count
 from quotebus.pricing.simulator.faults import Faults
 from quotebus.pricing.simulator.records import Quote
 from quotebus.pricing.simulator.trading.account import Account
+from quotebus.pricing.simulator.trading.market_hours import MarketHours
 from quotebus.pricing.simulator.trading.matching import (
     Fill,
     TopOfBook,
@@ -49,6 +50,7 @@ class Broker:
     ) -> None:
         self.orders = OrderStore(seed, report)
         self.halted: set[str] = set()
+        self.hours = MarketHours()
         self.fills = 0
         self.account = Account(self.orders.new_id(), cash)
         self._faults = faults
@@ -137,10 +139,8 @@ class Broker:
 
     def on_trade(self, symbol: str, price: float, size: float) -> None:
         """Match a symbol's resting orders against a trade."""
-        if symbol in self.halted:
-            return
         for order in self.orders.list_open_in(symbol):
-            if order.is_working and self._now_ns >= order.fill_from_ns:
+            if order.is_working and self._trades(order) and self._now_ns >= order.fill_from_ns:
                 fill = match_trade(order, price, size)
                 if fill is not None:
                     size -= float(fill.qty)
@@ -152,10 +152,25 @@ class Broker:
             self.halted.add(symbol)
             return
         self.halted.discard(symbol)
-        for order in self.orders.list_open_in(symbol):
-            if order.status == "accepted":
-                self._apply(order, "new")
-            self._work(order)
+        self._resume(self.orders.list_open_in(symbol))
+
+    def set_session(self, session: str) -> None:
+        """Begin another session of the market: orders that are for it and have waited are worked."""
+        self.hours.session = session
+        self._resume(self.orders.list_open())
+
+    def _resume(self, orders: Iterable[BrokerOrder]) -> None:
+        for order in orders:
+            if self._trades(order):
+                if order.status == "accepted":
+                    self._apply(order, "new")
+                self._work(order)
+
+    def _trades(self, order: BrokerOrder) -> bool:
+        """Whether the order's symbol is not halted, and the session one that it is for."""
+        return order.ticket.symbol not in self.halted and self.hours.may_fill(
+            extended_hours=order.ticket.extended_hours
+        )
 
     # The life of an order.
 
@@ -173,7 +188,7 @@ class Broker:
             return
         if self._faults.take("order_reject"):
             self._apply(order, "rejected", "rejected on purpose")
-        elif order.ticket.symbol in self.halted:
+        elif not self._trades(order):
             self._apply(order, "accepted")
             self._end_at_once(order)
         else:
@@ -215,7 +230,7 @@ class Broker:
         return held[1]
 
     def _match(self, order: BrokerOrder) -> None:
-        if not order.is_working or order.ticket.symbol in self.halted or self._now_ns < order.fill_from_ns:
+        if not order.is_working or not self._trades(order) or self._now_ns < order.fill_from_ns:
             return
         now = self._top_of_book(order.ticket.symbol)
         fill = match_quote(order, now)
@@ -278,4 +293,4 @@ class Broker:
 
     def state(self) -> dict[str, object]:
         """Counters for display."""
-        return {**self.orders.state(), "fills": self.fills}
+        return {**self.orders.state(), "fills": self.fills, "session": self.hours.session}

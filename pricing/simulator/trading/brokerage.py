@@ -70,6 +70,11 @@ class Brokerage:
         elif isinstance(record, Quote | Misshapen):
             self._broker.on_quote(record.symbol)
 
+    def set_session(self, session: str) -> None:
+        """Begin another session of the market."""
+        self.at(self._now_ns)
+        self._broker.set_session(session)
+
     def on_injected(self, record: Record) -> None:
         """Match orders against an injected record; a status halts or resumes its symbol."""
         self.at(self._now_ns)

@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from urllib.parse import parse_qsl, unquote
 
-from quotebus.pricing.simulator.encoding import rfc3339
 from quotebus.pricing.simulator.faults import Faults
 from quotebus.pricing.simulator.symbols import TEST_FEED_SYMBOL, make_profile, ticks
 from quotebus.pricing.simulator.trading import data_api
 from quotebus.pricing.simulator.trading.broker import Broker
 from quotebus.pricing.simulator.trading.data_api import DataApi
+from quotebus.pricing.simulator.trading.market_hours import count_days
 from quotebus.pricing.simulator.trading.tickets import MALFORMED, NOT_FOUND, RestError, order_not_found
 
 NS_PER_S = 1_000_000_000
@@ -70,6 +70,7 @@ class RestApi:
             ("GET", re.compile(r"/v2/positions"), self._positions),
             ("GET", re.compile(r"/v2/positions/(.+)"), self._position),
             ("GET", re.compile(r"/v2/clock"), self._clock),
+            ("GET", re.compile(r"/v2/calendar"), self._calendar),
             ("GET", re.compile(r"/v2/assets/(.+)"), self._asset),
         )
 
@@ -216,14 +217,10 @@ class RestApi:
         raise RestError(404, NOT_FOUND, "position does not exist")
 
     def _clock(self, _: RestRequest) -> tuple[int, object]:
-        day_ns = 86_400 * NS_PER_S
-        midnight_ns = self._utc_ns - self._utc_ns % day_ns
-        return 200, {
-            "timestamp": rfc3339(self._utc_ns),
-            "is_open": True,
-            "next_open": rfc3339(midnight_ns + day_ns),
-            "next_close": rfc3339(midnight_ns + day_ns),
-        }
+        return 200, self._broker.hours.clock(self._utc_ns)
+
+    def _calendar(self, request: RestRequest) -> tuple[int, object]:
+        return 200, self._broker.hours.calendar(dict(parse_qsl(request.query)))
 
     def _asset(self, _: RestRequest, symbol_or_id: str) -> tuple[int, object]:
         symbol = self._broker.orders.find_symbol(symbol_or_id.lower()) or symbol_or_id.upper()
@@ -266,17 +263,9 @@ def _utc_ns(text: str | None, name: str) -> int | None:
     date, clock, fraction, zone = match.groups()
     year, month, day = (int(part) for part in date.split("-"))
     hours, minutes, seconds = (int(part) for part in (clock or "0:0:0").split(":"))
-    total = _days(year, month, day) * 86_400 + hours * 3_600 + minutes * 60 + seconds
+    total = count_days(year, month, day) * 86_400 + hours * 3_600 + minutes * 60 + seconds
     if zone and zone != "Z":
         digits = zone[1:].replace(":", "")
         offset = int(digits[:2]) * 3_600 + int(digits[2:]) * 60
         total += offset if zone[0] == "-" else -offset
     return total * NS_PER_S + int((fraction or "0").ljust(9, "0"))
-
-
-def _days(year: int, month: int, day: int) -> int:
-    """Days since 1970 in the Gregorian calendar."""
-    shifted = year - (month <= 2)
-    day_of_year = (153 * ((month + 9) % 12) + 2) // 5 + day - 1
-    era, of_era = divmod(shifted, 400)
-    return era * 146_097 + of_era * 365 + of_era // 4 - of_era // 100 + day_of_year - 719_468

@@ -10,9 +10,18 @@ from decimal import Decimal
 import pytest
 
 from quotebus.execution_adapter.gateways.alpaca import AlpacaGateway
-from quotebus.execution_adapter.gateways.base import Gateway, NullGateway, read_error, read_order, read_position
+from quotebus.execution_adapter.gateways.base import (
+    Gateway,
+    NullGateway,
+    read_clock,
+    read_error,
+    read_order,
+    read_position,
+)
 from quotebus.execution_adapter.gateways.simulator import SimulatorGateway
 from quotebus.execution_adapter.orders.order import (
+    CLOCK,
+    ClockReport,
     NotFound,
     Order,
     PositionReport,
@@ -112,6 +121,23 @@ def test_only_limits_are_for_extended_hours_and_only_by_setting(
         with urllib.request.urlopen(asked, timeout=5) as answer:
             told = json.load(answer)["extended_hours"]
         assert told is (extended and order is FAR)
+
+
+def test_the_brokers_clock(broker: tuple[World, str], make: Make) -> None:
+    world, url = broker
+    gateway = make(url, 3)
+    assert gateway.query_clock() == ClockReport(True)
+    world.control.session("pre")
+    assert gateway.query_clock() == ClockReport(False)
+    world.control.faults(rest_status=500)
+    assert isinstance(gateway.query_clock(), Unknown)
+    assert isinstance(make("http://127.0.0.1:1/v2", 0.2).query_clock(), Unknown)
+    assert isinstance(NullGateway().query_clock(), Unknown)
+
+
+@pytest.mark.parametrize("body", [None, {}, {"is_open": "yes"}, {"is_open": None}, [True]])
+def test_a_clock_that_does_not_say_it_is_unknown(body: object) -> None:
+    assert read_clock(body) == Unknown(CLOCK, "unreadable clock")
 
 
 def test_life_of_an_order(broker: tuple[World, str], make: Make) -> None:

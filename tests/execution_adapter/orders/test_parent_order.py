@@ -11,6 +11,7 @@ from quotebus.bus.clock import NS_PER_S
 from quotebus.bus.errors import IllegalTransition
 from quotebus.bus.events import MarketSession
 from quotebus.execution_adapter.decision.action import Action
+from quotebus.execution_adapter.decision.choose import BrokerMarket
 from quotebus.execution_adapter.decision.fallback import Policies, Policy
 from quotebus.execution_adapter.decision.tactics import Tactics
 from quotebus.execution_adapter.intents import Intent
@@ -149,6 +150,45 @@ def test_the_sessions_end_cancels_at_once_and_nothing_is_sent_until_the_next() -
     assert (refused.action, refused.reasons[-1]) == (Action.REFUSE, "not_tradable")
     rig.world.session = MarketSession.REGULAR
     assert isinstance(rig.after(1)[0], SubmitOrder)
+
+
+def test_before_a_market_order_the_brokers_clock_must_agree() -> None:
+    rig = Rig()
+    rig.world.usable = False
+    rig.parent.broker = BrokerMarket.UNKNOWN
+    assert rig.after(0) == []
+    assert not rig.parent.asks_for_the_clock, "nothing is wanted of it yet"
+    assert rig.after(6) == []
+    assert rig.parent.asks_for_the_clock
+    assert rig.parent.fallbacks == []
+    assert rig.after(2) == []
+    rig.parent.broker = BrokerMarket.CLOSED
+    assert rig.after(0) == []
+    assert rig.parent.fallbacks[-1].reasons == ("health_silent", "broker_closed")
+    rig.parent.broker = BrokerMarket.UNKNOWN
+    assert rig.after(0) == []
+    assert rig.after(3) == []
+    assert rig.parent.fallbacks[-1].reasons == ("health_silent", "broker_clock_unknown")
+    rig.parent.broker = BrokerMarket.OPEN
+    assert rig.after(0) == [SubmitOrder(Order("qb-SPY-1", "SPY", "buy", TEN, None))]
+    assert not rig.parent.asks_for_the_clock
+
+
+def test_a_limit_needs_no_word_of_the_brokers_clock() -> None:
+    rig = Rig()
+    rig.parent.broker = BrokerMarket.CLOSED
+    assert isinstance(rig.after(0)[0], SubmitOrder)
+
+
+def test_at_the_windows_end_the_users_market_order_waits_for_the_clock() -> None:
+    rig = Rig(Policy.MARKET)
+    rig.world.usable = False
+    rig.parent.broker = BrokerMarket.UNKNOWN
+    assert rig.after(61) == []
+    assert rig.after(4) == []
+    assert rig.parent.outcome is None
+    rig.parent.broker = BrokerMarket.OPEN
+    assert rig.after(0) == [SubmitOrder(Order("qb-SPY-1", "SPY", "buy", TEN, None))]
 
 
 def test_timeout_is_looked_up_and_a_lost_order_keeps_its_id() -> None:

@@ -114,6 +114,8 @@ def test_rate(start: Open, logged_in: Open) -> None:
         ("/trade", {"symbol": "SPY", "price": 1, "t_ns": -1}, "t_ns: "),
         ("/status", {"symbol": "SPY"}, "code: "),
         ("/status", {"symbol": "SPY", "code": "\ud800"}, "code: "),
+        ("/session", {"session": "lunch"}, "session: one of"),
+        ("/session", {}, "session: "),
         ("/raw", {}, "text or hex"),
         ("/raw", {"hex": "zz"}, "hexadecimal"),
     ],

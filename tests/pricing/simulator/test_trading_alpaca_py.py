@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -138,6 +138,33 @@ def test_orders_fill_rest_are_replaced_and_canceled(account: Account) -> None:
     assert float(account.client.get_account().cash) == pytest.approx(1e6 - 100 * 100.02 - 50 * 100.03 + 60 * 100.5)
     assert account.client.get_clock().is_open
     assert account.client.get_asset("SPY").fractionable
+
+
+def test_sessions_are_kept_and_told(account: Account) -> None:
+    from alpaca.trading.requests import GetCalendarRequest
+
+    account.quote(100.0, 100.02)
+    account.control.session("post")
+    clock = account.client.get_clock()
+    assert not clock.is_open
+    assert clock.timestamp < clock.next_open
+    assert clock.timestamp < clock.next_close
+    waiting = account.market("buy", qty=10)
+    account.wait(waiting, "accepted")
+    extended = account.limit("buy", 5, 101.0, extended_hours=True)
+    assert account.wait(extended, "fill").qty == 5
+    account.control.session("closed")
+    late = account.limit("buy", 5, 101.0, extended_hours=True)
+    account.wait(late, "accepted")
+    account.quote(100.0, 100.02)
+    account.control.session("regular")
+    assert account.wait(waiting, "fill").qty == 10
+    assert account.wait(late, "fill").qty == 5
+    assert account.client.get_clock().is_open
+    days = account.client.get_calendar(GetCalendarRequest(start=date(2026, 11, 27), end=date(2026, 12, 1)))
+    assert [day.date for day in days] == [date(2026, 11, 27), date(2026, 11, 30), date(2026, 12, 1)]
+    assert (days[0].open.hour, days[0].open.minute, days[0].close.hour) == (9, 30, 16)
+    assert len(account.client.get_calendar()) > 15_000
 
 
 def test_refusals_are_worded_as_alpacas(account: Account) -> None:
