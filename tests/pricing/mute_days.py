@@ -21,10 +21,13 @@ from functools import lru_cache
 from quotebus.bus.clock import NS_PER_MS, NS_PER_S
 from quotebus.bus.events import Cause, MarketSession, SymbolState
 from quotebus.pricing.feed_watch import FeedWatch
+from quotebus.pricing.mute import MINUTE_NS
 from quotebus.pricing.shared_state import SharedState
 from quotebus.pricing.symbols import SymbolTable
 
 LOOK_NS = 250 * NS_PER_MS
+LAZY_LOOK_NS = NS_PER_S
+"""In a silence of more than a minute, as long as nothing comes: the watch judges no more often then."""
 T0 = 1_770_000_000 * NS_PER_S
 HOUR_S = 3_600.0
 DAY_S = 24 * HOUR_S
@@ -184,8 +187,8 @@ class Market:
         slot.exchange_ns = exchange_ns
         self.counters["quotes"] += 1
 
-    def look(self, newest_ns: Callable[[str, int], int | None]) -> None:
-        """The control thread's turn."""
+    def look(self, newest_ns: Callable[[str, int], int | None], after_ns: int) -> None:
+        """The control thread's turn, so long after the last one."""
         if self._question is not None and self.now_ns >= self._question[0]:
             at_ns, number, symbols = self._question
             self._question = None
@@ -195,7 +198,7 @@ class Market:
         self.watch.on_time(self.now_ns, self.session)
         if self.watch.suspicions > before:
             self.outcome.when.append((self.now_ns - T0) / NS_PER_S)
-        self.outcome.silent_s += self.watch.is_silent * LOOK_NS / NS_PER_S
+        self.outcome.silent_s += self.watch.is_silent * after_ns / NS_PER_S
 
     def finish(self) -> Outcome:
         self.outcome.suspicions, self.outcome.proofs = self.watch.suspicions, self.watch.proofs
@@ -258,7 +261,10 @@ def live(
     market.watch.begin(market.now_ns)
     end_ns = T0 + int(until_s * NS_PER_S)
     while market.now_ns < end_ns:
-        market.now_ns += LOOK_NS
+        last_ns, next_ns = (arriving[at][0] if 0 <= at < len(arriving) else end_ns for at in (position - 1, position))
+        lazy = market.now_ns - last_ns > MINUTE_NS and next_ns - market.now_ns > LAZY_LOOK_NS
+        after_ns = LAZY_LOOK_NS if lazy else LOOK_NS
+        market.now_ns += after_ns
         while position < len(arriving) and arriving[position][0] <= market.now_ns:
             arrived_ns, symbol, at_ns = arriving[position]
             position += 1
@@ -273,7 +279,7 @@ def live(
                 market.table.move(name, state, cause, market.now_ns)
         if known:
             market.session = name_session(day, (market.now_ns - T0) / NS_PER_S)
-        market.look(newest_ns)
+        market.look(newest_ns, after_ns)
         if market.now_ns > mute_ns and market.watch.is_mute:
             market.outcome.detected_s = (market.now_ns - mute_ns) / NS_PER_S
             break
