@@ -115,7 +115,7 @@ class Rig:
 def running(kill: str, options: argparse.Namespace) -> Iterator[Rig]:
     """Everything started, and every symbol usable."""
     with tempfile.TemporaryDirectory() as folder:
-        world = World(Path(folder))
+        world = World(Path(folder), forked=False)
         world.environment["PYTHONDONTWRITEBYTECODE"] = ""  # a program that is started again finds itself compiled
         clients: list[Client] = []
         try:

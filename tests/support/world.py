@@ -17,8 +17,10 @@ LOOPBACK = dict.fromkeys(("BUS_PUBLISH_URL", "BUS_SUBSCRIBE_URL", "BUS_REQUEST_U
 class World:
     """Programs are started when a test asks for them and stopped with the world."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, forked: bool = True) -> None:
+        """Without `forked` each program starts with an interpreter of its own, as for a user, see `Program`."""
         self.folder = folder
+        self._forked = forked
         self.audit = folder / "audit.jsonl"
         self.control: SimulatorControl
         self.environment: dict[str, str] = {
@@ -87,6 +89,6 @@ class World:
 
     def start(self, name: str, *arguments: str, **settings: str) -> Program:
         """Start any program in this world."""
-        program = Program(name, *arguments, environment={**self.environment, **settings})
+        program = Program(name, *arguments, environment={**self.environment, **settings}, forked=self._forked)
         self.programs.append(program)
         return program
