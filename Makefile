@@ -107,6 +107,7 @@ realoutages: $(VENV)/.dev ## the same with real programs on real sockets; ARGS="
 	$(BIN)/python -m tests.faults.outages $(ARGS)
 
 poison: $(VENV)/.dev ## a client beside a forger of its node's messages; ARGS="--frames 100000"
+	QUOTEBUS_EXTREMES=all $(BIN)/python -m pytest -q -n $(JOBS) tests/bus/test_poison.py tests/pricing/test_poison.py
 	$(BIN)/python -m tests.perf.poison $(ARGS)
 
 faults: $(VENV)/.dev ## every upstream fault shown to the real programs, measured beside its bound; ARGS="--times 3"

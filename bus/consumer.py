@@ -80,6 +80,7 @@ class Consumer(ClientWarnings):
         self._asked: dict[str, Quote] = {}
         self._next_doubt_ns = 0
         self._follows_orders = False
+        self._families = _FAMILIES[:1]
         self.counters = dict.fromkeys(COUNTERS, 0)
         self._version_note: str | None = None
         self._quote_topics: dict[bytes, str] = {}
@@ -113,6 +114,7 @@ class Consumer(ClientWarnings):
         """Hear order updates from now on."""
         if not self._follows_orders:
             self._follows_orders = True
+            self._families = _FAMILIES
             self._topics = self._topics_of(self.interest.wanted)
 
     # what to ask
@@ -238,14 +240,18 @@ class Consumer(ClientWarnings):
         if type(event) is SymbolsAcknowledged:
             self._receive_answer(event, received_ns, heard)
             return
-        if topic not in self._topics and not topic.startswith(_FAMILIES):
-            return  # its symbol was given up while it was under way: heard now, it would make a gap later
+        if topic not in self._topics and not topic.startswith(self._families):
+            # Its symbol was given up while it was under way, and heard now it would make a gap later. Or it is a part
+            # of a message whose first part was subscribed to: libzmq reads no other.
+            self.counters["not_subscribed"] += 1
+            return
         book = self.book
         if book.is_ahead(event, received_ns):
             self.counters["stamped_ahead"] += 1
             self._doubt(received_ns)  # or it is the bounds that are false
             return
-        place = self.tracker.observe(event.source, topic, event.seq, event.published_ns)
+        once = type(event) is ConnectionHealth
+        place = self.tracker.observe(event.source, topic, event.seq, event.published_ns, once=once)
         if place == LATE:
             return
         if place == NEW_LINE:

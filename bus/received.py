@@ -8,7 +8,7 @@ from quotebus.bus.events import OrderUpdate, Quote, Trade
 from quotebus.bus.protocol import REFUSAL_COUNTERS, UNDECODABLE_COUNTERS
 
 COUNTERS = (
-    *("received", *UNDECODABLE_COUNTERS, "undecodable_held_quotes", "replayed"),
+    *("received", *UNDECODABLE_COUNTERS, "undecodable_held_quotes", "replayed", "not_subscribed"),
     *("feed_dropped", "requests_sent", *REFUSAL_COUNTERS.values()),
     *("reconnects", "health_silences", "line_down_warnings"),
     *("stamped_ahead", "statuses_outdated", "answers_ignored", "quotes_withdrawn", "doubts", "newcomers"),

@@ -63,7 +63,8 @@ CONSECUTIVE = 3
 MAX_GAP = 1_000_000
 """More missing messages than this are not believed on one message's word."""
 _MOST = 2**63 - 1
-_MAX_CANDIDATES = 4
+_MAX_CANDIDATES = 16
+"""Of a topic. So many false numbers may come between two true ones."""
 _MAX_TROUBLED = 1_000
 
 _Line: TypeAlias = tuple[str, int, int, int, int]
@@ -87,8 +88,11 @@ class SequenceTracker:
         self._former: dict[tuple[str, bytes], _Line] = {}
         self._candidates: dict[tuple[str, bytes], dict[int, int]] = {}
 
-    def observe(self, source: str, topic: bytes, seq: int, published_ns: int = 0) -> int:
-        """How many messages are missing before this one; 0 in order or first seen, LATE, or NEW_LINE."""
+    def observe(self, source: str, topic: bytes, seq: int, published_ns: int = 0, *, once: bool = False) -> int:
+        """How many messages are missing before this one; 0 in order or first seen, LATE, or NEW_LINE.
+
+        `once`: the newest number does not come again, since the next message will heal what it brought.
+        """
         newest = self._newest.get(topic)
         if newest is not None and newest[0] == source:
             last = newest[1]
@@ -103,9 +107,9 @@ class SequenceTracker:
         else:  # a topic that several sources share, or whose source started anew
             line = self._former.pop((source, topic), None)
             self._remember((newest[0], topic), newest)
-        return self._place(source, topic, seq, published_ns, line)
+        return self._place(source, topic, seq, published_ns, line, once=once)
 
-    def _place(self, source: str, topic: bytes, seq: int, published_ns: int, line: _Line | None) -> int:
+    def _place(self, source: str, topic: bytes, seq: int, published_ns: int, line: _Line | None, *, once: bool) -> int:
         if line is None and 0 < seq <= _MOST:
             self._newest[topic] = (source, seq, seq - 1, published_ns, seq)
             return 0
@@ -119,7 +123,9 @@ class SequenceTracker:
                 self._newest[topic] = (source, seq, last, published_ns, seq)
                 self.lost = min(_MOST, self.lost + seq - last - 1)
                 return seq - last - 1
-            if seq == before + 1 and published_ns > newest_ns:  # the newest number was false: this one continues
+            if (
+                seq == before + 1 and published_ns > newest_ns and not (once and seq == last)
+            ):  # the newest number was false: this one continues
                 self._newest[topic] = (source, seq, before, published_ns, before - 1)
                 self.renumbered += 1
                 return NEW_LINE
@@ -146,7 +152,7 @@ class SequenceTracker:
             del self._candidates[source, topic]
             return True
         if len(candidates) >= _MAX_CANDIDATES:
-            del candidates[next(iter(candidates))]
+            del candidates[min(candidates, key=candidates.__getitem__)]  # of the shortest runs the oldest
         candidates[seq + 1] = count
         return False
 

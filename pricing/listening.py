@@ -87,7 +87,7 @@ class OtherNode:
         believed_ns = health.published_ns
         if self.stamp_ns is not None:
             believed_ns = min(believed_ns, self.stamp_ns + max(0, now_ns - self.heard_ns) + AHEAD_NS)
-        place = self.numbers.observe(self.source, b"health", health.seq, believed_ns)
+        place = self.numbers.observe(self.source, b"health", health.seq, believed_ns, once=True)
         if place != LATE:
             self.stamp_ns = believed_ns if self.stamp_ns is None else max(self.stamp_ns, believed_ns)
         return place
@@ -125,7 +125,7 @@ class OtherNodes:
     def note_own_health(self, health: ConnectionHealth, now_ns: int) -> bool:
         """Our own health came back through the broker: so could those of the others. False when it was dropped."""
         stamp_ns = min(health.published_ns, to_utc_ns(now_ns))
-        if self._own.observe(self._source, b"health", health.seq, stamp_ns) == LATE:
+        if self._own.observe(self._source, b"health", health.seq, stamp_ns, once=True) == LATE:
             self.late += 1
             return False
         self._own_stamps.append(health.published_ns)

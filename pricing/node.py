@@ -20,6 +20,7 @@ from quotebus.bus.process.terminal import Terminal
 from quotebus.bus.sequence import Stamper, source_name
 from quotebus.bus.transport.publisher import send_now
 from quotebus.bus.transport.sockets import Role, make
+from quotebus.bus.transport.subscriber import drop_parts
 from quotebus.bus.transport.waker import Waker
 from quotebus.pricing.announcements import Identity
 from quotebus.pricing.commands import AskVenue, Publish, SendUpstream, SocketCommand
@@ -255,7 +256,12 @@ class Node:
         while not self._stopping.is_set():
             for _ in range(_BATCH):
                 try:
-                    event = codec.decode(self._subscriber.recv(zmq.NOBLOCK))
+                    frame = self._subscriber.recv(zmq.NOBLOCK, copy=False)
+                    if frame.more:
+                        drop_parts(self._subscriber)
+                        self.control_counters.add("multipart")
+                        continue
+                    event = codec.decode(frame.bytes)
                 except zmq.Again:
                     return
                 except UndecodableMessage as error:

@@ -33,7 +33,7 @@ from quotebus.bus.transport.broker_limits import Admission, RequestGate
 from quotebus.bus.transport.broker_peers import COUNTED, EVENTS, EndpointPeers
 from quotebus.bus.transport.publisher import send_now
 from quotebus.bus.transport.sockets import Role, bind, make
-from quotebus.bus.transport.subscriber import BURST, drain
+from quotebus.bus.transport.subscriber import BURST, drain, drop_parts
 
 log = logging.getLogger(__name__)
 
@@ -232,8 +232,7 @@ class Broker:
             if connection not in self._peers["request"]:
                 self._peers["request"].read()  # that it came is told before anything it says
             if frame.more:
-                while self._request.getsockopt(zmq.RCVMORE):
-                    self._request.recv()
+                drop_parts(self._request)
                 self._counters["requests_multipart"] += 1
                 verdict = self._gate.judge_dropped(connection, at_ns)
             else:

@@ -14,7 +14,10 @@ _BATCH = 1_000
 
 
 class EventReader:
-    """A subscriber owned by the thread that makes it. `breaks` counts lost connections to the broker."""
+    """A subscriber owned by the thread that makes it. `breaks` counts lost connections to the broker.
+
+    `undecodable` and `multipart` count what was dropped: it could not be read, or had more than one part.
+    """
 
     def __init__(self, subscribe_url: str, *prefixes: bytes) -> None:
         self.undecodable = 0
@@ -32,12 +35,17 @@ class EventReader:
                 return []
         self._count_breaks()
         events: list[Event] = []
-        for frame in self._subscriber.take(_BATCH):
+        for frame in self._subscriber.take_whole(_BATCH):
             try:
                 events.append(codec.decode(frame))
             except UndecodableMessage:
                 self.undecodable += 1
         return events
+
+    @property
+    def multipart(self) -> int:
+        """Messages dropped because they had more than one part."""
+        return self._subscriber.multipart
 
     def close(self) -> None:
         self._subscriber.close()

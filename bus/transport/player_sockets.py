@@ -58,7 +58,7 @@ class PlayerSockets:
         """Requests and healths that have come, waiting for the first for at most so long (in whole milliseconds)."""
         self._subscriber.await_frame(wait_ns)
         self._publisher.read_subscriptions()
-        events = [self._decode(frame) for frame in self._subscriber.take(_BATCH)]
+        events = [self._decode(frame) for frame in self._subscriber.take_whole(_BATCH)]
         return [event for event in events if isinstance(event, (SymbolsRequested, ConnectionHealth))]
 
     def send(self, frame: bytes) -> bool:

@@ -51,8 +51,8 @@ class RecorderSockets:
         """Up to `limit` frames, or 4 MiB of them; waits for the first one. Empty after `timeout_ms`."""
         frames = drain_bytes(self._subscriber.socket, limit, _BATCH_BYTES)
         if not frames and self._subscriber.socket.poll(timeout_ms):
-            return drain_bytes(self._subscriber.socket, limit, _BATCH_BYTES)
-        return frames
+            frames = drain_bytes(self._subscriber.socket, limit, _BATCH_BYTES)
+        return self._subscriber.keep_asked(frames)
 
     def publish(self, event: Event) -> None:
         """Queue an event for `send`; the oldest one goes when nothing can be sent for long."""

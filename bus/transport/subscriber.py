@@ -39,9 +39,14 @@ class Subscriber:
         role: Role = Role.SUBSCRIBE,
         events: int = 0,
     ) -> None:
+        self._prefixes = tuple(prefixes)
+        self.not_subscribed = 0
+        """Messages that `keep_asked` dropped."""
+        self.multipart = 0
+        """Messages of several parts that `take_whole` dropped."""
         self.socket = make(context, role)
         self.monitor = self.socket.get_monitor_socket(events) if events else None
-        for prefix in prefixes:
+        for prefix in self._prefixes:
             self.socket.subscribe(prefix)
 
     def connect(self, url: str) -> None:
@@ -60,6 +65,32 @@ class Subscriber:
         """Up to `limit` frames that have come, in order."""
         return drain(self.socket, limit)
 
+    def take_whole(self, limit: int) -> list[bytes]:
+        """`take` without messages of several parts: a filter reads the first part only, so the others may be anything.
+
+        It costs a microsecond more a message, so it is not for quotes: their readers check each topic.
+        """
+        frames: list[bytes] = []
+        try:
+            for _ in range(limit):
+                frame = self.socket.recv(zmq.NOBLOCK, copy=False)
+                if frame.more:
+                    drop_parts(self.socket)
+                    self.multipart += 1
+                else:
+                    frames.append(frame.bytes)
+        except zmq.Again:
+            pass
+        return frames
+
+    def keep_asked(self, frames: list[bytes]) -> list[bytes]:
+        """Those that begin with one of the prefixes: a part of a message whose first part did may not."""
+        if b"" in self._prefixes:
+            return frames
+        kept = [frame for frame in frames if frame.startswith(self._prefixes)]
+        self.not_subscribed += len(frames) - len(kept)
+        return kept
+
     def changes(self) -> list[Change]:
         """What the monitor has told since the last call, oldest first."""
         return [] if self.monitor is None or not readable(self.monitor) else read_monitor(self.monitor)
@@ -69,6 +100,12 @@ class Subscriber:
             self.socket.disable_monitor()
             self.monitor.close(linger=0)
         self.socket.close()
+
+
+def drop_parts(socket: zmq.Socket[bytes]) -> None:
+    """Read the other parts of the message whose first part was read, and forget them."""
+    while socket.getsockopt(zmq.RCVMORE):
+        socket.recv()
 
 
 def drain(socket: zmq.Socket[bytes], limit: int) -> list[bytes]:

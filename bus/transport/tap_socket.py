@@ -90,7 +90,7 @@ class TapSubscriber:
                 if not self._threshold.unread() or not self._socket.poll(_FETCH_MS):
                     self._next_ns = now_ns() + self._gather_ns
                     break
-        return frames
+        return self._subscriber.keep_asked(frames)
 
     def _watch(self) -> None:
         for event, value in self._subscriber.changes():

@@ -302,3 +302,12 @@ def test_no_peer_can_make_it_fail(data: st.DataObject) -> None:
         consumer.book.assess("SPY", T0)
     total = consumer.counters["received"] + consumer.counters["undecodable"]
     assert total == 15
+
+
+def test_what_is_not_subscribed_to_is_dropped_and_counted_whatever_message_it_is_a_part_of() -> None:
+    consumer = confirmed("SPY")
+    before = consumer.counters["not_subscribed"]
+    parts = [HEALTH, like(QUOTE, symbol="QQQ"), like(STATUS, symbol="QQQ"), like(TRADE, symbol="SPY"), ORDER]
+    heard = consumer.receive([codec.encode(part) for part in parts], T0)
+    assert (heard.quotes, heard.trades, heard.orders) == ([], [], [])
+    assert consumer.counters["not_subscribed"] == before + 4

@@ -119,7 +119,7 @@ def test_false_numbers_do_not_fill_memory_and_the_sum_of_losses_fits_the_wire(mo
             for ahead in range(3):
                 tracker.observe("s", topic, seq + 7 * ahead, 2**62)
     assert len(tracker._candidates) <= 10
-    assert all(len(lines) <= 4 for lines in tracker._candidates.values())
+    assert all(len(lines) <= 16 for lines in tracker._candidates.values())
     assert tracker.lost < 2**63
 
 
@@ -131,3 +131,24 @@ def test_lost_is_exactly_what_was_left_out(heard: list[int]) -> None:
         tracker.observe("s", b"t", seq)
     assert tracker.lost == heard[-1] - heard[0] + 1 - len(heard)
     assert tracker.repeated == 0
+
+
+def test_a_higher_number_that_was_published_earlier_is_dropped_until_three_come_in_a_row() -> None:
+    tracker = SequenceTracker()
+    for seq in (1, 2, 3):
+        tracker.observe("s", b"t", seq, seq)
+    assert tracker.observe("s", b"t", 4, 1) == LATE
+    assert tracker.observe("s", b"t", 9, 1) == LATE
+    assert tracker.observe("s", b"t", 4, 4) == 0, "the true one"
+    assert tracker.observe("s", b"t", 5, 2**62) == 0, "a false stamp"
+    assert [tracker.observe("s", b"t", seq, seq) for seq in (6, 7, 8)] == [LATE, LATE, NEW_LINE]
+    assert tracker.observe("s", b"t", 9, 9) == 0
+
+
+def test_the_newest_number_comes_again_only_where_it_may() -> None:
+    for once, place in ((False, NEW_LINE), (True, LATE)):
+        tracker = SequenceTracker()
+        tracker.observe("s", b"t", 1, 1)
+        tracker.observe("s", b"t", 2, 2)
+        assert tracker.observe("s", b"t", 2, 3, once=once) == place
+        assert tracker.observe("s", b"t", 3, 4, once=once) == 0

@@ -83,3 +83,32 @@ def test_without_events_there_is_no_monitor(context: zmq.Context[zmq.Socket[byte
     assert subscriber.sockets() == [subscriber.socket]
     assert subscriber.changes() == []
     subscriber.close()
+
+
+def test_a_message_of_several_parts_is_dropped_whole_and_counted(context: zmq.Context[zmq.Socket[bytes]]) -> None:
+    peer, subscriber = connected(context)
+    for number in range(3):
+        peer.send(b"a%d" % number)
+        peer.send_multipart([b"a", b"forged", b"a more"])
+    taken: list[bytes] = []
+    eventually(lambda: taken.extend(subscriber.take_whole(100)) or subscriber.multipart == 3)
+    assert taken == [b"a0", b"a1", b"a2"]
+    subscriber.close()
+    peer.close()
+
+
+def test_a_part_with_another_topic_than_was_asked_for_is_dropped_and_counted(
+    context: zmq.Context[zmq.Socket[bytes]],
+) -> None:
+    peer, subscriber = connected(context)
+    peer.send_multipart([b"a0", b"forged"])
+    peer.send(b"a1")
+    taken: list[bytes] = []
+    eventually(lambda: taken.extend(subscriber.keep_asked(subscriber.take(100))) or len(taken) == 2)
+    assert taken == [b"a0", b"a1"]
+    assert subscriber.not_subscribed == 1
+    everything = Subscriber(context, [b""])
+    assert everything.keep_asked([b"forged"]) == [b"forged"]
+    subscriber.close()
+    everything.close()
+    peer.close()
