@@ -80,7 +80,7 @@ class Consumer(ClientWarnings):
         self._asked: dict[str, Quote] = {}
         self._next_doubt_ns = 0
         self._follows_orders = False
-        self._families = _FAMILIES[:1]
+        self._families: tuple[bytes, ...] = _FAMILIES[:1]
         self.counters = dict.fromkeys(COUNTERS, 0)
         self._version_note: str | None = None
         self._quote_topics: dict[bytes, str] = {}

@@ -165,14 +165,18 @@ def _address_of(descriptor: int) -> object:
 
 
 def _shut_down(connection: EndpointPeer) -> bool:
-    """Shut a connection down; its I/O thread finds it at its end, and closes it."""
+    """Shut a connection down; its I/O thread finds it at its end, and closes it.
+
+    Only what comes in ends: of a connection shut down both ways epoll tells a hang-up, also while libzmq has stopped to
+    read it, and libzmq then aborts the process (`!_io_error`).
+    """
     if connection.address is None or _address_of(connection.descriptor) != connection.address:
         return False
     borrowed = _borrow(connection.descriptor)
     if borrowed is None:
         return False
     try:
-        borrowed.shutdown(socket.SHUT_RDWR)
+        borrowed.shutdown(socket.SHUT_RD)
     except OSError:
         return False
     finally:
