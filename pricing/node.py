@@ -20,7 +20,7 @@ from quotebus.bus.process.terminal import Terminal
 from quotebus.bus.sequence import Stamper, source_name
 from quotebus.bus.transport.publisher import send_now
 from quotebus.bus.transport.sockets import Role, make
-from quotebus.bus.transport.subscriber import drop_parts
+from quotebus.bus.transport.subscriber import receive_whole
 from quotebus.bus.transport.waker import Waker
 from quotebus.pricing.announcements import Identity
 from quotebus.pricing.commands import AskVenue, Publish, SendUpstream, SocketCommand
@@ -256,12 +256,10 @@ class Node:
         while not self._stopping.is_set():
             for _ in range(_BATCH):
                 try:
-                    frame = self._subscriber.recv(zmq.NOBLOCK, copy=False)
-                    if frame.more:
-                        drop_parts(self._subscriber)
+                    if (frame := receive_whole(self._subscriber)) is None:
                         self.control_counters.add("multipart")
                         continue
-                    event = codec.decode(frame.bytes)
+                    event = codec.decode(frame)
                 except zmq.Again:
                     return
                 except UndecodableMessage as error:
@@ -275,9 +273,8 @@ class Node:
                     self._hot.give_way()
                     core.on_request(event, now_ns())
                 elif type(event) is ConnectionHealth:
-                    at_ns = now_ns()
-                    if core.on_health(event, at_ns):
-                        self.control_counters.note_own_health(at_ns)
+                    if core.on_health(event, now_ns()):
+                        self.control_counters.note_own_health(now_ns())
             self._carry_out()
             self._take_reports()
             core.on_time(now_ns(), all_read=False)

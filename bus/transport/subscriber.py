@@ -73,12 +73,10 @@ class Subscriber:
         frames: list[bytes] = []
         try:
             for _ in range(limit):
-                frame = self.socket.recv(zmq.NOBLOCK, copy=False)
-                if frame.more:
-                    drop_parts(self.socket)
-                    self.multipart += 1
+                if (frame := receive_whole(self.socket)) is not None:
+                    frames.append(frame)
                 else:
-                    frames.append(frame.bytes)
+                    self.multipart += 1
         except zmq.Again:
             pass
         return frames
@@ -100,6 +98,15 @@ class Subscriber:
             self.socket.disable_monitor()
             self.monitor.close(linger=0)
         self.socket.close()
+
+
+def receive_whole(socket: zmq.Socket[bytes]) -> bytes | None:
+    """The next message, None for one of several parts. Raises zmq.Again when nothing has come."""
+    frame = socket.recv(zmq.NOBLOCK, copy=False)
+    if not frame.more:
+        return frame.bytes
+    drop_parts(socket)
+    return None
 
 
 def drop_parts(socket: zmq.Socket[bytes]) -> None:
