@@ -272,9 +272,8 @@ class Node:
                     self.control_counters.add("requests")
                     self._hot.give_way()
                     core.on_request(event, now_ns())
-                elif type(event) is ConnectionHealth:
-                    if core.on_health(event, now_ns()):
-                        self.control_counters.note_own_health(now_ns())
+                elif type(event) is ConnectionHealth and core.on_health(event, now_ns()):
+                    self.control_counters.note_own_health(now_ns())
             self._carry_out()
             self._take_reports()
             core.on_time(now_ns(), all_read=False)
