@@ -195,6 +195,7 @@ def main() -> NoReturn:
     name, arguments = serve(control)
     control.detach()
     sys.argv = [str(Path(sys.executable).parent / name), *arguments]
+    sys.orig_argv = [sys.executable, *sys.argv]  # by which a broker starts itself again
     sys.exit(mains[name].main())
 
 
