@@ -171,3 +171,4 @@ PLAYS = (
     Play("100,000 mutated frames: request", send_garbage("request", b"PUB")),
     Play("more memory than the bound", fill_the_memory, silence_s=RESTART_SILENCE_S, usable=0.5, restarts=True),
     Play("100,000 mutated frames: publish", send_garbage("publish", b"PUB")),
+)
