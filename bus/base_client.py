@@ -9,7 +9,7 @@ import sys
 import threading
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -18,7 +18,16 @@ from quotebus.bus.book import MAX_AGE_NS, Verdict
 from quotebus.bus.clock import now_ns, seconds
 from quotebus.bus.consumer import Consumer
 from quotebus.bus.errors import ClientClosed, ClientInherited
-from quotebus.bus.events import ConnectionHealth, Counters, ExecutionDecision, Quote, RecorderHealth, TradeIntent
+from quotebus.bus.events import (
+    ACCEPTED_CLASSES,
+    ConnectionHealth,
+    Counters,
+    ExecutionDecision,
+    FeedClass,
+    Quote,
+    RecorderHealth,
+    TradeIntent,
+)
 from quotebus.bus.interest import DEFAULT_TTL_MS, SymbolResult
 from quotebus.bus.judgement import assess, has_arrived, judge_results
 from quotebus.bus.protocol import CHANNELS, MAX_SYMBOLS
@@ -61,6 +70,7 @@ class BaseClient(ABC, Generic[SocketsT]):
         ttl_s: float = DEFAULT_TTL_MS / 1000,
         max_age_s: float = MAX_AGE_NS / 1e9,
         replayed: bool = False,
+        accept: Collection[str] = ACCEPTED_CLASSES,
     ) -> None:
         """Connect in the background; nothing is asked for yet.
 
@@ -72,14 +82,18 @@ class BaseClient(ABC, Generic[SocketsT]):
             ttl_s: How long the lease outlives this process, in seconds; a node clamps it to 1 to 120.
             max_age_s: A quote older than this, in seconds, may not be used.
             replayed: Follow a replay and nothing live; every time is then the replay's.
+            accept: The classes of feeds whose prices may be used, as in `ConnectionHealth.feed_class`; by default all
+                but `delayed`, `indicative` and `unknown`. Other prices arrive, and are `class_not_accepted`.
 
         Raises:
-            ValueError: `name` cannot be a client name.
+            ValueError: `name` cannot be a client name, or `accept` has a word that is no class.
         """
         self.name = name or default_name()
         """The name of the lease."""
         if not CLIENT_NAME.match(self.name):
             raise ValueError(f"not a client name: {self.name[:70]!r}")
+        if unlisted := set(accept).difference(FeedClass):
+            raise ValueError(f"not a class of feeds: {', '.join(sorted(unlisted))[:70]}")
         source = source_name(self.name.partition("-")[0][:40], int.from_bytes(os.urandom(3)))
         self._consumer = Consumer(
             self.name,
@@ -88,6 +102,7 @@ class BaseClient(ABC, Generic[SocketsT]):
             max_age_ns=seconds(max_age_s),
             ttl_ms=int(ttl_s * 1000),
             replayed=replayed,
+            accept=accept,
         )
         self._asking = threading.Lock()
         self._priority = 0

@@ -8,13 +8,14 @@ takes over, so that one message of a stranger changes nothing. Pure: no clock, n
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from math import inf
 
 from quotebus.bus import codec, topics
 from quotebus.bus.clock import NS_PER_S
 from quotebus.bus.errors import UndecodableMessage
 from quotebus.bus.events import (
+    ACCEPTED_CLASSES,
     AckRow,
     ConnectionHealth,
     ConnectionState,
@@ -52,8 +53,10 @@ _FRESH_NS = 3 * NS_PER_S // 2
 class Book:
     """What a process knows. `on_*` take messages in the order they were received, with the receive instant."""
 
-    def __init__(self, *, max_age_ns: int = MAX_AGE_NS) -> None:
+    def __init__(self, *, max_age_ns: int = MAX_AGE_NS, accept: Collection[str] = ACCEPTED_CLASSES) -> None:
+        """`accept`: the classes of feeds whose prices may be used."""
         self.max_age_ns = max_age_ns
+        self.accept = frozenset(accept)
         self.quotes: dict[str, Quote] = {}
         self.standings: dict[str, Standing] = {}
         self.undecodable_quotes = 0
@@ -281,6 +284,8 @@ class Book:
             reasons.append(Unusable.HEALTH_SILENT)
         elif health.state != ConnectionState.STREAMING:
             reasons.append(Unusable.NOT_STREAMING)
+        if health is not None and health.feed_class not in self.accept:
+            reasons.append(Unusable.CLASS_NOT_ACCEPTED)
         if standing is None or health is None or standing.source != health.source:
             reasons.append(Unusable.NO_STATUS)
         elif standing.state not in _TRADED:

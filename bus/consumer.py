@@ -5,12 +5,15 @@ Threads and asyncio wrap the same object. Pure: instants and randomness are argu
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from quotebus.bus import codec, topics
 from quotebus.bus.book import Book
 from quotebus.bus.client_warnings import ClientWarnings
 from quotebus.bus.clock import NS_PER_MS, NS_PER_S
 from quotebus.bus.errors import UndecodableMessage
 from quotebus.bus.events import (
+    ACCEPTED_CLASSES,
     VERSION,
     Cause,
     ConnectionHealth,
@@ -63,6 +66,7 @@ class Consumer(ClientWarnings):
         max_age_ns: int,
         ttl_ms: int = DEFAULT_TTL_MS,
         replayed: bool = False,
+        accept: Collection[str] = ACCEPTED_CLASSES,
     ) -> None:
         """`jitter` in [0, 1) is this client's place in the re-ask window."""
         if replayed and not source.startswith(REPLAYED):
@@ -72,7 +76,7 @@ class Consumer(ClientWarnings):
         self.joined = False
         self._unrenewed = 0
         self.interest = Interest(client, ttl_ms, tag=f"{source.rpartition('-')[2]}-")
-        self.book = Book(max_age_ns=max_age_ns)
+        self.book = Book(max_age_ns=max_age_ns, accept=accept)
         self.tracker = SequenceTracker()
         self.stamper = Stamper(source)
         self.confirmed = False

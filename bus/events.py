@@ -12,6 +12,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
+from quotebus.bus.states import ACCEPTED_CLASSES as ACCEPTED_CLASSES
 from quotebus.bus.states import NO_HALT_KIND as NO_HALT_KIND
 from quotebus.bus.states import Cause as Cause
 from quotebus.bus.states import ConnectionState as ConnectionState

@@ -109,6 +109,10 @@ class FeedClass(OpenEnum):
     UNKNOWN = "unknown"
 
 
+ACCEPTED_CLASSES = (FeedClass.REAL_TIME, FeedClass.TEST, FeedClass.SIMULATED)
+"""What a reader takes unless it says otherwise: not what is late, derived from other prices, or not known."""
+
+
 class MarketSession(OpenEnum):
     """Which part of the venue's day it is."""
 

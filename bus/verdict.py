@@ -18,6 +18,7 @@ class Unusable(StrEnum):
     NO_HEALTH = "no_health"
     HEALTH_SILENT = "health_silent"
     NOT_STREAMING = "not_streaming"
+    CLASS_NOT_ACCEPTED = "class_not_accepted"
     NO_STATUS = "no_status"
     NOT_LIVE = "not_live"
     HALTED = "halted"

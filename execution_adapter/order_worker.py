@@ -87,7 +87,12 @@ class OrderWorker:
             self._take_on(head, intent_id)
         reader = EventReader(settings.bus_subscribe_url, *prefixes)
         try:
-            with BusClient(settings, name=settings.execution_client, max_age_s=settings.execution_max_age_s) as bus:
+            with BusClient(
+                settings,
+                name=settings.execution_client,
+                max_age_s=settings.execution_max_age_s,
+                accept=settings.accept,
+            ) as bus:
                 self._say(f"working {len(self._worked)} intents as {bus.name}, gateway {settings.execution_gateway}")
                 self._request_symbols(bus)
                 self._loop(bus, reader)

@@ -30,6 +30,7 @@ class StreamWorker:
             jitter=0,
             max_age_ns=seconds(settings.execution_max_age_s),
             replayed=True,
+            accept=settings.accept,
         )
         self.consumer.request(settings.symbols, ("quotes",), settings.execution_priority, 0)
         self._rounds = SymbolRounds(settings, self.consumer.book.assess)

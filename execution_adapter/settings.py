@@ -13,6 +13,7 @@ from pydantic import AliasChoices, Field, SecretStr, ValidationInfo, field_valid
 from quotebus.bus import topics
 from quotebus.bus.base_client import default_name
 from quotebus.bus.clock import seconds
+from quotebus.bus.events import ACCEPTED_CLASSES, FeedClass
 from quotebus.bus.process.flags import OneMore, Unit
 from quotebus.bus.settings import CLIENT_NAME, BusSettings, LogSettings, is_loopback
 from quotebus.execution_adapter.decision import fallback
@@ -21,6 +22,7 @@ from quotebus.execution_adapter.decision.event import DecisionSettings
 from quotebus.execution_adapter.decision.tactics import Tactics
 from quotebus.execution_adapter.intents import Intent, from_rows, parse, require_distinct
 
+_BROKERS = ("paper", "live")
 MAX_FILE_BYTES = 4 << 20
 MAX_INTENTS = 1_000
 
@@ -177,6 +179,11 @@ class ExecutionSettings(BusSettings, LogSettings):
         10, gt=0, le=1e6, description="passive orders only above this many times the size shown"
     )
 
+    execution_accept: Annotated[str, Unit("CLASSES")] = Field(
+        "",
+        description="classes of feeds to decide on, comma-separated; without it all but delayed, indicative and "
+        "unknown, and with the gateways paper and live real_time alone, which may add delayed",
+    )
     execution_extended_hours: bool = Field(
         False, description="place limit orders before and after the regular session and at night, too"
     )
@@ -226,6 +233,22 @@ class ExecutionSettings(BusSettings, LogSettings):
             raise ValueError("http:// on this machine only, since keys cross it in clear")
         return url
 
+    @field_validator("execution_accept")
+    @classmethod
+    def _classes(cls, text: str) -> str:
+        named = list(dict.fromkeys(word.strip() for word in text.split(",") if word.strip()))
+        if set(named).difference(FeedClass):
+            raise ValueError(f"any of {', '.join(FeedClass)}")
+        return ",".join(named)
+
+    @model_validator(mode="after")
+    def _real_prices(self) -> Self:
+        if self.gateway in _BROKERS and not self.accept <= {FeedClass.REAL_TIME, FeedClass.DELAYED}:
+            raise ValueError(
+                f"EXECUTION_ACCEPT: the gateway {self.execution_gateway} decides on real_time and delayed prices only"
+            )
+        return self
+
     @model_validator(mode="after")
     def _live(self) -> Self:
         if self.execution_gateway == "live" and not self.i_mean_live:
@@ -238,6 +261,14 @@ class ExecutionSettings(BusSettings, LogSettings):
     def gateway(self) -> str:
         """Where orders go: nowhere when the prices are a replay's, whatever else is set."""
         return "none" if self.execution_clock == "stream" else self.execution_gateway
+
+    @property
+    def accept(self) -> frozenset[FeedClass]:
+        """The classes of feeds that are decided on: where orders cost money, or are to show what they would, only
+        `real_time`, and `delayed` by name.
+        """
+        named = frozenset(map(FeedClass, filter(None, self.execution_accept.split(","))))
+        return named or (frozenset({FeedClass.REAL_TIME}) if self.gateway in _BROKERS else frozenset(ACCEPTED_CLASSES))
 
     @property
     def symbols(self) -> list[str]:
@@ -273,7 +304,8 @@ class ExecutionSettings(BusSettings, LogSettings):
 
     def decision_settings(self, tactics: Tactics) -> DecisionSettings:
         """What a decision with these tactics depends on."""
-        return DecisionSettings.of(seconds(self.execution_max_age_s), tactics, self.policies(), self.limits())
+        max_age_ns = seconds(self.execution_max_age_s)
+        return DecisionSettings.of(max_age_ns, tactics, self.policies(), self.limits(), self.accept)
 
     def tactics(self) -> Tactics:
         return Tactics(

@@ -31,7 +31,12 @@ class Worker:
     def run(self) -> None:
         """Decide until `stop`, then release the symbols."""
         settings = self._settings
-        with BusClient(settings, name=settings.execution_client, max_age_s=settings.execution_max_age_s) as bus:
+        with BusClient(
+            settings,
+            name=settings.execution_client,
+            max_age_s=settings.execution_max_age_s,
+            accept=settings.accept,
+        ) as bus:
             self._say(f"decisions only, no orders are sent: {', '.join(settings.symbols)} as {bus.name}")
             bus.request(settings.symbols, priority=settings.execution_priority)
             rounds, turn = SymbolRounds(settings, bus.assess), 0

@@ -169,7 +169,8 @@ def find_halt_row(verdict: Verdict, past: Past) -> Row:
 def find_row(verdict: Verdict, past: Past, *, extended_hours: bool = False) -> Row:
     """The row of the decision table for this verdict."""
     session_row = find_row_of_session(find_session(verdict), extended_hours=extended_hours)
-    return find_strictest(find_halt_row(verdict, past), session_row)
+    class_row = Row.OTHER_CLASS if Unusable.CLASS_NOT_ACCEPTED in verdict.reasons else Row.TRADING
+    return find_strictest(find_halt_row(verdict, past), session_row, class_row)
 
 
 def grade_price(

@@ -27,6 +27,7 @@ class Row(StrEnum):
     UNKNOWN = "unknown"
     HALTED = "halted"
     NO_SESSION = "no session"
+    OTHER_CLASS = "class not accepted"
 
 
 class Column(StrEnum):
@@ -56,6 +57,7 @@ TABLE: Mapping[Row, Mapping[Column, Rule]] = {
     Row.UNKNOWN: {Column.GOOD: Rule.PASSIVE, Column.LAST: Rule.COLLAR, Column.NONE: Rule.REFUSE},
     Row.HALTED: {Column.GOOD: Rule.REFUSE, Column.LAST: Rule.REFUSE, Column.NONE: Rule.REFUSE},
     Row.NO_SESSION: {Column.GOOD: Rule.REFUSE, Column.LAST: Rule.REFUSE, Column.NONE: Rule.REFUSE},
+    Row.OTHER_CLASS: {Column.GOOD: Rule.REFUSE, Column.LAST: Rule.REFUSE, Column.NONE: Rule.REFUSE},
 }
 ROWS_OF_HALT: Mapping[HaltKnowledge, Row] = {
     HaltKnowledge.TRADING: Row.TRADING,

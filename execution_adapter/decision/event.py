@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Collection
 from dataclasses import dataclass
 from decimal import Decimal
 
 import msgspec
 
 from quotebus.bus.codec import DECODE_ERRORS
-from quotebus.bus.events import Event, ExecutionDecision, Reference
+from quotebus.bus.events import ACCEPTED_CLASSES, Event, ExecutionDecision, Reference
 from quotebus.execution_adapter.decision.assessment import Limits
 from quotebus.execution_adapter.decision.choose import Decision, Situation
 from quotebus.execution_adapter.decision.fallback import Policies, Policy
@@ -27,9 +28,18 @@ class DecisionSettings(msgspec.Struct, frozen=True, kw_only=True):
     """By `SYMBOL:side`, or `SYMBOL:` for both sides."""
     band: Decimal
     memory_ns: int
+    accept: tuple[str, ...] = tuple(sorted(ACCEPTED_CLASSES))
+    """The classes of feeds that are decided on."""
 
     @classmethod
-    def of(cls, max_age_ns: int, tactics: Tactics, policies: Policies, limits: Limits) -> DecisionSettings:
+    def of(
+        cls,
+        max_age_ns: int,
+        tactics: Tactics,
+        policies: Policies,
+        limits: Limits,
+        accept: Collection[str] = ACCEPTED_CLASSES,
+    ) -> DecisionSettings:
         return cls(
             max_age_ns=max_age_ns,
             tactics=tactics,
@@ -38,6 +48,7 @@ class DecisionSettings(msgspec.Struct, frozen=True, kw_only=True):
             fallbacks={f"{symbol}:{side}": policy for (symbol, side), policy in (policies.particular or {}).items()},
             band=policies.band,
             memory_ns=policies.memory_ns,
+            accept=tuple(sorted(accept)),
         )
 
     @property

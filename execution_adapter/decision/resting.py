@@ -36,6 +36,8 @@ def find_reason_to_cancel(order: RestingOrder, assessment: Assessment, side: str
     """Why the order should be cancelled now; None while it may stay."""
     if assessment.verdict.health is None and not _has_waited(order, tactics):
         return None  # nothing is known yet, as right after a restart
+    if assessment.row is Row.OTHER_CLASS:
+        return "class not accepted"
     if assessment.row is Row.NO_SESSION or (order.limit_price is None and assessment.limit_only):
         return "out of session"
     if not assessment.tradable:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 from quotebus.bus.book import Book, Reasons, Unusable, Verdict
@@ -35,11 +36,12 @@ def rebuild_verdict(
     health: ConnectionHealth | None,
     quote: Quote | None,
     max_age_ns: int,
+    accept: Collection[str],
     *,
     halted: bool,
 ) -> Verdict:
     """The verdict on these messages at the decision's `now_ns`. `halted`: a halt was known before `state`."""
-    book, now_ns = Book(max_age_ns=max_age_ns), recorded.now_ns
+    book, now_ns = Book(max_age_ns=max_age_ns, accept=accept), recorded.now_ns
     if state is not None:
         if halted:
             book.on_status(_halted(recorded.symbol))

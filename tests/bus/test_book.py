@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from quotebus.bus import codec
 from quotebus.bus.book import MAX_AGE_NS, MAX_SOURCES, Book, HaltKnowledge, Unusable
 from quotebus.bus.clock import NS_PER_S
-from quotebus.bus.events import AckRow, ConnectionHealth, ConnectionState, Event, Flag, Quote, SymbolState
+from quotebus.bus.events import AckRow, ConnectionHealth, ConnectionState, Event, FeedClass, Flag, Quote, SymbolState
 from quotebus.bus.protocol import HEALTH_SILENCE_NS
 from tests.support.samples import ACKNOWLEDGED, HEALTH, QUICK, QUOTE, STATUS, UTC_NS, like
 
@@ -100,6 +100,7 @@ def test_a_good_price_may_be_used_and_says_what_it_rests_on() -> None:
 EACH: dict[Unusable, tuple[Callable[[], Book], set[Unusable]]] = {
     Unusable.NO_HEALTH: (lambda: without("health"), {Unusable.NO_HEALTH, Unusable.NO_STATUS, Unusable.OTHER_SOURCE}),
     Unusable.NOT_STREAMING: (lambda: heard(like(HEALTH, state="suspect")), {Unusable.NOT_STREAMING}),
+    Unusable.CLASS_NOT_ACCEPTED: (lambda: heard(like(HEALTH, feed_class="delayed")), {Unusable.CLASS_NOT_ACCEPTED}),
     Unusable.NO_STATUS: (lambda: without("symbol"), {Unusable.NO_STATUS}),
     Unusable.NOT_LIVE: (lambda: heard(like(STATUS, state="stale")), {Unusable.NOT_LIVE}),
     Unusable.HALTED: (lambda: heard(like(STATUS, state="halted")), {Unusable.HALTED, Unusable.NOT_LIVE}),
@@ -131,6 +132,17 @@ def test_each_reason(reason: Unusable) -> None:
 
 def test_no_reason_is_without_a_test() -> None:
     assert set(EACH) | OF_TIME | OF_THE_CLIENT == set(Unusable)
+
+
+@pytest.mark.parametrize("feed_class", [*FeedClass, FeedClass("guessed")])
+def test_late_derived_and_unknown_prices_are_used_only_by_name(feed_class: FeedClass) -> None:
+    late = Unusable.CLASS_NOT_ACCEPTED
+    for accept in (None, {FeedClass.REAL_TIME}, {FeedClass.REAL_TIME, FeedClass.DELAYED}, set(FeedClass)):
+        book = Book() if accept is None else Book(accept=accept)
+        for event in (like(HEALTH, feed_class=feed_class), STATUS, QUOTE):
+            hear(book, event)
+        taken = accept if accept is not None else {FeedClass.REAL_TIME, FeedClass.TEST, FeedClass.SIMULATED}
+        assert reasons(book) == (set() if feed_class in taken else {late})
 
 
 def test_health_is_silent_after_three_seconds() -> None:

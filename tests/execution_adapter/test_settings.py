@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from quotebus.bus.errors import ConfigError
+from quotebus.bus.events import ACCEPTED_CLASSES, FeedClass
 from quotebus.bus.settings import CLIENT_NAME, parse
 from quotebus.execution_adapter.settings import ExecutionSettings
 from tests.support.programs import run
@@ -59,3 +60,40 @@ def test_policies_of_some_symbols_leave_the_default_to_its_own_setting() -> None
     policies = settings("--fallback", "refuse", "--fallbacks", "market,SPY=collar").policies()
     assert (policies.of("SPY", "buy"), policies.of("QQQ", "buy")) == ("collar", "market")
     assert settings("--fallbacks", "SPY=collar").policies().of("QQQ", "sell") == "table"
+
+
+REAL, DELAYED = FeedClass.REAL_TIME, FeedClass.DELAYED
+ALL_BUT = set(ACCEPTED_CLASSES)
+
+
+@pytest.mark.parametrize(
+    ("flags", "accept"),
+    [
+        ([], ALL_BUT),
+        (["--gateway", "simulator"], ALL_BUT),
+        (["--gateway", "paper"], {REAL}),
+        (["--gateway", "live", "--i-mean-live"], {REAL}),
+        (["--gateway", "paper", "--accept", "delayed"], {DELAYED}),
+        (["--gateway", "paper", "--accept", "real_time, delayed"], {REAL, DELAYED}),
+        (["--accept", "indicative,unknown"], {FeedClass.INDICATIVE, FeedClass.UNKNOWN}),
+        (["--gateway", "paper", "--clock", "stream"], ALL_BUT),
+    ],
+)
+def test_a_broker_decides_on_real_prices_and_on_delayed_ones_by_name(flags: list[str], accept: set[FeedClass]) -> None:
+    read = settings(*flags)
+    assert read.accept == accept
+    assert set(read.decision_settings(read.tactics()).accept) == accept
+
+
+@pytest.mark.parametrize("gateway", [["--gateway", "paper"], ["--gateway", "live", "--i-mean-live"]])
+@pytest.mark.parametrize("named", ["simulated", "test", "unknown", "indicative", "real_time,simulated"])
+def test_no_setting_lets_a_broker_decide_on_other_prices(gateway: list[str], named: str) -> None:
+    with pytest.raises(
+        ConfigError, match=r"EXECUTION_ACCEPT: the gateway (paper|live) decides on real_time and delayed"
+    ):
+        settings(*gateway, "--accept", named)
+
+
+def test_a_word_that_is_no_class_is_named() -> None:
+    with pytest.raises(ConfigError, match=r"^--accept: any of real_time, delayed"):
+        settings("--accept", "realtime")

@@ -140,6 +140,25 @@ def test_five_percent_apart_is_the_bound_of_agreement(second: float, believed: b
     assert (symbol.quote(second - 0.01, second + 0.01, AGREEING_NS) == 0) == believed
 
 
+def test_agreement_is_with_the_quote_before() -> None:
+    symbol = Symbol()
+    symbol.quote(*GOOD)
+    rising = [(300.0, 300.02), (312.0, 312.02), (324.0, 324.02)]
+    assert symbol.quotes(*rising, after_ns=AGREEING_NS) == [SUSPICIOUS, SUSPICIOUS, 0]
+    assert symbol.quote(388.0, 388.02) == 0, "the level is where the last of them was"
+
+
+def test_candidates_of_a_few_cents_agree_within_a_cent_and_larger_ones_do_not() -> None:
+    symbol = Symbol("PENNY")
+    symbol.quote(1.0, 1.01)
+    near = [(0.05, 0.052), (0.056, 0.058), (0.05, 0.052)]
+    assert symbol.quotes(*near, after_ns=AGREEING_NS) == [SUSPICIOUS, SUSPICIOUS, 0]
+    symbol = Symbol("PENNY")
+    symbol.quote(5.0, 5.01)
+    apart = [(0.60, 0.602), (0.64, 0.642), (0.60, 0.602)]
+    assert symbol.quotes(*apart, after_ns=AGREEING_NS) == [SUSPICIOUS] * 3
+
+
 def test_a_quote_near_the_level_ends_the_candidate() -> None:
     symbol = Symbol()
     flags = symbol.quotes(GOOD, FAR, FAR, GOOD, FAR, FAR, GOOD, after_ns=AGREEING_NS)
@@ -202,6 +221,12 @@ def test_a_trade_within_five_percent_proves_the_candidate(traded: float, proves:
     symbol.quotes(GOOD, FAR)
     assert symbol.level.on_trade(traded, symbol.at_ns) == proves
     assert symbol.quotes(FAR) == [0 if proves else SUSPICIOUS]
+
+
+def test_five_percent_exactly_agree() -> None:
+    symbol = Symbol()
+    symbol.quotes((50.0, 50.02), (99.5, 100.5))
+    assert symbol.level.on_trade(105.0, symbol.at_ns)
 
 
 @pytest.mark.parametrize(("before_ns", "proves"), [(0, True), (TRADE_NS, True), (TRADE_NS + 1, False)])

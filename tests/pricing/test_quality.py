@@ -107,6 +107,7 @@ def test_a_pair_has_no_cent_below_which_a_spread_is_small() -> None:
         ((MAX_PRICE, 1, MAX_PRICE * 1.01, 1), True),
         ((MAX_PRICE * 0.98, 1, MAX_PRICE * 0.99, 1), False),
         ((100.0, 1, MAX_PRICE, 1), True),
+        ((MAX_PRICE, 1, 100.0, 1), True),
         ((-MAX_PRICE, 1, 100.0, 1), True),
         ((100.0, 1, -MAX_PRICE, 1), True),
         ((100.0, MAX_SIZE, 100.1, 1), True),

@@ -39,6 +39,10 @@ REASONS: dict[Unusable, Meaning] = {
     Unusable.NOT_STREAMING: Meaning(
         "the newest health is of another state", "the line streams again: see `line` below"
     ),
+    Unusable.CLASS_NOT_ACCEPTED: Meaning(
+        "the feed's class is none that the consumer takes: by default all but `delayed`, `indicative` and `unknown`",
+        "a node of a real-time feed, PRICING_FEED_CLASS for an address of yours, or a client with another `accept`",
+    ),
     Unusable.NO_STATUS: Meaning(
         "no state of this symbol from the node whose health is the newest",
         "the node's next SymbolStatus (within 10 s for a wanted symbol), or its answer to a request",

@@ -209,6 +209,21 @@ def test_a_session_heard_five_minutes_ago_counts_and_no_longer() -> None:
     assert (say(never), never.reasons) == (REFUSE, ("no_health", "session_unknown", "not_tradable"))
 
 
+@pytest.mark.parametrize("policy", Policy)
+def test_nothing_goes_out_on_a_class_that_is_not_accepted(policy: Policy) -> None:
+    for age_ns in (None, 0):
+        for window_over in (False, True):
+            choice = decide(
+                HaltKnowledge.TRADING,
+                Unusable.CLASS_NOT_ACCEPTED,
+                last_age_ns=age_ns,
+                policy=policy,
+                window_over=window_over,
+                extended_hours=True,
+            )
+            assert (choice.action, choice.reasons[-1]) == (Action.REFUSE, "not_tradable")
+
+
 def test_the_table_is_whole_and_its_rows_stand_in_order_of_severity() -> None:
     assert set(ROWS_OF_HALT) == set(HaltKnowledge)
     assert set(ROWS_OF_HALT.values()) <= set(Row) == set(TABLE)
@@ -217,7 +232,7 @@ def test_the_table_is_whole_and_its_rows_stand_in_order_of_severity() -> None:
     assert find_strictest(Row.TRADING, Row.UNKNOWN) is Row.UNKNOWN
     assert find_strictest(Row.EXTENDED, Row.UNKNOWN) is Row.UNKNOWN
     assert find_strictest(Row.NO_SESSION, Row.UNKNOWN) is Row.NO_SESSION
-    assert [row for row in TABLE if is_forbidden(row)] == [Row.HALTED, Row.NO_SESSION]
+    assert [row for row in TABLE if is_forbidden(row)] == [Row.HALTED, Row.NO_SESSION, Row.OTHER_CLASS]
     verdict = Verdict("SPY", Reasons(), None, HEALTH, None, HaltKnowledge.UNKNOWN, None, 0)
     assert find_row(verdict, Past()) is Row.UNKNOWN
     assert STATUS.halt == HaltKnowledge.TRADING

@@ -8,6 +8,7 @@ from random import Random
 
 import pytest
 
+from quotebus.bus.book import Unusable
 from quotebus.bus.clock import NS_PER_S
 from quotebus.bus.events import MarketSession
 from quotebus.execution_adapter.decision.assessment import Grade
@@ -63,6 +64,14 @@ def test_without_any_health_the_order_stays_for_as_long_as_patience(pegged: bool
     unknown, order = replace(assessment, verdict=verdict, grade=Grade.REFUSE), ORDER._replace(pegged=pegged)
     for unusable_ns, why in ((None, None), (TACTICS.patience_ns - 1, None), (TACTICS.patience_ns, "out of session")):
         assert find_reason_to_cancel(order._replace(unusable_ns=unusable_ns), unknown, "buy", TACTICS) == why
+
+
+@pytest.mark.parametrize("pegged", [True, False])
+def test_a_class_that_is_not_accepted_cancels(pegged: bool) -> None:
+    assessment = World(Random(0)).assessment()
+    verdict = replace(assessment.verdict, reasons=(Unusable.CLASS_NOT_ACCEPTED,))
+    other = replace(assessment, verdict=verdict, grade=Grade.REFUSE)
+    assert find_reason_to_cancel(ORDER._replace(pegged=pegged), other, "buy", TACTICS) == "class not accepted"
 
 
 def test_pegged_order_ends_with_its_window_and_a_fallback_does_not() -> None:
