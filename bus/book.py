@@ -22,11 +22,13 @@ from quotebus.bus.events import (
     Event,
     Flag,
     Quote,
+    Reference,
     SymbolsAcknowledged,
     SymbolState,
     SymbolStatus,
 )
 from quotebus.bus.events import HaltKnowledge as HaltKnowledge
+from quotebus.bus.halts import KnownHalts
 from quotebus.bus.health_owner import HealthOwner
 from quotebus.bus.protocol import HEALTH_SILENCE_NS
 from quotebus.bus.source_clock import AHEAD_NS, NEAR_NS, SourceClock
@@ -46,6 +48,9 @@ _BACKWARD_TIME = int(Flag.BACKWARD_TIME)  # an enumeration's own & costs more th
 _FOREVER_NS = 2**62
 _TRADED = (SymbolState.LIVE, SymbolState.QUIET)
 _NOTHING_HELD: Mapping[str, Quote] = {}
+_NOTHING_CLAIMED: Mapping[str, int] = {}
+_KNOWN_TO_TRADE = (HaltKnowledge.TRADING, HaltKnowledge.PRESUMED)
+_HALT_WORDS = frozenset(HaltKnowledge)
 _FRESH_NS = 3 * NS_PER_S // 2
 """An owner that streams and was heard this recently does not lose its place to another source."""
 
@@ -70,7 +75,7 @@ class Book:
         self._quotes_aside: dict[str, Quote] = {}
         self._standings_aside: dict[str, tuple[Standing, int]] = {}
         self._clocks: dict[str, SourceClock] = {}
-        self._halted: set[str] = set()
+        self.halts = KnownHalts()
         self._received_ns = 0
 
     @property
@@ -169,7 +174,7 @@ class Book:
         source, answered_ns = self._answered_ns.get(status.symbol, ("", 0))
         if source == status.source and status.published_ns < answered_ns:
             return False
-        standing = Standing(status.state, status.cause, status.source, (status.source, status.seq))
+        standing = make_standing(status, status.source, (status.source, status.seq))
         self._take_standing(status.symbol, standing, status.last_quote_seq)
         return True
 
@@ -193,18 +198,27 @@ class Book:
         passed = abs(held.published_ns - status.published_ns) <= NEAR_NS
         return held.seq > status.last_quote_seq and not passed
 
-    def on_acknowledged(self, ack: SymbolsAcknowledged, asked: Mapping[str, Quote] = _NOTHING_HELD) -> list[Quote]:
+    def on_acknowledged(
+        self,
+        ack: SymbolsAcknowledged,
+        asked: Mapping[str, Quote] = _NOTHING_HELD,
+        claimed: Mapping[str, int] = _NOTHING_CLAIMED,
+    ) -> list[Quote]:
         """Take an answer's rows; returns the held quotes among them that are news to this book.
 
         Args:
             ack: The answer.
             asked: The quotes that were held when it was asked for. One that is still held, and was not published by
                 the answer's account, is false.
+            claimed: The halts that the request handed over. A node that answers that such a symbol trades knows better.
         """
         fresh: list[Quote] = []
         reference = (f"ack:{ack.source}", ack.seq)
         for row in ack.results:
-            self._take_standing(row.symbol, Standing(row.state, row.cause, ack.source, reference), row.last_quote_seq)
+            standing = make_standing(row, ack.source, reference)
+            self._take_standing(row.symbol, standing, row.last_quote_seq)
+            if row.symbol in claimed and standing.halt in _KNOWN_TO_TRADE:
+                self.halts.deny(row.symbol, claimed[row.symbol])
             self._answered_ns[row.symbol] = (ack.source, ack.published_ns)
             quote = self._read_held(row)
             held = self.quotes.get(row.symbol)
@@ -244,7 +258,7 @@ class Book:
         for table in (*tables, self._quotes_aside, self._standings_aside):
             for symbol in table.keys() - wanted:
                 del table[symbol]
-        self._halted &= wanted
+        self.halts.keep_only(wanted)
 
     def age_ns(self, event: Event, now_ns: int) -> int:
         """How long ago a message was published, as our own clock sees it; late delivery counts as age."""
@@ -264,14 +278,12 @@ class Book:
 
     def halt(self, symbol: str, now_ns: int) -> HaltKnowledge:
         """A known halt keeps counting whatever the line does; without a proven line nothing else is known."""
-        if symbol in self._halted:
+        if self.halts.is_halted(symbol, now_ns):
             return HaltKnowledge.HALTED
         standing, health = self.standings.get(symbol), self.health
         if standing is None or health is None or not self.streaming(now_ns) or standing.source != health.source:
             return HaltKnowledge.UNKNOWN
-        if "halts_unknown" in health.detail or standing.state not in _TRADED:
-            return HaltKnowledge.UNKNOWN
-        return HaltKnowledge.TRADING
+        return HaltKnowledge.UNKNOWN if "halts_unknown" in health.detail else standing.halt
 
     def assess(self, symbol: str, now_ns: int) -> Verdict:
         """The judgement on `symbol` at `now_ns`, every reason named."""
@@ -331,16 +343,21 @@ class Book:
             self._set_standing(symbol, standing, quote_seq)
             return
         self._standings_aside[symbol] = (standing, quote_seq)
-        if standing.state == SymbolState.HALTED:
-            self._halted.add(symbol)
+        if standing.halt is HaltKnowledge.HALTED:
+            self.halts.on_rumour(symbol, self._received_ns)
 
     def _set_standing(self, symbol: str, standing: Standing, quote_seq: int) -> None:
         self.standings[symbol] = standing
         self._announced[symbol] = (standing.source, quote_seq)
-        if standing.state == SymbolState.HALTED:
-            self._halted.add(symbol)
-        elif standing.state in _TRADED:
-            self._halted.discard(symbol)
+        self.halts.take(symbol, standing.source, standing.halt, standing.halt_kind, standing.halt_exchange_ns)
+
+
+def make_standing(said: SymbolStatus | AckRow, source: str, reference: Reference) -> Standing:
+    """A node that does not fill the fields about halts tells of one by the symbol's state alone."""
+    halt = HaltKnowledge(said.halt) if said.halt in _HALT_WORDS else HaltKnowledge.UNKNOWN
+    if said.state == SymbolState.HALTED and halt is not HaltKnowledge.HALTED:
+        return Standing(said.state, said.cause, source, reference, HaltKnowledge.HALTED)
+    return Standing(said.state, said.cause, source, reference, halt, said.halt_kind, said.halt_exchange_ns)
 
 
 def _disproves(row: AckRow, quote: Quote | None, held: Quote) -> bool:

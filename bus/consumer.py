@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from msgspec.structs import replace
+
 from quotebus.bus import codec, topics
 from quotebus.bus.book import Book
 from quotebus.bus.client_warnings import ClientWarnings
@@ -19,6 +21,7 @@ from quotebus.bus.events import (
     ConnectionHealth,
     ConnectionState,
     Event,
+    HaltClaim,
     OrderUpdate,
     Quote,
     SymbolsAcknowledged,
@@ -39,6 +42,8 @@ PROOF_EVERY_NS = NS_PER_S
 """How often a holder answers those who ask under its name, with a renewal."""
 DOUBT_EVERY_NS = NS_PER_S
 """What is heard contradicts what was answered: the node is asked at once, and at most this often."""
+DOUBTED_HALTS = 20
+"""A new halt is confirmed by asking while no more than these are known: in a market-wide halt everybody would ask."""
 MAX_TICK_FRAME_BYTES = 4 * 1024
 """A longer quote or trade is not read: no real one is, and held it would only fill memory."""
 REPLAYED = topics.REPLAYED
@@ -82,6 +87,7 @@ class Consumer(ClientWarnings):
         self.confirmed = False
         self._order_owner = HealthOwner()
         self._asked: dict[str, Quote] = {}
+        self._claims: tuple[HaltClaim, ...] = ()
         self._next_doubt_ns = 0
         self._follows_orders = False
         self._families: tuple[bytes, ...] = _FAMILIES[:1]
@@ -141,6 +147,8 @@ class Consumer(ClientWarnings):
             return None
         if self.interest.asks == 1:
             self._asked = dict(self.book.quotes)
+            self._claims = () if self.replayed else self.book.halts.make_claims()
+        request = replace(request, halts=self._claims)
         self.counters["requests_sent"] += 1
         return self.stamper.frame(request, utc_ns)
 
@@ -288,9 +296,12 @@ class Consumer(ClientWarnings):
             self.book.withdraw(status.symbol)
             self.tracker.forget({topics.prefix(topics.quote(status.symbol))})
             self.counters["quotes_withdrawn"] += 1
+        halts = len(self.book.halts)
         if not self.book.on_status(status):
             self.counters["statuses_outdated"] += 1
             return
+        if halts < len(self.book.halts) <= DOUBTED_HALTS and self.interest.acknowledged:
+            self._doubt(received_ns)  # one false message must not halt a symbol for long
         if status.source in (self.book.source, None):
             self.interest.on_status(status)
         if self.interest.acknowledged and (status.state == SymbolState.RELEASED or self.book.contradicts(status)):
@@ -323,7 +334,8 @@ class Consumer(ClientWarnings):
             return
         if not self.replayed:
             self.book.confirm(ack.source, received_ns)
-        held = self.book.on_acknowledged(ack, {} if self.replayed else self._asked)
+        claimed = {claim.symbol: claim.halt_exchange_ns for claim in self._claims}
+        held = self.book.on_acknowledged(ack, {} if self.replayed else self._asked, claimed)
         self.counters["undecodable_held_quotes"] = self.book.undecodable_quotes
         self.joined = self.confirmed
         self._clear_up(received_ns)

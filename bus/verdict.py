@@ -58,6 +58,12 @@ class Standing:
     """The pricing node that said so."""
     reference: Reference
     """(source, seq) of the message; the source begins with `ack:` for an acknowledgement."""
+    halt: HaltKnowledge = HaltKnowledge.UNKNOWN
+    """What that node knows of a trading halt."""
+    halt_kind: str = ""
+    """What that rests on, a `HaltKind`; empty when nothing is known."""
+    halt_exchange_ns: int | None = None
+    """The exchange's time of that evidence, nanoseconds; compare it with other times of the exchange only."""
 
 
 @dataclass(frozen=True, slots=True)

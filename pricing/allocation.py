@@ -68,7 +68,7 @@ class Allocation:
         self._symbols.add(symbol, now_ns)
         if not within:
             if state is not SymbolState.EVICTED:
-                self._lifecycle.halts.doubt(symbol)
+                self._lifecycle.halts.uncover(symbol)
                 self._shared.retire(symbol)
                 self._symbols.move(symbol, SymbolState.EVICTED, Cause.SYMBOL_LIMIT, now_ns)
             return
@@ -80,7 +80,7 @@ class Allocation:
             self._symbols.move(symbol, SymbolState.PENDING, Cause.NO_QUOTE_YET, now_ns)
             self._lifecycle.revive(symbol, now_ns)
         if not known and symbol not in admitted.tried:
-            self._lifecycle.halt_again(symbol, now_ns)
+            self._lifecycle.believe(symbol, now_ns)
 
     def _resumptions(self, channels: dict[str, tuple[str, ...]], spare: int | None) -> list[Entry]:
         """Trades of symbols whose halt may be over, as far as there is room: a trade is what would show it."""
@@ -95,7 +95,7 @@ class Allocation:
         wanted, touched = self._demand.wanted, self._demand.take_touched()
         gone = [symbol for symbol in touched if symbol not in wanted and symbol in self._symbols.entries]
         for symbol in gone:
-            self._lifecycle.halts.doubt(symbol)
+            self._lifecycle.halts.uncover(symbol)
             self._symbols.move(symbol, SymbolState.RELEASED, why_gone, now_ns)
             self._shared.retire(symbol)
         former, self._pairs = self._pairs, self._demand.pairs
@@ -118,7 +118,7 @@ class Allocation:
         Where all symbols fit and none goes before another, that changes nothing.
         """
         had_refused = self._subscriptions.has_refused_any()
-        self._reconciler.reset()
+        self._reconciler.reset(now_ns)
         wanted = self._demand.wanted
         ranked = len({demand.priority for demand in wanted.values()}) > 1
         if had_refused or ranked or not self._is_plain():
@@ -138,7 +138,7 @@ class Allocation:
             if state in (SymbolState.PENDING, SymbolState.REFUSED) or symbol in self._tried:
                 self._symbols.move(symbol, SymbolState.PENDING, Cause.NO_QUOTE_YET, now_ns)
                 self._lifecycle.revive(symbol, now_ns)
-                self._lifecycle.halt_again(symbol, now_ns)
+                self._lifecycle.believe(symbol, now_ns)
         for symbol, cause in outcome.refused:
             self._refuse(symbol, cause, now_ns)
         room_made = bool(outcome.refused) and self._symbols.has_evicted()

@@ -36,6 +36,11 @@ class Identity:
     symbol_limit: int | None
     feed_class: FeedClass = FeedClass.UNKNOWN
 
+    @property
+    def is_in_time(self) -> bool:
+        """Whether trades and statuses are the market's own and now, so that they may end a halt."""
+        return self.feed_class not in (FeedClass.DELAYED, FeedClass.INDICATIVE)
+
 
 @dataclass(frozen=True, slots=True)
 class Counts:
@@ -91,6 +96,9 @@ def build_status(entry: SymbolEntry, claims: tuple[Claim, ...], shared: SharedSt
         clients=claims,
         last_quote_ns=published_ns,
         last_quote_seq=seq,
+        halt=entry.belief.halt,
+        halt_kind=entry.belief.kind,
+        halt_exchange_ns=entry.belief.exchange_ns,
     )
 
 
@@ -125,7 +133,7 @@ def _row(symbol: str, symbols: SymbolTable, shared: SharedState, *, with_quote: 
     if entry is None:
         return AckRow(symbol, SymbolState.RELEASED, Cause.NO_DEMAND, None, 0)
     payload, seq, _ = slot.last_quote() if slot else (None, 0, None)
-    return AckRow(symbol, entry.state, entry.cause, payload if with_quote else None, seq)
+    return AckRow(symbol, entry.state, entry.cause, payload if with_quote else None, seq, *entry.belief)
 
 
 def _utc(boot_ns: int | None) -> int | None:

@@ -26,8 +26,10 @@ from quotebus.pricing.backoff import Backoff
 from quotebus.pricing.commands import AskVenue, Publish, SendUpstream, SocketCommand
 from quotebus.pricing.demand import Demand, LeaseClock
 from quotebus.pricing.feed_watch import SILENT, FeedWatch
+from quotebus.pricing.halt_watch import HaltWatch
+from quotebus.pricing.halts import Halts
 from quotebus.pricing.listening import LISTENING, OtherNodes
-from quotebus.pricing.messages import Record, Subscription, Success, UpstreamError, UpstreamStatus
+from quotebus.pricing.messages import Record, Subscription, Success, UpstreamError
 from quotebus.pricing.pongs import NO_PONGS
 from quotebus.pricing.session import Session
 from quotebus.pricing.session_states import UP
@@ -80,10 +82,13 @@ class Core:
         self._identity = identity
         self._shared = shared
         self._quiet_ns = quiet_ns
-        self.lifecycle = SymbolLifecycle(self.demand, self.symbols, self.reconciler.subscriptions, shared)
+        subscriptions, halts = self.reconciler.subscriptions, Halts(in_time=identity.is_in_time)
+        self.lifecycle = SymbolLifecycle(self.demand, self.symbols, subscriptions, shared, halts)
         self.allocation = Allocation(
             identity.symbol_limit, self.demand, self.symbols, self.reconciler, self.lifecycle, shared
         )
+        watched = (self.lifecycle, self.symbols, subscriptions, shared)
+        self.halt_watch = HaltWatch(*watched, self._ask_venue, self.allocation.arrange)
         self.feed_watch = FeedWatch(shared, self.symbols, self._ask_venue)
         self.venue_day = VenueDay(session_rule, shared.begin_session)
         self._lease_clock = LeaseClock()
@@ -111,6 +116,8 @@ class Core:
         log.debug("request %d of %.40r (%.40r): %d symbols, %s", *asked, answer.cause)
         if answer.late:
             return  # unanswered, its client asks again: three of them in a row are believed
+        if answer.applied and request.halts:
+            self.halt_watch.on_claims(request.halts, self.demand.wanted, now_ns)
         if answer.changed:
             self._demand_changed(Cause.NO_DEMAND, now_ns)
         if answer.added:
@@ -154,7 +161,7 @@ class Core:
             self.reconciler.reset()
             return False
         self.lifecycle.connection = self.session.connection
-        self.lifecycle.halts.doubt_all()
+        self.halt_watch.on_dialled()
         if self.allocation.limit.learned == 0:  # with nothing to subscribe to, a new connection would never stream
             self.allocation.limit.forget()
         self.allocation.renew(now_ns)
@@ -188,9 +195,6 @@ class Core:
             case Subscription():
                 if self.session.state in _ASKING:
                     self._settle(self.reconciler.on_answer(record, now_ns), now_ns, answered=True)
-            case UpstreamStatus():
-                if self.lifecycle.on_status(record, now_ns):
-                    self.allocation.arrange(now_ns)
             case _:
                 return
         self._send_request(now_ns)
@@ -200,10 +204,8 @@ class Core:
         self.lifecycle.on_quote(symbol, now_ns)
 
     def on_trade(self, symbol: str, now_ns: int) -> None:
-        """A trade of a symbol for which one was awaited: halted, or only its trades are wanted."""
-        if self.lifecycle.on_trade(symbol, now_ns):
-            self.allocation.arrange(now_ns)
-            self._send_request(now_ns)
+        """The first trade of a symbol of which only trades are wanted."""
+        self.lifecycle.on_trade(symbol, now_ns)
 
     def on_bad_data(self, symbol: str, now_ns: int) -> None:
         """A quote of this symbol was invalid: the last good one may be outdated."""
@@ -227,7 +229,7 @@ class Core:
                 self._demand_changed(Cause.LEASE_EXPIRED, now_ns)
         open_request = self.reconciler.open_request
         if self.session.state in _ASKING and open_request is not None and now_ns >= open_request.deadline_ns:
-            if self.reconciler.drop_overdue_side_request():
+            if self.reconciler.drop_overdue_side_request(now_ns):
                 self._settle(SubscriptionChange(), now_ns, answered=False)
             else:
                 self.session.on_failure(Cause.ACK_TIMEOUT, now_ns, last_byte_ns=self._shared.last_byte_ns)
@@ -236,6 +238,7 @@ class Core:
         self.session.on_lag(self._shared.lag_ns or 0, now_ns)
         self._watch_feed(now_ns)
         self.session.on_time(now_ns, self._shared.last_byte_ns)
+        self.halt_watch.on_time(now_ns, self.venue_day.session, up=self.session.state in UP)
         if self.session.state in UP and self.allocation.limit.probe(now_ns):
             self.allocation.arrange(now_ns)
         self.reconciler.wake(now_ns)
@@ -274,11 +277,11 @@ class Core:
 
     # inside
 
-    def _command(self, order: SocketCommand) -> None:
+    def _command(self, order: Command) -> None:
         self._commands.append(order)
 
     def _ask_venue(self, symbols: tuple[str, ...], number: int) -> None:
-        self._commands.append(AskVenue(symbols, number))
+        self._command(AskVenue(symbols, number))
 
     def _watch_feed(self, now_ns: int) -> None:
         """A connection that answers pings and brings no data: see `feed_watch`."""
@@ -344,15 +347,13 @@ class Core:
         self._send_request(now_ns)
 
     def _send_request(self, now_ns: int) -> None:
-        if self.session.state in _ASKING:
-            open_request = self.reconciler.next_request(now_ns)
-            if open_request is not None:
-                self._commands.append(SendUpstream(open_request.message()))
+        if self.session.state in _ASKING and (open_request := self.reconciler.next_request(now_ns)) is not None:
+            self._commands.append(SendUpstream(open_request.message()))
 
     def _on_error(self, code: int, now_ns: int) -> None:
         failure = faults.find_by_code(code)
         if failure.scope is faults.Scope.REQUEST and self.reconciler.open_request is not None:
-            self._settle(self.reconciler.on_error(failure.cause), now_ns, answered=False)
+            self._settle(self.reconciler.on_error(failure.cause, now_ns), now_ns, answered=False)
         elif failure.scope is faults.Scope.CONNECTION:
             self.session.on_failure(
                 failure.cause, now_ns, for_operator=failure.for_operator, last_byte_ns=self._shared.last_byte_ns
@@ -369,12 +370,14 @@ class Core:
             self._demand_changed(Cause.NO_DEMAND, now_ns)
         if first and (answered or not self.reconciler.subscriptions.has_pending()):
             self.feed_watch.begin(now_ns)
-            self.session.on_subscribed(now_ns, detail=self._describe())
+            # Before the health: whoever hears that it streams must not think that a symbol is known to trade still.
             for entry in list(self.symbols.entries.values()):
                 stays = entry.state in (SymbolState.HALTED, SymbolState.EVICTED)
                 if not stays and not self.reconciler.subscriptions.has_given_up(entry.symbol):
                     self.symbols.move(entry.symbol, SymbolState.PENDING, Cause.NO_QUOTE_YET, now_ns)
+            self.session.on_subscribed(now_ns, detail=self._describe())
         self.allocation.settle(outcome, now_ns)
+        self.halt_watch.on_answer(now_ns)
         self.session.annotate(self._describe(), now_ns)
 
     # what is published

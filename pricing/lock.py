@@ -25,6 +25,8 @@ class AccountLock(LockedFile):
         path = folder / f"quotebus-{feed}-{digest}.lock"
         self.former = ""
         self._source = source
+        self.halts_path = path.with_suffix(".halts")
+        """Where the account's known halts are kept."""
         try:
             super().__init__(path)
         except OSError as error:

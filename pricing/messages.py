@@ -298,22 +298,21 @@ class Halt(Struct, frozen=True):
     paused: bool = False
 
 
-_CODES: dict[str, Halt] = {
-    # Tape A and B (CTS): 2 halt, 3 resume. Tape C and O (UTP): H halt, Q quoting resumes, T trading resumes, P pause.
-    "2": Halt(halted=True),
-    "3": Halt(halted=False),
-    "H": Halt(halted=True),
-    "P": Halt(halted=True, paused=True),
-    "Q": Halt(halted=True),
-    "T": Halt(halted=False),
-}
+_HALT, _PAUSE, _RESUME = Halt(halted=True), Halt(halted=True, paused=True), Halt(halted=False)
+_CTS = {"2": _HALT, "3": _RESUME, "5": _HALT}
+"""Tapes A and B: 2 halt, 3 resume. 5 is a price indication: trading has not resumed yet."""
+_UTP = {"H": _HALT, "P": _PAUSE, "Q": _HALT, "T": _RESUME}
+"""Tapes C and O: H halt, P volatility pause, T trading resumes. Q resumes quoting alone: trading is halted still."""
+_CODES = {"A": _CTS, "B": _CTS, "C": _UTP, "O": _UTP}
+_ON_OTHER_TAPES = {code: halt for table in (_CTS, _UTP) for code, halt in table.items() if halt.halted}
+"""Of a tape that is not known, a halt counts and a resumption does not."""
 _PAUSE_REASONS = frozenset({"M", "LUDP", "LUDS"})
 """Limit-up limit-down reasons: on tapes A and B a pause is a halt with one of these, and on C it may be."""
 
 
 def read_halt(status: UpstreamStatus) -> Halt | None:
     """What a status says about trading; None for one that does not concern it, such as an imbalance."""
-    halt = _CODES.get(status.sc)
+    halt = _CODES.get(status.z, _ON_OTHER_TAPES).get(status.sc)
     if halt is not None and halt.halted and status.rc in _PAUSE_REASONS:
-        return Halt(halted=True, paused=True)
+        return _PAUSE
     return halt

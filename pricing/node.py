@@ -26,6 +26,7 @@ from quotebus.pricing.announcements import Identity
 from quotebus.pricing.commands import AskVenue, Publish, SendUpstream, SocketCommand
 from quotebus.pricing.core import Core
 from quotebus.pricing.counters import ControlCounters
+from quotebus.pricing.halt_file import HaltFile
 from quotebus.pricing.host_dials import HostDials
 from quotebus.pricing.lock import AccountLock
 from quotebus.pricing.messages import UpstreamCodec
@@ -35,11 +36,12 @@ from quotebus.pricing.session_states import UP
 from quotebus.pricing.settings import PricingSettings
 from quotebus.pricing.shared_state import SharedState
 from quotebus.pricing.upstream.dialler import DialFailed, Dialler, Target
-from quotebus.pricing.upstream.hot import HotPath, Report, SocketClosed
+from quotebus.pricing.upstream.hot import HotPath, PrintReport, Report, SocketClosed, StatusReport
 from quotebus.pricing.upstream.hot_thread import ATTACH, HANG_UP, PING, SEND, STOP, HotThread
 from quotebus.pricing.upstream.publisher import SymbolReport
 from quotebus.pricing.upstream.upstream_socket import UpstreamSocket
 from quotebus.pricing.venue_answers import Latest
+from quotebus.pricing.venue_delivery import deliver
 from quotebus.pricing.venue_rest import VenueAnswer, VenueRest
 
 log = logging.getLogger(__name__)
@@ -73,6 +75,7 @@ class Node:
         self._reports: deque[NodeReport] = deque()
         self._stamper = Stamper(source_name("pricing", int.from_bytes(os.urandom(3))))
         self._lock = AccountLock(settings.pricing_lock_dir, settings.feed, credentials()[0], self._stamper.source)
+        self._halt_file = HaltFile(self._lock.halts_path)
         self._codec = UpstreamCodec(settings.pricing_upstream_encoding)
         self._shared = SharedState()
         limit = settings.pricing_symbol_limit or None
@@ -142,7 +145,7 @@ class Node:
         poller.register(self._subscriber, zmq.POLLIN)
         poller.register(self._waker.fileno(), zmq.POLLIN)
         core = self.core
-        core.on_lock(self._lock.acquire(), now_ns(), former=self._lock.former)
+        self._try_lock(first=True)
         next_second_ns = now_ns()
         try:
             while not self._stopping.is_set():
@@ -162,6 +165,7 @@ class Node:
                     self._try_lock()
                 self._hot.give_way()
                 core.on_time(now_ns())
+                self._halt_file.follow(core.lifecycle.halts, keeps=core.lock_held)
                 if not self._hot.is_alive():
                     raise ThreadEnded("the hot thread has ended")
                 if self._orders is not None:
@@ -209,6 +213,10 @@ class Node:
                     together += 1
                     if together < _BATCH and self._reports:
                         continue  # to hand over one status costs more than to make it
+                case StatusReport(status, exchange_ns):
+                    core.halt_watch.on_status(status, exchange_ns, at_ns)
+                case PrintReport(symbol, exchange_ns, reopening):
+                    core.halt_watch.on_print(symbol, exchange_ns, at_ns, reopening=reopening)
                 case OrderUpdate() | ConnectionHealth():
                     self._send_to_hot(self._stamper.frame(report, utc_ns()))
                 case SocketClosed(cause):
@@ -226,20 +234,12 @@ class Node:
                         report.cause, report.for_operator, report.detail, at_ns, retry_after_ns=report.retry_after_ns
                     )
                 case VenueAnswer():
-                    self._take_answer(report, at_ns)
+                    deliver(report, core, at_ns)
                 case _:
                     self._hot.give_way()
                     core.on_record(report, at_ns)
             together = 0
             self._carry_out()
-
-    def _take_answer(self, answer: VenueAnswer, at_ns: int) -> None:
-        if answer.why:
-            log.warning("the venue could not be asked whether its data is newer (%s)", answer.why)
-            self.core.on_venue(answer.number, None, at_ns)
-            return
-        newest_ns = {symbol: row.quote.exchange_ns for symbol, row in answer.rows.items() if row.quote is not None}
-        self.core.on_venue(answer.number, newest_ns, at_ns)
 
     def _attach(self, upstream: UpstreamSocket, at_ns: int) -> None:
         if self.core.on_dialled(at_ns):
@@ -304,7 +304,7 @@ class Node:
                 case SocketCommand.HANG_UP:
                     self._send_to_hot(HANG_UP)
                 case AskVenue(symbols, number):
-                    self._venue.ask(Latest.SNAPSHOTS, symbols, number)
+                    self._venue.ask(Latest.TRADES if number < 0 else Latest.SNAPSHOTS, symbols, number)
 
     def _dial(self) -> None:
         wait_ns = self._host_dials.take(utc_ns())
@@ -355,9 +355,11 @@ class Node:
             if warning := self._session_rule.find_warning(to_utc_ns(at_ns)):
                 log.warning("%s", warning)
 
-    def _try_lock(self) -> None:
-        if self._lock.acquire():
-            self.core.on_lock(True, now_ns(), former=self._lock.former)
+    def _try_lock(self, *, first: bool = False) -> None:
+        if held := self._lock.acquire():  # who holds it writes the file: in it is what the last holder knew
+            self.core.halt_watch.on_kept(self._halt_file.read(), now_ns())
+        if held or first:
+            self.core.on_lock(held, now_ns(), former=self._lock.former)
 
     def counters(self) -> dict[str, int]:
         """Everything both threads have counted, and how much waits where."""
@@ -378,6 +380,7 @@ class Node:
             "suspicions": self.core.feed_watch.suspicions,
             "mute_proofs": self.core.feed_watch.proofs,
             "rest_requests": self._venue.requests,
+            **self.core.halt_watch.count(self._halt_file.failures),
             "reports_waiting": len(self._reports),
             "frames_held": hot.count_held(),
             **self._path.tick_publisher.count_waiting(),
@@ -391,6 +394,7 @@ class Node:
         self._venue.abandon()
         self._send_to_hot(STOP)
         self._hot.join(1.0)
+        self._halt_file.close(1.0)
         self._to_hot.close()
         self._subscriber.close()
         self._context.destroy(linger=500)

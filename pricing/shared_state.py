@@ -31,17 +31,19 @@ class Slot:
         "exchange_ns",
         "exchange_ns_of",
         "frame",
-        "halted_ns",
         "late_after_ns",
         "late_count",
         "late_ns",
         "level",
+        "print_after_ns",
         "quote_prefix",
         "quote_seq",
         "received_ns",
+        "reopening_after_ns",
         "symbol",
         "trade_prefix",
         "trade_seq",
+        "watch_print",
         "watch_quote",
         "watch_trade",
     )
@@ -53,7 +55,8 @@ class Slot:
         self.quote_seq = 0
         self.trade_seq = 0
         self.watch_trade = False
-        self.halted_ns = 0
+        self.print_after_ns = self.reopening_after_ns = 0
+        """A regular print, or a reopening one, later than this by the exchange's time is reported, `watch_print`."""
         self.forget()
 
     def forget(self) -> None:
@@ -71,6 +74,7 @@ class Slot:
         self.level = Level(self.symbol)
         self.conflated = 0
         self.watch_quote = True
+        self.watch_print = False
 
     def is_late(self, exchange_ns: int) -> bool:
         """Whether a quote older than the last one is a straggler.
@@ -108,6 +112,7 @@ class SharedState:
         self.last_byte_ns = 0
         self.lag_ns: int | None = None
         self.ponged = False
+        self.extended_hours = False
         self.counters: Mapping[str, int] = {}
         """The hot thread's own; it writes them anyway."""
         self._retired: dict[str, Slot] = {}

@@ -14,7 +14,7 @@ from typing import Any
 from quotebus.bus.clock import NS_PER_S
 from quotebus.bus.events import Cause
 from quotebus.pricing.messages import Subscription
-from quotebus.pricing.subscription_set import LULDS, SIDE_CHANNELS, STATUSES, Entry, SubscriptionSet
+from quotebus.pricing.subscription_set import ALL, LULDS, SIDE_CHANNELS, STATUSES, Entry, SubscriptionSet
 
 MAX_ENTRIES = 4_000
 MAX_BYTES = 30_000
@@ -22,6 +22,8 @@ MAX_BYTES = 30_000
 _BYTES_BESIDE = 3
 """Quotation marks and a comma in JSON; MessagePack takes one or two."""
 ACK_TIMEOUT_NS = 5 * NS_PER_S
+ALL_STATUSES_AGAIN_NS = 86_400 * NS_PER_S
+"""A venue that refuses statuses of all symbols at once is asked for each symbol's for a day."""
 ASK_AGAIN_NS = (NS_PER_S, 2 * NS_PER_S, 4 * NS_PER_S)
 
 
@@ -64,9 +66,13 @@ class Reconciler:
         self._without: set[str] = set()
         self._batch = MAX_ENTRIES
         self._dirty = True
+        self._refused_all_ns: int | None = None
 
-    def reset(self) -> None:
+    def reset(self, now_ns: int = 0) -> None:
         """A new connection: nothing is acknowledged, refused or open."""
+        if self._refused_all_ns is not None and now_ns - self._refused_all_ns >= ALL_STATUSES_AGAIN_NS:
+            self._refused_all_ns = None
+            self.subscriptions.want_all_statuses(True)
         self.subscriptions.reset()
         self.open_request = None
         self._without.clear()
@@ -116,7 +122,7 @@ class Reconciler:
         self._dirty = True
         return outcome
 
-    def on_error(self, cause: Cause) -> SubscriptionChange:
+    def on_error(self, cause: Cause, now_ns: int = 0) -> SubscriptionChange:
         """The open request was refused; the upstream's set is unchanged."""
         outcome = SubscriptionChange()
         asked, self.open_request = self.open_request, None
@@ -124,6 +130,9 @@ class Reconciler:
         if asked is None:
             return outcome
         entry, subscribing = asked.entries[0], asked.action == "subscribe"
+        if subscribing and entry == (STATUSES, ALL):
+            self._ask_for_each(now_ns)
+            return outcome
         # Bands cannot fail because of a symbol: a bad symbol was refused with its data already.
         if subscribing and (entry[0] == LULDS or (entry[0] == STATUSES and cause is not Cause.BAD_SYMBOL)):
             self._do_without(entry[0])
@@ -139,13 +148,22 @@ class Reconciler:
             self._give_up(entry, cause, outcome)
         return outcome
 
-    def drop_overdue_side_request(self) -> bool:
+    def _ask_for_each(self, now_ns: int) -> None:
+        """The venue does not give the statuses of all symbols at once."""
+        self._refused_all_ns = now_ns
+        self._misses.pop((STATUSES, ALL), None)
+        self.subscriptions.want_all_statuses(False)
+
+    def drop_overdue_side_request(self, now_ns: int = 0) -> bool:
         """The open request timed out. True when it was for a side channel, which is then done without."""
         asked = self.open_request
         if asked is None or asked.action != "subscribe" or asked.entries[0][0] not in SIDE_CHANNELS:
             return False
         self.open_request = None
-        self._do_without(asked.entries[0][0])
+        if asked.entries[0] == (STATUSES, ALL):
+            self._ask_for_each(now_ns)
+        else:
+            self._do_without(asked.entries[0][0])
         self._dirty = True
         return True
 
@@ -190,7 +208,10 @@ class Reconciler:
                 self._misses[entry] = (tries + 1, now_ns + ASK_AGAIN_NS[tries])
                 continue
             del self._misses[entry]
-            self._give_up(entry, Cause.NOT_IN_ACK, outcome)
+            if entry == (STATUSES, ALL):
+                self._ask_for_each(now_ns)
+            else:
+                self._give_up(entry, Cause.NOT_IN_ACK, outcome)
 
     def _give_up(self, entry: Entry, cause: Cause, outcome: SubscriptionChange) -> None:
         """Stop requesting an entry. If it is wanted data, the symbol is refused as a whole."""

@@ -15,6 +15,8 @@ SIDE_CHANNELS = (STATUSES, LULDS)
 """Subscribed along with every symbol, after its data, and done without where the feed does not have them."""
 CHANNELS = (*DATA_CHANNELS, *SIDE_CHANNELS)
 DATA = "data"
+ALL = "*"
+"""In place of a symbol: the statuses of all symbols at once."""
 
 Entry = tuple[str, str]
 """(channel, symbol)"""
@@ -24,6 +26,7 @@ class SubscriptionSet:
     """`wanted` (in order of importance), `acknowledged`, `missing` (by kind: data, then each side channel), `extra`."""
 
     def __init__(self) -> None:
+        self.all_statuses = True
         self.wanted: dict[Entry, None] = {}
         self.acknowledged: set[Entry] = set()
         self.missing: dict[str, dict[Entry, None]] = {DATA: {}, STATUSES: {}, LULDS: {}}
@@ -44,6 +47,12 @@ class SubscriptionSet:
         self._given_up.clear()
         self._refused.clear()
         self._refile_all()
+
+    def want_all_statuses(self, wanted: bool) -> None:
+        """Statuses of all symbols in one entry, or else those of each wanted symbol."""
+        if wanted is not self.all_statuses:
+            self.all_statuses = wanted
+            self._refile_all()
 
     def replace(self, symbols: dict[str, tuple[str, ...]], beside: Iterable[Entry]) -> set[Entry]:
         """Replace what is wanted. Returns the entries that only one of old and new has."""
@@ -80,6 +89,7 @@ class SubscriptionSet:
         if self.has_given_up(symbol):
             self._refused.add(symbol)
         self._refile(symbol)
+        self._refile_all_statuses()
         return changed
 
     def acknowledge(self, listing: Mapping[str, Iterable[str]]) -> list[str]:
@@ -117,9 +127,12 @@ class SubscriptionSet:
 
     def is_wanted(self, entry: Entry) -> bool:
         """Whether an entry should be subscribed: wanted, or a side channel, of a symbol that is not refused."""
-        if entry[1] in self._refused:
+        channel, symbol = entry
+        if symbol == ALL:
+            return channel == STATUSES and self.all_statuses and bool(self._symbols)
+        if symbol in self._refused or (channel == STATUSES and self.all_statuses):
             return False
-        return entry[1] in self._symbols if entry[0] in SIDE_CHANNELS else entry in self.wanted
+        return symbol in self._symbols if channel in SIDE_CHANNELS else entry in self.wanted
 
     def is_settled(self, entry: Entry) -> bool:
         """Whether an entry is subscribed exactly if it should be."""
@@ -147,7 +160,7 @@ class SubscriptionSet:
 
     def has_all_statuses(self) -> bool:
         """Whether a halt of any wanted symbol would be reported to us."""
-        return not self._without_status
+        return (STATUSES, ALL) in self.acknowledged or not self._without_status
 
     def count_data(self) -> int:
         """(symbol, channel) pairs that count towards the upstream's limit."""
@@ -176,14 +189,16 @@ class SubscriptionSet:
         if self._is_untouched():
             both = [(channel, symbol) for symbol in self._symbols for channel in DATA_CHANNELS]
             self.missing[DATA].update((entry, None) for entry in both if entry in self.wanted)
-            for channel in SIDE_CHANNELS:
+            for channel in self._side_channels():
                 self.missing[channel].update(((channel, symbol), None) for symbol in self._symbols)
+            self._refile_all_statuses()
             self._without_status.update(symbol for symbol, channels in self._symbols.items() if channels)
             return
         for symbol in self._symbols:
             self._refile(symbol)
         for symbol in {symbol for _, symbol in self.acknowledged} - self._symbols.keys():
             self._refile(symbol)
+        self._refile_all_statuses()
 
     def _file_new(self, symbol: str, channels: tuple[str, ...]) -> list[Entry]:
         """File a symbol that was not wanted, on a connection that has acknowledged and refused nothing."""
@@ -191,8 +206,9 @@ class SubscriptionSet:
         added = [(channel, symbol) for channel in DATA_CHANNELS if channel in channels]
         for entry in added:
             self.wanted[entry] = self.missing[DATA][entry] = None
-        for channel in SIDE_CHANNELS:
+        for channel in self._side_channels():
             self.missing[channel][channel, symbol] = None
+        self._refile_all_statuses()
         self._without_status.add(symbol)
         return added
 
@@ -200,7 +216,8 @@ class SubscriptionSet:
         """File an entry that has been acknowledged: the common case, a wanted one of a symbol that is not refused."""
         channel, symbol = entry
         channels, side = self._symbols.get(symbol), channel in SIDE_CHANNELS
-        if not channels or symbol in self._refused or entry in self._given_up or not (side or entry in self.wanted):
+        plain = side or entry in self.wanted if channel != STATUSES else not self.all_statuses
+        if not channels or symbol in self._refused or entry in self._given_up or not plain:
             self._refile(symbol)
             return
         self.missing[channel if side else DATA].pop(entry, None)
@@ -211,6 +228,9 @@ class SubscriptionSet:
 
     def _refile(self, symbol: str) -> None:
         """Update what is missing and what is too much of one symbol."""
+        if symbol == ALL:
+            self._refile_all_statuses()
+            return
         acknowledged, given_up = self.acknowledged, self._given_up
         channels = self._symbols.get(symbol)
         if symbol in self._refused:
@@ -219,6 +239,8 @@ class SubscriptionSet:
             entry = (channel, symbol)
             side = channel in SIDE_CHANNELS
             wanted, had = channels is not None and (side or entry in self.wanted), entry in acknowledged
+            if channel == STATUSES and self.all_statuses:
+                wanted = False
             missing = self.missing[channel if side else DATA]
             if wanted and not had and entry not in given_up:
                 missing.setdefault(entry)
@@ -236,3 +258,19 @@ class SubscriptionSet:
             self._without_status.add(symbol)
         else:
             self._without_status.discard(symbol)
+
+    def _side_channels(self) -> tuple[str, ...]:
+        """Those that are subscribed to symbol by symbol."""
+        return (LULDS,) if self.all_statuses else SIDE_CHANNELS
+
+    def _refile_all_statuses(self) -> None:
+        entry = (STATUSES, ALL)
+        wanted, had = self.is_wanted(entry), entry in self.acknowledged
+        if wanted and not had and entry not in self._given_up:
+            self.missing[STATUSES].setdefault(entry)
+        else:
+            self.missing[STATUSES].pop(entry, None)
+        if had and not wanted and entry not in self._given_up:
+            self.extra.add(entry)
+        else:
+            self.extra.discard(entry)

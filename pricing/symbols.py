@@ -15,6 +15,7 @@ from quotebus.bus.clock import NS_PER_S
 from quotebus.bus.errors import IllegalTransition
 from quotebus.bus.events import Cause, SymbolState
 from quotebus.bus.protocol import MAX_STATUSES_PER_S
+from quotebus.pricing.halts import UNKNOWN, Belief
 
 log = logging.getLogger(__name__)
 State = SymbolState
@@ -41,12 +42,13 @@ place at the head of the rotation."""
 
 @dataclass(slots=True)
 class SymbolEntry:
-    """One symbol's state. `since_ns` is when it was entered."""
+    """One symbol's state, entered at `since_ns`, and what is known of its halt."""
 
     symbol: str
     state: State
     cause: Cause
     since_ns: int
+    belief: Belief = UNKNOWN
 
 
 class SymbolTable:
@@ -101,6 +103,17 @@ class SymbolTable:
             self._prompt_since_ns, self._prompt_count = now_ns, 0
         self._prompt_count += 1
         return self._prompt_count <= PROMPT_PER_S
+
+    def set_belief(self, symbol: str, belief: Belief) -> bool:
+        """Note what is known of a symbol's halt, without publishing it. True when that is another than before."""
+        entry = self.entries[symbol]
+        is_news = entry.belief != belief
+        entry.belief = belief
+        return is_news
+
+    def publish(self, symbol: str) -> None:
+        """Publish a symbol's status though its state has not changed."""
+        self._changed(self.entries[symbol])
 
     def clear(self) -> None:
         """Forget all symbols without publishing: another node reports on them now."""

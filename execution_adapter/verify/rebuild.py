@@ -7,27 +7,31 @@ from dataclasses import dataclass, replace
 
 from quotebus.bus.book import Book, Reasons, Unusable, Verdict
 from quotebus.bus.events import (
-    Cause,
     ConnectionHealth,
     ExecutionDecision,
+    HaltKind,
+    HaltKnowledge,
     Quote,
     SymbolsAcknowledged,
-    SymbolState,
     SymbolStatus,
 )
 
 _GIVEN = (Unusable.NOT_REQUESTED, Unusable.CLIENT_CONFLICT, Unusable.UNCONFIRMED, Unusable.READER_BEHIND)
 """Reasons that no message carries; they are taken from the recorded decision."""
-TRADED = (SymbolState.LIVE, SymbolState.QUIET)
+_NEVER_OLDER_NS = 2**62
 
 
 @dataclass(frozen=True, slots=True)
 class RecordedState:
-    """A symbol's state in one message. `halted_at`: the message that reported a halt not known to be over."""
+    """A symbol's state in one message. `halted_at`: the message that reported a halt not known to be over.
+
+    `halted`: the message itself says so.
+    """
 
     event: SymbolStatus | SymbolsAcknowledged
     state: str
     halted_at: int | None
+    halted: bool = False
 
 
 def rebuild_verdict(
@@ -44,7 +48,7 @@ def rebuild_verdict(
     book, now_ns = Book(max_age_ns=max_age_ns, accept=accept), recorded.now_ns
     if state is not None:
         if halted:
-            book.on_status(_halted(recorded.symbol))
+            book.halts.take(recorded.symbol, "", HaltKnowledge.HALTED, HaltKind.STATUS, _NEVER_OLDER_NS)
         if isinstance(state.event, SymbolStatus):
             book.on_status(state.event)
         else:
@@ -64,15 +68,3 @@ def rebuild_verdict(
 
 def _received_ns(published_ns: int, now_ns: int, age_ns: int | None) -> int:
     return published_ns if age_ns is None else now_ns - age_ns
-
-
-def _halted(symbol: str) -> SymbolStatus:
-    return SymbolStatus(
-        symbol=symbol,
-        state=SymbolState.HALTED,
-        cause=Cause.HALT,
-        since_ns=0,
-        clients=(),
-        last_quote_ns=None,
-        last_quote_seq=0,
-    )

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from quotebus.bus import codec, topics
-from quotebus.bus.book import Unusable
+from quotebus.bus.book import Unusable, make_standing
 from quotebus.bus.capture.format.captured import GAP_TOPIC, Captured, decode_gap
 from quotebus.bus.errors import UndecodableMessage
 from quotebus.bus.events import (
@@ -23,14 +23,15 @@ from quotebus.bus.events import (
     ConnectionHealth,
     Event,
     ExecutionDecision,
+    HaltKnowledge,
     OrderUpdate,
     Quote,
     Reference,
     SymbolsAcknowledged,
-    SymbolState,
     SymbolStatus,
     TradeIntent,
 )
+from quotebus.bus.halts import KnownHalts
 from quotebus.bus.protocol import HEALTH_SILENCE_NS
 from quotebus.execution_adapter.decision.assessment import grade_price
 from quotebus.execution_adapter.decision.choose import Decision, choose
@@ -40,7 +41,7 @@ from quotebus.execution_adapter.verify.ages import Aged, Ages, Judged
 from quotebus.execution_adapter.verify.history import Contradiction, History
 from quotebus.execution_adapter.verify.losses import ACK, Losses, Missing
 from quotebus.execution_adapter.verify.messages import KEPT, MAX_NAMED, MessageIndex
-from quotebus.execution_adapter.verify.rebuild import TRADED, RecordedState, rebuild_verdict
+from quotebus.execution_adapter.verify.rebuild import RecordedState, rebuild_verdict
 
 _KINDS = ("quote.", "health.", "symbol.", "symbols.acknowledged.", "decision.", "intent.", "order.")
 _COMPARED = ("action", "qty", "limit_price", "reasons", "quote", "health", "status", "config_hash")
@@ -79,6 +80,7 @@ class Verifier:
         self.findings = Findings()
         self._messages = MessageIndex()
         self._began: dict[str, int] = {}
+        self._halts = KnownHalts()
         self._halted_at: dict[str, int] = {}
         self._ages = Ages()
         self._history = History(self.findings.as_recorded)
@@ -120,7 +122,7 @@ class Verifier:
         self._judge_waiting()
         self._messages.on_hole()
         self._began.clear()
-        self._halted_at.clear()
+        self._halts, self._halted_at = KnownHalts(), {}
         self._history = History(self.findings.as_recorded)
 
     def _take(self, event: Event, captured: Captured) -> None:
@@ -139,7 +141,7 @@ class Verifier:
             case TradeIntent():
                 self._history.on_intent(event)
             case SymbolStatus():
-                state = self._make_state(event, event.symbol, event.state, sequence)
+                state = self._make_state(event, event, sequence)
                 self._messages.keep(event.source, f"symbol.{event.symbol}", event.seq, state)
             case SymbolsAcknowledged():
                 self._take_acknowledged(event, sequence)
@@ -147,7 +149,7 @@ class Verifier:
     def _take_acknowledged(self, ack: SymbolsAcknowledged, sequence: int) -> None:
         for row in ack.results:
             alone = msgspec.structs.replace(ack, results=(_without_quote(row),))
-            state = self._make_state(alone, row.symbol, row.state, sequence)
+            state = self._make_state(alone, row, sequence)
             self._messages.keep(f"{ACK}{ack.source}", f"symbol.{row.symbol}", ack.seq, state)
             if row.last_quote is not None:
                 try:
@@ -159,14 +161,18 @@ class Verifier:
                     self._history.on_quote(quote)
 
     def _make_state(
-        self, event: SymbolStatus | SymbolsAcknowledged, symbol: str, state: str, sequence: int
+        self, event: SymbolStatus | SymbolsAcknowledged, said: SymbolStatus | AckRow, sequence: int
     ) -> RecordedState:
-        """The state in a message. A known halt goes on until a state says otherwise."""
-        if state == SymbolState.HALTED and len(self._halted_at) < MAX_NAMED:
-            self._halted_at.setdefault(symbol, sequence)
-        elif state in TRADED:
+        """The state in a message. A known halt goes on until there is newer evidence."""
+        symbol, standing = said.symbol, make_standing(said, event.source, _NOWHERE)
+        if len(self._halts) < MAX_NAMED or self._halts.find(symbol) is not None:
+            self._halts.take(symbol, event.source, standing.halt, standing.halt_kind, standing.halt_exchange_ns)
+        if self._halts.find(symbol) is None:
             self._halted_at.pop(symbol, None)
-        return RecordedState(event, state, self._halted_at.get(symbol))
+        else:
+            self._halted_at.setdefault(symbol, sequence)
+        halted = standing.halt is HaltKnowledge.HALTED
+        return RecordedState(event, said.state, self._halted_at.get(symbol), halted)
 
     # one decision
 
@@ -283,7 +289,7 @@ class Verifier:
 
     def _was_halted(self, state: RecordedState, recorded: ExecutionDecision) -> bool:
         """Whether a halt was known that the named state does not mention."""
-        if state.state in TRADED or state.state == SymbolState.HALTED:
+        if state.halted:
             return False
         reported = state.halted_at is not None and self._began.get(recorded.source, state.halted_at) < state.halted_at
         return reported or Unusable.HALTED in recorded.reasons

@@ -11,6 +11,7 @@
     {"connection":1,"event":"close","utc_ns":…,"why":"closed by client"}
     {"order":"<id>","event":"fill","utc_ns":…,"client_order_id":"…","symbol":"SPY","side":"buy","qty":"10",
      "filled_qty":"10","limit_price":"559.21","status":"filled","fill_qty":"10","fill_price":"559.2"}
+    {"exchange":"SPY","event":"halt","utc_ns":…}
     {"stream":1,"T":"update","event":"fill","order_id":"<id>"}
 
 A record is listed when the last byte of its frame has gone into the socket, so half a frame is not listed. Lines are
@@ -54,6 +55,10 @@ class Audit:
     def write_event(self, connection: int, event: str, utc_ns: int, of: str = "connection", **details: str) -> None:
         """Add the opening or closing of a connection."""
         self._add({of: connection, "event": event, "utc_ns": utc_ns, **details})
+
+    def write_halt(self, symbol: str, event: str, utc_ns: int) -> None:
+        """Add the beginning (`halt`) or the end (`resume`) of a halt, whoever is told of it."""
+        self._add({"exchange": symbol, "event": event, "utc_ns": utc_ns})
 
     def _add(self, line: dict[str, object]) -> None:
         self._lines.append(json.dumps(line, separators=(",", ":")))

@@ -65,6 +65,8 @@ class Broadcast:
         self._muted = False
         self.withheld = 0
         self.spoiler: Spoiler | None = None
+        self.halted: Collection[str] = ()
+        """Symbols that are quoted, and not traded."""
         self._schedule = Schedule(rate, random.Random(f"schedule/{seed}"))
 
     @property
@@ -142,6 +144,8 @@ class Broadcast:
         if not ticks(symbol):
             return None
         market = self.market(symbol)
+        if symbol in self.halted:
+            return market.last_trade
         if market.last_trade is None or self._is_due_unseen(symbol, market.last_trade.t_ns, utc_ns, "trades"):
             return market.next_trade(utc_ns) or market.last_trade
         return market.last_trade
@@ -180,7 +184,7 @@ class Broadcast:
                     self.withheld += 1
             elif quotes:
                 self.withheld += _deliver(quote, quotes)
-            if trades:
+            if trades and symbol not in self.halted:
                 trade = market.next_trade(utc_ns())
                 if trade is not None:
                     self.withheld += _deliver(trade if spoiler is None else spoiler.spoil(trade), trades)

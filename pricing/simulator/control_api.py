@@ -123,6 +123,7 @@ class ControlApi:
             ("GET", "/state"): self._state,
             ("GET", "/counters"): self._counters,
             ("GET", "/faults"): self._meanings,
+            ("GET", "/halts"): self._halts,
             ("POST", "/faults"): self._change_faults,
             ("DELETE", "/faults"): self._lift_faults,
             ("POST", "/rate"): self._rate,
@@ -147,6 +148,9 @@ class ControlApi:
 
     def _state(self, _: bytes) -> object:
         return self._exchange.state()
+
+    def _halts(self, _: bytes) -> object:
+        return self._exchange.halts.listing()
 
     def _counters(self, _: bytes) -> object:
         return self._exchange.counters()

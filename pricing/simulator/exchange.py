@@ -15,6 +15,7 @@ from quotebus.pricing.simulator.connection_faults import act_on_open, limit_band
 from quotebus.pricing.simulator.connections import Connections
 from quotebus.pricing.simulator.fault_table import FAULTS
 from quotebus.pricing.simulator.faults import FaultChange, Faults
+from quotebus.pricing.simulator.halts import HaltHistory
 from quotebus.pricing.simulator.records import Quote, Record, Trade, TradingStatus, Written
 from quotebus.pricing.simulator.session import Rules, Session, Slots
 from quotebus.pricing.simulator.settings import SimulatorSettings
@@ -69,6 +70,8 @@ class Exchange:
             settings, self.faults, lambda symbol: self.broadcast.top(symbol, clock.utc_ns()), data, audit
         )
         self.streams = Streams()
+        self.halts = HaltHistory()
+        self.broadcast.halted = self.halts.halted
         self._audit = audit
         self._spoiler = Spoiler(settings.seed)
         self._rate = settings.rate
@@ -249,6 +252,10 @@ class Exchange:
 
     def inject(self, record: Record) -> int:
         """Send a record to its subscribers now. Returns how many got it."""
+        if isinstance(record, TradingStatus):
+            what = self.halts.on_status(record, clock.utc_ns())
+            if what and self._audit is not None:
+                self._audit.write_halt(record.symbol, what, clock.utc_ns())
         sent_to = self.broadcast.inject(record)
         self.brokerage.on_injected(record)
         return sent_to

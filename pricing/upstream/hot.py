@@ -7,7 +7,6 @@ thread hangs, health stops with it, which is what health is for.
 
 from __future__ import annotations
 
-import contextlib
 import struct
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -32,7 +31,7 @@ from quotebus.pricing.messages import (
     UpstreamTrade,
 )
 from quotebus.pricing.quality import apply_bands, is_sane_trade, judge, read_bands
-from quotebus.pricing.sale_conditions import sets_last
+from quotebus.pricing.sale_conditions import Proof, find_proof, sets_last
 from quotebus.pricing.shared_state import SharedState, Slot
 from quotebus.pricing.upstream.doubted import DoubtedQuotes
 from quotebus.pricing.upstream.publisher import SymbolReport, Tick, TickPublisher
@@ -50,13 +49,30 @@ _PING = struct.Struct(">Q")
 
 
 @dataclass(frozen=True, slots=True)
+class StatusReport:
+    """A trading status. `exchange_ns`: when it was given, None where that cannot be read."""
+
+    status: UpstreamStatus
+    exchange_ns: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class PrintReport:
+    """A trade that is news of a symbol's halt."""
+
+    symbol: str
+    exchange_ns: int
+    reopening: bool
+
+
+@dataclass(frozen=True, slots=True)
 class SocketClosed:
     """The upstream socket has been closed. `cause` is None when control told us to close it."""
 
     cause: Cause | None
 
 
-Report = Record | SocketClosed | SymbolReport
+Report = Record | StatusReport | PrintReport | SocketClosed | SymbolReport
 
 
 class HotPath:
@@ -218,9 +234,9 @@ class HotPath:
                     self._count_unreadable(record, ticks, at_ns)
                 elif type(record) is UpstreamBands:
                     self._note_bands(record)
+                elif type(record) is UpstreamStatus:
+                    self._report(StatusReport(record, self._find_time(record)))
                 else:
-                    if type(record) is UpstreamStatus:
-                        self._note_status(record)
                     self._report(record)
             if len(ticks) >= PIECE:
                 self._send(ticks, at_ns)
@@ -241,19 +257,29 @@ class HotPath:
         if exchange_ns < 0 or not is_sane_trade(trade.p, trade.s):
             self.counters["bad_data"] += 1
             return
-        if slot.watch_trade and exchange_ns > slot.halted_ns:
+        if slot.watch_print and self._trades_prove:
+            self._note_print(slot, trade, exchange_ns)
+        if slot.watch_trade:
             slot.watch_trade = False
             self._report(SymbolReport("trade", slot.symbol))
         if self._trades_prove and sets_last(trade.c, trade.z) and slot.level.on_trade(trade.p, at_ns):
             ticks += self._doubted.take(slot)
         ticks.append((slot, trade, None, exchange_ns, received_ns, self.connection))
 
-    def _note_status(self, status: UpstreamStatus) -> None:
-        """Note when the status was given: only a trade after a halt shows that the halt is over."""
-        slot = self._shared.slots.get(status.S)
-        if slot is not None:
-            with contextlib.suppress(ValueError):
-                slot.halted_ns = self._codec.time_ns(status.t)
+    def _note_print(self, slot: Slot, trade: UpstreamTrade, exchange_ns: int) -> None:
+        """Report a trade that proves more of the symbol's trading than is known."""
+        proof = find_proof(trade.c, trade.z, trade.x, extended_hours=self._shared.extended_hours)
+        if proof is Proof.NONE:
+            return
+        if exchange_ns > (slot.reopening_after_ns if proof is Proof.REOPENING else slot.print_after_ns):
+            slot.watch_print = False
+            self._report(PrintReport(slot.symbol, exchange_ns, proof is Proof.REOPENING))
+
+    def _find_time(self, status: UpstreamStatus) -> int | None:
+        try:
+            return self._codec.time_ns(status.t)
+        except ValueError:
+            return None
 
     def _note_bands(self, bands: UpstreamBands) -> None:
         """Note limit up and limit down: a quote outside them cannot be executed."""

@@ -25,6 +25,12 @@ LATER = {"source": OTHER, "published_ns": UTC_NS + 2 * NS_PER_S}
 
 
 _LATER_NS = count(1)
+UNKNOWN = {"halt": "unknown", "halt_kind": "", "halt_exchange_ns": None}
+
+
+def told(halt: str, exchange_ns: int, kind: str = "status") -> dict[str, object]:
+    """What a status says of a halt."""
+    return {"halt": halt, "halt_kind": kind, "halt_exchange_ns": exchange_ns}
 
 
 def hear(book: Book, event: Event, *, delay_ns: int = 0) -> None:
@@ -284,20 +290,79 @@ def test_a_source_that_was_crowded_out_is_old_not_young_and_the_active_one_never
 
 
 def test_halts_keep_counting_whatever_becomes_of_line_and_node() -> None:
-    book = heard(like(STATUS, state="halted", cause="halt"))
+    book = heard(like(STATUS, state="halted", cause="halt", **told("halted", UTC_NS - 60)))
     assert book.halt("SPY", NOW) is HaltKnowledge.HALTED
     assert book.halt("SPY", NOW + 3600 * NS_PER_S) is HaltKnowledge.HALTED
     for seq in (1, 2):
         hear(book, like(HEALTH, **LATER, seq=seq))
-    hear(book, like(STATUS, source=OTHER, state="pending", published_ns=UTC_NS + NS_PER_S))
-    assert book.halt("SPY", NOW + NS_PER_S) is HaltKnowledge.HALTED
-    hear(book, like(STATUS, source=OTHER, state="live", published_ns=UTC_NS + NS_PER_S))
-    assert book.halt("SPY", NOW + NS_PER_S) is HaltKnowledge.TRADING
+    later = {"source": OTHER, "published_ns": UTC_NS + NS_PER_S}
+    for seq, said in enumerate((UNKNOWN, told("presumed", UTC_NS - 60), told("trading", UTC_NS - 3600)), 1):
+        for state in ("pending", "live"):
+            hear(book, like(STATUS, **later, seq=seq, state=state, **said))
+            assert book.halt("SPY", NOW + NS_PER_S) is HaltKnowledge.HALTED, "a new node's word is no newer evidence"
+            assert Unusable.HALTED in reasons(book, NOW + NS_PER_S)
+    hear(book, like(STATUS, **later, seq=9, state="live", **told("presumed", UTC_NS - 59, "rest")))
+    assert book.halt("SPY", NOW + NS_PER_S) is HaltKnowledge.PRESUMED
+
+
+def test_the_node_that_told_of_a_halt_may_withdraw_it_without_newer_evidence() -> None:
+    for said, halt in ((UNKNOWN, HaltKnowledge.UNKNOWN), (told("trading", UTC_NS - 90), HaltKnowledge.TRADING)):
+        book = heard(like(STATUS, state="halted", **told("halted", UTC_NS - 60)))
+        hear(book, like(STATUS, seq=8, state="live", **said))
+        assert book.halt("SPY", NOW) is halt
+
+
+def test_who_passed_hearsay_on_last_may_withdraw_it_and_what_the_exchange_said_stays() -> None:
+    for kind, known in (("hearsay", HaltKnowledge.UNKNOWN), ("status", HaltKnowledge.HALTED)):
+        book = heard(like(STATUS, state="halted", **told("halted", UTC_NS - 60, kind)))
+        for seq in (1, 2):
+            hear(book, like(HEALTH, **LATER, seq=seq))
+        later = {"source": OTHER, "published_ns": UTC_NS + NS_PER_S}
+        hear(book, like(STATUS, **later, seq=1, state="halted", **told("halted", UTC_NS - 60, "hearsay")))
+        hear(book, like(STATUS, **later, seq=2, state="live", **UNKNOWN))
+        assert book.halt("SPY", NOW + NS_PER_S) is known
+
+
+def test_an_answer_that_denies_a_halt_which_the_request_claimed_ends_it() -> None:
+    for claimed in ({"SPY": UTC_NS + 10**15}, {}):
+        book = heard(like(STATUS, state="halted", **told("halted", UTC_NS + 10**15)))
+        for seq in (1, 2):
+            hear(book, like(HEALTH, **LATER, seq=seq))
+        row = AckRow("SPY", "live", "demand", None, 0, "presumed", "print", UTC_NS)
+        book.on_acknowledged(like(ACKNOWLEDGED, **LATER, results=(row,)), {}, claimed)
+        assert (book.halt("SPY", NOW + 2 * NS_PER_S) is HaltKnowledge.HALTED) == (not claimed)
+
+
+def test_a_strangers_word_of_a_halt_counts_at_once_and_for_six_seconds() -> None:
+    book = heard(like(STATUS, source=OTHER, state="halted", **told("halted", UTC_NS + 10**15)))
+    assert book.halt("SPY", NOW + 6 * NS_PER_S) is HaltKnowledge.HALTED
+    hear(book, like(HEALTH, seq=9, published_ns=UTC_NS + 6 * NS_PER_S))
+    assert book.halt("SPY", NOW + 6 * NS_PER_S + 1) is HaltKnowledge.TRADING
+    assert book.halts.make_claims() == ()
+
+
+def test_the_state_alone_tells_of_a_halt_where_the_fields_are_not_filled() -> None:
+    book = heard(like(STATUS, state="halted", **UNKNOWN))
+    assert book.halt("SPY", NOW) is HaltKnowledge.HALTED
+    hear(book, like(STATUS, seq=8, state="live", **UNKNOWN))
+    assert book.halt("SPY", NOW) is HaltKnowledge.UNKNOWN
+
+
+def test_known_halts_are_handed_over_a_thousand_at_a_time_in_turns() -> None:
+    book = heard()
+    for number in range(1_500):
+        said = told("halted", UTC_NS + number)
+        hear(book, like(STATUS, symbol=f"S{number}", state="halted", **said))
+    first, second = book.halts.make_claims(), book.halts.make_claims()
+    assert len(first) == len(second) == 1_000
+    assert {(claim.symbol, claim.halt_exchange_ns) for claim in (*first, *second)} == {
+        (f"S{number}", UTC_NS + number) for number in range(1_500)
+    }
 
 
 @pytest.mark.parametrize(
     "event",
-    [like(HEALTH, detail="halts_unknown"), like(HEALTH, state="suspect"), like(STATUS, state="pending")],
+    [like(HEALTH, detail="halts_unknown"), like(HEALTH, state="suspect"), like(STATUS, state="live", halt="unknown")],
     ids=["detail", "line", "symbol"],
 )
 def test_without_a_proven_line_and_symbol_no_halt_is_known_and_none_excluded(event: Event) -> None:

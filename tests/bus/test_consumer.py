@@ -11,7 +11,7 @@ from quotebus.bus.book import Unusable
 from quotebus.bus.client_warnings import WARN_EVERY_NS
 from quotebus.bus.clock import NS_PER_S
 from quotebus.bus.consumer import RE_ASK_JITTER_NS, Consumer
-from quotebus.bus.events import Event, SymbolsRequested
+from quotebus.bus.events import AckRow, Event, SymbolsRequested
 from tests.support.samples import ACKNOWLEDGED, HEALTH, ORDER, QUICK, QUOTE, SAMPLES, STATUS, TRADE, UTC_NS, like
 
 T0 = 1_000 * NS_PER_S
@@ -311,3 +311,30 @@ def test_what_is_not_subscribed_to_is_dropped_and_counted_whatever_message_it_is
     heard = consumer.receive([codec.encode(part) for part in parts], T0)
     assert (heard.quotes, heard.trades, heard.orders) == ([], [], [])
     assert consumer.counters["not_subscribed"] == before + 4
+
+
+def test_known_halts_are_handed_over_in_every_request_and_a_new_one_is_asked_about() -> None:
+    consumer = confirmed("SPY", "QQQ")
+    known = {"halt": "halted", "halt_kind": "status", "halt_exchange_ns": UTC_NS - 9}
+    hear(consumer, like(STATUS, state="halted", published_ns=UTC_NS + 1, **known), at_ns=T0 + 2 * NS_PER_S)
+    assert consumer.counters["doubts"] == 1
+    request = ask(consumer, T0 + 3 * NS_PER_S)
+    assert [(claim.symbol, claim.halt_exchange_ns) for claim in request.halts] == [("SPY", UTC_NS - 9)]
+    hear(consumer, like(STATUS, seq=8, state="halted", published_ns=UTC_NS + 2, **known), at_ns=T0 + 4 * NS_PER_S)
+    assert consumer.counters["doubts"] == 1, "said again"
+    consumer.request(["QQQ"], ("quotes",), 0, T0 + 5 * NS_PER_S)
+    assert ask(consumer, T0 + 5 * NS_PER_S).halts == (), "no longer wanted"
+
+
+def test_a_false_halt_under_the_nodes_name_ends_with_its_answer() -> None:
+    consumer = confirmed("SPY", "QQQ")
+    known = {"halt": "halted", "halt_kind": "status", "halt_exchange_ns": UTC_NS + 10**18}
+    hear(consumer, like(STATUS, state="halted", published_ns=UTC_NS + 1, **known), at_ns=T0 + 2 * NS_PER_S)
+    assert Unusable.HALTED in consumer.book.assess("SPY", T0 + 2 * NS_PER_S).reasons
+    request = ask(consumer, T0 + 3 * NS_PER_S)
+    row = AckRow("SPY", "live", "demand", None, 7, "presumed", "print", UTC_NS)
+    answer = like(
+        ACKNOWLEDGED, seq=8, request_id=request.request_id, results=(row,), published_ns=UTC_NS + 3 * NS_PER_S
+    )
+    hear(consumer, answer, at_ns=T0 + 3 * NS_PER_S)
+    assert Unusable.HALTED not in consumer.book.assess("SPY", T0 + 3 * NS_PER_S).reasons

@@ -19,7 +19,7 @@ LAYERS = {
             ["errors", "version", "clock", "process"],
             ["states", "events", "topics", "protocol"],
             ["codec"],
-            ["sequence", "interest", "source_clock", "stream_clock", "health_owner", "received", "verdict"],
+            ["sequence", "interest", "source_clock", "stream_clock", "health_owner", "received", "verdict", "halts"],
             ["book"],
             ["client_warnings"],
             ["consumer", "tick_queue", "feed", "async_feed", "settings", "replay_scheduler"],

@@ -10,7 +10,7 @@ import pytest
 from quotebus.bus.clock import NS_PER_S
 from quotebus.bus.events import Cause, ConnectionHealth
 from quotebus.pricing.demand import admit
-from quotebus.pricing.subscription_set import SIDE_CHANNELS
+from quotebus.pricing.subscription_set import SIDE_CHANNELS, STATUSES
 from tests.support.core_rig import CoreRig
 from tests.support.upstream import QT
 
@@ -120,8 +120,10 @@ def heal(rig: CoreRig) -> None:
     for symbol in admitted:
         rig.status(symbol, "T")
     assert {entry for entry in upstream.entries if entry[0] not in SIDE_CHANNELS} == data
+    everything = rig.core.reconciler.subscriptions.all_statuses
     for along in SIDE_CHANNELS:
-        assert {symbol for channel, symbol in upstream.entries if channel == along} == set(admitted)
+        expected = {"*"} if along == STATUSES and everything else set(admitted)
+        assert {symbol for channel, symbol in upstream.entries if channel == along} == expected
     for symbol in admitted:
         rig.quote(symbol)
     states = {symbol: rig.core.symbols.state(symbol) for symbol in rig.core.demand.wanted}

@@ -56,6 +56,7 @@ def test_halt_survives_quotes_and_reconnects_until_trading_resumes(code: str, ca
     assert rig.health().state == "streaming"
     assert rig.health().connection == 2
     assert (state(rig), rig.health().live) == ("halted", 0)
+    rig.run(0.01)
     if how == "trade":
         rig.trade("SPY")
     else:
@@ -252,6 +253,7 @@ def test_trades_alone_resume_with_the_trade() -> None:
     rig.ask("a", "SPY", channels=("trades",))
     rig.trade("SPY")
     rig.status("SPY", "H")
+    rig.run(0.01)
     rig.trade("SPY")
     assert rig.statuses("SPY")[-3:] == [("halted", "halt"), ("pending", "resume"), ("live", "demand")]
 

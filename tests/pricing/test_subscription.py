@@ -10,7 +10,7 @@ import pytest
 from quotebus.bus.events import Cause
 from quotebus.pricing.messages import Subscription, UpstreamCodec
 from quotebus.pricing.subscription import ACK_TIMEOUT_NS, MAX_ENTRIES, Reconciler
-from quotebus.pricing.subscription_set import LULDS, SIDE_CHANNELS, STATUSES
+from quotebus.pricing.subscription_set import ALL, LULDS, SIDE_CHANNELS, STATUSES
 from tests.support.pricing import T0, s
 from tests.support.upstream import QT, Upstream
 
@@ -69,7 +69,8 @@ def test_converges_on_what_is_wanted_less_what_is_refused(seed: int) -> None:
         if not upstream.moody:
             assert have == {entry for entry in want if entry[1] not in poisoned}
             statuses = set() if upstream.no_statuses else {x for x in wish if x not in poisoned}
-            assert {symbol for channel, symbol in upstream.entries if channel == STATUSES} == statuses
+            asked = {ALL} if wish and reconciler.subscriptions.all_statuses else statuses
+            assert {symbol for channel, symbol in upstream.entries if channel == STATUSES} == asked
         reconciler.reset()
         reconciler.on_answer(upstream.answer(), now_ns)
 
@@ -80,7 +81,7 @@ def test_data_first_then_statuses_in_messages_of_four_thousand() -> None:
     reconciler.want(wanted(*symbols))
     refused, said, _ = converge(reconciler, upstream)
     assert [Counter({c: len(x) for c, x in message.items() if c != "action"}) for message in said] == [
-        {"quotes": 4_000}, {"quotes": 2_000}, {STATUSES: 4_000}, {STATUSES: 2_000},
+        {"quotes": 4_000}, {"quotes": 2_000}, {STATUSES: 1},
         {LULDS: 4_000}, {LULDS: 2_000},
     ]  # fmt: skip
     assert said[0]["quotes"] == symbols[:4_000], "the most important first"
@@ -151,7 +152,8 @@ def test_without_statuses_the_data_stays_and_they_are_not_asked_again() -> None:
     reconciler, upstream = Reconciler(), Upstream(no_statuses=True)
     reconciler.want(wanted("A", "B"))
     _, said, _ = converge(reconciler, upstream)
-    assert [STATUSES in message for message in said] == [False, True, False]
+    assert [STATUSES in message for message in said] == [False, True, True, False]
+    assert [message[STATUSES] == [ALL] for message in said if STATUSES in message] == [True, False]
     assert not reconciler.subscriptions.has_all_statuses()
     assert reconciler.subscriptions.count_symbols() == 2
 
@@ -169,7 +171,7 @@ def test_a_symbol_refused_for_one_channel_is_asked_for_none_and_takes_no_room() 
     reconciler.want({"A": ("quotes", "trades"), "B": ("quotes",)})
     refused, _, _ = converge(reconciler, upstream)
     assert refused == {"A": Cause.NOT_ENTITLED}
-    assert upstream.entries == {("quotes", "B"), (STATUSES, "B"), (LULDS, "B")}
+    assert upstream.entries == {("quotes", "B"), (STATUSES, ALL), (LULDS, "B")}
     reconciler.want({"A": ("quotes",), "B": ("quotes",)})
     converge(reconciler, upstream)
     assert reconciler.subscriptions.count_symbols() == 2
@@ -211,3 +213,42 @@ def test_acknowledged_needs_every_channel() -> None:
     assert outcome.acknowledged == ["B"]
     assert reconciler.on_answer(Subscription(quotes=("A",), trades=("A", "B")), T0).acknowledged == ["A"]
     assert reconciler.subscriptions.count_data() == 3
+
+
+@pytest.mark.parametrize("cause", [Cause.BAD_SYMBOL, Cause.SYMBOL_LIMIT, Cause.NOT_ENTITLED, Cause.UPSTREAM_ERROR])
+def test_a_venue_that_refuses_all_statuses_at_once_is_asked_for_each_for_a_day(cause: Cause) -> None:
+    reconciler = Reconciler()
+    reconciler.want({"A": ("quotes",), "B": ("quotes",)})
+
+    def asked(now_ns: int) -> list[dict[str, object]]:
+        said = []
+        quotes: tuple[str, ...] = ()
+        statuses: tuple[str, ...] = ()
+        while (request := reconciler.next_request(now_ns)) is not None:
+            message = request.message()
+            said.append({key: value for key, value in message.items() if key != "action"})
+            quotes = (*quotes, *message.get("quotes", ()))
+            if message.get(STATUSES) == [ALL]:
+                reconciler.on_error(cause, now_ns)
+                continue
+            statuses = (*statuses, *message.get(STATUSES, ()))
+            lulds = tuple(message.get(LULDS, ()))
+            reconciler.on_answer(Subscription(quotes=quotes, statuses=statuses, lulds=lulds), now_ns)
+        return said
+
+    each = [{"quotes": ["A", "B"]}, {STATUSES: ["A", "B"]}, {LULDS: ["A", "B"]}]
+    assert asked(T0) == [each[0], {STATUSES: [ALL]}, *each[1:]]
+    reconciler.reset(T0 + 10**9)
+    assert asked(T0 + 10**9) == each
+    reconciler.reset(T0 + 86_400 * 10**9)
+    assert asked(T0 + 86_400 * 10**9)[1] == {STATUSES: [ALL]}
+
+
+def test_all_statuses_are_let_go_with_the_last_symbol() -> None:
+    reconciler, upstream = Reconciler(), Upstream()
+    reconciler.want({"A": ("quotes",)})
+    converge(reconciler, upstream)
+    assert (STATUSES, ALL) in upstream.entries
+    reconciler.want_symbol("A", ())
+    converge(reconciler, upstream)
+    assert upstream.entries == set()

@@ -19,6 +19,7 @@ from quotebus.pricing.listening import LISTEN_NS
 from quotebus.pricing.messages import Subscription, Success, UpstreamError, UpstreamStatus
 from quotebus.pricing.sessions import SessionRule
 from quotebus.pricing.shared_state import SharedState
+from quotebus.pricing.venue_answers import VenueTrade
 from tests.support.pricing import T0, request
 from tests.support.samples import HEALTH, QUOTE
 from tests.support.upstream import Upstream
@@ -54,7 +55,10 @@ class CoreRig:
         self.shared.counters = self.counters
         self.venue_ahead_s: float | None = None
         """How much newer the venue's quotes are than ours, None where it does not answer."""
+        self.venue_trades: dict[str, VenueTrade] | None = None
+        """The venue's latest trades, None where it does not answer."""
         self.asked: list[AskVenue] = []
+        self.asked_of_trades: list[AskVenue] = []
         self.hears = self.dials = self.answers = self.alive = self.pongs = True
         self.socket = self.dialling = False
         self.orders: list[SocketCommand] = []
@@ -140,11 +144,11 @@ class CoreRig:
             slot.quote_seq += 1
             self.counters["quotes"] += 1
             slot.exchange_ns = to_utc_ns(self.now_ns)
-            connection = self.core.session.connection
+            connection = slot.exchange_ns_of = self.core.session.connection
             slot.frame = codec.encode(
                 msgspec.structs.replace(
                     QUOTE, symbol=symbol, source=self.source, seq=slot.quote_seq, connection=connection,
-                    published_ns=to_utc_ns(self.now_ns),
+                    published_ns=to_utc_ns(self.now_ns), exchange_ns=to_utc_ns(self.now_ns),
                 )
             )  # fmt: skip
             slot.connection, slot.received_ns = connection, self.now_ns
@@ -153,16 +157,35 @@ class CoreRig:
                 self.core.on_quote(symbol, self.now_ns)
         self.settle()
 
-    def trade(self, symbol: str) -> None:
+    def trade(self, symbol: str, *, reopening: bool = True, exchange_ns: int | None = None) -> None:
+        """What the hot thread does with a trade; by default one that says that trading has just resumed."""
         slot = self.shared.slots.get(symbol)
-        if slot is not None and slot.watch_trade:
+        exchange_ns = to_utc_ns(self.now_ns) if exchange_ns is None else exchange_ns
+        if slot is None:
+            return
+        if slot.watch_print and exchange_ns > (slot.reopening_after_ns if reopening else slot.print_after_ns):
+            slot.watch_print = False
+            self.core.halt_watch.on_print(symbol, exchange_ns, self.now_ns, reopening=reopening)
+            self.step()
+        if slot.watch_trade:
             slot.watch_trade = False
             self.core.on_trade(symbol, self.now_ns)
             self.settle()
 
-    def status(self, symbol: str, code: str, reason: str = "") -> None:
-        self.core.on_record(UpstreamStatus(symbol, msgspec.Raw(b"\xc0"), code, rc=reason), self.now_ns)
+    def status(self, symbol: str, code: str, reason: str = "", *, exchange_ns: int | None = None) -> None:
+        """A status, on the tape that has its code."""
+        record = self.status_record(symbol, code, reason)
+        self.core.halt_watch.on_status(
+            record, to_utc_ns(self.now_ns) if exchange_ns is None else exchange_ns, self.now_ns
+        )
         self.settle()
+
+    def status_record(self, symbol: str, code: str, reason: str = "") -> UpstreamStatus:
+        return UpstreamStatus(symbol, msgspec.Raw(b"\xc0"), code, rc=reason, z="B" if code in "235" else "C")
+
+    def hear_itself(self) -> None:
+        """Our own health comes back through the broker."""
+        self.core.on_health(self.health(), self.now_ns)
 
     def error(self, code: int) -> None:
         self.core.on_record(UpstreamError(code), self.now_ns)
@@ -232,13 +255,16 @@ class CoreRig:
             elif isinstance(command, SendUpstream):
                 self.said.append(command.message)
             elif isinstance(command, AskVenue):
-                self.asked.append(command)
+                (self.asked if command.number > 0 else self.asked_of_trades).append(command)
                 self._answer(command)
             else:
                 self._obey(command)
 
     def _answer(self, question: AskVenue) -> None:
         ahead_s, slots = self.venue_ahead_s, self.shared.slots
+        if question.number < 0:
+            self.core.halt_watch.on_venue(question.number, self.venue_trades, self.now_ns)
+            return
         newest_ns = None
         if ahead_s is not None:
             newest_ns = {symbol: slots[symbol].exchange_ns + int(ahead_s * NS_PER_S) for symbol in question.symbols}

@@ -54,11 +54,15 @@ class Market:
         )
         return self.say(like(sample, **changes))
 
-    def health(self, **changes: object) -> Event:
-        return self.say(like(like(HEALTH, since_ns=UTC_NS), **changes))
+    def health(self, *, source: str = NODE, **changes: object) -> Event:
+        return self.say(like(like(HEALTH, since_ns=UTC_NS), **changes), source)
 
-    def status(self, symbol: str, state: str, cause: str = "demand") -> Event:
-        return self.say(like(STATUS, symbol=symbol, state=state, cause=cause, last_quote_seq=0))
+    def status(self, symbol: str, state: str, cause: str = "demand", *, source: str = NODE) -> Event:
+        """A state with what a node then knows of a halt: nothing while it is pending."""
+        halt = {"halted": "halted", "pending": "unknown"}.get(state, "trading")
+        kind, exchange_ns = ("", None) if halt == "unknown" else ("status", self.at_ns)
+        known = like(STATUS, halt=halt, halt_kind=kind, halt_exchange_ns=exchange_ns)
+        return self.say(like(known, symbol=symbol, state=state, cause=cause, last_quote_seq=0), source)
 
     def request(self) -> None:
         """A live client asks and is answered, as every capture holds it."""

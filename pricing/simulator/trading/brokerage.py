@@ -10,6 +10,7 @@ from quotebus.bus import clock
 from quotebus.pricing.simulator.audit import Audit
 from quotebus.pricing.simulator.encoding import Encoding, JsonEncoding
 from quotebus.pricing.simulator.faults import Faults
+from quotebus.pricing.simulator.halts import HALTING, RESUMING
 from quotebus.pricing.simulator.records import Marked, Misshapen, Quote, Record, Sent, Trade, TradingStatus
 from quotebus.pricing.simulator.settings import SimulatorSettings
 from quotebus.pricing.simulator.trading.broker import Broker
@@ -19,9 +20,6 @@ from quotebus.pricing.simulator.trading.order_store import OrderEvent
 from quotebus.pricing.simulator.trading.rest_api import Reply, RestApi, RestRequest
 from quotebus.pricing.simulator.trading.tickets import RestError
 from quotebus.pricing.simulator.trading.updates import Updates, build_update
-
-HALTED = ("2", "H", "P")
-RESUMED = ("3", "T")
 
 _log = logging.getLogger(__name__)
 
@@ -79,8 +77,8 @@ class Brokerage:
         """Match orders against an injected record; a status halts or resumes its symbol."""
         self.at(self._now_ns)
         if isinstance(record, TradingStatus):
-            if record.code in (*HALTED, *RESUMED):
-                self._broker.halt(record.symbol, record.code in HALTED)
+            if record.code in (*HALTING, *RESUMING):
+                self._broker.halt(record.symbol, record.code in HALTING)
         elif record.symbol in self._broker.orders.symbols:
             self.take(record, b"")
 

@@ -283,8 +283,13 @@ def test_a_halt_that_outlives_its_line_is_remembered() -> None:
     market.seconds(1, 20)
     market.status("SPY", "halted", "halt")
     market.seconds(1, 20)
-    market.status("SPY", "pending", "no_quote_yet")
-    market.seconds(1, 20)
+    market.health(state="stopped", cause="shutdown")
+    other = "pricing-bbbbbb"
+    for _ in range(20):
+        market.health(source=other)
+        market.quote("QQQ")
+        market.status("SPY", "pending", "no_quote_yet", source=other)
+        market.wait_ms(50)
     entries = session(market)
     assert verified(entries).agree == verified(entries).decisions
     places = [entry.event() for entry in entries if entry.topic.startswith("decision.")]

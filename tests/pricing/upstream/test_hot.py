@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
+from typing import Any
 
 import msgpack
 import pytest
@@ -13,9 +14,9 @@ from hypothesis import strategies as st
 from quotebus.bus.clock import NS_PER_S, now_ns
 from quotebus.bus.events import Cause, Flag
 from quotebus.pricing.level import STOOD_NS
-from quotebus.pricing.messages import Success, UpstreamError, UpstreamStatus
+from quotebus.pricing.messages import Success, UpstreamError
 from quotebus.pricing.upstream import hot
-from quotebus.pricing.upstream.hot import PIECE, SocketClosed
+from quotebus.pricing.upstream.hot import PIECE, PrintReport, SocketClosed, StatusReport
 from quotebus.pricing.upstream.publisher import MAX_TICK_BYTES
 from tests.support.hot_rig import SOURCE, HotRig, Make
 from tests.support.pricing import EXCHANGE_NS, framed, packed, quote, stamp, trade
@@ -97,7 +98,8 @@ def test_control_records_go_to_the_control_thread_in_order(make: Make) -> None:
     rig.feed(
         {"T": "success", "msg": "connected"}, halt, {"T": "error", "code": 406, "msg": "x"}, {"T": "c"}, {"T": "x"}
     )
-    assert [type(report) for report in rig.reports] == [Success, UpstreamStatus, UpstreamError]
+    assert [type(report) for report in rig.reports] == [Success, StatusReport, UpstreamError]
+    assert rig.reports[1] == StatusReport(rig.reports[1].status, EXCHANGE_NS)  # type: ignore[union-attr]
     assert rig.publisher.frames == []
     assert rig.path.counters["corrections"] == 2
 
@@ -121,15 +123,40 @@ def test_a_watched_symbol_is_reported_once(make: Make) -> None:
     assert rig.ticked() == [("quote", "SPY")] * 2
 
 
-def test_a_trade_is_reported_only_when_it_is_newer_than_the_halt(make: Make) -> None:
+def test_a_print_is_reported_only_when_it_is_news_of_the_halt(make: Make) -> None:
+    rig, halt_ns = make(), EXCHANGE_NS + 100
+    slot = rig.shared.slots["SPY"]
+
+    def prints(*records: dict[str, Any]) -> list[PrintReport]:
+        slot.reopening_after_ns, slot.print_after_ns, slot.watch_print = halt_ns, halt_ns + 15, True
+        before = len(rig.reports)
+        rig.feed(*records)
+        return [report for report in rig.reports[before:] if isinstance(report, PrintReport)]
+
+    assert prints(trade(at_ns=halt_ns, c=["5"]), trade(at_ns=halt_ns + 15)) == []
+    assert slot.watch_print, "it goes on watching"
+    assert prints(trade(at_ns=halt_ns + 16), trade(at_ns=halt_ns + 17)) == [PrintReport("SPY", halt_ns + 16, False)]
+    assert prints(trade(at_ns=halt_ns + 1, c=["5"])) == [PrintReport("SPY", halt_ns + 1, True)]
+    assert prints(trade(at_ns=halt_ns + 99, x="D"), trade(at_ns=halt_ns + 99, c=["@", "Z"])) == []
+    assert prints(trade(at_ns=halt_ns + 99, c=["@", "T"])) == []
+    rig.shared.extended_hours = True
+    assert prints(trade(at_ns=halt_ns + 99, c=["@", "T"])) == [PrintReport("SPY", halt_ns + 99, False)]
+    slot.watch_print = False
+    rig.feed(trade(at_ns=halt_ns + 100))
+    assert len(rig.trades()) == 10, "all of them are published"
+
+
+def test_the_first_trade_is_reported_where_it_is_awaited(make: Make) -> None:
     rig = make()
-    rig.feed({"T": "s", "S": "SPY", "t": stamp(EXCHANGE_NS + 100), "sc": "H"})
     rig.shared.slots["SPY"].watch_trade = True
-    rig.feed(trade(at_ns=EXCHANGE_NS + 99), trade(at_ns=EXCHANGE_NS + 100))
-    assert rig.ticked() == []
-    rig.feed(trade(at_ns=EXCHANGE_NS + 101), trade(at_ns=EXCHANGE_NS + 102))
+    rig.feed(trade(), trade())
     assert rig.ticked() == [("trade", "SPY")]
-    assert len(rig.trades()) == 4
+
+
+def test_a_status_whose_time_cannot_be_read_is_reported_without_one(make: Make) -> None:
+    rig = make()
+    rig.feed({"T": "s", "S": "SPY", "t": "then", "sc": "H"})
+    assert [report.exchange_ns for report in rig.reports if isinstance(report, StatusReport)] == [None]
 
 
 # order in time

@@ -5,7 +5,7 @@ from __future__ import annotations
 from quotebus.bus import codec
 from quotebus.bus.capture.format.captured import Captured
 from quotebus.bus.capture.replay.playback import Playback
-from quotebus.bus.events import AckRow, Quote, SymbolsAcknowledged
+from quotebus.bus.events import AckRow, Quote, SymbolsAcknowledged, SymbolStatus
 from tests.support.market import NODE, Market, day
 from tests.support.samples import ACKNOWLEDGED, QUOTE, REQUESTED, STATUS, like
 
@@ -50,14 +50,15 @@ def test_before_the_first_message_everything_is_pending_in_the_nodes_name() -> N
 def test_answer_holds_state_and_quote_of_the_position_under_one_source() -> None:
     market = Market()
     market.health()
-    market.status("SPY", "live")
+    status = market.status("SPY", "live")
+    assert isinstance(status, SymbolStatus)
     market.quote("SPY")
     newest = market.quote("SPY")
     market.quote("SPY", flags=8)
     ack = answer(played(market))
     row = ack.results[0]
     assert (row.state, row.last_quote_seq) == ("live", newest.seq)
-    assert (row.halt, row.halt_kind, row.halt_exchange_ns) == (STATUS.halt, STATUS.halt_kind, STATUS.halt_exchange_ns)
+    assert (row.halt, row.halt_kind, row.halt_exchange_ns) == (STATUS.halt, STATUS.halt_kind, status.halt_exchange_ns)
     assert row.last_quote is not None
     held = codec.decode_payload("quote", row.last_quote)
     assert held == like(newest, source=f"replay:{NODE}")
