@@ -63,7 +63,7 @@ class SymbolLifecycle:
     # halts
 
     def on_status(self, record: UpstreamStatus, exchange_ns: int | None, now_ns: int) -> bool:
-        """A trading status, of a wanted symbol or not. True when it ended a halt that had been doubtful.
+        """A trading status, of a wanted symbol or not. True when its halt is doubtful no longer.
 
         One without a time that can be read begins a halt, as of the symbol's newest time, and ends none.
         """
@@ -76,8 +76,7 @@ class SymbolLifecycle:
         if halt.halted:
             self.halts.on_halt(record.S, exchange_ns, Cause.PAUSE if halt.paused else Cause.HALT)
             self.believe(record.S, now_ns)
-            return False
-        if self.halts.on_resume(record.S, exchange_ns):
+        elif self.halts.on_resume(record.S, exchange_ns):
             self.believe(record.S, now_ns, since_ns=exchange_ns)
         return in_doubt and record.S not in self.halts.doubtful
 
