@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from msgspec.structs import replace
-
 from quotebus.bus import codec, topics
 from quotebus.bus.book import Book
 from quotebus.bus.client_warnings import ClientWarnings
@@ -21,7 +19,6 @@ from quotebus.bus.events import (
     ConnectionHealth,
     ConnectionState,
     Event,
-    HaltClaim,
     OrderUpdate,
     Quote,
     SymbolsAcknowledged,
@@ -29,6 +26,7 @@ from quotebus.bus.events import (
     SymbolStatus,
     Trade,
 )
+from quotebus.bus.halts import MOST_DOUBTED
 from quotebus.bus.health_owner import HealthOwner
 from quotebus.bus.interest import DEFAULT_TTL_MS, Interest, Wanted
 from quotebus.bus.protocol import HEALTH_SILENCE_NS, REFUSAL_COUNTERS, count_undecodable
@@ -42,8 +40,6 @@ PROOF_EVERY_NS = NS_PER_S
 """How often a holder answers those who ask under its name, with a renewal."""
 DOUBT_EVERY_NS = NS_PER_S
 """What is heard contradicts what was answered: the node is asked at once, and at most this often."""
-DOUBTED_HALTS = 20
-"""A new halt is confirmed by asking while no more than these are known: in a market-wide halt everybody would ask."""
 MAX_TICK_FRAME_BYTES = 4 * 1024
 """A longer quote or trade is not read: no real one is, and held it would only fill memory."""
 REPLAYED = topics.REPLAYED
@@ -87,7 +83,6 @@ class Consumer(ClientWarnings):
         self.confirmed = False
         self._order_owner = HealthOwner()
         self._asked: dict[str, Quote] = {}
-        self._claims: tuple[HaltClaim, ...] = ()
         self._next_doubt_ns = 0
         self._follows_orders = False
         self._families: tuple[bytes, ...] = _FAMILIES[:1]
@@ -142,13 +137,11 @@ class Consumer(ClientWarnings):
         """The request frame to send now, if any."""
         if not self.replayed:
             self._check_silence(now_ns)
-        request = self.interest.take_due(now_ns)
+        request = self.interest.take_due(now_ns, None if self.replayed else self.book.halts)
         if request is None:
             return None
         if self.interest.asks == 1:
             self._asked = dict(self.book.quotes)
-            self._claims = () if self.replayed else self.book.halts.make_claims()
-        request = replace(request, halts=self._claims)
         self.counters["requests_sent"] += 1
         return self.stamper.frame(request, utc_ns)
 
@@ -300,7 +293,7 @@ class Consumer(ClientWarnings):
         if not self.book.on_status(status):
             self.counters["statuses_outdated"] += 1
             return
-        if halts < len(self.book.halts) <= DOUBTED_HALTS and self.interest.acknowledged:
+        if halts < len(self.book.halts) <= MOST_DOUBTED and self.interest.acknowledged:
             self._doubt(received_ns)  # one false message must not halt a symbol for long
         if status.source in (self.book.source, None):
             self.interest.on_status(status)
@@ -334,8 +327,7 @@ class Consumer(ClientWarnings):
             return
         if not self.replayed:
             self.book.confirm(ack.source, received_ns)
-        claimed = {claim.symbol: claim.halt_exchange_ns for claim in self._claims}
-        held = self.book.on_acknowledged(ack, {} if self.replayed else self._asked, claimed)
+        held = self.book.on_acknowledged(ack, {} if self.replayed else self._asked, self.interest.claimed)
         self.counters["undecodable_held_quotes"] = self.book.undecodable_quotes
         self.joined = self.confirmed
         self._clear_up(received_ns)

@@ -14,6 +14,7 @@ from quotebus.bus.events import (
     NO_HALT_KIND,
     AckRow,
     Cause,
+    HaltClaim,
     HaltKind,
     HaltKnowledge,
     SymbolsAcknowledged,
@@ -21,6 +22,7 @@ from quotebus.bus.events import (
     SymbolState,
     SymbolStatus,
 )
+from quotebus.bus.halts import KnownHalts
 from quotebus.bus.protocol import MAX_SYMBOLS
 from quotebus.bus.verdict import Reasons
 
@@ -112,6 +114,8 @@ class Interest:
     refused: dict[str, SymbolResult] = field(default_factory=dict)
     conflict_since_ns: int | None = None
     """Since when another program has held the name: requests are refused, and repeat; None when none has."""
+    claimed: dict[str, int] = field(default_factory=dict)
+    """The halts that the newest request handed over: symbol to the exchange's time of the evidence."""
     _number: int = 0
     _answered: bool = True
     _snapshot: bool = False
@@ -195,8 +199,8 @@ class Interest:
         """When `due` will have something to send; None when nothing is held and nothing is asked."""
         return self._next_ns
 
-    def take_due(self, now_ns: int) -> SymbolsRequested | None:
-        """The request to send now, if any."""
+    def take_due(self, now_ns: int, halts: KnownHalts | None = None) -> SymbolsRequested | None:
+        """The request to send now, if any. `halts`: those that are known, to hand over."""
         if self._next_ns is None or now_ns < self._next_ns:
             return None
         if self._answered:  # a renewal: a new question, though the former answer still stands
@@ -206,6 +210,7 @@ class Interest:
         self.asks += 1
         if self.asks == 1:
             self.asked_ns = now_ns
+            self.claimed = {} if halts is None else halts.choose_claims()
         return SymbolsRequested(
             client=self.client,
             request_id=self._request_id,
@@ -214,6 +219,7 @@ class Interest:
             priority=self.wanted.priority,
             ttl_ms=self.ttl_ms,
             snapshot=self._snapshot,
+            halts=tuple(HaltClaim(symbol, exchange_ns) for symbol, exchange_ns in self.claimed.items()),
         )
 
     def expects(self, ack: SymbolsAcknowledged) -> bool:

@@ -338,7 +338,7 @@ def test_a_strangers_word_of_a_halt_counts_at_once_and_for_six_seconds() -> None
     assert book.halt("SPY", NOW + 6 * NS_PER_S) is HaltKnowledge.HALTED
     hear(book, like(HEALTH, seq=9, published_ns=UTC_NS + 6 * NS_PER_S))
     assert book.halt("SPY", NOW + 6 * NS_PER_S + 1) is HaltKnowledge.TRADING
-    assert book.halts.make_claims() == ()
+    assert book.halts.choose_claims() == {}
 
 
 def test_the_state_alone_tells_of_a_halt_where_the_fields_are_not_filled() -> None:
@@ -353,11 +353,9 @@ def test_known_halts_are_handed_over_a_thousand_at_a_time_in_turns() -> None:
     for number in range(1_500):
         said = told("halted", UTC_NS + number)
         hear(book, like(STATUS, symbol=f"S{number}", state="halted", **said))
-    first, second = book.halts.make_claims(), book.halts.make_claims()
+    first, second = book.halts.choose_claims(), book.halts.choose_claims()
     assert len(first) == len(second) == 1_000
-    assert {(claim.symbol, claim.halt_exchange_ns) for claim in (*first, *second)} == {
-        (f"S{number}", UTC_NS + number) for number in range(1_500)
-    }
+    assert {**first, **second} == {f"S{number}": UTC_NS + number for number in range(1_500)}
 
 
 @pytest.mark.parametrize(

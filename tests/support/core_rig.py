@@ -178,7 +178,7 @@ class CoreRig:
         self.core.halt_watch.on_status(
             record, to_utc_ns(self.now_ns) if exchange_ns is None else exchange_ns, self.now_ns
         )
-        self.settle()
+        self.step()
 
     def status_record(self, symbol: str, code: str, reason: str = "") -> UpstreamStatus:
         return UpstreamStatus(symbol, msgspec.Raw(b"\xc0"), code, rc=reason, z="B" if code in "235" else "C")
