@@ -27,6 +27,7 @@ from quotebus.pricing.commands import AskVenue, Publish, SendUpstream, SocketCom
 from quotebus.pricing.core import Core
 from quotebus.pricing.counters import ControlCounters
 from quotebus.pricing.halt_file import HaltFile
+from quotebus.pricing.health_log import HealthLog
 from quotebus.pricing.host_dials import HostDials
 from quotebus.pricing.lock import AccountLock
 from quotebus.pricing.messages import UpstreamCodec
@@ -75,6 +76,7 @@ class Node:
         self._reports: deque[NodeReport] = deque()
         self._stamper = Stamper(source_name("pricing", int.from_bytes(os.urandom(3))))
         self._lock = AccountLock(settings.pricing_lock_dir, settings.feed, credentials()[0], self._stamper.source)
+        self._health_log = HealthLog()
         self._halt_file = HaltFile(self._lock.halts_path)
         self._codec = UpstreamCodec(settings.pricing_upstream_encoding)
         self._shared = SharedState()
@@ -316,26 +318,13 @@ class Node:
 
     def _publish(self, event: Event) -> None:
         if type(event) is ConnectionHealth:
-            self._log_change(event)
+            self._health_log.note(event)
         self.control_counters.count_published(event)
         self._send_to_hot(self._stamper.frame(event, utc_ns()))
 
     def _send_to_hot(self, message: bytes) -> None:
         if not send_now(self._to_hot, message):
             self.control_counters.add("control_dropped")
-
-    _logged: tuple[str, str, str] | None = None
-
-    def _log_change(self, health: ConnectionHealth) -> None:
-        now = (health.state, health.cause, health.detail)
-        if now == self._logged:
-            return
-        self._logged = now
-        retry = ""
-        if health.next_retry_ns is not None:
-            retry = f", next try in {max(0, health.next_retry_ns - utc_ns()) / NS_PER_S:.1f} s"
-        detail = f" [{health.detail}]" if health.detail else ""
-        log.info("line %s (%s)%s%s, connection %d", health.state, health.cause, detail, retry, health.connection)
 
     def _each_second(self) -> None:
         if self._watch_terminal and self._terminal.is_gone():
