@@ -30,7 +30,7 @@ REASONS: dict[Unusable, Meaning] = {
         "the consumer could not drain what it had received", "the client's loop catches up with what it has received"
     ),
     Unusable.NO_HEALTH: Meaning(
-        "no node was ever heard", "start a pricing-node on this bus; it publishes its health every second"
+        "no pricing node has been heard yet", "start a pricing-node on this bus; it publishes its health every second"
     ),
     Unusable.HEALTH_SILENT: Meaning(
         "the newest health is older than 3 s",

@@ -83,7 +83,7 @@ def test_a_quote_from_before_it_listened_is_no_reason_against_the_price() -> Non
 
 def test_a_request_that_no_node_answers_is_shown() -> None:
     said = " ".join(text(REQUESTED).split())
-    assert "no_health: no node was ever heard" in said
+    assert "no_health: no pricing node has been heard yet" in said
     assert "worker-1, priority 0; no lease, no node has answered" in said
 
 
