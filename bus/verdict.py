@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -34,6 +35,10 @@ class Unusable(StrEnum):
     TOO_OLD = "too_old"
 
 
+_OWN = frozenset({Unusable.NOT_REQUESTED, Unusable.CLIENT_CONFLICT, Unusable.READER_BEHIND})
+_NODES = frozenset({Unusable.NO_HEALTH, Unusable.HEALTH_SILENT, Unusable.NOT_STREAMING})
+
+
 class Reasons(tuple[Unusable, ...]):
     """Why a price may not be used, all of them; prints as `not_live, too_old`, and as `none` when there are none."""
 
@@ -44,6 +49,14 @@ class Reasons(tuple[Unusable, ...]):
 
     def __format__(self, spec: str) -> str:
         return format(str(self), spec)
+
+
+def is_own_trouble(reasons: Collection[Unusable]) -> bool:
+    """Whether something is the matter with the reader itself, which says nothing of the market, and passes.
+
+    An answer that is missing is the reader's trouble only while a node streams.
+    """
+    return not _OWN.isdisjoint(reasons) or (Unusable.UNCONFIRMED in reasons and _NODES.isdisjoint(reasons))
 
 
 @dataclass(frozen=True, slots=True)

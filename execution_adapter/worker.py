@@ -63,7 +63,7 @@ class Worker:
 
 
 def _all_settled(bus: BusClient) -> bool:
-    return all(result.settled for result in bus.results().values())
+    return all(result.usable or result.hopeless for result in bus.results().values())
 
 
 class HealthPrinter:

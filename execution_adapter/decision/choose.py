@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
 
+from quotebus.bus.verdict import is_own_trouble
 from quotebus.execution_adapter.decision.action import Action
 from quotebus.execution_adapter.decision.assessment import Assessment, Grade, Past
 from quotebus.execution_adapter.decision.fallback import Fallback, LastGood, Policies
@@ -93,6 +94,8 @@ def choose(
     if situation.elapsed_ns >= situation.window_ns:
         return _fall_back(assessment, side, situation, tactics, policies, ("window_over",))
     if assessment.grade is Grade.REFUSE:
+        if is_own_trouble(assessment.verdict.reasons):
+            return _wait_for_reader(assessment, situation)
         if situation.unusable_ns is None or situation.unusable_ns < tactics.patience_ns:
             return None
         return _fall_back(assessment, side, situation, tactics, policies, ())
@@ -103,6 +106,13 @@ def choose(
     share = tactics.share(assessment, window_ns, elapsed_ns)
     reasons = ("repeg" if situation.repeg else "place", f"aggression={share}", *assessment.reasons)
     return Choice(Action.LIMIT, _qty(situation, tactics, price), price, reasons, pegged=True)
+
+
+def _wait_for_reader(assessment: Assessment, situation: Situation) -> Choice | None:
+    """Our own trouble says nothing of the market: it passes, and no order follows from it before the window's end."""
+    if situation.intent_id:
+        return None
+    return Choice(Action.REFUSE, situation.remaining, None, assessment.reasons, pegged=False)
 
 
 def _fall_back(

@@ -22,6 +22,8 @@ from tests.support.samples import HEALTH, QUICK, QUOTE, UTC_NS, like
 
 NOW_NS = 1_000 * NS_PER_S
 
+OWN_TROUBLE = [Unusable.NOT_REQUESTED, Unusable.CLIENT_CONFLICT, Unusable.UNCONFIRMED, Unusable.READER_BEHIND]
+
 
 def verdict(
     *reasons: Unusable,
@@ -67,6 +69,18 @@ def test_usable_price_gives_a_limit_inside_the_spread() -> None:
 def test_unusable_price_gives_the_fallback_and_its_reasons(fallback: str, action: Action) -> None:
     found = choice(verdict(Unusable.TOO_OLD, Unusable.LOCKED), "sell", execution_fallback=fallback)
     assert (found.action, found.limit_price, found.reasons) == (action, None, ("too_old", "locked"))
+
+
+@pytest.mark.parametrize("own", OWN_TROUBLE)
+@pytest.mark.parametrize("fallback", ["table", "market"])
+def test_the_readers_own_trouble_is_no_reason_to_order_at_any_price(own: Unusable, fallback: str) -> None:
+    found = choice(verdict(own, Unusable.NO_QUOTE), "sell", execution_fallback=fallback)
+    assert (found.action, found.limit_price, found.reasons) == (Action.REFUSE, None, (own, "no_quote"))
+
+
+def test_without_a_node_an_answer_that_is_missing_is_not_the_readers_trouble() -> None:
+    found = choice(verdict(Unusable.UNCONFIRMED, Unusable.HEALTH_SILENT), execution_fallback="market")
+    assert found.action is Action.MARKET
 
 
 def test_collar_is_beyond_the_last_good_price_of_the_symbol() -> None:

@@ -16,7 +16,7 @@ from quotebus.bus import codec
 from quotebus.bus.clock import NS_PER_S, to_utc_ns
 from quotebus.bus.consumer import Consumer
 from quotebus.bus.errors import UndecodableMessage
-from quotebus.bus.events import ConnectionHealth, Event, SymbolsRequested
+from quotebus.bus.events import ConnectionHealth, Event, FeedClass, SymbolsRequested
 from tests.support.core_rig import SOURCE, CoreRig
 from tests.support.extremes import extremes
 from tests.support.samples import HEALTH
@@ -32,7 +32,9 @@ class Bus(CoreRig):
 
     def __init__(self, *, moving: bool) -> None:
         self.moving = moving
-        self.consumer = Consumer(CLIENT, "worker-0b51d7", jitter=0.5, max_age_ns=60 * NS_PER_S)
+        self.consumer = Consumer(
+            CLIENT, "worker-0b51d7", jitter=0.5, max_age_ns=60 * NS_PER_S, accept=frozenset(FeedClass)
+        )
         self.requests: list[SymbolsRequested] = []
         super().__init__()
         self.consumer.request(["SPY"], ("quotes",), 0, self.now_ns)

@@ -33,6 +33,7 @@ CALM = like(
     QUOTE, bid_price=100.0, ask_price=100.2, bid_size=100.0, ask_size=100.0, exchange_ns=UTC_NS, received_ns=UTC_NS
 )
 TACTICS = Tactics().at_once()
+OWN_TROUBLE = [Unusable.NOT_REQUESTED, Unusable.CLIENT_CONFLICT, Unusable.UNCONFIRMED, Unusable.READER_BEHIND]
 MINUTE_NS = 60 * NS_PER_S
 
 
@@ -236,3 +237,19 @@ def test_the_table_is_whole_and_its_rows_stand_in_order_of_severity() -> None:
     verdict = Verdict("SPY", Reasons(), None, HEALTH, None, HaltKnowledge.UNKNOWN, None, 0)
     assert find_row(verdict, Past()) is Row.UNKNOWN
     assert STATUS.halt == HaltKnowledge.TRADING
+
+
+@pytest.mark.parametrize("own", OWN_TROUBLE)
+@pytest.mark.parametrize("policy", list(Policy))
+def test_an_intent_waits_while_the_reader_has_trouble_of_its_own_until_the_window_ends(
+    own: Unusable, policy: Policy
+) -> None:
+    verdict = Verdict("SPY", Reasons((own, Unusable.NO_QUOTE)), None, like(HEALTH), None, HaltKnowledge.TRADING, 0, 0)
+    assessment = grade_price(verdict, None, "buy", Decimal(1), Limits(), Past())
+    situation = Situation(
+        Decimal(1), Decimal(1), NS_PER_S, NS_PER_S - 1, unusable_ns=NS_PER_S, intent_id="i", past=Past()
+    )
+    assert choose(assessment, "buy", situation, TACTICS, Policies(policy)) is None
+    over = choose(assessment, "buy", replace(situation, elapsed_ns=NS_PER_S), TACTICS, Policies(policy))
+    assert over is not None
+    assert over.reasons[:3] == ("window_over", own, "no_quote")
