@@ -10,7 +10,7 @@ ARGS   ?=
 JOBS   ?= 3
 SEEDS  ?= 50
 
-.PHONY: outages realoutages up test smoke apidocs links wheel check format bench latency overload scale clients verdict replaysame replaytiming capturerate capturedamage \
+.PHONY: halts hearsay outages realoutages up test smoke apidocs links wheel check format bench latency overload scale clients verdict replaysame replaytiming capturerate capturedamage \
   capturekills captureseek tapcost strangers poison faults twonodes orders returns search seeds quietdays levels marketdays idle pins clean help
 
 help:
@@ -121,6 +121,12 @@ twonodes: $(VENV)/.dev ## nodes started beside a streaming one, without a common
 
 returns: $(VENV)/.dev ## how long until all symbols are usable after a kill -9; ARGS="standby --times 10 --clients 10"
 	$(BIN)/python -m tests.perf.returns $(ARGS)
+
+halts: $(VENV)/.dev ## every program killed, stopped and swapped in every state of a halt; ARGS="--rounds 200"
+	$(BIN)/python -m tests.perf.halts $(ARGS)
+
+hearsay: $(VENV)/.dev ## 30 days of restarts beside a forger of halts, on a virtual clock; ARGS="--days 30"
+	$(BIN)/python -m tests.pricing.hearsay_days $(ARGS)
 
 orders: $(VENV)/.dev ## 14 symbols worked to their end under one trouble each; ARGS="halt cut"
 	$(BIN)/python -m tests.execution_adapter.runs $(ARGS)

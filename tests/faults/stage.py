@@ -102,11 +102,14 @@ class Stage:
         return [control for _, control in self._exchanges.values()]
 
     def all_subscribed(self, *, but: str = "") -> bool:
-        """Whether the exchange has both symbols on its lists, and each symbol on all: nothing is being asked."""
+        """Whether the exchange has both symbols on its lists, and each symbol on all, or all of a kind at once: nothing
+        is being asked.
+        """
         return any(
             but not in symbols.get("quotes", ())
             and {SYMBOL, OTHER} <= {*symbols.get("quotes", ())}
-            and {*symbols.get("quotes", ())} == {*symbols.get("statuses", ())} == {*symbols.get("lulds", ())}
+            and {*symbols.get("quotes", ())} == {*symbols.get("lulds", ())}
+            and {*symbols.get("statuses", ())} in ({"*"}, {*symbols.get("quotes", ())})
             for connection in self.control.state()["connections"]
             for symbols in [connection["symbols"]]
         )

@@ -55,7 +55,9 @@ def judge(log: EventLog, audit: Path, *, heard_all: bool = True) -> Counter[str]
             missing = sorted(named - sent.keys())[:3]
             lines = [line for line in audit.read_text().splitlines() if any(str(t_ns) in line for _, t_ns in missing)]
             raise AssertionError(f"decided on, and never sent as good: {missing}, but {lines[:3]}") from None
+    halts = read_halts(audit)
     for decision in decisions:
+        check_halt(decision, halts)
         actions["collar" if _is_fallback(decision) else decision.action] += 1
         if decision.action != "limit" or _is_fallback(decision):
             assert decision.reasons, f"no reason: {decision}"
@@ -79,6 +81,44 @@ def judge(log: EventLog, audit: Path, *, heard_all: bool = True) -> Counter[str]
             heard_late = newer.published_ns >= decision.now_ns - SLACK_NS
             assert heard_late, f"a newer quote was there for over a second: {decision} {newer}"
     return actions
+
+
+Halts = dict[str, list[tuple[int, int | None]]]
+"""Symbol to the beginning and the end of each of its halts, by the exchange's own account."""
+
+
+def read_halts(audit: Path) -> Halts:
+    """The halts that the exchange began, whoever was told of them."""
+    halts: Halts = defaultdict(list)
+    written, _, _ = audit.read_text().rpartition("\n")
+    for line in written.splitlines():
+        if not line.startswith('{"exchange"'):
+            continue
+        record = json.loads(line)
+        if record["event"] == "halt":
+            halts[record["exchange"]].append((record["utc_ns"], None))
+        else:
+            began_ns, _ = halts[record["exchange"]].pop()
+            halts[record["exchange"]].append((began_ns, record["utc_ns"]))
+    return halts
+
+
+def check_halt(decision: ExecutionDecision, halts: Halts, slack_ns: int = SLACK_NS) -> None:
+    """In a symbol that the exchange has halted for `slack_ns` nothing is ordered but passive limits.
+
+    Without a line nobody can know of a halt that began since: there a collar is what the decision table says.
+    """
+    if decision.action == "refuse":
+        return
+    blind = _is_fallback(decision) and not _LOST.isdisjoint(decision.reasons)
+    passive = decision.action == "limit" and not _PASSIVE.isdisjoint(decision.reasons)
+    for began_ns, ended_ns in halts.get(decision.symbol, ()):
+        halted = began_ns + slack_ns <= decision.now_ns and (ended_ns is None or decision.now_ns < ended_ns)
+        assert not halted or blind or passive, f"ordered while the exchange has halted it: {decision}"
+
+
+_LOST = {"no_health", "health_silent", "not_streaming"}
+_PASSIVE = {"aggression=0", "passive"}
 
 
 def _is_fallback(decision: ExecutionDecision) -> bool:

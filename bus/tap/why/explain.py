@@ -11,8 +11,8 @@ from typing import Any
 
 from quotebus.bus.book import Unusable, Verdict
 from quotebus.bus.clock import NS_PER_MS
-from quotebus.bus.events import Cause, ConnectionState, Flag, SymbolState
-from quotebus.bus.process.units import format_clock, format_duration
+from quotebus.bus.events import Cause, ConnectionState, Flag, HaltKnowledge, SymbolState
+from quotebus.bus.process.units import format_clock, format_duration, format_instant
 from quotebus.bus.tap.snapshot import ConnectionLine, make_line
 from quotebus.bus.tap.usability import (
     Usability,
@@ -22,7 +22,16 @@ from quotebus.bus.tap.usability import (
     measure_announced_age_ns,
 )
 from quotebus.bus.tap.view import KnownStatus, View
-from quotebus.bus.tap.why.meanings import CAUSES, LINE_STATES, NO_CHANGE, REASONS, SUSPECT, SYMBOL_STATES, Meaning
+from quotebus.bus.tap.why.meanings import (
+    CAUSES,
+    HALTS,
+    LINE_STATES,
+    NO_CHANGE,
+    REASONS,
+    SUSPECT,
+    SYMBOL_STATES,
+    Meaning,
+)
 
 _SELF_EXPLAINING = frozenset(
     {ConnectionState.STREAMING, ConnectionState.IDLE, ConnectionState.STANDBY, ConnectionState.STOPPED}
@@ -89,6 +98,10 @@ class Explanation:
     state_means: str
     state_for_ns: int | None
     state_change: str
+    halt: str
+    halt_evidence: str
+    halt_means: str
+    halt_change: str
     line: ConnectionLine | None
     line_means: str
     line_change: str
@@ -124,11 +137,28 @@ def explain(view: View, symbol: str, now_ns: int) -> Explanation:
         state_means=meaning,
         state_for_ns=None if known is None else convert_to_node_ns(view, verdict, known, now_ns) - known.since_ns,
         state_change=_add_change(change, _find_cause(cause)),
+        halt=verdict.halt,
+        halt_evidence=_find_evidence(view, verdict),
+        halt_means=HALTS[verdict.halt].means,
+        halt_change=HALTS[verdict.halt].change,
         line=shown_line,
         line_means=means,
         line_change=line_change,
         askers=tuple(_askers(view, symbol, known, now_ns)),
     )
+
+
+def _find_evidence(view: View, verdict: Verdict) -> str:
+    """What is known of a halt rests on this; empty where nothing is known."""
+    known, standing = view.book.halts.find(verdict.symbol), verdict.standing
+    if verdict.halt is HaltKnowledge.HALTED and known is not None:
+        kind, exchange_ns, source = known.kind, known.exchange_ns, f" from {known.source}"
+    elif standing is not None and verdict.halt is standing.halt:
+        kind, exchange_ns, source = standing.halt_kind, standing.halt_exchange_ns, ""
+    else:
+        return ""
+    when = "" if exchange_ns is None else f", exchange time {format_instant(exchange_ns)}"
+    return f"by {kind}{source}{when}" if kind else ""
 
 
 def is_settled(view: View, symbol: str) -> bool:

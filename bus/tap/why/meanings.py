@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from quotebus.bus.book import Unusable
-from quotebus.bus.events import Cause, ConnectionState, SymbolState
+from quotebus.bus.events import Cause, ConnectionState, HaltKnowledge, SymbolState
 
 NO_CHANGE = "no change needed"
 
@@ -50,7 +50,7 @@ REASONS: dict[Unusable, Meaning] = {
     Unusable.NOT_LIVE: Meaning(
         "the symbol's state is neither `live` nor `quiet`", "the symbol's state changes: see `symbol` below"
     ),
-    Unusable.HALTED: Meaning("a halt is known", "a resume from the exchange, or a trade newer than the halt"),
+    Unusable.HALTED: Meaning("a halt is known", "a resume from the exchange, or a trade that proves trading"),
     Unusable.NO_QUOTE: Meaning("no quote has been received", "the next quote of this symbol"),
     Unusable.OTHER_SOURCE: Meaning(
         "the quote is another node's", "the first quote from the node whose health is the newest"
@@ -132,6 +132,18 @@ SUSPECT: dict[Cause, Meaning] = {
 }
 """A suspect line is silent, slow or mute, which calls for different things. Its other causes do not say which it is."""
 
+HALTS: dict[HaltKnowledge, Meaning] = {
+    HaltKnowledge.TRADING: Meaning("the exchange is known to trade the symbol", NO_CHANGE),
+    HaltKnowledge.PRESUMED: Meaning(
+        "no halt is known, and the symbol has traded since halts are reported to the node", NO_CHANGE
+    ),
+    HaltKnowledge.HALTED: Meaning(
+        "the exchange has stopped trading in it", "a resume from the exchange, or a trade that proves trading"
+    ),
+    HaltKnowledge.UNKNOWN: Meaning(
+        "nothing is known either way", "a trade since statuses are subscribed to, on the stream or by REST"
+    ),
+}
 SYMBOL_STATES: dict[SymbolState, Meaning] = {
     SymbolState.PENDING: Meaning(
         "wanted; no quote on this connection yet", "the first quote of this symbol on this connection"
@@ -140,7 +152,7 @@ SYMBOL_STATES: dict[SymbolState, Meaning] = {
     SymbolState.QUIET: Meaning("no new quote for a while on a line proven alive: the standing quote holds", NO_CHANGE),
     SymbolState.HALTED: Meaning(
         "trading is halted or paused; survives a reconnect",
-        "a resume from the exchange, or a trade newer than the halt",
+        "a resume from the exchange, or a trade that proves trading",
     ),
     SymbolState.STALE: Meaning(
         "the last data was nonsense; until the next good quote", "the next quote that passes the checks"

@@ -32,6 +32,7 @@ def render_explanation(told: Explanation, width: int) -> list[Text]:
     lines.append(Text(""))
     lines += _wrapped("quote", _quote(told), width)
     lines += _wrapped("symbol", _symbol(told), width)
+    lines += _wrapped("halt", _halt(told), width)
     lines += _wrapped("line", _line(told), width)
     if told.line is not None and told.line.detail:
         lines += _wrapped("", f"detail: {told.line.detail}", width)
@@ -73,6 +74,12 @@ def _symbol(told: Explanation) -> str:
     means = f": {told.state_means}" if told.state_means else ""
     change = "" if told.state_change in ("", NO_CHANGE) else f" -> {told.state_change}"
     return f"{told.state} ({told.state_cause}){since}{means}{change}"
+
+
+def _halt(told: Explanation) -> str:
+    evidence = f" {told.halt_evidence}" if told.halt_evidence else ""
+    change = "" if told.halt_change in ("", NO_CHANGE) else f" -> {told.halt_change}"
+    return f"{told.halt}{evidence}: {told.halt_means}{change}"
 
 
 def _line(told: Explanation) -> str:

@@ -33,6 +33,8 @@ quote     bid 687.30 x 3, ask 687.31 x 2; spread 0.01; 12ms old (limit 1m00s);
           pricing-3f9c2a#10 over connection 1
 symbol    live (demand) for 5.0s: acknowledged upstream, with a quote on this
           connection
+halt      trading by status, exchange time 2026-01-05 14:00:00.000: the exchange
+          is known to trade the symbol
 line      pricing (iex) streaming (demand) for 5.0s: the upstream authenticated
           us and answered our first subscribe: the only state with usable
           prices; connection 1, 0 failures in a row; last byte 17ms ago; lag
@@ -187,3 +189,13 @@ def test_symbols_beyond_the_bound_are_said() -> None:
     view.beyond_bound = 12
     lines = [line.plain for line in render_snapshot(take_snapshot(view, intake, now_ns, "x", True), Controls(), 80)]
     assert any("12 messages of symbols beyond the first 10,000" in line for line in lines)
+
+
+def test_a_halt_is_explained_with_its_evidence() -> None:
+    halt = {"halt": "halted", "halt_kind": "hearsay", "halt_exchange_ns": UTC_NS - 60 * NS_PER_S}
+    said = " ".join(text(HEALTH, like(STATUS, state="halted", cause="halt", **halt), QUOTE).split())
+    assert f"halt halted by hearsay from {STATUS.source}, exchange time 2026-01-05 14:29:00.000" in said
+    assert "a trade that proves trading" in said
+    unknown = {"halt": "unknown", "halt_kind": "", "halt_exchange_ns": None}
+    said = " ".join(text(HEALTH, like(STATUS, **unknown), QUOTE).split())
+    assert "halt unknown: nothing is known either way -> a trade since statuses are subscribed to" in said
