@@ -4,11 +4,11 @@
 
 The node's own rules (`pricing.halts`) and a reader's (`bus.halts`) run against a market of symbols that trade in
 regular hours, some of them halted for minutes, some for days. Nodes restart every few hours, half of them without the
-file of the one before; clients come and go one at a time. Every five seconds a forger claims a halt: in the past, now,
-in the future, just within what a node may believe. The venue is asked about trades every minute, as for a client that
-wants quotes alone. Exit status 1 when a false halt outlives its disproof by more than 90 s, or a true one is lost by all: on
-its own day nobody says halted, or ever the node says that the symbol trades. From the next day on a node that knows of
-it by hearsay alone says that it does not know.
+file of the one before; clients come and go one at a time. Every five seconds a forger claims a halt: in the past,
+now, in the future, just within what a node may believe. The venue is asked about trades every minute, as for a client
+that wants quotes alone. Exit status 1 when a false halt outlives its disproof by more than 90 s, or a true one is
+lost by all: on its own day nobody says halted, or ever the node says that the symbol trades. From the next day on a
+node that knows of it by hearsay alone says that it does not know.
 """
 
 from __future__ import annotations

@@ -10,14 +10,14 @@ import pytest
 
 from quotebus import bus
 from quotebus.bus.book import Unusable
-from quotebus.bus.events import Cause, ConnectionState, SymbolState
+from quotebus.bus.events import Cause, ConnectionState, HaltKnowledge, SymbolState
 from quotebus.bus.tap.why.explain import explain
 from quotebus.bus.tap.why.meanings import CAUSES, LINE_STATES, REASONS, SUSPECT, SYMBOL_STATES, Meaning
 from tests.support.samples import HEALTH, like
 from tests.support.tap import told
 
 ROWS = re.findall(r"^\| `(\w+)` \| (.+) \|$", (Path(bus.__file__).parent / "EVENTS.md").read_text(), re.MULTILINE)
-TABLES: list[Mapping[str, Meaning]] = [REASONS, LINE_STATES, SYMBOL_STATES, CAUSES]
+TABLES: list[Mapping[str, Meaning]] = [REASONS, LINE_STATES, SYMBOL_STATES, CAUSES, HALTS]
 NO_TROUBLE = {Cause.DEMAND, Cause.RESUME, Cause.SUPERSEDED}
 
 
@@ -26,6 +26,7 @@ def test_every_reason_state_and_cause_is_explained_in_the_words_of_the_specifica
     assert set(LINE_STATES) == set(ConnectionState)
     assert set(SYMBOL_STATES) == set(SymbolState)
     assert set(CAUSES) == set(Cause)
+    assert set(HALTS) == set(HaltKnowledge)
     for table in TABLES:
         for name, (meaning, change) in table.items():
             assert (str(name), meaning) in ROWS, name
