@@ -12,7 +12,7 @@ from quotebus import bus
 from quotebus.bus.book import Unusable
 from quotebus.bus.events import Cause, ConnectionState, HaltKnowledge, SymbolState
 from quotebus.bus.tap.why.explain import explain
-from quotebus.bus.tap.why.meanings import CAUSES, LINE_STATES, REASONS, SUSPECT, SYMBOL_STATES, Meaning
+from quotebus.bus.tap.why.meanings import CAUSES, HALTS, LINE_STATES, REASONS, SUSPECT, SYMBOL_STATES, Meaning
 from tests.support.samples import HEALTH, like
 from tests.support.tap import told
 
