@@ -156,7 +156,15 @@ def test_outside_the_bands_is_suspicious_and_changes_nothing_else(
 
 @pytest.mark.parametrize(
     ("low", "high", "read"),
-    [(99, 101, True), (0.4, 0.6, True), (101, 99, False), (100, 100, False), (0, 100, False), (99, MAX_PRICE, False), (99, NAN, False)],
+    [
+        (99, 101, True),
+        (0.4, 0.6, True),
+        (101, 99, False),
+        (100, 100, False),
+        (0, 100, False),
+        (99, MAX_PRICE, False),
+        (99, NAN, False),
+    ],
 )
 def test_bands_that_make_no_sense_are_none(low: float, high: float, read: bool) -> None:
     assert read_bands(low, high, 7) == (Bands(low, high, 7) if read else None)
