@@ -235,7 +235,7 @@ class HotPath:
                 elif type(record) is UpstreamBands:
                     self._note_bands(record)
                 elif type(record) is UpstreamStatus:
-                    self._report(StatusReport(record, self._find_time(record)))
+                    self._note_status(record)
                 else:
                     self._report(record)
             if len(ticks) >= PIECE:
@@ -274,6 +274,14 @@ class HotPath:
         if exchange_ns > (slot.reopening_after_ns if proof is Proof.REOPENING else slot.print_after_ns):
             slot.watch_print = False
             self._report(PrintReport(slot.symbol, exchange_ns, proof is Proof.REOPENING))
+
+    def _note_status(self, status: UpstreamStatus) -> None:
+        """Report a status. A quote from before it is not published again: it would look like one from after a resume."""
+        slot = self._shared.slots.get(status.S)
+        if slot is not None:
+            slot.level.interrupt()
+            self._doubted.drop(slot)
+        self._report(StatusReport(status, self._find_time(status)))
 
     def _find_time(self, status: UpstreamStatus) -> int | None:
         try:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from quotebus.bus.clock import NS_PER_MS, NS_PER_S
 from quotebus.bus.events import Flag
+from quotebus.pricing import level, quality, ticks
 from quotebus.pricing.level import AGREEING_NS, STOOD_NS, TRADE_NS, Level
 from quotebus.pricing.quality import judge
 from tests.support.samples import QUICK, UTC_NS
@@ -43,6 +46,15 @@ class Symbol:
 
 
 GOOD, FAR = (100.0, 100.02), (300.0, 300.02)
+
+
+def test_the_figures_are_those_of_the_page() -> None:
+    page = (Path(__file__).parents[2] / "bus/EVENTS.md").read_text().partition("### Jumps")[2].partition("\n## ")[0]
+    for words in ("a fifth", "three quotes", "5 %", "200 ms", "5 s", "five ticks", "one cent"):
+        assert words in " ".join(page.split())
+    assert (level.JUMP, level.AGREES, level.AGREEING) == (0.20, 0.05, 3)
+    assert (AGREEING_NS, STOOD_NS, TRADE_NS) == (200 * MS, 5 * NS_PER_S, 5 * NS_PER_S)
+    assert (ticks.MOST_TICKS, ticks.CENT, quality.SUSPICIOUS_SPREAD) == (5, 0.01, 0.10)
 
 
 @pytest.mark.parametrize("between", [(0.0, 100.02), (100.0, 0.0), (0.0, 0.0), (101.0, 100.0), (100.0, 100.0)])

@@ -417,6 +417,19 @@ def test_a_symbol_that_is_released_or_begins_anew_has_nothing_to_publish_again(
     assert rig.quotes()[-1].flags == 0, "a session begins without a level"
 
 
+def test_a_jump_from_before_a_status_is_not_published_again(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock(monkeypatch)
+    rig = make()
+    rig.feed(quote(), quote(**FAR))
+    rig.feed({"T": "s", "S": "SPY", "t": stamp(EXCHANGE_NS + 100), "sc": "T", "z": "C"})
+    rig.shared.slots["SPY"].watch_quote = True
+    clock.now_ns += 2 * STOOD_NS
+    rig.path.publish_believed()
+    rig.feed(trade(p=130.0))
+    assert [q.flags for q in rig.quotes()] == [0, Flag.SUSPICIOUS]
+    assert ("quote", "SPY") not in rig.ticked()[1:]
+
+
 def test_a_trade_near_a_jump_publishes_it_again_before_itself(make: Make) -> None:
     rig = make()
     rig.feed(quote(), quote(**FAR), trade(p=100.0), trade(p=130.2, c=["@", "Z"]))
