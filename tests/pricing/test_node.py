@@ -15,10 +15,11 @@ import zmq
 from quotebus import pricing
 from quotebus.bus import codec
 from quotebus.bus.clock import NS_PER_S, now_ns
-from quotebus.bus.events import ConnectionHealth, Counters, SymbolsAcknowledged
+from quotebus.bus.events import ConnectionHealth, Counters, MarketSession, SymbolsAcknowledged
 from quotebus.bus.settings import BusSettings
 from quotebus.bus.transport.broker import Broker
 from quotebus.bus.transport.sockets import Role, make
+from quotebus.pricing import sessions
 from quotebus.pricing.node import Node, ThreadEnded
 from quotebus.pricing.orders.core import OrderCore
 from quotebus.pricing.settings import PricingSettings
@@ -178,3 +179,17 @@ def test_without_its_hot_thread_a_node_ends(bus: Bus) -> None:
     node._hot._stopping = True
     with pytest.raises(ThreadEnded, match="the hot thread has ended"):
         node.run()
+
+
+def test_the_calendars_end_is_told_once_and_the_session_with_it(
+    bus: Bus, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A node of a real feed, which never dials here: nobody asks for anything."""
+    monkeypatch.setattr(sessions, "WARN_DAYS", 100_000)
+    caplog.set_level(logging.WARNING, "quotebus.pricing.node")
+    bus.node(pricing_feed_class="real_time")
+    bus.log.wait(Counters, lambda counted: counted.program == "pricing-node")
+    bus.log.wait(Counters, lambda counted: counted.program == "pricing-node", since=bus.log.position())
+    assert sum("the calendar of market days ends on" in text for text in caplog.messages) == 1
+    health, _ = bus.log.wait(ConnectionHealth, lambda health: health.feed_class == "real_time")
+    assert health.session in set(MarketSession)
