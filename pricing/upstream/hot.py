@@ -276,7 +276,7 @@ class HotPath:
             self._report(PrintReport(slot.symbol, exchange_ns, proof is Proof.REOPENING))
 
     def _note_status(self, status: UpstreamStatus) -> None:
-        """Report a status. A quote from before it is not published again: it would look like one from after a resume."""
+        """Report a status. A quote from before it is not published again: it would look like one after a resume."""
         slot = self._shared.slots.get(status.S)
         if slot is not None:
             slot.level.interrupt()
