@@ -31,6 +31,8 @@ AGAIN_NS = 10 * NS_PER_S
 ANSWER_NS = 8 * NS_PER_S
 BURST, PER_MINUTE = 5, 40
 """Of the venue's requests for data; the rest is for other questions."""
+LOOKED_AT = 500
+"""Symbols at one look, so that 10,000 of them cost no long stretch of the interpreter."""
 OUTLIER_NS = 60 * NS_PER_S
 _ASKED_IN = frozenset({SymbolState.PENDING, SymbolState.LIVE, SymbolState.QUIET, SymbolState.STALE, SymbolState.HALTED})
 _EXTENDED = frozenset({MarketSession.PRE, MarketSession.POST, MarketSession.OVERNIGHT})
@@ -65,6 +67,7 @@ class HaltWatch:
         self._question: tuple[int, frozenset[str], int] | None = None
         self._number = 0
         self._looked_ns = 0
+        self._to_look_at: list[str] = []
 
     # what happens
 
@@ -77,13 +80,12 @@ class HaltWatch:
         """The upstream has answered: from now on it reports the halts of what it acknowledged."""
         acknowledged, halts = self._subscriptions.acknowledged, self._halts
         if (STATUSES, ALL) in acknowledged:
-            self._retell(halts.cover_all(self._exchange_ns()), now_ns)
+            if not halts.covers_all or halts.awaits_time:
+                self._retell(halts.cover_all(self._exchange_ns()), now_ns)
             return
-        symbols = [symbol for channel, symbol in acknowledged if channel == STATUSES]
-        if not symbols:
-            if any(halts.covers(symbol) for symbol in self._symbols.entries):
-                self._lifecycle.begin_connection()
-            return
+        if halts.covers_all:  # let go with the last symbol
+            self._lifecycle.begin_connection()
+        symbols = {symbol for channel, symbol in acknowledged if channel == STATUSES}
         self._retell(halts.cover(symbols, self._exchange_ns()), now_ns)
 
     def on_status(self, record: UpstreamStatus, exchange_ns: int | None, now_ns: int) -> None:
@@ -203,7 +205,15 @@ class HaltWatch:
     def _list_due(self, now_ns: int) -> list[str]:
         """Wanted symbols that may be halted, or are, and of which the venue may know better."""
         due: list[str] = []
-        for symbol, entry in self._symbols.entries.items():
+        if not self._to_look_at:
+            self._to_look_at = sorted(self._lifecycle.unproven)
+        looked_at, self._to_look_at = self._to_look_at[:LOOKED_AT], self._to_look_at[LOOKED_AT:]
+        for symbol in looked_at:
+            entry = self._symbols.entries.get(symbol)
+            if entry is None:
+                self._due.pop(symbol, None)
+                self._lifecycle.unproven.discard(symbol)
+                continue
             halted = entry.belief.halt is HaltKnowledge.HALTED
             open_question = entry.belief.halt is HaltKnowledge.UNKNOWN and (
                 self._halts.covered_since_ns(symbol) is not None

@@ -10,7 +10,7 @@ is hearsay: taken when we cannot know better, and forgotten on the next day.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -136,11 +136,18 @@ class Halts:
         self._covers_all, self._since_all_ns = True, exchange_ns
         return self._refute(self._known, exchange_ns)
 
-    def cover(self, symbols: Iterable[str], exchange_ns: int | None) -> list[str]:
-        """Statuses of these symbols are acknowledged; as `cover_all`."""
+    def cover(self, symbols: Collection[str], exchange_ns: int | None) -> list[str]:
+        """Statuses of these symbols are acknowledged, and of no others; as `cover_all`."""
+        for symbol in self._since_ns.keys() - symbols:
+            self.uncover(symbol)
         new = [symbol for symbol in symbols if self._since_ns.get(symbol) is None]
         self._since_ns.update(dict.fromkeys(new, exchange_ns))
         return self._refute(new, exchange_ns)
+
+    @property
+    def covers_all(self) -> bool:
+        """Whether a halt of any symbol would be reported to us."""
+        return self._covers_all
 
     @property
     def awaits_time(self) -> bool:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from quotebus.bus import codec
 from quotebus.bus.events import Cause, HaltKind, HaltKnowledge, Quote, SymbolState
 from quotebus.pricing.demand import Demand
-from quotebus.pricing.halts import Halts
+from quotebus.pricing.halts import Belief, Halts
 from quotebus.pricing.messages import UpstreamStatus, read_halt
 from quotebus.pricing.shared_state import SharedState, Slot
 from quotebus.pricing.subscription_set import SubscriptionSet
 from quotebus.pricing.symbols import SymbolTable
 
 _TICKS = (SymbolState.PENDING, SymbolState.QUIET, SymbolState.STALE)
+_OPEN = frozenset({HaltKnowledge.HALTED, HaltKnowledge.UNKNOWN})
 _UNTRADED = (SymbolState.REFUSED, SymbolState.EVICTED)
 
 
@@ -28,6 +29,8 @@ class SymbolLifecycle:
     ) -> None:
         self.halts = halts or Halts()
         self.connection = 0
+        self.unproven: set[str] = set()
+        """Wanted symbols that are halted, or of which it is not known."""
         self._demand = demand
         self._symbols = symbols
         self._subscriptions = subscriptions
@@ -99,7 +102,7 @@ class SymbolLifecycle:
         state, belief = self._symbols.state(symbol), self.halts.belief(symbol)
         if state is None:
             return
-        is_news, moved = self._symbols.set_belief(symbol, belief), False
+        is_news, moved = self._set_belief(symbol, belief), False
         known = self.halts.find(symbol)
         if known is not None and belief.halt is HaltKnowledge.HALTED and state not in _UNTRADED:
             self._shared.want(symbol)
@@ -115,8 +118,15 @@ class SymbolLifecycle:
         """A new connection: what was known to trade may have been halted since."""
         self.halts.uncover_all()
         for symbol in self._symbols.entries:
-            self._symbols.set_belief(symbol, self.halts.belief(symbol))
+            self._set_belief(symbol, self.halts.belief(symbol))
             self.watch_prints(symbol)
+
+    def _set_belief(self, symbol: str, belief: Belief) -> bool:
+        if belief.halt in _OPEN:
+            self.unproven.add(symbol)
+        else:
+            self.unproven.discard(symbol)
+        return self._symbols.set_belief(symbol, belief)
 
     def watch_prints(self, symbol: str) -> None:
         """Tell the hot thread which trades would be news of a halt."""

@@ -75,7 +75,7 @@ def test_the_venue_is_asked_about_symbols_of_which_no_trade_is_seen() -> None:
     rig.quote("QQQ")
     rig.venue_trades = {"SPY": traded(rig, -3600), "QQQ": traded(rig, 1, conditions=("@", "Z"))}
     rig.run(4)
-    assert {question.symbols for question in rig.asked_of_trades} == {("SPY", "QQQ")}
+    assert {question.symbols for question in rig.asked_of_trades} == {("QQQ", "SPY")}
     assert (halt(rig, "SPY"), halt(rig, "QQQ")) == (("unknown", ""), ("unknown", "")), "too old, and out of sequence"
     rig.venue_trades = {"SPY": traded(rig, 0)}
     rig.run(15)
@@ -236,3 +236,35 @@ def test_more_claims_than_a_request_may_hold_are_ignored() -> None:
     symbols = [f"S{number}" for number in range(1_500)]
     rig.ask("a", *symbols, halts=claims(rig, *symbols, seconds=-1))
     assert rig.core.halt_watch.hearsay_taken == 1_000
+
+
+def test_what_was_known_ends_with_the_subscription_though_the_connection_stays() -> None:
+    rig = streaming("SPY")
+    rig.run(1)
+    rig.trade("SPY", reopening=False)
+    assert halt(rig) == ("presumed", "print")
+    for client in ("a", "looks"):
+        rig.ask(client)
+    assert rig.upstream.entries == set()
+    rig.run(1)
+    rig.ask("a", "SPY", channels=("quotes", "trades"), ttl_ms=120_000)
+    rig.quote("SPY")
+    assert (rig.health().connection, halt(rig)) == (1, ("unknown", "")), "a halt may have begun in between"
+
+
+def test_where_statuses_come_symbol_by_symbol_each_is_known_for_itself() -> None:
+    rig = CoreRig()
+    rig.core.reconciler.subscriptions.want_all_statuses(False)
+    rig.ask("a", "SPY", "QQQ", channels=("quotes", "trades"), ttl_ms=120_000)
+    for symbol in ("SPY", "QQQ"):
+        rig.quote(symbol)
+    rig.run(1)
+    for symbol in ("SPY", "QQQ"):
+        rig.trade(symbol, reopening=False)
+    assert halt(rig, "QQQ") == ("presumed", "print")
+    rig.ask("looks")
+    rig.ask("a", "SPY", channels=("quotes", "trades"), ttl_ms=120_000)
+    rig.run(1)
+    rig.ask("a", "SPY", "QQQ", channels=("quotes", "trades"), ttl_ms=120_000)
+    rig.quote("QQQ")
+    assert (halt(rig, "SPY"), halt(rig, "QQQ")) == (("presumed", "print"), ("unknown", ""))
