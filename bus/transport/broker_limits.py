@@ -1,4 +1,4 @@
-"""How much one connection may send the broker: by rate, by client names, and all of them together. Pure.
+"""How much one connection may send the broker: by rate, by topics, by client names, and all of them together. Pure.
 
 The node tells clients apart by name only, so one peer with two thousand names would be two thousand clients to it. The
 broker knows the connection each request came over.
@@ -50,6 +50,56 @@ class Allowance:
             return True
         self.left = 0.0
         return False
+
+
+SUBSCRIBER_BURST_BYTES = 1 << 20
+SUBSCRIBER_BYTES_PER_S = 16 << 10
+"""What one peer may send to the subscribe endpoint: 30,000 topics of 33 bytes at once, and 16 KiB a second."""
+SUBSCRIBER_BURST_TOPICS = 36_000
+SUBSCRIBER_TOPICS_PER_S = 500
+"""How many topics that may be: a fifth more than the largest client has. 1 MiB is 170,000 topics of three bytes."""
+_SUBSCRIPTION = b"\1"
+_SUBSCRIBE_COMMAND = b"SUBSCRIBE"
+_IN_NO_TOPIC = bytes(range(0x7F, 0x100))
+_STRETCH_BYTES = 1_024
+"""A piece as long as this says how dense its neighbourhood is."""
+
+
+def count_topics(piece: bytes) -> int:
+    """How many topics begin in a piece of a subscriber's stream, wherever it is cut: never too few.
+
+    A subscription begins with the byte 1, or is a command with its name in it; no topic has that byte. What is no text
+    counts by the byte, since libzmq's table for the bytes that follow a topic's beginning is as wide as they differ.
+    """
+    odd = len(piece) - len(piece.translate(None, _IN_NO_TOPIC))
+    return piece.count(_SUBSCRIPTION) + piece.count(_SUBSCRIBE_COMMAND) + odd
+
+
+@dataclass(slots=True)
+class SubscriberLimit:
+    """What one peer has sent to the subscribe endpoint: its bytes as the kernel counts them, and its topics.
+
+    Only libzmq reads these messages, so the topics are those that were seen waiting to be read, which cannot be told of
+    an encrypted stream. A stretch that nobody saw is taken to be as dense as the sparser of its two neighbours, so that
+    no mixture of long and short topics counts for more than it is.
+    """
+
+    volume: Allowance = field(default_factory=lambda: Allowance(SUBSCRIBER_BURST_BYTES, SUBSCRIBER_BYTES_PER_S))
+    topics: Allowance = field(default_factory=lambda: Allowance(SUBSCRIBER_BURST_TOPICS, SUBSCRIBER_TOPICS_PER_S))
+    _unseen_bytes: int = 0
+    _topics_per_byte: float = 0.0
+
+    def spend(self, more_bytes: int, waiting: bytes, now_ns: int) -> bool:
+        """Take `more_bytes`, the last of which wait at the end of `waiting`; False when no client needs so much."""
+        seen = waiting[max(0, len(waiting) - more_bytes) :]
+        topics: float = count_topics(seen)
+        self._unseen_bytes += more_bytes - len(seen)
+        if len(seen) >= _STRETCH_BYTES:
+            density = topics / len(seen)
+            topics += self._unseen_bytes * min(density, self._topics_per_byte)
+            self._unseen_bytes, self._topics_per_byte = 0, density
+        within = self.volume.spend(more_bytes, now_ns)
+        return self.topics.spend(topics, now_ns) and within
 
 
 class Admission(Enum):

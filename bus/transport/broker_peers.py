@@ -1,8 +1,9 @@
 """Who is connected to one of the broker's endpoints, as its socket monitor tells, and how to end one connection.
 
 libzmq tells nothing of a single peer of the C proxy, but its monitor names each connection's descriptor. Of that the
-kernel knows how much has come in (TCP on Linux), and a descriptor that is shut down is a peer that has left. A
-descriptor is only used after its peer's address has been compared, since its number may stand for another one by now.
+kernel knows how much has come in (TCP on Linux), what waits in it can be looked at without taking it from libzmq, and a
+descriptor that is shut down is a peer that has left. A descriptor is only used after its peer's address has been
+compared, since its number may stand for another one by now.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from dataclasses import dataclass
 
 import zmq
 
-from quotebus.bus.transport.broker_limits import Allowance
+from quotebus.bus.transport.broker_limits import SUBSCRIBER_BURST_BYTES, SUBSCRIBER_BYTES_PER_S, SubscriberLimit
 from quotebus.bus.transport.subscriber import read_monitor
 
 log = logging.getLogger(__name__)
@@ -33,13 +34,11 @@ COUNTED = (*dict.fromkeys(MONITORED.values()), "cut", "refused")
 EVENTS = zmq.EVENT_ACCEPTED | sum(MONITORED)
 """What the monitor must tell."""
 
-SUBSCRIBER_BURST_BYTES = 1 << 20
-SUBSCRIBER_BYTES_PER_S = 16 << 10
-"""What one peer may send to the subscribe endpoint: 30,000 topics of 33 bytes at once, and 16 KiB a second."""
-
 _TCP_INFO_BYTES = 192
 _BYTES_RECEIVED_AT = 128
 """Of `tcpi_bytes_received` in Linux's `struct tcp_info`."""
+_DISCARD_BYTES, _DISCARDS = 64 << 10, 64
+"""What is taken away from a connection that was cut, in one go and at most: what a kernel's receive buffer holds."""
 
 
 @dataclass(slots=True)
@@ -49,7 +48,8 @@ class EndpointPeer:
     descriptor: int
     address: object
     bytes_in: int = 0
-    allowance: Allowance | None = None
+    limit: SubscriberLimit | None = None
+    ended: bool = False
 
     def __str__(self) -> str:
         """Host and port, where there are any."""
@@ -109,8 +109,9 @@ class EndpointPeers:
     def cut(self, descriptor: int) -> bool:
         """End a connection; False when it has ended already."""
         connection = self._peers.get(descriptor)
-        if connection is None or not _shut_down(connection):
+        if connection is None or connection.ended or not _shut_down(connection):
             return False
+        connection.ended = True
         self.counters["cut"] += 1
         return True
 
@@ -123,12 +124,20 @@ class EndpointPeers:
                 continue
             more, connection.bytes_in = received - connection.bytes_in, received
             self.bytes_in += more
-            if connection.allowance is None:
-                connection.allowance = Allowance(SUBSCRIBER_BURST_BYTES, SUBSCRIBER_BYTES_PER_S)
             busy = busy or more > SUBSCRIBER_BYTES_PER_S
-            if self._bounded and not connection.allowance.spend(more, now_ns):
-                self.cut(connection.descriptor)
+            if self._bounded:
+                self._charge(connection, more, now_ns)
         return busy
+
+    def _charge(self, connection: EndpointPeer, more: int, now_ns: int) -> None:
+        if connection.ended:
+            _discard(connection)  # the kernel goes on receiving, and libzmq ends only what it finds empty
+            return
+        if connection.limit is None:
+            connection.limit = SubscriberLimit()
+        if not connection.limit.spend(more, _waiting(connection), now_ns):
+            self.cut(connection.descriptor)
+            _discard(connection)
 
     def _begin(self, descriptor: int) -> None:
         self._on_change(descriptor)
@@ -202,3 +211,29 @@ def _bytes_received(connection: EndpointPeer) -> int | None:
     if len(told) < _BYTES_RECEIVED_AT + 8:
         return None
     return int(struct.unpack_from("=Q", told, _BYTES_RECEIVED_AT)[0])
+
+
+def _waiting(connection: EndpointPeer) -> bytes:
+    """What this peer has sent and libzmq has not read yet. It stays there."""
+    return _receive(connection, SUBSCRIBER_BURST_BYTES, socket.MSG_PEEK)
+
+
+def _discard(connection: EndpointPeer) -> None:
+    """Take away what libzmq has not read yet: it reads on to the end, also of a connection that is shut down."""
+    for _ in range(_DISCARDS):
+        if not _receive(connection, _DISCARD_BYTES):
+            return
+
+
+def _receive(connection: EndpointPeer, limit: int, flags: int = 0) -> bytes:
+    if _address_of(connection.descriptor) != connection.address:
+        return b""
+    borrowed = _borrow(connection.descriptor)
+    if borrowed is None:
+        return b""
+    try:
+        return borrowed.recv(limit, flags | socket.MSG_DONTWAIT)
+    except OSError:
+        return b""
+    finally:
+        borrowed.detach()

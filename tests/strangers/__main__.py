@@ -44,6 +44,8 @@ class Seen:
     usable: int = 0
     silence_s: float = 0.0
     memory_mib: int = 0
+    complaint: str = ""
+    """What the play itself found wrong."""
 
 
 class Stage:
@@ -61,7 +63,14 @@ class Stage:
     def watch(self, play: Play, rng: random.Random) -> Seen:
         """Look on while the play is on, and for a moment after."""
         seen = Seen()
-        thread = threading.Thread(target=play.run, args=(self.world.settings(), rng), daemon=True)
+
+        def run() -> None:
+            try:
+                play.run(self.world.settings(), rng)
+            except AssertionError as error:
+                seen.complaint = str(error) or "the play failed"
+
+        thread = threading.Thread(target=run, daemon=True)
         thread.start()
         received, heard_at = self.client.counters["received"], time.monotonic()
         until = float("inf")
@@ -97,12 +106,13 @@ def play_all(stage: Stage, times: int, only: str, seed: int) -> bool:
             restarted = stage.restarts() > before
             share = seen.usable / seen.looks
             good = (
-                share >= play.usable
+                not seen.complaint
+                and share >= play.usable
                 and seen.silence_s <= play.silence_s
                 and restarted == play.restarts
                 and (play.restarts or seen.memory_mib <= MEMORY_MIB)
             )
-            says = f"{'restarted, ' if restarted else ''}{'ok' if good else 'NO'}"
+            says = f"{'restarted, ' if restarted else ''}{'ok' if good else 'NO'} {seen.complaint}".rstrip()
             print(
                 f"{play.name:<34} {share:>7.1%} ({play.usable:.0%}) {seen.silence_s:>6.3f} s ({play.silence_s} s)"
                 f" {seen.memory_mib:>5} MiB ({MEMORY_MIB})  {says}",

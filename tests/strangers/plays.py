@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from itertools import islice, product
+from string import ascii_uppercase
 
 from quotebus.bus import codec, topics
 from quotebus.bus.settings import BusSettings
@@ -65,12 +67,41 @@ def subscribe_to_short_topics(settings: BusSettings, rng: random.Random) -> None
                 return
 
 
-def leave_with_a_clients_greatest_demand(settings: BusSettings, _: random.Random) -> None:
-    kinds = (topics.quote, topics.trade, topics.status)
+def subscribe_to_far_neighbours(settings: BusSettings, rng: random.Random) -> None:
+    """Two topics each that have only their last byte apart: libzmq keeps a table of all the bytes between."""
     with strangers(settings.bus_subscribe_url, b"SUB") as (peer,):
-        for kind in kinds:
-            peer.send_raw(b"".join(wire(b"\1" + topics.prefix(kind(f"S{each:05}"))) for each in range(10_000)))
-        assert not peer.is_cut(1)
+        for _ in range(150):
+            begins = [wire(b"\1" + rng.randbytes(3) + last) for _ in range(500) for last in (b"\0", b"\xff")]
+            if not peer.send_raw(b"".join(begins)):
+                return
+
+
+def subscribe_as_the_largest_client(peer: Stranger, symbols: Iterable[str]) -> None:
+    asked = list(symbols)
+    for kind in (topics.quote, topics.trade, topics.status):
+        peer.send_raw(b"".join(wire(b"\1" + topics.prefix(kind(symbol))) for symbol in asked))
+
+
+def leave_with_a_clients_greatest_demand(settings: BusSettings, _: random.Random) -> None:
+    with strangers(settings.bus_subscribe_url, b"SUB") as (peer,):
+        subscribe_as_the_largest_client(peer, (f"S{each:05}" for each in range(10_000)))
+        assert not peer.is_cut(1), "the largest client was cut"
+
+
+def ask_for_every_symbol_of_three_letters(settings: BusSettings, _: random.Random) -> None:
+    with strangers(settings.bus_subscribe_url, b"SUB") as (peer,):
+        subscribe_as_the_largest_client(peer, map("".join, islice(product(ascii_uppercase, repeat=3), 10_000)))
+        assert not peer.is_cut(1), "a client with 10,000 short symbols was cut"
+
+
+def come_as_twenty_of_the_largest_clients(settings: BusSettings, _: random.Random) -> None:
+    """They come at once and leave one by one."""
+    with strangers(settings.bus_subscribe_url, b"SUB", 20) as peers:
+        for peer in peers:
+            subscribe_as_the_largest_client(peer, (f"S{each:05}" for each in range(10_000)))
+        for peer in peers:
+            assert not peer.is_cut(0.05), "one of twenty large clients was cut"
+            peer.close()
 
 
 def send_what_is_no_subscription(settings: BusSettings, _: random.Random) -> None:
@@ -158,10 +189,11 @@ def mutate(frame: bytes, rng: random.Random) -> bytes:
 PLAYS = (
     Play("a subscription of up to 1 MB", subscribe_to_a_long_topic),
     Play("300,000 topics", subscribe_to_many_topics),
-    # Bytes are what can be bounded: of three random bytes each, 1 MiB is 170,000 topics, which libzmq removes in 0.4 s
-    # of processor time, 10 times what it takes for the largest client's.
     Play("300,000 topics of three bytes", subscribe_to_short_topics),
+    Play("150,000 far neighbours", subscribe_to_far_neighbours),
     Play("a peer with 30,000 topics leaves", leave_with_a_clients_greatest_demand),
+    Play("10,000 symbols of three letters", ask_for_every_symbol_of_three_letters),
+    Play("20 peers with 30,000 topics each", come_as_twenty_of_the_largest_clients),
     Play("400 MB of no subscriptions", send_what_is_no_subscription),
     Play("withdrawals of others' topics", withdraw_what_others_have),
     Play("a quote in a second part", hide_a_quote_in_a_second_part),

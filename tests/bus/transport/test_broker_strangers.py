@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import resource
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -128,6 +129,17 @@ def test_more_topics_than_a_client_has_end_the_connection(bus: Bus) -> None:
     assert stranger.is_cut(within_s=2)
     bus.counted("subscribe_cut")
     assert bus.memory_mib() < 200
+    assert bus.broker.process.poll() is None
+
+
+def test_short_topics_end_the_connection_long_before_its_bytes_do(bus: Bus) -> None:
+    """1 MiB of them would be 170,000, which libzmq removes in half a second of processor time."""
+    rng = random.Random(1)
+    stranger = bus.stranger("subscribe")
+    stranger.send_raw(b"".join(wire(b"\1" + rng.randbytes(3)) for _ in range(90_000)))
+    assert stranger.is_cut(within_s=2)
+    bus.counted("subscribe_cut")
+    bus.counted("subscribe_disconnects")
     assert bus.broker.process.poll() is None
 
 
