@@ -96,7 +96,8 @@ class RecorderLine:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """`lost_here`: messages that this tap itself missed. `programs`: counters of all programs, added up by family.
+    """`lost_here`: messages that this tap itself missed. `not_subscribed`: parts of messages that it dropped.
+    `programs`: counters of all programs, added up by family.
     `beyond_bound`: messages of symbols after the first MAX_SYMBOLS, which have no row."""
 
     now_ns: int
@@ -110,6 +111,7 @@ class Snapshot:
     quotes_per_s: float
     heard: int
     lost_here: int
+    not_subscribed: int
     unreadable: dict[str, int]
     replayed: int
     beyond_bound: int
@@ -118,7 +120,13 @@ class Snapshot:
 
 
 def take_snapshot(
-    view: View, intake: MessageReader, now_ns: int, origin: str, connected: bool | None, pace: Pacing = skip_pacing
+    view: View,
+    intake: MessageReader,
+    now_ns: int,
+    origin: str,
+    connected: bool | None,
+    pace: Pacing = skip_pacing,
+    not_subscribed: int = 0,
 ) -> Snapshot:
     """The bus at `now_ns`. `connected` is None for a capture."""
     view.at(now_ns)
@@ -142,6 +150,7 @@ def take_snapshot(
         quotes_per_s=view.bus.per_s("quote"),
         heard=intake.heard,
         lost_here=intake.tracker.lost,
+        not_subscribed=not_subscribed,
         unreadable=dict(intake.unreadable),
         replayed=intake.replayed,
         beyond_bound=view.beyond_bound,

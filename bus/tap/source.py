@@ -30,6 +30,7 @@ class Source(Protocol):
     """Messages in the order they were received.
 
     `connected` is None for a capture. `pace` paces all work on the messages. `notes` are remarks to print at the end.
+    `not_subscribed`: parts of messages that were dropped, since nobody asked for their topics.
     """
 
     origin: str
@@ -41,6 +42,8 @@ class Source(Protocol):
     def connected(self) -> bool | None: ...
     @property
     def now_ns(self) -> int: ...
+    @property
+    def not_subscribed(self) -> int: ...
     def read(self, wait_s: float) -> list[ReceivedFrame]: ...
     def also_wake_on(self, descriptor: int) -> None: ...
     def notes(self) -> list[str]: ...
@@ -69,6 +72,10 @@ class LiveSource:
     def now_ns(self) -> int:
         return utc_ns()
 
+    @property
+    def not_subscribed(self) -> int:
+        return self._subscriber.not_subscribed
+
     def read(self, wait_s: float) -> list[ReceivedFrame]:
         """What has arrived, or arrives within `wait_s`; messages taken together share one receive time."""
         frames = self._subscriber.receive(int(wait_s * 1000))
@@ -81,7 +88,10 @@ class LiveSource:
         self._subscriber.also_wake_on(descriptor)
 
     def notes(self) -> list[str]:
-        return [] if self._subscriber.connected else [f"not connected: nothing answers at {self.origin}"]
+        notes = [] if self._subscriber.connected else [f"not connected: nothing answers at {self.origin}"]
+        if dropped := self.not_subscribed:
+            notes.append(f"dropped {dropped} parts of messages whose topics were not asked for")
+        return notes
 
     def close(self) -> None:
         self._subscriber.close()
@@ -96,6 +106,7 @@ class CaptureSource:
         self.ended = False
         self.connected: bool | None = None
         self.now_ns = 0
+        self.not_subscribed = 0
         self.pace: Pacing = skip_pacing
         self._gaps = 0
         self._trouble = ""

@@ -26,6 +26,7 @@ class RecorderSockets:
     def __init__(self, settings: BusSettings, source: str, topics: Iterable[str] = ()) -> None:
         """Connect in the background. `topics`: prefixes to hear; none means everything."""
         self.dropped = 0
+        """Events that could not be sent: no broker listened for long."""
         self._stamper = Stamper(source)
         self._outbox: deque[Event] = deque()
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
@@ -46,6 +47,11 @@ class RecorderSockets:
     def connected(self) -> bool:
         """Whether a broker listens to us, as of the last `send`."""
         return self._requester.connected
+
+    @property
+    def not_subscribed(self) -> int:
+        """Messages dropped: parts of a message whose first part has a topic that was asked for, and they have not."""
+        return self._subscriber.not_subscribed
 
     def receive(self, limit: int, timeout_ms: int) -> list[bytes]:
         """Up to `limit` frames, or 4 MiB of them; waits for the first one. Empty after `timeout_ms`."""

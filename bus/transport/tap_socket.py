@@ -51,6 +51,11 @@ class TapSubscriber:
         self._others.register(self._monitor, zmq.POLLIN)
         self._subscriber.connect(url)
 
+    @property
+    def not_subscribed(self) -> int:
+        """Messages dropped: parts of a message whose first part has a topic that was asked for, and they have not."""
+        return self._subscriber.not_subscribed
+
     def also_wake_on(self, descriptor: int) -> None:
         """`receive` returns early, perhaps with nothing, when this descriptor can be read."""
         self._poller.register(descriptor, zmq.POLLIN)

@@ -22,7 +22,7 @@ from quotebus.bus.capture.record.frame_packer import FramePacker
 from quotebus.bus.capture.record.settings import RecordSettings
 from quotebus.bus.clock import NS_PER_S, now_ns, seconds, to_utc_ns, utc_ns
 from quotebus.bus.errors import IllegalTransition
-from quotebus.bus.events import Cause, Event, RecorderHealth, RecorderState
+from quotebus.bus.events import Cause, Counters, Event, RecorderHealth, RecorderState
 from quotebus.bus.process.log import compact_utc
 
 _log = logging.getLogger(__name__)
@@ -45,6 +45,10 @@ class BusConnection(Protocol):
 
     @property
     def connected(self) -> bool: ...
+    @property
+    def dropped(self) -> int: ...
+    @property
+    def not_subscribed(self) -> int: ...
     def receive(self, limit: int, timeout_ms: int) -> list[bytes]: ...
     def publish(self, event: Event) -> None: ...
     def send(self) -> bool: ...
@@ -211,7 +215,19 @@ class Recorder:
         self._last_second = (now, self.packer.received)
         self._connected = self._ear.connected
         self._report()
+        self._ear.publish(Counters(program="recorder", counters=self._collect_counters()))
         self._lag_ns = None
+
+    def _collect_counters(self) -> dict[str, int]:
+        packer = self.packer
+        return {
+            "received": packer.received,
+            "lost": packer.lost + self.disk.lost,
+            "queue_dropped": packer.queue_dropped,
+            "unreadable": packer.unreadable,
+            "not_subscribed": self._ear.not_subscribed,
+            "send_dropped": self._ear.dropped,
+        }
 
     def _report(self) -> None:
         progress = self.progress()

@@ -66,7 +66,15 @@ class Top:
     def picture(self) -> Snapshot:
         self._look()
         source = self.source
-        return take_snapshot(self.view, self.intake, source.now_ns, source.origin, source.connected, source.pace)
+        return take_snapshot(
+            self.view,
+            self.intake,
+            source.now_ns,
+            source.origin,
+            source.connected,
+            source.pace,
+            source.not_subscribed,
+        )
 
     def lines(self, shown: Snapshot, width: int, height: int) -> list[Text]:
         """The screen; with the panel `why`, the explanation of the symbol under the cursor."""

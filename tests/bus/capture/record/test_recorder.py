@@ -18,7 +18,7 @@ from quotebus.bus.capture.inspect.verify import verify
 from quotebus.bus.capture.record.recorder import TRANSITIONS, Recorder, RecordingProgress, choose_path
 from quotebus.bus.capture.record.settings import RecordSettings
 from quotebus.bus.clock import now_ns
-from quotebus.bus.events import Event, RecorderHealth, RecorderState
+from quotebus.bus.events import Counters, Event, RecorderHealth, RecorderState
 from quotebus.bus.settings import parse
 from tests.support.programs import eventually
 from tests.support.samples import QUOTE, UTC_NS, like
@@ -29,9 +29,12 @@ class Frames:
     """A bus in memory: gives what a test puts in, keeps what the recorder says, notes the longest pause in between."""
 
     connected = True
+    dropped = 3
+    not_subscribed = 2
 
     def __init__(self) -> None:
         self.said: list[RecorderHealth] = []
+        self.counters: list[Counters] = []
         self.longest_ns = 0
         self.given = 0
         self._frames: deque[bytes] = deque()
@@ -42,6 +45,9 @@ class Frames:
         for _ in range(count):
             self._seq += 1
             self._frames.append(codec.encode(like(QUOTE, seq=self._seq, tape="x" * size)))
+
+    def put_unreadable(self) -> None:
+        self._frames.append(b"quote.SPY\0\xc1")
 
     def receive(self, limit: int, timeout_ms: int) -> list[bytes]:
         if self._left_ns:
@@ -54,6 +60,9 @@ class Frames:
         return taken
 
     def publish(self, event: Event) -> None:
+        if isinstance(event, Counters):
+            self.counters.append(event)
+            return
         assert isinstance(event, RecorderHealth)
         self.said.append(event)
 
@@ -96,6 +105,23 @@ def test_what_is_heard_is_in_the_file_and_the_bus_is_told(tmp_path: Path) -> Non
     assert [message.event().seq for message in capture] == list(range(1, 1_235))
     assert capture.metadata.versions["quotebus"]
     assert os.listdir(tmp_path) == ["a.mcap"]
+
+
+def test_what_it_dropped_is_in_its_counters(tmp_path: Path) -> None:
+    with Running(tmp_path / "a.mcap") as running:
+        running.bus.put(10)
+        running.bus.put_unreadable()
+        eventually(lambda: running.bus.counters and running.bus.counters[-1].counters["received"] == 11)
+    newest = running.bus.counters[-1]
+    assert newest.program == "recorder"
+    assert newest.counters == {
+        "received": 11,
+        "lost": 1,
+        "queue_dropped": 0,
+        "unreadable": 1,
+        "not_subscribed": 2,
+        "send_dropped": 3,
+    }
 
 
 def test_what_waits_when_told_to_stop_is_still_written(tmp_path: Path) -> None:

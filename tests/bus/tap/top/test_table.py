@@ -59,3 +59,14 @@ def test_the_line_itself_is_not_shown_as_streaming_while_the_tap_is_not_connecte
 
     assert style(connected=True) == "bold green"
     assert style(connected=False) == "dim"
+
+
+def test_what_the_tap_itself_dropped_is_in_the_header_when_there_is_any() -> None:
+    view, intake, now_ns = told(HEALTH, STATUS, QUOTE)
+
+    def header(dropped: int) -> str:
+        shown = take_snapshot(view, intake, now_ns, "x", True, not_subscribed=dropped)
+        return "\n".join(line.plain for line in render_header(shown, 80))
+
+    assert "not subscribed" not in header(0)
+    assert "not subscribed 7" in header(7)
