@@ -1,9 +1,14 @@
-"""Which wanted symbols are subscribed under the symbol limit, which are evicted, and which return. Pure."""
+"""Which wanted symbols are subscribed under the symbol limit, which are evicted, and which return. Pure.
+
+A symbol that no client wants any more is told as released at once, and unsubscribed when its grace is over or its place
+is needed.
+"""
 
 from __future__ import annotations
 
 from quotebus.bus.events import Cause, SymbolState
 from quotebus.pricing.demand import Demand, SymbolDemand
+from quotebus.pricing.grace import Grace
 from quotebus.pricing.shared_state import SharedState
 from quotebus.pricing.subscription import Reconciler, SubscriptionChange
 from quotebus.pricing.subscription_set import Entry
@@ -27,7 +32,7 @@ class Allocation:
         shared: SharedState,
     ) -> None:
         self.limit = SymbolLimit(limit)
-        self.acknowledged = 0
+        self.grace = Grace()
         self._demand = demand
         self._symbols = symbols
         self._reconciler = reconciler
@@ -37,6 +42,10 @@ class Allocation:
         self._tried: frozenset[str] = frozenset()
         self._pairs = 0
         self._crowded = False
+
+    def count_acknowledged(self) -> int:
+        """Wanted symbols with every data channel acknowledged."""
+        return self._subscriptions.count_symbols() - sum(map(self._subscriptions.has_all, self.grace))
 
     def arrange(self, now_ns: int) -> bool:
         """Decide which symbols to subscribe to under the limit and evict the others. False when there are none."""
@@ -50,11 +59,17 @@ class Allocation:
         self._crowded = len(admitted.wanted) + len(refused) < len(wanted)
         for symbol, demand in wanted.items():
             self._admit(symbol, demand, admitted, now_ns, within=symbol in admitted.wanted or symbol in refused)
+        spare = admitted.spare
+        if self._crowded:
+            spare = 0  # nobody waits for a grace
+        self._give_way(spare)
         within = {**admitted.wanted, **{symbol: wanted[symbol] for symbol in refused}}
         ranked = sorted(within.items(), key=lambda item: (item[0] in admitted.tried, -item[1].priority, item[1].order))
         channels = {symbol: tuple(sorted(demand.channels)) for symbol, demand in ranked}
-        self._reconciler.want(channels, self._resumptions(channels, admitted.spare))
-        self.acknowledged = self._subscriptions.count_symbols()
+        beside = self._resumptions(channels, admitted.spare)
+        if spare is not None:
+            self._give_way(spare - len(beside))
+        self._reconciler.want({**channels, **self.grace.channels()}, beside)
         for symbol in within:  # refused for a channel that no client wants any more
             if self._symbols.state(symbol) is SymbolState.REFUSED and not self._subscriptions.has_given_up(symbol):
                 self._symbols.move(symbol, SymbolState.PENDING, Cause.DEMAND, now_ns)
@@ -64,6 +79,11 @@ class Allocation:
 
     def _admit(self, symbol: str, demand: SymbolDemand, admitted: Admitted, now_ns: int, *, within: bool) -> None:
         """Move one symbol into or out of the subscribed set."""
+        if symbol in self.grace:
+            if within:
+                self.grace.end(symbol)
+            else:
+                self._end_grace(symbol)
         known, state = symbol in self._symbols.entries, self._symbols.state(symbol)
         self._symbols.add(symbol, now_ns)
         if not within:
@@ -87,7 +107,7 @@ class Allocation:
         doubtful = sorted(self._lifecycle.halts.doubtful & channels.keys())
         return [("trades", symbol) for symbol in doubtful if "trades" not in channels[symbol]][:spare]
 
-    def demand_changed(self, why_gone: Cause, now_ns: int) -> bool:
+    def demand_changed(self, why_gone: Cause, now_ns: int, lease_now_ns: int) -> bool:
         """The leases have changed: release what no client wants, allocate the rest. False when nothing is wanted.
 
         As long as everything fits and no halt is doubtful, only the symbols that changed are looked at.
@@ -95,9 +115,7 @@ class Allocation:
         wanted, touched = self._demand.wanted, self._demand.take_touched()
         gone = [symbol for symbol in touched if symbol not in wanted and symbol in self._symbols.entries]
         for symbol in gone:
-            self._lifecycle.halts.uncover(symbol)
-            self._symbols.move(symbol, SymbolState.RELEASED, why_gone, now_ns)
-            self._shared.retire(symbol)
+            self._release(symbol, why_gone, now_ns, lease_now_ns)
         former, self._pairs = self._pairs, self._demand.pairs
         if gone or self._pairs < former or self.limit.learned == 0:  # nothing is accepted: any change is worth a try
             self.limit.on_release()
@@ -108,23 +126,51 @@ class Allocation:
             demand = wanted.get(symbol)
             if demand is not None:
                 self._admit(symbol, demand, everybody, now_ns, within=True)
-            self._reconciler.want_symbol(symbol, tuple(sorted(demand.channels)) if demand else ())
-        self.acknowledged = self._subscriptions.count_symbols()
+                self._reconciler.want_symbol(symbol, tuple(sorted(demand.channels)))
+            elif symbol not in self.grace:
+                self._reconciler.want_symbol(symbol, ())
+        self._give_way(self.limit.spare(self._pairs))
         return bool(wanted)
+
+    def _release(self, symbol: str, why: Cause, now_ns: int, lease_now_ns: int) -> None:
+        """No client wants a symbol any more. One that is subscribed stays so for its grace."""
+        subscribed = self._subscriptions.has_all(symbol)
+        self._symbols.move(symbol, SymbolState.RELEASED, why, now_ns, follow=subscribed)
+        if subscribed:
+            self.grace.begin(symbol, self._subscriptions.channels(symbol), lease_now_ns)
+        else:
+            self._lifecycle.halts.uncover(symbol)
+            self._shared.retire(symbol)
+
+    def _give_way(self, spare_pairs: int | None) -> None:
+        """End graces until the others fit into `spare_pairs`, None for no limit."""
+        for symbol in self.grace.list_beyond(spare_pairs):
+            self._end_grace(symbol)
+
+    def end_graces(self, lease_now_ns: int) -> None:
+        """Unsubscribe the symbols that nobody has asked for again within their grace."""
+        for symbol in self.grace.list_over(lease_now_ns):
+            self._end_grace(symbol)
+
+    def _end_grace(self, symbol: str) -> None:
+        self.grace.end(symbol)
+        self._symbols.forget(symbol)
+        self._lifecycle.halts.uncover(symbol)
+        self._shared.retire(symbol)
+        self._reconciler.want_symbol(symbol, ())
 
     def renew(self, now_ns: int) -> None:
         """A new connection has acknowledged and refused nothing: what the last one refused needs room again.
 
-        Where all symbols fit and none goes before another, that changes nothing.
+        Where all symbols fit and none goes before another, that changes nothing. A grace is for what is subscribed.
         """
+        self._give_way(0)
         had_refused = self._subscriptions.has_refused_any()
         self._reconciler.reset(now_ns)
         wanted = self._demand.wanted
         ranked = len({demand.priority for demand in wanted.values()}) > 1
         if had_refused or ranked or not self._is_plain():
             self.arrange(now_ns)
-        else:
-            self.acknowledged = self._subscriptions.count_symbols()
 
     def _is_plain(self) -> bool:
         """Everything fits, as far as is known, and no halt is doubtful: each symbol is allocated by itself."""
@@ -145,7 +191,6 @@ class Allocation:
         more = self.limit.is_trying and self.limit.on_acknowledged(self._subscriptions.count_acknowledged())
         if more or room_made:
             self.arrange(now_ns)
-        self.acknowledged = self._subscriptions.count_symbols()
 
     def _refuse(self, symbol: str, cause: Cause, now_ns: int) -> None:
         """The upstream refuses a channel that is wanted of this symbol. Refused extras are done without."""

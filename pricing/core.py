@@ -227,6 +227,7 @@ class Core:
             self._decide_role(now_ns)
             if self.demand.expire(lease_now_ns):
                 self._demand_changed(Cause.LEASE_EXPIRED, now_ns)
+            self.allocation.end_graces(lease_now_ns)
         open_request = self.reconciler.open_request
         if self.session.state in _ASKING and open_request is not None and now_ns >= open_request.deadline_ns:
             if self.reconciler.drop_overdue_side_request(now_ns):
@@ -262,9 +263,9 @@ class Core:
             role_ns = self.others.next_ns(now_ns, listening=self._listens, lock_held=self.lock_held)
         deadlines = (self.session.next_ns(self._shared.last_byte_ns), asks_ns, role_ns)
         times += [at_ns for at_ns in deadlines if at_ns is not None]
-        expiry_ns = self.demand.next_expiry_ns()
-        if expiry_ns is not None:
-            times.append(now_ns + max(0, expiry_ns - self._lease_clock.now_ns))
+        for end_ns in (self.demand.next_expiry_ns(), self.allocation.grace.next_ns()):
+            if end_ns is not None:
+                times.append(now_ns + max(0, end_ns - self._lease_clock.now_ns))
         return min(times)
 
     def awaits_lock(self, now_ns: int) -> bool:
@@ -331,6 +332,7 @@ class Core:
         self.others.take_kept()
         self.demand.clear()
         self.symbols.clear()
+        self.allocation.grace.clear()
         for symbol in list(self._shared.slots):
             self._shared.retire(symbol)
         self.reconciler.want({})
@@ -340,7 +342,7 @@ class Core:
         """Bring symbols, the subscribed set and the connection in line with the leases."""
         if self.session.state is ConnectionState.IDLE:
             self.allocation.limit.forget()
-        if self.allocation.demand_changed(why_gone, now_ns):
+        if self.allocation.demand_changed(why_gone, now_ns, self._lease_clock.now_ns):
             self.session.on_demand(now_ns)
         else:
             self.session.on_no_demand(now_ns)
@@ -394,7 +396,7 @@ class Core:
         session = self.venue_day.session
         counts = Counts(
             desired=len(self.demand.wanted),
-            acknowledged=self.allocation.acknowledged if up else 0,
+            acknowledged=self.allocation.count_acknowledged() if up else 0,
             live=self.symbols.count_live() if up else 0,
         )
         self._commands.append(Publish(build_health(self._identity, self.session, counts, self._shared, session)))

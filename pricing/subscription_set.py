@@ -125,6 +125,10 @@ class SubscriptionSet:
         """Whether this channel of a symbol is wanted now."""
         return (channel, symbol) in self.wanted
 
+    def channels(self, symbol: str) -> tuple[str, ...]:
+        """The data channels wanted of a symbol now."""
+        return self._symbols.get(symbol, ())
+
     def is_wanted(self, entry: Entry) -> bool:
         """Whether an entry should be subscribed: wanted, or a side channel, of a symbol that is not refused."""
         channel, symbol = entry

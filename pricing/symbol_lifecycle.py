@@ -149,7 +149,10 @@ class SymbolLifecycle:
 
     def _trades_only(self, symbol: str) -> bool:
         demand = self._demand.wanted.get(symbol)
-        return demand is not None and "quotes" not in demand.channels
+        if demand is not None:
+            return "quotes" not in demand.channels
+        wants = self._subscriptions.wants  # within its grace it is subscribed as it was
+        return wants("trades", symbol) and not wants("quotes", symbol)
 
 
 def _is_since(slot: Slot, since_ns: int) -> bool:

@@ -49,6 +49,10 @@ class SymbolLimit:
         """Whether this many pairs are within the limit."""
         return self.limit is None or pairs <= self.limit
 
+    def spare(self, pairs: int) -> int | None:
+        """How many pairs are left beside these; None for no limit."""
+        return None if self.limit is None else self.limit - pairs
+
     def forget(self) -> None:
         """Start over on a connection from idle: what the last one showed may have changed."""
         self.learned = None

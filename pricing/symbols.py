@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections import Counter, OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from quotebus.bus.clock import NS_PER_S
 from quotebus.bus.errors import IllegalTransition
@@ -52,10 +52,15 @@ class SymbolEntry:
 
 
 class SymbolTable:
-    """All wanted symbols. `changed` is called with each symbol that moved, to publish its status."""
+    """All wanted symbols. `changed` is called with each symbol that moved, to publish its status.
+
+    A released symbol whose grace is not over is told as `released` and followed without a word: wanted again, it is
+    what it has become meanwhile.
+    """
 
     def __init__(self, changed: Callable[[SymbolEntry], None]) -> None:
         self.entries: OrderedDict[str, SymbolEntry] = OrderedDict()  # least recently sent first
+        self._followed: dict[str, SymbolEntry] = {}
         self._changed = changed
         self._counts: Counter[State] = Counter()
         self._prompt_since_ns = 0
@@ -66,29 +71,46 @@ class SymbolTable:
         self._halted_count = 0
 
     def add(self, symbol: str, now_ns: int) -> None:
-        """A symbol is wanted. The acknowledgement of the request reports it, so no status is needed."""
-        if symbol not in self.entries:
-            self.entries[symbol] = SymbolEntry(symbol, State.PENDING, Cause.DEMAND, now_ns)
-            self._counts[State.PENDING] += 1
+        """A symbol is wanted. The acknowledgement of the request reports it, so no status is needed; one that comes
+        back within its grace is told, since everybody has heard that it was released.
+        """
+        if symbol in self.entries:
+            return
+        followed = self._followed.pop(symbol, None)
+        self.entries[symbol] = entry = followed or SymbolEntry(symbol, State.PENDING, Cause.DEMAND, now_ns)
+        self._counts[entry.state] += 1
+        if followed is not None:
+            log.debug("%s: released -> %s (%s)", symbol, entry.state, entry.cause)
+            self._send(entry)
 
-    def move(self, symbol: str, state: State, cause: Cause, now_ns: int) -> bool:
-        """The one way to change a state; publishes it. False when nothing changes or the symbol is not wanted.
+    def forget(self, symbol: str) -> None:
+        """The grace of a released symbol is over."""
+        self._followed.pop(symbol, None)
+
+    def move(self, symbol: str, state: State, cause: Cause, now_ns: int, *, follow: bool = False) -> bool:
+        """The one way to change a state; publishes it. False when nothing changes or the symbol is not known.
 
         What a symbol waits for changes nothing for anybody: with many symbols at once it is told in rotation.
+        `follow`: a symbol that is released now has a grace, until `forget`.
         Raises IllegalTransition for a move that the table does not have.
         """
-        entry = self.entries.get(symbol)
+        wanted = symbol in self.entries
+        entry = self.entries.get(symbol) if wanted else self._followed.get(symbol)
         if entry is None or (entry.state, entry.cause) == (state, cause):
             return False
         if state not in MOVES[entry.state]:
             raise IllegalTransition(f"symbol {symbol}", entry.state, state, cause)
         log.debug("%s: %s -> %s (%s)", symbol, entry.state, state, cause)
         waits = state is entry.state is State.PENDING
+        if state is State.RELEASED and follow:
+            self._followed[symbol] = replace(entry)
         if state is not entry.state:
             entry.since_ns = now_ns
-            self._counts[entry.state] -= 1
-            self._counts[state] += state is not State.RELEASED
+            self._counts[entry.state] -= wanted
+            self._counts[state] += wanted and state is not State.RELEASED
         entry.state, entry.cause = state, cause
+        if not wanted:
+            return True
         if state is State.RELEASED:
             del self.entries[symbol]
             self._changed(entry)
@@ -106,23 +128,25 @@ class SymbolTable:
 
     def set_belief(self, symbol: str, belief: Belief) -> bool:
         """Note what is known of a symbol's halt, without publishing it. True when that is another than before."""
-        entry = self.entries[symbol]
+        entry = self.entries.get(symbol) or self._followed[symbol]
         is_news = entry.belief != belief
         entry.belief = belief
         return is_news
 
     def publish(self, symbol: str) -> None:
-        """Publish a symbol's status though its state has not changed."""
-        self._changed(self.entries[symbol])
+        """Publish a symbol's status though its state has not changed; not that of a released one."""
+        if symbol in self.entries:
+            self._changed(self.entries[symbol])
 
     def clear(self) -> None:
         """Forget all symbols without publishing: another node reports on them now."""
         self.entries.clear()
+        self._followed.clear()
         self._counts.clear()
 
     def state(self, symbol: str) -> State | None:
-        """A symbol's state, None when it is not wanted."""
-        entry = self.entries.get(symbol)
+        """A symbol's state; None when it is not wanted and no grace keeps it."""
+        entry = self.entries.get(symbol) or self._followed.get(symbol)
         return entry.state if entry else None
 
     def has_evicted(self) -> bool:
