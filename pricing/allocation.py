@@ -59,16 +59,12 @@ class Allocation:
         self._crowded = len(admitted.wanted) + len(refused) < len(wanted)
         for symbol, demand in wanted.items():
             self._admit(symbol, demand, admitted, now_ns, within=symbol in admitted.wanted or symbol in refused)
-        spare = admitted.spare
-        if self._crowded:
-            spare = 0  # nobody waits for a grace
-        self._give_way(spare)
         within = {**admitted.wanted, **{symbol: wanted[symbol] for symbol in refused}}
         ranked = sorted(within.items(), key=lambda item: (item[0] in admitted.tried, -item[1].priority, item[1].order))
         channels = {symbol: tuple(sorted(demand.channels)) for symbol, demand in ranked}
         beside = self._resumptions(channels, admitted.spare)
-        if spare is not None:
-            self._give_way(spare - len(beside))
+        spare = 0 if self._crowded else admitted.spare  # nobody waits for a grace
+        self._give_way(None if spare is None else spare - len(beside))
         self._reconciler.want({**channels, **self.grace.channels()}, beside)
         for symbol in within:  # refused for a channel that no client wants any more
             if self._symbols.state(symbol) is SymbolState.REFUSED and not self._subscriptions.has_given_up(symbol):

@@ -18,12 +18,15 @@ from quotebus.bus.events import (
     SymbolStatus,
 )
 from quotebus.pricing.demand import RequestOutcome
+from quotebus.pricing.feed_watch import SILENT
+from quotebus.pricing.pongs import NO_PONGS
 from quotebus.pricing.session import Session
 from quotebus.pricing.session_states import UP
 from quotebus.pricing.shared_state import SharedState
 from quotebus.pricing.symbols import SymbolEntry, SymbolTable
 
 ROWS_PER_PART = 1_000
+HALTS_UNKNOWN = "halts_unknown"
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +103,12 @@ def build_status(entry: SymbolEntry, claims: tuple[Claim, ...], shared: SharedSt
         halt_kind=entry.belief.kind,
         halt_exchange_ns=entry.belief.exchange_ns,
     )
+
+
+def describe(*, statuses: bool, silent: bool, pongs: bool) -> str:
+    """The detail of a connection that is up: whether it reports halts, is suspiciously silent, answers pings."""
+    words = ("" if statuses else HALTS_UNKNOWN, SILENT if silent else "", "" if pongs else NO_PONGS)
+    return ", ".join(filter(None, words))
 
 
 def build_health(

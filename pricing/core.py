@@ -12,25 +12,25 @@ from collections.abc import Callable, Mapping
 from quotebus.bus import topics
 from quotebus.bus.clock import NS_PER_S, to_utc_ns
 from quotebus.bus.consumer import REPLAYED
-from quotebus.bus.events import (
-    Cause,
-    ConnectionHealth,
-    ConnectionState,
-    SymbolsRequested,
-    SymbolState,
-)
+from quotebus.bus.events import Cause, ConnectionHealth, ConnectionState, SymbolsRequested, SymbolState
 from quotebus.pricing import faults
 from quotebus.pricing.allocation import Allocation
-from quotebus.pricing.announcements import Counts, Identity, build_acknowledgements, build_health, build_status
+from quotebus.pricing.announcements import (
+    Counts,
+    Identity,
+    build_acknowledgements,
+    build_health,
+    build_status,
+    describe,
+)
 from quotebus.pricing.backoff import Backoff
 from quotebus.pricing.commands import AskVenue, Publish, SendUpstream, SocketCommand
 from quotebus.pricing.demand import Demand, LeaseClock
-from quotebus.pricing.feed_watch import SILENT, FeedWatch
+from quotebus.pricing.feed_watch import FeedWatch
 from quotebus.pricing.halt_watch import HaltWatch
 from quotebus.pricing.halts import Halts
 from quotebus.pricing.listening import LISTENING, OtherNodes
 from quotebus.pricing.messages import Record, Subscription, Success, UpstreamError
-from quotebus.pricing.pongs import NO_PONGS
 from quotebus.pricing.session import Session
 from quotebus.pricing.session_states import UP
 from quotebus.pricing.sessions import SessionRule, VenueDay
@@ -40,7 +40,6 @@ from quotebus.pricing.symbol_lifecycle import SymbolLifecycle
 from quotebus.pricing.symbols import SymbolEntry, SymbolTable
 
 log = logging.getLogger(__name__)
-HALTS_UNKNOWN = "halts_unknown"
 TICK_NS = NS_PER_S // 4
 BUSY_TICK_NS = NS_PER_S // 20
 _ASKING = frozenset({ConnectionState.SUBSCRIBING, *UP})
@@ -116,10 +115,10 @@ class Core:
         log.debug("request %d of %.40r (%.40r): %d symbols, %s", *asked, answer.cause)
         if answer.late:
             return  # unanswered, its client asks again: three of them in a row are believed
-        if answer.applied and request.halts:
-            self.halt_watch.on_claims(request.halts, self.demand.wanted, now_ns)
         if answer.changed:
             self._demand_changed(Cause.NO_DEMAND, now_ns)
+        if answer.applied and request.halts:
+            self.halt_watch.on_claims(request.halts, self.demand.wanted, now_ns)
         if answer.added:
             self.session.on_new_request(now_ns)
         if not topics.is_topic(topics.acknowledged(request.client)):
@@ -300,10 +299,8 @@ class Core:
 
     def _describe(self) -> str:
         """The detail of a connection that is up."""
-        halts = "" if self.reconciler.subscriptions.has_all_statuses() else HALTS_UNKNOWN
-        silent = SILENT if self.feed_watch.is_silent else ""
-        pongs = NO_PONGS if self.session.pongs.missing else ""
-        return ", ".join(filter(None, (halts, silent, pongs)))
+        statuses = self.reconciler.subscriptions.has_all_statuses()
+        return describe(statuses=statuses, silent=self.feed_watch.is_silent, pongs=not self.session.pongs.missing)
 
     @property
     def _listens(self) -> bool:

@@ -98,9 +98,11 @@ def test_debug_log_tells_requests_leases_transitions_and_symbols(caplog: pytest.
     assert {record.levelname for record in caplog.records} == {"DEBUG"}
 
 
-def test_last_release_unsubscribes_at_once_while_the_line_lingers() -> None:
+def test_last_release_unsubscribes_soon_while_the_line_lingers() -> None:
     rig = streaming("SPY", "QQQ")
     rig.ask("a")
+    assert (rig.health().state, rig.health().cause) == ("streaming", "lingering")
+    rig.run(2.5, until=lambda: not rig.upstream.entries)
     assert rig.upstream.entries == set()
     assert (rig.health().state, rig.health().cause) == ("streaming", "lingering")
     rig.ask("b", "IWM")

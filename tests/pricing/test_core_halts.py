@@ -158,6 +158,7 @@ def test_statuses_of_symbols_that_nobody_wants_are_remembered() -> None:
     [ack] = rig.ask("b", "QQQ")
     assert (ack.results[0].state, ack.results[0].halt, ack.results[0].halt_kind) == ("halted", "halted", "status")
     rig.ask("b")
+    rig.run(2.5)
     rig.status("QQQ", "T", exchange_ns=utc(rig, 1))
     rig.quote("QQQ")
     [ack] = rig.ask("b", "QQQ")
