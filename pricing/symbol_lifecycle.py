@@ -117,7 +117,7 @@ class SymbolLifecycle:
     def begin_connection(self) -> None:
         """A new connection: what was known to trade may have been halted since."""
         self.halts.uncover_all()
-        for symbol in self._symbols.entries:
+        for symbol in (*self._symbols.entries, *self._symbols.followed):
             self._set_belief(symbol, self.halts.belief(symbol))
             self.watch_prints(symbol)
 

@@ -54,13 +54,13 @@ class SymbolEntry:
 class SymbolTable:
     """All wanted symbols. `changed` is called with each symbol that moved, to publish its status.
 
-    A released symbol whose grace is not over is told as `released` and followed without a word: wanted again, it is
-    what it has become meanwhile.
+    `followed`: released symbols whose grace is not over. They are told as `released` and followed without a word:
+    wanted again, each is what it has become meanwhile.
     """
 
     def __init__(self, changed: Callable[[SymbolEntry], None]) -> None:
         self.entries: OrderedDict[str, SymbolEntry] = OrderedDict()  # least recently sent first
-        self._followed: dict[str, SymbolEntry] = {}
+        self.followed: dict[str, SymbolEntry] = {}
         self._changed = changed
         self._counts: Counter[State] = Counter()
         self._prompt_since_ns = 0
@@ -76,7 +76,7 @@ class SymbolTable:
         """
         if symbol in self.entries:
             return
-        followed = self._followed.pop(symbol, None)
+        followed = self.followed.pop(symbol, None)
         self.entries[symbol] = entry = followed or SymbolEntry(symbol, State.PENDING, Cause.DEMAND, now_ns)
         self._counts[entry.state] += 1
         if followed is not None:
@@ -85,7 +85,7 @@ class SymbolTable:
 
     def forget(self, symbol: str) -> None:
         """The grace of a released symbol is over."""
-        self._followed.pop(symbol, None)
+        self.followed.pop(symbol, None)
 
     def move(self, symbol: str, state: State, cause: Cause, now_ns: int, *, follow: bool = False) -> bool:
         """The one way to change a state; publishes it. False when nothing changes or the symbol is not known.
@@ -95,7 +95,7 @@ class SymbolTable:
         Raises IllegalTransition for a move that the table does not have.
         """
         wanted = symbol in self.entries
-        entry = self.entries.get(symbol) if wanted else self._followed.get(symbol)
+        entry = self.entries.get(symbol) if wanted else self.followed.get(symbol)
         if entry is None or (entry.state, entry.cause) == (state, cause):
             return False
         if state not in MOVES[entry.state]:
@@ -103,7 +103,7 @@ class SymbolTable:
         log.debug("%s: %s -> %s (%s)", symbol, entry.state, state, cause)
         waits = state is entry.state is State.PENDING
         if state is State.RELEASED and follow:
-            self._followed[symbol] = replace(entry)
+            self.followed[symbol] = replace(entry)
         if state is not entry.state:
             entry.since_ns = now_ns
             self._counts[entry.state] -= wanted
@@ -128,7 +128,7 @@ class SymbolTable:
 
     def set_belief(self, symbol: str, belief: Belief) -> bool:
         """Note what is known of a symbol's halt, without publishing it. True when that is another than before."""
-        entry = self.entries.get(symbol) or self._followed[symbol]
+        entry = self.entries.get(symbol) or self.followed[symbol]
         is_news = entry.belief != belief
         entry.belief = belief
         return is_news
@@ -141,12 +141,12 @@ class SymbolTable:
     def clear(self) -> None:
         """Forget all symbols without publishing: another node reports on them now."""
         self.entries.clear()
-        self._followed.clear()
+        self.followed.clear()
         self._counts.clear()
 
     def state(self, symbol: str) -> State | None:
         """A symbol's state; None when it is not wanted and no grace keeps it."""
-        entry = self.entries.get(symbol) or self._followed.get(symbol)
+        entry = self.entries.get(symbol) or self.followed.get(symbol)
         return entry.state if entry else None
 
     def has_evicted(self) -> bool:

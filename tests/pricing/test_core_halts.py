@@ -246,8 +246,8 @@ def test_what_was_known_ends_with_the_subscription_though_the_connection_stays()
     assert halt(rig) == ("presumed", "print")
     for client in ("a", "looks"):
         rig.ask(client)
+    rig.run(2.5)
     assert rig.upstream.entries == set()
-    rig.run(1)
     rig.ask("a", "SPY", channels=("quotes", "trades"), ttl_ms=120_000)
     rig.quote("SPY")
     assert (rig.health().connection, halt(rig)) == (1, ("unknown", "")), "a halt may have begun in between"
@@ -265,7 +265,7 @@ def test_where_statuses_come_symbol_by_symbol_each_is_known_for_itself() -> None
     assert halt(rig, "QQQ") == ("presumed", "print")
     rig.ask("looks")
     rig.ask("a", "SPY", channels=("quotes", "trades"), ttl_ms=120_000)
-    rig.run(1)
+    rig.run(2.5)
     rig.ask("a", "SPY", "QQQ", channels=("quotes", "trades"), ttl_ms=120_000)
     rig.quote("QQQ")
     assert (halt(rig, "SPY"), halt(rig, "QQQ")) == (("presumed", "print"), ("unknown", ""))

@@ -1,4 +1,4 @@
-"""A symbol that nobody wants any more stays subscribed for a moment: asked for again, it is live as if nothing had been."""
+"""A symbol that nobody wants any more stays subscribed for a moment: asked for again, it is as if nothing had been."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def test_what_happens_in_the_grace_is_known_when_it_comes_back() -> None:
 def test_another_client_may_take_it_over_with_other_channels() -> None:
     rig = holding("SPY")
     rig.ask("a")
-    [ack] = rig.ask("b", "SPY", channels=("trades",))
+    rig.ask("b", "SPY", channels=("trades",))
     assert {channel for channel, symbol in rig.upstream.entries if symbol == "SPY"} >= {"trades"}
     assert ("quotes", "SPY") not in rig.upstream.entries
     rig.ask("b")
