@@ -134,7 +134,7 @@ def _quiet(name: str, fault: str) -> FaultResponse:
 
 
 def _halt(name: str, fault: str, cause: Cause) -> FaultResponse:
-    action = "no price is used until trading resumes and a new quote has arrived"
+    action = "no price is used until trading resumes and a quote that is not older has arrived"
     return FaultResponse(name, fault, Scope.SYMBOL, SymbolState.HALTED, cause, 0.5, action)
 
 

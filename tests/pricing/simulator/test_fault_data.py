@@ -199,6 +199,7 @@ def test_wrong_records_and_an_audit_that_says_exactly_what_was_sent(
     eventually(lambda: '"close"' in path.read_text())
     told = [json.loads(line) for line in path.read_text().splitlines()]
     lines = [line for line in told if "connection" in line][1:-1]
+    assert [(line["exchange"], line["event"]) for line in told if "exchange" in line] == [("SPY", "halt")]
     assert [line["fault"] for line in lines[:2]] == ["garbage", "garbage"]
     assert [line["size"] for line in lines[:2]] == [frame.length for frame in bad[:2]]
     assert lines[2]["fault"].endswith("masked")
