@@ -269,3 +269,18 @@ def test_where_statuses_come_symbol_by_symbol_each_is_known_for_itself() -> None
     rig.ask("a", "SPY", "QQQ", channels=("quotes", "trades"), ttl_ms=120_000)
     rig.quote("QQQ")
     assert (halt(rig, "SPY"), halt(rig, "QQQ")) == (("presumed", "print"), ("unknown", ""))
+
+
+def test_a_request_that_tells_of_a_halt_and_drops_a_symbol_releases_it() -> None:
+    rig = streaming("SPY", "QQQ")
+    wish = {"channels": ("quotes", "trades"), "ttl_ms": 120_000}
+    [ack] = rig.ask("a", "SPY", halts=claims(rig, "SPY", seconds=-1), **wish)
+    assert ack.results[0].halt == "halted"
+    assert rig.statuses("QQQ")[-1] == ("released", "no_demand")
+    rig.run(1)
+    rig.quote("QQQ")
+    [ack] = rig.ask("a", "SPY", "QQQ", **wish)
+    assert ack.results[1].state == "live"
+    rig.ask("a", "SPY", **wish)
+    rig.run(2.5)
+    assert ("quotes", "QQQ") not in rig.upstream.entries
