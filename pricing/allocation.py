@@ -121,8 +121,10 @@ class Allocation:
         for symbol in touched:
             demand = wanted.get(symbol)
             if demand is not None:
+                subscribed, channels = self.grace.channels().get(symbol), tuple(sorted(demand.channels))
                 self._admit(symbol, demand, everybody, now_ns, within=True)
-                self._reconciler.want_symbol(symbol, tuple(sorted(demand.channels)))
+                if channels != subscribed:
+                    self._reconciler.want_symbol(symbol, channels)
             elif symbol not in self.grace:
                 self._reconciler.want_symbol(symbol, ())
         self._give_way(self.limit.spare(self._pairs))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections import Counter, OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from quotebus.bus.clock import NS_PER_S
 from quotebus.bus.errors import IllegalTransition
@@ -103,7 +103,7 @@ class SymbolTable:
         log.debug("%s: %s -> %s (%s)", symbol, entry.state, state, cause)
         waits = state is entry.state is State.PENDING
         if state is State.RELEASED and follow:
-            self.followed[symbol] = replace(entry)
+            self.followed[symbol] = SymbolEntry(symbol, entry.state, entry.cause, entry.since_ns, entry.belief)
         if state is not entry.state:
             entry.since_ns = now_ns
             self._counts[entry.state] -= wanted
