@@ -80,13 +80,14 @@ def test_an_unsubscription_of_what_one_never_had_takes_nothing_from_others(bus: 
         eventually(lambda: node.tick("SPY") is None and len(log.all(Quote, since=since)) > 20)
 
 
-@pytest.mark.parametrize("size", [1_024, 60_000, 110_000, 1_000_000])
-def test_a_subscription_beyond_its_bound_cuts_who_sent_it(bus: Bus, size: int) -> None:
-    stranger = bus.stranger("subscribe")
-    stranger.send(b"\1" + b"x" * size)
-    assert stranger.is_cut(within_s=2)
-    assert bus.broker.process.poll() is None
-    bus.counted("subscribe_disconnects")
+def test_a_subscription_beyond_its_bound_cuts_who_sent_it(bus: Bus) -> None:
+    sizes = (1_024, 60_000, 110_000, 1_000_000)
+    for size in sizes:
+        stranger = bus.stranger("subscribe")
+        stranger.send(b"\1" + b"x" * size)
+        assert stranger.is_cut(within_s=2), size
+        assert bus.broker.process.poll() is None, size
+    bus.counted("subscribe_disconnects", len(sizes))
     assert bus.memory_mib() < 100
 
 
@@ -224,7 +225,7 @@ def test_without_descriptors_the_broker_refuses_and_does_not_spin(tmp_path: Path
     for kind in ("publish", "subscribe", "request"):
         world.environment[f"BUS_{kind.upper()}_URL"] = words[words.index(kind) + 1]
     settings = world.settings()
-    log = world.log(b"counters.broker")
+    log = world.log(b"counters.broker", b"symbols.requested\0")
     idle = [Stranger(settings.bus_request_url, b"PUB", handshake=False) for _ in range(100)]
     heard, _ = log.wait(Counters, lambda counters: counters.counters["request_refused"] >= 50)
     before, before_ns = cpu_s(broker), now_ns()
@@ -236,9 +237,7 @@ def test_without_descriptors_the_broker_refuses_and_does_not_spin(tmp_path: Path
         for stranger in idle:
             stranger.close()
         client.request(["SPY"])
-        log.wait(
-            Counters, lambda counters: counters.counters["requests_admitted"] > heard.counters["requests_admitted"] + 4
-        )
+        log.wait(SymbolsRequested, lambda request: request.client == "later")
     world.close()
 
 
