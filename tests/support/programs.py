@@ -80,7 +80,7 @@ class Program:
     def thaw(self) -> None:
         self.process.send_signal(signal.SIGCONT)
 
-    def stop(self, within_s: float = 5) -> int:
+    def stop(self, within_s: float = DEADLINE_S) -> int:
         """SIGTERM; the exit status."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGCONT)
