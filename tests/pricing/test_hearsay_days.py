@@ -1,4 +1,4 @@
-"""Two days of a forger and of restarts here; `make hearsay` has thirty."""
+"""A day of a forger and of restarts here; `make hearsay` has thirty."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 from tests.pricing.hearsay_days import BOUND_NS, Days
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [1])
 def test_no_false_halt_outlives_its_disproof_and_no_true_one_is_lost(seed: int) -> None:
     found = Days(seed).run(1)
     assert found.forged > 10_000

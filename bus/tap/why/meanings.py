@@ -165,7 +165,9 @@ SYMBOL_STATES: dict[SymbolState, Meaning] = {
         "gave way to others under the upstream's symbol limit; comes back when there is room",
         "other symbols are released, or a client asks for this one with a higher priority",
     ),
-    SymbolState.RELEASED: Meaning("no client wants it any more", "a client requests the symbol"),
+    SymbolState.RELEASED: Meaning(
+        "no client wants it any more; for 2 s its quotes may still come", "a client requests the symbol"
+    ),
 }
 
 CAUSES: dict[Cause, Meaning] = {
