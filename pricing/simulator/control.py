@@ -80,6 +80,11 @@ class SimulatorControl:
         """Halt trading now, as the symbol's own tape says it; how many connections got it. `fields`: t_ns."""
         return self._inject("/halt", symbol=symbol, **fields)
 
+    def halts(self) -> list[dict[str, Any]]:
+        """All halts so far, the oldest first: symbol, began_ns, ended_ns (UTC; None while it lasts)."""
+        found: list[dict[str, Any]] = self._request("GET", "/halts")  # type: ignore[assignment]
+        return found
+
     def pause(self, symbol: str, **fields: object) -> int:
         """Pause trading for volatility now, as the symbol's own tape says it; how many connections got it."""
         return self._inject("/pause", symbol=symbol, **fields)

@@ -27,6 +27,7 @@ def test_a_halt_is_known_to_a_node_started_again_without_the_former_ones_file(wo
     log = world.log()
     world.worker(EXECUTION_SYMBOLS="SPY,QQQ", EXECUTION_INTERVAL_S="0.02")
     log.wait(ExecutionDecision, lambda d: d.symbol == "SPY" and d.action == "limit")
+    _wait_for(world, "presumed")  # from now on a halt is reported to the node
     world.control.halt("SPY")
     told = _wait_for(world, "halted", "status")
     node.kill()
@@ -50,6 +51,7 @@ def test_a_halt_is_known_to_a_node_started_again_though_nobody_tells_it(world: W
     node = world.node()
     client = world.client()
     client.request(["SPY"], wait_s=10)
+    _wait_for(world, "presumed")
     world.control.halt("SPY")
     told = _wait_for(world, "halted", "status")
     eventually(lambda: list(world.folder.glob("*.halts")), why="the file of known halts")

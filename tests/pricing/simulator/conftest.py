@@ -165,6 +165,9 @@ def simulator(_shared: Program) -> Iterator[Program]:
     """The simulator that tests of the ordinary protocol share: no faults, 200 quotes a second."""
     yield _shared
     _shared.control.lift_faults()
+    for halt in _shared.control.halts():
+        if halt["ended_ns"] is None:
+            _shared.control.resume(halt["symbol"])  # a halted symbol does not trade
 
 
 @pytest.fixture
