@@ -147,7 +147,9 @@ def start_beside(world: World, log: EventLog) -> Program:
 
 def measure(rig: Rig, kill: str) -> dict[str, float]:
     """Kill once: seconds from the kill to each step, and processor time of each program."""
-    log, position, lines = rig.log, rig.log.position(), len(rig.exchange.lines)
+    log = rig.log
+    log.health("streaming")
+    position, lines = log.position(), len(rig.exchange.lines)
     former = log.all(ConnectionHealth, lambda health: health.state == "streaming")[-1].source
     for client in rig.clients:
         client.watch(kill)
