@@ -37,16 +37,20 @@ def on_ending(stop: Callable[[], object], *, hang_up: Callable[[], object] | Non
 def raise_at_interrupt() -> Iterator[None]:
     """Within, Ctrl-C raises KeyboardInterrupt: for a program that has something to put in order.
 
-    Not after it: the interpreter's own end would print where it was interrupted. No effect where SIGINT is ignored.
+    Not after it: the interpreter's own end would print where it was interrupted. A program that was interrupted is
+    ending, and ignores another Ctrl-C. No effect where SIGINT is ignored.
     """
-    former = signal.getsignal(signal.SIGINT)
+    former = after = signal.getsignal(signal.SIGINT)
     if former is signal.SIG_DFL:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         yield
+    except KeyboardInterrupt:
+        after = signal.SIG_IGN
+        raise
     finally:
         if former is signal.SIG_DFL:
-            signal.signal(signal.SIGINT, former)
+            signal.signal(signal.SIGINT, after)
 
 
 def end_with(parent: int, number: signal.Signals) -> None:
