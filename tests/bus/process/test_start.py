@@ -97,7 +97,7 @@ def main():
             os.kill(os.getpid(), signal.SIGINT)
             print("never")
     finally:
-        print("in order", signal.getsignal(signal.SIGINT) is signal.SIG_DFL, flush=True)
+        print("in order", signal.getsignal(signal.SIGINT) is signal.SIG_IGN, flush=True)
 
 sys.modules["cleans"] = types.SimpleNamespace(main=main)
 sys.exit(start("cleans"))
