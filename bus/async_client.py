@@ -72,8 +72,8 @@ class AsyncBusClient(BaseClient[ClientLoop]):
                 waiting will not change.
 
         Returns:
-            By symbol, what is known of it and the reasons against its price; refused ones too, such as strings that are
-            no symbols (`bad_symbol`).
+            By symbol, what is known of it, refused ones too, such as strings that are no symbols (`bad_symbol`). After
+            a wait each has the reasons against its price; without one prices are not judged.
 
         Raises:
             ValueError: As `BusClient.request` does; nothing is changed.
@@ -166,4 +166,4 @@ class AsyncBusClient(BaseClient[ClientLoop]):
 
     async def _wait_for_results(self, wait_s: float) -> dict[str, SymbolResult]:
         await self._sockets.wait(self._all_arrived(), wait_s)
-        return self.results()
+        return self._judge_results() if wait_s > 0 else self.results()

@@ -10,7 +10,6 @@ import threading
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable
-from dataclasses import replace
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -29,7 +28,7 @@ from quotebus.bus.events import (
     TradeIntent,
 )
 from quotebus.bus.interest import DEFAULT_TTL_MS, SymbolResult
-from quotebus.bus.judgement import assess, has_arrived, judge_results
+from quotebus.bus.judgement import assess, has_arrived, judge_result, judge_results
 from quotebus.bus.protocol import CHANNELS, MAX_SYMBOLS
 from quotebus.bus.sequence import source_name
 from quotebus.bus.settings import CLIENT_NAME, BusSettings
@@ -150,9 +149,14 @@ class BaseClient(ABC, Generic[SocketsT]):
         """What is known of every symbol of the last request, refused ones too.
 
         Returns:
-            By symbol, the newest answer or status, `pending` and not `acknowledged` while there is none; each with the
-            reasons against its price now.
+            By symbol, the newest answer or status, `pending` and not `acknowledged` while there is none. Prices are not
+            judged: `status` does that for one symbol.
         """
+        with self._sockets.lock:
+            return self._consumer.interest.all_results()
+
+    def _judge_results(self) -> dict[str, SymbolResult]:
+        """What a request that waited returns: every result with the reasons against its price."""
         with self._sockets.lock:
             return judge_results(self._consumer, self._consumer.time_ns(now_ns()))
 
@@ -258,11 +262,8 @@ class BaseClient(ABC, Generic[SocketsT]):
             The newest answer or status, with the reasons against its price now; None when it is not asked for.
         """
         with self._sockets.lock:
-            found = self._consumer.interest.all_results().get(symbol.upper())
-            if found is None:
-                return None
-            at_ns = self._consumer.time_ns(now_ns())
-            return replace(found, reasons=assess(self._consumer, found.symbol, at_ns).reasons)
+            found = self._consumer.interest.find_result(symbol.upper())
+            return found and judge_result(self._consumer, found, self._consumer.time_ns(now_ns()))
 
     @property
     def is_connected(self) -> bool:

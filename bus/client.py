@@ -68,7 +68,8 @@ class BusClient(BaseClient[ClientThread]):
                 waiting will not change.
 
         Returns:
-            By symbol, what is known of it and the reasons against its price, none if it may be used; refused ones too.
+            By symbol, what is known of it, refused ones too. After a wait each has the reasons against its price, none
+            if it may be used; without one prices are not judged.
 
         Raises:
             ValueError: No channel or an unknown one, a priority out of range, too many symbols; nothing is changed.
@@ -162,4 +163,4 @@ class BusClient(BaseClient[ClientThread]):
 
     def _wait_for_results(self, wait_s: float) -> dict[str, SymbolResult]:
         self._sockets.wait(self._all_arrived(), wait_s)
-        return self.results()
+        return self._judge_results() if wait_s > 0 else self.results()

@@ -12,9 +12,8 @@ from typing import NamedTuple
 
 from quotebus.bus.clock import NS_PER_S
 from quotebus.bus.events import HaltKind, HaltKnowledge
+from quotebus.bus.protocol import MAX_CLAIMS
 
-MOST_CLAIMS = 1_000
-"""Halts in one request."""
 MOST_DOUBTED = 20
 """A new halt is confirmed by asking while no more than these are known: in a market-wide halt everybody would ask."""
 MOST_RUMOURS = 1_000
@@ -87,11 +86,11 @@ class KnownHalts:
     def choose_claims(self) -> dict[str, int]:
         """Symbols and times to hand over to a node in a request. Of more than it may hold, each request has others."""
         claims = [(symbol, known.exchange_ns) for symbol, known in self._known.items() if known.exchange_ns is not None]
-        if len(claims) <= MOST_CLAIMS:
+        if len(claims) <= MAX_CLAIMS:
             return dict(claims)
         start = self._turn % len(claims)
-        self._turn += MOST_CLAIMS
-        return dict((claims + claims)[start : start + MOST_CLAIMS])
+        self._turn += MAX_CLAIMS
+        return dict((claims + claims)[start : start + MAX_CLAIMS])
 
     def _is_newer(self, exchange_ns: int | None, known: HeardHalt) -> bool:
         return exchange_ns is not None and (known.exchange_ns is None or exchange_ns > known.exchange_ns)

@@ -68,7 +68,7 @@ class SymbolResult:
 
     @property
     def usable(self) -> bool:
-        """Whether its price could be used when this was returned."""
+        """Whether its price could be used when this was returned; False where nobody has judged."""
         return self.reasons == ()
 
     @property
@@ -274,6 +274,10 @@ class Interest:
         held = self.results.get(status.symbol)
         if held is not None:
             self.results[status.symbol] = _result(status, acknowledged=held.acknowledged)
+
+    def find_result(self, symbol: str) -> SymbolResult | None:
+        """The newest result of one symbol; None when the last request did not have it."""
+        return self.results.get(symbol) or self.refused.get(symbol)
 
     def all_results(self) -> dict[str, SymbolResult]:
         """The newest result of every symbol of the last request, refused ones too."""

@@ -27,10 +27,12 @@ def assess(consumer: Consumer, symbol: str, at_ns: int, *, behind: bool = False)
 
 def judge_results(consumer: Consumer, at_ns: int) -> dict[str, SymbolResult]:
     """What is known of every symbol of the last request, each with the reasons against its price."""
-    return {
-        symbol: replace(result, reasons=assess(consumer, symbol, at_ns).reasons)
-        for symbol, result in consumer.interest.all_results().items()
-    }
+    return {symbol: judge_result(consumer, result, at_ns) for symbol, result in consumer.interest.all_results().items()}
+
+
+def judge_result(consumer: Consumer, result: SymbolResult, at_ns: int) -> SymbolResult:
+    """The result with the reasons against its price."""
+    return replace(result, reasons=assess(consumer, result.symbol, at_ns).reasons)
 
 
 def has_arrived(consumer: Consumer, symbol: str, at_ns: int) -> bool:

@@ -19,6 +19,8 @@ so that it stops its lease clock before any of them takes it for silent."""
 GRACE_NS = 250 * NS_PER_MS
 """How long a message may wait for a subscription that covers it; then it is sent anyway."""
 
+MAX_CLAIMS = 1_000
+"""Halts in one request; more are ignored."""
 MAX_SYMBOLS = 10_000
 """What one request may hold."""
 

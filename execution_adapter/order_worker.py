@@ -42,6 +42,7 @@ from quotebus.execution_adapter.orders.states import Outcome
 from quotebus.execution_adapter.orders.summary import format_report
 from quotebus.execution_adapter.orders.worked_intent import WorkedIntent
 from quotebus.execution_adapter.settings import MAX_INTENTS, ExecutionSettings
+from quotebus.execution_adapter.worker import open_client
 
 TURN_S = 0.02
 STOP_S = 3.0
@@ -87,12 +88,7 @@ class OrderWorker:
             self._take_on(head, intent_id)
         reader = EventReader(settings.bus_subscribe_url, *prefixes)
         try:
-            with BusClient(
-                settings,
-                name=settings.execution_client,
-                max_age_s=settings.execution_max_age_s,
-                accept=settings.accept,
-            ) as bus:
+            with open_client(settings) as bus:
                 self._say(f"working {len(self._worked)} intents as {bus.name}, gateway {settings.execution_gateway}")
                 self._request_symbols(bus)
                 self._loop(bus, reader)

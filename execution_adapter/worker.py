@@ -14,6 +14,16 @@ from quotebus.execution_adapter.settings import ExecutionSettings
 from quotebus.execution_adapter.symbol_rounds import SymbolRounds
 
 
+def open_client(settings: ExecutionSettings) -> BusClient:
+    """A worker's client, which trusts what its settings say and nothing else."""
+    return BusClient(
+        settings,
+        name=settings.execution_client,
+        max_age_s=settings.execution_max_age_s,
+        accept=settings.accept,
+    )
+
+
 class Worker:
     """Decides on each symbol once an interval, and orders nothing. `say` prints a line."""
 
@@ -31,12 +41,7 @@ class Worker:
     def run(self) -> None:
         """Decide until `stop`, then release the symbols."""
         settings = self._settings
-        with BusClient(
-            settings,
-            name=settings.execution_client,
-            max_age_s=settings.execution_max_age_s,
-            accept=settings.accept,
-        ) as bus:
+        with open_client(settings) as bus:
             self._say(f"decisions only, no orders are sent: {', '.join(settings.symbols)} as {bus.name}")
             bus.request(settings.symbols, priority=settings.execution_priority)
             rounds, turn = SymbolRounds(settings, bus.assess), 0
@@ -63,7 +68,7 @@ class Worker:
 
 
 def _all_settled(bus: BusClient) -> bool:
-    return all(result.usable or result.hopeless for result in bus.results().values())
+    return all(result.hopeless or bus.usable(symbol) for symbol, result in bus.results().items())
 
 
 class HealthPrinter:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Mapping
 
 from quotebus.bus.clock import NS_PER_S, to_utc_ns
 from quotebus.bus.events import HaltClaim, HaltKind, HaltKnowledge, MarketSession, SymbolState
+from quotebus.bus.protocol import MAX_CLAIMS
 from quotebus.pricing.halts import KnownHalt
 from quotebus.pricing.messages import UpstreamStatus
 from quotebus.pricing.request_budget import RequestBudget
@@ -22,8 +23,6 @@ from quotebus.pricing.symbols import SymbolTable
 from quotebus.pricing.venue_answers import MOST_SYMBOLS, VenueTrade
 
 log = logging.getLogger(__name__)
-MOST_CLAIMS = 1_000
-"""Halts in one request; more are ignored."""
 ASK_AFTER_NS = tuple(seconds * NS_PER_S for seconds in (2, 3, 10, 30, 60))
 """From one question about a symbol to the next; the last one again and again."""
 AGAIN_NS = 10 * NS_PER_S
@@ -102,7 +101,7 @@ class HaltWatch:
         """A client's request says which symbols are halted."""
         self._settle_time(now_ns)
         believed = False
-        for claim in list(claims)[:MOST_CLAIMS]:
+        for claim in list(claims)[:MAX_CLAIMS]:
             if claim.symbol not in wanted:
                 continue
             if self._halts.on_hearsay(claim.symbol, claim.halt_exchange_ns, to_utc_ns(now_ns)):

@@ -45,6 +45,8 @@ def test_a_request_waits_until_the_price_may_be_used(settings: BusSettings) -> N
             "QQQ": (True, ()),
         }
         assert client.usable("SPY")
+        assert client.add("QQQ", wait_s=30)["SPY"].usable
+        assert client.add("QQQ")["SPY"].reasons is None, "not judged where nobody waits"
         ticking.join()
 
 
@@ -52,7 +54,10 @@ def test_a_wait_that_is_over_says_what_is_missing(settings: BusSettings) -> None
     with fake_node(settings), BusClient(settings, name="waits") as client:
         result = client.request(["SPY"], wait_s=1)["SPY"]
         assert (result.acknowledged, result.usable, result.reasons) == (True, False, (Unusable.NO_QUOTE,))
-        assert client.results()["SPY"].reasons == (Unusable.NO_QUOTE,)
+        status = client.status("SPY")
+        assert status is not None
+        assert status.reasons == (Unusable.NO_QUOTE,)
+        assert client.results()["SPY"].reasons is None, "not judged"
 
 
 @pytest.mark.parametrize("state", ["halted", "refused", "evicted"])

@@ -257,29 +257,24 @@ def test_a_forked_child_is_told_what_to_do_and_its_parent_never_notices(
         [sys.executable, "-m", "tests.support.forked_client", way], cwd=ROOT, env=environment(settings),
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
     ) as program:  # fmt: skip
+        assert program.stdin is not None
+        assert program.stdout is not None
         try:
-            judge_fork(program, node)
+            child = json.loads(program.stdout.readline())
+            assert len(child["told"]) >= 18
+            for name, (error, text) in child.pop("told").items():
+                assert error == "ClientInherited", name
+                assert "client parent belongs to process" in text, name
+                assert "make a new client" in text, name
+                assert "spawn" in text, name
+            assert child == {"acknowledged": True, "in_time": True}
+            assert not released(node, "parent")(), "the child's end is not the parent's"
+            eventually(released(node, "child"))
+            node.tick("SPY")
+            parent = json.loads(program.stdout.readline())
+            assert parent == {"usable": True, "reconnects": 0, "lost": 0, "confirmed": True}
+            program.stdin.close()
+            assert program.wait(60) == 0
+            eventually(released(node, "parent"))
         finally:
             program.kill()
-
-
-def judge_fork(program: subprocess.Popen[str], node: FakeNode) -> None:
-    assert program.stdin is not None
-    assert program.stdout is not None
-    child = json.loads(program.stdout.readline())
-    told = child.pop("told")
-    assert len(told) >= 18
-    for name, (error, text) in told.items():
-        assert error == "ClientInherited", name
-        assert "client parent belongs to process" in text, name
-        assert "make a new client" in text, name
-        assert "spawn" in text, name
-    assert child == {"acknowledged": True, "in_time": True}
-    assert not released(node, "parent")(), "the child's end is not the parent's"
-    eventually(released(node, "child"))
-    node.tick("SPY")
-    parent = json.loads(program.stdout.readline())
-    assert parent == {"usable": True, "reconnects": 0, "lost": 0, "confirmed": True}
-    program.stdin.close()
-    assert program.wait(30) == 0
-    eventually(released(node, "parent"))

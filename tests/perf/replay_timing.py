@@ -124,7 +124,7 @@ def max_rate(world: World, path: Path) -> tuple[float, int]:
         rate = player.progress().messages / ((now_ns() - began_ns) / 1e9)
     worker.stop()
     world.programs.remove(worker)
-    return rate, player.counters["listeners_lost"]
+    return rate, player.counters["consumers_lost"]
 
 
 def read_rate(path: Path) -> float:

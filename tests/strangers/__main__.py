@@ -85,7 +85,7 @@ class Stage:
             if seen.looks % 10 == 0:
                 assert self.broker.process.poll() is None, f"the broker ended: {self.broker.lines[-5:]}"
                 seen.memory_mib = max(seen.memory_mib, rss_bytes(self.broker.pid) >> 20)
-            time.sleep(LOOK_S)
+            time.sleep(LOOK_S)  # between two looks, no wait for something to happen
         if play.usable:
             eventually(lambda: self.client.usable(SYMBOL), why=f"usable again after: {play.name}")
         return seen
@@ -131,7 +131,7 @@ def run_out_of_files(folder: Path) -> bool:
     idle = [Stranger(url, b"PUB", handshake=False) for _ in range(100)]
     broker.line("too few file descriptors")
     before, began = cpu_s(broker.pid), time.monotonic()
-    time.sleep(3)
+    time.sleep(3)  # how long its processor time is measured, no wait for something to happen
     share = (cpu_s(broker.pid) - before) / (time.monotonic() - began)
     for stranger in idle:
         stranger.close()

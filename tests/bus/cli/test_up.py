@@ -15,6 +15,7 @@ import pytest
 
 from quotebus.bus.cli.up import UpSettings, describe_orders
 from quotebus.bus.clock import now_ns
+from quotebus.bus.events import ConnectionHealth
 from tests.support.eventlog import EventLog
 from tests.support.programs import Program, eventually, run
 from tests.support.stopwatch import Stopwatch
@@ -83,7 +84,10 @@ def test_consumers_hear_the_last_word_of_the_node(up: Program) -> None:
     log = EventLog(words[words.index("subscribe") + 1], b"health.")
     log.health("streaming")
     up.process.send_signal(signal.SIGTERM)
-    log.health("stopped")
+    last, _ = log.health("stopped")
+    assert last.cause == "shutdown"
+    assert up.process.wait(60) == 0
+    assert log.all(ConnectionHealth)[-1] == last, "nothing after it"
     log.close()
 
 
@@ -137,21 +141,27 @@ def since(up: Program, position: int, *words: str) -> None:
     ("name", "command"), [("pricing", "pricing-node"), ("worker", "execution-worker"), ("broker", "broker")]
 )
 def test_a_killed_program_is_started_again_and_prices_come_back(up: Program, name: str, command: str) -> None:
-    kill_and_see_another(up, name, command)
+    killed, started = kill_and_see_another(up, name, command)
+    assert not killed.is_running()
     position = len(up.lines)
     since(up, position, "worker", " limit ")
+    assert started.is_running()
+    assert up.process.poll() is None
 
 
 def test_a_killed_exchange_is_started_again_where_the_others_look_for_it(up: Program) -> None:
     """How soon the node dials again is the node's affair."""
     position = len(up.lines)
-    kill_and_see_another(up, "exchange", "exchange-simulator")
+    killed, started = kill_and_see_another(up, "exchange", "exchange-simulator")
+    assert started.pid != killed.pid
     for word in (" control ", " orders "):
         first = up.line(word)
         since(up, position, first)
+        assert up.lines.count(first) == 2, "the same addresses"
 
 
-def kill_and_see_another(up: Program, name: str, command: str) -> None:
+def kill_and_see_another(up: Program, name: str, command: str) -> tuple[psutil.Process, psutil.Process]:
+    """The one that was killed, and the one that was started in its place; all others go on."""
     before = {each.pid for each in psutil.Process(up.pid).children(recursive=True)}
     killed = child(up, command)
     position = len(up.lines)
@@ -160,6 +170,7 @@ def kill_and_see_another(up: Program, name: str, command: str) -> None:
     started = child(up, command)
     now = {each.pid for each in psutil.Process(up.pid).children(recursive=True)}
     assert now == before - {killed.pid} | {started.pid}
+    return killed, started
 
 
 def test_a_program_that_goes_on_dying_ends_up_as_a_shell_would_say(up: Program) -> None:

@@ -105,7 +105,10 @@ def test_it_ends_with_its_weight_although_it_worked_without(monkeypatch: pytest.
 def test_a_process_that_is_gone_is_no_error() -> None:
     done = subprocess.Popen([sys.executable, "-c", ""])
     done.wait(60)
+    assert not Path(f"/proc/{done.pid}").exists()
+    before = Path("/proc/self/autogroup").read_text()
     own_session.give_weight_back(done.pid)
+    assert Path("/proc/self/autogroup").read_text() == before, "nobody else's weight is touched"
 
 
 @pytest.mark.parametrize("which", ["pid", "child"])
