@@ -25,9 +25,9 @@ MAX_SYMBOLS = 10_000
 """What one request may hold."""
 
 MAX_NODE_SYMBOLS = 10_000
-"""What all clients of a node may hold together: as many statuses as a thousand a second repeat within 10 s."""
+"""What all clients of a node may hold together: 1,200 statuses a second repeat them all within 10 s."""
 
-MAX_STATUSES_PER_S = 1_000
+MAX_STATUSES_PER_S = 1_200
 """How many symbol statuses a node repeats; those that report a change come besides."""
 
 CHANNELS = ("quotes", "trades")
