@@ -111,6 +111,8 @@ MUST_BE_PURE = {
     "pricing/simulator/trading/matching.py",
     "pricing/simulator/trading/order.py",
     "pricing/simulator/trading/order_store.py",
+    "pricing/simulator/trading/refusals.py",
+    "pricing/simulator/trading/rest_limit.py",
     "pricing/subscription.py",
     "pricing/subscription_set.py",
     "pricing/symbols.py",

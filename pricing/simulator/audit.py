@@ -48,7 +48,7 @@ class Audit:
         entity = data["order"]
         kept = ("client_order_id", "symbol", "side", "qty", "notional", "filled_qty", "limit_price", "status")
         line = {"order": entity["id"], "event": data["event"], "utc_ns": utc_ns, **{key: entity[key] for key in kept}}
-        if "price" in data:
+        if data["event"] in ("fill", "partial_fill"):
             line |= {"fill_qty": data["qty"], "fill_price": data["price"], "position_qty": data["position_qty"]}
         self._add(line)
 

@@ -101,6 +101,14 @@ class SimulatorControl:
         """Force an event on an order (given by either id) now: done_for_day, suspended, expired, restated, …"""
         self._request("POST", "/order_event", {"order": order, "event": event, "reason": reason})
 
+    def bust(self, order: str) -> None:
+        """Take back the last execution of an order, given by either id."""
+        self._request("POST", "/bust", {"order": order})
+
+    def correct(self, order: str, qty: float, price: float) -> None:
+        """Put another execution in place of the last one of an order, given by either id."""
+        self._request("POST", "/correct", {"order": order, "qty": qty, "price": price})
+
     def session(self, session: str) -> None:
         """Begin a session of the market: regular, pre, post, overnight, closed. Orders that are not for it wait."""
         self._request("POST", "/session", {"session": session})

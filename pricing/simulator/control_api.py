@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from decimal import Decimal
 from functools import partial
 from typing import Annotated, TypeVar
 
@@ -16,7 +18,7 @@ from quotebus.pricing.simulator.http_control import HttpError, HttpRequest
 from quotebus.pricing.simulator.records import Quote, Trade, TradingStatus
 from quotebus.pricing.simulator.statuses import EVENTS, word_status
 from quotebus.pricing.simulator.trading.market_hours import SESSIONS
-from quotebus.pricing.simulator.trading.order import TRANSITIONS
+from quotebus.pricing.simulator.trading.order import OF_AN_EXECUTION, TRANSITIONS
 
 
 def _check_unicode(text: str) -> str:
@@ -97,6 +99,19 @@ class OrderEventBody(Body):
     reason: Word = ""
 
 
+class ExecutionBody(Body):
+    """The order whose last execution is taken back; `order` is its id or its client_order_id."""
+
+    order: Annotated[Text, Field(min_length=1, max_length=128)]
+
+
+class CorrectionBody(ExecutionBody):
+    """What takes the place of an order's last execution."""
+
+    qty: Annotated[Decimal, Field(gt=0, le=10_000_000, max_digits=24, decimal_places=9)]
+    price: Annotated[Decimal, Field(gt=0, le=1_000_000_000, max_digits=24, decimal_places=9)]
+
+
 class SessionBody(Body):
     """The market's session from now on."""
 
@@ -133,6 +148,8 @@ class ControlApi:
             **{("POST", f"/{event}"): partial(self._event, event) for event in EVENTS},
             ("POST", "/raw"): self._raw,
             ("POST", "/order_event"): self._order_event,
+            ("POST", "/bust"): self._bust,
+            ("POST", "/correct"): self._correct,
             ("POST", "/session"): self._session,
         }
 
@@ -226,13 +243,22 @@ class ControlApi:
 
     def _order_event(self, body: bytes) -> object:
         given = _read(OrderEventBody, body)
-        if given.event not in TRANSITIONS or given.event in ("fill", "partial_fill"):
-            raise HttpError(400, "event: unknown, or a fill, which only the market makes")
-        try:
+        if given.event not in TRANSITIONS or given.event in OF_AN_EXECUTION:
+            raise HttpError(400, "event: unknown, or of an execution, which the market, /bust and /correct make")
+        with _told():
             self._exchange.brokerage.force_event(given.order, given.event, given.reason)
-        except ValueError as error:
-            raise HttpError(400, str(error)) from None
         return {"event": given.event}
+
+    def _bust(self, body: bytes) -> object:
+        with _told():
+            self._exchange.brokerage.bust(_read(ExecutionBody, body).order)
+        return {"event": "trade_bust"}
+
+    def _correct(self, body: bytes) -> object:
+        given = _read(CorrectionBody, body)
+        with _told():
+            self._exchange.brokerage.correct(given.order, given.qty, given.price)
+        return {"event": "trade_correct"}
 
     def _session(self, body: bytes) -> object:
         session = _read(SessionBody, body).session
@@ -249,6 +275,15 @@ class ControlApi:
 
     def _reply(self, receivers: int) -> object:
         return {"sent_to": receivers}
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """A ValueError becomes the answer to the request."""
+    try:
+        yield
+    except ValueError as error:
+        raise HttpError(400, str(error)) from None
 
 
 def _object(body: bytes) -> dict[str, object]:

@@ -116,15 +116,37 @@ RECORDS = (
 )
 REST = (
     Fault("rest_status", values.code_times, "standing, or counted as [status, n]: REST requests get this status"),
+    Fault("rest_html", values.times,
+          "counted: an answer with status 429 or 5xx has an HTML body, as from a proxy in between"),
+    Fault("rest_limit", values.whole(0, 1_000_000, "requests"),
+          "standing: replaces --rest-limit, the order requests a minute for each key; 0 means no limit"),
+    Fault("rest_retry_after_s", values.whole(0, 86_400, "seconds"),
+          "standing: answers with status 429 and 503 have a Retry-After header"),
+    Fault("rest_no_rate_headers", values.flag, "standing: answers have no X-RateLimit headers"),
     Fault("rest_auth_fail", values.times, "counted: a REST request is rejected as unauthorized (401)"),
     Fault("rest_delay_ms", values.milliseconds, "standing: REST answers are delayed by this much; their effect is not"),
     Fault("rest_drop_reply", values.times, "counted: a POST, PATCH or DELETE takes effect but gets no answer"),
-    Fault(
-        "rest_cut_reply",
-        values.times,
-        "counted: a POST, PATCH or DELETE takes effect but gets RST instead of an answer",
-    ),
-)
+    Fault("rest_cut_reply", values.times,
+          "counted: a POST, PATCH or DELETE takes effect but gets RST instead of an answer"),
+    Fault("rest_late_status", values.code_times,
+          "standing, or counted as [status, n]: a POST, PATCH or DELETE takes effect but is answered with this status"),
+    Fault("duplicate_status", values.code,
+          "standing: a client_order_id that was used before gets this status instead of 422"),
+    Fault("order_hidden_ms", values.milliseconds,
+          "standing: look-ups do not find a new order (404, left out of lists) for this long after its acceptance; "
+          "lifted: they find it"),
+    Fault("order_status_word", values.word, "standing: REST and updates show open orders with this status"),
+    Fault("position_late_ms", values.milliseconds, "standing: positions show each fill this much later"),
+    Fault("buying_power", values.number(0, 1e12, "dollars"), "standing: the account has this much buying power"),
+    Fault("qty_held", values.amounts,
+          "standing: so many shares of each of these symbols are held back by orders that are not shown"),
+    Fault("not_tradable", values.symbols_or_all, "standing: orders in these symbols are refused"),
+    Fault("not_fractionable", values.symbols_or_all,
+          "standing: orders for fractions and for dollars in these symbols are refused"),
+    Fault("not_shortable", values.symbols_or_all, "standing: orders to sell these symbols short are refused"),
+    Fault("wash_allowed", values.flag,
+          "standing: orders that could meet an open order of the other side are not refused"),
+)  # fmt: skip
 ORDERS = (
     Fault("order_refuse", values.code_times, "standing, or counted as [status, n]: a new order gets this HTTP status"),
     Fault("order_reject", values.times, "counted: a new order is accepted and then rejected"),

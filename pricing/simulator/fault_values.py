@@ -5,6 +5,7 @@ Each reader takes the given value and returns the one to keep; ValueError says w
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
@@ -34,6 +35,8 @@ MOST_NUMBER = 1e300
 """A JSON number can be a whole one beyond every float; NaN is no number here."""
 MOST_SYMBOLS = 10_000
 MOST_SKEW_MS = 400 * 86_400_000
+MOST_SHARES = 1e9
+WORD = re.compile(r"[a-z][a-z0-9_]{0,31}\Z")
 
 
 def _is_number(value: object) -> bool:
@@ -182,6 +185,27 @@ def skew(value: object) -> FaultValue:
             raise ValueError("takes milliseconds, or {symbol: milliseconds}")
         found[str(name)] = skew_ms
     return PerSymbol(found) if isinstance(value, Mapping) else found[""]
+
+
+def amounts(value: object) -> FaultValue:
+    """A number of shares for each of some symbols: {symbol: shares}."""
+    if not isinstance(value, Mapping) or not 0 < len(value) <= MOST_SYMBOLS:
+        raise ValueError("takes {symbol: shares}")
+    found: dict[str, float] = {}
+    for name, shares in value.items():
+        if not isinstance(shares, int | float) or not _is_number(shares) or not 0 <= shares <= MOST_SHARES:
+            raise ValueError("takes {symbol: shares}")
+        if not isinstance(name, str) or not is_unicode(name):
+            raise ValueError("takes {symbol: shares}")
+        found[name] = shares
+    return PerSymbol(found)
+
+
+def word(value: object) -> FaultValue:
+    """One word of small letters and underscores."""
+    if not isinstance(value, str) or not WORD.match(value):
+        raise ValueError("takes a word of 1 to 32 small letters, digits and underscores")
+    return value
 
 
 def to_json(value: FaultValue) -> object:

@@ -119,6 +119,16 @@ class Faults:
                 found.update(str(symbol) for symbol in value)
         return frozenset(found)
 
+    def covers(self, name: str, symbol: str) -> bool:
+        """Whether a fault of these symbols, or of all, is in force for this one."""
+        value = self._plan.get(name)
+        return value is True or (isinstance(value, tuple) and symbol in value)
+
+    def amount(self, name: str, symbol: str) -> float:
+        """What a fault with a number for each symbol says of this one; 0 if nothing."""
+        value = self._plan.get(name)
+        return value.numbers.get(symbol, 0.0) if isinstance(value, PerSymbol) else 0.0
+
     def number(self, name: str) -> float | None:
         """The value of a fault in force if it is a number, else None."""
         value = self._plan.get(name)

@@ -61,6 +61,9 @@ class SimulatorSettings(LogSettings):
     cash: Annotated[float, Unit("DOLLARS")] = Field(
         1_000_000.0, ge=0, le=1e12, allow_inf_nan=False, description="the account's cash"
     )
+    rest_limit: Annotated[int, Unit("REQUESTS")] = Field(
+        200, ge=0, le=1_000_000, description="order requests a minute for each key; 0 for no limit"
+    )
     order_frames: Literal["binary", "text"] = Field(
         "binary", description="frames of an order stream in JSON: binary, as Alpaca's paper account sends, or text"
     )

@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from decimal import Decimal
 
+from quotebus.pricing.simulator.faults import Faults
 from quotebus.pricing.simulator.trading.order import BrokerOrder, Ticket, decimal_text
+from quotebus.pricing.simulator.trading.refusals import check_short
 from quotebus.pricing.simulator.trading.tickets import FORBIDDEN, RestError
 
 Price = Callable[[str], Decimal]
@@ -24,6 +26,8 @@ class Position:
     def trade(self, change: Decimal, price: Decimal) -> None:
         """Add bought shares, or subtract sold ones."""
         after = self.qty + change
+        if not change:
+            return
         if self.qty * change >= 0:
             self.entry_price = (self.entry_price * abs(self.qty) + price * abs(change)) / abs(after)
         elif after * self.qty < 0:
@@ -32,22 +36,24 @@ class Position:
 
 
 class Account:
-    """Cash and positions."""
+    """Cash and positions; `shown` is what requests for positions are told, which a fault may make late."""
 
-    def __init__(self, account_id: str, cash: Decimal) -> None:
+    def __init__(self, account_id: str, cash: Decimal, faults: Faults) -> None:
         self.account_id = account_id
         self.cash = cash
         self.positions: dict[str, Position] = {}
+        self.shown: dict[str, Position] = {}
+        self._faults = faults
 
     def trade(self, order: BrokerOrder, qty: Decimal, price: Decimal) -> Decimal:
-        """Book an execution. Returns the position after it."""
-        position = self.positions.setdefault(order.ticket.symbol, Position())
+        """Book an execution, or take one back with a negative `qty`. Returns the position after it."""
         change = qty if order.is_buy else -qty
-        position.trade(change, price)
         self.cash -= change * price
-        if not position.qty:
-            del self.positions[order.ticket.symbol]
-        return position.qty
+        return _trade_in(self.positions, order.ticket.symbol, change, price)
+
+    def show(self, order: BrokerOrder, qty: Decimal, price: Decimal) -> None:
+        """Show an execution in the positions that requests are told."""
+        _trade_in(self.shown, order.ticket.symbol, qty if order.is_buy else -qty, price)
 
     def qty(self, symbol: str) -> Decimal:
         """Shares held; negative when short."""
@@ -60,10 +66,8 @@ class Account:
         wanted = ticket.qty if ticket.qty is not None else (ticket.notional or Decimal(0)) / price
         held_qty = self.qty(ticket.symbol)
         if ticket.side == "sell" and held_qty > 0:
-            reserved = sum(
-                (o.remaining(price) for o in open_orders if o.ticket.symbol == ticket.symbol and not o.is_buy),
-                Decimal(0),
-            )
+            sales = [o for o in open_orders if o.ticket.symbol == ticket.symbol and not o.is_buy]
+            reserved = self.reserve(ticket.symbol, sales, price)
             if wanted > held_qty - reserved:
                 raise RestError(
                     403,
@@ -74,8 +78,11 @@ class Account:
                     existing_qty=decimal_text(held_qty),
                     held_for_orders=decimal_text(reserved),
                     available=decimal_text(held_qty - reserved),
+                    related_orders=[order.order_id for order in sales],
                 )
             return
+        if ticket.side == "sell":
+            check_short(ticket.symbol, self._faults)
         if ticket.side == "sell" and wanted % 1:
             raise RestError(403, FORBIDDEN, "fractional orders cannot be sold short")
         cost = wanted * price
@@ -89,8 +96,16 @@ class Account:
                 cost_basis=_cents(cost),
             )
 
+    def reserve(self, symbol: str, sales: Iterable[BrokerOrder], price: Decimal) -> Decimal:
+        """Shares of a symbol that its open sales hold back, at `price` a share, and those that a fault does."""
+        hidden = Decimal(repr(self._faults.amount("qty_held", symbol)))
+        return sum((order.remaining(price) for order in sales), hidden)
+
     def buying_power(self, open_orders: Iterable[BrokerOrder], price_of: Price) -> Decimal:
         """Dollars left for further orders. Short positions and open buys reserve theirs."""
+        power = self._faults.number("buying_power")
+        if power is not None:
+            return Decimal(repr(power))
         shorts = sum((-p.qty * price_of(s) for s, p in self.positions.items() if p.qty < 0), Decimal(0))
         held = Decimal(0)
         for order in open_orders:
@@ -137,8 +152,8 @@ class Account:
         }
 
     def position_json(self, symbol: str, asset_id: str, price: Decimal, reserved: Decimal) -> dict[str, object]:
-        """The position entity of a symbol that is held."""
-        position = self.positions[symbol]
+        """The position entity of a symbol that is shown as held."""
+        position = self.shown[symbol]
         cost, value = position.qty * position.entry_price, position.qty * price
         gain = value - cost
         share = gain / abs(cost) if cost else Decimal(0)
@@ -162,6 +177,15 @@ class Account:
             "lastday_price": decimal_text(price),
             "change_today": "0",
         }
+
+
+def _trade_in(positions: dict[str, Position], symbol: str, change: Decimal, price: Decimal) -> Decimal:
+    """Add bought shares to a position, or subtract sold ones. Returns what is held then."""
+    position = positions.setdefault(symbol, Position())
+    position.trade(change, price)
+    if not position.qty:
+        del positions[symbol]
+    return position.qty
 
 
 def _cents(value: Decimal) -> str:

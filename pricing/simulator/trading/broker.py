@@ -24,12 +24,13 @@ from quotebus.pricing.simulator.trading.matching import (
     match_trade,
     read_top,
 )
-from quotebus.pricing.simulator.trading.order import BrokerOrder, Ticket
+from quotebus.pricing.simulator.trading.order import OPEN, BrokerOrder, Ticket
 from quotebus.pricing.simulator.trading.order_store import OrderEvent, OrderStore
+from quotebus.pricing.simulator.trading.refusals import check_asset, check_wash_trade, refuse_used_id
 from quotebus.pricing.simulator.trading.tickets import (
-    MALFORMED,
     UNPROCESSABLE,
     RestError,
+    order_not_found,
     read_replacement,
     read_ticket,
 )
@@ -48,11 +49,12 @@ class Broker:
         top: Callable[[str], Quote],
         report: Callable[[OrderEvent], None],
     ) -> None:
-        self.orders = OrderStore(seed, report)
+        self._report = report
+        self.orders = OrderStore(seed, self._tell)
         self.halted: set[str] = set()
         self.hours = MarketHours()
         self.fills = 0
-        self.account = Account(self.orders.new_id(), cash)
+        self.account = Account(self.orders.new_id(), cash, faults)
         self._faults = faults
         self._top = top
         self._tops: dict[str, tuple[Quote, TopOfBook]] = {}
@@ -84,15 +86,15 @@ class Broker:
         """Accept an order. Returns its entity as the answer shows it; RestError if it is refused."""
         ticket = read_ticket(body, self.orders.new_id())
         self._check_new(ticket, self.orders.list_open())
-        order = self.orders.add(ticket, self._utc_ns)
+        order = self._add(ticket)
         self._apply(order, "pending_new")
-        answer = order.json()
+        answer = self.show(order)
         self._schedule(self._faults.draw_ns("order_ack_ms"), lambda: self._acknowledge(order))
         return answer
 
     def cancel(self, order_id: str) -> None:
         """Request the cancellation of an order. RestError if it has ended or is being canceled."""
-        order = self.orders.find(order_id)
+        order = self.find(order_id)
         if not order.is_open or order.cancel_wanted:
             raise RestError(422, UNPROCESSABLE, f'order is already in "{order.status}" state')
         if self._faults.take("cancel_reject"):
@@ -106,14 +108,14 @@ class Broker:
 
     def replace(self, order_id: str, body: Mapping[str, object]) -> dict[str, object]:
         """Request another order in place of this one. Returns its entity; its `qty` includes what was filled."""
-        old = self.orders.find(order_id)
+        old = self.find(order_id)
         ticket = read_replacement(old, body, self.orders.new_id())
         self._check_new(ticket, [o for o in self.orders.list_open() if o is not old])
-        new = self.orders.add(ticket, self._utc_ns)
+        new = self._add(ticket)
         new.replaces = old.order_id
         self._apply(new, "pending_new")
         self._apply(old, "pending_replace")
-        answer = new.json()
+        answer = self.show(new)
         self._schedule(self._faults.draw_ns("order_ack_ms"), lambda: self._replace(old, new))
         return answer
 
@@ -122,6 +124,45 @@ class Broker:
         self._apply(order, event, reason)
         if event == "new":
             self._work(order)
+
+    def find(self, order_id: str) -> BrokerOrder:
+        """An order by its id as requests find it. RestError (404) if there is none, or it is hidden still."""
+        order = self.orders.find(order_id)
+        if self.is_hidden(order):
+            raise order_not_found(order_id)
+        return order
+
+    def is_hidden(self, order: BrokerOrder) -> bool:
+        """Whether requests do not find it yet."""
+        return self._now_ns < order.shown_from_ns and self._faults.on("order_hidden_ms")
+
+    def show(self, order: BrokerOrder) -> dict[str, object]:
+        """The order's entity as requests are told it."""
+        return self._word(order.json())
+
+    def bust(self, order: BrokerOrder) -> None:
+        """Take back the order's last execution. ValueError if it has none."""
+        if not order.executions:
+            raise ValueError("the order has no execution")
+        last = order.executions.pop()
+        order.fill(-last.qty, last.price)
+        position_qty = self._book(order, -last.qty, last.price)
+        fill = Fill(last.qty, last.price)
+        self._apply(order, "trade_bust", "", fill, position_qty, last.execution_id)
+
+    def correct(self, order: BrokerOrder, qty: Decimal, price: Decimal) -> None:
+        """Put another execution in place of the order's last one. ValueError if it has none, or cannot have that."""
+        if not order.executions:
+            raise ValueError("the order has no execution")
+        last = order.executions[-1]
+        if order.ticket.qty is not None and order.filled_qty - last.qty + qty > order.ticket.qty:
+            raise ValueError("more than was ordered")
+        order.executions.pop()
+        order.fill(-last.qty, last.price)
+        order.fill(qty, price)
+        self._book(order, -last.qty, last.price)
+        position_qty = self._book(order, qty, price)
+        self._apply(order, "trade_correct", "", Fill(qty, price), position_qty, last.execution_id)
 
     def price(self, symbol: str) -> Decimal:
         """The value of a share now: the middle of the market, or its only side."""
@@ -176,12 +217,21 @@ class Broker:
 
     def _check_new(self, ticket: Ticket, others: Iterable[BrokerOrder]) -> None:
         if ticket.client_order_id in self.orders.by_client_id:
-            raise RestError(422, MALFORMED, "client_order_id must be unique")
+            raise refuse_used_id(self._faults)
+        check_asset(ticket, self._faults)
+        others = list(others)
+        if not self._faults.on("wash_allowed"):
+            check_wash_trade(ticket, others)
         if len(self.orders.by_id) >= MOST_ORDERS:
             raise RestError(429, 42910000, "too many orders")
         now = self._top_of_book(ticket.symbol)
         price = ticket.limit_price or (now.ask if ticket.side == "buy" else now.bid) or self.price(ticket.symbol)
         self.account.check(ticket, price, others, self.price)
+
+    def _add(self, ticket: Ticket) -> BrokerOrder:
+        order = self.orders.add(ticket, self._utc_ns)
+        order.shown_from_ns = self._now_ns + self._faults.draw_ns("order_hidden_ms")
+        return order
 
     def _acknowledge(self, order: BrokerOrder) -> None:
         if order.status != "pending_new":
@@ -248,11 +298,20 @@ class Broker:
             fill = Fill(qty, fill.price)
         order.fill(fill.qty, fill.price)
         self.fills += 1
-        position_qty = self.account.trade(order, fill.qty, fill.price)
+        position_qty = self._book(order, fill.qty, fill.price)
         self._apply(order, "fill" if is_filled(order) else "partial_fill", "", fill, position_qty)
         if order.is_open:
             self._wait(order)
         return fill.qty
+
+    def _book(self, order: BrokerOrder, qty: Decimal, price: Decimal) -> Decimal:
+        """Book an execution, now or later in the positions that are shown. Returns the position after it."""
+        delay_ns = self._faults.draw_ns("position_late_ms")
+        if delay_ns:
+            self._schedule(delay_ns, lambda: self.account.show(order, qty, price))
+        else:
+            self.account.show(order, qty, price)
+        return self.account.trade(order, qty, price)
 
     def _fill_before_cancel(self, order: BrokerOrder) -> None:
         now = self._top_of_book(order.ticket.symbol)
@@ -277,6 +336,7 @@ class Broker:
             self._match(old)
             return
         new.filled_qty, new.filled_value = old.filled_qty, old.filled_value
+        new.executions = list(old.executions)
         old.replaced_by = new.order_id
         self._apply(old, "replaced")
         self._acknowledge(new)
@@ -288,8 +348,17 @@ class Broker:
         reason: str = "",
         fill: Fill | None = None,
         position_qty: Decimal | None = None,
+        previous: str = "",
     ) -> None:
-        self.orders.apply(order, event, self._utc_ns, reason, fill, position_qty)
+        self.orders.apply(order, event, self._utc_ns, reason, fill, position_qty, previous)
+
+    def _tell(self, happened: OrderEvent) -> None:
+        self._report(happened._replace(order=self._word(happened.order)))
+
+    def _word(self, entity: dict[str, object]) -> dict[str, object]:
+        """The entity with the status that a fault gives to open orders."""
+        word = self._faults.value("order_status_word")
+        return entity if word is None or entity["status"] not in OPEN else {**entity, "status": str(word)}
 
     def state(self) -> dict[str, object]:
         """Counters for display."""

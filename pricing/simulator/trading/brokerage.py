@@ -15,6 +15,7 @@ from quotebus.pricing.simulator.records import Marked, Misshapen, Quote, Record,
 from quotebus.pricing.simulator.settings import SimulatorSettings
 from quotebus.pricing.simulator.trading.broker import Broker
 from quotebus.pricing.simulator.trading.data_api import DataApi
+from quotebus.pricing.simulator.trading.order import BrokerOrder
 from quotebus.pricing.simulator.trading.order_session import FEED
 from quotebus.pricing.simulator.trading.order_store import OrderEvent
 from quotebus.pricing.simulator.trading.rest_api import Reply, RestApi, RestRequest
@@ -51,7 +52,8 @@ class Brokerage:
         self._now_ns = 0
         self._updates = Updates(faults)
         self._broker = Broker(settings.seed, Decimal(str(settings.cash)), faults, top, self._on_event)
-        self._api = RestApi(self._broker, data, faults, settings.key, settings.secret.get_secret_value(), settings.seed)
+        secret = settings.secret.get_secret_value()
+        self._api = RestApi(self._broker, data, faults, settings.key, secret, settings.seed, settings.rest_limit)
 
     # What the market needs.
 
@@ -116,13 +118,23 @@ class Brokerage:
 
     def force_event(self, order_id: str, event: str, reason: str) -> None:
         """Make an event happen to an order (by either id). ValueError if it may not come now."""
+        self._broker.force_event(self._find(order_id), event, reason)
+
+    def bust(self, order_id: str) -> None:
+        """Take back an order's last execution. ValueError if there is none."""
+        self._broker.bust(self._find(order_id))
+
+    def correct(self, order_id: str, qty: Decimal, price: Decimal) -> None:
+        """Put another execution in place of an order's last one. ValueError if it cannot be."""
+        self._broker.correct(self._find(order_id), qty, price)
+
+    def _find(self, order_id: str) -> BrokerOrder:
         self.at(self._now_ns)
-        broker = self._broker
+        orders = self._broker.orders
         try:
-            order = broker.orders.by_client_id.get(order_id) or broker.orders.find(order_id)
+            return orders.by_client_id.get(order_id) or orders.find(order_id)
         except RestError as refused:
             raise ValueError(str(refused)) from None
-        broker.force_event(order, event, reason)
 
     def state(self) -> dict[str, object]:
         """Counters for display."""
@@ -131,6 +143,7 @@ class Brokerage:
             "open": len(self._broker.orders.list_open()),
             "positions": {symbol: str(p.qty) for symbol, p in self._broker.account.positions.items()},
             "rest_requests_total": self._api.requests,
+            "rest_limited_total": self._api.limited,
             "updates_lost": self._updates.lost,
             "updates_dropped": self._updates.dropped,
         }

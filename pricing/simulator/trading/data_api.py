@@ -13,9 +13,8 @@ from urllib.parse import parse_qsl
 from quotebus.pricing.simulator.encoding import rfc3339
 from quotebus.pricing.simulator.records import Quote, Trade
 from quotebus.pricing.simulator.symbols import ACCEPTED
+from quotebus.pricing.simulator.trading.rest_limit import RestLimit
 
-NS_PER_S = 1_000_000_000
-MINUTE_NS = 60 * NS_PER_S
 PER_MINUTE = 200
 """As the free plan allows."""
 FEEDS = ("delayed_sip", "iex", "otc", "sip", "boats", "overnight")
@@ -36,18 +35,12 @@ class DataApi:
     def __init__(self, quote: Callable[[str, int], Quote | None], trade: Callable[[str, int], Trade | None]) -> None:
         self._quote = quote
         self._trade = trade
-        self._minute = 0
-        self._used = 0
+        self._limit = RestLimit()
 
     def answer(self, path: str, query: str, utc_ns: int) -> DataReply:
         """The answer to GET `path`, which must match PATH."""
-        left = self._count(utc_ns)
-        headers = {
-            "X-RateLimit-Limit": str(PER_MINUTE),
-            "X-RateLimit-Remaining": str(max(0, left)),
-            "X-RateLimit-Reset": str((self._minute + 1) * 60),
-        }
-        if left < 0:
+        is_allowed, headers = self._limit.count("", PER_MINUTE, utc_ns)
+        if not is_allowed:
             return DataReply(429, {"message": "too many requests."}, headers)
         given = dict(parse_qsl(query))
         symbols = [symbol for symbol in given.get("symbols", "").upper().split(",") if symbol]
@@ -67,13 +60,6 @@ class DataApi:
         match = PATH.fullmatch(path)
         assert match is not None
         return DataReply(200, self._read(match[1], list(dict.fromkeys(symbols)), utc_ns), headers)
-
-    def _count(self, utc_ns: int) -> int:
-        """Count a request; how many are left in this minute, negative when it is one too many."""
-        if self._minute != utc_ns // MINUTE_NS:
-            self._minute, self._used = utc_ns // MINUTE_NS, 0
-        self._used += 1
-        return PER_MINUTE - self._used
 
     def _read(self, what: str, symbols: list[str], utc_ns: int) -> object:
         """Symbols that the market does not have are left out, as are the members of a snapshot that there are not."""

@@ -13,7 +13,7 @@ from quotebus.pricing.simulator.encoding import rfc3339
 
 WORKING = ("new", "partially_filled", "pending_cancel", "pending_replace", "stopped", "calculated")
 """Statuses in which an order can be filled."""
-OPEN = ("pending_new", "accepted", *WORKING, "done_for_day", "suspended")
+OPEN = ("pending_new", "accepted", *WORKING, "done_for_day", "suspended", "held", "pending_review")
 CLOSED = ("filled", "canceled", "expired", "replaced", "rejected")
 
 
@@ -27,13 +27,13 @@ class Transition(NamedTuple):
 TRANSITIONS: dict[str, Transition] = {
     "pending_new": Transition(("",), "pending_new"),
     "accepted": Transition(("pending_new",), "accepted"),
-    "new": Transition(("pending_new", "accepted", "suspended", "done_for_day"), "new"),
+    "new": Transition(("pending_new", "accepted", "suspended", "done_for_day", "held", "pending_review"), "new"),
     "partial_fill": Transition(WORKING, "partially_filled"),
     "fill": Transition(WORKING, "filled"),
     "pending_cancel": Transition((*OPEN,), "pending_cancel"),
     "canceled": Transition((*OPEN,), "canceled"),
     "expired": Transition((*OPEN,), "expired"),
-    "rejected": Transition(("pending_new", "accepted", "new"), "rejected"),
+    "rejected": Transition(("pending_new", "accepted", "new", "held", "pending_review"), "rejected"),
     "pending_replace": Transition(("accepted", *WORKING), "pending_replace"),
     "replaced": Transition(("accepted", *WORKING), "replaced"),
     "order_cancel_rejected": Transition((*OPEN, *CLOSED), ""),
@@ -42,8 +42,14 @@ TRANSITIONS: dict[str, Transition] = {
     "stopped": Transition(WORKING, "stopped"),
     "calculated": Transition(WORKING, "calculated"),
     "suspended": Transition(("accepted", *WORKING), "suspended"),
+    "held": Transition(("pending_new", "accepted", *WORKING), "held"),
+    "pending_review": Transition(("pending_new", "accepted", *WORKING), "pending_review"),
     "restated": Transition((*OPEN,), ""),
+    "trade_bust": Transition((*OPEN, *CLOSED), ""),
+    "trade_correct": Transition((*OPEN, *CLOSED), ""),
 }
+OF_AN_EXECUTION = ("fill", "partial_fill", "trade_bust", "trade_correct")
+"""Events that tell of an execution."""
 STAMPED_BY = {
     "fill": "filled_at", "canceled": "canceled_at", "expired": "expired_at", "rejected": "failed_at",
     "replaced": "replaced_at",
@@ -55,6 +61,14 @@ def decimal_text(value: Decimal) -> str:
     """A decimal as Alpaca writes it: no exponent, no trailing zeros."""
     text = f"{value:f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+class Execution(NamedTuple):
+    """Shares that were traded, and their price."""
+
+    execution_id: str
+    qty: Decimal
+    price: Decimal
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +99,8 @@ class BrokerOrder:
         self.resting = False
         self.cancel_wanted = False
         self.fill_from_ns = 0
+        self.shown_from_ns = 0
+        self.executions: list[Execution] = []
         self.replaces: str | None = None
         self.replaced_by: str | None = None
         self.submitted_ns = self.updated_ns = utc_ns
@@ -128,7 +144,7 @@ class BrokerOrder:
             self._stamps[STAMPED_BY[event]] = utc_ns
 
     def fill(self, qty: Decimal, price: Decimal) -> None:
-        """Count an execution."""
+        """Count an execution; a negative `qty` takes one back."""
         self.filled_qty += qty
         self.filled_value += qty * price
 

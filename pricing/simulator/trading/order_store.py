@@ -10,7 +10,7 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 
 from quotebus.pricing.simulator.symbols import WELL_KNOWN
 from quotebus.pricing.simulator.trading.matching import Fill
-from quotebus.pricing.simulator.trading.order import CLOSED, BrokerOrder, Ticket
+from quotebus.pricing.simulator.trading.order import CLOSED, BrokerOrder, Execution, Ticket
 from quotebus.pricing.simulator.trading.tickets import order_not_found
 
 MOST_ASSETS = 250_000
@@ -26,6 +26,7 @@ class OrderEvent(NamedTuple):
     fill: Fill | None = None
     position_qty: Decimal | None = None
     reason: str = ""
+    previous_execution_id: str = ""
 
 
 class OrderStore:
@@ -89,16 +90,22 @@ class OrderStore:
         reason: str = "",
         fill: Fill | None = None,
         position_qty: Decimal | None = None,
+        previous_execution_id: str = "",
     ) -> None:
         """Change an order's status as the table says, and report the event. ValueError if it may not come now."""
         order.apply(event, utc_ns)
+        execution_id = self.new_id()
+        if fill is not None and event != "trade_bust":
+            order.executions.append(Execution(execution_id, fill.qty, fill.price))
         if order.status in CLOSED:
             symbol = order.ticket.symbol
             self._open.get(symbol, {}).pop(order.order_id, None)
             if not self._open.get(symbol):
                 self._open.pop(symbol, None)
                 self.symbols = frozenset(self._open)
-        self._report(OrderEvent(event, order.json(), utc_ns, self.new_id(), fill, position_qty, reason))
+        self._report(
+            OrderEvent(event, order.json(), utc_ns, execution_id, fill, position_qty, reason, previous_execution_id)
+        )
 
     def state(self) -> dict[str, object]:
         """Counts for display."""

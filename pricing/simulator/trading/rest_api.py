@@ -16,6 +16,7 @@ from quotebus.pricing.simulator.trading import data_api
 from quotebus.pricing.simulator.trading.broker import Broker
 from quotebus.pricing.simulator.trading.data_api import DataApi
 from quotebus.pricing.simulator.trading.market_hours import count_days
+from quotebus.pricing.simulator.trading.rest_limit import RestLimit
 from quotebus.pricing.simulator.trading.tickets import MALFORMED, NOT_FOUND, RestError, order_not_found
 
 NS_PER_S = 1_000_000_000
@@ -23,6 +24,8 @@ MOST_LISTED = 500
 LISTED = 50
 TIME = re.compile(r"(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(Z|[+-]\d\d:?\d\d)?)?\Z")
 PHRASES = {429: "too many requests.", 500: "internal server error occurred", 503: "service unavailable"}
+HTML = "<html><head><title>{0}</title></head><body><center><h1>{0}</h1></center><hr></body></html>"
+"""The body of a proxy's answer, not of Alpaca's own programs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +45,7 @@ class Reply:
 
     status: int
     value: object
+    """JSON, or bytes of HTML."""
     delay_ns: int = 0
     lost: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -50,7 +54,9 @@ class Reply:
 class RestApi:
     """Answers the requests of all clients; there is one account."""
 
-    def __init__(self, broker: Broker, data: DataApi, faults: Faults, key: str, secret: str, seed: int) -> None:
+    def __init__(
+        self, broker: Broker, data: DataApi, faults: Faults, key: str, secret: str, seed: int, per_minute: int = 0
+    ) -> None:
         self._broker = broker
         self._data = data
         self._faults = faults
@@ -58,6 +64,9 @@ class RestApi:
         self._seed = seed
         self._utc_ns = 0
         self.requests = 0
+        self.limited = 0
+        self._per_minute = per_minute
+        self._limit = RestLimit()
         self._routes: tuple[tuple[str, re.Pattern[str], Callable[..., tuple[int, object]]], ...] = (
             ("POST", re.compile(r"/v2/orders"), self._place),
             ("GET", re.compile(r"/v2/orders"), self._list),
@@ -79,33 +88,50 @@ class RestApi:
         self.requests += 1
         self._utc_ns = utc_ns
         delay_ns = self._faults.draw_ns("rest_delay_ms")
-        try:
-            if request.method == "GET" and data_api.PATH.fullmatch(request.path):
-                self._let_in(request)
-                status, value, headers = self._data.answer(request.path, request.query, utc_ns)
-                return Reply(status, value, delay_ns, headers=headers)
-            status, value = self._act(request)
-        except RestError as refused:
-            return Reply(refused.status, refused.body, delay_ns)
+        headers: Mapping[str, str] = {}
         lost = ""
-        if request.method != "GET":
-            lost = (
-                "silent"
-                if self._faults.take("rest_drop_reply")
-                else "rst"
-                if self._faults.take("rest_cut_reply")
-                else ""
-            )
-        return Reply(status, value, delay_ns, lost)
+        try:
+            key = self._authorize(request.headers)
+            if request.method == "GET" and data_api.PATH.fullmatch(request.path):
+                self._refuse_on_purpose()
+                status, value, headers = self._data.answer(request.path, request.query, utc_ns)
+            else:
+                is_allowed, headers = self._limit.count(key, self._most(), utc_ns)
+                if not is_allowed:
+                    self.limited += 1
+                    raise RestError(429, 42910000, PHRASES[429])
+                status, value = self._act(request)
+                if request.method != "GET":
+                    lost = self._lose()
+                    self._refuse_on_purpose("rest_late_status")
+        except RestError as refused:
+            status, value = refused.status, refused.body
+        if (status == 429 or status >= 500) and self._faults.take("rest_html"):
+            value = HTML.format(f"{status} {PHRASES.get(status, 'error')}").encode()
+        return Reply(status, value, delay_ns, lost, self._add_headers(status, headers))
 
-    def _let_in(self, request: RestRequest) -> None:
-        self._authorize(request.headers)
-        status = self._faults.take_value("rest_status")
+    def _most(self) -> int:
+        limit = self._faults.number("rest_limit")
+        return self._per_minute if limit is None else int(limit)
+
+    def _lose(self) -> str:
+        """How the answer is lost, though the request has taken effect; empty when it is not."""
+        if self._faults.take("rest_drop_reply"):
+            return "silent"
+        return "rst" if self._faults.take("rest_cut_reply") else ""
+
+    def _refuse_on_purpose(self, fault: str = "rest_status") -> None:
+        status = self._faults.take_value(fault)
         if isinstance(status, int):
             raise RestError(status, status * 100_000, PHRASES.get(status, "refused on purpose"))
 
+    def _add_headers(self, status: int, headers: Mapping[str, str]) -> Mapping[str, str]:
+        after_s = self._faults.number("rest_retry_after_s")
+        kept = {} if self._faults.on("rest_no_rate_headers") else headers
+        return kept if after_s is None or status not in (429, 503) else {**kept, "Retry-After": str(int(after_s))}
+
     def _act(self, request: RestRequest) -> tuple[int, object]:
-        self._let_in(request)
+        self._refuse_on_purpose()
         known = False
         for method, path, act in self._routes:
             match = path.fullmatch(request.path)
@@ -116,7 +142,8 @@ class RestApi:
             raise RestError(405, 40510000, "method not allowed")
         raise RestError(404, NOT_FOUND, "endpoint not found")
 
-    def _authorize(self, headers: Mapping[str, str]) -> None:
+    def _authorize(self, headers: Mapping[str, str]) -> str:
+        """The key of a request that may be answered. RestError (401, 403) for any other."""
         key, secret = headers.get("apca-api-key-id", ""), headers.get("apca-api-secret-key", "")
         kind, _, given = headers.get("authorization", "").partition(" ")
         if kind.lower() == "basic":
@@ -128,6 +155,7 @@ class RestApi:
             raise RestError(401, 40110000, "request is not authorized")
         if self._key not in ("", key) or self._secret not in ("", secret):
             raise RestError(403, 40310000, "forbidden.")
+        return key
 
     # Orders.
 
@@ -139,14 +167,14 @@ class RestApi:
         return 200, self._broker.place(body)
 
     def _get(self, _: RestRequest, order_id: str) -> tuple[int, object]:
-        return 200, self._broker.orders.find(order_id).json()
+        return 200, self._broker.show(self._broker.find(order_id))
 
     def _by_client_id(self, request: RestRequest) -> tuple[int, object]:
         client_order_id = dict(parse_qsl(request.query)).get("client_order_id", "")
         order = self._broker.orders.by_client_id.get(client_order_id)
-        if order is None:
+        if order is None or self._broker.is_hidden(order):
             raise order_not_found(client_order_id)
-        return 200, order.json()
+        return 200, self._broker.show(order)
 
     def _replace(self, request: RestRequest, order_id: str) -> tuple[int, object]:
         return 200, self._broker.replace(order_id, _object(request.body))
@@ -158,7 +186,7 @@ class RestApi:
     def _cancel_all(self, _: RestRequest) -> tuple[int, object]:
         answers = []
         for order in self._broker.orders.list_open():
-            status, body = 200, order.json()
+            status, body = 200, self._broker.show(order)
             try:
                 self._broker.cancel(order.order_id)
             except RestError as refused:
@@ -183,6 +211,7 @@ class RestApi:
             order
             for order in self._broker.orders.by_id.values()
             if (status == "all" or order.is_open == (status == "open"))
+            and not self._broker.is_hidden(order)
             and (after_ns is None or order.submitted_ns > after_ns)
             and (until_ns is None or order.submitted_ns <= until_ns)
             and (not symbols or order.ticket.symbol in symbols)
@@ -190,7 +219,7 @@ class RestApi:
         ]
         if direction == "desc":
             found.reverse()
-        return 200, [order.json() for order in found[: int(limit)]]
+        return 200, [self._broker.show(order) for order in found[: int(limit)]]
 
     # The account and the market.
 
@@ -199,7 +228,7 @@ class RestApi:
 
     def _reserved(self, symbol: str) -> Decimal:
         sells = [o for o in self._broker.orders.list_open_in(symbol) if not o.is_buy]
-        return sum((o.remaining(self._broker.price(symbol)) for o in sells), Decimal(0))
+        return self._broker.account.reserve(symbol, sells, self._broker.price(symbol))
 
     def _position_of(self, symbol: str) -> dict[str, object]:
         broker = self._broker
@@ -208,10 +237,10 @@ class RestApi:
         )
 
     def _positions(self, _: RestRequest) -> tuple[int, object]:
-        return 200, [self._position_of(symbol) for symbol in self._broker.account.positions]
+        return 200, [self._position_of(symbol) for symbol in self._broker.account.shown]
 
     def _position(self, _: RestRequest, symbol: str) -> tuple[int, object]:
-        for held in self._broker.account.positions:
+        for held in self._broker.account.shown:
             if symbol in (held, self._broker.orders.asset_id(held)):
                 return 200, self._position_of(held)
         raise RestError(404, NOT_FOUND, "position does not exist")
@@ -234,11 +263,11 @@ class RestApi:
             "symbol": symbol,
             "name": f"{symbol} (simulated)",
             "status": "active",
-            "tradable": True,
+            "tradable": not self._faults.covers("not_tradable", symbol),
             "marginable": True,
-            "shortable": True,
-            "easy_to_borrow": True,
-            "fractionable": symbol != TEST_FEED_SYMBOL,
+            "shortable": not self._faults.covers("not_shortable", symbol),
+            "easy_to_borrow": not self._faults.covers("not_shortable", symbol),
+            "fractionable": symbol != TEST_FEED_SYMBOL and not self._faults.covers("not_fractionable", symbol),
             "attributes": [],
         }
 

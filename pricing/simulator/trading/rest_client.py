@@ -23,13 +23,14 @@ _log = logging.getLogger(__name__)
 
 
 def encode_response(status: int, value: object, headers: Mapping[str, str] | None = None) -> bytes:
-    """A JSON response that keeps the connection open; 204 has no body."""
+    """A response that keeps the connection open: bytes are HTML, any other value is JSON; 204 has no body."""
     more = "".join(f"{name}: {text}\r\n" for name, text in (headers or {}).items())
-    body = b"" if value is None else json.dumps(value).encode()
+    kind = "text/html" if isinstance(value, bytes) else "application/json"
+    body = value if isinstance(value, bytes) else b"" if value is None else json.dumps(value).encode()
     known = status in HTTPStatus._value2member_map_
     phrase = HTTPStatus(status).phrase if known else "Status"
     length = "" if status == HTTPStatus.NO_CONTENT else f"Content-Length: {len(body)}\r\n"
-    return f"HTTP/1.1 {status} {phrase}\r\nContent-Type: application/json\r\n{more}{length}\r\n".encode() + body
+    return f"HTTP/1.1 {status} {phrase}\r\nContent-Type: {kind}\r\n{more}{length}\r\n".encode() + body
 
 
 class RestClient:

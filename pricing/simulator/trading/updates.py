@@ -15,7 +15,9 @@ MOST_WAITING = 100_000
 
 
 def build_update(happened: OrderEvent) -> dict[str, object]:
-    """The update for an event. Only an execution has `price`, `qty` and `position_qty`."""
+    """The update for an event. Only an execution has `price`, `qty` and `position_qty`; a bust or a correction of
+    one also has `previous_execution_id`.
+    """
     data: dict[str, object] = {
         "event": happened.event,
         "execution_id": happened.execution_id,
@@ -26,6 +28,8 @@ def build_update(happened: OrderEvent) -> dict[str, object]:
         data["price"] = decimal_text(happened.fill.price)
         data["qty"] = decimal_text(happened.fill.qty)
         data["position_qty"] = decimal_text(happened.position_qty)
+    if happened.previous_execution_id:
+        data["previous_execution_id"] = happened.previous_execution_id
     if happened.reason:
         data["reason"] = happened.reason
     return {"stream": "trade_updates", "data": data}

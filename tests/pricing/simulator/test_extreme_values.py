@@ -30,7 +30,7 @@ LONE_SURROGATE = "\ud800"
 
 @pytest.fixture
 def exchange() -> Exchange:
-    return Exchange(SimulatorSettings(port=0, control_port=0), None)
+    return Exchange(SimulatorSettings(port=0, control_port=0, rest_limit=0), None)
 
 
 def ask(
