@@ -327,6 +327,8 @@ class ExecutionDecision(Event, frozen=True, kw_only=True, gc=False):
     """The health's age then, nanoseconds; None without a health."""
     config: str = ""
     """What it depends on besides the messages, as JSON: `kind`, `settings` and `state`."""
+    decided_by: Name = ""
+    """Row and column of the worker's decision table that decided, such as `trading/none`, or what did in its place."""
 
 
 class TradeIntent(Event, frozen=True, kw_only=True, gc=False):

@@ -6,6 +6,7 @@ the wall clock and the one in a replay.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from decimal import Decimal
 
@@ -17,6 +18,9 @@ from quotebus.execution_adapter.decision.choose import Decision, Situation, choo
 from quotebus.execution_adapter.decision.event import decision_event
 from quotebus.execution_adapter.decision.fallback import LastGood
 from quotebus.execution_adapter.settings import ExecutionSettings
+
+MOST_NAMED = 8
+"""Symbols in one line of the summary."""
 
 
 class SymbolRounds:
@@ -31,6 +35,8 @@ class SymbolRounds:
         self._assessor = Assessor(look, settings.limits(), self._tactics.lot)
         self._last_good: dict[str, LastGood] = {}
         self._patient_until_ns: int | None = None
+        self.decided: dict[tuple[str, str], Counter[str]] = {}
+        """By what decided and by action, how often for each symbol."""
 
     def is_patient(self, now_ns: int, *, settled: bool) -> bool:
         """Whether to wait for first prices. On a cold line they take a moment, and until then every decision is a
@@ -57,7 +63,17 @@ class SymbolRounds:
         situation = self._situation(assessment, now_ns)
         choice = choose(assessment, side, situation, self._tactics, self._policies)
         assert choice is not None, "without patience there is always something to decide"
+        self.decided.setdefault((choice.decided_by, choice.action), Counter())[symbol] += 1
         return Decision(choice, side, assessment, situation, now_ns)
+
+    def format_summary(self) -> list[str]:
+        """What a reader wants to know at the end: which cells of the decision table decided, for which symbols."""
+        lines = ["decisions by row/price of the decision table:"] if self.decided else []
+        for (decided_by, action), symbols in sorted(self.decided.items()):
+            named = ", ".join(list(symbols)[:MOST_NAMED])
+            more = f" and {len(symbols) - MOST_NAMED} more" if len(symbols) > MOST_NAMED else ""
+            lines.append(f"  {decided_by}: {action}, {symbols.total()} times: {named}{more}")
+        return lines
 
     def event(self, decision: Decision, client: str, decision_id: str, utc_ns: int) -> ExecutionDecision:
         """The event that records a decision made at `utc_ns`."""

@@ -57,6 +57,8 @@ class Worker:
                     self._decide(bus, rounds, symbol, rounds.side(turn + number))
                 turn += 1
                 self._stopping.wait(max(0, due_ns - now_ns()) / NS_PER_S)
+            for line in rounds.format_summary():
+                self._say(line)
 
     def _decide(self, bus: BusClient, rounds: SymbolRounds, symbol: str, side: str) -> None:
         at_ns = now_ns()

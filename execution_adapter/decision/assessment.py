@@ -52,6 +52,7 @@ class Caution(StrEnum):
     SIZE_LARGE = "size_large"
 
 
+FIRST_SECOND_NS = NS_PER_S
 _HARMLESS = frozenset({Caution.EXTENDED_HOURS})
 _REFUSING = frozenset({Caution.SETTLING, Caution.JUMPED, Caution.SPREAD_ABSURD})
 _LINE = frozenset(
@@ -102,6 +103,8 @@ class Past:
     halt: HaltKnowledge | None = None
     """What was known of a halt while the line was last good, `halt_age_ns` ago; None while it is good."""
     halt_age_ns: int = 0
+    first_second: bool = False
+    """Whether the worker has looked at the symbol for less than a second: much may only not have come yet."""
 
     def settling(self, limits: Limits) -> bool:
         return self.flapped and self.good_for_ns is not None and self.good_for_ns < limits.settle_ns
@@ -258,6 +261,7 @@ class Assessor:
         self._newest: dict[str, tuple[Quote, Touch | None]] = {}
         self._health: ConnectionHealth | None = None
         self._received_ns = 0
+        self._first_look_ns: dict[str, int] = {}
 
     def assess(self, symbol: str, side: str, qty: Decimal, now_ns: int) -> Assessment:
         """Whether an order of `qty` shares may go out on the price held at `now_ns`, and why not."""
@@ -302,12 +306,13 @@ class Assessor:
 
     def _past(self, symbol: str, good_for_ns: int | None, now_ns: int, *, lost: bool) -> Past:
         halt, halt_ns = self._halts.get(symbol, (None, now_ns)) if lost else (None, now_ns)
+        first = now_ns - self._first_look_ns.setdefault(symbol, now_ns) < FIRST_SECOND_NS
         level = self._levels.get(symbol)
         if level is None:
-            return Past(good_for_ns, self._flapped, halt=halt, halt_age_ns=now_ns - halt_ns)
+            return Past(good_for_ns, self._flapped, halt=halt, halt_age_ns=now_ns - halt_ns, first_second=first)
         far_for_ns = None if level.jumped_ns is None else now_ns - level.jumped_ns
         level_age_ns = now_ns - level.at_ns
-        return Past(good_for_ns, self._flapped, level.mid, level_age_ns, far_for_ns, halt, now_ns - halt_ns)
+        return Past(good_for_ns, self._flapped, level.mid, level_age_ns, far_for_ns, halt, now_ns - halt_ns, first)
 
     def _remember(self, symbol: str, mid: float, now_ns: int, *, jumped: bool) -> None:
         level = self._levels.get(symbol)

@@ -12,12 +12,17 @@ from enum import StrEnum
 from quotebus.bus.verdict import is_own_trouble
 from quotebus.execution_adapter.decision.action import Action
 from quotebus.execution_adapter.decision.assessment import Assessment, Grade, Past
+from quotebus.execution_adapter.decision.decision_table import Column, name_cell
 from quotebus.execution_adapter.decision.fallback import Fallback, LastGood, Policies
 from quotebus.execution_adapter.decision.limit_price import ZERO, Touch
 from quotebus.execution_adapter.decision.tactics import Tactics
 
 BROKER_CLOCK_UNKNOWN = "broker_clock_unknown"
 """Reason of a refusal that the broker's clock may end a moment later."""
+
+
+READER, FIRST_SECOND = "reader", "first second"
+"""What decides in the table's place: trouble of the reader's own, and that it has only just begun to look."""
 
 
 class BrokerMarket(StrEnum):
@@ -72,6 +77,8 @@ class Choice:
     reasons: tuple[str, ...]
     pegged: bool
     """Whether the price follows the market; not so in a fallback."""
+    decided_by: str = ""
+    """The cell of the decision table, or what decided in its place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,24 +102,30 @@ def choose(
         return _fall_back(assessment, side, situation, tactics, policies, ("window_over",))
     if assessment.grade is Grade.REFUSE:
         if is_own_trouble(assessment.verdict.reasons):
-            return _wait_for_reader(assessment, situation)
+            return _wait(assessment, situation, READER)
         if situation.unusable_ns is None or situation.unusable_ns < tactics.patience_ns:
             return None
-        return _fall_back(assessment, side, situation, tactics, policies, ())
+        choice = _fall_back(assessment, side, situation, tactics, policies, ())
+        if assessment.past.first_second and choice.action is not Action.REFUSE:
+            return _wait(assessment, situation, FIRST_SECOND)
+        return choice
     window_ns, elapsed_ns = situation.window_ns, situation.elapsed_ns
     price = tactics.price(assessment, side, situation.remaining, window_ns, elapsed_ns)
     if price is None:
         return None
     share = tactics.share(assessment, window_ns, elapsed_ns)
     reasons = ("repeg" if situation.repeg else "place", f"aggression={share}", *assessment.reasons)
-    return Choice(Action.LIMIT, _qty(situation, tactics, price), price, reasons, pegged=True)
+    decided_by = name_cell(assessment.row, Column.GOOD)
+    return Choice(Action.LIMIT, _qty(situation, tactics, price), price, reasons, pegged=True, decided_by=decided_by)
 
 
-def _wait_for_reader(assessment: Assessment, situation: Situation) -> Choice | None:
-    """Our own trouble says nothing of the market: it passes, and no order follows from it before the window's end."""
+def _wait(assessment: Assessment, situation: Situation, why: str) -> Choice | None:
+    """Our own trouble, or that we have only just begun to look, says nothing of the market: it passes, and no order
+    follows from it before the window's end.
+    """
     if situation.intent_id:
         return None
-    return Choice(Action.REFUSE, situation.remaining, None, assessment.reasons, pegged=False)
+    return Choice(Action.REFUSE, situation.remaining, None, assessment.reasons, pegged=False, decided_by=why)
 
 
 def _fall_back(
@@ -123,10 +136,12 @@ def _fall_back(
         sides, age_ns = assessment.sides, 0
     chosen = policies.choose(assessment, side, LastGood(sides, 0) if sides else None, age_ns)
     if chosen.action is Action.MARKET and situation.broker in _NO_MARKET_ORDER:
-        chosen = Fallback(Action.REFUSE, None, (*chosen.reasons, _NO_MARKET_ORDER[situation.broker]))
+        reasons = (*chosen.reasons, _NO_MARKET_ORDER[situation.broker])
+        chosen = Fallback(Action.REFUSE, None, reasons, chosen.decided_by)
     refused = chosen.action is Action.REFUSE
     qty = situation.remaining if refused else _qty(situation, tactics, chosen.limit_price)
-    return Choice(chosen.action, qty, chosen.limit_price, (*why, *chosen.reasons), pegged=False)
+    reasons = (*why, *chosen.reasons)
+    return Choice(chosen.action, qty, chosen.limit_price, reasons, pegged=False, decided_by=chosen.decided_by)
 
 
 def _qty(situation: Situation, tactics: Tactics, price: Decimal | None) -> Decimal:

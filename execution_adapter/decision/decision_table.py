@@ -33,9 +33,12 @@ class Row(StrEnum):
 class Column(StrEnum):
     """How good the price is."""
 
-    GOOD = "good now"
-    LAST = "not usable, the last good one is recent"
+    GOOD = "good"
+    """It may be used now."""
+    LAST = "last"
+    """It may not, and the last good one is recent."""
     NONE = "none"
+    """It may not, and there is no such one."""
 
 
 class Rule(StrEnum):
@@ -68,6 +71,11 @@ ROWS_OF_HALT: Mapping[HaltKnowledge, Row] = {
 
 
 EXTENDED_SESSIONS = frozenset({MarketSession.PRE, MarketSession.POST, MarketSession.OVERNIGHT})
+
+
+def name_cell(row: Row, column: Column) -> str:
+    """The cell of the table that decided, as decisions and the summary name it."""
+    return f"{row}/{column}"
 
 
 def find_row_of_session(session: MarketSession, *, extended_hours: bool) -> Row:

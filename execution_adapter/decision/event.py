@@ -112,6 +112,7 @@ def decision_event(
         quote_age_ns=verdict.age_ns,
         health_age_ns=verdict.health_age_ns,
         config=Basis.of(settings, decision.situation).text,
+        decided_by=choice.decided_by,
     )
 
 

@@ -6,14 +6,14 @@ Each choice says why.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import StrEnum
 
 from quotebus.bus import topics
 from quotebus.execution_adapter.decision.action import Action
 from quotebus.execution_adapter.decision.assessment import Assessment, Grade
-from quotebus.execution_adapter.decision.decision_table import TABLE, Column, Rule
+from quotebus.execution_adapter.decision.decision_table import TABLE, Column, Rule, is_forbidden, name_cell
 from quotebus.execution_adapter.decision.limit_price import Touch, round_to_tick
 from quotebus.execution_adapter.intents import SIDES
 
@@ -31,6 +31,7 @@ class Policy(StrEnum):
 
 NO_LAST_PRICE = "no_last_price"
 NOT_TRADABLE = "not_tradable"
+SYMBOL_REFUSED = "symbol refused"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,8 @@ class Fallback:
     action: Action
     limit_price: Decimal | None
     reasons: tuple[str, ...]
+    decided_by: str = ""
+    """The cell of the decision table, or the policy in its place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +71,23 @@ class Policies:
 
     def choose(self, assessment: Assessment, side: str, last: LastGood | None, now_ns: int) -> Fallback:
         """Apply table or policy to an order on this side. A halted or refused symbol gets none, whatever the policy."""
+        recent = last if last is not None and now_ns - last.at_ns <= self.memory_ns else None
+        chosen = self._choose(assessment, side, recent)
+        return replace(chosen, decided_by=self._name_what_decided(assessment, side, recent))
+
+    def _name_what_decided(self, assessment: Assessment, side: str, recent: LastGood | None) -> str:
+        policy = self.of(assessment.symbol, side)
+        if assessment.tradable and policy is not Policy.TABLE:
+            return f"policy {policy}"
+        if not assessment.tradable and not is_forbidden(assessment.row):
+            return SYMBOL_REFUSED
+        without = Column.NONE if recent is None else Column.LAST
+        return name_cell(assessment.row, without if assessment.grade is Grade.REFUSE else Column.GOOD)
+
+    def _choose(self, assessment: Assessment, side: str, recent: LastGood | None) -> Fallback:
         reasons = assessment.reasons
         if not assessment.tradable:
             return Fallback(Action.REFUSE, None, (*reasons, NOT_TRADABLE))
-        recent = last if last is not None and now_ns - last.at_ns <= self.memory_ns else None
         rule = self._find_rule(assessment, side, recent)
         if rule is Rule.MARKET:
             return Fallback(Action.MARKET, None, reasons)

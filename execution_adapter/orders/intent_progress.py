@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from decimal import Decimal
 
 from quotebus.execution_adapter.intents import Intent
@@ -15,6 +16,8 @@ class IntentProgress:
     def __init__(self, intent: Intent, intent_id: str, start_ns: int) -> None:
         self.intent, self.intent_id, self.start_ns = intent, intent_id, start_ns
         self.children: list[ChildOrder] = []
+        self.decided_by: Counter[str] = Counter()
+        """How many decisions each cell of the decision table made, or what stood in its place."""
 
     @property
     def filled(self) -> Decimal:

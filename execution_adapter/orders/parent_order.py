@@ -232,8 +232,9 @@ class ParentOrder(IntentProgress):
         choice, now_ns = decision.choice, decision.at_ns
         if self._refused != choice.reasons:
             self._refused = choice.reasons
-            self.fallbacks.append(Fallback(choice.action, None, choice.reasons))
+            self.fallbacks.append(Fallback(choice.action, None, choice.reasons, choice.decided_by))
             self.decisions.append(decision)
+            self.decided_by[choice.decided_by] += 1
         of_the_user = self.policies.of(self.intent.symbol, self.intent.side) is not Policy.TABLE
         if now_ns >= self.end_ns and decision.assessment.tradable and of_the_user and not self.asks_for_the_clock:
             return self._finish(f"refused: {', '.join(choice.reasons)}", now_ns)
@@ -278,8 +279,9 @@ class ParentOrder(IntentProgress):
         self._pegged = choice.pegged
         self._blind, self._row = decision.assessment.grade is Grade.REFUSE, decision.assessment.row
         if not choice.pegged:
-            self.fallbacks.append(Fallback(choice.action, choice.limit_price, choice.reasons))
+            self.fallbacks.append(Fallback(choice.action, choice.limit_price, choice.reasons, choice.decided_by))
         self.decisions.append(decision)
+        self.decided_by[choice.decided_by] += 1
         self._placed_ns = self._asked_ns = now_ns
         self._enter(State.PLACING, choice.reasons[0], now_ns)
         return [SubmitOrder(order)]

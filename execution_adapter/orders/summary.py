@@ -47,7 +47,8 @@ def format_progress(parent: ParentOrder) -> str:
 def format_report(
     parents: Iterable[ParentOrder], now_ns: int, past: Mapping[Outcome, int] = MappingProxyType({})
 ) -> list[str]:
-    """The summary: a line per intent, then every fallback and refusal with its reasons.
+    """The summary: a line per intent, then which cells of the decision table decided, and every fallback and refusal
+    with its reasons.
 
     `past` counts, by outcome, intents that ended before these.
     """
@@ -69,9 +70,12 @@ def format_report(
         )
     for parent in parents:
         what = f"{parent.intent.symbol} {parent.intent.side}"
+        if parent.decided_by:
+            times = ", ".join(f"{name} {count}" for name, count in parent.decided_by.items())
+            lines.append(f"{what}: decisions by row/price of the decision table: {times}")
         for choice in parent.fallbacks:
             price = "" if choice.limit_price is None else f" {choice.limit_price:f}"
-            lines.append(f"{what}: {choice.action}{price}: {', '.join(choice.reasons)}")
+            lines.append(f"{what}: {choice.action}{price}: {', '.join(choice.reasons)}; decided by {choice.decided_by}")
         if parent.contradictions:
             lines.append(f"{what}: {parent.contradictions} contradictory reports from the broker")
         if parent.outcome is Outcome.UNRESOLVED and (child := parent.open_order) is not None:

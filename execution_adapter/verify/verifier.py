@@ -44,7 +44,7 @@ from quotebus.execution_adapter.verify.messages import KEPT, MAX_NAMED, MessageI
 from quotebus.execution_adapter.verify.rebuild import RecordedState, rebuild_verdict
 
 _KINDS = ("quote.", "health.", "symbol.", "symbols.acknowledged.", "decision.", "intent.", "order.")
-_COMPARED = ("action", "qty", "limit_price", "reasons", "quote", "health", "status", "config_hash")
+_COMPARED = ("action", "qty", "limit_price", "reasons", "quote", "health", "status", "config_hash", "decided_by")
 _NOWHERE: Reference = ("", 0)
 
 
@@ -220,7 +220,8 @@ class Verifier:
             return
         for name in _COMPARED:
             one, other = getattr(recorded, name), getattr(recomputed, name)
-            if one != other:
+            unnamed = name == "decided_by" and not one  # by a worker that did not say it
+            if one != other and not unnamed:
                 self._differ(sequence, recorded, name, _format(one), _format(other))
                 return
         judged.agreed = True

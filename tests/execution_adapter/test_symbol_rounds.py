@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -40,7 +41,9 @@ def verdict(
 
 
 def decide(judged: Verdict, side: str = "buy", **settings: object) -> Decision:
+    """What is decided after the first second."""
     rounds = SymbolRounds(ExecutionSettings(**settings), lambda symbol, now_ns: judged)
+    rounds.decide("SPY", side, NOW_NS - NS_PER_S)
     return rounds.decide("SPY", side, NOW_NS)
 
 
@@ -54,6 +57,7 @@ def with_an_intent(judged: Verdict, side: str, **settings: object) -> Choice:
     intent = Intent("SPY", side, Decimal(repr(given.execution_qty)))
     parent = ParentOrder(intent, "qb-SPY", NOW_NS - intent.window_ns + 1, given.tactics(), given.policies())
     assessor = Assessor(lambda symbol, now_ns: judged, given.limits(), given.execution_lot)
+    assessor.assess("SPY", side, intent.qty, NOW_NS - NS_PER_S)
     parent.advance(assessor.assess("SPY", side, intent.qty, NOW_NS), NOW_NS)
     [decision] = parent.decisions
     return decision.choice
@@ -81,6 +85,52 @@ def test_the_readers_own_trouble_is_no_reason_to_order_at_any_price(own: Unusabl
 def test_without_a_node_an_answer_that_is_missing_is_not_the_readers_trouble() -> None:
     found = choice(verdict(Unusable.UNCONFIRMED, Unusable.HEALTH_SILENT), execution_fallback="market")
     assert found.action is Action.MARKET
+
+
+@pytest.mark.parametrize("fallback", ["table", "market", "collar"])
+def test_nothing_is_ordered_without_a_price_in_the_first_second(fallback: str) -> None:
+    judged = verdict(Unusable.NO_QUOTE)
+    settings = ExecutionSettings(execution_fallback="table", execution_fallbacks=fallback, execution_patience_s=0)
+    rounds = SymbolRounds(settings, lambda symbol, now_ns: judged)
+    for after_ns in (0, NS_PER_S // 20, NS_PER_S - 1):
+        found = rounds.decide("SPY", "buy", NOW_NS + after_ns).choice
+        assert (found.action, found.reasons[0]) == (Action.REFUSE, "no_quote")
+        assert found.decided_by == ("policy collar" if fallback == "collar" else "first second")
+    found = rounds.decide("SPY", "buy", NOW_NS + NS_PER_S).choice
+    assert found.action is (Action.REFUSE if fallback == "collar" else Action.MARKET)
+
+
+def test_a_symbol_that_is_asked_for_later_has_a_first_second_of_its_own() -> None:
+    settings = ExecutionSettings(execution_fallback="market")
+    rounds = SymbolRounds(settings, lambda symbol, now_ns: verdict(Unusable.NO_QUOTE))
+    rounds.decide("SPY", "buy", NOW_NS)
+    assert rounds.decide("SPY", "buy", NOW_NS + NS_PER_S).choice.action is Action.MARKET
+    assert rounds.decide("QQQ", "buy", NOW_NS + NS_PER_S).choice.decided_by == "first second"
+
+
+def test_a_good_price_is_used_from_the_first_moment() -> None:
+    rounds = SymbolRounds(ExecutionSettings(), lambda symbol, now_ns: verdict())
+    assert rounds.decide("SPY", "buy", NOW_NS).choice.action is Action.LIMIT
+
+
+def test_the_summary_names_the_rows_that_decided_with_their_symbols() -> None:
+    looks = {"SPY": verdict(), "QQQ": replace(verdict(Unusable.HALTED, halt=HaltKnowledge.HALTED), symbol="QQQ")}
+    rounds = SymbolRounds(ExecutionSettings(), lambda symbol, now_ns: looks[symbol])
+    assert rounds.format_summary() == []
+    for symbol in ("SPY", "QQQ", "SPY"):
+        rounds.decide(symbol, "buy", NOW_NS)
+    assert rounds.format_summary() == [
+        "decisions by row/price of the decision table:",
+        "  halted/none: refuse, 1 times: QQQ",
+        "  trading/good: limit, 2 times: SPY",
+    ]
+
+
+def test_the_summary_names_few_of_many_symbols() -> None:
+    rounds = SymbolRounds(ExecutionSettings(), lambda symbol, now_ns: replace(verdict(), symbol=symbol))
+    for number in range(30):
+        rounds.decide(f"A{number}", "buy", NOW_NS)
+    assert rounds.format_summary()[1] == ("  trading/good: limit, 30 times: A0, A1, A2, A3, A4, A5, A6, A7 and 22 more")
 
 
 def test_collar_is_beyond_the_last_good_price_of_the_symbol() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from quotebus.bus.book import Unusable
+from quotebus.bus.clock import NS_PER_S
 from quotebus.bus.events import ExecutionDecision, SymbolStatus
 from quotebus.execution_adapter.settings import ExecutionSettings
 from quotebus.execution_adapter.symbol_rounds import SymbolRounds
@@ -25,6 +26,7 @@ def test_line_says_what_an_order_would_be_and_never_that_it_is_one() -> None:
         (verdict(Unusable.TOO_OLD), "refuse", "SPY    would not buy: too_old"),
     ):
         rounds = SymbolRounds(ExecutionSettings(execution_fallback=fallback), lambda symbol, now_ns, it=judged: it)
+        rounds.decide("SPY", "buy", NOW_NS - NS_PER_S)
         decision = rounds.decide("SPY", "buy", NOW_NS)
         line = format_decision(rounds.event(decision, "w", "w-1", NOW_NS), judged)
         assert line.endswith(text)

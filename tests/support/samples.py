@@ -169,6 +169,7 @@ DECISION = ExecutionDecision(
     quote_age_ns=900_000,
     health_age_ns=900_000,
     config='{"fallback":"market","max_age_ns":60000000000}',
+    decided_by="trading/good",
 )
 INTENT = TradeIntent(
     source="strategy-77aa10",

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from quotebus.bus.book import HaltKnowledge, Reasons, Unusable, Verdict
+from quotebus.bus.book import HaltKnowledge, Reasons, Standing, Unusable, Verdict
 from quotebus.bus.clock import NS_PER_S
-from quotebus.bus.events import MarketSession
+from quotebus.bus.events import Cause, MarketSession, SymbolState
 from quotebus.execution_adapter.decision.action import Action
 from quotebus.execution_adapter.decision.assessment import Grade, Limits, Past, find_row, grade_price
 from quotebus.execution_adapter.decision.choose import Choice, Situation, choose
@@ -112,6 +112,58 @@ def test_nothing_goes_out_while_halted(policy: Policy) -> None:
         for age_ns in (None, 0):
             choice = decide(HaltKnowledge.HALTED, *reasons, last_age_ns=age_ns, policy=policy)
             assert (choice.action, choice.reasons[-1]) == (Action.REFUSE, "not_tradable")
+
+
+HALTS_OF_ROWS = {
+    Row.TRADING: HaltKnowledge.PRESUMED,
+    Row.UNKNOWN: HaltKnowledge.UNKNOWN,
+    Row.HALTED: HaltKnowledge.HALTED,
+}
+WHAT_MAKES_A_ROW: dict[Row, dict[str, Any]] = {
+    **{row: {} for row in HALTS_OF_ROWS},
+    Row.EXTENDED: {"session": MarketSession.PRE, "extended_hours": True},
+    Row.NO_SESSION: {"session": MarketSession.PRE},
+    Row.OTHER_CLASS: {},
+}
+
+
+@pytest.mark.parametrize("column", Column)
+@pytest.mark.parametrize("row", Row)
+def test_a_decision_names_the_row_and_the_price_that_decided(row: Row, column: Column) -> None:
+    halt = HALTS_OF_ROWS.get(row, HaltKnowledge.TRADING)
+    reasons = [Unusable.CLASS_NOT_ACCEPTED] if row is Row.OTHER_CLASS else []
+    if column is not Column.GOOD:
+        reasons.append(LATE)
+    choice = decide(halt, *reasons, last_age_ns=0 if column is Column.LAST else None, **WHAT_MAKES_A_ROW[row])
+    never_good = is_forbidden(row) and column is Column.GOOD
+    assert choice.decided_by == (f"{row}/none" if never_good else f"{row}/{column}")
+
+
+def test_what_stands_in_the_tables_place_is_named() -> None:
+    assert decide(HaltKnowledge.TRADING, LATE, policy=Policy.MARKET).decided_by == "policy market"
+    assert decide(HaltKnowledge.TRADING, policy=Policy.MARKET).decided_by == "trading/good"
+    assert decide(HaltKnowledge.HALTED, policy=Policy.MARKET).decided_by == "halted/none"
+    assert decide(HaltKnowledge.TRADING, Unusable.READER_BEHIND).decided_by == "reader"
+    assert decide(HaltKnowledge.TRADING, LATE, past=Past(first_second=True)).decided_by == "first second"
+    assert decide(HaltKnowledge.UNKNOWN, LATE, past=Past(first_second=True)).decided_by == "unknown/none"
+    assert decide(HaltKnowledge.TRADING, window_over=True).decided_by == "trading/good"
+    refused = Standing(SymbolState.REFUSED, Cause.BAD_SYMBOL, "p", ("p", 1))
+    verdict = Verdict("SPY", Reasons((Unusable.NOT_LIVE,)), None, like(HEALTH), refused, HaltKnowledge.TRADING, 0, 0)
+    chosen = Policies(Policy.MARKET).choose(
+        grade_price(verdict, None, "buy", Decimal(1), Limits(), Past()), "buy", None, 0
+    )
+    assert (chosen.action, chosen.decided_by) == (Action.REFUSE, "symbol refused")
+
+
+def test_an_intent_orders_nothing_without_a_price_in_the_first_second_before_its_window_ends() -> None:
+    past = Past(first_second=True)
+    verdict = Verdict("SPY", Reasons((Unusable.NO_QUOTE,)), None, like(HEALTH), None, HaltKnowledge.TRADING, 0, 0)
+    assessment = grade_price(verdict, None, "buy", Decimal(1), Limits(), past)
+    situation = Situation(Decimal(1), Decimal(1), NS_PER_S, NS_PER_S - 1, unusable_ns=0, intent_id="i", past=past)
+    assert choose(assessment, "buy", situation, TACTICS, Policies(Policy.MARKET)) is None
+    over = choose(assessment, "buy", replace(situation, elapsed_ns=NS_PER_S), TACTICS, Policies(Policy.MARKET))
+    assert over is not None
+    assert over.action is Action.MARKET
 
 
 def test_reasons_say_which_row_and_column_it_was() -> None:

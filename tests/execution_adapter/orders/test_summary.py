@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from decimal import Decimal
 
 import pytest
@@ -43,14 +44,16 @@ def test_lines_say_what_a_trader_wants_to_know() -> None:
     made = parent("buy", "100.10")
     made.state, made.cause = State.RESTING, "new"
     assert format_progress(made) == "SPY    buy  4 of 10  avg 100.1000 +10.0 bp vs arrival  resting (new)  limit 99.99"
-    made.fallbacks.append(Fallback(Action.MARKET, None, ("too_old", "halt_unknown")))
+    made.fallbacks.append(Fallback(Action.MARKET, None, ("too_old", "halt_unknown"), "trading/none"))
+    made.decided_by = Counter({"trading/good": 3, "trading/none": 1})
     made.outcome = Outcome.UNRESOLVED
     lines = "\n".join(format_report([made], 2 * NS_PER_S))
     for part in (
         "4 of 10",
         "100.1000",
         "+10.0",
-        "SPY buy: market: too_old, halt_unknown",
+        "SPY buy: decisions by row/price of the decision table: trading/good 3, trading/none 1",
+        "SPY buy: market: too_old, halt_unknown; decided by trading/none",
         "CHECK AT BROKER: order qb-1",
     ):
         assert part in lines
