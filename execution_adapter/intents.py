@@ -59,14 +59,13 @@ class Intent:
         name = f" id={self.name}" if self.name else ""
         return f"{self.symbol} {self.side} {self.amount} in {self.window_ns / NS_PER_S:g}s{urgency}{name}"
 
-    def intent_id(self, account: str, day: str) -> str:
-        """The same for the same intent, account and day, so a command given twice is one intent. At most 40 characters.
+    def intent_id(self, account: str) -> str:
+        """What it is called for ever: it follows from the intent and the account alone. At most 40 characters.
 
-        Client order ids are made from it, and the broker refuses to take one twice.
+        A command given twice is one intent, on any day, in any time zone and on any host. Client order ids are made
+        from it, and the broker refuses to take one twice: that holds where no journal is shared.
         """
-        text = "|".join(
-            (account, day, self.symbol, self.side, self.amount, str(self.window_ns), self.urgency, self.name)
-        )
+        text = "|".join((account, self.symbol, self.side, self.amount, str(self.window_ns), self.urgency, self.name))
         digest = hashlib.sha256(text.encode()).hexdigest()[:12]
         symbol = re.sub(r"[^A-Z0-9]", "_", self.symbol)[:12]
         return f"qb-{symbol}-{self.side}-{digest}"
@@ -167,7 +166,7 @@ def require_distinct(intents: Iterable[Intent]) -> list[Intent]:
     """Return the intents when no two are the same. Raises ValueError: a duplicate is more likely a slip than a plan."""
     seen: dict[str, Intent] = {}
     for intent in intents:
-        key = intent.intent_id("", "")
+        key = intent.intent_id("")
         if key in seen:
             raise ValueError(f"duplicate intent: {intent}; add id= to one of them")
         seen[key] = intent

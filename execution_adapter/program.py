@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Sequence
 
@@ -20,13 +21,14 @@ from quotebus.execution_adapter.verify.command import run_verify
 from quotebus.execution_adapter.worker import Worker
 
 PROGRAM = "execution-worker"
+_log = logging.getLogger(__name__)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the program; returns its exit status.
 
-    Without intents it decides until SIGINT or SIGTERM, then 0. With intents: 0 when all were filled, 3 when not, 4 when
-    the fate of an order is unknown. 78 for bad settings. `verify FILE` has its own.
+    Without intents it decides until SIGINT or SIGTERM, then 0. With intents: 0 when by the broker's books all are
+    filled, 4 when the fate of an order is open, else 3. 78 for bad settings. `verify FILE` has its own.
     """
     arguments = sys.argv[1:] if argv is None else list(argv)
     if arguments[:1] == ["verify"]:
@@ -77,5 +79,8 @@ def check_intents(settings: ExecutionSettings) -> ExecutionSettings:
 
 
 def _say(text: str) -> None:
-    sys.stdout.write(f"{text}\n")  # in one piece: print() writes the line's end by itself, after another thread's line
-    sys.stdout.flush()
+    try:
+        sys.stdout.write(f"{text}\n")  # in one piece: print() writes the end by itself, after another thread's line
+        sys.stdout.flush()
+    except OSError:  # nobody reads it any more, or its disk is full: orders are open, and must be seen to their end
+        _log.debug("not printed: %s", text)

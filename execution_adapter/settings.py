@@ -102,6 +102,9 @@ class ExecutionSettings(BusSettings, LogSettings):
     execution_journal_dir: Path = Field(
         Path.home() / ".local/state/quotebus/journal", description="folder of the intents' journals"
     )
+    execution_journal_keep_days: float = Field(
+        0, ge=0, le=36_500, description="remove the journals of intents that ended this long ago; 0 keeps them for ever"
+    )
     execution_http_timeout_s: float = Field(3, gt=0, le=10, description="deadline of each step of a request")
     execution_give_up_s: float = Field(
         60, ge=0, le=3600, description="after the grace time: stop asking about an order of unknown fate"

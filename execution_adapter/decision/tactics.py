@@ -41,6 +41,8 @@ class Tactics:
     ask_again_ns: int = NS_PER_S
     lost_after: int = 3
     """How many times an order must be unknown to the broker before it counts as never arrived."""
+    lost_for_ns: int = 10 * NS_PER_S
+    """At the end of an intent: how long after its sending such an order may still arrive, and is looked up."""
     rejects_max: int = 3
     reject_pause_ns: int = NS_PER_S
 

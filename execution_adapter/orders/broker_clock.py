@@ -7,11 +7,33 @@ asked when a market order is wanted, not before, and its answer holds for a few 
 from __future__ import annotations
 
 from quotebus.bus.clock import NS_PER_S
-from quotebus.execution_adapter.decision.choose import BrokerMarket
+from quotebus.execution_adapter.decision.choose import BROKER_CLOCK_UNKNOWN, BrokerMarket
 from quotebus.execution_adapter.orders.order import CLOCK, Answer, ClockReport, QueryClock, Unknown
 
 HOLDS_NS = 5 * NS_PER_S
 ASK_EVERY_NS = NS_PER_S
+PATIENCE_NS = 3 * NS_PER_S
+"""How long a market order waits for the broker's clock before that is told as a refusal."""
+
+
+class ClockPatience:
+    """Whether one intent's market order waits for the broker's clock, and since when."""
+
+    def __init__(self) -> None:
+        self._since_ns: int | None = None
+
+    @property
+    def waits(self) -> bool:
+        return self._since_ns is not None
+
+    def is_left(self, reasons: tuple[str, ...], now_ns: int) -> bool:
+        """Whether a moment's patience may show that the broker's market is open; a refusal comes after it."""
+        if BROKER_CLOCK_UNKNOWN not in reasons:
+            self._since_ns = None
+            return False
+        if self._since_ns is None:
+            self._since_ns = now_ns
+        return now_ns - self._since_ns < PATIENCE_NS
 
 
 class BrokerClock:

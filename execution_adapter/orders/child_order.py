@@ -25,11 +25,16 @@ class ChildOrder:
     lost: bool = False
     """The broker never showed it. It may still arrive, so only its own id may be used."""
     resent: bool = False
+    refused: bool = False
+    """It is over because the broker refused to take it: what the broker may say of it afterwards is news."""
+    denied: int = 0
+    """How often in a row the broker called it over with less filled than the order stream had reported."""
 
     def take(self, report: Report) -> int:
-        """Take a report; returns how many contradictions it held. Fills only ever grow.
+        """Take a report; returns how many contradictions it held. Fills only grow, until the broker's final count.
 
-        More filled than was ordered is kept all the same, so that nothing more is ordered.
+        More filled than was ordered is kept all the same, so that nothing more is ordered. Once the broker has given
+        its final count, the order stream changes it no more.
         """
         self.seen, self.not_found = True, 0
         self.order_id = report.order_id or self.order_id
@@ -37,11 +42,19 @@ class ChildOrder:
             self.order = replace(self.order, limit_price=report.limit_price)
         if report.filled is None:
             return 0
+        if self.proven and not report.authoritative:
+            return int(report.filled > self.filled)
         contradicts = report.filled > self.order.qty or (proves_final(report) and report.filled < self.filled)
         if report.filled >= self.filled:
             self.filled = report.filled
             self.average_price = report.average_price or self.average_price
         return int(contradicts)
+
+    def end(self, report: Report) -> None:
+        """The broker's final count: it replaces whatever was reported before."""
+        self.status, self.proven, self.lost, self.refused = report.status, True, False, False
+        if report.filled is not None and report.filled != self.filled:
+            self.filled, self.average_price = report.filled, report.average_price
 
 
 def proves_final(report: Report) -> bool:

@@ -1,13 +1,19 @@
-"""What is known of an intent from its child orders: filled, remaining, average price. Pure."""
+"""Where an intent stands: its orders, what they filled, its state, and how it ended. Pure."""
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from decimal import Decimal
 
+from quotebus.bus.errors import IllegalTransition
+from quotebus.execution_adapter.decision.choose import Decision
 from quotebus.execution_adapter.intents import Intent
 from quotebus.execution_adapter.orders.child_order import ChildOrder
-from quotebus.execution_adapter.orders.order import ZERO
+from quotebus.execution_adapter.orders.order import ZERO, Command
+from quotebus.execution_adapter.orders.states import TRANSITIONS, Outcome, State
+
+_log = logging.getLogger(__name__)
 
 
 class IntentProgress:
@@ -16,8 +22,14 @@ class IntentProgress:
     def __init__(self, intent: Intent, intent_id: str, start_ns: int) -> None:
         self.intent, self.intent_id, self.start_ns = intent, intent_id, start_ns
         self.children: list[ChildOrder] = []
+        self.decisions: list[Decision] = []
         self.decided_by: Counter[str] = Counter()
         """How many decisions each cell of the decision table made, or what stood in its place."""
+        self.state, self.cause, self.since_ns = State.WAITING, "started", start_ns
+        self.outcome: Outcome | None = None
+        self.doubt = ""
+        """Why nothing more may be ordered and a person must look: the broker contradicts itself or its order stream,
+        or the journal cannot be written."""
 
     @property
     def filled(self) -> Decimal:
@@ -49,3 +61,37 @@ class IntentProgress:
 
     def client_order_id(self, number: int) -> str:
         return f"{self.intent_id}-{number}"
+
+    def find_outcome(self) -> Outcome:
+        """What the broker's own counts say now. A fate that is not known is never anything but unresolved."""
+        last = self.open_order
+        open_at_broker = last is not None and not (last.lost and self.state is State.DONE)
+        if open_at_broker or self.filled > self.intent.qty:
+            return Outcome.UNRESOLVED
+        if self.filled == self.intent.qty:
+            return Outcome.FILLED
+        if self.doubt:
+            return Outcome.UNRESOLVED
+        return Outcome.PARTLY if self.filled else Outcome.UNFILLED
+
+    def list_doubtful(self) -> list[str]:
+        """The orders that a person must look up at the broker, if the outcome is unresolved."""
+        if (last := self.open_order) is not None:
+            return [last.order.client_order_id]
+        return [child.order.client_order_id for child in self.children] or [self.client_order_id(1)]
+
+    def _note_decision(self, decision: Decision) -> None:
+        self.decisions.append(decision)
+        self.decided_by[decision.choice.decided_by] += 1
+
+    def _finish(self, why: str, now_ns: int) -> list[Command]:
+        self._enter(State.DONE, why, now_ns)
+        self.outcome = self.find_outcome()
+        return []
+
+    def _enter(self, state: State, cause: str, now_ns: int) -> None:
+        """Change the state; the one place that does. Raises IllegalTransition."""
+        if state not in TRANSITIONS[self.state]:
+            raise IllegalTransition(f"order {self.intent_id}", self.state, state, cause)
+        _log.debug("%s: %s -> %s (%s)", self.intent_id, self.state, state, cause)
+        self.state, self.cause, self.since_ns = state, cause, now_ns

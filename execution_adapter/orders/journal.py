@@ -1,25 +1,25 @@
 """One intent's journal: an append-only file, locked while the intent is worked, on disk before an order is sent.
 
 A line is a JSON object with one key, see `journal_entries`. The last line may have been cut off by a crash;
-anything else that cannot be read is an error.
+anything else that cannot be read is an error. The journal of an intent that has ended is moved to `ended/`.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Collection
+from contextlib import suppress
 from pathlib import Path
 
 from quotebus.bus.errors import ConfigError
 from quotebus.bus.process.locked_file import LockedFile
-from quotebus.execution_adapter.orders.journal_entries import (
-    Entry,
-    JournalDamaged,
-    JournalHead,
-    read_head,
-    read_outcome,
-)
+from quotebus.execution_adapter.orders.disk_room import reserve_room
+from quotebus.execution_adapter.orders.journal_entries import Entry, JournalDamaged
+
+ENDED = "ended"
+"""The folder, within the journals', of the journals of intents that have ended."""
+ROOM_BYTES = 4_096
+"""Set aside before an order is placed: for its own entry, its end and the intent's, which take less than 1,000."""
 
 
 class Journal(LockedFile):
@@ -30,47 +30,70 @@ class Journal(LockedFile):
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             super().__init__(path)
-            folder_handle = os.open(folder, os.O_RDONLY)
-            os.fsync(folder_handle)
-            os.close(folder_handle)
+            _sync_folder(folder)
         except OSError as error:
             raise ConfigError(f"EXECUTION_JOURNAL_DIR: cannot open {path}: {error.strerror}") from None
 
+    def acquire(self) -> bool:
+        """Take the lock, without waiting, on the file that is there under this name now. Raises OSError."""
+        while super().acquire():
+            if self._is_in_place():
+                return True
+            self.close()  # its intent has ended meanwhile, and it was moved
+            super().__init__(self.path)
+        return False
+
     def append(self, *added: Entry) -> None:
-        """Write entries, and return only when they are on disk. Raises OSError, and then nothing may be sent."""
+        """Write entries, and return only when they are on disk. Raises OSError, and then nothing may be sent.
+
+        What could be written of them is taken back, so that a later entry never stands behind half of one.
+        """
         data = b"".join(json.dumps(entry).encode() + b"\n" for entry in added)
-        while data:
-            data = data[os.write(self.file, data) :]
-        os.fsync(self.file)
+        size = os.fstat(self.file).st_size
+        try:
+            while data:
+                data = data[os.write(self.file, data) :]
+            os.fsync(self.file)
+        except OSError:
+            with suppress(OSError):
+                os.ftruncate(self.file, size)
+            raise
+
+    def reserve(self) -> None:
+        """Set room for the next entries aside. Raises OSError when the disk has none."""
+        reserve_room(self.file, os.fstat(self.file).st_size, ROOM_BYTES)
 
     def entries(self) -> list[Entry]:
-        """Every entry so far; an incomplete last line is cut off. Raises JournalDamaged."""
-        raw = self.path.read_bytes()
+        """Every entry so far; an incomplete last line is cut off. Raises JournalDamaged, OSError."""
+        raw = os.pread(self.file, os.fstat(self.file).st_size, 0)
         whole, _, torn = raw.rpartition(b"\n")
         if torn:
             os.ftruncate(self.file, len(whole) + (1 if b"\n" in raw else 0))
-        return _lines(whole, self.path.name)
+        return parse_lines(whole, self.path.name)
 
+    def retire(self) -> None:
+        """Move it to those that have ended; it stays locked until it is closed. Raises OSError."""
+        ended = self.path.parent / ENDED
+        ended.mkdir(mode=0o700, exist_ok=True)
+        os.rename(self.path, ended / self.path.name)
+        _sync_folder(ended)
+        _sync_folder(self.path.parent)
 
-def find_unfinished(folder: Path, account: str, clients: Collection[str]) -> dict[str, JournalHead]:
-    """Unfinished intents of these clients on this account, by intent id. Journals that cannot be read are left out.
+    def drop_empty(self) -> None:
+        """Remove the file, which must be locked and without an entry: it was made in place of one that is elsewhere."""
+        with suppress(OSError):
+            self.path.unlink()
 
-    Nothing is locked or changed: the worker that resumes one reads it again under its lock.
-    """
-    found: dict[str, JournalHead] = {}
-    for path in sorted(folder.glob("qb-*.jsonl")):
+    def _is_in_place(self) -> bool:
         try:
-            lines = _lines(path.read_bytes().rpartition(b"\n")[0], path.name)
-            head = read_head(lines)
-        except (OSError, JournalDamaged):
-            continue
-        if head is None or head.account != account or head.intent_key[0] not in clients or read_outcome(lines):
-            continue
-        found[path.stem] = head
-    return found
+            there = os.stat(self.path, follow_symlinks=False)
+        except FileNotFoundError:
+            return False
+        return os.path.samestat(there, os.fstat(self.file))
 
 
-def _lines(raw: bytes, name: str) -> list[Entry]:
+def parse_lines(raw: bytes, name: str) -> list[Entry]:
+    """The entries of whole lines. Raises JournalDamaged."""
     found: list[Entry] = []
     for number, line in enumerate(raw.splitlines(), start=1):
         try:
@@ -81,3 +104,11 @@ def _lines(raw: bytes, name: str) -> list[Entry]:
             raise JournalDamaged(f"{name}, line {number}: not an entry")
         found.append(entry)
     return found
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,10 +1,11 @@
 """A journal's entries, written and read: how an intent began, its orders and their ends. Pure.
 
-Each entry has one key: `intent` (first), `arrival`, `size`, `place`, `final` or `done`.
+Each entry has one key: `intent` (first), `arrival`, `size`, `place`, `final`, `doubt` or `done`.
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
@@ -12,9 +13,12 @@ from typing import Any
 from quotebus.bus.errors import QuotebusError
 from quotebus.execution_adapter.intents import Intent, parse
 from quotebus.execution_adapter.orders.child_order import ChildOrder
-from quotebus.execution_adapter.orders.order import Order, Status, parse_decimal
+from quotebus.execution_adapter.orders.order import ZERO, Order, Status, parse_decimal
+from quotebus.execution_adapter.orders.states import Outcome
 
 Entry = dict[str, Any]
+_COUNTS = re.compile(r"([0-9.]+) of ([0-9.]+)")
+"""How an end was written before it had its outcome beside it."""
 
 
 class JournalDamaged(QuotebusError):
@@ -37,6 +41,14 @@ class JournalHead:
             "intent": {"intent": str(self.intent), "start_ns": self.start_ns, "window_ns": self.intent.window_ns,
                        "grace_ns": self.grace_ns, "account": self.account, "wish": list(self.intent_key)}
         }  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class JournalEnd:
+    """How an intent ended; `text` is for people."""
+
+    outcome: Outcome
+    text: str
 
 
 def read_head(entries: list[Entry]) -> JournalHead | None:
@@ -63,9 +75,36 @@ def read_head(entries: list[Entry]) -> JournalHead | None:
     raise JournalDamaged("its first entry cannot be read")
 
 
-def read_outcome(entries: list[Entry]) -> str | None:
-    """How the intent ended; None while it has not."""
-    return next((str(entry["done"]) for entry in entries if "done" in entry), None)
+def end_entry(outcome: Outcome, filled: Decimal, qty: Decimal, cause: str) -> Entry:
+    """How the intent ended, by the broker's final counts."""
+    return {"done": {"outcome": outcome, "filled": f"{filled:f}", "qty": f"{qty:f}", "cause": cause}}
+
+
+def read_end(entries: list[Entry]) -> JournalEnd | None:
+    """How the intent ended; None while it has not. Raises JournalDamaged."""
+    ends = [entry["done"] for entry in entries if "done" in entry]
+    if not ends:
+        return None
+    match ends[-1]:
+        case {"outcome": str(outcome), "filled": str(filled), "qty": str(qty), "cause": str(cause)}:
+            if outcome in tuple(Outcome):
+                return JournalEnd(Outcome(outcome), f"{filled} of {qty} ({cause})")
+        case str(text):
+            if counts := _COUNTS.match(text):
+                had, wanted = (parse_decimal(count) or ZERO for count in counts.groups())
+                partly = Outcome.PARTLY if had else Outcome.UNFILLED
+                return JournalEnd(Outcome.FILLED if had == wanted else partly, text)
+    raise JournalDamaged("its end cannot be read")
+
+
+def doubt_entry(why: str) -> Entry:
+    """Why nothing more may be ordered, whoever resumes the intent."""
+    return {"doubt": why}
+
+
+def read_doubt(entries: list[Entry]) -> str:
+    """The newest doubt; empty when there is none."""
+    return next((str(entry["doubt"]) for entry in reversed(entries) if "doubt" in entry), "")
 
 
 def read_arrival(entries: list[Entry]) -> Decimal | None:

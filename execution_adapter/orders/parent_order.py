@@ -14,30 +14,22 @@ The rules that make an over-fill impossible, whatever is lost, late, duplicated 
 
 from __future__ import annotations
 
-import logging
 from dataclasses import replace
 from decimal import Decimal
 
-from quotebus.bus.clock import NS_PER_S
-from quotebus.bus.errors import IllegalTransition
 from quotebus.execution_adapter.decision.action import Action
 from quotebus.execution_adapter.decision.assessment import Assessment, Grade
-from quotebus.execution_adapter.decision.choose import (
-    BROKER_CLOCK_UNKNOWN,
-    BrokerMarket,
-    Choice,
-    Decision,
-    Situation,
-    choose,
-)
+from quotebus.execution_adapter.decision.choose import BrokerMarket, Choice, Decision, Situation, choose
 from quotebus.execution_adapter.decision.decision_table import Row
-from quotebus.execution_adapter.decision.fallback import Fallback, LastGood, Policies, Policy
+from quotebus.execution_adapter.decision.fallback import Fallback, Policies, Policy
 from quotebus.execution_adapter.decision.resting import RestingOrder, find_reason_to_cancel
 from quotebus.execution_adapter.decision.tactics import Tactics
 from quotebus.execution_adapter.intents import Intent
+from quotebus.execution_adapter.orders.broker_clock import ClockPatience
 from quotebus.execution_adapter.orders.child_order import ChildOrder, proves_final
 from quotebus.execution_adapter.orders.intent_progress import IntentProgress
 from quotebus.execution_adapter.orders.order import (
+    ZERO,
     Answer,
     CancelOrder,
     ClockReport,
@@ -53,11 +45,11 @@ from quotebus.execution_adapter.orders.order import (
     SubmitOrder,
     Unknown,
 )
-from quotebus.execution_adapter.orders.states import TRANSITIONS, Outcome, State
+from quotebus.execution_adapter.orders.price_memory import PriceMemory
+from quotebus.execution_adapter.orders.states import State
 
-_log = logging.getLogger(__name__)
-CLOCK_PATIENCE_NS = 3 * NS_PER_S
-"""How long a market order waits for the broker's clock before that is told as a refusal."""
+DENIALS = 3
+"""How often in a row the broker must call an order over with less filled than its stream reported, to be believed."""
 
 
 class ParentOrder(IntentProgress):
@@ -68,21 +60,18 @@ class ParentOrder(IntentProgress):
     ) -> None:
         super().__init__(intent, intent_id, start_ns)
         self.tactics, self.policies = tactics, policies or Policies()
-        self.state, self.cause, self.since_ns = State.WAITING, "started", start_ns
-        self.outcome: Outcome | None = None
         self.intent_key = ("", "")
         self.arrival_mid: Decimal | None = None
         self.repegs = self.rejects = self.contradictions = 0
         self.fallbacks: list[Fallback] = []
-        self.decisions: list[Decision] = []
         self.stopping = False
         self.broker = BrokerMarket.NONE
-        self._clock_since_ns: int | None = None
+        self._patience = ClockPatience()
         self._retry_ns = start_ns
         self._asked_ns = start_ns
         self._placed_ns = start_ns
-        self._unusable_since_ns: int | None = None
-        self._last_good: LastGood | None = None
+        self._restored_ns = start_ns
+        self._prices = PriceMemory()
         self._refused: tuple[str, ...] | None = None
         self._reject_reason, self._hopeless = "", False
         self._pegged = True
@@ -91,7 +80,7 @@ class ParentOrder(IntentProgress):
     @property
     def asks_for_the_clock(self) -> bool:
         """Whether a market order waits for the broker's clock."""
-        return self._clock_since_ns is not None
+        return self._patience.waits
 
     # what happens
 
@@ -103,6 +92,7 @@ class ParentOrder(IntentProgress):
         if any(not child.proven for child in children[:-1]):
             raise ValueError("an order was placed before the previous one was final")
         self.children = children
+        self._placed_ns = self._restored_ns = now_ns  # when the last one was sent is not known
         if (last := self.open_order) is None:
             return []
         self._pegged = last.order.limit_price is not None
@@ -112,6 +102,15 @@ class ParentOrder(IntentProgress):
         """Cancel what is open and order nothing more."""
         self.stopping = True
         return self._cancel("stopped", now_ns) if self.state is State.RESTING else []
+
+    def on_unrecorded(self, why: str, now_ns: int) -> list[Command]:
+        """The journal did not take the order that was to be placed: it was not sent, and nothing more is ordered."""
+        self.doubt = f"its journal cannot be written: {why}"
+        if self.children[-1].resent:  # its first sending may be there
+            return self._ask(self.doubt, now_ns)
+        self.children.pop()
+        self._enter(State.WAITING, self.doubt, now_ns)
+        return []
 
     def on_gap(self, now_ns: int) -> list[Command]:
         """Order updates may have been missed: nothing is decided before the open order was looked up."""
@@ -150,7 +149,7 @@ class ParentOrder(IntentProgress):
             if why := self._why_cancel(assessment, now_ns):
                 return self._cancel(why, now_ns)
             return self._ask_at_times(now_ns, self.tactics.ask_again_ns * (10 if stream_proven else 1))
-        hopeless_ns = self.end_ns + self.tactics.grace_ns + self.tactics.give_up_ns
+        hopeless_ns = max(self.end_ns + self.tactics.grace_ns, self._restored_ns) + self.tactics.give_up_ns
         if self.state is State.LOOKING_UP and now_ns >= hopeless_ns:
             return self._finish("the broker does not report the state of the order", now_ns)
         return self._ask_at_times(now_ns, self.tactics.ask_again_ns)
@@ -158,49 +157,42 @@ class ParentOrder(IntentProgress):
     # how it is decided
 
     def _learn(self, assessment: Assessment, now_ns: int) -> None:
-        if assessment.grade is Grade.REFUSE:
-            if self._unusable_since_ns is None:
-                self._unusable_since_ns = now_ns
-            return
-        self._unusable_since_ns = None
-        if assessment.sides is not None:
-            self._last_good = LastGood(assessment.sides, now_ns)
-            if self.arrival_mid is None:
-                self.arrival_mid = assessment.sides.mid
+        mid = self._prices.learn(assessment, now_ns)
+        if self.arrival_mid is None:
+            self.arrival_mid = mid
 
     def _decide(self, assessment: Assessment, now_ns: int) -> list[Command]:
         """In WAITING no order can fill: end, wait, or place an order for what remains."""
         if self.remaining == 0:
-            return self._finish("all filled", now_ns)
-        if self.stopping:
-            return self._finish("stopped", now_ns)
+            return self._end("all filled", now_ns)
+        if self.doubt or self.stopping:
+            return self._end(self.doubt or "stopped", now_ns)
         if self._hopeless or self.rejects >= self.tactics.rejects_max:
-            return self._finish(f"rejected {self.rejects} times: {self._reject_reason}", now_ns)
+            return self._end(f"rejected {self.rejects} times: {self._reject_reason}", now_ns)
         if now_ns < self._retry_ns:
             return []
         if now_ns >= self.end_ns + self.tactics.grace_ns:
-            return self._finish("out of time", now_ns)
+            return self._end("out of time", now_ns)
         if assessment.grade is not Grade.REFUSE and now_ns < self.end_ns:
             self._refused = None
         situation = self._situation(assessment, now_ns)
         choice = self._choose(assessment, situation)
-        if choice is None or self._waits_for_the_clock(choice, now_ns):
+        if choice is None or self._patience.is_left(choice.reasons, now_ns):
             return []
         decision = Decision(choice, self.intent.side, assessment, situation, now_ns)
         if choice.action is Action.REFUSE:
             return self._refuse(decision)
         if choice.qty == 0:
-            return self._finish("the remainder is too small to order", now_ns)
+            return self._end("the remainder is too small to order", now_ns)
         return self._place(decision)
 
-    def _waits_for_the_clock(self, choice: Choice, now_ns: int) -> bool:
-        """Whether a moment's patience may show that the broker's market is open; a refusal comes after it."""
-        if BROKER_CLOCK_UNKNOWN not in choice.reasons:
-            self._clock_since_ns = None
-            return False
-        if self._clock_since_ns is None:
-            self._clock_since_ns = now_ns
-        return now_ns - self._clock_since_ns < CLOCK_PATIENCE_NS
+    def _end(self, why: str, now_ns: int) -> list[Command]:
+        """End, but look again first while an order that the broker has not shown may still be on its way to it."""
+        last = self.open_order
+        if last is None or now_ns - self._placed_ns >= self.tactics.lost_for_ns:
+            return self._finish(why, now_ns)
+        last.not_found = 0
+        return self._ask(f"{why}; the last order may still arrive", now_ns)
 
     def _orderable(self) -> Decimal:
         """How much of what remains may be ordered now."""
@@ -210,14 +202,14 @@ class ParentOrder(IntentProgress):
         return choose(assessment, self.intent.side, situation, self.tactics, self.policies)
 
     def _situation(self, assessment: Assessment, now_ns: int) -> Situation:
-        last, lost = self._last_good, self.open_order
+        last, lost = self._prices.last_good, self.open_order
         return Situation(
             qty=self.intent.qty,
             remaining=self._orderable(),
             window_ns=self.intent.window_ns,
             elapsed_ns=now_ns - self.start_ns,
             repeg=self.repegs > 0,
-            unusable_ns=self._unusable_ns(now_ns),
+            unusable_ns=self._prices.unusable_ns(now_ns),
             last=last.sides if last else None,
             last_age_ns=now_ns - last.at_ns if last else 0,
             again=lost.order.qty if lost else None,
@@ -233,19 +225,18 @@ class ParentOrder(IntentProgress):
         if self._refused != choice.reasons:
             self._refused = choice.reasons
             self.fallbacks.append(Fallback(choice.action, None, choice.reasons, choice.decided_by))
-            self.decisions.append(decision)
-            self.decided_by[choice.decided_by] += 1
+            self._note_decision(decision)
         of_the_user = self.policies.of(self.intent.symbol, self.intent.side) is not Policy.TABLE
         if now_ns >= self.end_ns and decision.assessment.tradable and of_the_user and not self.asks_for_the_clock:
-            return self._finish(f"refused: {', '.join(choice.reasons)}", now_ns)
+            return self._end(f"refused: {', '.join(choice.reasons)}", now_ns)
         return []  # by the table it waits for a price, or for proof of trading, until the grace time is over
 
     def _why_cancel(self, assessment: Assessment, now_ns: int) -> str | None:
         """Why a resting order should not stay, if so."""
         if now_ns >= self.end_ns + self.tactics.grace_ns:
             return "out of time"
-        if self.stopping:
-            return "stopped"
+        if self.doubt or self.stopping:
+            return self.doubt or "stopped"
         resting = RestingOrder(
             limit_price=self.children[-1].order.limit_price,
             pegged=self._pegged,
@@ -254,14 +245,11 @@ class ParentOrder(IntentProgress):
             remaining=self.remaining,
             window_ns=self.intent.window_ns,
             elapsed_ns=now_ns - self.start_ns,
-            unusable_ns=self._unusable_ns(now_ns),
+            unusable_ns=self._prices.unusable_ns(now_ns),
             blind=self._blind,
             row=self._row,
         )
         return find_reason_to_cancel(resting, assessment, self.intent.side, self.tactics)
-
-    def _unusable_ns(self, now_ns: int) -> int | None:
-        return None if self._unusable_since_ns is None else now_ns - self._unusable_since_ns
 
     # what is done
 
@@ -272,7 +260,7 @@ class ParentOrder(IntentProgress):
             order = Order(self.client_order_id(len(self.children) + 1), intent.symbol, intent.side, qty, price)
             self.children.append(ChildOrder(order))
         elif last.order.qty > self._orderable():
-            return self._finish("never reached the broker, and is too large now", now_ns)
+            return self._end("never reached the broker, and is too large now", now_ns)
         else:  # lost: under its own id and with its own quantity, of which the broker takes one
             order = replace(last.order, limit_price=price)
             last.order, last.lost, last.resent, last.not_found = order, False, True, 0
@@ -280,8 +268,7 @@ class ParentOrder(IntentProgress):
         self._blind, self._row = decision.assessment.grade is Grade.REFUSE, decision.assessment.row
         if not choice.pegged:
             self.fallbacks.append(Fallback(choice.action, choice.limit_price, choice.reasons, choice.decided_by))
-        self.decisions.append(decision)
-        self.decided_by[choice.decided_by] += 1
+        self._note_decision(decision)
         self._placed_ns = self._asked_ns = now_ns
         self._enter(State.PLACING, choice.reasons[0], now_ns)
         return [SubmitOrder(order)]
@@ -308,38 +295,20 @@ class ParentOrder(IntentProgress):
             return [CancelOrder(child.order.client_order_id, child.order_id)]
         return [QueryOrder(child.order.client_order_id)]
 
-    def _finish(self, why: str, now_ns: int) -> list[Command]:
-        last = self.open_order
-        if last is not None and not last.lost:
-            self.outcome = Outcome.UNRESOLVED
-        elif self.remaining == 0:
-            self.outcome = Outcome.FILLED
-        else:
-            self.outcome = Outcome.PARTLY if self.filled else Outcome.UNFILLED
-        self._enter(State.DONE, why, now_ns)
-        return []
-
-    def _enter(self, state: State, cause: str, now_ns: int) -> None:
-        """Change the state; the one place that does. Raises IllegalTransition."""
-        if state not in TRANSITIONS[self.state]:
-            raise IllegalTransition(f"order {self.intent_id}", self.state, state, cause)
-        _log.debug("%s: %s -> %s (%s)", self.intent_id, self.state, state, cause)
-        self.state, self.cause, self.since_ns = state, cause, now_ns
-
     # what was said
 
     def _on_position(self, held: PositionReport, now_ns: int) -> list[Command]:  # noqa: ARG002 - for exits
         return []
 
     def _on_report(self, child: ChildOrder, report: Report, now_ns: int) -> list[Command]:
+        known = child.filled
         self.contradictions += child.take(report)
-        if child.proven or child is not self.children[-1]:
-            return []
+        if child.proven:
+            return self._on_word_after_end(child, report, known)
+        if self._is_final(report):
+            return self._on_end(child, report, now_ns)
         if self.state is State.DONE:
             return self._on_late_report(child, report)
-        if self._is_final(report):
-            child.status, child.proven = report.status, True
-            return self._on_final(report, now_ns)
         if self.state in (State.WAITING, State.SIZING):  # a lost order turned up after all
             child.lost = False
             return self._ask("reached the broker late", now_ns)
@@ -361,14 +330,45 @@ class ParentOrder(IntentProgress):
         self._enter(State.WAITING, report.word or report.status, now_ns)
         return []
 
-    def _on_late_report(self, child: ChildOrder, report: Report) -> list[Command]:
-        """After the end: an order reached the broker late. It is cancelled, and its fills count."""
-        if self._is_final(report):
-            child.status, child.proven = report.status, True
+    def _on_end(self, child: ChildOrder, report: Report, now_ns: int) -> list[Command]:
+        """The broker says that it is over. Less filled than its stream reported is asked about until it stays so."""
+        if (report.filled or ZERO) < child.filled:
+            child.denied += 1
+            if child.denied < DENIALS:
+                if self.state is State.DONE:
+                    return [QueryOrder(child.order.client_order_id)]
+                return [] if self.state is State.LOOKING_UP else self._ask("fills contradict each other", now_ns)
+            self.doubt = f"{child.filled:f} reported filled, and the broker's final count is {report.filled:f}"
+        child.end(report)
+        if self.state is State.DONE:
+            self.outcome = self.find_outcome()
             return []
-        if report.status is Status.OPEN and child.lost:
-            return [CancelOrder(child.order.client_order_id, child.order_id)]
+        return self._on_final(report, now_ns)
+
+    def _on_word_after_end(self, child: ChildOrder, report: Report, known: Decimal) -> list[Command]:
+        """Another word on an order that is over. The stream's prompts the question; the broker's newest one counts."""
+        name = child.order.client_order_id
+        if not report.authoritative:
+            return [QueryOrder(name)] if child.refused or (report.filled or ZERO) > known else []
+        if not proves_final(report):
+            if report.status is not Status.OPEN or not (child.refused or (report.filled or ZERO) > known):
+                return []  # an answer that was under way before the end
+            self.doubt = f"{name} was over, and is open at the broker"
+            return [CancelOrder(name, child.order_id)]
+        if report.filled != known:
+            self.doubt = f"{name}: {known:f} was the broker's final count of its fills, and now it is {report.filled:f}"
+            child.end(report)
+        if self.state is State.DONE:
+            self.outcome = self.find_outcome()
         return []
+
+    def _on_late_report(self, child: ChildOrder, report: Report) -> list[Command]:
+        """After the end: an order reached the broker late, or is still there. It is cancelled, and its fills count."""
+        if report.status is not Status.OPEN:
+            return []
+        child.lost = False
+        self.outcome = self.find_outcome()
+        return [CancelOrder(child.order.client_order_id, child.order_id)]
 
     def _on_not_found(self, child: ChildOrder, now_ns: int) -> list[Command]:
         if child.seen:
@@ -387,7 +387,7 @@ class ParentOrder(IntentProgress):
             return []
         if child.resent or child.seen:  # refused perhaps because its first sending is there
             return self._ask(refused.reason, now_ns)
-        child.status, child.proven = Status.REJECTED, True
+        child.status, child.proven, child.refused = Status.REJECTED, True, True
         self._count_reject(refused.reason, now_ns)
         self._hopeless = refused.final
         self._enter(State.WAITING, refused.reason, now_ns)

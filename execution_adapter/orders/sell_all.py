@@ -42,20 +42,20 @@ class SellAllOrder(ParentOrder):
             return super().advance(assessment, now_ns, stream_proven=stream_proven)
         self._learn(assessment, now_ns)
         if self._is_over(now_ns):
-            return self._finish("stopped" if self.stopping else "out of time", now_ns)
+            return self._end(self.doubt or ("stopped" if self.stopping else "out of time"), now_ns)
         if now_ns - self._asked_ns < self.tactics.ask_again_ns:
             return []
         self._asked_ns = now_ns
         return [self._question()]
 
     def _is_over(self, now_ns: int) -> bool:
-        return self.stopping or now_ns >= self.end_ns + self.tactics.grace_ns
+        return bool(self.doubt) or self.stopping or now_ns >= self.end_ns + self.tactics.grace_ns
 
     def _decide(self, assessment: Assessment, now_ns: int) -> list[Command]:
         if not self._is_sized:
             return self._measure("querying the position", now_ns)
         if self.intent.qty == 0:
-            return self._finish("no position", now_ns)
+            return self._end("no position", now_ns)
         if self._position is not None and self.remaining > 0 and self._orderable() == 0 and not self._is_over(now_ns):
             if now_ns - self._position_ns < HELD_BACK_EVERY * self.tactics.ask_again_ns:
                 return []
@@ -95,8 +95,6 @@ class SellAllOrder(ParentOrder):
         self._enter(State.WAITING, f"{position.qty:f} held, {position.available:f} available", now_ns)
         return []
 
-    def _finish(self, why: str, now_ns: int) -> list[Command]:
-        commands = super()._finish(why, now_ns)
-        if not self._is_sized and self.outcome is Outcome.FILLED:
-            self.outcome = Outcome.UNFILLED
-        return commands
+    def find_outcome(self) -> Outcome:
+        outcome = super().find_outcome()
+        return Outcome.UNFILLED if outcome is Outcome.FILLED and not self._is_sized else outcome

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from types import MappingProxyType
 
@@ -11,6 +13,16 @@ from quotebus.execution_adapter.orders.parent_order import ParentOrder
 from quotebus.execution_adapter.orders.states import Outcome
 
 BASIS_POINT = Decimal("0.0001")
+
+
+@dataclass(frozen=True, slots=True)
+class IntentEnd:
+    """An intent that was asked for and not worked here: how it stands and why, and the orders to look up."""
+
+    intent: str
+    outcome: Outcome
+    why: str
+    order_ids: tuple[str, ...] = ()
 
 
 def format_price(price: Decimal | None, places: str = "0.0001") -> str:
@@ -45,15 +57,18 @@ def format_progress(parent: ParentOrder) -> str:
 
 
 def format_report(
-    parents: Iterable[ParentOrder], now_ns: int, past: Mapping[Outcome, int] = MappingProxyType({})
+    parents: Iterable[ParentOrder],
+    now_ns: int,
+    past: Mapping[Outcome, int] = MappingProxyType({}),
+    not_worked: Sequence[IntentEnd] = (),
 ) -> list[str]:
-    """The summary: a line per intent, then which cells of the decision table decided, and every fallback and refusal
-    with its reasons.
+    """The summary: a line per intent, then which cells of the decision table decided, every fallback and refusal with
+    its reasons, and what needs a look.
 
-    `past` counts, by outcome, intents that ended before these.
+    `past` counts, by outcome, intents that ended before these; `not_worked` are those asked for and not worked here.
     """
     parents = list(parents)
-    if not parents and not past:
+    if not parents and not past and not not_worked:
         return ["no intents"]
     lines = [
         f"{'symbol':<8}{'side':<6}{'filled':>16}  {'average':>12}  {'arrival':>12}  {'cost bp':>8}  {'time s':>7}  "
@@ -68,6 +83,7 @@ def format_report(
             f"{'-' if cost is None else f'{cost:+.1f}':>8}  {(ended_ns - parent.start_ns) / NS_PER_S:>7.1f}  "
             f"{len(parent.children):>6}  {parent.outcome or parent.state} ({parent.cause})"
         )
+    lines += [f"{end.intent}: {end.outcome}: {end.why}" for end in not_worked]
     for parent in parents:
         what = f"{parent.intent.symbol} {parent.intent.side}"
         if parent.decided_by:
@@ -78,12 +94,15 @@ def format_report(
             lines.append(f"{what}: {choice.action}{price}: {', '.join(choice.reasons)}; decided by {choice.decided_by}")
         if parent.contradictions:
             lines.append(f"{what}: {parent.contradictions} contradictory reports from the broker")
-        if parent.outcome is Outcome.UNRESOLVED and (child := parent.open_order) is not None:
-            lines.append(f"{what}: CHECK AT BROKER: order {child.order.client_order_id}")
+        if parent.find_outcome() is Outcome.UNRESOLVED:
+            lines += [f"{what}: CHECK AT BROKER: order {order_id}" for order_id in parent.list_doubtful()]
+    for end in not_worked:
+        lines += [f"{end.intent}: CHECK AT BROKER: order {order_id}" for order_id in end.order_ids]
     if past:
         counted = ", ".join(f"{count} {outcome}" for outcome, count in sorted(past.items()))
         lines.append(f"earlier intents: {sum(past.values())} ({counted})")
-    filled = sum(parent.outcome is Outcome.FILLED for parent in parents) + past.get(Outcome.FILLED, 0)
+    ended = Counter(past) + Counter(end.outcome for end in not_worked)
+    filled = sum(parent.find_outcome() is Outcome.FILLED for parent in parents) + ended[Outcome.FILLED]
     fallbacks = sum(len(parent.fallbacks) for parent in parents)
-    lines.append(f"{filled} of {len(parents) + sum(past.values())} filled, {fallbacks} fallbacks or refusals")
+    lines.append(f"{filled} of {len(parents) + ended.total()} filled, {fallbacks} fallbacks or refusals")
     return lines

@@ -12,9 +12,10 @@ import pytest
 from quotebus import BusClient, BusSettings
 from quotebus.bus.clock import NS_PER_S, utc_ns
 from quotebus.bus.events import TradeIntent
-from quotebus.execution_adapter import order_worker
+from quotebus.execution_adapter import intents_at_work
 from quotebus.execution_adapter.gateways.base import NullGateway
 from quotebus.execution_adapter.order_worker import OrderWorker
+from quotebus.execution_adapter.orders import intent_ends
 from quotebus.execution_adapter.orders.order import ZERO, Answer, PositionReport
 from quotebus.execution_adapter.settings import ExecutionSettings
 from tests.support.bus import running_broker
@@ -81,8 +82,8 @@ class Rig:
 @contextmanager
 def worker(folder: Path, *, over: int, at_once: int = 1_000) -> Iterator[Rig]:
     with pytest.MonkeyPatch.context() as patch, running_broker() as bus:
-        patch.setattr(order_worker, "MAX_ENDED", over)
-        patch.setattr(order_worker, "MAX_INTENTS", at_once)
+        patch.setattr(intents_at_work, "MAX_ENDED", over)
+        patch.setattr(intents_at_work, "MAX_INTENTS", at_once)
         rig = Rig(bus, folder)
         try:
             yield rig
@@ -98,7 +99,7 @@ def test_those_that_are_over_are_counted_and_never_worked_again(tmp_path: Path) 
         rig.send("intent-0")
         rig.until("intent-6", says="done (no position)", times=7)
         assert sum("done (no position)" in line for line in rig.lines) == 7, "the first one was not begun again"
-    assert rig.status == order_worker.ALL_FILLED
+    assert rig.status == intent_ends.ALL_FILLED
     assert rig.lines[-1] == "7 of 7 filled, 0 fallbacks or refusals"
     assert "earlier intents: 4 (4 filled)" in rig.lines
 
@@ -123,4 +124,4 @@ def test_one_whose_journal_cannot_be_opened_costs_the_others_nothing(tmp_path: P
         rig.until("two", says="intent two of strategy: not accepted: EXECUTION_JOURNAL_DIR")
         folder.unlink()
         rig.until("three", says="THREE  sell 0 of 0  done (no position)")
-    assert rig.status == order_worker.ALL_FILLED, "those that could be worked were"
+    assert rig.status == intent_ends.ALL_FILLED, "those that could be worked were"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import errno
+import os
 from decimal import Decimal
 from pathlib import Path
 
@@ -10,11 +11,14 @@ import pytest
 
 from quotebus.bus.errors import ConfigError
 from quotebus.execution_adapter.intents import parse
+from quotebus.execution_adapter.orders import journal as journal_module
 from quotebus.execution_adapter.orders.child_order import ChildOrder
-from quotebus.execution_adapter.orders.journal import Journal, find_unfinished
+from quotebus.execution_adapter.orders.journal import ENDED, Journal
 from quotebus.execution_adapter.orders.journal_entries import (
     JournalDamaged,
+    JournalEnd,
     JournalHead,
+    end_entry,
     final_entry,
     place_entry,
     read_children,
@@ -22,7 +26,9 @@ from quotebus.execution_adapter.orders.journal_entries import (
     read_size,
     size_entry,
 )
+from quotebus.execution_adapter.orders.journal_folder import find_end
 from quotebus.execution_adapter.orders.order import Order, Status
+from quotebus.execution_adapter.orders.states import Outcome
 
 FIRST = Order("qb-1", "SPY", "buy", Decimal("10.5"), Decimal("554.76"))
 SECOND = Order("qb-2", "SPY", "buy", Decimal("4.5"), None)
@@ -94,25 +100,48 @@ def test_folder_that_cannot_be_had_is_a_setting(tmp_path: Path) -> None:
         Journal(tmp_path / "file" / "x", "qb")
 
 
-def test_unfinished_are_those_of_the_account_and_its_clients_that_have_not_ended(tmp_path: Path) -> None:
-    intent = replace(parse("SPY sell all urgency=high"), window_ns=47_999_200_000)
-    mine = JournalHead(intent, 5, 3, "simulator/", ("strategy", "a"))
-    for name, head, last in (
-        ("mine", mine, place_entry(FIRST)),
-        ("done", mine, {"done": "10 of 10"}),
-        ("others", replace(mine, intent_key=("stranger", "a")), {}),
-        ("typed", replace(mine, intent_key=("", "")), {}),
-        ("paper", replace(mine, account="paper/"), {}),
-    ):
-        journal = Journal(tmp_path, f"qb-{name}")
-        journal.append(head.entry, *([last] if last else []))
-        journal.close()
-    (tmp_path / "qb-damaged.jsonl").write_bytes(b"garbage\n")
-    (tmp_path / "qb-empty.jsonl").write_bytes(b"")
-    with (tmp_path / "qb-mine.jsonl").open("ab") as file:
-        file.write(b'{"final": ')
-    assert find_unfinished(tmp_path, "simulator/", {"strategy"}) == {"qb-mine": mine}
-    assert find_unfinished(tmp_path / "none", "simulator/", {"strategy"}) == {}
+def test_half_an_entry_is_taken_back_so_that_the_next_one_is_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = Journal(tmp_path, "qb")
+    journal.append({"arrival": "1"})
+    write = os.write
+
+    def full(file: int, data: bytes) -> int:
+        if len(data) < 10:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return write(file, data[: len(data) // 2])
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", full)
+        with pytest.raises(OSError, match="No space"):
+            journal.append(place_entry(FIRST))
+    journal.append({"arrival": "2"})
+    assert journal.entries() == [{"arrival": "1"}, {"arrival": "2"}]
+
+
+def test_room_that_is_set_aside_is_not_seen_by_who_reads_the_file(tmp_path: Path) -> None:
+    journal = Journal(tmp_path, "qb")
+    journal.append({"arrival": "1"})
+    journal.reserve()
+    journal.append({"arrival": "2"})
+    assert journal.path.read_text() == '{"arrival": "1"}\n{"arrival": "2"}\n'
+    assert journal.path.stat().st_blocks * 512 >= journal_module.ROOM_BYTES
+
+
+def test_journal_that_has_ended_is_moved_and_who_waited_for_it_finds_that_out(tmp_path: Path) -> None:
+    one, waits = Journal(tmp_path, "qb"), Journal(tmp_path, "qb")
+    assert one.acquire()
+    one.append(end_entry(Outcome.FILLED, Decimal(10), Decimal(10), "all filled"))
+    assert not waits.acquire()
+    one.retire()
+    one.close()
+    assert waits.acquire(), "of a new file of that name"
+    assert waits.entries() == []
+    waits.drop_empty()
+    waits.close()
+    assert [path.name for path in tmp_path.iterdir()] == [ENDED]
+    assert find_end(tmp_path, "qb") == JournalEnd(Outcome.FILLED, "10 of 10 (all filled)")
 
 
 @pytest.mark.parametrize("change", [{"intent": "SPY"}, {"start_ns": "soon"}, {"wish": ["a"]}])

@@ -281,3 +281,60 @@ def test_no_order_of_events_over_fills() -> None:
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: str(mutant.__name__))
 def test_search_finds_the_defect_when_it_is_put_in(mutant: type[ParentOrder]) -> None:
     assert caught(mutant, range(1500)) is not None
+
+
+def test_a_fill_that_the_broker_denies_is_no_fill_and_nothing_more_is_ordered() -> None:
+    rig = Rig()
+    rig.placed()
+    rig.parent.on_answer(Report("qb-SPY-1", Status.FILLED, TEN), rig.world.now_ns)
+    for asked in range(3):
+        assert rig.parent.state is State.LOOKING_UP, asked
+        rig.say(Status.CANCELED, 0)
+    assert rig.after(1) == []
+    assert (rig.parent.outcome, rig.parent.filled) == (Outcome.UNRESOLVED, 0)
+    assert "10 reported filled, and the broker's final count is 0" in rig.parent.cause
+    assert rig.parent.list_doubtful() == ["qb-SPY-1"]
+
+
+def test_a_broker_that_is_behind_its_stream_has_a_moment_to_catch_up() -> None:
+    rig = Rig()
+    rig.placed()
+    rig.parent.on_answer(Report("qb-SPY-1", Status.FILLED, TEN), rig.world.now_ns)
+    rig.say(Status.CANCELED, 0)
+    rig.say(Status.FILLED, 10)
+    assert rig.after(1) == []
+    assert (rig.parent.outcome, rig.parent.doubt) == (Outcome.FILLED, "")
+
+
+def test_after_the_brokers_final_count_its_stream_only_prompts_the_question() -> None:
+    rig = Rig()
+    rig.placed()
+    rig.say(Status.CANCELED, 4)
+    late = Report("qb-SPY-1", Status.FILLED, TEN)
+    assert rig.parent.on_answer(late, rig.world.now_ns) == [QueryOrder("qb-SPY-1")]
+    assert rig.parent.filled == 4
+    rig.say(Status.CANCELED, 4)
+    assert rig.parent.doubt == "", "the broker stays with it"
+    rig.say(Status.CANCELED, 6)
+    assert rig.after(1) == []
+    assert (rig.parent.outcome, rig.parent.filled) == (Outcome.UNRESOLVED, 6)
+
+
+def test_an_order_that_the_journal_did_not_take_is_not_sent_and_the_intent_is_unresolved() -> None:
+    rig = Rig()
+    assert isinstance(rig.after(0)[0], SubmitOrder)
+    assert rig.parent.on_unrecorded("No space left on device", rig.world.now_ns) == []
+    assert rig.after(1) == []
+    assert (rig.parent.outcome, rig.parent.children) == (Outcome.UNRESOLVED, [])
+    assert "No space left on device" in rig.parent.cause
+
+
+def test_a_restart_long_after_the_end_still_looks_the_order_up_and_cancels_it() -> None:
+    rig = Rig()
+    rig.placed()
+    rig.world.now_ns += 24 * 3600 * NS_PER_S
+    children, rig.parent = rig.parent.children, Rig().parent
+    assert rig.parent.restore(children, rig.world.now_ns) == [QueryOrder("qb-SPY-1")]
+    assert rig.after(1) == [QueryOrder("qb-SPY-1")]
+    rig.say(Status.OPEN)
+    assert rig.after(0.1) == [CancelOrder("qb-SPY-1", "b-1")]

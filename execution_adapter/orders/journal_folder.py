@@ -1,0 +1,140 @@
+"""The folder of journals: which intents have not ended, how one ended, and the old ones that may go.
+
+    <folder>/<intent_id>.jsonl          of an intent that has not ended, or whose order's fate is unknown
+    <folder>/ended/<intent_id>.jsonl    of one that has
+
+Reading is quick where there are many: a journal that has ended is known by its last line.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from quotebus.execution_adapter.orders.journal import ENDED, parse_lines
+from quotebus.execution_adapter.orders.journal_entries import (
+    JournalDamaged,
+    JournalEnd,
+    JournalHead,
+    read_children,
+    read_end,
+    read_head,
+)
+
+NS_PER_DAY = 24 * 3600 * 1_000_000_000
+_log = logging.getLogger(__name__)
+_MOST_BYTES = 1 << 24
+_ORDER_IDS = re.compile(rb'"id": "(qb-[A-Za-z0-9_-]{1,60})"')
+
+
+@dataclass
+class JournalsFound:
+    """What a look through the folder found, by intent id. `damaged` are those that do not even say whose they are."""
+
+    unfinished: dict[str, JournalHead] = field(default_factory=dict)
+    damaged: list[str] = field(default_factory=list)
+    ended: list[str] = field(default_factory=list)
+    """Ended, and still beside those that have not: `sweep_journals` moves them."""
+
+
+def find_journals(folder: Path, account: str) -> JournalsFound:
+    """Look through the folder for the journals of an account. Nothing is locked or changed.
+
+    The worker that resumes one reads it again under its lock.
+    """
+    found = JournalsFound()
+    with suppress(FileNotFoundError, NotADirectoryError):
+        for name in sorted(name for name in os.listdir(folder) if name.startswith("qb-") and name.endswith(".jsonl")):
+            _sort_in(found, account, f"{folder}/{name}", name.removesuffix(".jsonl"))
+    return found
+
+
+def _sort_in(found: JournalsFound, account: str, path: str, intent_id: str) -> None:
+    try:
+        raw = _read(path)
+        end = raw.rfind(b"\n")
+        if raw.startswith(b'{"done": ', raw.rfind(b"\n", 0, max(0, end)) + 1):
+            found.ended.append(intent_id)
+            return
+        head = read_head(parse_lines(raw[: min(raw.find(b"\n"), end) + 1], intent_id))
+    except (OSError, JournalDamaged):
+        found.damaged.append(intent_id)
+        return
+    if head is not None and head.account == account:
+        found.unfinished[intent_id] = head
+
+
+def find_end(folder: Path, intent_id: str) -> JournalEnd | None:
+    """How an intent ended whose journal was moved; None when there is no such journal. Raises JournalDamaged."""
+    path = folder / ENDED / f"{intent_id}.jsonl"
+    try:
+        return read_end(parse_lines(_read(path).rpartition(b"\n")[0], path.name))
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise JournalDamaged(f"{path.name}: {error.strerror}") from None
+
+
+def find_last_orders(folder: Path, intent_id: str) -> list[str]:
+    """The order that may be open, of an intent that somebody else works or whose journal is damaged, by what is there.
+
+    Where none is known to be open it is the next one that the intent would have.
+    """
+    raw = b""
+    with suppress(OSError):
+        raw = _read(folder / f"{intent_id}.jsonl")
+    try:
+        children = read_children(parse_lines(raw.rpartition(b"\n")[0], intent_id))
+    except JournalDamaged:
+        named = [found[1].decode() for found in _ORDER_IDS.finditer(raw)]
+        return [max(named, key=_number)] if named else [f"{intent_id}-1"]
+    unproven = [child.order.client_order_id for child in children if not child.proven]
+    return unproven or [f"{intent_id}-{len(children) + 1}"]
+
+
+def sweep_journals(folder: Path, ended: list[str], utc_ns: int, keep_days: float) -> Iterator[None]:
+    """Move these journals to those that have ended, and remove those that ended more than `keep_days` days ago, if any.
+
+    Does a little each time it is asked for the next value. At the end it says how many were removed. Raises OSError.
+    """
+    removed = 0
+    if ended:
+        (folder / ENDED).mkdir(mode=0o700, exist_ok=True)
+    for intent_id in ended:
+        with suppress(FileNotFoundError):
+            os.rename(folder / f"{intent_id}.jsonl", folder / ENDED / f"{intent_id}.jsonl")
+        yield
+    if not keep_days:
+        return
+    oldest_ns = utc_ns - int(keep_days * NS_PER_DAY)
+    try:
+        there = os.scandir(folder / ENDED)
+    except FileNotFoundError:
+        return
+    with there:
+        for entry in there:
+            with suppress(FileNotFoundError):
+                if entry.name.endswith(".jsonl") and entry.stat(follow_symlinks=False).st_mtime_ns < oldest_ns:
+                    os.unlink(entry.path)
+                    removed += 1
+            yield
+    if removed:
+        _log.info("%d journals of intents that ended more than %g days ago were removed", removed, keep_days)
+
+
+def _read(path: str | Path) -> bytes:
+    file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        return os.read(file, min(os.fstat(file).st_size, _MOST_BYTES))
+    finally:
+        os.close(file)
+
+
+def _number(order_id: str) -> int:
+    number = order_id.rpartition("-")[2]
+    return int(number) if number.isdecimal() else 0
