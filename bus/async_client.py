@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
+from decimal import Decimal
 from types import TracebackType
 from typing import Self
 
 from quotebus.bus.async_feed import AsyncFeed
 from quotebus.bus.base_client import FEED_BOUND, BaseClient, as_list
+from quotebus.bus.clock import now_ns
 from quotebus.bus.consumer import Consumer
 from quotebus.bus.events import OrderUpdate, Quote, Trade
+from quotebus.bus.execution_result import ExecutionResult
 from quotebus.bus.interest import SymbolResult
 from quotebus.bus.settings import BusSettings
 from quotebus.bus.transport.client_loop import ClientLoop
@@ -115,6 +118,44 @@ class AsyncBusClient(BaseClient[ClientLoop]):
         """
         self._open_sockets().start()
         self._discard(symbols)
+
+    async def execute(
+        self, symbol: str, side: str, qty: float | Decimal | str, *, within_s: float = 60, urgency: str = "normal",
+        intent_id: str | None = None, wait_s: float | None = None, answer_s: float = 5,
+    ) -> ExecutionResult:  # fmt: skip
+        """Publish a TradeIntent and follow it to its end; see `BusClient.execute`.
+
+        Several may be awaited at once, such as with `asyncio.gather`. A task that is cancelled stops following; the
+        worker goes on, and a call with the same `intent_id` takes the following up again.
+
+        Args:
+            symbol: In any case.
+            side: `buy` or `sell`.
+            qty: Shares, above 0, or `all` with `sell`.
+            within_s: By when, in seconds from now, it must have ended.
+            urgency: `low`, `normal` or `high`.
+            intent_id: Names the intent; a new one by default.
+            wait_s: How long to wait for the end, in seconds; by default until 10 s after it must have ended.
+            answer_s: How long to wait for the first word of a worker, in seconds.
+
+        Returns:
+            How it ended, or how far it is, or that nobody has answered.
+
+        Raises:
+            ValueError: As `BusClient.execute` does; nothing was sent.
+            ClientClosed: The client is closed, or was closed meanwhile.
+            RuntimeError: This is another event loop than the client's.
+        """
+        self._open_sockets().start()
+        follower = self._follow_intent(
+            symbol, side, qty, within_s=within_s, urgency=urgency, intent_id=intent_id, wait_s=wait_s, answer_s=answer_s
+        )
+        try:
+            while left_s := self._ask_for(follower):
+                await self._sockets.wait(lambda: follower.next_ns() <= now_ns(), left_s)
+        finally:
+            self._sockets.remove_follower(follower)
+        return self._executed(follower)
 
     def quotes(
         self, *, conflate: bool = True, bound: int = FEED_BOUND, timeout_s: float | None = None

@@ -10,11 +10,12 @@ import threading
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable
+from decimal import Decimal
 from pathlib import Path
 from typing import Generic, TypeVar
 
 from quotebus.bus.book import MAX_AGE_NS, Verdict
-from quotebus.bus.clock import now_ns, seconds
+from quotebus.bus.clock import NS_PER_S, now_ns, seconds, utc_ns
 from quotebus.bus.consumer import Consumer
 from quotebus.bus.errors import ClientClosed, ClientInherited
 from quotebus.bus.events import (
@@ -23,10 +24,14 @@ from quotebus.bus.events import (
     Counters,
     ExecutionDecision,
     FeedClass,
+    IntentReport,
     Quote,
     RecorderHealth,
     TradeIntent,
 )
+from quotebus.bus.execution_result import ExecutionResult
+from quotebus.bus.intent_follower import IntentFollower
+from quotebus.bus.intent_request import check_seconds, make_intent
 from quotebus.bus.interest import DEFAULT_TTL_MS, SymbolResult
 from quotebus.bus.judgement import assess, has_arrived, judge_result, judge_results
 from quotebus.bus.protocol import CHANNELS, MAX_SYMBOLS
@@ -36,6 +41,8 @@ from quotebus.bus.transport.client_sockets import ClientSockets
 
 FEED_BOUND = 10_000
 _DRAIN_S = 0.1
+END_S = 10.0
+"""How long after its deadline the end of an intent is waited for by default: its orders are cancelled by then."""
 
 SocketsT = TypeVar("SocketsT", bound=ClientSockets)
 
@@ -241,6 +248,49 @@ class BaseClient(ABC, Generic[SocketsT]):
             at_ns = self._consumer.time_ns(now_ns()) if at_ns is None else at_ns
             return assess(self._consumer, symbol.upper(), at_ns, behind=not drained)
 
+    # execution
+
+    def _follow_intent(
+        self,
+        symbol: str,
+        side: str,
+        qty: float | Decimal | str,
+        *,
+        within_s: float,
+        urgency: str,
+        intent_id: str | None,
+        wait_s: float | None,
+        answer_s: float,
+    ) -> IntentFollower:
+        """Begin to follow an intent, which is not sent yet. Raises ValueError for one that cannot be."""
+        sockets = self._open_sockets()
+        if self._consumer.replayed:
+            raise ValueError("a client that follows a replay executes nothing")
+        wait_s = within_s + END_S if wait_s is None else wait_s
+        intent, amount = make_intent(
+            self.name, intent_id or f"{self.name}-{os.urandom(6).hex()}", symbol, side, qty, urgency,
+            deadline_ns=utc_ns() + check_seconds("within_s", within_s),
+        )  # fmt: skip
+        answer_ns, wait_ns = check_seconds("answer_s", answer_s), check_seconds("wait_s", wait_s)
+        follower = IntentFollower(intent, amount, now_ns(), answer_ns=answer_ns, wait_ns=wait_ns)
+        sockets.add_follower(follower)
+        return follower
+
+    def _ask_for(self, follower: IntentFollower) -> float:
+        """Send the intent if that is due; for how long, in seconds, a report may be waited for then; 0 at the end."""
+        sockets = self._open_sockets()
+        with sockets.lock:
+            intent = follower.take_due(now_ns())
+        if intent is not None:
+            sockets.publish(intent)
+        with sockets.lock:
+            return 0.0 if follower.is_over else max(0.001, (follower.next_ns() - now_ns()) / NS_PER_S)
+
+    def _executed(self, follower: IntentFollower) -> ExecutionResult:
+        sockets = self._sockets
+        with sockets.lock:
+            return follower.result(now_ns(), connected=sockets.broker_is_there)
+
     # state
 
     def health(self) -> ConnectionHealth | None:
@@ -291,7 +341,7 @@ class BaseClient(ABC, Generic[SocketsT]):
         """Messages received, undecodable, lost and so on since the start; bus/README.md says what each one counts."""
         return self._sockets.counters()
 
-    def publish(self, event: ExecutionDecision | TradeIntent | Counters | RecorderHealth) -> bool:
+    def publish(self, event: ExecutionDecision | TradeIntent | IntentReport | Counters | RecorderHealth) -> bool:
         """Send an event. It is numbered and stamped on its way; its `client` or `name` becomes part of the topic.
 
         Args:
@@ -305,6 +355,6 @@ class BaseClient(ABC, Generic[SocketsT]):
             ClientClosed: The client is closed.
         """
         sockets = self._open_sockets()
-        if not isinstance(event, (ExecutionDecision, TradeIntent, Counters, RecorderHealth)):
+        if not isinstance(event, (ExecutionDecision, TradeIntent, IntentReport, Counters, RecorderHealth)):
             raise ValueError(f"clients may not publish {type(event).__name__}")
         return sockets.publish(event)

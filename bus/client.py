@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from decimal import Decimal
 from types import TracebackType
 from typing import Self
 
 from quotebus.bus.base_client import FEED_BOUND, BaseClient, as_list
+from quotebus.bus.clock import now_ns
 from quotebus.bus.consumer import Consumer
 from quotebus.bus.events import OrderUpdate, Quote, Trade
+from quotebus.bus.execution_result import ExecutionResult
 from quotebus.bus.feed import Feed
 from quotebus.bus.interest import SymbolResult
 from quotebus.bus.settings import BusSettings
@@ -111,6 +114,47 @@ class BusClient(BaseClient[ClientThread]):
         self._open_sockets()
         with self._asking:
             self._discard(symbols)
+
+    def execute(
+        self, symbol: str, side: str, qty: float | Decimal | str, *, within_s: float = 60, urgency: str = "normal",
+        intent_id: str | None = None, wait_s: float | None = None, answer_s: float = 5,
+    ) -> ExecutionResult:  # fmt: skip
+        """Publish a TradeIntent and follow it to its end: the one call for a program that wants shares, not orders.
+
+        An execution worker with this client's name in `EXECUTION_INTENTS_FROM` works it. The intent is sent again until
+        one answers, and whenever it falls silent, so the call survives lost messages, a worker that is killed and
+        started again, and a broker's restart. Nothing is doubled: an `intent_id` is worked once, and a second call with
+        the same id, also of a later program under the same client name, follows the first. When the call returns before
+        the end, or raises, the worker goes on.
+
+        Args:
+            symbol: In any case.
+            side: `buy` or `sell`.
+            qty: Shares, above 0, or `all` with `sell`: what the account holds, as the worker finds it.
+            within_s: By when, in seconds from now, it must have ended; at most 24 hours. A fifth of that, at most
+                `EXECUTION_GRACE_S`, is kept for cancelling.
+            urgency: `low`, `normal` or `high`: how far and how soon the price may go.
+            intent_id: Names the intent, 1 to 128 characters; a new one by default. Give one to be able to ask again.
+            wait_s: How long to wait for the end, in seconds; by default until 10 s after it must have ended.
+            answer_s: How long to wait for the first word of a worker, in seconds.
+
+        Returns:
+            How it ended, with what was filled, at what price, by which orders; or, when the wait is over, how far it is
+            (`working`), or that nobody has answered (`unanswered`). `exit_status` and `meaning` sum it up.
+
+        Raises:
+            ValueError: The intent cannot be one, or the client follows a replay; nothing was sent.
+            ClientClosed: The client is closed, or was closed meanwhile.
+        """
+        follower = self._follow_intent(
+            symbol, side, qty, within_s=within_s, urgency=urgency, intent_id=intent_id, wait_s=wait_s, answer_s=answer_s
+        )
+        try:
+            while left_s := self._ask_for(follower):
+                self._sockets.wait(lambda: follower.next_ns() <= now_ns(), left_s)
+        finally:
+            self._sockets.remove_follower(follower)
+        return self._executed(follower)
 
     def quotes(self, *, conflate: bool = True, bound: int = FEED_BOUND, timeout_s: float | None = None) -> Feed[Quote]:
         """Quotes from now on, in the order they came; see `Feed`.

@@ -18,6 +18,7 @@ from quotebus.bus.events import (
     Counters,
     Event,
     ExecutionDecision,
+    IntentReport,
     OrderUpdate,
     Payload,
     Quote,
@@ -43,6 +44,7 @@ KINDS: dict[str, tuple[type[Event], str | None]] = {
     "order": (OrderUpdate, "alias"),
     "decision": (ExecutionDecision, "client"),
     "intent": (TradeIntent, "client"),
+    "report": (IntentReport, "client"),
     "recorder": (RecorderHealth, "name"),
     "counters": (Counters, "source"),
 }

@@ -19,6 +19,7 @@ from quotebus.bus.events import (
     ConnectionHealth,
     ConnectionState,
     Event,
+    IntentReport,
     OrderUpdate,
     Quote,
     SymbolsAcknowledged,
@@ -44,8 +45,6 @@ MAX_TICK_FRAME_BYTES = 4 * 1024
 """A longer quote or trade is not read: no real one is, and held it would only fill memory."""
 REPLAYED = topics.REPLAYED
 _TICKS = (b"quote.", b"trade.")
-_FAMILIES = (b"health.", b"order.")
-"""Subscribed to as a whole; everything else topic by topic."""
 RENEW_EVERY = 4_000
 """A consumer of a replay renews after so many messages: to the player each request says how far it has come."""
 
@@ -84,8 +83,7 @@ class Consumer(ClientWarnings):
         self._order_owner = HealthOwner()
         self._asked: dict[str, Quote] = {}
         self._next_doubt_ns = 0
-        self._follows_orders = False
-        self._families: tuple[bytes, ...] = _FAMILIES[:1]
+        self._families: tuple[bytes, ...] = (b"health.",)
         self.counters = dict.fromkeys(COUNTERS, 0)
         self._version_note: str | None = None
         self._quote_topics: dict[bytes, str] = {}
@@ -104,7 +102,7 @@ class Consumer(ClientWarnings):
         return self._topics
 
     def _topics_of(self, wanted: Wanted) -> frozenset[bytes]:
-        needed = {b"health.", b"order."} if self._follows_orders else {b"health."}
+        needed = set(self._families)
         for symbol in wanted.symbols:
             needed.add(topics.prefix(topics.quote(symbol)))
             needed.add(topics.prefix(topics.status(symbol)))
@@ -115,11 +113,10 @@ class Consumer(ClientWarnings):
     def ack_topic(self) -> bytes:
         return topics.prefix(topics.acknowledged(self.interest.client))
 
-    def follow_orders(self) -> None:
-        """Hear order updates from now on."""
-        if not self._follows_orders:
-            self._follows_orders = True
-            self._families = _FAMILIES
+    def follow(self, family: bytes) -> None:
+        """Hear all topics that begin so from now on, whatever symbols are wanted."""
+        if family not in self._families:
+            self._families += (family,)
             self._topics = self._topics_of(self.interest.wanted)
 
     # what to ask
@@ -261,6 +258,9 @@ class Consumer(ClientWarnings):
             return
         if place == NEW_LINE:
             self._doubt(received_ns)
+        if type(event) is IntentReport:
+            heard.reports.append(event)
+            return
         self._note_time(event, received_ns)
         if type(event) is ConnectionHealth:
             heard.news = True

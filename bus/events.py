@@ -12,10 +12,23 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
+from quotebus.bus.envelope import VERSION as VERSION
+from quotebus.bus.envelope import Event as Event
+from quotebus.bus.envelope import Name as Name
+from quotebus.bus.envelope import Nanos as Nanos
+from quotebus.bus.envelope import Payload as Payload
+from quotebus.bus.envelope import Seq as Seq
+from quotebus.bus.order_events import ExecutionDecision as ExecutionDecision
+from quotebus.bus.order_events import IntentReport as IntentReport
+from quotebus.bus.order_events import OrderUpdate as OrderUpdate
+from quotebus.bus.order_events import Reference as Reference
+from quotebus.bus.order_events import ReportedOrder as ReportedOrder
+from quotebus.bus.order_events import TradeIntent as TradeIntent
 from quotebus.bus.states import ACCEPTED_CLASSES as ACCEPTED_CLASSES
 from quotebus.bus.states import NO_HALT_KIND as NO_HALT_KIND
 from quotebus.bus.states import Cause as Cause
 from quotebus.bus.states import ConnectionState as ConnectionState
+from quotebus.bus.states import ExecutionOutcome as ExecutionOutcome
 from quotebus.bus.states import FeedClass as FeedClass
 from quotebus.bus.states import Flag as Flag
 from quotebus.bus.states import HaltKind as HaltKind
@@ -24,26 +37,6 @@ from quotebus.bus.states import MarketSession as MarketSession
 from quotebus.bus.states import OpenEnum as OpenEnum
 from quotebus.bus.states import RecorderState as RecorderState
 from quotebus.bus.states import SymbolState as SymbolState
-
-VERSION = 1
-"""Version of the wire. New fields are appended; anything else is a new version."""
-
-Seq = Annotated[int, Meta(ge=0, le=2**63 - 1)]
-Nanos = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
-Name = Annotated[str, Meta(max_length=128)]
-
-
-class Event(Struct, array_like=True, frozen=True, gc=False):
-    """The envelope. A publisher fills it when it sends; see `bus.sequence.Stamper`."""
-
-    version: int = VERSION
-    """Of the wire: 1."""
-    source: Name = ""
-    """One life of the program that published it: its name and six random hex digits."""
-    seq: int = 0
-    """Its number among the source's messages on this topic, without holes."""
-    published_ns: int = 0
-    """When the source sent it, UTC nanoseconds by the source's clock."""
 
 
 class HaltClaim(Struct, array_like=True, frozen=True, gc=False):
@@ -249,109 +242,6 @@ class ConnectionHealth(Event, frozen=True, kw_only=True, gc=False):
     """0 for the first line of its domain, 1 for the second."""
 
 
-class OrderUpdate(Event, frozen=True, kw_only=True, gc=False):
-    """One event of the account's order stream; decimals as strings, an alias instead of the account number."""
-
-    alias: Name
-    """The account's name on the bus."""
-    event: str
-    """What happened, in the broker's word such as `fill` or `canceled`; `reconciled` for an order read by REST."""
-    order_id: str
-    """The broker's id of the order."""
-    client_order_id: str
-    """The id that was chosen when it was placed."""
-    symbol: str
-    """Upper case, as in `Quote`."""
-    side: str
-    """`buy` or `sell`."""
-    qty: str | None
-    """Shares ordered, a decimal; None for an order by amount of money."""
-    filled_qty: str | None
-    """Shares filled so far, a decimal."""
-    price: str | None
-    """US dollars, price of this event; None when it has none."""
-    exchange_ns: Nanos
-    """When it happened, UTC nanoseconds by the broker's clock."""
-    received_ns: Nanos
-    """When the node received it, UTC nanoseconds."""
-    status: str = ""
-    """The order's status after it, the broker's word."""
-    execution_id: str = ""
-    """The id of this execution; empty when it is none, or `reconciled`."""
-    execution_qty: str | None = None
-    """Shares of this execution, a decimal."""
-    position_qty: str | None = None
-    """Shares held after this execution, a decimal; negative when short."""
-    filled_avg_price: str | None = None
-    """US dollars, average of what is filled so far, a decimal."""
-    replaced_by: str = ""
-    """The `order_id` of the order that replaced it; empty when none did."""
-
-
-Reference = tuple[str, int]
-"""(source, seq) of the message a decision was based on; ("", 0) for none."""
-
-
-class ExecutionDecision(Event, frozen=True, kw_only=True, gc=False):
-    """What an execution worker decided, and the messages, ages and settings it was based on."""
-
-    client: Name
-    """The worker's client name."""
-    decision_id: Name
-    """Names the decision; no other of the client has it."""
-    now_ns: Nanos
-    """The worker's time of the decision, UTC nanoseconds; in a replay, the stream's."""
-    symbol: str
-    """Upper case, as in `Quote`."""
-    side: str
-    """`buy` or `sell`."""
-    qty: float
-    """Shares."""
-    action: str
-    """`limit`, `market` or `refuse`."""
-    limit_price: float | None
-    """US dollars, of a `limit`; None for every other action."""
-    reasons: tuple[str, ...]
-    """Why this action; of a `limit` also how it was priced."""
-    quote: Reference
-    """(source, seq) of the quote; ("", 0) for none."""
-    health: Reference
-    """(source, seq) of the connection's health; ("", 0) for none."""
-    status: Reference
-    """(source, seq) of the symbol's status, or (`ack:` and the source, seq) of an acknowledgement; ("", 0) for none."""
-    config_hash: str
-    """Names the settings it depends on: the first 12 hex digits of the SHA-256 of the `settings` part of `config`."""
-    quote_age_ns: Nanos | None = None
-    """The quote's age then, nanoseconds; None without a quote."""
-    health_age_ns: Nanos | None = None
-    """The health's age then, nanoseconds; None without a health."""
-    config: str = ""
-    """What it depends on besides the messages, as JSON: `kind`, `settings` and `state`."""
-    decided_by: Name = ""
-    """Row and column of the worker's decision table that decided, such as `trading/none`, or what did in its place."""
-
-
-class TradeIntent(Event, frozen=True, kw_only=True, gc=False):
-    """What a trader wants bought or sold, for an execution worker to work."""
-
-    client: Name
-    """The client that publishes it."""
-    intent_id: Name
-    """Names the intent: the same id again is the same intent."""
-    symbol: str
-    """Upper case, as in `Quote`."""
-    side: str
-    """`buy` or `sell`."""
-    qty: float
-    """Shares, above 0; 0 with `complete_exit`."""
-    urgency: str
-    """`low`, `normal` (also when empty) or `high`: how far and how soon the price may go."""
-    deadline_ns: Nanos
-    """It is not worked after this, UTC nanoseconds."""
-    complete_exit: bool = False
-    """Sell all that the account holds of the symbol, as the worker finds it."""
-
-
 class RecorderHealth(Event, frozen=True, kw_only=True, gc=False):
     """Whether a capture is being written and what was lost."""
 
@@ -371,12 +261,3 @@ class Counters(Event, frozen=True, kw_only=True, gc=False):
     """The program's name, such as `broker` or `pricing-node`."""
     counters: dict[str, int]
     """By name; the README of the program says what each one counts."""
-
-
-class Payload(Struct, array_like=True, frozen=True):
-    """The envelope alone, for readers that only account for messages; the rest stays undecoded."""
-
-    version: int
-    source: Name
-    seq: int
-    published_ns: int

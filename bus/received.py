@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from quotebus.bus.events import OrderUpdate, Quote, Trade
+from quotebus.bus.events import IntentReport, OrderUpdate, Quote, Trade
 from quotebus.bus.protocol import REFUSAL_COUNTERS, UNDECODABLE_COUNTERS
 
 COUNTERS = (
@@ -22,6 +22,7 @@ class Received:
     quotes: list[Quote] = field(default_factory=list)
     trades: list[Trade] = field(default_factory=list)
     orders: list[OrderUpdate] = field(default_factory=list)
+    reports: list[IntentReport] = field(default_factory=list)
     news: bool = False
     held: int = 0
     """How many of the quotes came within an answer."""

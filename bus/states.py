@@ -175,3 +175,15 @@ class Cause(OpenEnum):
     READ_ONLY = "read_only"
     SLOW_DISK = "slow_disk"
     DISK_ERROR = "disk_error"
+
+
+class ExecutionOutcome(OpenEnum):
+    """What became of an intent."""
+
+    WORKING = "working"
+    FILLED = "filled"
+    PARTLY_FILLED = "partly_filled"
+    UNFILLED = "unfilled"
+    UNRESOLVED = "unresolved"
+    DECLINED = "declined"
+    UNANSWERED = "unanswered"

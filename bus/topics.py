@@ -14,7 +14,7 @@ END = b"\0"
 MAX_TOPIC_BYTES = 128
 REQUESTED = "symbols.requested"
 ACKNOWLEDGED = "symbols.acknowledged"
-ADMITTED_REQUEST_KINDS = (REQUESTED, "intent.", "decision.", "counters.", "recorder.")
+ADMITTED_REQUEST_KINDS = (REQUESTED, "intent.", "decision.", "report.", "counters.", "recorder.")
 """What the broker's request endpoint lets in: a client cannot forge a quote or a health there."""
 RESERVED_KINDS = ("bar", "correction", "band")
 """Kinds that nothing publishes yet; no other use may be made of them."""
@@ -71,6 +71,10 @@ def decision(client: str) -> str:
 
 def intent(client: str) -> str:
     return f"intent.{client}"
+
+
+def report(client: str) -> str:
+    return f"report.{client}"
 
 
 def order(alias: str) -> str:

@@ -16,9 +16,10 @@ from itertools import islice
 from quotebus.bus.errors import ConfigError
 from quotebus.bus.events import TradeIntent
 from quotebus.execution_adapter.decision.assessment import Assessment
-from quotebus.execution_adapter.intents import Intent, from_event
+from quotebus.execution_adapter.intents import SIDES, Intent, from_event
 from quotebus.execution_adapter.orders.broker_clock import BrokerClock
 from quotebus.execution_adapter.orders.intent_ends import IntentEnds
+from quotebus.execution_adapter.orders.intent_reports import IntentReports
 from quotebus.execution_adapter.orders.journal import Journal
 from quotebus.execution_adapter.orders.journal_entries import (
     Entry,
@@ -36,6 +37,7 @@ from quotebus.execution_adapter.orders.journal_folder import (
     find_end,
     find_journals,
     find_last_orders,
+    read_journal,
     sweep_journals,
 )
 from quotebus.execution_adapter.orders.order import Answer, Command, SubmitOrder
@@ -51,6 +53,7 @@ MAX_ENDED = 200
 """Ended intents that still take late reports; the summary only counts those before them."""
 SWEPT_AT_ONCE = 20
 """Old journals looked at in one turn, so that there may be many of them."""
+OTHER_WORKER = "another worker is already working on it"
 Assess = Callable[[Intent, int], Assessment]
 Send = Callable[[Command], None]
 Say = Callable[[str], None]
@@ -67,6 +70,7 @@ class IntentsAtWork:
         self._clock = BrokerClock(has_broker=settings.gateway != "none")
         self._worked: dict[str, WorkedIntent] = {}
         self.ends = IntentEnds()
+        self.reports = IntentReports(settings.execution_client, settings.account)
         self._sources = frozenset(filter(None, settings.execution_intents_from.split(",")))
         self._found = JournalsFound()
         self._sweep: Iterator[None] = iter(())
@@ -120,27 +124,59 @@ class IntentsAtWork:
         """Take on an intent of the bus, unless it is known, too much or not for us."""
         if event.client not in self._sources:
             return
+        if event.side not in SIDES:
+            self._decline(event, "side must be buy or sell")
+            return
         digest = hashlib.sha256(f"{self._settings.account}|{event.client}|{event.intent_id}".encode()).hexdigest()[:12]
+        if any(self._is_known(f"qb-{side}-{digest}", event, now_ns, utc_ns) for side in SIDES):
+            return
         try:
             intent, grace_ns = from_event(event, utc_ns, self._tactics.grace_ns)
         except ValueError as error:
             self._decline(event, str(error))
-            return
-        intent_id = f"qb-{event.side}-{digest}"
-        if intent_id in self._worked or intent_id in self.ends:
             return
         if self._forget_oldest() >= MAX_INTENTS:
             self._decline(event, f"{MAX_INTENTS} intents are already being worked")
             return
         key = (event.client, event.intent_id)
         head = JournalHead(intent, utc_ns, grace_ns, self._settings.account, key)
+        self._take_on_for(event, head, f"qb-{event.side}-{digest}", now_ns, utc_ns)
+
+    def _is_known(self, intent_id: str, event: TradeIntent, now_ns: int, utc_ns: int) -> bool:
+        """Whether it was taken on before, in whatever life: it is reported, or gone on with."""
+        if intent_id in self._worked:
+            self.reports.ask(intent_id)
+            return True
+        try:
+            entries = read_journal(self._folder, intent_id)
+            if (end := read_end(entries)) is not None:
+                if intent_id not in self.ends:
+                    self._note_ended(intent_id, event.intent_id, end.outcome, end.text)
+                self.reports.note_ended(entries, end)
+                return True
+            if (head := read_head(entries)) is not None:
+                self._take_on_for(event, head, intent_id, now_ns, utc_ns)
+                return True
+        except JournalDamaged:
+            return False  # it is told when it is opened
+        if intent_id in self.ends:
+            self._decline(event, "it has ended, and its journal was removed")
+            return True
+        return False
+
+    def _take_on_for(self, event: TradeIntent, head: JournalHead, intent_id: str, now_ns: int, utc_ns: int) -> None:
         try:
             self._take_on(head, intent_id, now_ns, utc_ns)
         except ConfigError as error:  # of its journal: those that are being worked go on
             self._decline(event, str(error))
+            return
+        end = self.ends.find(intent_id)
+        if end is not None and end.outcome is Outcome.UNRESOLVED and OTHER_WORKER not in end.why:
+            self.reports.give_up(event, end)
 
     def _decline(self, event: TradeIntent, why: str) -> None:
         self._say(f"intent {event.intent_id} of {event.client}: not accepted: {why}")
+        self.reports.decline(event, why)
 
     def _try_to_take_on(self, head: JournalHead, intent_id: str, now_ns: int, utc_ns: int) -> ConfigError | None:
         try:
@@ -157,7 +193,7 @@ class IntentsAtWork:
         journal = Journal(self._folder, intent_id)
         try:
             if not journal.acquire():
-                self._leave(intent_id, str(head.intent), "another worker is already working on it")
+                self._leave(intent_id, str(head.intent), OTHER_WORKER)
             elif self._has_ended(head, intent_id):  # between the look and the lock
                 journal.drop_empty()
             elif self._work(head, intent_id, journal, now_ns, utc_ns):
@@ -237,6 +273,7 @@ class IntentsAtWork:
             worked = self._worked.pop(intent_id)
             worked.close()
             self.ends.forget(intent_id, worked.parent)
+            self.reports.forget(intent_id)
         return active
 
     # what happens
@@ -278,6 +315,7 @@ class IntentsAtWork:
                 publish(parent)
                 self._execute(worked, commands, now_ns)
             self._tell_progress(worked, now_ns)
+            self.reports.note(parent, now_ns)
 
     def tidy(self) -> None:
         """Do a little of what is to be done about old journals."""

@@ -93,6 +93,8 @@ class OrderWorker:
                 stop_by_ns = now_ns() + seconds(STOP_S)
                 work.stop(now_ns())
             work.advance(assess, publish, now_ns, stream_proven=self._order_stream.is_proven(now_ns()))
+            for report in work.reports.take():
+                bus.publish(report)
             work.tidy()
             if stop_by_ns is not None and now_ns() > stop_by_ns:
                 return

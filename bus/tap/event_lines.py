@@ -16,6 +16,7 @@ from quotebus.bus.events import (
     FeedClass,
     Flag,
     HaltKnowledge,
+    IntentReport,
     MarketSession,
     OrderUpdate,
     Quote,
@@ -103,6 +104,13 @@ def summarize_event(event: Event) -> str:
         case TradeIntent():
             amount = "all" if event.complete_exit else format_quantity(event.qty)
             return f"{event.side} {amount} {event.symbol}, {event.urgency}, until {format_clock(event.deadline_ns)}"
+        case IntentReport():
+            average = f" at {event.average_price}" if event.average_price else ""
+            why = f"  because {_some(event.reasons[:_LIST])}" if event.reasons else ""
+            return (
+                f"{event.side} {event.filled} of {event.qty} {event.symbol}{average}: {event.outcome}, {event.state}"
+                f" ({event.cause}){why}  {len(event.orders)} orders, intent {event.intent_id}"
+            )
         case RecorderHealth():
             written = f"{event.messages} messages, {format_size(event.bytes)}, lost {event.lost}"
             return f"{event.state} ({event.cause})  {event.file}  {written}"
@@ -123,6 +131,8 @@ def make_record(heard: ReceivedMessage) -> dict[str, Any]:
         ]
     elif isinstance(event, SymbolStatus):
         fields["clients"] = [msgspec.structs.asdict(claim) for claim in event.clients]
+    elif isinstance(event, IntentReport):
+        fields["orders"] = [msgspec.structs.asdict(order) for order in event.orders]
     elif isinstance(event, SymbolsRequested):
         fields["halts"] = [msgspec.structs.asdict(claim) for claim in event.halts]
     return {"topic": heard.topic, "heard_ns": heard.received_ns, "missing_before": heard.missing, **fields}

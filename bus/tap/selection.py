@@ -8,9 +8,11 @@ from fnmatch import fnmatchcase
 from quotebus.bus import topics
 from quotebus.bus.events import Event, SymbolsAcknowledged, SymbolsRequested
 
-ALL_KINDS = ("quote", "trade", "symbol", "symbols", "health", "order", "decision", "intent", "recorder", "counters")
+ALL_KINDS = (
+    *("quote", "trade", "symbol", "symbols", "health", "order", "decision", "intent", "report", "recorder", "counters"),
+)
 _BY_SYMBOL = (topics.quote, topics.trade, topics.status)
-_NAMES_SYMBOL = ("symbols.", "order.", "decision.", "intent.")
+_NAMES_SYMBOL = ("symbols.", "order.", "decision.", "intent.", "report.")
 """Kinds whose symbol is in the payload and not in the topic."""
 
 

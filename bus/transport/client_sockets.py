@@ -16,9 +16,11 @@ from weakref import WeakSet
 
 import zmq
 
+from quotebus.bus import topics
 from quotebus.bus.clock import NS_PER_S, now_ns, utc_ns
 from quotebus.bus.consumer import Consumer
 from quotebus.bus.events import Counters, Event, OrderUpdate, Quote, Trade
+from quotebus.bus.intent_follower import IntentFollower
 from quotebus.bus.settings import BusSettings
 from quotebus.bus.tick_queue import TickQueue
 from quotebus.bus.transport.publisher import Publisher
@@ -57,6 +59,7 @@ class ClientSockets(ABC):
         self._quote_feeds: WeakSet[TickQueue[Quote]] = WeakSet()
         self._trade_feeds: WeakSet[TickQueue[Trade]] = WeakSet()
         self._order_feeds: WeakSet[TickQueue[OrderUpdate]] = WeakSet()
+        self._followers: list[IntentFollower] = []
         self._subscribed: frozenset[bytes] = frozenset()
         self._connections = 0
         self._next_second_ns = 0
@@ -111,10 +114,26 @@ class ClientSockets(ABC):
 
     def add_order_feed(self, feed: OrdersT) -> OrdersT:
         with self.lock:
-            self._consumer.follow_orders()
+            self._consumer.follow(b"order.")
             self._order_feeds.add(feed)
         self.wake()
         return feed
+
+    @property
+    def broker_is_there(self) -> bool:
+        """Whether a broker answers at the subscribe endpoint; to be read under the lock."""
+        return self._broker_is_there
+
+    def add_follower(self, follower: IntentFollower) -> None:
+        """Give it every report about this client's intents, until it is removed."""
+        with self.lock:
+            self._consumer.follow(topics.prefix(topics.report(self._name)))
+            self._followers.append(follower)
+        self.wake()
+
+    def remove_follower(self, follower: IntentFollower) -> None:
+        with self.lock:
+            self._followers.remove(follower)
 
     def counters(self) -> dict[str, int]:
         with self.lock:
@@ -235,7 +254,10 @@ class ClientSockets(ABC):
             if heard.orders:
                 for order_feed in self._order_feeds:
                     consumer.counters["feed_dropped"] += order_feed.put(heard.orders)
-            if heard.news or heard.quotes:
+            for report in heard.reports:
+                for follower in self._followers:
+                    follower.on_report(report, now_ns())
+            if heard.news or heard.quotes or heard.reports:
                 self._notify()
             if heard.news:
                 self._log_news()

@@ -25,6 +25,10 @@ class IntentEnds:
         """Whether it is known to have ended, so that its journal need not be asked."""
         return intent_id in self._ids
 
+    def find(self, intent_id: str) -> IntentEnd | None:
+        """How an intent has ended that was not worked here, or why it was not; None when nothing is known."""
+        return self._not_worked.get(intent_id)
+
     def add(self, intent_id: str, end: IntentEnd) -> bool:
         """An intent that was asked for, and has ended before or is not worked here. False when that is nothing new."""
         if self._not_worked.get(intent_id) == end:

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from quotebus.execution_adapter.orders.journal import ENDED, parse_lines
 from quotebus.execution_adapter.orders.journal_entries import (
+    Entry,
     JournalDamaged,
     JournalEnd,
     JournalHead,
@@ -78,6 +79,17 @@ def find_end(folder: Path, intent_id: str) -> JournalEnd | None:
         return None
     except OSError as error:
         raise JournalDamaged(f"{path.name}: {error.strerror}") from None
+
+
+def read_journal(folder: Path, intent_id: str) -> list[Entry]:
+    """The entries of an intent's journal, ended or not, without its lock; none when there is none.
+
+    Raises JournalDamaged.
+    """
+    for path in (folder / ENDED / f"{intent_id}.jsonl", folder / f"{intent_id}.jsonl"):
+        with suppress(OSError):
+            return parse_lines(_read(path).rpartition(b"\n")[0], path.name)
+    return []
 
 
 def find_last_orders(folder: Path, intent_id: str) -> list[str]:

@@ -16,8 +16,11 @@ from quotebus import (
     ConnectionHealth,
     Counters,
     ExecutionDecision,
+    ExecutionResult,
+    IntentReport,
     OrderUpdate,
     Quote,
+    ReportedOrder,
     Standing,
     SymbolResult,
     SymbolStatus,
@@ -28,7 +31,7 @@ from quotebus import (
 from quotebus.bus.base_client import default_name
 from quotebus.bus.settings import CLIENT_NAME
 
-WAITS = {"request", "add", "discard", "close"}
+WAITS = {"request", "add", "discard", "close", "execute"}
 ITERATES = {
     name: (f"Feed[{event}]", f"AsyncFeed[{event}]")
     for name, event in (("quotes", "Quote"), ("trades", "Trade"), ("orders", "OrderUpdate"))
@@ -87,7 +90,8 @@ def test_every_public_method_says_what_it_takes_returns_and_raises(client: type)
 
 
 @pytest.mark.parametrize("value", [Quote, Trade, ConnectionHealth, SymbolStatus, OrderUpdate, TradeIntent,
-                                   ExecutionDecision, Counters, Verdict, SymbolResult, Standing])  # fmt: skip
+                                   ExecutionDecision, Counters, Verdict, SymbolResult, Standing,
+                                   ExecutionResult, IntentReport, ReportedOrder])  # fmt: skip
 def test_every_field_of_a_public_value_is_documented(value: type) -> None:
     [definition] = [node for node in ast.parse(inspect.getsource(value)).body if isinstance(node, ast.ClassDef)]
     for field, text in pairwise([*definition.body, ast.Pass()]):

@@ -55,7 +55,7 @@ def test_subscribes_to_exactly_what_is_wanted() -> None:
 def test_order_updates_are_heard_when_followed_and_their_health_is_never_the_prices() -> None:
     consumer = confirmed("SPY")
     before = consumer.topics()
-    consumer.follow_orders()
+    consumer.follow(b"order.")
     assert consumer.topics() == before | {b"order."}
     assert consumer.topics() is consumer.topics()
     consumer.request(["QQQ"], ("quotes",), 0, T0)

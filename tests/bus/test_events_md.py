@@ -19,12 +19,14 @@ from quotebus.bus.events import (
     ConnectionHealth,
     ConnectionState,
     Event,
+    ExecutionOutcome,
     FeedClass,
     Flag,
     HaltClaim,
     HaltKind,
     HaltKnowledge,
     MarketSession,
+    ReportedOrder,
     SymbolsAcknowledged,
     SymbolsRequested,
     SymbolState,
@@ -87,7 +89,13 @@ def test_field_table_is_the_struct(kind: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "struct"), [("symbols.requested", HaltClaim), ("symbols.acknowledged", AckRow), ("symbol", Claim)]
+    ("kind", "struct"),
+    [
+        ("symbols.requested", HaltClaim),
+        ("symbols.acknowledged", AckRow),
+        ("symbol", Claim),
+        ("report", ReportedOrder),
+    ],
 )
 def test_inner_tables(kind: str, struct: type) -> None:
     assert names(tables(kind_section(kind))[1]) == list(struct.__struct_fields__)  # type: ignore[attr-defined]
@@ -102,6 +110,7 @@ def test_inner_tables(kind: str, struct: type) -> None:
         ("Reasons", Unusable),
         ("Feed classes", FeedClass),
         ("Sessions", MarketSession),
+        ("Outcomes", ExecutionOutcome),
     ],
 )
 def test_lists_are_the_enums(title: str, enum: type[ConnectionState]) -> None:

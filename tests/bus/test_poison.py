@@ -81,7 +81,7 @@ class Client:
         self.node = Node((REPLAYED if replayed else "") + SOURCE, moving=moving)
         self.consumer = Consumer(CLIENT, "worker-0b51d7", jitter=0.5, max_age_ns=60 * NS_PER_S, replayed=replayed)
         self.consumer.request(["SPY"], ("quotes", "trades"), 0, T0)
-        self.consumer.follow_orders()
+        self.consumer.follow(b"order.")
         self.forged_answer: Event | None = None
 
     def step(self) -> None:

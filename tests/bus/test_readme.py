@@ -17,9 +17,21 @@ LAYERS = {
     for level, names in enumerate(
         [
             ["errors", "version", "clock", "process"],
-            ["states", "events", "topics", "protocol"],
+            ["states", "envelope", "order_events", "events", "topics", "protocol"],
             ["codec"],
-            ["sequence", "interest", "source_clock", "stream_clock", "health_owner", "received", "verdict", "halts"],
+            [
+                "sequence",
+                "interest",
+                "source_clock",
+                "stream_clock",
+                "health_owner",
+                "received",
+                "verdict",
+                "halts",
+                "execution_result",
+                "intent_follower",
+                "intent_request",
+            ],
             ["book"],
             ["client_warnings"],
             ["consumer", "tick_queue", "feed", "async_feed", "settings", "replay_scheduler"],

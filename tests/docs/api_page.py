@@ -21,7 +21,10 @@ GROUPS = {
     "What a client returns": ("Verdict", "Reasons", "Unusable", "Standing", "SymbolResult", "HaltKnowledge"),
     "Prices": ("Quote", "Flag", "Trade"),
     "Health": ("ConnectionHealth", "ConnectionState", "SymbolStatus", "SymbolState", "Cause"),
-    "Orders": ("OrderUpdate", "TradeIntent", "ExecutionDecision"),
+    "Orders": (
+        *("ExecutionResult", "ExecutionOutcome", "ReportedOrder", "TradeIntent", "IntentReport"),
+        *("ExecutionDecision", "OrderUpdate"),
+    ),
     "Counters": ("Counters",),
     "Errors": ("QuotebusError", "ClientClosed", "ClientInherited"),
     "Time and version": ("now_ns", "__version__"),
@@ -41,6 +44,7 @@ Each example runs as a test, with a broker, a pricing node and the simulated exc
 WORDS = {
     "Cause": "Causes",
     "ConnectionState": "Connection states",
+    "ExecutionOutcome": "Outcomes",
     "Flag": "Flags",
     "HaltKnowledge": "Halts",
     "SymbolState": "Symbol states",

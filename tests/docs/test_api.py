@@ -22,10 +22,12 @@ EXPORTED = api_page.names(MODULE)
 RETURNED = {
     "AsyncFeed",
     "ConnectionHealth",
+    "ExecutionResult",
     "Feed",
     "OrderUpdate",
     "Quote",
     "Reasons",
+    "ReportedOrder",
     "Standing",
     "SymbolResult",
     "Trade",

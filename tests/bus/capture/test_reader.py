@@ -187,7 +187,7 @@ def test_strict_raises_what_is_said_otherwise(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-1])
     with pytest.raises(CaptureDamaged, match=r"a\.mcap: the file ends in the middle") as caught:
         list(Capture(path, strict=True))
-    assert caught.value.damage.last_sequence == 12
+    assert caught.value.damage.last_sequence == 13
     assert len([m for m in Capture(path).read_everything() if m.topic == GAP_TOPIC]) == 1
 
 

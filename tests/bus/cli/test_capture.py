@@ -26,13 +26,13 @@ def test_verify_tells_whole_from_not(golden: Path, capsys: pytest.CaptureFixture
     assert run(["verify", str(golden)]) == 0
     out = capsys.readouterr().out
     assert out.splitlines()[-1] == "whole"
-    assert "12 on 12 topics" in out
+    assert "13 on 13 topics" in out
     assert "lost      2 (bus)" in out
     golden.write_bytes(golden.read_bytes()[:-100])
     assert run(["verify", str(golden)]) == 3
     out = capsys.readouterr().out
     assert out.splitlines()[-1] == "NOT whole"
-    assert "good up to message 12" in out
+    assert "good up to message 13" in out
 
 
 def test_verify_names_payloads_that_do_not_decode(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -86,7 +86,7 @@ def test_recover_makes_a_whole_file_beside_a_damaged_one(golden: Path, capsys: p
     damaged = golden.read_bytes()[:-100]
     golden.write_bytes(damaged)
     assert run(["recover", str(golden)]) == 0
-    assert "recovered 12 messages" in capsys.readouterr().out
+    assert "recovered 13 messages" in capsys.readouterr().out
     assert golden.read_bytes() == damaged
     assert read_all(golden.with_name("golden.recovered.mcap")) == original
     assert run(["recover", str(golden)]) == 3

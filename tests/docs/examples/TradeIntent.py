@@ -12,4 +12,4 @@ with BusClient(name="strategy") as bus:
         urgency="normal",
         deadline_ns=time.time_ns() + 60_000_000_000,
     )
-    print(bus.publish(intent))  # an execution worker with EXECUTION_CLIENTS=strategy works it
+    print(bus.publish(intent))  # and nothing more: `execute` also repeats it and follows it to its end
