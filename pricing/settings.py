@@ -12,6 +12,7 @@ from pydantic import AliasChoices, Field, SecretStr, field_validator, model_vali
 
 from quotebus.bus.events import FeedClass
 from quotebus.bus.process.flags import Unit
+from quotebus.bus.rest_address import strip_version
 from quotebus.bus.settings import BusSettings, LogSettings, is_loopback
 from quotebus.pricing import feeds
 from quotebus.pricing.sessions import SessionRule
@@ -158,7 +159,7 @@ class PricingSettings(BusSettings, LogSettings):
     @field_validator("pricing_order_rest_url", "pricing_data_url")
     @classmethod
     def _rest(cls, url: str) -> str:
-        return _address(url, "http").rstrip("/")
+        return strip_version(_address(url, "http"))
 
     @field_validator("pricing_order_alias")
     @classmethod

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
+import threading
 from typing import TYPE_CHECKING, Any
 
 from quotebus.bus.errors import ConfigError
+from quotebus.bus.rest_address import strip_version
 from quotebus.execution_adapter.gateways.base import (
-    BAD_FIELD_CODE,
     NO_POSITION_CODE,
+    Watch,
     read_clock,
     read_error,
     read_order,
     read_position,
     settle_doubt,
+    watch_nothing,
 )
 from quotebus.execution_adapter.orders.order import CLOCK, ZERO, Answer, NotFound, Order, PositionReport, Unknown
 from quotebus.execution_adapter.orders.order import Request as BrokerRequest
@@ -24,12 +28,21 @@ if TYPE_CHECKING:
 class AlpacaGateway:
     """Alpaca's account behind key and secret. Raises ConfigError when alpaca-py is not installed.
 
-    `extended_hours`: limit orders may fill outside the regular session. `url` replaces Alpaca's address; `timeout_s`
-    bounds connecting and reading, which alpaca-py itself does not.
+    `extended_hours`: limit orders may fill outside the regular session. `url` replaces Alpaca's address, with or
+    without the version; `timeout_s` bounds connecting and reading, which alpaca-py itself does not. `watch` is told
+    status and headers of every answer, and says how long they ask to wait.
     """
 
     def __init__(
-        self, key: str, secret: str, *, paper: bool, timeout_s: float, url: str = "", extended_hours: bool = False
+        self,
+        key: str,
+        secret: str,
+        *,
+        paper: bool,
+        timeout_s: float,
+        url: str = "",
+        extended_hours: bool = False,
+        watch: Watch = watch_nothing,
     ) -> None:
         try:
             from alpaca.common.exceptions import APIError
@@ -50,7 +63,9 @@ class AlpacaGateway:
             def _one_request(self, method: str, url: str, opts: dict[str, Any], retry: int) -> Any:  # noqa: ARG002
                 return super()._one_request(method, url, {**opts, "timeout": timeout_s}, 0)
 
-        self._client = Client(key, secret, paper=paper, raw_data=True, url_override=url or None)
+        self._client = Client(key, secret, paper=paper, raw_data=True, url_override=strip_version(url) or None)
+        self._watch = watch
+        self._client._session.hooks["response"].append(lambda response, **_: self._see(response))
         self._market, self._limit = MarketOrderRequest, LimitOrderRequest
         self._sides, self._day = {"buy": OrderSide.BUY, "sell": OrderSide.SELL}, TimeInForce.DAY
         self._extended = {"extended_hours": True} if extended_hours else {}
@@ -71,10 +86,7 @@ class AlpacaGateway:
                 else self._limit(**wanted, limit_price=float(limit), **self._extended)
             )
         except self._api_error as error:
-            refused = self._refusal(order.client_order_id, BrokerRequest.PLACE, error)
-            if _code(error) == BAD_FIELD_CODE:
-                return settle_doubt(refused, self.query_order(order.client_order_id))
-            return refused
+            return settle_doubt(self._refusal(order.client_order_id, BrokerRequest.PLACE, error), self.query_order)
         except self._lost as error:
             return Unknown(order.client_order_id, f"no answer: {type(error).__name__}")
         return read_order(order.client_order_id, answer)
@@ -90,18 +102,22 @@ class AlpacaGateway:
             return self._refusal(client_order_id, BrokerRequest.CANCEL, error)
         except self._lost as error:
             return Unknown(client_order_id, f"no answer: {type(error).__name__}")
-        return self.query_order(client_order_id)
+        return self.query_order(client_order_id, order_id)
 
-    def query_order(self, client_order_id: str) -> Answer:
+    def query_order(self, client_order_id: str, order_id: str = "") -> Answer:
         try:
-            answer = self._client.get_order_by_client_id(client_order_id)
+            answer = (
+                self._client.get_order_by_id(order_id)
+                if order_id
+                else self._client.get_order_by_client_id(client_order_id)
+            )
         except self._api_error as error:
             if error.status_code == 404:
                 return NotFound(client_order_id)
             return Unknown(client_order_id, f"http {error.status_code}")
         except self._lost as error:
             return Unknown(client_order_id, f"no answer: {type(error).__name__}")
-        return read_order(client_order_id, answer)
+        return read_order(client_order_id, answer, order_id)
 
     def query_position(self, request_id: str, symbol: str) -> Answer:
         try:
@@ -122,15 +138,27 @@ class AlpacaGateway:
         except self._lost as error:
             return Unknown(CLOCK, f"no answer: {type(error).__name__}")
 
+    def _see(self, response: Any) -> None:
+        headers = {name.lower(): value for name, value in response.headers.items()}
+        _waits.ns = self._watch(response.status_code, headers)
+
     def _refusal(self, client_order_id: str, request: BrokerRequest, error: APIError) -> Answer:
-        status = error.status_code
-        if status is None:
+        if error.status_code is None:
             return Unknown(client_order_id, "no HTTP status")
         try:
-            reason = str(error.message)
-        except (ValueError, KeyError):
-            reason = ""
-        return read_error(client_order_id, request, status, reason)
+            body = json.loads(str(error))
+        except ValueError:
+            body = None
+        return read_error(client_order_id, request, error.status_code, body, _waits.ns)
+
+
+class _Waits(threading.local):
+    """How long the last answer to this thread asked to wait: what alpaca-py raises does not carry headers on."""
+
+    ns: int | None = None
+
+
+_waits = _Waits()
 
 
 def _code(error: APIError) -> int | None:

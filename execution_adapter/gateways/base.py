@@ -2,28 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Protocol
 
+from quotebus.execution_adapter.gateways.answer_table import AnswerMeaning, find_row
 from quotebus.execution_adapter.orders.order import (
     CLOCK,
     ZERO,
     Answer,
     ClockReport,
+    Exists,
     NotFound,
     Order,
     PositionReport,
     Refused,
+    Report,
     Request,
     Unknown,
     parse_decimal,
     read_json,
 )
 
-BAD_FIELD_CODE = 40010001
-"""Alpaca's code for a client order id that was used before, and for any other wrong field as well."""
+MAX_ID = 128
 NO_POSITION_CODE = 40410000
 """Alpaca's code for what does not exist, with HTTP 404. A 404 without it may come from anything in between."""
+
+
+Watch = Callable[[int, Mapping[str, str]], int | None]
+"""Takes status and headers (names in small letters) of an answer; how long they ask to wait, None if they do not."""
+
+
+def watch_nothing(status: int, headers: Mapping[str, str]) -> int | None:  # noqa: ARG001 - the interface's
+    """A `Watch` for nobody."""
+    return None
 
 
 class Gateway(Protocol):
@@ -35,8 +47,8 @@ class Gateway(Protocol):
     def cancel_order(self, client_order_id: str, order_id: str) -> Answer:
         """Request a cancel, then return where the order stands. `order_id` may be empty."""
 
-    def query_order(self, client_order_id: str) -> Answer:
-        """Where the order stands at the broker."""
+    def query_order(self, client_order_id: str, order_id: str = "") -> Answer:
+        """Where the order stands at the broker. With `order_id` the order of that id, under this client order id."""
 
     def query_position(self, request_id: str, symbol: str) -> Answer:
         """The account's position in `symbol`: PositionReport, or Unknown under `request_id`."""
@@ -54,7 +66,7 @@ class NullGateway:
     def cancel_order(self, client_order_id: str, order_id: str) -> Answer:  # noqa: ARG002 - the interface's
         return NotFound(client_order_id)
 
-    def query_order(self, client_order_id: str) -> Answer:
+    def query_order(self, client_order_id: str, order_id: str = "") -> Answer:  # noqa: ARG002 - the interface's
         return NotFound(client_order_id)
 
     def query_position(self, request_id: str, symbol: str) -> Answer:  # noqa: ARG002 - the interface's
@@ -82,26 +94,48 @@ def read_position(request_id: str, body: object) -> Answer:
     return Unknown(request_id, "unreadable position")
 
 
-def read_order(client_order_id: str, body: object) -> Answer:
-    """Read the body of a successful answer; Unknown when it is not this order."""
+def read_order(client_order_id: str, body: object, order_id: str = "") -> Answer:
+    """Read the body of a successful answer; Unknown when it is not this order.
+
+    `order_id`: the order was asked for by it, so it may have another client order id; it is reported under this one.
+    """
     if isinstance(body, Mapping):
         try:
             report = read_json(dict(body))
         except ValueError:
             return Unknown(client_order_id, "unreadable answer")
-        if report.client_order_id == client_order_id:
-            return report
+        if report.client_order_id == client_order_id or (order_id and report.order_id == order_id):
+            return replace(report, client_order_id=client_order_id)
     return Unknown(client_order_id, "unreadable answer")
 
 
-def read_error(client_order_id: str, request: Request, status: int, reason: str) -> Answer:
-    """Read an HTTP error: a server's own failure leaves the outcome unknown, a refusal had no effect."""
-    text = f"http {status}: {''.join(c if c.isprintable() else ' ' for c in reason)[:120]}"
-    if status in (408, 409) or not 400 <= status < 500:
+def read_error(client_order_id: str, request: Request, status: int, body: object, wait_ns: int | None = None) -> Answer:
+    """Read an HTTP error by the table of answers. `wait_ns`: how long its headers ask to wait."""
+    said = body if isinstance(body, Mapping) else {}
+    message = "".join(c if c.isprintable() else " " for c in str(said.get("message") or ""))
+    text = f"http {status}: {message[:120]}" if message else f"http {status}"
+    try:
+        row = find_row(request, status, said)
+    except ValueError:
         return Unknown(client_order_id, text)
-    return Refused(client_order_id, request, text, final=status in (401, 404, 422))
+    if row.meaning is AnswerMeaning.EXISTS:
+        return Exists(client_order_id, text)
+    if row.meaning is AnswerMeaning.UNKNOWN:
+        return Unknown(client_order_id, text)
+    final = row.meaning is AnswerMeaning.NEVER
+    return Refused(client_order_id, request, text, final, row.until, wait_ns, "" if final else _read_blocker(said))
 
 
-def settle_doubt(refused: Answer, found: Answer) -> Answer:
-    """The answer for an order refused because of a field that may be its id: what the look-up found, else refused."""
-    return refused if isinstance(found, NotFound) else found
+def _read_blocker(body: Mapping[object, object]) -> str:
+    """The order that is in the way, if the answer names it."""
+    related = body.get("related_orders")
+    first = related[0] if isinstance(related, list) and related else ""
+    return str(body.get("existing_order_id") or first)[:MAX_ID]
+
+
+def settle_doubt(answer: Answer, find: Callable[[str], Answer]) -> Answer:
+    """The same answer; for an order that exists, where it stands, if it can be found already."""
+    if not isinstance(answer, Exists):
+        return answer
+    found = find(answer.client_order_id)
+    return found if isinstance(found, Report) else answer

@@ -87,6 +87,8 @@ class Dispatch:
             return self._gateway.query_position(command.request_id, command.symbol)
         if isinstance(command, QueryClock):
             return self._gateway.query_clock()
+        if command.order_id:
+            return self._gateway.query_order(command.client_order_id, command.order_id)
         return self._gateway.query_order(command.client_order_id)
 
 

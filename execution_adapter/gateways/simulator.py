@@ -7,16 +7,19 @@ from __future__ import annotations
 
 import http.client
 import json
+from typing import NamedTuple
 from urllib.parse import quote, urlsplit
 
+from quotebus.bus.rest_address import VERSION, strip_version
 from quotebus.execution_adapter.gateways.base import (
-    BAD_FIELD_CODE,
     NO_POSITION_CODE,
+    Watch,
     read_clock,
     read_error,
     read_order,
     read_position,
     settle_doubt,
+    watch_nothing,
 )
 from quotebus.execution_adapter.orders.order import (
     CLOCK,
@@ -32,18 +35,37 @@ from quotebus.execution_adapter.orders.order import (
 MAX_BODY_BYTES = 1 << 20
 
 
-class SimulatorGateway:
-    """The broker at `url`, such as `http://127.0.0.1:8766/v2`. `timeout_s` bounds each step of a request.
+class _Reply(NamedTuple):
+    """Status and decoded body, None for a body that is not JSON, and how long the answer asks to wait."""
 
-    `extended_hours`: limit orders may fill outside the regular session.
+    status: int
+    body: object
+    wait_ns: int | None
+
+
+class SimulatorGateway:
+    """The broker at `url`, such as `http://127.0.0.1:8766/v2`, with or without the version.
+
+    `timeout_s` bounds each step of a request. `extended_hours`: limit orders may fill outside the regular session.
+    `watch` is told status and headers of every answer, and says how long they ask to wait.
     """
 
-    def __init__(self, url: str, key: str, secret: str, timeout_s: float, *, extended_hours: bool = False) -> None:
-        parts = urlsplit(url)
-        self._host, self._port, self._path = parts.hostname or "", parts.port or 80, parts.path.rstrip("/")
+    def __init__(
+        self,
+        url: str,
+        key: str,
+        secret: str,
+        timeout_s: float,
+        *,
+        extended_hours: bool = False,
+        watch: Watch = watch_nothing,
+    ) -> None:
+        parts = urlsplit(strip_version(url))
+        self._host, self._port, self._path = parts.hostname or "", parts.port or 80, f"{parts.path}/{VERSION}"
         self._headers = {"APCA-API-KEY-ID": key, "APCA-API-SECRET-KEY": secret, "Content-Type": "application/json"}
         self._timeout_s = timeout_s
         self._extended = {"extended_hours": True} if extended_hours else {}
+        self._watch = watch
 
     def submit_order(self, order: Order) -> Answer:
         body: dict[str, object] = {
@@ -53,15 +75,13 @@ class SimulatorGateway:
         if order.limit_price is not None:
             body |= {"type": "limit", "limit_price": f"{order.limit_price:f}", **self._extended}
         try:
-            status, answer = self._request("POST", "/orders", body)
+            reply = self._request("POST", "/orders", body)
         except (OSError, http.client.HTTPException) as error:
             return Unknown(order.client_order_id, _said(error))
-        if status in (200, 201):
-            return read_order(order.client_order_id, answer)
-        refused = read_error(order.client_order_id, Request.PLACE, status, _reason(answer))
-        if _code(answer) == BAD_FIELD_CODE:
-            return settle_doubt(refused, self.query_order(order.client_order_id))
-        return refused
+        if reply.status in (200, 201):
+            return read_order(order.client_order_id, reply.body)
+        answer = read_error(order.client_order_id, Request.PLACE, reply.status, reply.body, reply.wait_ns)
+        return settle_doubt(answer, self.query_order)
 
     def cancel_order(self, client_order_id: str, order_id: str) -> Answer:
         if not order_id:
@@ -69,41 +89,43 @@ class SimulatorGateway:
             if not (order_id := getattr(found, "order_id", "")):
                 return found
         try:
-            status, answer = self._request("DELETE", f"/orders/{quote(order_id, safe='')}")
+            reply = self._request("DELETE", f"/orders/{quote(order_id, safe='')}")
         except (OSError, http.client.HTTPException) as error:
             return Unknown(client_order_id, _said(error))
-        if status in (200, 204):
-            return self.query_order(client_order_id)
-        return read_error(client_order_id, Request.CANCEL, status, _reason(answer))
+        if reply.status in (200, 204):
+            return self.query_order(client_order_id, order_id)
+        return read_error(client_order_id, Request.CANCEL, reply.status, reply.body, reply.wait_ns)
 
-    def query_order(self, client_order_id: str) -> Answer:
+    def query_order(self, client_order_id: str, order_id: str = "") -> Answer:
         path = f"/orders:by_client_order_id?client_order_id={quote(client_order_id, safe='')}"
         try:
-            status, answer = self._request("GET", path)
+            reply = self._request("GET", f"/orders/{quote(order_id, safe='')}" if order_id else path)
         except (OSError, http.client.HTTPException) as error:
             return Unknown(client_order_id, _said(error))
-        if status == 200:
-            return read_order(client_order_id, answer)
-        return NotFound(client_order_id) if status == 404 else Unknown(client_order_id, f"http {status}")
+        if reply.status == 200:
+            return read_order(client_order_id, reply.body, order_id)
+        return NotFound(client_order_id) if reply.status == 404 else Unknown(client_order_id, f"http {reply.status}")
 
     def query_position(self, request_id: str, symbol: str) -> Answer:
         try:
-            status, answer = self._request("GET", f"/positions/{quote(symbol, safe='')}")
+            reply = self._request("GET", f"/positions/{quote(symbol, safe='')}")
         except (OSError, http.client.HTTPException) as error:
             return Unknown(request_id, _said(error))
-        if status == 404 and _code(answer) == NO_POSITION_CODE:
+        if reply.status == 404 and _code(reply.body) == NO_POSITION_CODE:
             return PositionReport(request_id, ZERO, ZERO)
-        return read_position(request_id, answer) if status == 200 else Unknown(request_id, f"http {status}")
+        if reply.status != 200:
+            return Unknown(request_id, f"http {reply.status}")
+        return read_position(request_id, reply.body)
 
     def query_clock(self) -> Answer:
         try:
-            status, answer = self._request("GET", "/clock")
+            reply = self._request("GET", "/clock")
         except (OSError, http.client.HTTPException) as error:
             return Unknown(CLOCK, _said(error))
-        return read_clock(answer) if status == 200 else Unknown(CLOCK, f"http {status}")
+        return read_clock(reply.body) if reply.status == 200 else Unknown(CLOCK, f"http {reply.status}")
 
-    def _request(self, method: str, path: str, body: dict[str, object] | None = None) -> tuple[int, object]:
-        """Status and decoded body; None for a body that is not JSON. Raises OSError or HTTPException."""
+    def _request(self, method: str, path: str, body: dict[str, object] | None = None) -> _Reply:
+        """Raises OSError or HTTPException when there is no answer."""
         connection = http.client.HTTPConnection(self._host, self._port, timeout=self._timeout_s)
         try:
             payload = None if body is None else json.dumps(body)
@@ -112,10 +134,11 @@ class SimulatorGateway:
             raw = response.read(MAX_BODY_BYTES)
         finally:
             connection.close()
+        wait_ns = self._watch(response.status, {name.lower(): value for name, value in response.headers.items()})
         try:
-            return response.status, json.loads(raw) if raw else None
+            return _Reply(response.status, json.loads(raw) if raw else None, wait_ns)
         except ValueError:
-            return response.status, None
+            return _Reply(response.status, None, wait_ns)
 
 
 def _said(error: Exception) -> str:
@@ -124,7 +147,3 @@ def _said(error: Exception) -> str:
 
 def _code(answer: object) -> object:
     return answer.get("code") if isinstance(answer, dict) else None
-
-
-def _reason(answer: object) -> str:
-    return str(answer.get("message", "")) if isinstance(answer, dict) else ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from quotebus.execution_adapter.orders.order import FINAL, ZERO, Order, Report, Status
+from quotebus.execution_adapter.orders.order import FINAL, ZERO, Order, QueryOrder, Report, Status
 
 
 @dataclass(slots=True)
@@ -29,6 +29,13 @@ class ChildOrder:
     """It is over because the broker refused to take it: what the broker may say of it afterwards is news."""
     denied: int = 0
     """How often in a row the broker called it over with less filled than the order stream had reported."""
+    successor: str = ""
+    """The broker's id of the order that took its place, by hand."""
+    hops: int = 0
+    base: Decimal = ZERO
+    """What the orders before the successor had filled."""
+    carries: bool | None = None
+    """Whether the successor's count begins with `base`; not known before its first report."""
 
     def take(self, report: Report) -> int:
         """Take a report; returns how many contradictions it held. Fills only grow, until the broker's final count.
@@ -55,6 +62,38 @@ class ChildOrder:
         self.status, self.proven, self.lost, self.refused = report.status, True, False, False
         if report.filled is not None and report.filled != self.filled:
             self.filled, self.average_price = report.filled, report.average_price
+
+    @property
+    def question(self) -> QueryOrder:
+        """What to ask the broker about it."""
+        return QueryOrder(self.order.client_order_id, self.successor)
+
+    @property
+    def doubtful(self) -> Decimal:
+        """What may be filled besides `filled`: a successor's count may or may not begin with what came before it."""
+        return self.base if self.carries else ZERO
+
+    def follow(self, order_id: str) -> None:
+        """An order of this id took its place: it is the one to ask for from now on."""
+        self.successor = self.order_id = order_id
+        self.hops += 1
+        self.base, self.carries = self.filled, None
+
+    def is_about(self, report: Report) -> bool:
+        """Whether a report is of the order that holds now, and not of one that was replaced."""
+        return not self.successor or not report.order_id or report.order_id == self.successor
+
+    def add_base(self, report: Report) -> Report:
+        """The report, with what was filled before the order was replaced."""
+        if not self.successor:
+            return report
+        qty = max(self.order.qty, report.qty or ZERO)
+        self.order = replace(self.order, qty=qty, limit_price=report.limit_price or self.order.limit_price)
+        if report.filled is None:
+            return report
+        if self.carries is None:
+            self.carries = report.filled >= self.base
+        return report if self.carries else replace(report, filled=report.filled + self.base)
 
 
 def proves_final(report: Report) -> bool:

@@ -10,7 +10,7 @@ from quotebus.bus.errors import IllegalTransition
 from quotebus.execution_adapter.decision.choose import Decision
 from quotebus.execution_adapter.intents import Intent
 from quotebus.execution_adapter.orders.child_order import ChildOrder
-from quotebus.execution_adapter.orders.order import ZERO, Command
+from quotebus.execution_adapter.orders.order import ZERO, Answer, Command
 from quotebus.execution_adapter.orders.states import TRANSITIONS, Outcome, State
 
 _log = logging.getLogger(__name__)
@@ -38,7 +38,8 @@ class IntentProgress:
     @property
     def remaining(self) -> Decimal:
         """What may still be ordered once no order can fill any more."""
-        return max(ZERO, self.intent.qty - self.filled)
+        doubtful = sum((child.doubtful for child in self.children), ZERO)
+        return max(ZERO, self.intent.qty - self.filled - doubtful)
 
     @property
     def average_price(self) -> Decimal | None:
@@ -58,6 +59,14 @@ class IntentProgress:
         """The one order that may still fill, if any."""
         last = self.children[-1] if self.children else None
         return last if last is not None and not last.proven else None
+
+    def find_child(self, answer: Answer) -> ChildOrder | None:
+        """The order that an answer is about: by its client order id, or as the successor of one of ours."""
+        name, order_id = getattr(answer, "client_order_id", ""), getattr(answer, "order_id", "")
+        for child in self.children:
+            if child.order.client_order_id == name or (order_id and child.successor == order_id):
+                return child
+        return None
 
     def client_order_id(self, number: int) -> str:
         return f"{self.intent_id}-{number}"

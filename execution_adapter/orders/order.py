@@ -61,6 +61,9 @@ class Report:
     limit_price: Decimal | None = None
     authoritative: bool = False
     word: str = ""
+    qty: Decimal | None = None
+    replaced_by: str = ""
+    """The broker's id of the order that took its place."""
 
 
 def read_status(word: str) -> Status:
@@ -105,6 +108,8 @@ def read_json(order: dict[str, object]) -> Report:
         parse_decimal(order.get("limit_price")),
         authoritative=True,
         word=status,
+        qty=parse_decimal(order.get("qty")),
+        replaced_by=str(order.get("replaced_by") or ""),
     )
 
 
@@ -115,14 +120,41 @@ class Request(StrEnum):
     CANCEL = "cancel"
 
 
+class Until(StrEnum):
+    """What must come before a refused request may be made again."""
+
+    TRIES = "tries"
+    """A moment; a few times."""
+    TIME = "time"
+    """Time that the broker named, or a pause that grows."""
+    ORDER = "order"
+    """The end of another order, which the broker named."""
+    SHARES = "shares"
+    """The end of orders that hold back what is to be sold."""
+
+
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The broker refused: this request had no effect. `final`: repeating it would be refused again."""
+    """The broker refused: this request had no effect. `final`: repeating it would be refused again.
+
+    Otherwise it may be repeated after `until`. `wait_ns` is the time the broker named, `order_id` the other order.
+    """
 
     client_order_id: str
     request: Request
     reason: str
     final: bool = False
+    until: Until = Until.TRIES
+    wait_ns: int | None = None
+    order_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Exists:
+    """The broker has an order of this id, whatever look-ups say: it refused the id because it was used before."""
+
+    client_order_id: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +191,7 @@ class ClockReport:
     is_open: bool
 
 
-Answer = Report | Refused | Unknown | NotFound | PositionReport | ClockReport
+Answer = Report | Refused | Exists | Unknown | NotFound | PositionReport | ClockReport
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,9 +211,14 @@ class CancelOrder:
 
 @dataclass(frozen=True, slots=True)
 class QueryOrder:
-    """Ask what became of this order."""
+    """Ask what became of this order.
+
+    With `order_id` the order of that id is meant, such as one that took the place of ours; the answer comes under
+    `client_order_id` all the same.
+    """
 
     client_order_id: str
+    order_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,63 +19,56 @@ from decimal import Decimal
 
 from quotebus.execution_adapter.decision.action import Action
 from quotebus.execution_adapter.decision.assessment import Assessment, Grade
-from quotebus.execution_adapter.decision.choose import BrokerMarket, Choice, Decision, Situation, choose
+from quotebus.execution_adapter.decision.choose import Decision
 from quotebus.execution_adapter.decision.decision_table import Row
 from quotebus.execution_adapter.decision.fallback import Fallback, Policies, Policy
-from quotebus.execution_adapter.decision.resting import RestingOrder, find_reason_to_cancel
 from quotebus.execution_adapter.decision.tactics import Tactics
 from quotebus.execution_adapter.intents import Intent
 from quotebus.execution_adapter.orders.broker_clock import ClockPatience
 from quotebus.execution_adapter.orders.child_order import ChildOrder, proves_final
-from quotebus.execution_adapter.orders.intent_progress import IntentProgress
+from quotebus.execution_adapter.orders.deferral import Deferral
+from quotebus.execution_adapter.orders.judged_intent import JudgedIntent
 from quotebus.execution_adapter.orders.order import (
     ZERO,
     Answer,
     CancelOrder,
     ClockReport,
     Command,
+    Exists,
     NotFound,
     Order,
     PositionReport,
-    QueryOrder,
     Refused,
     Report,
     Request,
     Status,
     SubmitOrder,
     Unknown,
+    Until,
 )
-from quotebus.execution_adapter.orders.price_memory import PriceMemory
 from quotebus.execution_adapter.orders.states import State
 
+MOST_HOPS = 20
+"""How often one order may be replaced by hand, one after the other, and still be followed."""
 DENIALS = 3
 """How often in a row the broker must call an order over with less filled than its stream reported, to be believed."""
 
 
-class ParentOrder(IntentProgress):
+class ParentOrder(JudgedIntent):
     """Works one intent. Its methods take what happened and return requests; `decisions` collects what was decided."""
 
     def __init__(
         self, intent: Intent, intent_id: str, start_ns: int, tactics: Tactics, policies: Policies | None = None
     ) -> None:
-        super().__init__(intent, intent_id, start_ns)
-        self.tactics, self.policies = tactics, policies or Policies()
-        self.intent_key = ("", "")
-        self.arrival_mid: Decimal | None = None
-        self.repegs = self.rejects = self.contradictions = 0
+        super().__init__(intent, intent_id, start_ns, tactics, policies)
+        self.rejects = self.contradictions = 0
         self.fallbacks: list[Fallback] = []
-        self.stopping = False
-        self.broker = BrokerMarket.NONE
         self._patience = ClockPatience()
-        self._retry_ns = start_ns
+        self._deferral = Deferral(intent_id, start_ns)
         self._asked_ns = start_ns
-        self._placed_ns = start_ns
         self._restored_ns = start_ns
-        self._prices = PriceMemory()
         self._refused: tuple[str, ...] | None = None
         self._reject_reason, self._hopeless = "", False
-        self._pegged = True
-        self._blind, self._row = False, Row.TRADING
 
     @property
     def asks_for_the_clock(self) -> bool:
@@ -122,11 +115,13 @@ class ParentOrder(IntentProgress):
             return []
         if isinstance(answer, PositionReport):
             return self._on_position(answer, now_ns)
-        child = next((c for c in self.children if c.order.client_order_id == answer.client_order_id), None)
+        child = None if self._deferral.on_answer(answer, now_ns) else self.find_child(answer)
         if child is None:
             return []
         if isinstance(answer, Report):
-            return self._on_report(child, answer, now_ns)
+            return self._on_report(child, child.add_base(answer), now_ns) if child.is_about(answer) else []
+        if isinstance(answer, Exists):
+            return self._on_exists(child, answer, now_ns)
         if child.proven or self.state is State.DONE:
             return []
         if isinstance(answer, Unknown):
@@ -156,23 +151,20 @@ class ParentOrder(IntentProgress):
 
     # how it is decided
 
-    def _learn(self, assessment: Assessment, now_ns: int) -> None:
-        mid = self._prices.learn(assessment, now_ns)
-        if self.arrival_mid is None:
-            self.arrival_mid = mid
-
     def _decide(self, assessment: Assessment, now_ns: int) -> list[Command]:
         """In WAITING no order can fill: end, wait, or place an order for what remains."""
         if self.remaining == 0:
-            return self._end("all filled", now_ns)
+            if self.filled < self.intent.qty:
+                self.doubt = "replaced by another party, and some fills may count twice"
+            return self._end(self.doubt or "all filled", now_ns)
         if self.doubt or self.stopping:
             return self._end(self.doubt or "stopped", now_ns)
         if self._hopeless or self.rejects >= self.tactics.rejects_max:
             return self._end(f"rejected {self.rejects} times: {self._reject_reason}", now_ns)
-        if now_ns < self._retry_ns:
-            return []
         if now_ns >= self.end_ns + self.tactics.grace_ns:
-            return self._end("out of time", now_ns)
+            return self._end(f"out of time: {self._deferral.reason}".removesuffix(": "), now_ns)
+        if self._deferral.waits(now_ns):
+            return [*self._deferral.ask(now_ns)]
         if assessment.grade is not Grade.REFUSE and now_ns < self.end_ns:
             self._refused = None
         situation = self._situation(assessment, now_ns)
@@ -194,32 +186,6 @@ class ParentOrder(IntentProgress):
         last.not_found = 0
         return self._ask(f"{why}; the last order may still arrive", now_ns)
 
-    def _orderable(self) -> Decimal:
-        """How much of what remains may be ordered now."""
-        return self.remaining
-
-    def _choose(self, assessment: Assessment, situation: Situation) -> Choice | None:
-        return choose(assessment, self.intent.side, situation, self.tactics, self.policies)
-
-    def _situation(self, assessment: Assessment, now_ns: int) -> Situation:
-        last, lost = self._prices.last_good, self.open_order
-        return Situation(
-            qty=self.intent.qty,
-            remaining=self._orderable(),
-            window_ns=self.intent.window_ns,
-            elapsed_ns=now_ns - self.start_ns,
-            repeg=self.repegs > 0,
-            unusable_ns=self._prices.unusable_ns(now_ns),
-            last=last.sides if last else None,
-            last_age_ns=now_ns - last.at_ns if last else 0,
-            again=lost.order.qty if lost else None,
-            past=assessment.past,
-            intent_id=self.intent_id,
-            number=len(self.children) + (lost is None),
-            wish=self.intent_key,
-            broker=self.broker,
-        )
-
     def _refuse(self, decision: Decision) -> list[Command]:
         choice, now_ns = decision.choice, decision.at_ns
         if self._refused != choice.reasons:
@@ -230,26 +196,6 @@ class ParentOrder(IntentProgress):
         if now_ns >= self.end_ns and decision.assessment.tradable and of_the_user and not self.asks_for_the_clock:
             return self._end(f"refused: {', '.join(choice.reasons)}", now_ns)
         return []  # by the table it waits for a price, or for proof of trading, until the grace time is over
-
-    def _why_cancel(self, assessment: Assessment, now_ns: int) -> str | None:
-        """Why a resting order should not stay, if so."""
-        if now_ns >= self.end_ns + self.tactics.grace_ns:
-            return "out of time"
-        if self.doubt or self.stopping:
-            return self.doubt or "stopped"
-        resting = RestingOrder(
-            limit_price=self.children[-1].order.limit_price,
-            pegged=self._pegged,
-            resting_ns=now_ns - self._placed_ns,
-            repegs=self.repegs,
-            remaining=self.remaining,
-            window_ns=self.intent.window_ns,
-            elapsed_ns=now_ns - self.start_ns,
-            unusable_ns=self._prices.unusable_ns(now_ns),
-            blind=self._blind,
-            row=self._row,
-        )
-        return find_reason_to_cancel(resting, assessment, self.intent.side, self.tactics)
 
     # what is done
 
@@ -284,7 +230,7 @@ class ParentOrder(IntentProgress):
     def _ask(self, why: str, now_ns: int) -> list[Command]:
         self._asked_ns = now_ns
         self._enter(State.LOOKING_UP, why, now_ns)
-        return [QueryOrder(self.children[-1].order.client_order_id)]
+        return [self.children[-1].question]
 
     def _ask_at_times(self, now_ns: int, every_ns: int) -> list[Command]:
         if now_ns - self._asked_ns < every_ns:
@@ -293,7 +239,7 @@ class ParentOrder(IntentProgress):
         child = self.children[-1]
         if self.state is State.CANCELING:
             return [CancelOrder(child.order.client_order_id, child.order_id)]
-        return [QueryOrder(child.order.client_order_id)]
+        return [child.question]
 
     # what was said
 
@@ -313,20 +259,30 @@ class ParentOrder(IntentProgress):
             child.lost = False
             return self._ask("reached the broker late", now_ns)
         if report.status is Status.REPLACED and report.authoritative and self.state is State.LOOKING_UP:
-            return self._finish("replaced by another party", now_ns)
+            return self._follow(child, report, now_ns)
         if report.status is not Status.OPEN:
             # The stream says it is over, or another party replaced it: the broker is asked whether that is all.
             return [] if self.state is State.LOOKING_UP else self._ask(report.word or report.status, now_ns)
         if self.state is State.PLACING or (self.state is State.LOOKING_UP and report.authoritative):
+            self._deferral.end()
             self._enter(State.RESTING, report.word or report.status, now_ns)
         return []
+
+    def _follow(self, child: ChildOrder, report: Report, now_ns: int) -> list[Command]:
+        """Another party replaced the order: its successor counts as the intent's, and stays where it was put."""
+        if not report.replaced_by or child.hops >= MOST_HOPS:
+            return self._finish("replaced by another party", now_ns)
+        child.follow(report.replaced_by)
+        self._pegged, self._blind, self._row, self._asked_ns = False, False, Row.TRADING, now_ns
+        return [child.question]
 
     def _is_final(self, report: Report) -> bool:
         return proves_final(report)
 
     def _on_final(self, report: Report, now_ns: int) -> list[Command]:
         if report.status is Status.REJECTED:
-            self._count_reject(report.word or report.status, now_ns)
+            self.rejects, self._reject_reason = self.rejects + 1, report.word or report.status
+            self._deferral.pause(self.tactics.reject_pause_ns, now_ns)
         self._enter(State.WAITING, report.word or report.status, now_ns)
         return []
 
@@ -336,7 +292,7 @@ class ParentOrder(IntentProgress):
             child.denied += 1
             if child.denied < DENIALS:
                 if self.state is State.DONE:
-                    return [QueryOrder(child.order.client_order_id)]
+                    return [child.question]
                 return [] if self.state is State.LOOKING_UP else self._ask("fills contradict each other", now_ns)
             self.doubt = f"{child.filled:f} reported filled, and the broker's final count is {report.filled:f}"
         child.end(report)
@@ -349,7 +305,7 @@ class ParentOrder(IntentProgress):
         """Another word on an order that is over. The stream's prompts the question; the broker's newest one counts."""
         name = child.order.client_order_id
         if not report.authoritative:
-            return [QueryOrder(name)] if child.refused or (report.filled or ZERO) > known else []
+            return [child.question] if child.refused or (report.filled or ZERO) > known else []
         if not proves_final(report):
             if report.status is not Status.OPEN or not (child.refused or (report.filled or ZERO) > known):
                 return []  # an answer that was under way before the end
@@ -370,10 +326,19 @@ class ParentOrder(IntentProgress):
         self.outcome = self.find_outcome()
         return [CancelOrder(child.order.client_order_id, child.order_id)]
 
+    def _on_exists(self, child: ChildOrder, exists: Exists, now_ns: int) -> list[Command]:
+        """The id is taken, so the order is there, though a look-up may not show it for some seconds."""
+        if child.proven and not child.refused:
+            return []
+        child.seen, child.lost = True, False
+        if self.state is State.DONE:
+            self.outcome = self.find_outcome()
+            return [child.question]
+        return [] if self.state is State.LOOKING_UP or child.proven else self._ask(exists.reason, now_ns)
+
     def _on_not_found(self, child: ChildOrder, now_ns: int) -> list[Command]:
         if child.seen:
-            self.contradictions += 1
-            return []
+            return []  # the broker shows it late
         child.not_found += 1
         if self.state is State.LOOKING_UP and child.not_found >= self.tactics.lost_after:
             child.lost = True
@@ -388,11 +353,8 @@ class ParentOrder(IntentProgress):
         if child.resent or child.seen:  # refused perhaps because its first sending is there
             return self._ask(refused.reason, now_ns)
         child.status, child.proven, child.refused = Status.REJECTED, True, True
-        self._count_reject(refused.reason, now_ns)
-        self._hopeless = refused.final
+        if refused.final or refused.until is Until.TRIES:
+            self.rejects, self._reject_reason, self._hopeless = self.rejects + 1, refused.reason, refused.final
+        self._deferral.take(refused, self.tactics.reject_pause_ns, now_ns)
         self._enter(State.WAITING, refused.reason, now_ns)
         return []
-
-    def _count_reject(self, reason: str, now_ns: int) -> None:
-        self.rejects, self._reject_reason = self.rejects + 1, reason
-        self._retry_ns = now_ns + self.tactics.reject_pause_ns

@@ -44,7 +44,7 @@ FAR = Order("qb-test-1", "SPY", "buy", Decimal(10), Decimal("100.00"))
      (408, Unknown, None), (500, Unknown, None), (504, Unknown, None), (302, Unknown, None), (100, Unknown, None)],
 )  # fmt: skip
 def test_error_is_a_refusal_only_where_nothing_was_done(status: int, kind: type, final: bool | None) -> None:
-    answer = read_error("a", Request.PLACE, status, "why\x1b[0m")
+    answer = read_error("a", Request.PLACE, status, {"message": "why\x1b[0m"})
     assert isinstance(answer, kind)
     assert getattr(answer, "final", None) is final
     assert "\x1b" not in getattr(answer, "reason", "")
@@ -89,9 +89,7 @@ Make = Callable[[str, float], Gateway]
 def make(request: pytest.FixtureRequest) -> Make:
     if request.param == "rest":
         return lambda url, timeout_s: SimulatorGateway(url, "key", "secret", timeout_s)
-    return lambda url, timeout_s: AlpacaGateway(
-        "key", "secret", paper=True, timeout_s=timeout_s, url=url.removesuffix("/v2")
-    )
+    return lambda url, timeout_s: AlpacaGateway("key", "secret", paper=True, timeout_s=timeout_s, url=url)
 
 
 @pytest.fixture

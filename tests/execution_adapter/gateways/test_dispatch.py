@@ -31,7 +31,7 @@ class Slow:
     def cancel_order(self, client_order_id: str, order_id: str) -> Answer:
         return NotFound(client_order_id)
 
-    def query_order(self, client_order_id: str) -> Answer:
+    def query_order(self, client_order_id: str, order_id: str = "") -> Answer:
         self.may.wait(10)
         return NotFound(client_order_id)
 
