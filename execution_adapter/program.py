@@ -11,6 +11,7 @@ from quotebus.bus.process.log import setup
 from quotebus.bus.process.open_files import allow_open_files
 from quotebus.bus.process.shutdown import on_ending
 from quotebus.bus.settings import die, load
+from quotebus.execution_adapter.dry_run import DryRun
 from quotebus.execution_adapter.gateways.alpaca import AlpacaGateway
 from quotebus.execution_adapter.gateways.base import Gateway, NullGateway
 from quotebus.execution_adapter.gateways.simulator import SimulatorGateway
@@ -29,6 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     Without intents it decides until SIGINT or SIGTERM, then 0. With intents: 0 when by the broker's books all are
     filled, 4 when the fate of an order is open, else 3. 78 for bad settings. `verify FILE` has its own.
+    With `--dry-run`: 0 when an order would be sent for every intent, else 3.
     """
     arguments = sys.argv[1:] if argv is None else list(argv)
     if arguments[:1] == ["verify"]:
@@ -39,8 +41,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ConfigError as error:
         die(PROGRAM, error)
     setup(settings.log_level, settings.log_format, settings.secrets())
-    worker: Worker | ReplayWorker | OrderWorker
-    if gateway is not None:
+    worker: Worker | ReplayWorker | OrderWorker | DryRun
+    if gateway is not None and settings.execution_dry_run:
+        worker = DryRun(settings, gateway, _say)
+    elif gateway is not None:
         allow_open_files(4 * MAX_INTENTS)  # each intent holds its journal open
         worker = OrderWorker(settings, gateway, _say)
     else:

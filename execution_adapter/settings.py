@@ -6,7 +6,7 @@ import csv
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal, Self
-from urllib.parse import urlsplit
+from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import AliasChoices, Field, SecretStr, ValidationInfo, field_validator, model_validator
 
@@ -38,6 +38,7 @@ class ExecutionSettings(BusSettings, LogSettings):
         "execution-worker  # decisions only, no orders",
         'execution-worker --gateway simulator --intent "SPY buy 10 in 60s"',
         "execution-worker --gateway paper --intents-file orders.csv",
+        "execution-worker --dry-run --intents-file orders.csv  # what would be sent, and nothing is",
         "execution-worker --clock stream  # decide on a replay, in its time",
         "execution-worker verify captures/day.mcap  # decide again and compare",
     )
@@ -82,6 +83,9 @@ class ExecutionSettings(BusSettings, LogSettings):
     execution_gateway: Literal["none", "simulator", "paper", "live"] = Field(
         "none", description="where orders go; live also needs --i-mean-live"
     )
+    execution_dry_run: bool = Field(
+        False, description="with intents: print what would be sent now, and why, and send nothing"
+    )
     i_mean_live: bool = Field(False, description="with --gateway live: send real orders, with real money")
     execution_orders_url: str = Field(
         "http://127.0.0.1:8766/v2", description="orders REST of the simulator, for --gateway simulator"
@@ -102,7 +106,7 @@ class ExecutionSettings(BusSettings, LogSettings):
     execution_journal_dir: Path = Field(
         Path.home() / ".local/state/quotebus/journal", description="folder of the intents' journals"
     )
-    execution_journal_keep_days: float = Field(
+    execution_journal_keep_days: Annotated[float, Unit("DAYS")] = Field(
         0, ge=0, le=36_500, description="remove the journals of intents that ended this long ago; 0 keeps them for ever"
     )
     execution_http_timeout_s: float = Field(3, gt=0, le=10, description="deadline of each step of a request")
@@ -232,9 +236,11 @@ class ExecutionSettings(BusSettings, LogSettings):
     @classmethod
     def _local(cls, url: str) -> str:
         parts = urlsplit(url)
+        if not parts.path.strip("/"):  # as Alpaca's own address is written, without the version
+            parts = parts._replace(path="/v2")
         if parts.scheme != "http" or not parts.hostname or not is_loopback(parts.hostname):
             raise ValueError("http:// on this machine only, since keys cross it in clear")
-        return url
+        return urlunsplit(parts)
 
     @field_validator("execution_accept")
     @classmethod
@@ -254,8 +260,10 @@ class ExecutionSettings(BusSettings, LogSettings):
 
     @model_validator(mode="after")
     def _live(self) -> Self:
-        if self.execution_gateway == "live" and not self.i_mean_live:
+        if self.execution_gateway == "live" and not (self.i_mean_live or self.execution_dry_run):
             raise ValueError("EXECUTION_GATEWAY=live also needs --i-mean-live")
+        if self.execution_dry_run and not (self.execution_intents or self.execution_intents_file):
+            raise ValueError("EXECUTION_DRY_RUN needs intents: --intent or --intents-file")
         if self.execution_clock == "stream" and self.trades:
             raise ValueError("EXECUTION_CLOCK=stream follows a replay, and intents are not worked on one")
         return self

@@ -23,6 +23,7 @@ from quotebus.execution_adapter.gateways.base import (
 )
 from quotebus.execution_adapter.orders.order import (
     CLOCK,
+    TIME_IN_FORCE,
     ZERO,
     Answer,
     NotFound,
@@ -69,7 +70,7 @@ class SimulatorGateway:
 
     def submit_order(self, order: Order) -> Answer:
         body: dict[str, object] = {
-            "symbol": order.symbol, "side": order.side, "qty": f"{order.qty:f}", "time_in_force": "day",
+            "symbol": order.symbol, "side": order.side, "qty": f"{order.qty:f}", "time_in_force": TIME_IN_FORCE,
             "client_order_id": order.client_order_id, "type": "market",
         }  # fmt: skip
         if order.limit_price is not None:

@@ -30,6 +30,10 @@ _WORDS = {"canceled": Status.CANCELED, "cancelled": Status.CANCELED, "expired": 
 suspended, done_for_day, calculated …) is an order that may still fill: done_for_day lives on tomorrow."""
 
 
+TIME_IN_FORCE = "day"
+"""Of every order: what is not filled by the end of the session ends with it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Order:
     """One order to place. `limit_price` None is a market order."""
