@@ -120,6 +120,7 @@ class Interest:
     _answered: bool = True
     _snapshot: bool = False
     _hurried: bool = False
+    _unconfirmed: bool = False
     _next_ns: int | None = None
     _lease_until_ns: int | None = None
     _doubt_ns: int | None = None
@@ -134,7 +135,9 @@ class Interest:
                 accepted[topics.symbol(text)] = None
             except ValueError:
                 self.refused[text] = SymbolResult(text, SymbolState.REFUSED, Cause.BAD_SYMBOL)
-        self.wanted = Wanted(tuple(accepted), channels, priority)
+        former, self.wanted = self.wanted, Wanted(tuple(accepted), channels, priority)
+        if former.symbols and (former.channels, former.priority) != (channels, priority):
+            self._unconfirmed = True
         self.results = {symbol: self.results.get(symbol, SymbolResult(symbol)) for symbol in accepted}
         self._ask(now_ns)
         return self.wanted
@@ -264,6 +267,9 @@ class Interest:
         lease_ns = (self.lease_ms or longest_ms) * NS_PER_MS
         self._next_ns = now_ns + lease_ns // 3 if self.wanted.symbols else None
         self._lease_until_ns = now_ns + lease_ns if self.wanted.symbols else None
+        if self._unconfirmed:
+            self._unconfirmed = False
+            self.renew(now_ns)  # other channels or another priority count once two requests in a row say so
         if self._doubt_ns is not None:
             at_ns, self._doubt_ns = max(now_ns, self._doubt_ns), None
             self.doubt(at_ns)

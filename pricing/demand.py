@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from quotebus.bus import topics
 from quotebus.bus.clock import NS_PER_MS, NS_PER_S
@@ -29,10 +30,19 @@ AHEAD_NS = NS_PER_S // 4
 """How much faster than our clock a client's stamps are believed to run, so that one false stamp is outrun."""
 
 
+class Terms(NamedTuple):
+    """How a client holds its symbols."""
+
+    channels: frozenset[str]
+    priority: int
+    ttl_ms: int
+
+
 @dataclass(slots=True)
 class Lease:
     """What one client holds. `asked_ns` and `expires_ns` are on the lease clock, `stamp_ns` is what is believed of the
-    client's stamps. `asked_ttl_ms`: the newest request's; it counts once it was asked for twice.
+    client's stamps. `asked`: the newest request's terms. What they take away counts once it was asked for twice, see
+    `_settle_terms`.
 
     `challenger`: another source that asks under this client's name, since `challenged_ns`; empty once the client has
     asked again.
@@ -43,10 +53,8 @@ class Lease:
     seq: int
     stamp_ns: int
     symbols: tuple[str, ...]
-    channels: frozenset[str]
-    priority: int
-    ttl_ms: int
-    asked_ttl_ms: int
+    terms: Terms
+    asked: Terms
     asked_ns: int
     expires_ns: int
     challenger: str = ""
@@ -138,7 +146,7 @@ class Demand:
         ours = lease is not None and lease.source == request.source
         if lease is not None and ours:
             if self._is_late(request, lease, lease_now_ns):
-                granted_ms = lease.ttl_ms if lease.symbols else 0
+                granted_ms = lease.terms.ttl_ms if lease.symbols else 0
                 return RequestOutcome(Cause.DEMAND, granted_ms, late=request.seq != lease.seq, refused=refused)
         elif lease is not None and lease.symbols and not request.symbols:
             return RequestOutcome(Cause.DEMAND)  # one that holds nothing has nothing to release
@@ -150,9 +158,9 @@ class Demand:
             self._numbers.observe(request.source, request.client.encode(), request.seq, stamp_ns)
         else:
             stamp_ns = max(lease.stamp_ns, _believe(stamp_ns, lease, lease_now_ns))
-        asked_ttl_ms = ttl_ms = min(max(request.ttl_ms, MIN_TTL_MS), MAX_TTL_MS)
-        if lease is not None and ours and lease.symbols and request.symbols and asked_ttl_ms != lease.asked_ttl_ms:
-            ttl_ms = lease.ttl_ms
+        asked = terms = Terms(channels, request.priority, min(max(request.ttl_ms, MIN_TTL_MS), MAX_TTL_MS))
+        if lease is not None and ours and lease.symbols and request.symbols:
+            terms = _settle_terms(asked, lease)
         first = lease is None or not ours
         former = frozenset(lease.symbols) if lease else frozenset()
         symbols = tuple(dict.fromkeys(request.symbols))
@@ -168,19 +176,17 @@ class Demand:
             request.seq,
             stamp_ns,
             symbols,
-            channels,
-            request.priority,
-            ttl_ms,
-            asked_ttl_ms,
+            terms,
+            asked,
             lease_now_ns,
-            lease_now_ns + ttl_ms * NS_PER_MS,
+            lease_now_ns + terms.ttl_ms * NS_PER_MS,
         )
         changed = self._replace(lease, new)
         step = "ended" if not symbols else "began" if first or not former else "changed" if changed else "renewed"
-        log.debug("lease of %s %s: %d symbols, %d ms", request.client, step, len(symbols), ttl_ms)
+        log.debug("lease of %s %s: %d symbols, %d ms", request.client, step, len(symbols), terms.ttl_ms)
         return RequestOutcome(
             Cause.DEMAND,
-            ttl_ms if symbols else 0,
+            terms.ttl_ms if symbols else 0,
             applied=True,
             first=first,
             added=frozenset(symbols) - former,
@@ -226,7 +232,7 @@ class Demand:
         """The clients that hold a symbol, for its status; at most 100."""
         holders = self._claims.get(symbol, {})
         return tuple(
-            Claim(lease.client, lease.priority, max(0, (lease.expires_ns - lease_now_ns) // NS_PER_MS))
+            Claim(lease.client, lease.terms.priority, max(0, (lease.expires_ns - lease_now_ns) // NS_PER_MS))
             for lease in list(holders.values())[:100]
         )
 
@@ -249,11 +255,11 @@ class Demand:
 
     def _replace(self, old: Lease | None, new: Lease | None) -> bool:
         """Put `new` in the place of `old` and update the union. False when only the expiry moved."""
-        if old and new and (old.channels, old.priority) == (new.channels, new.priority):
+        if old and new and old.terms[:2] == new.terms[:2]:
             # In place, because every symbol refers to the lease: the cost is that of the change, not of the lease.
             before, old.symbols = old.symbols, new.symbols
             old.source, old.seq, old.stamp_ns = new.source, new.seq, new.stamp_ns
-            old.ttl_ms, old.asked_ttl_ms = new.ttl_ms, new.asked_ttl_ms
+            old.terms, old.asked = new.terms, new.asked
             old.asked_ns, old.expires_ns = new.asked_ns, new.expires_ns
             old.challenger, old.challenged_ns = "", 0
             if before == new.symbols:
@@ -291,8 +297,8 @@ class Demand:
                     self._touched[symbol] = None
                 continue
             leases = list(holders.values())
-            channels = leases[0].channels.union(*(lease.channels for lease in leases[1:]))
-            priority = max([lease.priority for lease in leases])
+            channels = leases[0].terms.channels.union(*(lease.terms.channels for lease in leases[1:]))
+            priority = max([lease.terms.priority for lease in leases])
             if former is None:
                 self._order += 1
             elif (former.channels, former.priority) == (channels, priority):
@@ -300,6 +306,19 @@ class Demand:
             self.wanted[symbol] = SymbolDemand(channels, priority, former.order if former else self._order)
             self.pairs += len(channels) - (len(former.channels) if former else 0)
             self._touched[symbol] = None
+
+
+def _settle_terms(asked: Terms, lease: Lease) -> Terms:
+    """The terms of a lease that is asked for again: one false request takes nothing from its client or from others.
+
+    A channel is given up, and a priority and a length are changed, once two requests in a row say so.
+    """
+    held, former = lease.terms, lease.asked
+    return Terms(
+        asked.channels if asked.channels == former.channels else asked.channels | held.channels,
+        asked.priority if asked.priority == former.priority else held.priority,
+        asked.ttl_ms if asked.ttl_ms == former.ttl_ms else held.ttl_ms,
+    )
 
 
 def _believe(published_ns: int, lease: Lease, lease_now_ns: int) -> int:

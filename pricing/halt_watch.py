@@ -23,7 +23,7 @@ from quotebus.pricing.symbols import SymbolTable
 from quotebus.pricing.venue_answers import MOST_SYMBOLS, VenueTrade
 
 log = logging.getLogger(__name__)
-ASK_AFTER_NS = tuple(seconds * NS_PER_S for seconds in (2, 3, 10, 30, 60))
+ASK_AFTER_NS = tuple(seconds * NS_PER_S for seconds in (1, 2, 3, 10, 30, 60))
 """From one question about a symbol to the next; the last one again and again."""
 AGAIN_NS = 10 * NS_PER_S
 """After a question that was not answered."""

@@ -55,6 +55,34 @@ def test_renews_at_a_third_of_the_granted_lease() -> None:
     assert interest.take_due(T0 + 2 * NS_PER_S + REPEAT_NS) == renewal
 
 
+def test_other_channels_and_another_priority_are_asked_for_twice_at_once() -> None:
+    """A node gives up a channel, and changes a priority, once two requests in a row say so."""
+    for channels, priority in ((("quotes", "trades"), 0), (("quotes",), 5)):
+        interest, first = asked("SPY")
+        interest.on_acknowledged(answer(first), T0)
+        interest.replace(["SPY", "QQQ"], channels, priority, T0)
+        changed = interest.take_due(T0)
+        assert changed is not None
+        interest.on_acknowledged(answer(changed), T0)
+        again = interest.take_due(T0)
+        assert again is not None
+        assert again.request_id != changed.request_id
+        assert (again.channels, again.priority) == (changed.channels, changed.priority) == (channels, priority)
+        assert interest.acknowledged
+        interest.on_acknowledged(answer(again), T0)
+        assert interest.take_due(T0 + 4 * NS_PER_S) is None
+
+
+def test_other_symbols_are_asked_for_once() -> None:
+    interest, first = asked("SPY")
+    interest.on_acknowledged(answer(first), T0)
+    interest.replace(["QQQ"], ("quotes",), 0, T0)
+    changed = interest.take_due(T0)
+    assert changed is not None
+    interest.on_acknowledged(answer(changed), T0)
+    assert interest.take_due(T0 + 4 * NS_PER_S) is None
+
+
 def test_a_lost_part_means_asking_again() -> None:
     interest, request = asked(*(f"S{number}" for number in range(2_500)))
     assert not interest.on_acknowledged(answer(request, part=1, parts=3), T0)

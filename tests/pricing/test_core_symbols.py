@@ -184,6 +184,7 @@ def test_refused_for_one_channel_it_may_be_had_for_the_other() -> None:
     rig.ask("a", "SPY", channels=("quotes", "trades"))
     assert rig.statuses("SPY")[-1] == ("refused", "not_entitled")
     rig.ask("a", "SPY", channels=("quotes",))
+    rig.ask("a", "SPY", channels=("quotes",))  # a channel is given up once two requests in a row say so
     rig.quote("SPY")
     assert rig.statuses("SPY")[-1] == ("live", "demand")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -33,7 +34,7 @@ class Model:
 
     leases: dict[str, tuple[SymbolsRequested, int]] = field(default_factory=dict)
     numbers: dict[str, SequenceTracker] = field(default_factory=dict)
-    ttl_ms: dict[str, int] = field(default_factory=dict)
+    terms: dict[str, tuple[set[str], int, int]] = field(default_factory=dict)
 
     def apply(self, wish: SymbolsRequested, now_ns: int) -> bool:
         held = self.leases.get(wish.client)
@@ -41,10 +42,16 @@ class Model:
             self.numbers[wish.client] = SequenceTracker()
         if self.numbers[wish.client].observe(wish.source, b"", wish.seq, wish.published_ns) == LATE:
             return False
-        ttl_ms = min(max(wish.ttl_ms, 1_000), 120_000)
-        if held and held[0].symbols and wish.symbols and max(held[0].ttl_ms, 1_000) != ttl_ms:
-            ttl_ms = self.ttl_ms[wish.client]  # another length counts when it is asked for twice
-        self.ttl_ms[wish.client] = ttl_ms
+        channels, priority, ttl_ms = set(wish.channels), wish.priority, max(wish.ttl_ms, 1_000)
+        if held and held[0].symbols and wish.symbols:  # what takes away counts when it is asked for twice
+            former, had = held[0], self.terms[wish.client]
+            if set(former.channels) != channels:
+                channels |= had[0]
+            if former.priority != priority:
+                priority = had[1]
+            if max(former.ttl_ms, 1_000) != ttl_ms:
+                ttl_ms = had[2]
+        self.terms[wish.client] = (channels, priority, ttl_ms)
         self.leases[wish.client] = (wish, now_ns + ttl_ms * NS_PER_MS)
         return True
 
@@ -53,10 +60,10 @@ class Model:
 
     def union(self) -> dict[str, tuple[set[str], int]]:
         union: dict[str, tuple[set[str], int]] = {}
-        for wish, _ in self.leases.values():
+        for client, (wish, _) in self.leases.items():
             for symbol in wish.symbols:
                 channels, priority = union.get(symbol, (set(), -128))
-                union[symbol] = (channels | set(wish.channels), max(priority, wish.priority))
+                union[symbol] = (channels | self.terms[client][0], max(priority, self.terms[client][1]))
         return union
 
 
@@ -375,9 +382,46 @@ def test_newcomer_loses_a_tie_and_wins_with_priority() -> None:
     demand.apply(request("b", ("C",)), 0)
     assert set(admit(demand.wanted, 2)) == {"A", "B"}
     demand.apply(request("b", ("C",), seq=2, priority=1), 0)
+    assert set(admit(demand.wanted, 2)) == {"A", "B"}, "one request may be false"
+    demand.apply(request("b", ("C",), seq=3, priority=1), 0)
     assert set(admit(demand.wanted, 2)) == {"A", "C"}
     demand.apply(request("a", ("B", "A"), seq=2), 0)
     assert set(admit(demand.wanted, 2)) == {"A", "C"}, "asking in another order is no way to the front"
+
+
+@pytest.mark.parametrize(
+    "false",
+    [
+        {"channels": ("trades",)},
+        {"channels": ("quotes", "trades")},
+        {"priority": -128},
+        {"priority": 127},
+        {"ttl_ms": 1_000},
+        {"channels": ("trades",), "priority": -128, "ttl_ms": 1_000},
+    ],
+)
+def test_one_false_request_takes_nothing_from_its_client_or_from_others(false: dict[str, Any]) -> None:
+    demand = Demand()
+    demand.apply(request("a", ("A",)), 0)
+    demand.apply(request("b", ("B",)), 0)
+    for seq, wish in enumerate(({}, false, {}, {}, false, {}, {}, {}), start=2):
+        demand.apply(request("a", ("A",), seq=seq, **wish), seq * NS_PER_S)
+        assert "quotes" in demand.wanted["A"].channels
+        assert demand.wanted["A"].priority == 0
+        assert set(admit(demand.wanted, 2)) >= {"A"}
+    assert demand.leases["a"].expires_ns == demand.leases["a"].asked_ns + 15 * NS_PER_S
+    assert demand.wanted["A"] == SymbolDemand(frozenset({"quotes"}), 0, 1), "and all is as it was"
+
+
+def test_what_two_requests_in_a_row_say_counts() -> None:
+    demand = Demand()
+    demand.apply(request("a", ("A",), channels=("quotes", "trades"), priority=3), 0)
+    demand.apply(request("a", ("A",), seq=2, channels=("quotes",), priority=-1), 0)
+    assert demand.wanted["A"] == SymbolDemand(frozenset({"quotes", "trades"}), 3, 1)
+    assert demand.apply(request("a", ("A",), seq=3, channels=("quotes",), priority=-1), 0).changed
+    assert demand.wanted["A"] == SymbolDemand(frozenset({"quotes"}), -1, 1)
+    demand.apply(request("a", ("A",), seq=4, channels=("quotes", "trades"), priority=-1), 0)
+    assert demand.wanted["A"] == SymbolDemand(frozenset({"quotes", "trades"}), -1, 1), "more counts at once"
 
 
 def test_no_limit_admits_all() -> None:
