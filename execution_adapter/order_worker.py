@@ -45,7 +45,7 @@ class OrderWorker:
         self._sources = frozenset(filter(None, settings.execution_intents_from.split(",")))
 
     def stop(self) -> None:
-        """Cancel what is open and end; may be called from a signal handler. The journals keep the rest for later."""
+        """Cancel what is open and end; may be called from any thread. The journals keep the rest for later."""
         self._stopping.set()
 
     def run(self) -> int:

@@ -27,7 +27,7 @@ class ReplayWorker:
         self._scheduler = ReplayScheduler(self._worker.consumer, self._worker.interval_ns, self._worker.act)
 
     def stop(self) -> None:
-        """End `run`; may be called from a signal handler."""
+        """End `run`; may be called from any thread."""
         self._stopping.set()
 
     def run(self) -> None:

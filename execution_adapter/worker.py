@@ -35,7 +35,7 @@ class Worker:
         self._health = HealthPrinter(say)
 
     def stop(self) -> None:
-        """End `run`; may be called from a signal handler."""
+        """End `run`; may be called from any thread."""
         self._stopping.set()
 
     def run(self) -> None:

@@ -129,12 +129,12 @@ class Node:
         return self._stamper.source
 
     def stop(self) -> None:
-        """End `run`; may be called from a signal handler."""
+        """End `run`; may be called from any thread."""
         self._stopping.set()
         self._waker.wake()
 
     def hang_up(self) -> None:
-        """SIGHUP has come: end if it was the terminal that went, else connect at once. For a signal handler."""
+        """SIGHUP has come: end if it was the terminal that went, else connect at once. From any thread."""
         self._hung_up.set()
         self._waker.wake()
 

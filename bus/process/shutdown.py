@@ -7,6 +7,7 @@ import ctypes
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from types import FrameType
 
@@ -14,23 +15,33 @@ _PR_SET_PDEATHSIG = 1
 
 
 def on_ending(stop: Callable[[], object], *, hang_up: Callable[[], object] | None = None) -> None:
-    """Call `stop` at Ctrl-C, at SIGTERM, and when the terminal is closed, unless nohup(1) said not to mind that.
+    """Call `stop` once, at Ctrl-C, at SIGTERM, or when the terminal is closed, unless nohup(1) said not to mind that.
 
-    Once: a closed terminal sends two signals, and the second may come while `stop` holds a lock for the first.
     With `hang_up`, that is called at each SIGHUP instead, and has to find out whether there is a terminal still.
-    """
-    told: list[int] = []
 
-    def tell(number: int, _: FrameType | None) -> None:
-        if not told:
-            told.append(number)
-            stop()
+    Both are called in a thread of their own: a handler runs in the middle of whatever the main thread does, and where that
+    holds a lock which `stop` wants, as `threading.Event.wait` does, it would wait for ever.
+    """
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+
+    def note(number: int, _: FrameType | None) -> None:
+        with contextlib.suppress(BlockingIOError):  # so many are unread that one more says nothing new
+            os.write(writer, bytes([number]))
+
+    def tell() -> None:
+        told = False
+        for number in iter(lambda: os.read(reader, 1)[0], 0):
+            if number == signal.SIGHUP and hang_up is not None:
+                hang_up()
+            elif not told:
+                told = True
+                stop()
 
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, tell)
-    if hang_up is not None and signal.getsignal(signal.SIGHUP) is tell:
-        signal.signal(signal.SIGHUP, lambda *_: hang_up())
+            signal.signal(number, note)
+    threading.Thread(target=tell, name="signals", daemon=True).start()
 
 
 @contextlib.contextmanager

@@ -147,7 +147,7 @@ class Broker:
         self._proxy_control.connect(_INPROC_CONTROL)
 
     def stop(self) -> None:
-        """End `run` within 100 ms; may be called from any thread and from a signal handler."""
+        """End `run` within 100 ms; may be called from any thread."""
         self._stopping.set()
 
     def run(self) -> Ending:

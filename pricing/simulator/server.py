@@ -82,7 +82,7 @@ class Simulator:
         return self._control.address
 
     def stop(self) -> None:
-        """End `run`. May be called from a signal handler or another thread."""
+        """End `run`. May be called from any thread."""
         self._stopping = True
         self._wake_write.send(b"\0")
 

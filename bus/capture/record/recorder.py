@@ -104,7 +104,7 @@ class Recorder:
         self._connected = True  # until it is first checked: connecting takes a moment
 
     def stop(self) -> None:
-        """Make `run` end in order, within two seconds. May be called from a signal handler."""
+        """Make `run` end in order, within two seconds. May be called from any thread."""
         self._stopping = True
 
     def run(self) -> None:

@@ -128,7 +128,7 @@ class Player:
             self._timeline.change_rate(rate, now_ns())
 
     def stop(self) -> None:
-        """Make `play` return soon. May be called from a signal handler."""
+        """Make `play` return soon. May be called from any thread."""
         self._ended.set()
 
     def progress(self) -> ReplayProgress:
