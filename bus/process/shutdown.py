@@ -19,8 +19,8 @@ def on_ending(stop: Callable[[], object], *, hang_up: Callable[[], object] | Non
 
     With `hang_up`, that is called at each SIGHUP instead, and has to find out whether there is a terminal still.
 
-    Both are called in a thread of their own: a handler runs in the middle of whatever the main thread does, and where that
-    holds a lock which `stop` wants, as `threading.Event.wait` does, it would wait for ever.
+    Both are called in a thread of their own: a handler runs in the middle of whatever the main thread does, and where
+    that holds a lock which `stop` wants, as `threading.Event.wait` does, it would wait for ever.
     """
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
