@@ -42,9 +42,10 @@ from quotebus.execution_adapter.orders.journal_folder import (
 )
 from quotebus.execution_adapter.orders.order import Answer, Command, SubmitOrder
 from quotebus.execution_adapter.orders.parent_order import ParentOrder
+from quotebus.execution_adapter.orders.request_pace import RequestPace
 from quotebus.execution_adapter.orders.sell_all import SellAllOrder
 from quotebus.execution_adapter.orders.settling_order import SettlingOrder
-from quotebus.execution_adapter.orders.states import Outcome
+from quotebus.execution_adapter.orders.states import Outcome, State
 from quotebus.execution_adapter.orders.summary import IntentEnd
 from quotebus.execution_adapter.orders.worked_intent import WorkedIntent
 from quotebus.execution_adapter.settings import MAX_INTENTS, ExecutionSettings
@@ -68,6 +69,7 @@ class IntentsAtWork:
         self._tactics, self._policies = settings.tactics(), settings.policies()
         self._folder = settings.execution_journal_dir
         self._clock = BrokerClock(has_broker=settings.gateway != "none")
+        self.pace = RequestPace()
         self._worked: dict[str, WorkedIntent] = {}
         self.ends = IntentEnds()
         self.reports = IntentReports(settings.execution_client, settings.account)
@@ -304,10 +306,12 @@ class IntentsAtWork:
         stream_proven: bool,
     ) -> None:
         """Time has passed: decide for each intent, publish what was decided, and send it. Tells of progress."""
+        resting = sum(worked.parent.state is State.RESTING for worked in self._worked.values())
+        self.pace.begin_turn(clock(), resting)
         for worked in self._worked.values():
             parent, now_ns = worked.parent, clock()
             if not worked.is_done:
-                parent.broker = self._clock.find(now_ns)
+                parent.broker, parent.pace = self._clock.find(now_ns), self.pace
                 commands = parent.advance(assess(parent.intent, now_ns), now_ns, stream_proven=stream_proven)
                 if parent.asks_for_the_clock:
                     for question in self._clock.ask(now_ns):

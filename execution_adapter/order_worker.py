@@ -17,28 +17,39 @@ from quotebus.execution_adapter.decision.assessment import Assessment, Assessor
 from quotebus.execution_adapter.decision.event import decision_event
 from quotebus.execution_adapter.gateways.base import Gateway
 from quotebus.execution_adapter.gateways.dispatch import Dispatch
+from quotebus.execution_adapter.gateways.host_budget import HostBudget
 from quotebus.execution_adapter.intents import Intent
 from quotebus.execution_adapter.intents_at_work import IntentsAtWork
 from quotebus.execution_adapter.orders.order import read_update
 from quotebus.execution_adapter.orders.order_stream import OrderStream
 from quotebus.execution_adapter.orders.parent_order import ParentOrder
+from quotebus.execution_adapter.orders.request_pace import RequestPace
 from quotebus.execution_adapter.settings import ExecutionSettings
 from quotebus.execution_adapter.worker import open_client
 
 TURN_S = 0.02
 STOP_S = 3.0
+CANCELS_S = 60.0
 _log = logging.getLogger(__name__)
 
 
 class OrderWorker:
     """Works every intent to its end. `say` prints a line."""
 
-    def __init__(self, settings: ExecutionSettings, gateway: Gateway, say: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        settings: ExecutionSettings,
+        gateway: Gateway,
+        say: Callable[[str], None],
+        budget: HostBudget | None = None,
+    ) -> None:
         self._settings = settings
-        self._dispatch = Dispatch(gateway)
+        self._budget = budget
+        self._dispatch = Dispatch(gateway, budget=budget)
         self._say = say
         self._stopping = threading.Event()
         self._work = IntentsAtWork(settings, self._dispatch.send, say)
+        self._work.pace = RequestPace(self._dispatch.room)
         self._order_stream = OrderStream()
         self._breaks = 0
         self._decided = 0
@@ -63,6 +74,7 @@ class OrderWorker:
         finally:
             reader.close()
             work.close()
+        self._tell_requests()
         for line in work.report(now_ns()):
             self._say(line)
         return work.exit_status()
@@ -96,10 +108,18 @@ class OrderWorker:
             for report in work.reports.take():
                 bus.publish(report)
             work.tidy()
-            if stop_by_ns is not None and now_ns() > stop_by_ns:
+            if stop_by_ns is not None and now_ns() > stop_by_ns + self._patience_ns():
                 return
             if work.is_done and not self._dispatch.under_way and (stop_by_ns is not None or not self._sources):
                 return
+
+    def _patience_ns(self) -> int:
+        """How much longer a stop may take: while cancels wait for the budget, orders are open that nobody watches."""
+        return seconds(CANCELS_S) if self._dispatch.cancels_waiting else 0
+
+    def _tell_requests(self) -> None:
+        sent, held, refused = self._dispatch.sent, self._dispatch.held, self._budget.refused if self._budget else 0
+        _log.info("requests to the broker: %d, %d had to wait, %d were too many for it", sent, held, refused)
 
     def _on_event(self, event: Event, bus: BusClient) -> None:
         if isinstance(event, TradeIntent):

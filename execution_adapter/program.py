@@ -10,10 +10,12 @@ from quotebus.bus.errors import ConfigError
 from quotebus.bus.process.log import setup
 from quotebus.bus.process.open_files import allow_open_files
 from quotebus.bus.process.shutdown import on_ending
+from quotebus.bus.rest_address import strip_version
 from quotebus.bus.settings import die, load
 from quotebus.execution_adapter.dry_run import DryRun
 from quotebus.execution_adapter.gateways.alpaca import AlpacaGateway
-from quotebus.execution_adapter.gateways.base import Gateway, NullGateway
+from quotebus.execution_adapter.gateways.base import Gateway, NullGateway, watch_nothing
+from quotebus.execution_adapter.gateways.host_budget import HostBudget
 from quotebus.execution_adapter.gateways.simulator import SimulatorGateway
 from quotebus.execution_adapter.order_worker import OrderWorker
 from quotebus.execution_adapter.replay_worker import ReplayWorker
@@ -37,7 +39,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return run_verify(arguments[1:])
     settings = load(ExecutionSettings, arguments, PROGRAM)
     try:
-        gateway = open_gateway(check_intents(settings)) if settings.trades else None
+        budget = open_budget(settings)
+        gateway = open_gateway(check_intents(settings), budget) if settings.trades else None
     except ConfigError as error:
         die(PROGRAM, error)
     setup(settings.log_level, settings.log_format, settings.secrets())
@@ -46,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         worker = DryRun(settings, gateway, _say)
     elif gateway is not None:
         allow_open_files(4 * MAX_INTENTS)  # each intent holds its journal open
-        worker = OrderWorker(settings, gateway, _say)
+        worker = OrderWorker(settings, gateway, _say, budget)
     else:
         worker = (ReplayWorker if settings.execution_clock == "stream" else Worker)(settings, _say)
     on_ending(worker.stop)
@@ -56,19 +59,37 @@ def main(argv: Sequence[str] | None = None) -> int:
         die(PROGRAM, error)
 
 
-def open_gateway(settings: ExecutionSettings) -> Gateway:
+def open_budget(settings: ExecutionSettings) -> HostBudget | None:
+    """The account's budget of requests on this host; None where no broker is asked. Opens no file."""
+    if settings.gateway == "none":
+        return None
+    address = settings.execution_orders_url if settings.gateway == "simulator" else settings.gateway
+    account = f"{strip_version(address)} {_keys(settings)[0]}"
+    return HostBudget(settings.execution_budget_dir, account, settings.execution_request_share)
+
+
+def open_gateway(settings: ExecutionSettings, budget: HostBudget | None = None) -> Gateway:
     """The gateway the settings ask for. Raises ConfigError when it cannot be opened."""
-    key, secret = settings.execution_api_key.get_secret_value(), settings.execution_api_secret.get_secret_value()
+    key, secret = _keys(settings)
     timeout_s, extended_hours = settings.execution_http_timeout_s, settings.execution_extended_hours
+    watch = budget.watch if budget is not None else watch_nothing
     if settings.execution_gateway == "simulator":
-        if "execution_orders_url" not in settings.model_fields_set:
-            key = secret = ""  # whoever listens there, it is no place for real keys
-        key, secret = key or "simulated", secret or "simulated"
-        return SimulatorGateway(settings.execution_orders_url, key, secret, timeout_s, extended_hours=extended_hours)
+        url = settings.execution_orders_url
+        return SimulatorGateway(url, key, secret, timeout_s, extended_hours=extended_hours, watch=watch)
     if settings.execution_gateway in ("paper", "live"):
         paper = settings.execution_gateway == "paper"
-        return AlpacaGateway(key, secret, paper=paper, timeout_s=timeout_s, extended_hours=extended_hours)
+        return AlpacaGateway(key, secret, paper=paper, timeout_s=timeout_s, extended_hours=extended_hours, watch=watch)
     return NullGateway()
+
+
+def _keys(settings: ExecutionSettings) -> tuple[str, str]:
+    """Key and secret that go to the gateway."""
+    key, secret = settings.execution_api_key.get_secret_value(), settings.execution_api_secret.get_secret_value()
+    if settings.execution_gateway != "simulator":
+        return key, secret
+    if "execution_orders_url" not in settings.model_fields_set:
+        key = secret = ""  # whoever listens there, it is no place for real keys
+    return key or "simulated", secret or "simulated"
 
 
 def check_intents(settings: ExecutionSettings) -> ExecutionSettings:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import tempfile
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal, Self
@@ -108,6 +109,13 @@ class ExecutionSettings(BusSettings, LogSettings):
     )
     execution_journal_keep_days: Annotated[float, Unit("DAYS")] = Field(
         0, ge=0, le=36_500, description="remove the journals of intents that ended this long ago; 0 keeps them for ever"
+    )
+    execution_budget_dir: Path = Field(
+        Path(tempfile.gettempdir()),
+        description="folder of the file through which the programs of this host share an account's budget of requests",
+    )
+    execution_request_share: Annotated[float, Unit("RATIO")] = Field(
+        1, gt=0, le=1, description="this host's part of the requests that the account may make"
     )
     execution_http_timeout_s: float = Field(3, gt=0, le=10, description="deadline of each step of a request")
     execution_give_up_s: float = Field(

@@ -10,6 +10,9 @@ from quotebus.execution_adapter.decision.decision_table import Row
 from quotebus.execution_adapter.decision.limit_price import tick
 from quotebus.execution_adapter.decision.tactics import Tactics
 
+REPEG = "repeg"
+"""The one reason that can wait: the order only stands at another price than it would now."""
+
 
 class RestingOrder(NamedTuple):
     """An order at the broker and its intent, as far as the decision to leave it there depends on them."""
@@ -53,7 +56,7 @@ def find_reason_to_cancel(order: RestingOrder, assessment: Assessment, side: str
     target = tactics.price(assessment, side, order.remaining, order.window_ns, order.elapsed_ns)
     if target is None or order.limit_price is None:
         return None
-    return "repeg" if abs(target - order.limit_price) >= tactics.repeg_ticks * tick(order.limit_price) else None
+    return REPEG if abs(target - order.limit_price) >= tactics.repeg_ticks * tick(order.limit_price) else None
 
 
 def _has_waited(order: RestingOrder, tactics: Tactics) -> bool:

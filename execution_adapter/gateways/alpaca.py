@@ -18,7 +18,7 @@ from quotebus.execution_adapter.gateways.base import (
     settle_doubt,
     watch_nothing,
 )
-from quotebus.execution_adapter.orders.order import CLOCK, ZERO, Answer, NotFound, Order, PositionReport, Unknown
+from quotebus.execution_adapter.orders.order import CLOCK, ZERO, Answer, NotFound, Order, PositionReport, Taken, Unknown
 from quotebus.execution_adapter.orders.order import Request as BrokerRequest
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ class AlpacaGateway:
             return self._refusal(client_order_id, BrokerRequest.CANCEL, error)
         except self._lost as error:
             return Unknown(client_order_id, f"no answer: {type(error).__name__}")
-        return self.query_order(client_order_id, order_id)
+        return Taken(client_order_id)
 
     def query_order(self, client_order_id: str, order_id: str = "") -> Answer:
         try:

@@ -45,7 +45,7 @@ class Gateway(Protocol):
         """Send an order under its client order id, once."""
 
     def cancel_order(self, client_order_id: str, order_id: str) -> Answer:
-        """Request a cancel, then return where the order stands. `order_id` may be empty."""
+        """Request a cancel: Taken, unless it is refused. `order_id` may be empty, and is looked up then."""
 
     def query_order(self, client_order_id: str, order_id: str = "") -> Answer:
         """Where the order stands at the broker. With `order_id` the order of that id, under this client order id."""

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 import threading
+from dataclasses import dataclass
 from queue import Empty, Full, Queue
+from typing import Protocol
 
-from quotebus.bus.clock import NS_PER_S, now_ns
+from quotebus.bus.clock import NS_PER_MS, NS_PER_S, now_ns
 from quotebus.execution_adapter.gateways.base import Gateway
 from quotebus.execution_adapter.orders.order import (
     CLOCK,
@@ -15,43 +17,96 @@ from quotebus.execution_adapter.orders.order import (
     Command,
     QueryClock,
     QueryPosition,
+    Refused,
+    Request,
     SubmitOrder,
     Unknown,
+    Until,
 )
 
 THREADS = 8
 BOUND = 1_000
 DEADLINE_NS = 15 * NS_PER_S
 """Far beyond the gateway's own deadlines: for one that hangs all the same."""
+WAITS_NS = 120 * NS_PER_S
+"""How long any other request may: longer than a broker is believed that says to come back later."""
+FRESH_NS = NS_PER_S
+"""How long an order may wait for the budget."""
+LOOK_AGAIN_NS = 250 * NS_PER_MS
+"""Another program may have given the budget's rest back by then, or the hold may be over."""
 _log = logging.getLogger(__name__)
 
 
-class Dispatch:
-    """`send` returns at once; `answers` returns what has arrived. An answer later than its deadline still counts."""
+class Budget(Protocol):
+    """What is taken before requests are made."""
 
-    def __init__(self, gateway: Gateway, threads: int = THREADS, deadline_ns: int = DEADLINE_NS) -> None:
+    def take(self, *, cancel: bool) -> int:
+        """Take one request: how many ns it has to wait, 0 when it may be made now."""
+
+    def left(self) -> int:
+        """How many requests other than cancels may be made now."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    """A request that the budget has not let go yet."""
+
+    command: Command
+    since_ns: int
+
+
+class Dispatch:
+    """`send` returns at once; `answers` returns what has arrived. An answer later than its deadline still counts.
+
+    What the budget does not let go now waits, cancels before everything else. An order waits for a second at most: its
+    price is decided anew then.
+    """
+
+    def __init__(
+        self,
+        gateway: Gateway,
+        threads: int = THREADS,
+        deadline_ns: int = DEADLINE_NS,
+        budget: Budget | None = None,
+    ) -> None:
         self._gateway = gateway
         self._deadline_ns = deadline_ns
+        self._budget = budget
         self._requests: Queue[tuple[int, Command]] = Queue(BOUND)
         self._answers: Queue[tuple[int, Answer]] = Queue()  # at most one for each request
         self._due: dict[int, tuple[int, str]] = {}
+        self._cancels: dict[int, _Waiting] = {}
+        self._others: dict[int, _Waiting] = {}
+        self._go_ns = {True: 0, False: 0}
         self._number = 0
+        self.sent = self.held = 0
         for index in range(threads):
             threading.Thread(target=self._run, name=f"gateway-{index}", daemon=True).start()
 
     def send(self, command: Command) -> None:
-        """Queue a request. One that finds no room is answered as Unknown."""
+        """Queue a request. One that finds no room is answered as Unknown; one that waits already is not doubled."""
+        lane = self._cancels if isinstance(command, CancelOrder) else self._others
+        if any(waiting.command == command for waiting in lane.values()):
+            return
         self._number += 1
-        name = _name(command)
-        self._due[self._number] = (now_ns() + self._deadline_ns, name)
-        try:
-            self._requests.put_nowait((self._number, command))
-        except Full:
-            self._answers.put((self._number, Unknown(name, "too many requests pending")))
+        self._due[self._number] = (now_ns() + WAITS_NS, _name(command))
+        if len(lane) >= BOUND:
+            self._answers.put((self._number, Unknown(_name(command), "too many requests pending")))
+            return
+        lane[self._number] = _Waiting(command, now_ns())
+        self._let_go()
+        self.held += self._number in lane
+
+    def room(self) -> int:
+        """How many requests other than cancels would be made at once."""
+        if self._budget is None:
+            return BOUND
+        return max(0, self._budget.left() - len(self._others) - len(self._cancels))
 
     def answers(self) -> list[Answer]:
         """The answers that have arrived, and Unknown for each request past its deadline."""
-        found: list[Answer] = []
+        self._let_go()
+        now, found = now_ns(), self._withdraw()
         while True:
             try:
                 number, answer = self._answers.get_nowait()
@@ -59,9 +114,49 @@ class Dispatch:
                 break
             self._due.pop(number, None)
             found.append(answer)
-        now = now_ns()
         late = [number for number, (due_ns, _) in self._due.items() if now >= due_ns]
-        return found + [Unknown(self._due.pop(number)[1], "no answer in time") for number in late]
+        for number in late:
+            never = bool(self._cancels.pop(number, None) or self._others.pop(number, None))
+            found.append(Unknown(self._due.pop(number)[1], "not sent in time" if never else "no answer in time"))
+        return found
+
+    def _let_go(self) -> None:
+        """Hand over what the budget allows, the oldest first."""
+        for is_cancel, lane in ((True, self._cancels), (False, self._others)):
+            now = now_ns()
+            if not lane or now < self._go_ns[is_cancel]:
+                continue
+            for number, waiting in list(lane.items()):
+                wait_ns = self._budget.take(cancel=is_cancel) if self._budget is not None else 0
+                if wait_ns:
+                    self._go_ns[is_cancel] = now + min(wait_ns, LOOK_AGAIN_NS)
+                    break
+                del lane[number]
+                self.sent += 1
+                self._hand_over(number, waiting.command)
+
+    def _hand_over(self, number: int, command: Command) -> None:
+        self._due[number] = (now_ns() + self._deadline_ns, _name(command))
+        try:
+            self._requests.put_nowait((number, command))
+        except Full:
+            self._answers.put((number, Unknown(_name(command), "too many requests pending")))
+
+    def _withdraw(self) -> list[Answer]:
+        """Orders whose price is too old by now: they were not sent, and are decided anew."""
+        now = now_ns()
+        found: list[Answer] = []
+        for number, (command, since_ns) in [(n, (w.command, w.since_ns)) for n, w in self._others.items()]:
+            if isinstance(command, SubmitOrder) and now - since_ns >= FRESH_NS:
+                del self._others[number], self._due[number]
+                name = command.order.client_order_id
+                found.append(Refused(name, Request.PLACE, "the budget of requests is used up", until=Until.TIME))
+        return found
+
+    @property
+    def cancels_waiting(self) -> int:
+        """How many cancels wait for the budget."""
+        return len(self._cancels)
 
     @property
     def under_way(self) -> int:

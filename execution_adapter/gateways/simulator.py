@@ -30,6 +30,7 @@ from quotebus.execution_adapter.orders.order import (
     Order,
     PositionReport,
     Request,
+    Taken,
     Unknown,
 )
 
@@ -94,7 +95,7 @@ class SimulatorGateway:
         except (OSError, http.client.HTTPException) as error:
             return Unknown(client_order_id, _said(error))
         if reply.status in (200, 204):
-            return self.query_order(client_order_id, order_id)
+            return Taken(client_order_id)
         return read_error(client_order_id, Request.CANCEL, reply.status, reply.body, reply.wait_ns)
 
     def query_order(self, client_order_id: str, order_id: str = "") -> Answer:

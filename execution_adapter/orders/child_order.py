@@ -29,6 +29,8 @@ class ChildOrder:
     """It is over because the broker refused to take it: what the broker may say of it afterwards is news."""
     denied: int = 0
     """How often in a row the broker called it over with less filled than the order stream had reported."""
+    cancel_taken: bool = False
+    """The broker has taken a cancel, and was not asked since what has become of it."""
     successor: str = ""
     """The broker's id of the order that took its place, by hand."""
     hops: int = 0

@@ -154,6 +154,13 @@ class Refused:
 
 
 @dataclass(frozen=True, slots=True)
+class Taken:
+    """The broker has taken the cancel of this order. Whether it comes before a fill is not known yet."""
+
+    client_order_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class Exists:
     """The broker has an order of this id, whatever look-ups say: it refused the id because it was used before."""
 
@@ -195,7 +202,7 @@ class ClockReport:
     is_open: bool
 
 
-Answer = Report | Refused | Exists | Unknown | NotFound | PositionReport | ClockReport
+Answer = Report | Refused | Taken | Exists | Unknown | NotFound | PositionReport | ClockReport
 
 
 @dataclass(frozen=True, slots=True)

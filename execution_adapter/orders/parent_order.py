@@ -22,6 +22,7 @@ from quotebus.execution_adapter.decision.assessment import Assessment, Grade
 from quotebus.execution_adapter.decision.choose import Decision
 from quotebus.execution_adapter.decision.decision_table import Row
 from quotebus.execution_adapter.decision.fallback import Fallback, Policies, Policy
+from quotebus.execution_adapter.decision.resting import REPEG
 from quotebus.execution_adapter.decision.tactics import Tactics
 from quotebus.execution_adapter.intents import Intent
 from quotebus.execution_adapter.orders.broker_clock import ClockPatience
@@ -43,9 +44,11 @@ from quotebus.execution_adapter.orders.order import (
     Request,
     Status,
     SubmitOrder,
+    Taken,
     Unknown,
     Until,
 )
+from quotebus.execution_adapter.orders.request_pace import RequestPace
 from quotebus.execution_adapter.orders.states import State
 
 MOST_HOPS = 20
@@ -65,6 +68,8 @@ class ParentOrder(JudgedIntent):
         self.fallbacks: list[Fallback] = []
         self._patience = ClockPatience()
         self._deferral = Deferral(intent_id, start_ns)
+        self.pace = RequestPace()
+        self._stream_proven = True
         self._asked_ns = start_ns
         self._restored_ns = start_ns
         self._refused: tuple[str, ...] | None = None
@@ -122,6 +127,8 @@ class ParentOrder(JudgedIntent):
             return self._on_report(child, child.add_base(answer), now_ns) if child.is_about(answer) else []
         if isinstance(answer, Exists):
             return self._on_exists(child, answer, now_ns)
+        if isinstance(answer, Taken):
+            return self._on_taken(child, now_ns)
         if child.proven or self.state is State.DONE:
             return []
         if isinstance(answer, Unknown):
@@ -136,14 +143,17 @@ class ParentOrder(JudgedIntent):
     def advance(self, assessment: Assessment, now_ns: int, *, stream_proven: bool = True) -> list[Command]:
         """Time passed or the price moved. `stream_proven`: order updates are known to arrive."""
         self._learn(assessment, now_ns)
+        self._stream_proven = stream_proven
         if self.state is State.WAITING:
             return self._decide(assessment, now_ns)
         if self.state is State.DONE:
             return []
         if self.state is State.RESTING:
-            if why := self._why_cancel(assessment, now_ns):
+            why = self._why_cancel(assessment, now_ns)
+            if why is not None and not (why == REPEG and self.pace.is_short):
                 return self._cancel(why, now_ns)
-            return self._ask_at_times(now_ns, self.tactics.ask_again_ns * (10 if stream_proven else 1))
+            every_ns = self.pace.ask_every_ns(stream_proven=stream_proven)
+            return self._ask_at_times(now_ns, max(self.tactics.ask_again_ns, every_ns))
         hopeless_ns = max(self.end_ns + self.tactics.grace_ns, self._restored_ns) + self.tactics.give_up_ns
         if self.state is State.LOOKING_UP and now_ns >= hopeless_ns:
             return self._finish("the broker does not report the state of the order", now_ns)
@@ -176,7 +186,7 @@ class ParentOrder(JudgedIntent):
             return self._refuse(decision)
         if choice.qty == 0:
             return self._end("the remainder is too small to order", now_ns)
-        return self._place(decision)
+        return self._place(decision) if self.pace.may_place(self.intent_id, now_ns) else []
 
     def _end(self, why: str, now_ns: int) -> list[Command]:
         """End, but look again first while an order that the broker has not shown may still be on its way to it."""
@@ -220,7 +230,7 @@ class ParentOrder(JudgedIntent):
         return [SubmitOrder(order)]
 
     def _cancel(self, why: str, now_ns: int) -> list[Command]:
-        if why == "repeg":
+        if why == REPEG:
             self.repegs += 1
         self._asked_ns = now_ns
         self._enter(State.CANCELING, why, now_ns)
@@ -237,8 +247,9 @@ class ParentOrder(JudgedIntent):
             return []
         self._asked_ns = now_ns
         child = self.children[-1]
-        if self.state is State.CANCELING:
+        if self.state is State.CANCELING and not child.cancel_taken:
             return [CancelOrder(child.order.client_order_id, child.order_id)]
+        child.cancel_taken = False
         return [child.question]
 
     # what was said
@@ -325,6 +336,13 @@ class ParentOrder(JudgedIntent):
         child.lost = False
         self.outcome = self.find_outcome()
         return [CancelOrder(child.order.client_order_id, child.order_id)]
+
+    def _on_taken(self, child: ChildOrder, now_ns: int) -> list[Command]:
+        """The cancel was taken; its effect is told by the order stream, or asked for."""
+        if child.proven or self.state is State.DONE:
+            return [child.question]
+        child.cancel_taken, self._asked_ns = True, now_ns
+        return [] if self._stream_proven else self._ask_at_times(now_ns, 0)
 
     def _on_exists(self, child: ChildOrder, exists: Exists, now_ns: int) -> list[Command]:
         """The id is taken, so the order is there, though a look-up may not show it for some seconds."""

@@ -5,9 +5,11 @@ from __future__ import annotations
 import threading
 from decimal import Decimal
 
+from quotebus.bus.clock import NS_PER_S
 from quotebus.execution_adapter.gateways.dispatch import Dispatch
 from quotebus.execution_adapter.orders.order import (
     Answer,
+    CancelOrder,
     NotFound,
     Order,
     QueryOrder,
@@ -15,6 +17,7 @@ from quotebus.execution_adapter.orders.order import (
     Request,
     SubmitOrder,
     Unknown,
+    Until,
 )
 from tests.support.programs import eventually
 
@@ -48,3 +51,73 @@ def test_slow_request_holds_up_nothing_and_is_unknown_by_its_deadline_but_still_
     gateway.may.set()
     eventually(lambda: answers.extend(dispatch.answers()) or len(answers) == 3)
     assert answers[-1] == NotFound("slow")
+
+
+class Purse:
+    """A budget that a test fills."""
+
+    def __init__(self, left: int) -> None:
+        self.coins = left
+        self.asked: list[bool] = []
+
+    def take(self, *, cancel: bool) -> int:
+        self.asked.append(cancel)
+        if self.coins <= 0:
+            return NS_PER_S // 100
+        self.coins -= 1
+        return 0
+
+    def left(self) -> int:
+        return self.coins
+
+
+def order(name: str) -> SubmitOrder:
+    return SubmitOrder(Order(name, "SPY", "buy", Decimal(1), None))
+
+
+def received(dispatch: Dispatch, count: int) -> list[Answer]:
+    answers: list[Answer] = []
+    eventually(lambda: answers.extend(dispatch.answers()) or len(answers) >= count)
+    return answers
+
+
+def test_what_the_budget_does_not_let_go_waits_and_cancels_go_first() -> None:
+    gateway, purse = Slow(), Purse(1)
+    gateway.may.set()
+    dispatch = Dispatch(gateway, threads=1, budget=purse)
+    for command in (QueryOrder("a"), QueryOrder("b"), CancelOrder("c", "1")):
+        dispatch.send(command)
+    assert received(dispatch, 1) == [NotFound("a")]
+    assert (dispatch.room(), dispatch.cancels_waiting, dispatch.under_way, dispatch.held) == (0, 1, 2, 2)
+    purse.coins = 1
+    assert received(dispatch, 1) == [NotFound("c")]
+    purse.coins = 5
+    assert received(dispatch, 1) == [NotFound("b")]
+    assert (dispatch.room(), dispatch.sent, dispatch.under_way) == (4, 3, 0)
+
+
+def test_a_question_that_waits_already_is_not_doubled() -> None:
+    gateway, purse = Slow(), Purse(0)
+    gateway.may.set()
+    dispatch = Dispatch(gateway, threads=1, budget=purse)
+    for _ in range(50):
+        dispatch.send(QueryOrder("a"))
+        dispatch.send(QueryOrder("a", "b"))
+    assert dispatch.under_way == 2
+    purse.coins = 9
+    assert received(dispatch, 2) == [NotFound("a"), NotFound("a")]
+    assert dispatch.answers() == []
+    dispatch.send(QueryOrder("a"))
+    assert received(dispatch, 1) == [NotFound("a")], "asked again once it is answered"
+
+
+def test_an_order_that_waits_too_long_is_never_sent_and_says_so() -> None:
+    purse = Purse(0)
+    dispatch = Dispatch(Slow(), threads=1, budget=purse)
+    dispatch.send(order("a"))
+    [answer] = received(dispatch, 1)
+    assert isinstance(answer, Refused)
+    assert (answer.final, answer.until, answer.request) == (False, Until.TIME, Request.PLACE)
+    purse.coins = 9
+    assert dispatch.answers() == []
+    assert (dispatch.under_way, dispatch.sent, purse.coins) == (0, 0, 9)
