@@ -31,7 +31,7 @@ CLASSES: dict[str, tuple[str, tuple[type[Settings], ...]]] = {
     "quotebus up": ("bus/README.md", (UpSettings,)),
 }
 ROW = re.compile(r"^\| `([A-Z][A-Z0-9_]+)` \| (.*?) \| (.*?) \| (.{10,}) \|$", re.MULTILINE)
-ELSEWHERE = {"PRICING_LOCK_DIR": "the system's temporary folder"}
+ELSEWHERE = dict.fromkeys(("PRICING_LOCK_DIR", "EXECUTION_BUDGET_DIR"), "the system's temporary folder")
 COMMON = {*BusSettings.model_fields, *LogSettings.model_fields}
 
 
