@@ -6,6 +6,8 @@ is needed.
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
+
 from quotebus.bus.events import Cause, SymbolState
 from quotebus.pricing.demand import Demand, SymbolDemand
 from quotebus.pricing.grace import Grace
@@ -39,9 +41,18 @@ class Allocation:
         self._subscriptions = reconciler.subscriptions
         self._lifecycle = lifecycle
         self._shared = shared
+        self.absent: Mapping[str, Cause] = {}
+        """Wanted symbols that the venue does not have, and why: they get no place."""
+        self.last: Collection[str] = ()
+        """Symbols that give way to all others."""
         self._tried: frozenset[str] = frozenset()
         self._pairs = 0
         self._crowded = False
+
+    @property
+    def is_crowded(self) -> bool:
+        """Whether symbols wait for a place."""
+        return self._crowded
 
     def count_acknowledged(self) -> int:
         """Wanted symbols with every data channel acknowledged."""
@@ -49,12 +60,18 @@ class Allocation:
 
     def arrange(self, now_ns: int) -> bool:
         """Decide which symbols to subscribe to under the limit and evict the others. False when there are none."""
-        wanted = self._demand.wanted
         self._demand.take_touched()
+        wanted = self._demand.wanted
+        if self.absent:
+            for symbol in self.absent.keys() & wanted.keys():
+                self._refuse_absent(symbol, now_ns)
+            wanted = {symbol: demand for symbol, demand in wanted.items() if symbol not in self.absent}
         refused = {
             symbol for symbol, demand in wanted.items() if self._subscriptions.has_refused(symbol, demand.channels)
         }
-        admitted = self.limit.admit({s: w for s, w in wanted.items() if s not in refused} if refused else wanted)
+        admitted = self.limit.admit(
+            {s: w for s, w in wanted.items() if s not in refused} if refused else wanted, self.last
+        )
         self._tried = admitted.tried
         self._crowded = len(admitted.wanted) + len(refused) < len(wanted)
         for symbol, demand in wanted.items():
@@ -72,6 +89,16 @@ class Allocation:
                 if self._subscriptions.has_all(symbol):
                     self._lifecycle.revive(symbol, now_ns)
         return bool(within) or (bool(wanted) and self.limit.learned is not None)
+
+    def _refuse_absent(self, symbol: str, now_ns: int) -> None:
+        if symbol in self.grace:
+            self._end_grace(symbol)
+        self._symbols.add(symbol, now_ns)
+        if self._symbols.state(symbol) is SymbolState.EVICTED:
+            self._symbols.move(symbol, SymbolState.PENDING, Cause.DEMAND, now_ns)
+        self._lifecycle.halts.uncover(symbol)
+        self._shared.retire(symbol)
+        self._symbols.move(symbol, SymbolState.REFUSED, self.absent[symbol], now_ns)
 
     def _admit(self, symbol: str, demand: SymbolDemand, admitted: Admitted, now_ns: int, *, within: bool) -> None:
         """Move one symbol into or out of the subscribed set."""
@@ -173,7 +200,7 @@ class Allocation:
     def _is_plain(self) -> bool:
         """Everything fits, as far as is known, and no halt is doubtful: each symbol is allocated by itself."""
         plain = self.limit.learned is None and not self._lifecycle.halts.doubtful
-        return plain and not self._crowded and self.limit.fits(self._demand.pairs)
+        return plain and not self.absent and not self._crowded and self.limit.fits(self._demand.pairs)
 
     def settle(self, outcome: SubscriptionChange, now_ns: int) -> None:
         """Apply the upstream's answer to symbols and limit."""

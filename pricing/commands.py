@@ -39,6 +39,22 @@ class AskVenue:
     number: int
 
 
+class Asked(StrEnum):
+    """What the venue's trading API can be asked."""
+
+    LIST = "list of symbols"
+    ASSET = "symbol"
+    CLOCK = "clock"
+
+
+@dataclass(frozen=True, slots=True)
+class AskTrading:
+    """Ask the venue's trading API; `symbol` where it is about one."""
+
+    what: Asked
+    symbol: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Publish:
     """Publish this event on the bus."""

@@ -21,14 +21,14 @@ from quotebus.pricing.announcements import (
     build_acknowledgements,
     build_health,
     build_status,
-    describe,
 )
 from quotebus.pricing.backoff import Backoff
-from quotebus.pricing.commands import AskVenue, Publish, SendUpstream, SocketCommand
+from quotebus.pricing.commands import AskTrading, AskVenue, Publish, SendUpstream, SocketCommand
 from quotebus.pricing.demand import Demand, LeaseClock
 from quotebus.pricing.feed_watch import FeedWatch
 from quotebus.pricing.halt_watch import HaltWatch
 from quotebus.pricing.halts import Halts
+from quotebus.pricing.line_watch import LineWatch
 from quotebus.pricing.listening import LISTENING, OtherNodes
 from quotebus.pricing.messages import Record, Subscription, Success, UpstreamError
 from quotebus.pricing.session import Session
@@ -38,6 +38,7 @@ from quotebus.pricing.shared_state import SharedState
 from quotebus.pricing.subscription import Reconciler, SubscriptionChange
 from quotebus.pricing.symbol_lifecycle import SymbolLifecycle
 from quotebus.pricing.symbols import SymbolEntry, SymbolTable
+from quotebus.pricing.venue_watch import VenueWatch
 
 log = logging.getLogger(__name__)
 TICK_NS = NS_PER_S // 4
@@ -46,7 +47,7 @@ _ASKING = frozenset({ConnectionState.SUBSCRIBING, *UP})
 _INACTIVE = frozenset({ConnectionState.STANDBY, ConnectionState.STOPPED})
 
 
-Command = Publish | SendUpstream | SocketCommand | AskVenue
+Command = Publish | SendUpstream | SocketCommand | AskVenue | AskTrading
 
 
 class Core:
@@ -60,6 +61,7 @@ class Core:
         linger_ns: int,
         quiet_ns: int,
         slow_line_ns: int,
+        first_tick_ns: int,
         jitter: Callable[[], float],
         session_rule: SessionRule,
     ) -> None:
@@ -89,7 +91,10 @@ class Core:
         watched = (self.lifecycle, self.symbols, subscriptions, shared)
         self.halt_watch = HaltWatch(*watched, self._ask_venue, self.allocation.arrange)
         self.feed_watch = FeedWatch(shared, self.symbols, self._ask_venue)
+        self.line_watch = LineWatch(self.session, self.feed_watch, subscriptions)
         self.venue_day = VenueDay(session_rule, shared.begin_session)
+        asks = (self.venue_day, self._command, self._rearrange, first_tick_ns)
+        self.venue_watch = VenueWatch(self.symbols, subscriptions, self.allocation, *asks)
         self._lease_clock = LeaseClock()
         self._commands: list[Command] = []
         self._health_ns = 0
@@ -120,6 +125,7 @@ class Core:
         if answer.applied and request.halts:
             self.halt_watch.on_claims(request.halts, self.demand.wanted, now_ns)
         if answer.added:
+            self.venue_watch.assets.on_wanted(answer.added, now_ns)
             self.session.on_new_request(now_ns)
         if not topics.is_topic(topics.acknowledged(request.client)):
             return  # a name with such bytes is a bad request, and nobody can listen for its answer
@@ -236,14 +242,16 @@ class Core:
         if self._shared.ponged:
             self.session.on_pong()
         self.session.on_lag(self._shared.lag_ns or 0, now_ns)
-        self._watch_feed(now_ns)
+        self.line_watch.on_time(self.venue_day.session, now_ns)
         self.session.on_time(now_ns, self._shared.last_byte_ns)
+        streams = self.session.state is ConnectionState.STREAMING
+        self.venue_watch.on_time(self.demand.wanted, now_ns, streams=self.session.connection if streams else 0)
         self.halt_watch.on_time(now_ns, self.venue_day.session, up=self.session.state in UP)
         if self.session.state in UP and self.allocation.limit.probe(now_ns):
             self.allocation.arrange(now_ns)
         self.reconciler.wake(now_ns)
         self._send_request(now_ns)
-        if self.session.state is ConnectionState.STREAMING and now_ns - self._quiet_checked_ns >= NS_PER_S:
+        if streams and now_ns - self._quiet_checked_ns >= NS_PER_S:
             self._quiet_checked_ns = now_ns
             self.lifecycle.mark_quiet(self._quiet_ns, now_ns)
         if self.venue_day.follow(to_utc_ns(now_ns)) or now_ns >= self._health_due_ns(now_ns):
@@ -283,25 +291,6 @@ class Core:
     def _ask_venue(self, symbols: tuple[str, ...], number: int) -> None:
         self._command(AskVenue(symbols, number))
 
-    def _watch_feed(self, now_ns: int) -> None:
-        """A connection that answers pings and brings no data: see `feed_watch`."""
-        watch, session = self.feed_watch, self.session
-        if session.state is ConnectionState.STREAMING or (session.state is ConnectionState.SUSPECT and watch.is_mute):
-            watch.on_time(now_ns, self.venue_day.session)
-        session.on_mute(now_ns, mute=watch.is_mute)
-        if session.state in UP:
-            session.annotate(self._describe(), now_ns)
-        if watch.is_mute and session.cause is Cause.MUTE and watch.pace.may_redial(now_ns):
-            watch.pace.note(now_ns)
-            session.on_failure(Cause.MUTE, now_ns, last_byte_ns=watch.last_quote_ns)
-        if session.state not in UP:
-            watch.end()
-
-    def _describe(self) -> str:
-        """The detail of a connection that is up."""
-        statuses = self.reconciler.subscriptions.has_all_statuses()
-        return describe(statuses=statuses, silent=self.feed_watch.is_silent, pongs=not self.session.pongs.missing)
-
     @property
     def _listens(self) -> bool:
         """Just started: it is not known yet whether another node is active."""
@@ -339,7 +328,15 @@ class Core:
         """Bring symbols, the subscribed set and the connection in line with the leases."""
         if self.session.state is ConnectionState.IDLE:
             self.allocation.limit.forget()
-        if self.allocation.demand_changed(why_gone, now_ns, self._lease_clock.now_ns):
+        self._use(self.allocation.demand_changed(why_gone, now_ns, self._lease_clock.now_ns), now_ns)
+
+    def _rearrange(self, now_ns: int) -> None:
+        """Other symbols have a place now."""
+        if self.session.state not in _INACTIVE:
+            self._use(self.allocation.arrange(now_ns), now_ns)
+
+    def _use(self, any_wanted: bool, now_ns: int) -> None:
+        if any_wanted:
             self.session.on_demand(now_ns)
         else:
             self.session.on_no_demand(now_ns)
@@ -374,10 +371,10 @@ class Core:
                 stays = entry.state in (SymbolState.HALTED, SymbolState.EVICTED)
                 if not stays and not self.reconciler.subscriptions.has_given_up(entry.symbol):
                     self.symbols.move(entry.symbol, SymbolState.PENDING, Cause.NO_QUOTE_YET, now_ns)
-            self.session.on_subscribed(now_ns, detail=self._describe())
+            self.session.on_subscribed(now_ns, detail=self.line_watch.describe())
         self.allocation.settle(outcome, now_ns)
         self.halt_watch.on_answer(now_ns)
-        self.session.annotate(self._describe(), now_ns)
+        self.session.annotate(self.line_watch.describe(), now_ns)
 
     # what is published
 

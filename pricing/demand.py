@@ -8,7 +8,7 @@ that one client releases stays for every other client that holds it.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -337,16 +337,18 @@ def _gives_way(lease: Lease, challenger: str, lease_now_ns: int) -> bool:
     return lease_now_ns - lease.challenged_ns >= CONFLICT_NS
 
 
-def admit(wanted: dict[str, SymbolDemand], limit: int | None) -> dict[str, SymbolDemand]:
-    """The symbols that fit under the upstream's symbol limit, which counts (symbol, channel) pairs.
+def rank(wanted: Mapping[str, SymbolDemand], last: Collection[str]) -> list[tuple[str, SymbolDemand]]:
+    """Higher priority first; on a tie, first come, first served. Those of `last` come after all others."""
+    return sorted(wanted.items(), key=lambda item: (item[0] in last, -item[1].priority, item[1].order))
 
-    Higher priority first; on a tie, first come, first served.
-    """
+
+def admit(wanted: dict[str, SymbolDemand], limit: int | None, last: Collection[str] = ()) -> dict[str, SymbolDemand]:
+    """The symbols that fit under the upstream's symbol limit, which counts (symbol, channel) pairs, as `rank` says."""
     if limit is None or sum(len(wish.channels) for wish in wanted.values()) <= limit:
         return wanted
     admitted: dict[str, SymbolDemand] = {}
     room = limit
-    for symbol, wish in sorted(wanted.items(), key=lambda item: (-item[1].priority, item[1].order)):
+    for symbol, wish in rank(wanted, last):
         if len(wish.channels) <= room:
             admitted[symbol] = wish
             room -= len(wish.channels)

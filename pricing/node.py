@@ -23,7 +23,7 @@ from quotebus.bus.transport.sockets import Role, make
 from quotebus.bus.transport.subscriber import receive_whole
 from quotebus.bus.transport.waker import Waker
 from quotebus.pricing.announcements import Identity
-from quotebus.pricing.commands import AskVenue, Publish, SendUpstream, SocketCommand
+from quotebus.pricing.commands import AskTrading, AskVenue, Publish, SendUpstream, SocketCommand
 from quotebus.pricing.core import Core
 from quotebus.pricing.counters import ControlCounters
 from quotebus.pricing.halt_file import HaltFile
@@ -36,14 +36,16 @@ from quotebus.pricing.orders.thread import OrderThread
 from quotebus.pricing.session_states import UP
 from quotebus.pricing.settings import PricingSettings
 from quotebus.pricing.shared_state import SharedState
+from quotebus.pricing.trading_rest import AssetRead, AssetsRead, ClockRead
 from quotebus.pricing.upstream.dialler import DialFailed, Dialler, Target
 from quotebus.pricing.upstream.hot import HotPath, PrintReport, Report, SocketClosed, StatusReport
 from quotebus.pricing.upstream.hot_thread import ATTACH, HANG_UP, PING, SEND, STOP, HotThread
 from quotebus.pricing.upstream.publisher import SymbolReport
 from quotebus.pricing.upstream.upstream_socket import UpstreamSocket
-from quotebus.pricing.venue_answers import Latest
+from quotebus.pricing.venue import Report as VenueReport
+from quotebus.pricing.venue import Venue
 from quotebus.pricing.venue_delivery import deliver
-from quotebus.pricing.venue_rest import VenueAnswer, VenueRest
+from quotebus.pricing.venue_rest import VenueAnswer
 
 log = logging.getLogger(__name__)
 MAX_REPORTS = 200_000
@@ -52,7 +54,7 @@ WARN_EVERY_NS = 86_400 * NS_PER_S
 _BATCH = 32
 """Messages taken before commands are carried out: answers do not wait for the whole queue."""
 _INACTIVE = (ConnectionState.STANDBY, ConnectionState.STOPPED)
-NodeReport = Report | UpstreamSocket | DialFailed | OrderUpdate | ConnectionHealth | VenueAnswer
+NodeReport = Report | UpstreamSocket | DialFailed | OrderUpdate | ConnectionHealth | VenueReport
 Credentials = Callable[[], tuple[str, str]]
 
 
@@ -87,6 +89,7 @@ class Node:
             linger_ns=seconds(settings.pricing_linger_s),
             quiet_ns=seconds(settings.pricing_quiet_s),
             slow_line_ns=seconds(settings.pricing_slow_line_s),
+            first_tick_ns=seconds(settings.pricing_first_tick_s),
             jitter=random.random,
             session_rule=settings.session_rule,
         )
@@ -110,9 +113,7 @@ class Node:
             trades_prove=settings.trades_prove,
         )
         self._shared.counters = self._path.counters
-        self._venue = VenueRest(
-            settings.data_url, settings.data_feed, settings.pricing_upstream_ca_file, credentials, self._report
-        )
+        self._venue = Venue(settings, credentials, self._report)
         self._orders: OrderSupervisor | None = None
         if settings.pricing_order_stream:
             self._orders = OrderSupervisor(
@@ -235,7 +236,7 @@ class Node:
                     core.on_dial_failed(
                         report.cause, report.for_operator, report.detail, at_ns, retry_after_ns=report.retry_after_ns
                     )
-                case VenueAnswer():
+                case VenueAnswer() | AssetsRead() | AssetRead() | ClockRead():
                     deliver(report, core, at_ns)
                 case _:
                     self._hot.give_way()
@@ -305,8 +306,8 @@ class Node:
                     self._send_to_hot(PING)
                 case SocketCommand.HANG_UP:
                     self._send_to_hot(HANG_UP)
-                case AskVenue(symbols, number):
-                    self._venue.ask(Latest.TRADES if number < 0 else Latest.SNAPSHOTS, symbols, number)
+                case AskVenue() | AskTrading():
+                    self._venue.ask(command)
 
     def _dial(self) -> None:
         wait_ns = self._host_dials.take(utc_ns())
@@ -368,7 +369,8 @@ class Node:
             "requests_late": self.core.demand.late,
             "suspicions": self.core.feed_watch.suspicions,
             "mute_proofs": self.core.feed_watch.proofs,
-            "rest_requests": self._venue.requests,
+            "symbols_refused": self.core.venue_watch.assets.refused,
+            **self._venue.count(),
             **self.core.halt_watch.count(self._halt_file.failures),
             "reports_waiting": len(self._reports),
             "frames_held": hot.count_held(),

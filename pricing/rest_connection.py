@@ -12,6 +12,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable, Mapping
+from typing import Any, TypeVar, overload
 from urllib.parse import urlsplit
 
 import msgspec
@@ -19,6 +20,7 @@ import msgspec
 from quotebus.bus.codec import DECODE_ERRORS
 from quotebus.bus.errors import QuotebusError
 
+ReadT = TypeVar("ReadT")
 TIMEOUT_S = 4.0
 MAX_BODY_BYTES = 16 << 20
 
@@ -74,8 +76,15 @@ class RestConnection:
             with contextlib.suppress(OSError):
                 sock.shutdown(socket.SHUT_RDWR)
 
-    def get(self, path: str, *, within_s: float | None = None) -> object:
-        """The decoded answer; None for 404. After `within_s` the connection is cut, however slowly bytes come.
+    @overload
+    def get(self, path: str, *, within_s: float | None = None) -> object: ...
+
+    @overload
+    def get(self, path: str, *, within_s: float | None = None, into: type[ReadT]) -> ReadT | None: ...
+
+    def get(self, path: str, *, within_s: float | None = None, into: type[Any] = object) -> object:
+        """The answer decoded `into` a type; None for 404. After `within_s` the connection is cut, however slowly bytes
+        come.
 
         Raises RestFailed, OSError, or http.client.HTTPException.
         """
@@ -84,12 +93,12 @@ class RestConnection:
             watchdog.daemon = True
             watchdog.start()
         try:
-            return self._get(path)
+            return self._get(path, into)
         finally:
             if watchdog is not None:
                 watchdog.cancel()
 
-    def _get(self, path: str) -> object:
+    def _get(self, path: str, into: type[Any]) -> object:
         key, secret = self._credentials()
         self._connection.request("GET", path, headers={"APCA-API-KEY-ID": key, "APCA-API-SECRET-KEY": secret})
         response = self._connection.getresponse()
@@ -105,7 +114,7 @@ class RestConnection:
         if len(body) > self._max_body_bytes:
             raise RestFailed(f"an answer of more than {self._max_body_bytes} bytes")
         try:
-            decoded: object = msgspec.json.decode(body)
+            decoded: object = msgspec.json.decode(body, type=into)
         except DECODE_ERRORS:
-            raise RestFailed("not JSON") from None
+            raise RestFailed("not JSON" if into is object else "of another shape") from None
         return decoded

@@ -19,6 +19,7 @@ from quotebus.pricing.new_york import DAY_S, HOUR_S, SATURDAY, local_time, read_
 FIRST_DAY, LAST_DAY = read_day(market_days.FIRST), read_day(market_days.LAST)
 WARN_DAYS = 60
 ALPACA = "alpaca"
+CLOCK_EVERY_NS = 5 * NS_PER_S
 _CLOSED = frozenset(map(read_day, market_days.CLOSED))
 _EARLY = frozenset(map(read_day, market_days.EARLY))
 _ALWAYS_REGULAR = frozenset({FeedClass.SIMULATED, FeedClass.TEST})
@@ -104,19 +105,50 @@ def find_close_s(day: int) -> int:
     return (13 if day in _EARLY else 16) * HOUR_S
 
 
+CLOCK_PATH = "/v3/clock?markets=NYSE,BOATS"
+"""Alpaca's trading API: the phase of each market named."""
+_PHASES = {
+    "core": MarketSession.REGULAR,
+    "pre": MarketSession.PRE,
+    "post": MarketSession.POST,
+    "lunch": MarketSession.CLOSED,
+    "closed": MarketSession.CLOSED,
+}
+
+
+def read_clock(answer: object) -> MarketSession | None:
+    """The session by an answer of the venue's clock; None when it is none that is understood."""
+    rows = answer.get("clocks") if isinstance(answer, dict) else None
+    phases: dict[object, object] = {}
+    for row in rows if isinstance(rows, list) else []:
+        market = row.get("market") if isinstance(row, dict) else None
+        if isinstance(market, dict):
+            phases[market.get("acronym")] = row.get("phase")
+    session = _PHASES.get(str(phases.get("NYSE")))
+    night = session is MarketSession.CLOSED and phases.get("BOATS") == "core"
+    return MarketSession.OVERNIGHT if night else session
+
+
 @dataclass(frozen=True, slots=True)
 class SessionRule:
-    """How one upstream's session is found. `always`: whatever the time is; None to look at the venue's calendar."""
+    """How one upstream's session is found. `always`: whatever the time is; None to look at the venue's calendar.
+
+    `asks`: the venue's own clock is asked, and what it says goes before.
+    """
 
     venue: str = ""
     feed: str = ""
     always: MarketSession | None = None
+    asks: bool = False
 
     @classmethod
-    def of(cls, venue: str, feed: str, feed_class: str, said: str = "") -> SessionRule:
-        """A simulated or test feed is always in its regular session, unless a setting says another; `said`, or ""."""
+    def of(cls, venue: str, feed: str, feed_class: str, said: str = "", *, has_clock: bool = False) -> SessionRule:
+        """A simulated or test feed is always in its regular session, unless a setting says another (`said`, or ""), or
+        the simulator's clock does (`has_clock`).
+        """
         if said or feed_class in _ALWAYS_REGULAR:
-            return cls(venue, feed, MarketSession(said or MarketSession.REGULAR))
+            asks = has_clock and not said and feed_class == FeedClass.SIMULATED
+            return cls(venue, feed, MarketSession(said or MarketSession.REGULAR), asks)
         return cls(venue, feed)
 
     def find(self, utc_ns: int) -> MarketSession:
@@ -142,10 +174,25 @@ class VenueDay:
         self._rule = rule
         self._begin = begin
         self._followed = False
+        self._said: MarketSession | None = None
+        self._waits = rule.asks
+        self._asked_ns: int | None = None
+
+    def asks(self, now_ns: int) -> bool:
+        """Whether the venue's clock is to be asked now; it is taken as asked then."""
+        if not self._rule.asks or (self._asked_ns is not None and now_ns - self._asked_ns < CLOCK_EVERY_NS):
+            return False
+        self._asked_ns = now_ns
+        return True
+
+    def on_clock(self, session: MarketSession | None) -> None:
+        """What the venue's clock says; None when it cannot be read: what it said last stays."""
+        self._waits = False
+        self._said = session or self._said
 
     def follow(self, utc_ns: int) -> bool:
         """Look what session it is now. True when it is another one."""
-        session = self._rule.find(utc_ns)
+        session = MarketSession.UNKNOWN if self._waits else self._said or self._rule.find(utc_ns)
         if session is self.session:
             self._followed = True
             return False

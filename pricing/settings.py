@@ -66,7 +66,8 @@ class PricingSettings(BusSettings, LogSettings):
     ] = Field(
         "",
         description="which part of its day the market is in: regular, pre, post, overnight, closed, unknown; without "
-        "it by the venue's calendar, and always regular for a simulated or test feed",
+        "it by the venue's calendar, for a simulated feed as the simulator's clock says, and always regular for a test "
+        "feed",
     )
     pricing_upstream_url: str = Field(
         "", description="upstream address, used as it is; without it the feed's at Alpaca"
@@ -81,6 +82,12 @@ class PricingSettings(BusSettings, LogSettings):
         "",
         description="REST address of the upstream's market data, asked when the stream is suspiciously silent; without "
         "it Alpaca's that belongs to the upstream, else none, so never one on this machine: the keys go there",
+    )
+    pricing_trading_url: str = Field(
+        "",
+        description="REST address of the trading API, asked for the list of symbols, a simulator for the "
+        "session; without it PRICING_ORDER_REST_URL, else Alpaca's of PRICING_ORDER_ACCOUNT for an upstream there, "
+        "else none, so never one on this machine: the keys go there",
     )
     pricing_api_key: SecretStr = Field(
         SecretStr(""),
@@ -107,6 +114,12 @@ class PricingSettings(BusSettings, LogSettings):
     )
     pricing_quiet_s: float = Field(
         30, gt=0, le=86_400, description="call a symbol quiet after this long without a new quote"
+    )
+    pricing_first_tick_s: float = Field(
+        60,
+        gt=0,
+        le=86_400,
+        description="a symbol without any quote for this long is never_ticked: it gives way first under the limit",
     )
     pricing_slow_line_s: float = Field(
         2, gt=0, le=3_600, description="call the connection suspect when its data is further behind than this"
@@ -156,7 +169,7 @@ class PricingSettings(BusSettings, LogSettings):
     def _upstream(cls, url: str) -> str:
         return _address(url, "ws")
 
-    @field_validator("pricing_order_rest_url", "pricing_data_url")
+    @field_validator("pricing_order_rest_url", "pricing_data_url", "pricing_trading_url")
     @classmethod
     def _rest(cls, url: str) -> str:
         return strip_version(_address(url, "http"))
@@ -197,10 +210,11 @@ class PricingSettings(BusSettings, LogSettings):
         """The keys go to a REST address in clear when it is on this machine: it is one that somebody has named."""
         if self.pricing_order_stream and not self.order_rest_url:
             raise ValueError("PRICING_ORDER_REST_URL: an order stream on this machine needs it")
-        if _is_local(self.pricing_data_url) and not _is_local(self.upstream_url):
-            raise ValueError(
-                "PRICING_DATA_URL is on this machine, but the upstream is not: leave it out or name another"
-            )
+        for name, url in (("DATA", self.pricing_data_url), ("TRADING", self.pricing_trading_url)):
+            if _is_local(url) and not _is_local(self.upstream_url):
+                raise ValueError(
+                    f"PRICING_{name}_URL is on this machine, but the upstream is not: leave it out or name another"
+                )
         return self
 
     @property
@@ -229,7 +243,8 @@ class PricingSettings(BusSettings, LogSettings):
     def session_rule(self) -> SessionRule:
         """How the market's session is found: what was set, else by the class and the venue's calendar."""
         venue = feeds.find_venue(self.upstream_url) if self.feed_class is not FeedClass.UNKNOWN else ""
-        return SessionRule.of(venue, self.feed, self.feed_class, self.pricing_session)
+        has_clock = bool(self.trading_url)
+        return SessionRule.of(venue, self.feed, self.feed_class, self.pricing_session, has_clock=has_clock)
 
     @property
     def trades_prove(self) -> bool:
@@ -250,6 +265,14 @@ class PricingSettings(BusSettings, LogSettings):
         if not self.data_feed:
             return ""
         return self.pricing_data_url or feeds.find_rest_url(self.upstream_url)
+
+    @property
+    def trading_url(self) -> str:
+        """Where the upstream's symbols can be asked for; empty when that is not known."""
+        named = (self.pricing_trading_url or self.pricing_order_rest_url).removesuffix("/v2")
+        if named or not self.data_feed or not feeds.find_rest_url(self.upstream_url):
+            return named
+        return f"https://{_ALPACA[self.pricing_order_account]}"
 
     @property
     def order_stream_url(self) -> str:

@@ -7,10 +7,11 @@ is accepted.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from quotebus.bus.clock import NS_PER_S
-from quotebus.pricing.demand import SymbolDemand, admit
+from quotebus.pricing.demand import SymbolDemand, admit, rank
 
 PROBE_EVERY_NS = 10 * NS_PER_S
 """The shortest time between two tries."""
@@ -99,10 +100,10 @@ class SymbolLimit:
         self._trying = 1
         return True
 
-    def admit(self, wanted: dict[str, SymbolDemand]) -> Admitted:
-        """Choose by priority; on a tie, first come, first served."""
+    def admit(self, wanted: dict[str, SymbolDemand], last: Collection[str] = ()) -> Admitted:
+        """Choose by priority; on a tie, first come, first served. Those of `last` give way to all others."""
         limit = self.limit
-        admitted = admit(wanted, limit)
+        admitted = admit(wanted, limit, last)
         self._crowded = len(admitted) < len(wanted)
         if limit is None:
             return Admitted(admitted)
@@ -112,7 +113,7 @@ class SymbolLimit:
         if not self._trying:
             return Admitted(admitted, spare=spare)
         waiting = {symbol: demand for symbol, demand in wanted.items() if symbol not in admitted}
-        ranked = sorted(waiting.items(), key=lambda item: (-item[1].priority, item[1].order))
+        ranked = rank(waiting, last)
         tried: dict[str, SymbolDemand] = {}
         room = None if self.configured is None else self.configured - (limit - spare)
         for symbol, demand in ranked[: self._trying]:

@@ -140,6 +140,8 @@ REST = (
     Fault("buying_power", values.number(0, 1e12, "dollars"), "standing: the account has this much buying power"),
     Fault("qty_held", values.amounts,
           "standing: so many shares of each of these symbols are held back by orders that are not shown"),
+    Fault("asset_unknown", values.symbols_or_all, "standing: the broker has no such assets"),
+    Fault("asset_inactive", values.symbols_or_all, "standing: these assets are inactive"),
     Fault("not_tradable", values.symbols_or_all, "standing: orders in these symbols are refused"),
     Fault("not_fractionable", values.symbols_or_all,
           "standing: orders for fractions and for dollars in these symbols are refused"),

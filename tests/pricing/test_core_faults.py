@@ -115,7 +115,7 @@ def heal(rig: CoreRig) -> None:
     rig.ask("b", *SYMBOLS[4:9], ttl_ms=120_000, priority=1)
     rig.run(65)
     assert rig.health().state == "streaming", rig.health()
-    admitted = admit(rig.core.demand.wanted, rig.core._identity.symbol_limit)
+    admitted = admit(rig.core.demand.wanted, rig.core._identity.symbol_limit, rig.core.allocation.last)
     data = {(channel, symbol) for symbol, wish in admitted.items() for channel in wish.channels}
     for symbol in admitted:
         rig.status(symbol, "T")

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from quotebus.bus.clock import NS_PER_S
-from quotebus.pricing import venue_rest
+from quotebus.pricing import rest_reader, venue_rest
 from quotebus.pricing.rest_connection import RestFailed
 from quotebus.pricing.venue_answers import Latest, make_path, read_rows
 from quotebus.pricing.venue_rest import VenueAnswer, VenueRest
@@ -60,8 +60,7 @@ class Handler(BaseHTTPRequestHandler):
         pass
 
 
-@pytest.fixture
-def venue() -> Iterator[Venue]:
+def serve() -> Iterator[Venue]:
     server = Venue()
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
     thread.start()
@@ -70,6 +69,11 @@ def venue() -> Iterator[Venue]:
     server.shutdown()
     thread.join(5)
     server.server_close()
+
+
+@pytest.fixture
+def venue() -> Iterator[Venue]:
+    yield from serve()
 
 
 class Reader:
@@ -133,7 +137,7 @@ def test_latest_quotes_and_trades(venue: Venue, reader: Reader) -> None:
         (200, b'{"A": 5}', "not an answer about snapshots"),
         (200, b'{"A": {"latestQuote": {"t": "yesterday"}}}', "not an answer about snapshots"),
         (200, b'{"A": {"latestQuote": {"t": 5}}}', "not an answer about snapshots"),
-        (200, b" " * (venue_rest.MAX_BODY_BYTES + 1), f"an answer of more than {venue_rest.MAX_BODY_BYTES} bytes"),
+        (200, b" " * (VenueRest.max_body_bytes + 1), f"an answer of more than {VenueRest.max_body_bytes} bytes"),
         (404, b"", "not an answer about snapshots"),
         (302, b"", "HTTP 302"),
         (403, b'{"message": "forbidden."}', "HTTP 403"),
@@ -150,7 +154,7 @@ def test_what_is_no_answer_is_an_error_and_the_next_question_is_answered(
 
 
 def test_an_answer_that_drips_is_cut(venue: Venue, reader: Reader, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(venue_rest, "WITHIN_S", 0.3)
+    monkeypatch.setattr(VenueRest, "within_s", 0.3)
     venue.drip, venue.value = True, b" " * 1_000_000
     assert reader.ask().why != ""
 
@@ -170,7 +174,7 @@ def test_more_than_the_budget_is_not_asked(venue: Venue, reader: Reader) -> None
 
 def test_more_questions_than_may_wait_are_refused(venue: Venue, reader: Reader) -> None:
     venue.drip, venue.value = True, b"{}"
-    for number in range(venue_rest.MOST_WAITING + 2):
+    for number in range(rest_reader.MOST_WAITING + 2):
         reader.rest.ask(Latest.SNAPSHOTS, ("A",), number)
         if number == 0:
             eventually(lambda: bool(venue.asked), within_s=5)

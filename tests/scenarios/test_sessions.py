@@ -53,6 +53,7 @@ def test_outside_the_regular_session_nothing_is_ordered(world: World) -> None:
 
 
 def test_no_market_order_while_the_brokers_clock_says_closed(world: World) -> None:
+    world.environment["PRICING_SESSION"] = "regular"  # the node's word and the broker's must agree
     run = Run(world, ("SPY",), window_s=4, recorded=False)
     world.control.session("closed")
     world.control.faults(mute=True)

@@ -13,7 +13,7 @@ from quotebus.bus.clock import NS_PER_S, to_utc_ns
 from quotebus.bus.events import Cause, ConnectionHealth, Event, MarketSession, SymbolsAcknowledged, SymbolStatus
 from quotebus.bus.sequence import Stamper
 from quotebus.pricing.announcements import Identity
-from quotebus.pricing.commands import AskVenue, Publish, SendUpstream, SocketCommand
+from quotebus.pricing.commands import AskTrading, AskVenue, Publish, SendUpstream, SocketCommand
 from quotebus.pricing.core import Core
 from quotebus.pricing.listening import LISTEN_NS
 from quotebus.pricing.messages import Subscription, Success, UpstreamError, UpstreamStatus
@@ -44,6 +44,7 @@ class CoreRig:
         source: str = SOURCE,
         starts_ns: int | None = None,
         session_rule: SessionRule = ALWAYS_REGULAR,
+        first_tick_s: float = 60,
     ) -> None:
         """A node that has listened and is idle; one that starts at `starts_ns` where that is given."""
         self.now_ns = T0 - LISTEN_NS if starts_ns is None else starts_ns
@@ -59,6 +60,7 @@ class CoreRig:
         """The venue's latest trades, None where it does not answer."""
         self.asked: list[AskVenue] = []
         self.asked_of_trades: list[AskVenue] = []
+        self.asked_of_trading: list[AskTrading] = []
         self.hears = self.dials = self.answers = self.alive = self.pongs = True
         self.socket = self.dialling = False
         self.orders: list[SocketCommand] = []
@@ -73,6 +75,7 @@ class CoreRig:
             linger_ns=int(linger_s * NS_PER_S),
             quiet_ns=int(quiet_s * NS_PER_S),
             slow_line_ns=2 * NS_PER_S,
+            first_tick_ns=int(first_tick_s * NS_PER_S),
             jitter=self.rng.random,
             session_rule=session_rule,
         )
@@ -254,6 +257,8 @@ class CoreRig:
                 self._publish(event)
             elif isinstance(command, SendUpstream):
                 self.said.append(command.message)
+            elif isinstance(command, AskTrading):
+                self.asked_of_trading.append(command)
             elif isinstance(command, AskVenue):
                 (self.asked if command.number > 0 else self.asked_of_trades).append(command)
                 self._answer(command)

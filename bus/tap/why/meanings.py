@@ -158,7 +158,7 @@ SYMBOL_STATES: dict[SymbolState, Meaning] = {
         "the last data was nonsense; until the next good quote", "the next quote that passes the checks"
     ),
     SymbolState.REFUSED: Meaning(
-        "cannot be had: not a symbol, or the upstream does not acknowledge it",
+        "cannot be had: not a symbol, none of the venue's, or the upstream does not acknowledge it",
         "ask for another symbol, or for a feed that has this one",
     ),
     SymbolState.EVICTED: Meaning(
@@ -237,6 +237,20 @@ CAUSES: dict[Cause, Meaning] = {
         "the upstream acknowledges the symbol; it is asked again on the next connection",
     ),
     Cause.BAD_SYMBOL: Meaning("not a symbol", "ask for a symbol of the form [A-Z0-9][A-Z0-9./_-]{0,31}"),
+    Cause.NO_SUCH_SYMBOL: Meaning(
+        "the venue's list of symbols does not have it, and asked about it the venue says the same",
+        "ask for the symbol you meant: the node's log names those that are near to it; it is asked about again",
+    ),
+    Cause.INACTIVE: Meaning(
+        "the venue says that it is no longer traded", "ask for the symbol that took its place, if one did"
+    ),
+    Cause.NOT_TRADABLE: Meaning(
+        "the venue takes no orders for it; it waits for its first quote", "its first quote; no order can follow from it"
+    ),
+    Cause.NEVER_TICKED: Meaning(
+        "subscribed, and no quote for longer than `PRICING_FIRST_TICK_S`: it gives way first under the symbol limit",
+        "its first quote; the symbol may be quoted rarely on this feed",
+    ),
     Cause.NO_QUOTE_YET: Meaning(
         "subscribed, waiting for the first quote of this connection",
         "its first quote; the symbol may not be trading now, or may not exist",

@@ -8,7 +8,7 @@ Source of the forms: Alpaca's trading API, `/v2/clock` and `/v2/calendar`.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from quotebus.bus.clock import NS_PER_S
 from quotebus.pricing.simulator.trading.tickets import MALFORMED, RestError
@@ -42,6 +42,17 @@ class MarketHours:
             "next_open": _stamp(_next_ns(utc_ns, OPEN_S)),
             "next_close": _stamp(_next_ns(utc_ns, CLOSE_S)),
         }
+
+    def phases(self, markets: Iterable[str]) -> dict[str, object]:
+        """The answer of `/v3/clock`: the phase of each market. BOATS is open at night, all others by day."""
+        rows: list[dict[str, object]] = []
+        for name in markets:
+            night = name == "BOATS"
+            phase = "core" if self.session == ("overnight" if night else "regular") else "closed"
+            if not night and self.session in ("pre", "post"):
+                phase = self.session
+            rows.append({"market": {"acronym": name}, "is_market_day": True, "phase": phase})
+        return {"clocks": rows}
 
     def calendar(self, query: Mapping[str, str]) -> list[dict[str, object]]:
         """The answer of `/v2/calendar`: the trading days from `start` to `end`. RestError for what is no date."""

@@ -11,8 +11,8 @@ from decimal import Decimal
 from urllib.parse import parse_qsl, unquote
 
 from quotebus.pricing.simulator.faults import Faults
-from quotebus.pricing.simulator.symbols import TEST_FEED_SYMBOL, make_profile, ticks
 from quotebus.pricing.simulator.trading import data_api
+from quotebus.pricing.simulator.trading.assets import Assets
 from quotebus.pricing.simulator.trading.broker import Broker
 from quotebus.pricing.simulator.trading.data_api import DataApi
 from quotebus.pricing.simulator.trading.market_hours import count_days
@@ -61,7 +61,7 @@ class RestApi:
         self._data = data
         self._faults = faults
         self._key, self._secret = key, secret
-        self._seed = seed
+        self._assets = Assets(seed, faults, broker.orders.asset_id)
         self._utc_ns = 0
         self.requests = 0
         self.limited = 0
@@ -80,6 +80,8 @@ class RestApi:
             ("GET", re.compile(r"/v2/positions/(.+)"), self._position),
             ("GET", re.compile(r"/v2/clock"), self._clock),
             ("GET", re.compile(r"/v2/calendar"), self._calendar),
+            ("GET", re.compile(r"/v3/clock"), self._phases),
+            ("GET", re.compile(r"/v2/assets"), self._list_assets),
             ("GET", re.compile(r"/v2/assets/(.+)"), self._asset),
         )
 
@@ -251,25 +253,19 @@ class RestApi:
     def _calendar(self, request: RestRequest) -> tuple[int, object]:
         return 200, self._broker.hours.calendar(dict(parse_qsl(request.query)))
 
+    def _phases(self, request: RestRequest) -> tuple[int, object]:
+        markets = dict(parse_qsl(request.query)).get("markets", "")
+        return 200, self._broker.hours.phases([name for name in markets.split(",") if name])
+
+    def _list_assets(self, request: RestRequest) -> tuple[int, object]:
+        return 200, self._assets.list(dict(parse_qsl(request.query)))
+
     def _asset(self, _: RestRequest, symbol_or_id: str) -> tuple[int, object]:
         symbol = self._broker.orders.find_symbol(symbol_or_id.lower()) or symbol_or_id.upper()
-        if not ticks(symbol):
+        asset = self._assets.find(symbol)
+        if asset is None:
             raise RestError(404, NOT_FOUND, f"asset not found for {symbol[:32]}")
-        tape = make_profile(self._seed, symbol).tape
-        return 200, {
-            "id": self._broker.orders.asset_id(symbol),
-            "class": "us_equity",
-            "exchange": {"A": "NYSE", "B": "ARCA", "C": "NASDAQ"}[tape],
-            "symbol": symbol,
-            "name": f"{symbol} (simulated)",
-            "status": "active",
-            "tradable": not self._faults.covers("not_tradable", symbol),
-            "marginable": True,
-            "shortable": not self._faults.covers("not_shortable", symbol),
-            "easy_to_borrow": not self._faults.covers("not_shortable", symbol),
-            "fractionable": symbol != TEST_FEED_SYMBOL and not self._faults.covers("not_fractionable", symbol),
-            "attributes": [],
-        }
+        return 200, asset
 
 
 def _object(body: bytes) -> dict[str, object]:
