@@ -24,6 +24,7 @@ from quotebus.execution_adapter.orders.journal import Journal
 from quotebus.execution_adapter.orders.journal_entries import (
     Entry,
     JournalDamaged,
+    JournalEnd,
     JournalHead,
     read_arrival,
     read_children,
@@ -44,7 +45,7 @@ from quotebus.execution_adapter.orders.order import Answer, Command, SubmitOrder
 from quotebus.execution_adapter.orders.parent_order import ParentOrder
 from quotebus.execution_adapter.orders.request_pace import RequestPace
 from quotebus.execution_adapter.orders.sell_all import SellAllOrder
-from quotebus.execution_adapter.orders.settling_order import SettlingOrder
+from quotebus.execution_adapter.orders.settling_order import CheckingOrder, SettlingOrder
 from quotebus.execution_adapter.orders.states import Outcome, State
 from quotebus.execution_adapter.orders.summary import IntentEnd
 from quotebus.execution_adapter.orders.worked_intent import WorkedIntent
@@ -153,7 +154,7 @@ class IntentsAtWork:
             entries = read_journal(self._folder, intent_id)
             if (end := read_end(entries)) is not None:
                 if intent_id not in self.ends:
-                    self._note_ended(intent_id, event.intent_id, end.outcome, end.text)
+                    self._note_ended(intent_id, event.intent_id, end)
                 self.reports.note_ended(entries, end)
                 return True
             if (head := read_head(entries)) is not None:
@@ -190,13 +191,13 @@ class IntentsAtWork:
 
     def _take_on(self, head: JournalHead, intent_id: str, now_ns: int, utc_ns: int) -> None:
         """Begin an intent, or go on with it where its journal ends, and then as it began. Raises ConfigError."""
-        if intent_id in self._worked or intent_id in self.ends or self._has_ended(head, intent_id):
+        if intent_id in self._worked or intent_id in self.ends or self._has_ended(head, intent_id, now_ns):
             return
         journal = Journal(self._folder, intent_id)
         try:
             if not journal.acquire():
                 self._leave(intent_id, str(head.intent), OTHER_WORKER)
-            elif self._has_ended(head, intent_id):  # between the look and the lock
+            elif self._has_ended(head, intent_id, now_ns):  # between the look and the lock
                 journal.drop_empty()
             elif self._work(head, intent_id, journal, now_ns, utc_ns):
                 return
@@ -205,19 +206,31 @@ class IntentsAtWork:
             raise ConfigError(f"EXECUTION_JOURNAL_DIR: {journal.path}: {error.strerror}") from None
         journal.close()
 
-    def _has_ended(self, head: JournalHead, intent_id: str) -> bool:
+    def _has_ended(self, head: JournalHead, intent_id: str, now_ns: int) -> bool:
         try:
             end = find_end(self._folder, intent_id)
         except JournalDamaged as error:
             self._leave(intent_id, str(head.intent), f"its journal is damaged: {error}")
             return True
-        if end is not None:
-            self._note_ended(intent_id, str(head.intent), end.outcome, end.text)
-        return end is not None
+        if end is None:
+            return False
+        may_be_more = end.outcome in (Outcome.PARTLY, Outcome.UNFILLED) and not head.intent.exits
+        if may_be_more and not head.intent_key[0] and self._settings.gateway != "none":
+            self._check(head, intent_id, end, now_ns)
+        else:
+            self._note_ended(intent_id, str(head.intent), end)
+        return True
 
-    def _note_ended(self, intent_id: str, intent: str, outcome: Outcome, text: str) -> None:
-        self._say(f"{intent}: already done: {text}; add id= to repeat it ({intent_id})")
-        self.ends.add(intent_id, IntentEnd(intent, outcome, f"ended before, {text}"))
+    def _check(self, head: JournalHead, intent_id: str, end: JournalEnd, now_ns: int) -> None:
+        """Ask the broker for the orders of an intent that ended unfilled here: another host may have gone on."""
+        why = f"already done: {end.text}"
+        self._say(f"{head.intent}: {why}; add id= to repeat it; asking the broker for its orders ({intent_id})")
+        parent = CheckingOrder(head.intent, intent_id, now_ns, self._tactics, f"ended before, {end.text}")
+        self._worked[intent_id] = WorkedIntent(parent, None, [])
+
+    def _note_ended(self, intent_id: str, intent: str, end: JournalEnd) -> None:
+        self._say(f"{intent}: already done: {end.text}; add id= to repeat it ({intent_id})")
+        self.ends.add(intent_id, IntentEnd(intent, end.outcome, f"ended before, {end.text}", end.order_ids))
 
     def _leave(self, intent_id: str, intent: str, why: str) -> None:
         """Say of an intent that it is not worked here, and that what has become of it is open."""
@@ -235,7 +248,7 @@ class IntentsAtWork:
                 self._leave(intent_id, str(asked.intent), f"its journal is of another intent, {head.intent}")
                 return False
             if (end := read_end(entries)) is not None:
-                self._note_ended(intent_id, str(head.intent), end.outcome, end.text)
+                self._note_ended(intent_id, str(head.intent), end)
                 with suppress(OSError):
                     journal.retire()
                 return False

@@ -62,6 +62,7 @@ MUST_BE_PURE = {
     "execution_adapter/decision/action.py",
     "execution_adapter/symbol_rounds.py",
     "execution_adapter/orders/journal_entries.py",
+    "execution_adapter/orders/asked_intent.py",
     "execution_adapter/orders/intent_ends.py",
     "execution_adapter/orders/price_memory.py",
     "execution_adapter/orders/settling_order.py",

@@ -27,6 +27,8 @@ class ChildOrder:
     resent: bool = False
     refused: bool = False
     """It is over because the broker refused to take it: what the broker may say of it afterwards is news."""
+    elsewhere: bool = False
+    """Not placed by this worker as far as its journal knows: asked for by its number. Another host's, or a lost one."""
     denied: int = 0
     """How often in a row the broker called it over with less filled than the order stream had reported."""
     cancel_taken: bool = False

@@ -45,10 +45,11 @@ class JournalHead:
 
 @dataclass(frozen=True, slots=True)
 class JournalEnd:
-    """How an intent ended; `text` is for people."""
+    """How an intent ended; `text` is for people. `order_ids` are those to look up, if that is not resolved."""
 
     outcome: Outcome
     text: str
+    order_ids: tuple[str, ...] = ()
 
 
 def read_head(entries: list[Entry]) -> JournalHead | None:
@@ -82,10 +83,13 @@ def end_entry(outcome: Outcome, filled: Decimal, qty: Decimal, cause: str) -> En
 
 def read_end(entries: list[Entry]) -> JournalEnd | None:
     """How the intent ended; None while it has not. Raises JournalDamaged."""
-    ends = [entry["done"] for entry in entries if "done" in entry]
+    ends = [number for number, entry in enumerate(entries) if "done" in entry]
     if not ends:
         return None
-    match ends[-1]:
+    if why := read_doubt(entries[ends[-1] :]):  # the broker said something else after the end
+        names = dict.fromkeys(child.order.client_order_id for child in read_children(entries))
+        return JournalEnd(Outcome.UNRESOLVED, why, tuple(names))
+    match entries[ends[-1]]["done"]:
         case {"outcome": str(outcome), "filled": str(filled), "qty": str(qty), "cause": str(cause)}:
             if outcome in tuple(Outcome):
                 return JournalEnd(Outcome(outcome), f"{filled} of {qty} ({cause})")

@@ -33,6 +33,9 @@ suspended, done_for_day, calculated …) is an order that may still fill: done_f
 TIME_IN_FORCE = "day"
 """Of every order: what is not filled by the end of the session ends with it."""
 
+REVISIONS = frozenset({"trade_bust", "trade_correct"})
+"""Events of the order stream that change what an execution was, also after the order's end."""
+
 
 @dataclass(frozen=True, slots=True)
 class Order:

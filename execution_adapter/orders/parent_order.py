@@ -15,7 +15,6 @@ The rules that make an over-fill impossible, whatever is lost, late, duplicated 
 from __future__ import annotations
 
 from dataclasses import replace
-from decimal import Decimal
 
 from quotebus.execution_adapter.decision.action import Action
 from quotebus.execution_adapter.decision.assessment import Assessment, Grade
@@ -25,12 +24,11 @@ from quotebus.execution_adapter.decision.fallback import Fallback, Policies, Pol
 from quotebus.execution_adapter.decision.resting import REPEG
 from quotebus.execution_adapter.decision.tactics import Tactics
 from quotebus.execution_adapter.intents import Intent
+from quotebus.execution_adapter.orders.asked_intent import AskedIntent
 from quotebus.execution_adapter.orders.broker_clock import ClockPatience
-from quotebus.execution_adapter.orders.child_order import ChildOrder, proves_final
+from quotebus.execution_adapter.orders.child_order import ChildOrder
 from quotebus.execution_adapter.orders.deferral import Deferral
-from quotebus.execution_adapter.orders.judged_intent import JudgedIntent
 from quotebus.execution_adapter.orders.order import (
-    ZERO,
     Answer,
     CancelOrder,
     ClockReport,
@@ -53,24 +51,21 @@ from quotebus.execution_adapter.orders.states import State
 
 MOST_HOPS = 20
 """How often one order may be replaced by hand, one after the other, and still be followed."""
-DENIALS = 3
-"""How often in a row the broker must call an order over with less filled than its stream reported, to be believed."""
 
 
-class ParentOrder(JudgedIntent):
+class ParentOrder(AskedIntent):
     """Works one intent. Its methods take what happened and return requests; `decisions` collects what was decided."""
 
     def __init__(
         self, intent: Intent, intent_id: str, start_ns: int, tactics: Tactics, policies: Policies | None = None
     ) -> None:
         super().__init__(intent, intent_id, start_ns, tactics, policies)
-        self.rejects = self.contradictions = 0
+        self.rejects = 0
         self.fallbacks: list[Fallback] = []
         self._patience = ClockPatience()
         self._deferral = Deferral(intent_id, start_ns)
         self.pace = RequestPace()
         self._stream_proven = True
-        self._asked_ns = start_ns
         self._restored_ns = start_ns
         self._refused: tuple[str, ...] | None = None
         self._reject_reason, self._hopeless = "", False
@@ -189,8 +184,13 @@ class ParentOrder(JudgedIntent):
         return self._place(decision) if self.pace.may_place(self.intent_id, now_ns) else []
 
     def _end(self, why: str, now_ns: int) -> list[Command]:
-        """End, but look again first while an order that the broker has not shown may still be on its way to it."""
+        """End, but look again first while an order that the broker has not shown may still be on its way to it.
+
+        When not all is filled, the broker is asked for the next order of the intent: another host may have placed it.
+        """
         last = self.open_order
+        if last is None and self.remaining > 0 and not self.stopping and not self._is_last:
+            return self._ask_for_next(why, now_ns)
         if last is None or now_ns - self._placed_ns >= self.tactics.lost_for_ns:
             return self._finish(why, now_ns)
         last.not_found = 0
@@ -237,21 +237,6 @@ class ParentOrder(JudgedIntent):
         child = self.children[-1]
         return [CancelOrder(child.order.client_order_id, child.order_id)]
 
-    def _ask(self, why: str, now_ns: int) -> list[Command]:
-        self._asked_ns = now_ns
-        self._enter(State.LOOKING_UP, why, now_ns)
-        return [self.children[-1].question]
-
-    def _ask_at_times(self, now_ns: int, every_ns: int) -> list[Command]:
-        if now_ns - self._asked_ns < every_ns:
-            return []
-        self._asked_ns = now_ns
-        child = self.children[-1]
-        if self.state is State.CANCELING and not child.cancel_taken:
-            return [CancelOrder(child.order.client_order_id, child.order_id)]
-        child.cancel_taken = False
-        return [child.question]
-
     # what was said
 
     def _on_position(self, held: PositionReport, now_ns: int) -> list[Command]:  # noqa: ARG002 - for exits
@@ -274,6 +259,8 @@ class ParentOrder(JudgedIntent):
         if report.status is not Status.OPEN:
             # The stream says it is over, or another party replaced it: the broker is asked whether that is all.
             return [] if self.state is State.LOOKING_UP else self._ask(report.word or report.status, now_ns)
+        if child.elsewhere and report.authoritative and not self._may_adopt:
+            return self._finish("worked from elsewhere", now_ns)
         if self.state is State.PLACING or (self.state is State.LOOKING_UP and report.authoritative):
             self._deferral.end()
             self._enter(State.RESTING, report.word or report.status, now_ns)
@@ -287,55 +274,11 @@ class ParentOrder(JudgedIntent):
         self._pegged, self._blind, self._row, self._asked_ns = False, False, Row.TRADING, now_ns
         return [child.question]
 
-    def _is_final(self, report: Report) -> bool:
-        return proves_final(report)
-
     def _on_final(self, report: Report, now_ns: int) -> list[Command]:
         if report.status is Status.REJECTED:
             self.rejects, self._reject_reason = self.rejects + 1, report.word or report.status
             self._deferral.pause(self.tactics.reject_pause_ns, now_ns)
-        self._enter(State.WAITING, report.word or report.status, now_ns)
-        return []
-
-    def _on_end(self, child: ChildOrder, report: Report, now_ns: int) -> list[Command]:
-        """The broker says that it is over. Less filled than its stream reported is asked about until it stays so."""
-        if (report.filled or ZERO) < child.filled:
-            child.denied += 1
-            if child.denied < DENIALS:
-                if self.state is State.DONE:
-                    return [child.question]
-                return [] if self.state is State.LOOKING_UP else self._ask("fills contradict each other", now_ns)
-            self.doubt = f"{child.filled:f} reported filled, and the broker's final count is {report.filled:f}"
-        child.end(report)
-        if self.state is State.DONE:
-            self.outcome = self.find_outcome()
-            return []
-        return self._on_final(report, now_ns)
-
-    def _on_word_after_end(self, child: ChildOrder, report: Report, known: Decimal) -> list[Command]:
-        """Another word on an order that is over. The stream's prompts the question; the broker's newest one counts."""
-        name = child.order.client_order_id
-        if not report.authoritative:
-            return [child.question] if child.refused or (report.filled or ZERO) > known else []
-        if not proves_final(report):
-            if report.status is not Status.OPEN or not (child.refused or (report.filled or ZERO) > known):
-                return []  # an answer that was under way before the end
-            self.doubt = f"{name} was over, and is open at the broker"
-            return [CancelOrder(name, child.order_id)]
-        if report.filled != known:
-            self.doubt = f"{name}: {known:f} was the broker's final count of its fills, and now it is {report.filled:f}"
-            child.end(report)
-        if self.state is State.DONE:
-            self.outcome = self.find_outcome()
-        return []
-
-    def _on_late_report(self, child: ChildOrder, report: Report) -> list[Command]:
-        """After the end: an order reached the broker late, or is still there. It is cancelled, and its fills count."""
-        if report.status is not Status.OPEN:
-            return []
-        child.lost = False
-        self.outcome = self.find_outcome()
-        return [CancelOrder(child.order.client_order_id, child.order_id)]
+        return super()._on_final(report, now_ns)
 
     def _on_taken(self, child: ChildOrder, now_ns: int) -> list[Command]:
         """The cancel was taken; its effect is told by the order stream, or asked for."""
@@ -358,6 +301,8 @@ class ParentOrder(JudgedIntent):
         if child.seen:
             return []  # the broker shows it late
         child.not_found += 1
+        if child.elsewhere and self.state is State.LOOKING_UP:
+            return self._on_no_next(now_ns)
         if self.state is State.LOOKING_UP and child.not_found >= self.tactics.lost_after:
             child.lost = True
             self._enter(State.WAITING, "never reached the broker", now_ns)

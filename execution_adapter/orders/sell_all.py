@@ -48,11 +48,17 @@ class SellAllOrder(ParentOrder):
         self._asked_ns = now_ns
         return [self._question()]
 
+    @property
+    def _may_adopt(self) -> bool:  # type: ignore[override]
+        return not self._is_sized
+
     def _is_over(self, now_ns: int) -> bool:
         return bool(self.doubt) or self.stopping or now_ns >= self.end_ns + self.tactics.grace_ns
 
     def _decide(self, assessment: Assessment, now_ns: int) -> list[Command]:
         if not self._is_sized:
+            if not self._is_last:  # sold before, by a life whose journal is lost: it is part of the whole
+                return self._ask_for_next("querying the orders", now_ns)
             return self._measure("querying the position", now_ns)
         if self.intent.qty == 0:
             return self._end("no position", now_ns)

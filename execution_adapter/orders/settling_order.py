@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from quotebus.execution_adapter.decision.assessment import Assessment
 from quotebus.execution_adapter.decision.tactics import Tactics
-from quotebus.execution_adapter.intents import MAX_QTY, Intent
-from quotebus.execution_adapter.orders.child_order import ChildOrder
-from quotebus.execution_adapter.orders.order import Command, Order
+from quotebus.execution_adapter.intents import Intent
+from quotebus.execution_adapter.orders.order import Command
 from quotebus.execution_adapter.orders.parent_order import ParentOrder
 from quotebus.execution_adapter.orders.states import Outcome, State
 
@@ -22,14 +21,10 @@ class SettlingOrder(ParentOrder):
         super().__init__(intent, intent_id, now_ns, tactics)
         self._why = why
 
+    _may_adopt = True
+
     def _decide(self, assessment: Assessment, now_ns: int) -> list[Command]:  # noqa: ARG002 - no price matters
-        if self.open_order is not None:  # the broker has none of this number, nor of a later one
-            self.children.pop()
-            return self._finish(self._why, now_ns)
-        intent, number = self.intent, len(self.children) + 1
-        order = Order(self.client_order_id(number), intent.symbol, intent.side, intent.qty or MAX_QTY, None)
-        self.children.append(ChildOrder(order))
-        return self._ask(f"{self._why}; asking the broker", now_ns)
+        return self._finish(self._why, now_ns) if self._is_last else self._ask_for_next(self._why, now_ns)
 
     def _why_cancel(self, assessment: Assessment, now_ns: int) -> str | None:  # noqa: ARG002 - no price matters
         return self._why
@@ -39,3 +34,9 @@ class SettlingOrder(ParentOrder):
         if self.intent.exits and not self.intent.qty and self.state is State.DONE:
             return Outcome.UNRESOLVED  # how much was to be sold stood in the journal
         return outcome
+
+
+class CheckingOrder(SettlingOrder):
+    """A SettlingOrder for an intent that ended before its time with a remainder: it cancels nothing either."""
+
+    _may_adopt = False

@@ -22,14 +22,18 @@ PRINT_EVERY_NS = NS_PER_S // 2
 
 
 class WorkedIntent:
-    """A parent order with its journal. `children` are those already in the journal; a damaged one takes no entry."""
+    """A parent order with its journal. `children` are those already in the journal; a damaged one takes no entry.
+
+    Without a journal the intent has ended before, and nothing is written of it.
+    """
 
     def __init__(
-        self, parent: ParentOrder, journal: Journal, children: list[ChildOrder], *, damaged: bool = False
+        self, parent: ParentOrder, journal: Journal | None, children: list[ChildOrder], *, damaged: bool = False
     ) -> None:
         self.parent = parent
         self._journal = journal
-        self._damaged = damaged
+        self._takes = journal if not damaged else None
+        self._placed = {child.order.client_order_id for child in children}
         self._written = {child.order.client_order_id: child.filled for child in children if child.proven}
         self._is_ended = False
         self._printed: tuple[object, ...] = ()
@@ -45,7 +49,9 @@ class WorkedIntent:
         Room for its end is set aside first. Raises OSError, and then the order may not be sent.
         """
         intent = self.parent.intent
-        self._journal.reserve()
+        assert self._takes is not None, "nothing is ordered for an intent whose journal takes no entry"
+        self._takes.reserve()
+        self._placed.add(order.client_order_id)
         self._write(*([size_entry(intent.qty)] if intent.exits else []), place_entry(order))
 
     def record_end(self) -> None:
@@ -54,7 +60,7 @@ class WorkedIntent:
         Raises OSError: the next start then asks the broker again.
         """
         parent = self.parent
-        if self._damaged or (parent.stopping and parent.outcome is not Outcome.FILLED) or parent.outcome is None:
+        if self._takes is None or (parent.stopping and parent.outcome is not Outcome.FILLED) or parent.outcome is None:
             return
         if parent.outcome is Outcome.UNRESOLVED:
             self._write(*([doubt_entry(parent.doubt)] if parent.doubt else []))
@@ -62,7 +68,7 @@ class WorkedIntent:
         self._write(end_entry(parent.outcome, parent.filled, parent.intent.qty, parent.cause))
         if not self._is_ended:
             self._is_ended = True
-            self._journal.retire()
+            self._takes.retire()
 
     def take_progress(self, now_ns: int) -> str | None:
         """A line on where the intent stands; None when nothing is new or the last line is too recent."""
@@ -75,13 +81,22 @@ class WorkedIntent:
 
     def close(self) -> None:
         """Release the journal."""
-        self._journal.close()
+        if self._journal is not None:
+            self._journal.close()
 
     def _write(self, *added: Entry) -> None:
-        """First every order that has ended since the last time, then `added`."""
+        """First every order that has ended since the last time, then `added`. One from elsewhere is written whole."""
         parent, written = self.parent, self._written
-        proven = [child for child in parent.children if child.proven]
-        ended = [child for child in proven if written.get(child.order.client_order_id) != child.filled]
-        first = [{"arrival": f"{parent.arrival_mid:f}"}] if parent.arrival_mid and len(parent.children) == 1 else []
-        self._journal.append(*first, *(final_entry(child) for child in ended), *added)
+        entries: list[Entry] = []
+        if parent.arrival_mid and len(parent.children) == 1:
+            entries.append({"arrival": f"{parent.arrival_mid:f}"})
+        ended = [child for child in parent.children if child.proven]
+        ended = [child for child in ended if written.get(child.order.client_order_id) != child.filled]
+        for child in ended:
+            if child.order.client_order_id not in self._placed:
+                entries.append(place_entry(child.order))
+            entries.append(final_entry(child))
+        assert self._takes is not None
+        self._takes.append(*entries, *added)
         written |= {child.order.client_order_id: child.filled for child in ended}
+        self._placed |= written.keys()

@@ -451,6 +451,16 @@ def _name(request: Command) -> str:
     return request.order.client_order_id if isinstance(request, SubmitOrder) else request.client_order_id
 
 
+def advance_alone(parent: ParentOrder, world: World) -> list[Command]:
+    """Advance in a world without other hosts: when the intent asks for its next order, the broker has none."""
+    commands = parent.advance(world.assessment(), world.now_ns)
+    if parent.state is State.LOOKING_UP and parent.children[-1].elsewhere and not parent.children[-1].seen:
+        assert commands == [parent.children[-1].question]
+        parent.on_answer(NotFound(parent.children[-1].order.client_order_id), world.now_ns)
+        return parent.advance(world.assessment(), world.now_ns)
+    return commands
+
+
 def search(seeds: range, parent: type[ParentOrder] = ParentOrder) -> tuple[int, Counter[str]]:
     """Live through every seed: how many, and what happened in them. Raises Wrong with the first bad seed."""
     events: Counter[str] = Counter()

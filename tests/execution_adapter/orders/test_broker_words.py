@@ -29,7 +29,7 @@ from quotebus.execution_adapter.orders.order import (
 )
 from quotebus.execution_adapter.orders.parent_order import ParentOrder
 from quotebus.execution_adapter.orders.states import Outcome, State
-from tests.execution_adapter.search import World
+from tests.execution_adapter.search import World, advance_alone
 
 T0 = 1_000 * NS_PER_S
 TEN = Decimal(10)
@@ -46,7 +46,7 @@ class Rig:
 
     def after(self, seconds: float) -> list[object]:
         self.world.now_ns += int(seconds * NS_PER_S)
-        return [*self.parent.advance(self.world.assessment(), self.world.now_ns)]
+        return [*advance_alone(self.parent, self.world)]
 
     def told(self, answer: Answer) -> list[object]:
         return [*self.parent.on_answer(answer, self.world.now_ns)]

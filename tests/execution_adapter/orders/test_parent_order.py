@@ -31,7 +31,7 @@ from quotebus.execution_adapter.orders.order import (
 from quotebus.execution_adapter.orders.parent_order import ParentOrder
 from quotebus.execution_adapter.orders.states import TRANSITIONS, Outcome, State
 from tests.execution_adapter.mutants import MUTANTS
-from tests.execution_adapter.search import World, caught, search
+from tests.execution_adapter.search import World, advance_alone, caught, search
 
 T0 = 1_000 * NS_PER_S
 TEN = Decimal(10)
@@ -50,7 +50,7 @@ class Rig:
 
     def after(self, seconds: float) -> list[object]:
         self.world.now_ns += int(seconds * NS_PER_S)
-        return [*self.parent.advance(self.world.assessment(), self.world.now_ns)]
+        return [*advance_alone(self.parent, self.world)]
 
     def say(self, status: Status, filled: int = 0, *, asked: bool = True, number: int = 1) -> list[object]:
         report = Report(f"qb-SPY-{number}", status, Decimal(filled), Decimal("10.01"), "b-1", Decimal("10.00"), asked)
@@ -338,3 +338,26 @@ def test_a_restart_long_after_the_end_still_looks_the_order_up_and_cancels_it() 
     assert rig.after(1) == [QueryOrder("qb-SPY-1")]
     rig.say(Status.OPEN)
     assert rig.after(0.1) == [CancelOrder("qb-SPY-1", "b-1")]
+
+
+def test_before_an_intent_ends_unfilled_the_broker_is_asked_for_an_order_from_elsewhere() -> None:
+    rig = Rig()
+    rig.placed()
+    rig.say(Status.CANCELED, 4)
+    rig.world.now_ns += 70 * NS_PER_S
+    assert rig.parent.advance(rig.world.assessment(), rig.world.now_ns) == [QueryOrder("qb-SPY-2")]
+    rig.say(Status.FILLED, 6, number=2)
+    assert rig.after(1) == []
+    assert (rig.parent.outcome, rig.parent.filled) == (Outcome.FILLED, TEN)
+
+
+def test_an_order_that_another_host_works_is_left_to_it_and_named() -> None:
+    rig = Rig()
+    rig.world.now_ns += 70 * NS_PER_S
+    assert rig.parent.advance(rig.world.assessment(), rig.world.now_ns) == [QueryOrder("qb-SPY-1")]
+    assert rig.say(Status.OPEN, 2) == []
+    assert (rig.parent.outcome, rig.parent.cause) == (Outcome.UNRESOLVED, "worked from elsewhere")
+    assert rig.parent.list_doubtful() == ["qb-SPY-1"]
+    assert rig.say(Status.OPEN, 3) == [], "not cancelled"
+    rig.say(Status.FILLED, 10)
+    assert rig.parent.outcome is Outcome.FILLED

@@ -22,7 +22,7 @@ from quotebus.execution_adapter.orders.order import (
 )
 from quotebus.execution_adapter.orders.sell_all import SellAllOrder
 from quotebus.execution_adapter.orders.states import Outcome, State
-from tests.execution_adapter.search import World
+from tests.execution_adapter.search import World, advance_alone
 
 T0 = 1_000 * NS_PER_S
 FIRST = QueryPosition("qb-SPY-held-1", "SPY")
@@ -36,7 +36,7 @@ class Rig:
 
     def after(self, seconds: float) -> list[Command]:
         self.world.now_ns += int(seconds * NS_PER_S)
-        return self.parent.advance(self.world.assessment(), self.world.now_ns)
+        return advance_alone(self.parent, self.world)
 
     def say(self, answer: Answer) -> list[Command]:
         return self.parent.on_answer(answer, self.world.now_ns)

@@ -57,8 +57,7 @@ def test_size_of_an_intent_to_sell_all_is_written_before_its_order(tmp_path: Pat
 
 def test_final_count_that_was_put_right_is_written_again(tmp_path: Path) -> None:
     one, journal = worked(tmp_path)
-    one.record_order(ORDERS[0])
-    one.parent.children.append(ChildOrder(ORDERS[0], Decimal(5), proven=True, status=Status.FILLED))
+    one.parent.children.append(ChildOrder(ORDERS[0], Decimal(5), proven=True, status=Status.FILLED, elsewhere=True))
     one.record_order(ORDERS[1])
     one.parent.children[0].filled = Decimal(4)
     one.parent.doubt, one.parent.outcome = "why", Outcome.UNRESOLVED
