@@ -115,7 +115,7 @@ class Node:
         self._shared.counters = self._path.counters
         self._venue = Venue(settings, credentials, self._report)
         self._orders: OrderSupervisor | None = None
-        if settings.pricing_order_stream:
+        if settings.keeps_order_stream:
             self._orders = OrderSupervisor(
                 lambda connections: OrderThread(settings, credentials, self._report, connections),
                 f"{settings.pricing_node}{topics.ORDERS}",

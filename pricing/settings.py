@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from pydantic import AliasChoices, Field, SecretStr, field_validator, model_validator
 
 from quotebus.bus.events import FeedClass
-from quotebus.bus.process.flags import Unit
+from quotebus.bus.process.flags import Internal, Unit
 from quotebus.bus.rest_address import strip_version
 from quotebus.bus.settings import BusSettings, LogSettings, is_loopback
 from quotebus.pricing import feeds
@@ -129,7 +129,9 @@ class PricingSettings(BusSettings, LogSettings):
         description="when the broker is behind: replace waiting quotes by newer ones (backlog), or drop and count them",
     )
     pricing_order_stream: bool = Field(
-        False, description="also keep the account's order-update stream, which connects at start"
+        False,
+        description="also keep the account's order-update stream, which connects at start; unless it is set, on where "
+        "EXECUTION_GATEWAY names a gateway",
     )
     pricing_order_account: Literal["paper", "live"] = Field(
         "paper", description="account at Alpaca whose order updates are streamed"
@@ -149,6 +151,12 @@ class PricingSettings(BusSettings, LogSettings):
         description="name used instead of the account in order.<alias>; without it local for a local stream, "
         "else paper or live",
     )
+
+    execution_gateway: Annotated[str, Internal()] = Field("none", description="read to know whether orders are placed")
+    execution_api_key: Annotated[SecretStr, Internal()] = Field(
+        SecretStr(""), description="read to know whether they are placed with the same key"
+    )
+    execution_orders_url: Annotated[str, Internal()] = Field("", description="read to know where orders are")
 
     @field_validator("pricing_node")
     @classmethod
@@ -208,7 +216,7 @@ class PricingSettings(BusSettings, LogSettings):
     @model_validator(mode="after")
     def _rest_is_named(self) -> PricingSettings:
         """The keys go to a REST address in clear when it is on this machine: it is one that somebody has named."""
-        if self.pricing_order_stream and not self.order_rest_url:
+        if self.keeps_order_stream and not self.order_rest_url:
             raise ValueError("PRICING_ORDER_REST_URL: an order stream on this machine needs it")
         for name, url in (("DATA", self.pricing_data_url), ("TRADING", self.pricing_trading_url)):
             if _is_local(url) and not _is_local(self.upstream_url):
@@ -269,10 +277,27 @@ class PricingSettings(BusSettings, LogSettings):
     @property
     def trading_url(self) -> str:
         """Where the upstream's symbols can be asked for; empty when that is not known."""
-        named = (self.pricing_trading_url or self.pricing_order_rest_url).removesuffix("/v2")
+        named = self.pricing_trading_url or self.pricing_order_rest_url
         if named or not self.data_feed or not feeds.find_rest_url(self.upstream_url):
             return named
-        return f"https://{_ALPACA[self.pricing_order_account]}"
+        return f"https://{_ALPACA[self.order_account]}"
+
+    @property
+    def keeps_order_stream(self) -> bool:
+        """What was set; else whether this account's orders are placed somewhere, and can be read by REST."""
+        if "pricing_order_stream" in self.model_fields_set:
+            return self.pricing_order_stream
+        key = self.execution_api_key.get_secret_value()
+        is_local = _is_local(self.order_stream_url)
+        same_key = is_local or key in ("", self.pricing_api_key.get_secret_value())
+        right_gateway = ("simulator",) if is_local else ("paper", "live")
+        return self.execution_gateway in right_gateway and same_key and bool(self.order_rest_url)
+
+    @property
+    def order_account(self) -> Literal["paper", "live"]:
+        """What was set; else the account of the gateway."""
+        is_live = self.execution_gateway == "live" and "pricing_order_account" not in self.model_fields_set
+        return "live" if is_live else self.pricing_order_account
 
     @property
     def order_stream_url(self) -> str:
@@ -281,20 +306,23 @@ class PricingSettings(BusSettings, LogSettings):
             return self.pricing_order_stream_url
         if _is_local(self.pricing_upstream_url):
             return f"{parts.scheme}://{parts.netloc}/stream"
-        return f"wss://{_ALPACA[self.pricing_order_account]}/stream"
+        return f"wss://{_ALPACA[self.order_account]}/stream"
 
     @property
     def order_rest_url(self) -> str:
         """Where orders are read; empty when no setting says it and the order stream is on this machine."""
-        if self.pricing_order_rest_url or _is_local(self.order_stream_url):
+        if self.pricing_order_rest_url:
             return self.pricing_order_rest_url
+        if _is_local(self.order_stream_url):
+            named = self.execution_orders_url if self.execution_gateway == "simulator" else ""
+            return strip_version(named) if named.startswith("http://") and _is_local(named) else ""
         parts = urlsplit(self.order_stream_url)
         return f"https://{parts.hostname}" + (f":{parts.port}" if parts.port else "")
 
     @property
     def order_alias(self) -> str:
         local = _is_local(self.order_stream_url)
-        return self.pricing_order_alias or ("local" if local else self.pricing_order_account)
+        return self.pricing_order_alias or ("local" if local else self.order_account)
 
 
 def _is_local(url: str) -> bool:

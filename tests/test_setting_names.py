@@ -32,6 +32,8 @@ CLASSES: dict[str, tuple[str, tuple[type[Settings], ...]]] = {
 }
 ROW = re.compile(r"^\| `([A-Z][A-Z0-9_]+)` \| (.*?) \| (.*?) \| (.{10,}) \|$", re.MULTILINE)
 ELSEWHERE = dict.fromkeys(("PRICING_LOCK_DIR", "EXECUTION_BUDGET_DIR"), "the system's temporary folder")
+ONLY = {"quotebus up": "UP_", "pricing-node": "PRICING_"}
+"""Programs that read settings of others as well."""
 COMMON = {*BusSettings.model_fields, *LogSettings.model_fields}
 
 
@@ -42,7 +44,8 @@ def own(program: str) -> dict[str, tuple[type[Settings], str]]:
         for field in settings.model_fields:
             name = variable(settings, field)
             borrowed = field in COMMON if program else False
-            if not borrowed and not (program == "quotebus up" and not name.startswith("UP_")):
+            prefix = ONLY.get(program, "")
+            if not borrowed and name.startswith(prefix):
                 found.setdefault(name, (settings, field))
     return found
 

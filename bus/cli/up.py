@@ -143,6 +143,7 @@ class Up:
         self._environment |= {"PRICING_UPSTREAM_URL": url, "PRICING_API_KEY": f"sim-{secrets.token_hex(4)}"}
         rest = words[words.index("orders") + 1].removesuffix("/v2")
         self._environment |= {"PRICING_DATA_URL": rest, "PRICING_ORDER_REST_URL": rest}
+        self._environment.setdefault("EXECUTION_ORDERS_URL", rest)
         # What `.env` says of the real feed contradicts the simulated one's address, which is given here.
         self._environment |= {"PRICING_FEED": url.rpartition("/")[2], "PRICING_FEED_CLASS": "simulated"}
         self._environment["PRICING_API_SECRET"] = "simulated"

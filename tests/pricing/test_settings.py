@@ -31,7 +31,8 @@ def read(*flags: str) -> PricingSettings:
 
 def test_readme_lists_every_setting_with_its_default() -> None:
     rows = dict(re.findall(r"^\| `(PRICING_\w+)` \| (.*?) \|", README, re.MULTILINE))
-    own = {name: field for name, field in PricingSettings.model_fields.items() if name not in COMMON}
+    fields = PricingSettings.model_fields.items()
+    own = {name: field for name, field in fields if name not in COMMON and not name.startswith("execution_")}
     assert list(rows) == [name.upper() for name in own]
     for name, field in own.items():
         default = field.get_default()
@@ -226,3 +227,49 @@ def test_keys_travel_in_clear_only_within_this_machine(url: str) -> None:
 )
 def test_only_trades_in_time_and_of_a_known_class_prove_a_price(flags: tuple[str, ...], prove: bool) -> None:
     assert parse(PricingSettings, flags, "pricing-node").trades_prove == prove
+
+
+SIMULATED = {"PRICING_UPSTREAM_URL": "ws://127.0.0.1:8765/v2/iex", "EXECUTION_ORDERS_URL": "http://127.0.0.1:8766/v2"}
+FAR = {"EXECUTION_GATEWAY": "simulator", "EXECUTION_ORDERS_URL": "http://far.example"}
+KEYS = {"APCA_API_KEY_ID": "id", "APCA_API_SECRET_KEY": SECRET}
+
+
+@pytest.mark.parametrize(
+    ("environment", "kept", "account", "rest"),
+    [
+        ({**SIMULATED, **FAR}, False, "paper", ""),
+        ({**KEYS}, False, "paper", "https://paper-api.alpaca.markets"),
+        ({**KEYS, "EXECUTION_GATEWAY": "none"}, False, "paper", "https://paper-api.alpaca.markets"),
+        ({**KEYS, "EXECUTION_GATEWAY": "paper"}, True, "paper", "https://paper-api.alpaca.markets"),
+        ({**KEYS, "EXECUTION_GATEWAY": "live"}, True, "live", "https://api.alpaca.markets"),
+        ({**KEYS, "EXECUTION_GATEWAY": "paper", "PRICING_ORDER_STREAM": "no"}, False, "paper", None),
+        ({**KEYS, "EXECUTION_GATEWAY": "paper", "EXECUTION_API_KEY": "another"}, False, "paper", None),
+        ({**KEYS, "EXECUTION_GATEWAY": "simulator"}, False, "paper", None),
+        ({**SIMULATED}, False, "paper", ""),
+        ({**SIMULATED, "EXECUTION_GATEWAY": "simulator"}, True, "paper", "http://127.0.0.1:8766"),
+        ({**SIMULATED, "EXECUTION_GATEWAY": "simulator", "EXECUTION_ORDERS_URL": ""}, False, "paper", ""),
+        (
+            {**SIMULATED, "EXECUTION_GATEWAY": "simulator", "EXECUTION_ORDERS_URL": "http://far.example"},
+            False,
+            "paper",
+            "",
+        ),
+        ({**SIMULATED, "EXECUTION_GATEWAY": "paper"}, False, "paper", ""),
+    ],
+)
+def test_the_order_stream_is_kept_where_orders_are_placed(
+    environment: dict[str, str], kept: bool, account: str, rest: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    settings = read()
+    assert (settings.keeps_order_stream, settings.order_account) == (kept, account)
+    assert rest is None or settings.order_rest_url == rest
+
+
+@pytest.mark.parametrize("ending", ["", "/", "/v2", "/v2/", "//"])
+def test_rest_addresses_are_taken_with_and_without_the_version(ending: str) -> None:
+    settings = read(
+        "--upstream-url", URL, f"--order-rest-url=http://127.0.0.1:7{ending}", f"--data-url=http://127.0.0.1:8{ending}"
+    )
+    assert (settings.order_rest_url, settings.data_url) == ("http://127.0.0.1:7", "http://127.0.0.1:8")

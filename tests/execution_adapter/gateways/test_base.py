@@ -194,3 +194,9 @@ def test_nobody_there_is_unknown(make: Make) -> None:
     assert isinstance(gateway.cancel_order("a", "b"), Unknown)
     assert isinstance(gateway.query_order("a"), Unknown)
     assert gateway.query_position("r", "SPY") == Unknown("r", getattr(gateway.query_position("r", "SPY"), "reason", ""))
+
+
+@pytest.mark.parametrize("ending", ["", "/", "/v2", "/v2/"])
+def test_an_address_is_taken_with_and_without_the_version(broker: tuple[World, str], make: Make, ending: str) -> None:
+    _, url = broker
+    assert make(url.removesuffix("/v2") + ending, 3).query_clock() == ClockReport(True)
