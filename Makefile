@@ -11,7 +11,7 @@ JOBS   ?= 5
 SEEDS  ?= 50
 
 .PHONY: halts hearsay outages realoutages up test smoke apidocs links wheel check format bench latency overload scale clients verdict replaysame replaytiming capturerate capturedamage \
-  capturekills captureseek tapcost strangers poison faults twonodes orders returns search lives seeds quietdays levels marketdays idle pins clean help
+  capturekills captureseek tapcost strangers poison faults twonodes orders returns requests search lives seeds quietdays levels marketdays idle pins clean help
 
 help:
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
@@ -130,6 +130,9 @@ hearsay: $(VENV)/.dev ## 30 days of restarts beside a forger of halts, on a virt
 
 orders: $(VENV)/.dev ## 14 symbols worked to their end under one trouble each; ARGS="halt cut"
 	$(BIN)/python -m tests.execution_adapter.runs $(ARGS)
+
+requests: $(VENV)/.dev ## requests that a worker makes, behind the simulated broker's limit of 200 a minute; ARGS="stream"
+	$(BIN)/python -m tests.perf.request_budget $(ARGS)
 
 search: $(VENV)/.dev ## an order of events that over-fills, looked for; ARGS="--seeds 5000"
 	$(BIN)/python -m tests.execution_adapter.search $(ARGS)

@@ -94,7 +94,9 @@ class SellAllOrder(ParentOrder):
     def _on_position(self, position: PositionReport, now_ns: int) -> list[Command]:
         if self.state is not State.SIZING or self._question().request_id != position.request_id:
             return []
-        left = self.filled + position.qty
+        # What a lost order may have sold is missing from the position and in no count yet: it is not others' doing.
+        lost = self.open_order.order.qty if self.open_order is not None else ZERO
+        left = self.filled + position.qty + lost
         self.intent = replace(self.intent, qty=min(self.intent.qty, left) if self._is_sized else left)
         self._is_sized = True
         self._position, self._position_ns = position, now_ns

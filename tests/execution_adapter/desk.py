@@ -178,16 +178,24 @@ class Desk:
         return self._tops[symbol]
 
     def orders(self, intent_id: str) -> list[BrokerOrder]:
-        """The broker's orders of an intent, oldest first."""
+        """The broker's orders of an intent, oldest first: those put in place of ours, not what they replaced."""
         return [
-            order for name, order in self.broker.orders.by_client_id.items() if name.rpartition("-")[0] == intent_id
+            order
+            for order in self.broker.orders.by_id.values()
+            if self.root(order).rpartition("-")[0] == intent_id and order.replaced_by is None
         ]
+
+    def root(self, order: BrokerOrder) -> str:
+        """The client order id of the order that this one, or the one it replaced, began as."""
+        while order.replaces is not None:
+            order = self.broker.orders.by_id[order.replaces]
+        return order.ticket.client_order_id
 
     def filled(self, intent_id: str) -> Decimal:
         return sum((order.filled_qty for order in self.orders(intent_id)), Decimal(0))
 
     def open(self) -> list[str]:
-        return [order.ticket.client_order_id for order in self.broker.orders.list_open()]
+        return [self.root(order) for order in self.broker.orders.list_open()]
 
     def _on_event(self, happened: OrderEvent) -> None:
         self._updates.add(build_update(happened), self.now_ns)

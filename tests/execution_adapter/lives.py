@@ -135,6 +135,8 @@ class Life:
         self.texts = [self._text(number, symbol) for number, symbol in enumerate(symbols)]
         self.statuses: list[int] = []
         self.workers: list[Worker] = []
+        self.others: set[str] = set()
+        """Client order ids of other programs on the account."""
         self.journal: type[TroubledJournal] = TroubledJournal
         self.events: Counter[str] = Counter()
         self.hosts = [folder / "host-a"]
@@ -223,9 +225,9 @@ class Life:
             raise Wrong(f"exit 0, and {filled} of {self.wanted} are filled: {worker.lines}")
         if all_filled and status != 0 and not (self.trouble.open_end and status == 4):
             raise Wrong(f"exit {status}, and all are filled: {worker.lines}")
-        strangers = set(self.desk.broker.orders.by_client_id) - {
-            order.ticket.client_order_id for name in self.intents for order in self.desk.orders(name)
-        }
+        names = {self.desk.root(order) for order in self.desk.broker.orders.by_id.values()}
+        ours = {self.desk.root(order) for name in self.intents for order in self.desk.orders(name)}
+        strangers = names - ours - self.others
         if strangers:
             raise Wrong(f"orders of no intent: {strangers}")
         self.require_named(worker)
@@ -233,7 +235,7 @@ class Life:
     def require_named(self, worker: Worker) -> None:
         """No order of ours is open, unless this run says 4 and names it."""
         others = [other for other in self.trouble.still_there(self) if other is not worker]
-        for name in [] if others else self.desk.open():
+        for name in [] if others else set(self.desk.open()) - self.others:
             if worker.status != 4 or not any(f"CHECK AT BROKER: order {name}" in line for line in worker.lines):
                 raise Wrong(f"exit {worker.status}, and {name} is open, unnamed: {worker.lines}")
 
@@ -272,6 +274,7 @@ def live(seed: int, trouble: Trouble, size: int) -> Life:
 
 def main() -> int:
     from tests.execution_adapter.troubles import TROUBLES
+    from tests.execution_adapter.unkind_troubles import UNKIND
 
     parser = argparse.ArgumentParser(
         description="lives of the worker, and whether its exit status is the broker's books"
@@ -280,7 +283,7 @@ def main() -> int:
     parser.add_argument("--first", type=int, default=0, help="the first seed")
     parser.add_argument("--only", default="", help="one trouble, by its name")
     options = parser.parse_args()
-    troubles = [trouble for trouble in TROUBLES if options.only in ("", trouble.name)]
+    troubles = [trouble for trouble in (*TROUBLES, *UNKIND) if options.only in ("", trouble.name)]
     events: Counter[str] = Counter()
     wrong, began = 0, time.monotonic()
     for done, seed in enumerate(range(options.first, options.first + options.times), start=1):

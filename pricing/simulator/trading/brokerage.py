@@ -143,6 +143,7 @@ class Brokerage:
             "open": len(self._broker.orders.list_open()),
             "positions": {symbol: str(p.qty) for symbol, p in self._broker.account.positions.items()},
             "rest_requests_total": self._api.requests,
+            "rest_order_requests_total": self._api.of_orders,
             "rest_limited_total": self._api.limited,
             "updates_lost": self._updates.lost,
             "updates_dropped": self._updates.dropped,

@@ -64,7 +64,7 @@ class RestApi:
         self._assets = Assets(seed, faults, broker.orders.asset_id)
         self._utc_ns = 0
         self.requests = 0
-        self.limited = 0
+        self.of_orders = self.limited = 0
         self._per_minute = per_minute
         self._limit = RestLimit()
         self._routes: tuple[tuple[str, re.Pattern[str], Callable[..., tuple[int, object]]], ...] = (
@@ -98,6 +98,7 @@ class RestApi:
                 self._refuse_on_purpose()
                 status, value, headers = self._data.answer(request.path, request.query, utc_ns)
             else:
+                self.of_orders += 1
                 is_allowed, headers = self._limit.count(key, self._most(), utc_ns)
                 if not is_allowed:
                     self.limited += 1
