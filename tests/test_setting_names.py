@@ -10,6 +10,7 @@ import pytest
 from quotebus.bus.capture.record.settings import RecordSettings
 from quotebus.bus.cli.broker import BrokerSettings
 from quotebus.bus.cli.up import UpSettings
+from quotebus.bus.edge.settings import EdgeSettings
 from quotebus.bus.process import known_settings
 from quotebus.bus.process.flags import flags, is_secret, is_switch, shown_default, unit_of, variable
 from quotebus.bus.settings import BusSettings, LogSettings, Settings
@@ -27,6 +28,7 @@ CLASSES: dict[str, tuple[str, tuple[type[Settings], ...]]] = {
     "exchange-simulator": ("pricing/simulator/README.md", (SimulatorSettings,)),
     "quotebus record": ("bus/capture/README.md", (RecordSettings,)),
     "quotebus tap": ("bus/tap/README.md", TAP),
+    "quotebus edge": ("bus/edge/README.md", (EdgeSettings,)),
     "quotebus broker": ("bus/README.md", (BrokerSettings,)),
     "quotebus up": ("bus/README.md", (UpSettings,)),
 }
