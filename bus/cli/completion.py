@@ -9,6 +9,7 @@ from quotebus.bus.capture.record.settings import RecordSettings
 from quotebus.bus.cli import broker, capture_arguments, replay, up
 from quotebus.bus.cli.arguments import Arguments
 from quotebus.bus.cli.program import VERBS
+from quotebus.bus.edge.settings import EdgeSettings
 from quotebus.bus.process.command_line import CommandLine
 from quotebus.bus.process.flags import command_line
 from quotebus.bus.process.known_settings import ALL_PROGRAMS, settings_of
@@ -24,6 +25,7 @@ _HELP = ("--help", "--version")
 _SETTINGS: dict[str, type[Settings]] = {
     "quotebus up": up.UpSettings,
     "quotebus broker": broker.BrokerSettings,
+    "quotebus edge": EdgeSettings,
     "quotebus record": RecordSettings,
     "quotebus tap top": TopSettings,
     "quotebus tap echo": EchoSettings,

@@ -21,7 +21,6 @@ class EdgeSettings(BusSettings, LogSettings):
     examples = (
         "quotebus edge",
         "quotebus edge --port 9000 --policy usable",
-        "APCA_API_STREAM_URL=http://127.0.0.1:8769 python bot.py  # the older Python SDK",
     )
     flag_prefix = "edge_"
     headings: ClassVar = {"edge_host": "where", "edge_key": "clients", "edge_policy": "what they get"}

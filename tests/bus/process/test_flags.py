@@ -17,6 +17,7 @@ from quotebus.bus.cli import capture_arguments
 from quotebus.bus.cli.broker import BrokerSettings
 from quotebus.bus.cli.replay import make_parser
 from quotebus.bus.cli.up import UpSettings
+from quotebus.bus.edge.settings import EdgeSettings
 from quotebus.bus.errors import ConfigError
 from quotebus.bus.process.flags import OneMore, Positional, Unit, Words, command_line, usage, variable
 from quotebus.bus.settings import Settings, parse
@@ -30,6 +31,7 @@ PROGRAMS: dict[str, type[Settings]] = {
     "execution-worker": ExecutionSettings,
     "exchange-simulator": SimulatorSettings,
     "quotebus broker": BrokerSettings,
+    "quotebus edge": EdgeSettings,
     "quotebus record": RecordSettings,
     "quotebus up": UpSettings,
     "quotebus tap top": TopSettings,
