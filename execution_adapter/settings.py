@@ -39,7 +39,7 @@ class ExecutionSettings(BusSettings, LogSettings):
         "execution-worker  # decisions only, no orders",
         'execution-worker --gateway simulator --intent "SPY buy 10 in 60s"',
         "execution-worker --gateway paper --intents-file orders.csv",
-        "execution-worker --dry-run --intents-file orders.csv  # send nothing",
+        "execution-worker --dry-run --intents-file orders.csv",
         "execution-worker --clock stream  # decide on a replay, in its time",
         "execution-worker verify captures/day.mcap  # decide again and compare",
     )
