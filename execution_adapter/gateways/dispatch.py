@@ -150,7 +150,8 @@ class Dispatch:
             if isinstance(command, SubmitOrder) and now - since_ns >= FRESH_NS:
                 del self._others[number], self._due[number]
                 name = command.order.client_order_id
-                found.append(Refused(name, Request.PLACE, "the budget of requests is used up", until=Until.TIME))
+                why = "the budget of requests is used up"
+                found.append(Refused(name, Request.PLACE, why, until=Until.TIME, wait_ns=0))  # it keeps its turn
         return found
 
     @property

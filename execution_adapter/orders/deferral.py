@@ -14,6 +14,8 @@ from quotebus.execution_adapter.orders.order import FINAL, Answer, NotFound, Que
 FIRST_NS = NS_PER_S
 LONGEST_NS = 60 * NS_PER_S
 """A broker that asks for more is asked once a minute all the same: one wrong header must not end an intent."""
+BLOCKS_NS = 2 * LONGEST_NS
+"""An order of which nothing was heard for so long is no longer believed to be in the way."""
 OVER = FINAL | {Status.REPLACED}
 
 
@@ -33,11 +35,12 @@ class Deferral:
         self._refusals = 0
         self._blocker = ""
         self._questions = 0
-        self._asked_ns = now_ns
+        self._asked_ns = self._seen_ns = now_ns
 
     def take(self, refused: Refused, pause_ns: int, now_ns: int) -> None:
         """Wait after a refusal; `pause_ns` where a few tries are all that is of use."""
-        self.reason, self._blocker, self._asked_ns, self._questions = refused.reason, "", now_ns, 0
+        self.reason, self._blocker, self._questions = refused.reason, "", 0
+        self._asked_ns = self._seen_ns = now_ns
         if refused.until is Until.TRIES:
             self._due_ns = now_ns + pause_ns
             return
@@ -57,7 +60,8 @@ class Deferral:
 
     def waits(self, now_ns: int) -> bool:
         """Whether nothing may be placed yet."""
-        return bool(self._blocker) or now_ns < self._due_ns
+        is_blocked = bool(self._blocker) and now_ns - self._seen_ns < BLOCKS_NS
+        return is_blocked or now_ns < self._due_ns
 
     def ask(self, now_ns: int) -> list[QueryOrder]:
         """The question for the order in the way, when it is time for it."""
@@ -75,6 +79,8 @@ class Deferral:
         """
         ours = getattr(answer, "client_order_id", "") == self._question_id
         is_over = isinstance(answer, Report) and self._blocker == answer.order_id and answer.status in OVER
+        if ours and isinstance(answer, Report):
+            self._seen_ns = now_ns
         if self._blocker and is_over:
             self._blocker, self._due_ns = "", now_ns
         elif self._blocker and ours and isinstance(answer, NotFound):

@@ -65,7 +65,7 @@ def test_the_order_in_the_way_is_asked_about_until_it_is_over(until: Until, stat
     assert len(deferral.ask(T0 + 3 * NS_PER_S)) == 1
     assert deferral.on_answer(Report(question.client_order_id, Status.OPEN, order_id="x"), T0)
     assert deferral.on_answer(Unknown(question.client_order_id, "timeout"), T0)
-    assert deferral.waits(T0 + 300 * NS_PER_S)
+    assert deferral.waits(T0 + 110 * NS_PER_S)
     assert deferral.on_answer(Report(question.client_order_id, status, order_id="x"), T0)
     assert not deferral.waits(T0)
 
@@ -101,3 +101,16 @@ def test_a_few_tries_are_at_the_pace_of_the_tactics() -> None:
     deferral.take(refused(Until.TRIES), 3 * NS_PER_S, T0)
     assert deferral.waits(T0 + 3 * NS_PER_S - 1)
     assert not deferral.waits(T0 + 3 * NS_PER_S)
+
+
+def test_an_order_in_the_way_of_which_nothing_is_heard_any_more_is_tried_past() -> None:
+    deferral = Deferral("a", T0)
+    deferral.take(refused(Until.ORDER, order_id="x"), NS_PER_S, T0)
+    still_open = Report("a-in-the-way", Status.OPEN, order_id="x", authoritative=True)
+    for seconds in range(0, 600, 60):
+        at_ns = T0 + seconds * NS_PER_S
+        deferral.on_answer(still_open, at_ns)
+        assert deferral.waits(at_ns + 100 * NS_PER_S)
+    for seconds in range(540, 720, 10):
+        deferral.on_answer(Unknown("a-in-the-way", "timeout"), T0 + seconds * NS_PER_S)
+    assert not deferral.waits(T0 + 720 * NS_PER_S)
