@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from tests.support.world import World
 
 settings.register_profile("suite", max_examples=40, deadline=None)
 settings.load_profile("suite")
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell's background job; the programs here must not inherit it
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)

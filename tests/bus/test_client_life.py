@@ -56,6 +56,7 @@ USES: dict[str, Callable[[BusClient], object]] = {
     "add": lambda client: client.add("SPY"),
     "discard": lambda client: client.discard("SPY"),
     "publish": lambda client: client.publish(INTENT),
+    "execute": lambda client: client.execute("SPY", "buy", 1),
     "quotes": lambda client: client.quotes(),
     "trades": lambda client: client.trades(),
     "orders": lambda client: client.orders(),
@@ -100,6 +101,8 @@ def test_a_closed_asyncio_client_refuses_to_be_used(settings: BusSettings) -> No
                 feed()
         with pytest.raises(ClientClosed):
             client.publish(INTENT)
+        with pytest.raises(ClientClosed):
+            await client.execute("SPY", "buy", 1)
         with pytest.raises(ClientClosed):
             await client.__aenter__()
         assert not client.usable("SPY")

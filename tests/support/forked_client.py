@@ -19,6 +19,7 @@ from tests.support.samples import INTENT
 
 ARGUMENTS: dict[str, tuple[object, ...]] = {
     "publish": (INTENT,),
+    "execute": ("SPY", "buy", 1),
     **dict.fromkeys(("request", "add", "discard", "last_quote", "usable", "assess", "status"), ("SPY",)),
 }
 QUIET = {"close", "name"}
