@@ -51,7 +51,7 @@ class Budget(Protocol):
 class _Waiting:
     """A request that the budget has not let go yet."""
 
-    command: Command
+    number: int
     since_ns: int
 
 
@@ -75,8 +75,8 @@ class Dispatch:
         self._requests: Queue[tuple[int, Command]] = Queue(BOUND)
         self._answers: Queue[tuple[int, Answer]] = Queue()  # at most one for each request
         self._due: dict[int, tuple[int, str]] = {}
-        self._cancels: dict[int, _Waiting] = {}
-        self._others: dict[int, _Waiting] = {}
+        self._cancels: dict[Command, _Waiting] = {}
+        self._others: dict[Command, _Waiting] = {}
         self._go_ns = {True: 0, False: 0}
         self._number = 0
         self.sent = self.held = 0
@@ -86,16 +86,16 @@ class Dispatch:
     def send(self, command: Command) -> None:
         """Queue a request. One that finds no room is answered as Unknown; one that waits already is not doubled."""
         lane = self._cancels if isinstance(command, CancelOrder) else self._others
-        if any(waiting.command == command for waiting in lane.values()):
+        if command in lane:
             return
         self._number += 1
         self._due[self._number] = (now_ns() + WAITS_NS, _name(command))
         if len(lane) >= BOUND:
             self._answers.put((self._number, Unknown(_name(command), "too many requests pending")))
             return
-        lane[self._number] = _Waiting(command, now_ns())
+        lane[command] = _Waiting(self._number, now_ns())
         self._let_go()
-        self.held += self._number in lane
+        self.held += command in lane
 
     def room(self) -> int:
         """How many requests other than cancels would be made at once."""
@@ -115,10 +115,10 @@ class Dispatch:
             self._due.pop(number, None)
             found.append(answer)
         late = [number for number, (due_ns, _) in self._due.items() if now >= due_ns]
-        for number in late:
-            never = bool(self._cancels.pop(number, None) or self._others.pop(number, None))
-            found.append(Unknown(self._due.pop(number)[1], "not sent in time" if never else "no answer in time"))
-        return found
+        for lane in (self._cancels, self._others) if late else ():
+            for command in [c for c, waiting in lane.items() if waiting.number in late]:
+                del lane[command]
+        return found + [Unknown(self._due.pop(number)[1], "no answer in time") for number in late]
 
     def _let_go(self) -> None:
         """Hand over what the budget allows, the oldest first."""
@@ -126,14 +126,14 @@ class Dispatch:
             now = now_ns()
             if not lane or now < self._go_ns[is_cancel]:
                 continue
-            for number, waiting in list(lane.items()):
+            for command, waiting in list(lane.items()):
                 wait_ns = self._budget.take(cancel=is_cancel) if self._budget is not None else 0
                 if wait_ns:
                     self._go_ns[is_cancel] = now + min(wait_ns, LOOK_AGAIN_NS)
                     break
-                del lane[number]
+                del lane[command]
                 self.sent += 1
-                self._hand_over(number, waiting.command)
+                self._hand_over(waiting.number, command)
 
     def _hand_over(self, number: int, command: Command) -> None:
         self._due[number] = (now_ns() + self._deadline_ns, _name(command))
@@ -146,9 +146,9 @@ class Dispatch:
         """Orders whose price is too old by now: they were not sent, and are decided anew."""
         now = now_ns()
         found: list[Answer] = []
-        for number, (command, since_ns) in [(n, (w.command, w.since_ns)) for n, w in self._others.items()]:
-            if isinstance(command, SubmitOrder) and now - since_ns >= FRESH_NS:
-                del self._others[number], self._due[number]
+        for command, waiting in list(self._others.items()):
+            if isinstance(command, SubmitOrder) and now - waiting.since_ns >= FRESH_NS:
+                del self._others[command], self._due[waiting.number]
                 name = command.order.client_order_id
                 why = "the budget of requests is used up"
                 found.append(Refused(name, Request.PLACE, why, until=Until.TIME, wait_ns=0))  # it keeps its turn

@@ -7,6 +7,7 @@ orders are asked about less often.
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import islice
 
 from quotebus.bus.clock import NS_PER_MS, NS_PER_S
 
@@ -49,7 +50,7 @@ class RequestPace:
         self._waiting[intent_id] = now_ns  # a name that is there keeps its place
         if self._room is None:
             self._room = self._find_room()
-        if list(self._waiting).index(intent_id) >= self._room:
+        if intent_id not in islice(self._waiting, self._room):
             return False
         del self._waiting[intent_id]
         self._room -= 1

@@ -26,6 +26,7 @@ class World:
         self.environment: dict[str, str] = {
             **LOOPBACK,
             "PRICING_LOCK_DIR": str(folder),
+            "EXECUTION_BUDGET_DIR": str(folder),
             "PRICING_API_KEY": "key",
             "PRICING_API_SECRET": "canary-secret",
             "PRICING_LINGER_S": "1",
