@@ -65,16 +65,22 @@ class _Handshake:
         self._sock = sock
         self._deadline_ns = deadline_ns
         self._received = 0
-        self.rest = b""
+        self._piece = b""
+        self._at = 0
+
+    @property
+    def rest(self) -> bytes:
+        return self._piece[self._at :]
 
     def recv(self, count: int) -> bytes:
-        if not self.rest:
+        if self._at == len(self._piece):
             self._sock.settimeout(_left_s(self._deadline_ns))
-            self.rest = self._sock.recv(16 * 1024)
-            self._received += len(self.rest)
+            self._piece, self._at = self._sock.recv(16 * 1024), 0
+            self._received += len(self._piece)
             if self._received > MAX_HANDSHAKE_BYTES:
                 raise _TooMuch("handshake too large")
-        data, self.rest = self.rest[:count], self.rest[count:]
+        data = self._piece[self._at : self._at + count]
+        self._at += len(data)
         return data
 
     def send(self, data: bytes) -> int:

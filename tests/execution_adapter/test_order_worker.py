@@ -65,7 +65,7 @@ def test_intent_from_the_bus_is_worked_once_however_often_it_is_sent_and_outlive
     strategy, stranger = world.client("strategy"), world.client("stranger")
     strategy.request("SPY")
     eventually(lambda: strategy.results()["SPY"].halt is HaltKnowledge.PRESUMED)  # else nothing is forced at the end
-    first_ns = utc_ns() + 4 * NS_PER_S
+    first_ns = utc_ns() + 12 * NS_PER_S
 
     def wish(client: str, deadline_ns: int) -> TradeIntent:
         return TradeIntent(
