@@ -13,7 +13,7 @@ from quotebus.execution_adapter.orders.order import REVISIONS, ZERO, CancelOrder
 from quotebus.execution_adapter.orders.states import State
 
 DENIALS = 3
-"""How often in a row the broker must call an order over with less filled than its stream reported, to be believed."""
+"""How often the broker must call an order over with less filled than its stream reported, to be believed."""
 
 
 class AskedIntent(JudgedIntent):
@@ -71,13 +71,18 @@ class AskedIntent(JudgedIntent):
         return []
 
     def _on_end(self, child: ChildOrder, report: Report, now_ns: int) -> list[Command]:
-        """The broker says that it is over. Less filled than its stream reported is asked about until it stays so."""
-        if (report.filled or ZERO) < child.filled:
-            child.denied += 1
-            if child.denied < DENIALS:
-                if self.state is State.DONE:
-                    return [child.question]
-                return [] if self.state is State.LOOKING_UP else self._ask("fills contradict each other", now_ns)
+        """The broker says that it is over. Less filled than its stream reported is asked about until it stays so.
+
+        After that, more is believed when two answers in a row say the same: one may be from before.
+        """
+        less, agrees = (report.filled or ZERO) < child.filled, child.last_count == report.filled
+        child.last_count = report.filled
+        child.denied += less
+        if child.denied and (not agrees or (less and child.denied < DENIALS)):
+            if self.state is State.DONE:
+                return [child.question]
+            return [] if self.state is State.LOOKING_UP else self._ask("fills contradict each other", now_ns)
+        if less:
             self.doubt = f"{child.filled:f} reported filled, and the broker's final count is {report.filled:f}"
         child.end(report)
         if self.state is State.DONE:

@@ -30,7 +30,9 @@ class ChildOrder:
     elsewhere: bool = False
     """Not placed by this worker as far as its journal knows: asked for by its number. Another host's, or a lost one."""
     denied: int = 0
-    """How often in a row the broker called it over with less filled than the order stream had reported."""
+    """How often the broker called it over with less filled than the order stream had reported."""
+    last_count: Decimal | None = None
+    """The count of fills in the broker's newest answer that calls it over."""
     cancel_taken: bool = False
     """The broker has taken a cancel, and was not asked since what has become of it."""
     successor: str = ""

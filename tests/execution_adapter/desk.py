@@ -51,18 +51,20 @@ class DeskGateway(SimulatorGateway):
     """The gateway to the simulator with the network taken out."""
 
     def __init__(self, desk: Desk) -> None:
-        super().__init__("http://127.0.0.1:1/v2", "key", "secret", 3)
+        super().__init__(f"http://127.0.0.1:1{desk.random.choice(['', '/v2', '/v2/'])}", "key", "secret", 3)
         self._desk = desk
 
     def _request(self, method: str, path: str, body: dict[str, object] | None = None) -> _Reply:
-        parts = urlsplit(f"/v2{path}")
+        parts = urlsplit(f"{self._path}{path}")
         payload = b"" if body is None else json.dumps(body).encode()
         headers = {name.lower(): value for name, value in self._headers.items()}
         request = RestRequest(method, parts.path, parts.query, headers, payload)
         reply = self._desk.api.answer(request, self._desk.utc_ns)
         if reply.lost:
             raise TimeoutError(reply.lost)
-        return _Reply(reply.status, None if isinstance(reply.value, bytes) else reply.value, None)
+        wait = reply.headers.get("Retry-After")
+        body = None if isinstance(reply.value, bytes) else reply.value
+        return _Reply(reply.status, body, int(wait) * NS_PER_S if wait else None)
 
 
 class Desk:
@@ -106,7 +108,7 @@ class Desk:
         self.broker.at(self.now_ns, self.utc_ns)
         for symbol, market in self.markets.items():
             market.now_ns = self.now_ns
-            if self.random.random() < 0.3:
+            if not self.still and self.random.random() < 0.3:
                 move = Decimal(self.random.randint(-2, 2)) / 100
                 market.bid, market.ask = market.bid + move, market.ask + move
                 self._tops.pop(symbol, None)
@@ -135,13 +137,17 @@ class Desk:
             if roll < self.loss:
                 self._later(3_000, lambda: self._answer(listener, Unknown(name, "no answer: TimeoutError")))
                 if roll < self.loss / 2:  # it was on its way all the time
-                    self._later(self.random.randint(2_000, 6_000), lambda: self._ask(command))
+                    self._later(self.random.randint(*self.late_ms), lambda: self._ask(command))
                 return
             self._later(self.random.randint(0, 250), lambda: self._serve(listener, command))
 
         return send
 
     loss = 0.0
+    late_ms = (2_000, 6_000)
+    """When a request arrives that was lost to its sender."""
+    still = False
+    """The market does not move."""
 
     def _serve(self, listener: Listener, command: Command) -> None:
         answer = self.lying(self._ask(command))
@@ -192,6 +198,7 @@ class Desk:
         return order.ticket.client_order_id
 
     def filled(self, intent_id: str) -> Decimal:
+        """An order's count begins with what the one before it in its place had filled."""
         return sum((order.filled_qty for order in self.orders(intent_id)), Decimal(0))
 
     def open(self) -> list[str]:

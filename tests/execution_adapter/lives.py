@@ -26,6 +26,7 @@ from random import Random
 from unittest import mock
 
 from quotebus.bus.clock import NS_PER_S
+from quotebus.bus.errors import QuotebusError
 from quotebus.execution_adapter import intents_at_work
 from quotebus.execution_adapter.intents import Intent
 from quotebus.execution_adapter.intents_at_work import IntentsAtWork
@@ -56,7 +57,17 @@ class TroubledJournal(Journal):
     full: frozenset[str] = frozenset()
     kill_in: float = 0.0
     random = Random(0)
+    opened: list[TroubledJournal]
     _room = 0
+
+    def __init__(self, folder: Path, intent_id: str) -> None:
+        super().__init__(folder, intent_id)
+        self.opened.append(self)
+
+    def close(self) -> None:
+        if self in self.opened:
+            super().close()
+            self.opened.remove(self)
 
     def reserve(self) -> None:
         if self.path.stem in self.full:
@@ -90,7 +101,11 @@ class Worker:
         desk = self.life.desk
         self.send = desk.connect(self.hear)
         self.work = IntentsAtWork(self.life.settings(self.folder), self._send, self.lines.append)
-        self.work.begin(desk.now_ns, desk.utc_ns)
+        try:
+            self.work.begin(desk.now_ns, desk.utc_ns)
+        except Killed:
+            self.leave()
+            raise
 
     def _send(self, command: Command) -> None:
         if isinstance(command, SubmitOrder) and self.life.random.random() < self.dies:
@@ -107,7 +122,7 @@ class Worker:
             lambda intent, _: desk.assess(intent.symbol),
             lambda parent: parent.decisions.clear(),
             lambda: desk.now_ns,
-            stream_proven=True,
+            stream_proven=not self.life.trouble.blind,
         )
         self.work.tidy()
 
@@ -117,11 +132,19 @@ class Worker:
             self.life.desk.listeners.remove(self.hear)
         if self in self.life.workers:
             self.life.workers.remove(self)
-            self.work.close()
+        self.work.close()
 
     def end(self) -> None:
         self.status, self.lines[:] = self.work.exit_status(), [*self.lines, *self.work.report(self.life.desk.now_ns)]
         self.leave()
+
+
+_living: list[Life] = []
+
+
+def current_day() -> int:
+    """The day of the newest life, in UTC."""
+    return _living[-1].desk.utc_ns // (24 * 3600 * NS_PER_S) if _living else 0
 
 
 class Life:
@@ -132,6 +155,7 @@ class Life:
         self.seed, self.folder, self.trouble = seed, folder, trouble
         symbols = SYMBOLS[:size]
         self.desk = Desk(seed, symbols)
+        _living[:] = [self]
         self.texts = [self._text(number, symbol) for number, symbol in enumerate(symbols)]
         self.statuses: list[int] = []
         self.workers: list[Worker] = []
@@ -149,8 +173,9 @@ class Life:
             for positions in (account.positions, account.shown):
                 positions[symbol] = position = Position()
                 position.qty, position.entry_price = qty, Decimal(10)
-            return f"{symbol} sell all in 6s"
-        return f"{symbol} {self.random.choice(['buy', 'sell'])} {10 + number} in {self.random.choice([2, 6])}s"
+            return f"{symbol} sell all in {max(self.trouble.window_s)}s"
+        side, window_s = self.random.choice(["buy", "sell"]), self.random.choice(self.trouble.window_s)
+        return f"{symbol} {side} {10 + number} in {window_s}s"
 
     def _wanted(self, intent: Intent) -> Decimal:
         return self.desk.broker.account.qty(intent.symbol) if intent.exits else intent.qty
@@ -192,6 +217,9 @@ class Life:
         raise Wrong(f"not over after {MOST_STEPS} steps: {[worker.work.report(0) for worker in left]}")
 
     def start(self, host: int = 0) -> Worker:
+        if not self.workers:  # whoever was killed while it opened them: the kernel has closed them
+            for journal in list(self.journal.opened):
+                journal.close()
         worker = Worker(self, self.hosts[host])
         self.workers.append(worker)
         return worker
@@ -225,6 +253,10 @@ class Life:
             raise Wrong(f"exit 0, and {filled} of {self.wanted} are filled: {worker.lines}")
         if all_filled and status != 0 and not (self.trouble.open_end and status == 4):
             raise Wrong(f"exit {status}, and all are filled: {worker.lines}")
+        if self.trouble.must_fill and not all_filled:
+            raise Wrong(f"exit {status}, and nothing hindered it: {worker.lines}")
+        if not self.trouble.damages and any("its journal is damaged" in line for line in worker.lines):
+            raise Wrong(f"a journal is damaged, and nobody has touched it: {worker.lines}")
         names = {self.desk.root(order) for order in self.desk.broker.orders.by_id.values()}
         ours = {self.desk.root(order) for name in self.intents for order in self.desk.orders(name)}
         strangers = names - ours - self.others
@@ -249,6 +281,12 @@ class Trouble:
     open_end: bool = False
     lies: bool = False
     exits: bool = True
+    blind: bool = False
+    """The order stream is not proven, so orders are asked about."""
+    must_fill: bool = False
+    """Nothing hinders the last run for long: it must end with all filled."""
+    damages: bool = False
+    window_s: tuple[int, ...] = (2, 6)
     still_there: Callable[[Life], list[Worker]] = lambda _: []
 
 
@@ -256,7 +294,7 @@ def live(seed: int, trouble: Trouble, size: int) -> Life:
     """One life from its first start to its last end. Raises Wrong."""
     with tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None) as folder, ExitStack() as patches:
         life = Life(seed, size, trouble, Path(folder))
-        journal = type("OneLifesJournal", (TroubledJournal,), {"random": life.random})
+        journal = type("OneLifesJournal", (TroubledJournal,), {"random": life.random, "opened": []})
         patches.enter_context(mock.patch.object(intents_at_work, "Journal", journal))
         life.journal = journal
         try:
@@ -267,7 +305,7 @@ def live(seed: int, trouble: Trouble, size: int) -> Life:
                 life.finish()  # once more: it must say what it said
                 if life.statuses[-1] != life.statuses[-2]:
                     raise Wrong(f"first {life.statuses[-2]}, and {life.statuses[-1]} when it was given again")
-        except (AssertionError, OSError, ValueError, KeyError) as error:
+        except (AssertionError, OSError, ValueError, KeyError, QuotebusError) as error:
             raise Wrong(f"seed {seed}, {trouble.name}, {size} intents: {type(error).__name__}: {error}") from error
         return life
 

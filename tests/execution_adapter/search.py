@@ -6,7 +6,7 @@ One seed is one life of an intent: a random sequence of price moves, halts, fill
 contradictory updates, requests that time out and arrive all the same, and restarts, between `ParentOrder` and a broker
 of its own. After each step the broker's side is asked what could be filled at worst. Then the world calms down, and
 everything must have come to an end that is what the broker's books say. The search must also catch each of
-`mutants.MUTANTS`.
+`mutants.MUTANTS`, and the lives of the whole worker (`lives`) each of `planted.PLANTED`.
 """
 
 from __future__ import annotations
@@ -486,9 +486,11 @@ def caught(parent: type[ParentOrder], seeds: range) -> str | None:
 
 def main() -> int:
     from tests.execution_adapter.mutants import MUTANTS
+    from tests.execution_adapter.planted import PLANTED, caught_in_a_life
 
     parser = argparse.ArgumentParser(description="search for an order of events that makes a working order wrong")
     parser.add_argument("--seeds", type=int, default=5000)
+    parser.add_argument("--lives", type=int, default=150, help="lives of the worker for each defect around its orders")
     parser.add_argument("--first", type=int, default=0)
     options = parser.parse_args()
     seeds = range(options.first, options.first + options.seeds)
@@ -498,7 +500,12 @@ def main() -> int:
     for mutant in MUTANTS:
         how = caught(mutant, seeds)
         missed += how is None
-        print(f"{mutant.__name__:<28} {(how or 'NOT CAUGHT')[:140]}")
+        print(f"{mutant.__name__:<24}     {(how or 'NOT CAUGHT')[:140]}", flush=True)
+    for planted in PLANTED:
+        how = caught_in_a_life(planted, options.lives)
+        missed += how is None
+        print(f"{planted.name:<24} {planted.row:<3} {(how or 'NOT CAUGHT')[:140]}", flush=True)
+    print(f"{len(MUTANTS) + len(PLANTED) - missed} of {len(MUTANTS) + len(PLANTED)} defects found")
     return int(missed > 0)
 
 

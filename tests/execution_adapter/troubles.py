@@ -13,6 +13,7 @@ from pathlib import Path
 from quotebus.bus.clock import NS_PER_S
 from quotebus.execution_adapter.orders.order import Answer, Report, Status
 from quotebus.pricing.simulator.trading.order import BrokerOrder
+from quotebus.pricing.simulator.trading.tickets import RestError
 from tests.execution_adapter.desk import MIDNIGHT_NS, report_of
 from tests.execution_adapter.lives import Killed, Life, Trouble, Worker
 
@@ -207,13 +208,15 @@ def lagging(life: Life) -> None:
 def busted(life: Life) -> None:
     """A fill is taken back, and the order stream says so."""
 
+    worker = life.start()
+
     def bust() -> None:
         order = an_order(life, is_open=False) if life.random.random() < 0.05 else None
-        if order is not None and order.executions and life.statuses == []:
+        if order is not None and order.executions and not worker.work.is_done:
             life.desk.broker.bust(order)
             life.events["bust"] += 1
 
-    life.run(life.start(), each_step=bust)
+    life.run(worker, each_step=bust)
 
 
 def storm(life: Life) -> None:
@@ -279,20 +282,100 @@ def given_again(life: Life) -> None:
         life.run(life.start(life.random.choice([0, 1])))
 
 
+def hidden(life: Life) -> None:
+    """Answers to orders are lost, and look-ups do not find the orders for some seconds."""
+    life.desk.faults.change({"rest_drop_reply": life.random.randint(1, 9), "order_hidden_ms": 3_000})
+    life.finish()
+
+
+def refused_for_now(life: Life) -> None:
+    """The broker takes no order for some seconds, and then it does."""
+    how: list[dict[str, object]] = [
+        {"rest_limit": 1}, {"rest_status": [429, 999]}, {"order_refuse": [429, 999], "rest_retry_after_s": 2},
+    ]  # fmt: skip
+    life.desk.faults.change(life.random.choice(how))
+
+    def let_in() -> None:
+        life.desk.faults.lift_all()
+
+    life.run(life.start(), each_step=after(life.random.randint(20, 50), let_in))
+
+
+def server_errors(life: Life) -> None:
+    """Orders are taken, and the answers are server errors; others meet a proxy's errors on their way."""
+    life.desk.faults.change({"rest_late_status": [503, life.random.randint(1, 9)]})
+    life.finish()
+
+
+def lost_late(life: Life) -> None:
+    """Requests arrive some seconds after their deadline, also those of the last second."""
+    life.desk.loss, life.desk.late_ms = 0.3, (4_000, 9_000)
+    life.run(life.start())
+    life.desk.loss = 0.0
+
+
+def resting(life: Life) -> None:
+    """Orders rest for a minute, and there is no order stream: they are asked about, within the budget."""
+    life.desk.faults.change({"order_ack_ms": 600_000, "update_lost": True})
+    life.desk.still = True
+    worker = life.start()
+    asked = life.desk.api.requests
+
+    def count() -> None:
+        if (sent := life.desk.api.requests - asked) > 150:
+            raise AssertionError(f"{sent} requests in a minute")
+        raise Killed
+
+    life.run(worker, each_step=after(600, count))
+    life.desk.faults.lift_all()
+    life.desk.still = False
+    life.finish()
+
+
+def replaced(life: Life) -> None:
+    """Somebody replaces open orders by hand."""
+    left = [life.random.randint(1, 3)]
+
+    def replace_one() -> None:
+        order = an_order(life, is_open=True) if life.random.random() < 0.1 and left[0] else None
+        if order is None or order.ticket.limit_price is None or order.cancel_wanted:
+            return
+        price = order.ticket.limit_price + Decimal("0.01") * life.random.choice([-3, -1, 1, 3])
+        try:
+            life.desk.broker.replace(order.order_id, {"limit_price": str(price)})
+        except RestError:
+            return
+        left[0] -= 1
+        life.events["replaced by hand"] += 1
+
+    life.run(life.start(), each_step=replace_one)
+
+
+def unopenable(life: Life) -> None:
+    """One journal cannot be opened."""
+    stem = life.random.choice(list(life.intents))
+    if len(life.intents) > 1:
+        life.hosts[0].mkdir(parents=True)
+        (life.hosts[0] / f"{stem}.jsonl").mkdir()
+    life.run(life.start())
+    if len(life.intents) > 1 and life.statuses != [4]:
+        raise AssertionError(f"exit {life.statuses}, and a journal cannot be opened")
+
+
 def others_of(life: Life) -> list[Worker]:
     return [worker for worker in life.workers if worker.status is None]
 
 
 TROUBLES: tuple[Trouble, ...] = (
-    Trouble("calm", calm),
+    Trouble("calm", calm, must_fill=True, window_s=(20,)),
     Trouble("killed", killed),
     Trouble("long_away", long_away),
     Trouble("midnight", midnight),
     Trouble("full_disk", full_disk),
-    Trouble("damaged", damaged, open_end=True),
+    Trouble("damaged", damaged, open_end=True, damages=True),
     Trouble("another_worker", another_worker, open_end=True, still_there=others_of),
     Trouble("two_hosts", two_hosts, exits=False, still_there=others_of),
-    Trouble("lost_journals", lost_journals, exits=False),
+    Trouble("lost_journals", lost_journals),
     Trouble("false_fill", false_fill),
     Trouble("false_cancel", false_cancel),
     Trouble("lagging", lagging, open_end=True),
@@ -302,4 +385,11 @@ TROUBLES: tuple[Trouble, ...] = (
     Trouble("stopped", stopped, open_end=True),
     Trouble("halted", halted),
     Trouble("given_again", given_again, exits=False),
+    Trouble("hidden", hidden, must_fill=True, window_s=(40,)),
+    Trouble("refused_for_now", refused_for_now, must_fill=True, window_s=(40,)),
+    Trouble("server_errors", server_errors, must_fill=True, window_s=(40,)),
+    Trouble("lost_late", lost_late, open_end=True, window_s=(2,)),
+    Trouble("resting", resting, blind=True, exits=False, window_s=(120,)),
+    Trouble("replaced", replaced),
+    Trouble("unopenable", unopenable, open_end=True),
 )
