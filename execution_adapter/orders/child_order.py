@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from quotebus.execution_adapter.orders.order import FINAL, ZERO, Order, QueryOrder, Report, Status
+from quotebus.execution_adapter.orders.order import FINAL, REVISIONS, ZERO, Order, QueryOrder, Report, Status
 
 
 @dataclass(slots=True)
@@ -55,6 +55,8 @@ class ChildOrder:
             self.order = replace(self.order, limit_price=report.limit_price)
         if report.filled is None:
             return 0
+        if report.word in REVISIONS and not self.proven and report.filled < self.filled:
+            self.denied, self.last_count = self.denied + 1, None  # the answer that is under way may be from before
         if self.proven and not report.authoritative:
             return int(report.filled > self.filled)
         contradicts = report.filled > self.order.qty or (proves_final(report) and report.filled < self.filled)
