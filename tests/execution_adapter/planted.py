@@ -41,6 +41,11 @@ class Planted:
     troubles: tuple[str, ...]
     changes: Collection[tuple[Any, str, Any]]
 
+    @property
+    def shows_soon(self) -> bool:
+        """Whether the first few lives show it."""
+        return self.name not in _RARE
+
     def plant(self) -> ExitStack:
         """The defect is there until the stack is closed."""
         stack = ExitStack()
@@ -179,13 +184,17 @@ def _always(value: object) -> property:
     return property(lambda _: value)
 
 
+_RARE = frozenset({"TakenIdIsRefused", "ServerErrorIsRefused", "DamagedIsFine", "DamagedIsLeftOpen", "OpenIsUnfilled",
+                   "NamesNoOrder", "StreamHasTheLastWord", "SizesWithoutHistory", "LostIsGone", "KeepsHalfLines",
+                   "GivesUpAtOnce", "AsksEachSecond"})  # fmt: skip
+GATEWAY = simulator.SimulatorGateway
 _LAST_WORD = (
     (ChildOrder, "take", _stream_counts_after_the_end),
     (AskedIntent, "_on_word_after_end", _asks_no_more),
 )
 PLANTED: tuple[Planted, ...] = (
-    Planted("TakenIdIsRefused", "C1", ("hidden",), [(simulator.SimulatorGateway, "submit_order", _taken_is_refused)]),
-    Planted("NotFoundIsNotThere", "C1", ("hidden", "storm"), [(ParentOrder, "_on_not_found", _not_found_is_not_there)]),
+    Planted("TakenIdIsRefused", "C1", ("lost_and_hidden",), [(GATEWAY, "submit_order", _taken_is_refused)]),
+    Planted("NotFoundIsAbsent", "C1", ("lost_and_hidden",), [(ParentOrder, "_on_not_found", _not_found_is_not_there)]),
     Planted("LaterIsNever", "C2", ("refused_for_now",), [(simulator, "read_error", _later_is_never)]),
     Planted("ServerErrorIsRefused", "C2", ("server_errors",), [(simulator, "read_error", _server_error_is_refused)]),
     Planted("WaitsTooLong", "C2", ("refused_for_now",), [(Deferral, "take", _waits_a_day)]),

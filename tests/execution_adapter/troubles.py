@@ -385,7 +385,7 @@ TROUBLES: tuple[Trouble, ...] = (
     Trouble("stopped", stopped, open_end=True),
     Trouble("halted", halted),
     Trouble("given_again", given_again, exits=False),
-    Trouble("hidden", hidden, must_fill=True, window_s=(40,)),
+    Trouble("lost_and_hidden", hidden, must_fill=True, window_s=(40,)),
     Trouble("refused_for_now", refused_for_now, must_fill=True, window_s=(40,)),
     Trouble("server_errors", server_errors, must_fill=True, window_s=(40,)),
     Trouble("lost_late", lost_late, open_end=True, window_s=(2,)),
