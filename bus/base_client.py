@@ -14,7 +14,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from quotebus.bus.book import MAX_AGE_NS, Verdict
+from quotebus.bus.book import MAX_AGE_NS, MAX_LATE_NS, Verdict
 from quotebus.bus.clock import NS_PER_S, now_ns, seconds, utc_ns
 from quotebus.bus.consumer import Consumer
 from quotebus.bus.errors import ClientClosed, ClientInherited
@@ -75,6 +75,7 @@ class BaseClient(ABC, Generic[SocketsT]):
         name: str | None = None,
         ttl_s: float = DEFAULT_TTL_MS / 1000,
         max_age_s: float = MAX_AGE_NS / 1e9,
+        max_late_s: float = MAX_LATE_NS / 1e9,
         replayed: bool = False,
         accept: Collection[str] = ACCEPTED_CLASSES,
     ) -> None:
@@ -87,6 +88,8 @@ class BaseClient(ABC, Generic[SocketsT]):
                 `<program>-<host>-<pid>-<six random hex digits>`.
             ttl_s: How long the lease outlives this process, in seconds; a node clamps it to 1 to 120.
             max_age_s: A quote older than this, in seconds, may not be used.
+            max_late_s: Nor one that reached the node so many seconds after, or before, its exchange time: the line is
+                behind, or a clock is wrong. Not asked of delayed and indicative feeds.
             replayed: Follow a replay and nothing live; every time is then the replay's.
             accept: The classes of feeds whose prices may be used, as in `ConnectionHealth.feed_class`; by default all
                 but `delayed`, `indicative` and `unknown`. Other prices arrive, and are `class_not_accepted`.
@@ -106,6 +109,7 @@ class BaseClient(ABC, Generic[SocketsT]):
             source,
             jitter=random.random(),
             max_age_ns=seconds(max_age_s),
+            max_late_ns=seconds(max_late_s),
             ttl_ms=int(ttl_s * 1000),
             replayed=replayed,
             accept=accept,

@@ -20,6 +20,7 @@ from quotebus.bus.events import (
     ConnectionHealth,
     ConnectionState,
     Event,
+    FeedClass,
     Flag,
     Quote,
     Reference,
@@ -39,6 +40,9 @@ from quotebus.bus.verdict import Verdict as Verdict
 
 MAX_AGE_NS = 60 * NS_PER_S
 """How long a standing quote may stand by default: a quiet market is not a fault, but the price ages all the same."""
+MAX_LATE_NS = 10 * NS_PER_S
+"""How long after its exchange time a quote may reach the node by default, or by how much before it. Beyond that the
+line is behind, or a clock is wrong, and neither way is it known how old the price is."""
 MAX_SOURCES = 64
 
 
@@ -46,6 +50,8 @@ _FLAG_REASONS = [(flag, Unusable[flag.name or ""]) for flag in Flag]
 _KNOWN_FLAGS = sum(Flag)
 _BACKWARD_TIME = int(Flag.BACKWARD_TIME)  # an enumeration's own & costs more than decoding the quote
 _FOREVER_NS = 2**62
+_LATE_BY_NATURE = frozenset({FeedClass.DELAYED, FeedClass.INDICATIVE})
+"""Accepted by name, so whoever accepts them knows that they are late."""
 _TRADED = (SymbolState.LIVE, SymbolState.QUIET)
 _NOTHING_HELD: Mapping[str, Quote] = {}
 _NOTHING_CLAIMED: Mapping[str, int] = {}
@@ -58,9 +64,15 @@ _FRESH_NS = 3 * NS_PER_S // 2
 class Book:
     """What a process knows. `on_*` take messages in the order they were received, with the receive instant."""
 
-    def __init__(self, *, max_age_ns: int = MAX_AGE_NS, accept: Collection[str] = ACCEPTED_CLASSES) -> None:
+    def __init__(
+        self,
+        *,
+        max_age_ns: int = MAX_AGE_NS,
+        accept: Collection[str] = ACCEPTED_CLASSES,
+        max_late_ns: int = MAX_LATE_NS,
+    ) -> None:
         """`accept`: the classes of feeds whose prices may be used."""
-        self.max_age_ns = max_age_ns
+        self.max_age_ns, self.max_late_ns = max_age_ns, max_late_ns
         self.accept = frozenset(accept)
         self.quotes: dict[str, Quote] = {}
         self.standings: dict[str, Standing] = {}
@@ -334,6 +346,9 @@ class Book:
                 yield Unusable.ONE_SIDED
         elif quote.bid_price > quote.ask_price and not quote.flags & Flag.CROSSED:  # type: ignore[operator]
             yield Unusable.CROSSED
+        late_ns = quote.received_ns - quote.exchange_ns
+        if abs(late_ns) > self.max_late_ns and (health is None or health.feed_class not in _LATE_BY_NATURE):
+            yield Unusable.EXCHANGE_LATE if late_ns > 0 else Unusable.EXCHANGE_AHEAD
         if age_ns > self.max_age_ns:
             yield Unusable.TOO_OLD
 

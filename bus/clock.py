@@ -33,6 +33,17 @@ def utc_ns() -> int:
     return _UTC_AT_BOOT_NS + now_ns()
 
 
+def measure_wall_offset_ns() -> int:
+    """How far the system's wall clock is ahead of `utc_ns` now: it was set since the start, or runs at another rate."""
+    return time.time_ns() - utc_ns()
+
+
+def take_wall_clock() -> None:
+    """Read UTC anew. Whatever has a name of its own in messages must take another one: its times have jumped."""
+    global _UTC_AT_BOOT_NS
+    _UTC_AT_BOOT_NS = time.time_ns() - now_ns()
+
+
 def to_utc_ns(boot_ns: int) -> int:
     """The UTC instant of a `now_ns` reading."""
     return _UTC_AT_BOOT_NS + boot_ns

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from quotebus.bus import codec, topics
-from quotebus.bus.book import Book
+from quotebus.bus.book import MAX_LATE_NS, Book
 from quotebus.bus.client_warnings import ClientWarnings
 from quotebus.bus.clock import NS_PER_MS, NS_PER_S
 from quotebus.bus.errors import UndecodableMessage
@@ -67,6 +67,7 @@ class Consumer(ClientWarnings):
         ttl_ms: int = DEFAULT_TTL_MS,
         replayed: bool = False,
         accept: Collection[str] = ACCEPTED_CLASSES,
+        max_late_ns: int = MAX_LATE_NS,
     ) -> None:
         """`jitter` in [0, 1) is this client's place in the re-ask window."""
         if replayed and not source.startswith(REPLAYED):
@@ -76,7 +77,7 @@ class Consumer(ClientWarnings):
         self.joined = False
         self._unrenewed = 0
         self.interest = Interest(client, ttl_ms, tag=f"{source.rpartition('-')[2]}-")
-        self.book = Book(max_age_ns=max_age_ns, accept=accept)
+        self.book = Book(max_age_ns=max_age_ns, accept=accept, max_late_ns=max_late_ns)
         self.tracker = SequenceTracker()
         self.stamper = Stamper(source)
         self.confirmed = False

@@ -32,6 +32,8 @@ class Unusable(StrEnum):
     LOCKED = "locked"
     BACKWARD_TIME = "backward_time"
     SUSPICIOUS = "suspicious"
+    EXCHANGE_LATE = "exchange_late"
+    EXCHANGE_AHEAD = "exchange_ahead"
     TOO_OLD = "too_old"
 
 

@@ -29,6 +29,7 @@ class StreamWorker:
             f"{REPLAYED}{settings.execution_client}",
             jitter=0,
             max_age_ns=seconds(settings.execution_max_age_s),
+            max_late_ns=seconds(settings.execution_exchange_refuse_s),
             replayed=True,
             accept=settings.accept,
         )

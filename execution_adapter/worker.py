@@ -20,6 +20,7 @@ def open_client(settings: ExecutionSettings) -> BusClient:
         settings,
         name=settings.execution_client,
         max_age_s=settings.execution_max_age_s,
+        max_late_s=settings.execution_exchange_refuse_s,
         accept=settings.accept,
     )
 

@@ -13,7 +13,7 @@ from collections.abc import Callable
 import zmq
 
 from quotebus.bus import codec, topics
-from quotebus.bus.clock import NS_PER_MS, NS_PER_S, now_ns, seconds, to_utc_ns, utc_ns
+from quotebus.bus.clock import NS_PER_MS, NS_PER_S, now_ns, seconds, utc_ns
 from quotebus.bus.errors import QuotebusError, UndecodableMessage
 from quotebus.bus.events import Cause, ConnectionHealth, ConnectionState, Counters, Event, OrderUpdate, SymbolsRequested
 from quotebus.bus.process.terminal import Terminal
@@ -23,6 +23,7 @@ from quotebus.bus.transport.sockets import Role, make
 from quotebus.bus.transport.subscriber import receive_whole
 from quotebus.bus.transport.waker import Waker
 from quotebus.pricing.announcements import Identity
+from quotebus.pricing.clock_watch import ClockWatch
 from quotebus.pricing.commands import AskTrading, AskVenue, Publish, SendUpstream, SocketCommand
 from quotebus.pricing.core import Core
 from quotebus.pricing.counters import ControlCounters
@@ -49,8 +50,6 @@ from quotebus.pricing.venue_rest import VenueAnswer
 
 log = logging.getLogger(__name__)
 MAX_REPORTS = 200_000
-WARN_EVERY_NS = 86_400 * NS_PER_S
-"""Between two warnings of the same kind."""
 _BATCH = 32
 """Messages taken before commands are carried out: answers do not wait for the whole queue."""
 _INACTIVE = (ConnectionState.STANDBY, ConnectionState.STOPPED)
@@ -71,7 +70,9 @@ class Node:
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._waker = Waker()
         self._stopping = threading.Event()
-        self._session_rule, self._warned_ns = settings.session_rule, -WARN_EVERY_NS
+        self.clock_was_set = False
+        """Why `run` has ended: another node must be made, with the time that the system has now."""
+        self._clock_watch = ClockWatch(settings.session_rule)
         self._hung_up = threading.Event()
         self._terminal = Terminal()
         self._watch_terminal = False
@@ -336,14 +337,10 @@ class Node:
             gc.collect()  # only now, when no quote has to wait for it
             self._garbage_left = False
         self.control_counters.check_silence(now_ns())
-        self._warn_of_the_calendar(now_ns())
+        if self._clock_watch.look(now_ns()):
+            self.clock_was_set = True
+            self.stop()
         self._publish(Counters(program="pricing-node", counters=self.counters()))
-
-    def _warn_of_the_calendar(self, at_ns: int) -> None:
-        if at_ns - self._warned_ns >= WARN_EVERY_NS:
-            self._warned_ns = at_ns
-            if warning := self._session_rule.find_warning(to_utc_ns(at_ns)):
-                log.warning("%s", warning)
 
     def _try_lock(self, *, first: bool = False) -> None:
         if held := self._lock.acquire():  # who holds it writes the file: in it is what the last holder knew

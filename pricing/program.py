@@ -5,8 +5,10 @@ from __future__ import annotations
 import gc
 import logging
 import sys
+import threading
 from collections.abc import Sequence
 
+from quotebus.bus.clock import take_wall_clock
 from quotebus.bus.errors import ConfigError, IllegalTransition
 from quotebus.bus.process.log import setup
 from quotebus.bus.process.shutdown import on_ending
@@ -44,15 +46,28 @@ def main(argv: Sequence[str] | None = None) -> int:
     young, middle, _ = gc.get_threshold()
     gc.set_threshold(young, middle, NEVER)  # with 10,000 symbols a full collection stops quotes for 80 ms: see Node
     try:
-        node = Node(settings, credentials)
+        nodes = [Node(settings, credentials)]
     except ConfigError as error:
         die(PROGRAM, error)
-    on_ending(node.stop, hang_up=node.hang_up)
+    ending = threading.Event()
+
+    def stop() -> None:
+        ending.set()
+        nodes[0].stop()
+
+    on_ending(stop, hang_up=lambda: nodes[0].hang_up())
     address = strip_query(settings.upstream_url)
-    log.info("node %s (%s), upstream %s: idle until a symbol is requested", settings.pricing_node, node.source, address)
     try:
-        node.run()
-    except (RuntimeError, IllegalTransition) as error:
+        while True:
+            name = (settings.pricing_node, nodes[0].source, address)
+            log.info("node %s (%s), upstream %s: idle until a symbol is requested", *name)
+            nodes[0].run()
+            if ending.is_set() or not nodes[0].clock_was_set:
+                return 0
+            take_wall_clock()
+            nodes[0] = Node(settings, credentials)  # with another source, since its times have jumped
+            if ending.is_set():
+                nodes[0].stop()
+    except (RuntimeError, IllegalTransition, ConfigError) as error:
         log.critical("%s", error)
         return EX_SOFTWARE
-    return 0

@@ -16,7 +16,7 @@ IMPURE_MODULES = {"datetime", "secrets", "socket", "ssl", "select", "selectors",
                   "subprocess", "os", "zmq", "websocket", "asyncio", "queue", "io", "pathlib", "tempfile"}  # fmt: skip
 FORMATS_TIME = {"gmtime", "strftime", "struct_time"}
 SEEDED = {"Random"}
-READS_CLOCK = {"now_ns", "utc_ns", "sleep_s"}
+READS_CLOCK = {"now_ns", "utc_ns", "sleep_s", "measure_wall_offset_ns"}
 MUST_BE_PURE = {
     "bus/book.py",
     "bus/capture/format/captured.py",

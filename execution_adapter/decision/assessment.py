@@ -202,7 +202,8 @@ def grade_price(
         grade = Grade.REFUSE
     else:
         grade = Grade.OK if _HARMLESS.issuperset(cautions) else Grade.DEGRADED
-    return Assessment(grade, (*reasons, *cautions), verdict, sides, past, limits.extended_hours)
+    named = tuple(dict.fromkeys((*reasons, *cautions)))  # the book names a late quote, too
+    return Assessment(grade, named, verdict, sides, past, limits.extended_hours)
 
 
 def _session_cautions(session: MarketSession, row: Row) -> list[Caution]:

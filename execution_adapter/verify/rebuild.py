@@ -40,12 +40,13 @@ def rebuild_verdict(
     health: ConnectionHealth | None,
     quote: Quote | None,
     max_age_ns: int,
+    max_late_ns: int,
     accept: Collection[str],
     *,
     halted: bool,
 ) -> Verdict:
     """The verdict on these messages at the decision's `now_ns`. `halted`: a halt was known before `state`."""
-    book, now_ns = Book(max_age_ns=max_age_ns, accept=accept), recorded.now_ns
+    book, now_ns = Book(max_age_ns=max_age_ns, accept=accept, max_late_ns=max_late_ns), recorded.now_ns
     if state is not None:
         if halted:
             book.halts.take(recorded.symbol, "", HaltKnowledge.HALTED, HaltKind.STATUS, _NEVER_OLDER_NS)

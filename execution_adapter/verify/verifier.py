@@ -279,7 +279,8 @@ class Verifier:
         found = self._find(recorded.status, f"symbol.{recorded.symbol}")
         state = found if isinstance(found, RecordedState) else None
         halted = state is not None and self._was_halted(state, recorded)
-        verdict = rebuild_verdict(recorded, state, health, quote, settings.max_age_ns, settings.accept, halted=halted)
+        bounds = (settings.max_age_ns, settings.limits.exchange_refuse_ns)
+        verdict = rebuild_verdict(recorded, state, health, quote, *bounds, settings.accept, halted=halted)
         sides = find_sides(quote, tactics.lot)
         assessment = grade_price(verdict, sides, side, situation.qty, settings.limits, situation.past)
         choice = choose(assessment, side, situation, tactics, settings.policies)

@@ -11,10 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from quotebus.bus import codec
-from quotebus.bus.book import MAX_AGE_NS, MAX_SOURCES, Book, HaltKnowledge, Unusable
+from quotebus.bus.book import MAX_AGE_NS, MAX_LATE_NS, MAX_SOURCES, Book, HaltKnowledge, Unusable
 from quotebus.bus.clock import NS_PER_S
 from quotebus.bus.events import AckRow, ConnectionHealth, ConnectionState, Event, FeedClass, Flag, Quote, SymbolState
 from quotebus.bus.protocol import HEALTH_SILENCE_NS
+from quotebus.bus.source_clock import AHEAD_NS, NEAR_NS
 from tests.support.samples import ACKNOWLEDGED, HEALTH, QUICK, QUOTE, STATUS, UTC_NS, like
 
 NOW = 5_000 * NS_PER_S
@@ -103,6 +104,14 @@ def test_a_good_price_may_be_used_and_says_what_it_rests_on() -> None:
     assert verdict.standing.reference == (STATUS.source, STATUS.seq)
 
 
+def off_by(late_ns: int, max_late_ns: int = MAX_LATE_NS, **health: object) -> Book:
+    """A good book but for a quote that reached the node so long after its exchange time."""
+    book = Book(max_late_ns=max_late_ns, accept=set(FeedClass))
+    for event in (like(HEALTH, **health), STATUS, like(QUOTE, exchange_ns=QUOTE.received_ns - late_ns)):
+        hear(book, event)
+    return book
+
+
 EACH: dict[Unusable, tuple[Callable[[], Book], set[Unusable]]] = {
     Unusable.NO_HEALTH: (lambda: without("health"), {Unusable.NO_HEALTH, Unusable.NO_STATUS, Unusable.OTHER_SOURCE}),
     Unusable.NOT_STREAMING: (lambda: heard(like(HEALTH, state="suspect")), {Unusable.NOT_STREAMING}),
@@ -125,6 +134,8 @@ EACH: dict[Unusable, tuple[Callable[[], Book], set[Unusable]]] = {
     Unusable.LOCKED: (flagged(Flag.LOCKED), {Unusable.LOCKED}),
     Unusable.BACKWARD_TIME: (flagged(Flag.BACKWARD_TIME), {Unusable.BACKWARD_TIME}),
     Unusable.SUSPICIOUS: (flagged(Flag.SUSPICIOUS), {Unusable.SUSPICIOUS}),
+    Unusable.EXCHANGE_LATE: (lambda: off_by(MAX_LATE_NS + 1), {Unusable.EXCHANGE_LATE}),
+    Unusable.EXCHANGE_AHEAD: (lambda: off_by(-MAX_LATE_NS - 1), {Unusable.EXCHANGE_AHEAD}),
 }
 OF_TIME = {Unusable.HEALTH_SILENT, Unusable.TOO_OLD}
 OF_THE_CLIENT = {Unusable.NOT_REQUESTED, Unusable.CLIENT_CONFLICT, Unusable.UNCONFIRMED, Unusable.READER_BEHIND}
@@ -149,6 +160,45 @@ def test_late_derived_and_unknown_prices_are_used_only_by_name(feed_class: FeedC
             hear(book, event)
         taken = accept if accept is not None else {FeedClass.REAL_TIME, FeedClass.TEST, FeedClass.SIMULATED}
         assert reasons(book) == (set() if feed_class in taken else {late})
+
+
+def test_a_quote_may_be_late_or_early_by_ten_seconds_and_no_more() -> None:
+    assert MAX_LATE_NS == 10 * NS_PER_S
+    for late_ns in (0, MAX_LATE_NS, -MAX_LATE_NS):
+        assert reasons(off_by(late_ns)) == set()
+    assert reasons(off_by(NS_PER_S, NS_PER_S - 1)) == {Unusable.EXCHANGE_LATE}
+    for feed_class in (FeedClass.DELAYED, FeedClass.INDICATIVE):
+        assert reasons(off_by(900 * NS_PER_S, feed_class=feed_class)) == set(), "who accepts it knows that it is late"
+    for feed_class in (FeedClass.SIMULATED, FeedClass.TEST, FeedClass.UNKNOWN):
+        assert reasons(off_by(900 * NS_PER_S, feed_class=feed_class)) == {Unusable.EXCHANGE_LATE}
+
+
+def test_what_is_announced_is_what_the_quotes_own_source_said() -> None:
+    assert good_book().assess("SPY", NOW).announced_seq == STATUS.last_quote_seq
+    assert without("quote").assess("SPY", NOW).announced_seq == 0
+    other = heard(like(STATUS, **LATER, last_quote_seq=9), like(HEALTH, **LATER), like(HEALTH, **LATER, seq=8))
+    assert other.source == OTHER
+    assert other.assess("SPY", NOW).announced_seq == 0
+
+
+def test_a_status_contradicts_what_is_held_unless_a_quote_has_passed_it() -> None:
+    none_held = without("quote")
+    assert none_held.contradicts(like(STATUS, last_quote_seq=1)) is True
+    assert none_held.contradicts(like(STATUS, last_quote_seq=0)) is False
+    book = good_book()
+    older = like(STATUS, last_quote_seq=QUOTE.seq - 1, last_quote_ns=1)
+    assert not book.disproves(like(older, published_ns=QUOTE.published_ns - NEAR_NS)), "it passed the status"
+    assert not book.disproves(like(older, published_ns=QUOTE.published_ns + NEAR_NS))
+    assert book.disproves(like(older, published_ns=QUOTE.published_ns + NEAR_NS + 1))
+    assert book.disproves(like(older, published_ns=QUOTE.published_ns - NEAR_NS - 1))
+
+
+def test_the_latest_stamp_that_can_be_is_a_second_beyond_the_round_trips() -> None:
+    book = good_book()
+    assert book.latest_stamp_ns(NOW) > 2**63, "nothing is known without a round trip"
+    book.on_round_trip(HEALTH, NOW - 5, NOW + 5)
+    earliest_ns = NOW - 5 - HEALTH.published_ns
+    assert book.latest_stamp_ns(NOW) == NOW - earliest_ns + AHEAD_NS
 
 
 def test_health_is_silent_after_three_seconds() -> None:

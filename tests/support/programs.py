@@ -30,10 +30,21 @@ def eventually(what: Callable[[], object], within_s: float = DEADLINE_S, why: st
 class Program:
     """One running program. `lines` is what it has printed, stdout and stderr together."""
 
-    def __init__(self, name: str, *arguments: str, environment: Mapping[str, str], forked: bool = True) -> None:
+    def __init__(
+        self,
+        name: str,
+        *arguments: str,
+        environment: Mapping[str, str],
+        forked: bool = True,
+        clocks: Path | None = None,
+    ) -> None:
         """With `forked` one of ours starts without an interpreter of its own, see `forkserver`; not so where the
-        environment is an interpreter's."""
+        environment is an interpreter's. `clocks`: the file of its own clocks, see `skewed`."""
         forked = forked and not any(variable.startswith("PYTHON") for variable in environment)
+        command = [str(Path(sys.executable).parent / name), *arguments]
+        if clocks is not None:
+            forked, command = False, [sys.executable, "-m", "tests.support.skewed", str(clocks), name, *arguments]
+            environment = {**environment, "PYTHONPATH": str(Path(__file__).parents[2])}
         self.name = name
         self.lines: list[str] = []
         self._changed = threading.Condition()
@@ -43,7 +54,7 @@ class Program:
             self.process = fork_server().start(name, arguments, environment)
         else:
             self.process = subprocess.Popen(
-                [str(Path(sys.executable).parent / name), *arguments],
+                command,
                 env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,

@@ -33,6 +33,8 @@ class World:
             "PRICING_SYMBOL_LIMIT": "0",
         }
         self.programs: list[Program] = []
+        self.clocks: dict[str, Path] = {}
+        """By program, the file of its own clocks where it has some, see `skewed`."""
         self._opened = ExitStack()
 
     def close(self) -> None:
@@ -90,6 +92,8 @@ class World:
 
     def start(self, name: str, *arguments: str, **settings: str) -> Program:
         """Start any program in this world."""
-        program = Program(name, *arguments, environment={**self.environment, **settings}, forked=self._forked)
+        environment = {**self.environment, **settings}
+        clocks = self.clocks.get(name)
+        program = Program(name, *arguments, environment=environment, forked=self._forked, clocks=clocks)
         self.programs.append(program)
         return program

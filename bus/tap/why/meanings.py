@@ -70,6 +70,16 @@ REASONS: dict[Unusable, Meaning] = {
     Unusable.SUSPICIOUS: Meaning(
         "prices far from what came before or from each other, or a flag that is not known", "a plausible quote"
     ),
+    Unusable.EXCHANGE_LATE: Meaning(
+        "the quote reached the node long after its exchange time (10 s by default): the line is behind, or the node's "
+        "clock is ahead",
+        "the line catches up; or the node's machine gets the right time, which the node takes up within 40 s",
+    ),
+    Unusable.EXCHANGE_AHEAD: Meaning(
+        "the quote bears an exchange time long after the node's (10 s by default): a clock is wrong, and an old price "
+        "would look new",
+        "the node's machine gets the right time, which the node takes up within 40 s",
+    ),
     Unusable.TOO_OLD: Meaning(
         "the quote is older than the consumer's bound", "a newer quote, or a consumer with a wider bound"
     ),

@@ -10,7 +10,7 @@ import pytest
 from quotebus.bus.book import Book
 from quotebus.bus.clock import NS_PER_S
 from quotebus.bus.events import Event
-from quotebus.execution_adapter.decision.assessment import Assessment, Assessor, Grade
+from quotebus.execution_adapter.decision.assessment import Assessment, Assessor, Grade, Limits, Past
 from quotebus.execution_adapter.decision.limit_price import Touch
 from quotebus.execution_adapter.intents import parse
 from tests.support.samples import HEALTH, QUOTE, STATUS, UTC_NS, like
@@ -151,3 +151,53 @@ def test_jump_is_refused_until_the_new_level_has_held() -> None:
     assert rig.assess(2.2).grade is Grade.OK
     rig.hear(like(CALM, seq=CALM.seq + 2, bid_price=150.1, ask_price=150.12))
     assert rig.assess(2.3).grade is Grade.OK
+
+
+def test_what_is_not_said_of_the_past_is_nothing() -> None:
+    assert Past() == Past(None, False, None, 0, None, None, 0, False)
+    assert Limits().extended_hours is False
+
+
+@pytest.mark.parametrize(("good_for_ns", "settles"), [(NS_PER_S - 1, True), (NS_PER_S, False), (None, False)])
+def test_a_line_settles_for_less_than_the_time_set(good_for_ns: int | None, settles: bool) -> None:
+    assert Past(good_for_ns, flapped=True).settling(Limits(settle_ns=NS_PER_S)) is settles
+    assert not Past(good_for_ns, flapped=False).settling(Limits(settle_ns=NS_PER_S))
+
+
+@pytest.mark.parametrize(
+    ("intent", "bid_size", "ask_size", "large"),
+    [
+        ("SPY buy 11", 100.0, 1.0, True),
+        ("SPY buy 10", 100.0, 1.0, False),
+        ("SPY buy 11", 1.0, 100.0, False),
+        ("SPY sell 11", 1.0, 100.0, True),
+        ("SPY sell 11", 100.0, 1.0, False),
+        ("SPY buy 11", 100.0, 0.5, True),
+        ("SPY buy 10", 100.0, 0.5, False),
+    ],
+)
+def test_an_order_is_large_against_what_the_other_side_shows(
+    intent: str, bid_size: float, ask_size: float, large: bool
+) -> None:
+    rig = Rig(HEALTH, STATUS, like(CALM, bid_size=bid_size, ask_size=ask_size))
+    assert ("size_large" in rig.assess(0, intent).reasons) is large
+
+
+@pytest.mark.parametrize("with_level", [True, False])
+def test_the_age_of_what_was_known_of_a_halt_counts_from_the_last_look_at_a_good_line(with_level: bool) -> None:
+    rig = Rig(HEALTH, STATUS, *([CALM] if with_level else []))
+    assert rig.assess(1).past.halt_age_ns == 0
+    past = rig.assess(5).past
+    assert (past.halt, past.halt_age_ns) == ("trading", 4 * NS_PER_S)
+    assert (past.level_mid is None) is not with_level
+
+
+@pytest.mark.parametrize(("connection", "gap", "flapped"), [(1, None, False), (2, None, True), (1, UTC_NS, True)])
+def test_a_line_that_came_up_again_has_flapped_and_was_good_since_the_node_says(
+    connection: int, gap: int | None, flapped: bool
+) -> None:
+    health = like(HEALTH, connection=connection, gap_end_ns=gap, since_ns=HEALTH.published_ns)
+    rig = Rig(health, STATUS, like(CALM, connection=connection))
+    past = rig.assess(0).past
+    assert (past.flapped, past.good_for_ns) == (flapped, 0)
+    assert rig.assess(2).past.good_for_ns == 2 * NS_PER_S

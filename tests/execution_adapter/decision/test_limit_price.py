@@ -133,3 +133,31 @@ def test_quantity_is_whole_unless_fractional_and_worth_ordering(
 ) -> None:
     worth = None if price is None else D(price)
     assert compute_order_qty(D(remaining), worth, fractional=fractional, min_notional=D(1)) == D(expected)
+
+
+@pytest.mark.parametrize(
+    ("own", "other", "ahead"),
+    [("60", "40", 0), ("61", "39", 1), ("40", "60", 0), ("1", "0", 1), ("0", "1", 0), ("0", "0", 0), ("0.6", "0", 1)],
+)
+@pytest.mark.parametrize("side", ["buy", "sell"])
+def test_an_order_with_the_book_against_it_stands_one_tick_ahead(side: str, own: str, other: str, ahead: int) -> None:
+    bid_size, ask_size = (D(own), D(other)) if side == "buy" else (D(other), D(own))
+    touch = Touch(D("10.00"), D("10.10"), bid_size, ask_size)
+    step = ahead * D("0.01")
+    assert compute_limit_price(touch, side, D(0)) == (D("10.00") + step if side == "buy" else D("10.10") - step)
+
+
+def test_aggression_begins_at_its_start_and_ends_exactly_at_its_end() -> None:
+    start, end = D("0.20"), D("0.555")
+    assert compute_aggression(0, 2, start, end) == start
+    assert compute_aggression(-1, 2, start, end) == start, "a clock that has not begun"
+    assert compute_aggression(0, 1, start, end) == start
+    assert compute_aggression(2, 2, start, end) == end
+    assert compute_aggression(0, 0, start, end) == end
+
+
+@pytest.mark.parametrize("size", [float("inf"), float("nan"), -1.0, None])
+def test_a_size_that_is_none_counts_as_nothing_shown(size: float | None) -> None:
+    found = find_sides(like(QUOTE, bid_price=10.0, ask_price=10.1, bid_size=size, ask_size=3.0))
+    assert found is not None
+    assert (found.bid_size, found.ask_size) == (0, 3), "sizes are shares unless a lot is named"
