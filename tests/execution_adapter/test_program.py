@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -97,3 +99,19 @@ def test_program_ends_with_78_and_one_line() -> None:
     status, printed = run("execution-worker", "--intent", "SPY buy")
     assert (status, printed.count("\n")) == (78, 1)
     assert printed.startswith("execution-worker: --intent: not an intent")
+
+
+@pytest.mark.parametrize("output", ["left", "/dev/full"])
+def test_output_that_nobody_takes_ends_no_worker_and_leaves_the_exit_status(output: str) -> None:
+    """Orders may be open when the reader of a pipe leaves, or the disk of a log is full."""
+    reader, writer = os.pipe() if output == "left" else (-1, os.open(output, os.O_WRONLY))
+    if reader >= 0:
+        os.close(reader)
+    code = (
+        "import sys; from quotebus.execution_adapter import program\n"
+        "for number in range(300): program._say(f'{number} ' * 50)\n"
+        "sys.exit(4)"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], stdout=writer, stderr=subprocess.PIPE, timeout=60, check=False)
+    os.close(writer)
+    assert (ended.returncode, ended.stderr) == (4, b"")
