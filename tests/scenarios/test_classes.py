@@ -35,10 +35,11 @@ def test_a_worker_with_a_brokers_gateway_orders_nothing_on_simulated_prices(worl
         EXECUTION_FALLBACK="market",
         EXECUTION_PATIENCE_S="0.5",
         EXECUTION_GRACE_S="1",
+        EXECUTION_GIVE_UP_S="2",
         EXECUTION_JOURNAL_DIR=str(world.folder / "journal"),
     )
     decision, _ = log.wait(ExecutionDecision, lambda decision: decision.quote != ("", 0), within_s=20)
     assert decision.action == "refuse"
     assert "class_not_accepted" in decision.reasons
-    assert worker.process.wait(30) == 3
+    assert worker.process.wait(30) == 4, "the broker is not there to say that no other host has ordered"
     assert {decision.action for decision in log.all(ExecutionDecision)} == {"refuse"}

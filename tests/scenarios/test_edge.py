@@ -237,7 +237,9 @@ def test_protocol_over_the_wire(world: World) -> None:
 
 
 def test_one_that_does_not_read_is_told_and_dropped_and_the_others_do_not_notice(world: World) -> None:
-    edge = Edge(world, EDGE_QUEUE="1000", rate="5000")
+    edge = Edge(
+        world, EDGE_QUEUE="20000", rate="5000"
+    )  # seconds of them: the fast one may have to wait for a processor
 
     async def work() -> None:
         async with raw(edge.url) as fast:
