@@ -101,13 +101,11 @@ def test_a_host_that_slept_for_a_minute_uses_nothing_from_before(world: World, s
     def after(decision: ExecutionDecision) -> bool:
         return decision.now_ns > slept_ns + 30 * NS_PER_S
 
-    first, _ = log.wait(ExecutionDecision, after)
-    assert first.action == "refuse", first
     log.wait(ExecutionDecision, lambda d: after(d) and d.decided_by.endswith("/good"), within_s=60)
     assert stopwatch.seconds(woke_ns, now_ns()) < 60
     for decision in log.all(ExecutionDecision, lambda d: after(d) and d.action == "limit"):
         assert decision.quote_age_ns is not None
-        assert decision.quote_age_ns < 5 * NS_PER_S
+        assert decision.quote_age_ns < 5 * NS_PER_S, "one from before is a minute old"
 
 
 def test_programs_that_stood_still_use_nothing_from_before(world: World) -> None:

@@ -152,6 +152,7 @@ class CoreRig:
                 msgspec.structs.replace(
                     QUOTE, symbol=symbol, source=self.source, seq=slot.quote_seq, connection=connection,
                     published_ns=to_utc_ns(self.now_ns), exchange_ns=to_utc_ns(self.now_ns),
+                    received_ns=to_utc_ns(self.now_ns),
                 )
             )  # fmt: skip
             slot.connection, slot.received_ns = connection, self.now_ns
