@@ -72,7 +72,7 @@ def test_nothing_is_asked_without_demand(rig: Venue) -> None:
     rig.list()
     rig.want("c")
     rig.asked_of_trading.clear()
-    rig.run(48 * 3600)
+    rig.run(25 * 3600)
     assert rig.asked_of_trading == []
 
 
