@@ -11,14 +11,19 @@ from quotebus.execution_adapter.orders.order import (
     CLOCK,
     ZERO,
     Answer,
+    CancelOrder,
     ClockReport,
+    Command,
     Exists,
     NotFound,
     Order,
     PositionReport,
+    QueryClock,
+    QueryPosition,
     Refused,
     Report,
     Request,
+    SubmitOrder,
     Unknown,
     parse_decimal,
     read_json,
@@ -55,6 +60,19 @@ class Gateway(Protocol):
 
     def query_clock(self) -> Answer:
         """Whether the broker's market is open: ClockReport, or Unknown under `CLOCK`."""
+
+
+def ask(gateway: Gateway, command: Command) -> Answer:
+    """Make one request of a gateway, and wait for its answer."""
+    if isinstance(command, SubmitOrder):
+        return gateway.submit_order(command.order)
+    if isinstance(command, CancelOrder):
+        return gateway.cancel_order(command.client_order_id, command.order_id)
+    if isinstance(command, QueryPosition):
+        return gateway.query_position(command.request_id, command.symbol)
+    if isinstance(command, QueryClock):
+        return gateway.query_clock()
+    return gateway.query_order(command.client_order_id, command.order_id)
 
 
 class NullGateway:

@@ -9,7 +9,7 @@ from queue import Empty, Full, Queue
 from typing import Protocol
 
 from quotebus.bus.clock import NS_PER_MS, NS_PER_S, now_ns
-from quotebus.execution_adapter.gateways.base import Gateway
+from quotebus.execution_adapter.gateways.base import Gateway, ask
 from quotebus.execution_adapter.orders.order import (
     CLOCK,
     Answer,
@@ -167,25 +167,12 @@ class Dispatch:
         while True:
             number, command = self._requests.get()
             _log.debug("request %d: %s", number, command)
-            answer = self._ask(command)
+            answer = ask(self._gateway, command)
             if isinstance(answer, Unknown):
                 _log.warning("%s: %s", answer.client_order_id, answer.reason)
             else:
                 _log.debug("answer %d: %s", number, answer)
             self._answers.put((number, answer))
-
-    def _ask(self, command: Command) -> Answer:
-        if isinstance(command, SubmitOrder):
-            return self._gateway.submit_order(command.order)
-        if isinstance(command, CancelOrder):
-            return self._gateway.cancel_order(command.client_order_id, command.order_id)
-        if isinstance(command, QueryPosition):
-            return self._gateway.query_position(command.request_id, command.symbol)
-        if isinstance(command, QueryClock):
-            return self._gateway.query_clock()
-        if command.order_id:
-            return self._gateway.query_order(command.client_order_id, command.order_id)
-        return self._gateway.query_order(command.client_order_id)
 
 
 def _name(command: Command) -> str:

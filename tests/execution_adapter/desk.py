@@ -16,11 +16,11 @@ from urllib.parse import urlsplit
 
 from quotebus.bus.clock import NS_PER_MS, NS_PER_S
 from quotebus.execution_adapter.decision.assessment import Assessment
+from quotebus.execution_adapter.gateways.base import ask
 from quotebus.execution_adapter.gateways.simulator import SimulatorGateway, _Reply
 from quotebus.execution_adapter.orders.order import (
     CLOCK,
     Answer,
-    CancelOrder,
     Command,
     QueryClock,
     QueryPosition,
@@ -137,7 +137,7 @@ class Desk:
             if roll < self.loss:
                 self._later(3_000, lambda: self._answer(listener, Unknown(name, "no answer: TimeoutError")))
                 if roll < self.loss / 2:  # it was on its way all the time
-                    self._later(self.random.randint(*self.late_ms), lambda: self._ask(command))
+                    self._later(self.random.randint(*self.late_ms), lambda: ask(self.gateway, command))
                 return
             self._later(self.random.randint(0, 250), lambda: self._serve(listener, command))
 
@@ -150,24 +150,13 @@ class Desk:
     """The market does not move."""
 
     def _serve(self, listener: Listener, command: Command) -> None:
-        answer = self.lying(self._ask(command))
+        answer = self.lying(ask(self.gateway, command))
         self._later(self.random.randint(0, 250), lambda: self._answer(listener, answer))
 
     def _answer(self, listener: Listener, answer: Answer) -> None:
         self.under_way -= 1
         if listener in self.listeners:
             listener(answer)
-
-    def _ask(self, command: Command) -> Answer:
-        if isinstance(command, SubmitOrder):
-            return self.gateway.submit_order(command.order)
-        if isinstance(command, CancelOrder):
-            return self.gateway.cancel_order(command.client_order_id, command.order_id)
-        if isinstance(command, QueryPosition):
-            return self.gateway.query_position(command.request_id, command.symbol)
-        if isinstance(command, QueryClock):
-            return self.gateway.query_clock()
-        return self.gateway.query_order(command.client_order_id, command.order_id)
 
     def _later(self, delay_ms: int, act: Callable[[], None]) -> None:
         heapq.heappush(self._due, (self.now_ns + delay_ms * NS_PER_MS, next(self._numbers), act))

@@ -13,17 +13,18 @@ from __future__ import annotations
 
 import json
 import sys
-import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from quotebus.bus.events import ExecutionDecision, Quote
 from tests.support.eventlog import EventLog
 from tests.support.judge import judge
+from tests.support.named_runs import show_runs
 from tests.support.programs import Program, eventually
 from tests.support.programs import run as run_program
 from tests.support.world import World
@@ -279,27 +280,13 @@ RUNS: dict[str, Callable[[Run], Program]] = {
 }
 
 
-def main(names: list[str]) -> int:
-    unknown = set(names) - set(RUNS)
-    if unknown:
-        print(f"no such run: {', '.join(sorted(unknown))}; there are {', '.join(RUNS)}", file=sys.stderr)
-        return 78
-    failed = 0
-    for name in names or RUNS:
-        with tempfile.TemporaryDirectory() as folder:
-            world = World(Path(folder))
-            try:
-                run = Run(world)
-                worker = RUNS[name](run)
-                print(f"== {name}: held; {run.verified}")
-                print("\n".join(worker.lines[next(i for i, x in enumerate(worker.lines) if "outcome" in x) :]))
-            except AssertionError as error:
-                failed += 1
-                print(f"== {name}: WRONG: {error}")
-            finally:
-                world.close()
-    return int(failed > 0)
+def show(name: str, world: World) -> str:
+    """One run, and what the worker's summary says."""
+    run = Run(world)
+    worker = RUNS[name](run)
+    summary = worker.lines[next(number for number, line in enumerate(worker.lines) if "outcome" in line) :]
+    return "\n".join((f"held; {run.verified}", *summary))
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(show_runs({name: partial(show, name) for name in RUNS}, sys.argv[1:]))

@@ -12,4 +12,8 @@ from tests.execution_adapter.unkind_troubles import UNKIND
 @pytest.mark.parametrize("trouble", [*TROUBLES, *UNKIND], ids=lambda trouble: trouble.name)
 def test_exit_status_is_the_brokers_books(trouble: Trouble) -> None:
     for seed, size in enumerate(SIZES):
-        live(seed, trouble, size)
+        life = live(seed, trouble, size)  # raises Wrong at whatever the judge finds
+        assert set(life.statuses) <= {0, 3, 4}
+        assert len(life.intents) == size
+        left = {name for name in life.desk.open() if name not in life.others}
+        assert not left or life.statuses[-1] == 4, left

@@ -11,17 +11,16 @@
 from __future__ import annotations
 
 import sys
-import tempfile
 import threading
 import urllib.error
 import urllib.request
 from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 from quotebus.bus.clock import NS_PER_S, now_ns, sleep_s
 from tests.execution_adapter.runs import SYMBOLS, books
+from tests.support.named_runs import show_runs
 from tests.support.programs import Program, eventually
 from tests.support.world import World
 
@@ -124,24 +123,5 @@ def crowd(world: World) -> str:
 RUNS: dict[str, Callable[[World], str]] = {"blind": blind, "stream": stream, "hundred": hundred, "crowd": crowd}
 
 
-def main(names: list[str]) -> int:
-    unknown = set(names) - set(RUNS)
-    if unknown:
-        print(f"no such run: {', '.join(sorted(unknown))}; there are {', '.join(RUNS)}", file=sys.stderr)
-        return 78
-    failed = 0
-    for name in names or RUNS:
-        with tempfile.TemporaryDirectory() as folder:
-            world = World(Path(folder))
-            try:
-                print(f"{name}: {RUNS[name](world)}", flush=True)
-            except AssertionError as error:
-                failed += 1
-                print(f"{name}: WRONG: {error}", flush=True)
-            finally:
-                world.close()
-    return int(failed > 0)
-
-
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(show_runs(RUNS, sys.argv[1:]))

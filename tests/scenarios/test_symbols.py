@@ -91,4 +91,5 @@ def test_without_a_clock_the_simulated_market_is_open(world: World) -> None:
     world.node()
     log = world.log(b"health.")
     world.client().request(["SPY"], wait_s=10)
-    log.wait(ConnectionHealth, lambda health: health.state == "streaming" and health.session == "regular")
+    health, _ = log.wait(ConnectionHealth, lambda health: health.state == "streaming" and health.session != "unknown")
+    assert health.session == "regular"

@@ -78,5 +78,7 @@ def test_text_decides_within_a_status(
                                   {"existing_order_id": ["a"]}, {"related_orders": [None]}])  # fmt: skip
 def test_no_body_stops_it(body: object) -> None:
     for status in (400, 401, 403, 404, 422, 429, 500):
-        read_error("a", Request.PLACE, status, body)
-        read_error("a", Request.CANCEL, status, body)
+        for request in (Request.PLACE, Request.CANCEL):
+            answer = read_error("a", request, status, body)
+            assert isinstance(answer, Refused | Unknown)
+            assert answer.client_order_id == "a"
