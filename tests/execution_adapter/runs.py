@@ -21,7 +21,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from quotebus.bus.events import ExecutionDecision, Quote
+from quotebus.bus.events import ExecutionDecision, HaltKnowledge, Quote
 from tests.support.eventlog import EventLog
 from tests.support.judge import judge
 from tests.support.named_runs import show_runs
@@ -173,6 +173,9 @@ def cut(run: Run) -> Program:
 
 def killed(run: Run) -> Program:
     """The node is killed and stays away: what rests is cancelled, the fallback says why."""
+    eyes = run.world.client("eyes")
+    eyes.request(list(run.intents), wait_s=10)
+    eventually(lambda: all(result.halt is HaltKnowledge.PRESUMED for result in eyes.results().values()))
     run.world.control.faults(order_ack_ms=60_000)
     worker = run.start()
     eventually(lambda: len({d.symbol for d in run.log.all(ExecutionDecision)}) > len(run.intents) // 2)

@@ -11,6 +11,7 @@ from bisect import bisect_right
 from collections import Counter, defaultdict
 from pathlib import Path
 
+from quotebus.bus import topics
 from quotebus.bus.events import ConnectionHealth, ExecutionDecision, Quote, SymbolsAcknowledged, SymbolStatus
 from tests.support.eventlog import EventLog
 from tests.support.programs import eventually
@@ -37,7 +38,10 @@ def judge(log: EventLog, audit: Path, *, heard_all: bool = True) -> Counter[str]
     for each in sorted(quotes.values(), key=_number):
         if not each.flags & 8:
             in_order[each.symbol, each.source].append(each)
-    healths = {(h.source, h.seq): h for h in log.all(ConnectionHealth)}
+    # A node's order stream has a line and numbers of its own.
+    healths = {
+        (h.source, h.seq): h for h in log.all(ConnectionHealth, lambda health: not health.node.endswith(topics.ORDERS))
+    }
     health_in_order = sorted(healths.values(), key=_published)
     states = {(s.source, s.seq, s.symbol): s.state for s in log.all(SymbolStatus)}
     for ack in log.all(SymbolsAcknowledged):

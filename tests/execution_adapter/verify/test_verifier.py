@@ -11,7 +11,7 @@ import pytest
 from quotebus.bus import codec
 from quotebus.bus.capture.format.captured import GAP_TOPIC, Captured, Gap, encode_gap
 from quotebus.bus.capture.replay.inprocess import InProcessBus
-from quotebus.bus.events import ExecutionDecision, Quote
+from quotebus.bus.events import ConnectionHealth, ExecutionDecision, Quote
 from quotebus.bus.replay_scheduler import ReplayScheduler
 from quotebus.execution_adapter.program import main
 from quotebus.execution_adapter.replay_decisions import StreamWorker
@@ -217,6 +217,20 @@ def test_a_worker_that_begins_anew_under_its_name_is_another_one() -> None:
     for twice in ([*entries, *again], [*entries, *entries]):
         outcome = verified(twice)
         assert (outcome.agree, outcome.differences) == (outcome.decisions, 0), outcome.first
+
+
+def test_the_order_streams_health_has_the_same_numbers_and_is_another_line() -> None:
+    entries: list[Captured] = []
+    for entry in session(failover()):
+        entries.append(like_captured(entry, len(entries) + 1))
+        if entry.topic.startswith("health."):
+            health = entry.event()
+            assert isinstance(health, ConnectionHealth)
+            other = like(health, node=f"{health.node}.orders", feed="orders", state="backing_off", cause="reset",
+                         published_ns=health.published_ns - 400_000_000)  # fmt: skip
+            entries.append(captured(codec.encode(other), len(entries) + 1))
+    outcome = verified(entries)
+    assert (outcome.agree, outcome.differences) == (outcome.decisions, 0), outcome.first
 
 
 def test_messages_from_before_the_capture_are_no_difference() -> None:
