@@ -12,12 +12,12 @@ from collections.abc import Callable
 from quotebus.bus.client import BusClient
 from quotebus.bus.clock import now_ns, seconds, to_utc_ns
 from quotebus.bus.events import Event, OrderUpdate, TradeIntent
+from quotebus.bus.process.host_budget import HostBudget
 from quotebus.bus.transport.event_reader import EventReader
 from quotebus.execution_adapter.decision.assessment import Assessment, Assessor
 from quotebus.execution_adapter.decision.event import decision_event
 from quotebus.execution_adapter.gateways.base import Gateway
 from quotebus.execution_adapter.gateways.dispatch import Dispatch
-from quotebus.execution_adapter.gateways.host_budget import HostBudget
 from quotebus.execution_adapter.intents import Intent
 from quotebus.execution_adapter.intents_at_work import IntentsAtWork
 from quotebus.execution_adapter.orders.order import read_update

@@ -7,15 +7,15 @@ import sys
 from collections.abc import Sequence
 
 from quotebus.bus.errors import ConfigError
+from quotebus.bus.process.host_budget import HostBudget
 from quotebus.bus.process.log import setup
 from quotebus.bus.process.open_files import allow_open_files
 from quotebus.bus.process.shutdown import on_ending
-from quotebus.bus.rest_address import strip_version
+from quotebus.bus.rest_address import ALPACA_TRADING, name_account
 from quotebus.bus.settings import die, load
 from quotebus.execution_adapter.dry_run import DryRun
 from quotebus.execution_adapter.gateways.alpaca import AlpacaGateway
 from quotebus.execution_adapter.gateways.base import Gateway, NullGateway, watch_nothing
-from quotebus.execution_adapter.gateways.host_budget import HostBudget
 from quotebus.execution_adapter.gateways.simulator import SimulatorGateway
 from quotebus.execution_adapter.order_worker import OrderWorker
 from quotebus.execution_adapter.replay_worker import ReplayWorker
@@ -63,8 +63,8 @@ def open_budget(settings: ExecutionSettings) -> HostBudget | None:
     """The account's budget of requests on this host; None where no broker is asked. Opens no file."""
     if settings.gateway == "none":
         return None
-    address = settings.execution_orders_url if settings.gateway == "simulator" else settings.gateway
-    account = f"{strip_version(address)} {_keys(settings)[0]}"
+    address = settings.execution_orders_url if settings.gateway == "simulator" else ALPACA_TRADING[settings.gateway]
+    account = name_account(address, _keys(settings)[0])
     return HostBudget(settings.execution_budget_dir, account, settings.execution_request_share)
 
 

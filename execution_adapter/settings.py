@@ -112,10 +112,14 @@ class ExecutionSettings(BusSettings, LogSettings):
     )
     execution_budget_dir: Path = Field(
         Path(tempfile.gettempdir()),
-        description="folder of the file through which the programs of this host share an account's budget of requests",
+        description="folder of the file through which the programs of this host share an account's budget of requests; "
+        "a pricing node reads it too",
     )
     execution_request_share: Annotated[float, Unit("RATIO")] = Field(
-        1, gt=0, le=1, description="this host's part of the requests that the account may make"
+        1,
+        gt=0,
+        le=1,
+        description="this host's part of the requests that the account may make; a pricing node reads it too",
     )
     execution_http_timeout_s: float = Field(3, gt=0, le=10, description="deadline of each step of a request")
     execution_give_up_s: float = Field(

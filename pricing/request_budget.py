@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from quotebus.bus.clock import NS_PER_S
 
+TOO_MANY = 429
 MAX_HOLD_NS = 3_600 * NS_PER_S
 """A venue that asks for more is asked again all the same."""
 DEFAULT_HOLD_NS = 30 * NS_PER_S
@@ -30,6 +31,11 @@ class RequestBudget:
             return False
         self._left -= 1
         return True
+
+    def watch(self, status: int, headers: Mapping[str, str], now_ns: int, utc_ns: int) -> None:
+        """Take the venue's word from status and headers of an answer; see `read_wait_ns`."""
+        if status == TOO_MANY:
+            self.hold(read_wait_ns(headers, utc_ns), now_ns)
 
     def hold(self, for_ns: int, now_ns: int) -> None:
         """The venue said to come back later."""

@@ -35,6 +35,10 @@ class RestFailed(QuotebusError):
         self.headers = headers or {}
 
 
+def _watch_nothing(status: int, headers: Mapping[str, str]) -> None:
+    """For nobody."""
+
+
 class RestConnection:
     """One HTTP or HTTPS connection, opened by the first request. `abort` may be called from another thread."""
 
@@ -46,9 +50,13 @@ class RestConnection:
         *,
         timeout_s: float = TIMEOUT_S,
         max_body_bytes: int = MAX_BODY_BYTES,
+        watch: Callable[[int, Mapping[str, str]], None] = _watch_nothing,
     ) -> None:
-        """`timeout_s` bounds each wait for the peer; see `get` for a bound on the whole."""
-        self._credentials = credentials
+        """`timeout_s` bounds each wait for the peer; see `get` for a bound on the whole.
+
+        `watch` is told status and headers of every answer, names in lower case.
+        """
+        self._credentials, self._watch = credentials, watch
         self._max_body_bytes = max_body_bytes
         parts = urlsplit(url)
         host, port = parts.hostname or "", parts.port
@@ -102,15 +110,13 @@ class RestConnection:
         key, secret = self._credentials()
         self._connection.request("GET", path, headers={"APCA-API-KEY-ID": key, "APCA-API-SECRET-KEY": secret})
         response = self._connection.getresponse()
+        headers = {name.lower(): value for name, value in response.headers.items()}
+        self._watch(response.status, headers)
         body = response.read(self._max_body_bytes + 1)
         if response.status == http.client.NOT_FOUND:
             return None
         if response.status != http.client.OK:
-            raise RestFailed(
-                f"HTTP {response.status}",
-                response.status,
-                {name.lower(): value for name, value in response.headers.items()},
-            )
+            raise RestFailed(f"HTTP {response.status}", response.status, headers)
         if len(body) > self._max_body_bytes:
             raise RestFailed(f"an answer of more than {self._max_body_bytes} bytes")
         try:

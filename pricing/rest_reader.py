@@ -1,7 +1,7 @@
 """Reads REST answers in a thread of its own, which lives only while there is something to read.
 
-One request at a time, each bounded in time and size, all within a budget of its own: a venue counts requests for data
-and for orders apart. Whatever comes back, or does not, is reported; nothing here ends the node.
+One request at a time, each bounded in time and size, all within a budget: a venue counts requests for data and for
+orders apart. Whatever comes back, or does not, is reported; nothing here ends the node.
 """
 
 from __future__ import annotations
@@ -10,11 +10,10 @@ import http.client
 import threading
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable
-from typing import Generic, TypeVar
+from collections.abc import Callable, Mapping
+from typing import Generic, Protocol, TypeVar
 
 from quotebus.bus.clock import now_ns, utc_ns
-from quotebus.pricing.request_budget import RequestBudget, read_wait_ns
 from quotebus.pricing.rest_connection import RestConnection, RestFailed
 
 TIMEOUT_S = 2.0
@@ -22,6 +21,16 @@ MOST_WAITING = 4
 
 QuestionT = TypeVar("QuestionT")
 AnswerT = TypeVar("AnswerT")
+
+
+class ReadingBudget(Protocol):
+    """What is taken before a request is made, and what watches the answers."""
+
+    def take(self, now_ns: int, /) -> bool:
+        """Whether a request may be made now; it is counted then."""
+
+    def watch(self, status: int, headers: Mapping[str, str], now_ns: int, utc_ns: int, /) -> None:
+        """Take the venue's word from status and headers of an answer, names in small letters."""
 
 
 class RestReader(ABC, Generic[QuestionT, AnswerT]):
@@ -37,7 +46,7 @@ class RestReader(ABC, Generic[QuestionT, AnswerT]):
         ca_file: str | None,
         credentials: Callable[[], tuple[str, str]],
         report: Callable[[AnswerT], None],
-        budget: RequestBudget,
+        budget: ReadingBudget,
     ) -> None:
         """Opens nothing. Without `url` every question is answered by saying so."""
         self.url = url
@@ -83,7 +92,13 @@ class RestReader(ABC, Generic[QuestionT, AnswerT]):
             return "no address of the venue's REST data"
         if len(self._questions) >= MOST_WAITING:
             return "too many questions wait"
-        return "" if self._budget.take(now_ns()) else "the budget of requests is used up"
+        return "" if self._may_ask() else "the budget of requests is used up"
+
+    def _may_ask(self) -> bool:
+        return self._budget.take(now_ns())
+
+    def _watch(self, status: int, headers: Mapping[str, str]) -> None:
+        self._budget.watch(status, headers, now_ns(), utc_ns())
 
     def _run(self) -> None:
         while (question := self._next()) is not None:
@@ -114,11 +129,10 @@ class RestReader(ABC, Generic[QuestionT, AnswerT]):
                     self._credentials,
                     timeout_s=TIMEOUT_S,
                     max_body_bytes=self.max_body_bytes,
+                    watch=self._watch,
                 )
             return self._read(question, self._connection)
         except RestFailed as failed:
-            if failed.status == http.client.TOO_MANY_REQUESTS:
-                self._budget.hold(read_wait_ns(failed.headers, utc_ns()), now_ns())
             why = str(failed)
         except (http.client.HTTPException, OSError, ValueError) as error:
             why = type(error).__name__

@@ -12,13 +12,12 @@ from pydantic import AliasChoices, Field, SecretStr, field_validator, model_vali
 
 from quotebus.bus.events import FeedClass
 from quotebus.bus.process.flags import Internal, Unit
-from quotebus.bus.rest_address import strip_version
+from quotebus.bus.rest_address import ALPACA_TRADING, strip_version
 from quotebus.bus.settings import BusSettings, LogSettings, is_loopback
 from quotebus.pricing import feeds
 from quotebus.pricing.sessions import SessionRule
 
 _NODE_NAME = re.compile(r"[A-Za-z0-9_-]{1,32}\Z")
-_ALPACA = {"paper": "paper-api.alpaca.markets", "live": "api.alpaca.markets"}
 _REPLACEABLE = frozenset({FeedClass.SIMULATED, FeedClass.UNKNOWN})
 """Classes of which an address says too little: behind one on this machine there may be a proxy of a real feed."""
 _FEED = re.compile(r"[a-z0-9_]{1,32}\Z")
@@ -157,6 +156,12 @@ class PricingSettings(BusSettings, LogSettings):
         SecretStr(""), description="read to know whether they are placed with the same key"
     )
     execution_orders_url: Annotated[str, Internal()] = Field("", description="read to know where orders are")
+    execution_budget_dir: Annotated[Path, Internal()] = Field(
+        Path(tempfile.gettempdir()), description="read to share the account's budget of requests with its workers"
+    )
+    execution_request_share: Annotated[float, Internal()] = Field(
+        1.0, gt=0, le=1, description="read to share the account's budget of requests with its workers"
+    )
 
     @field_validator("pricing_node")
     @classmethod
@@ -280,7 +285,7 @@ class PricingSettings(BusSettings, LogSettings):
         named = self.pricing_trading_url or self.pricing_order_rest_url
         if named or not self.data_feed or not feeds.find_rest_url(self.upstream_url):
             return named
-        return f"https://{_ALPACA[self.order_account]}"
+        return ALPACA_TRADING[self.order_account]
 
     @property
     def keeps_order_stream(self) -> bool:
@@ -306,7 +311,7 @@ class PricingSettings(BusSettings, LogSettings):
             return self.pricing_order_stream_url
         if _is_local(self.pricing_upstream_url):
             return f"{parts.scheme}://{parts.netloc}/stream"
-        return f"wss://{_ALPACA[self.order_account]}/stream"
+        return f"wss://{urlsplit(ALPACA_TRADING[self.order_account]).netloc}/stream"
 
     @property
     def order_rest_url(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,14 +16,14 @@ from quotebus.bus.events import MarketSession
 from quotebus.pricing.asset_file import AssetFile
 from quotebus.pricing.asset_list import LIST_PATH, Asset, AssetList, make_path, read_asset, read_assets
 from quotebus.pricing.commands import Asked
-from quotebus.pricing.request_budget import RequestBudget
 from quotebus.pricing.rest_connection import RestConnection, RestFailed
 from quotebus.pricing.rest_reader import RestReader
 from quotebus.pricing.sessions import CLOCK_PATH, read_clock
+from quotebus.pricing.trading_budget import TradingBudget
 
 log = logging.getLogger(__name__)
-BURST, PER_MINUTE = 10, 60
-"""The trading API allows 200 a minute; the rest is for orders."""
+BUDGET_S = 4.0
+"""How long a question may wait for the account's budget."""
 FRESH_NS = 20 * 3_600 * NS_PER_S
 """A list of the last 20 hours is read from the file, an older one again from the venue."""
 
@@ -68,11 +69,14 @@ class TradingRest(RestReader[tuple[Asked, str], TradingAnswer]):
         ca_file: str | None,
         credentials: Callable[[], tuple[str, str]],
         report: Callable[[TradingAnswer], None],
+        budget: TradingBudget,
     ) -> None:
         """Opens nothing. Without `url` every question is answered by saying so."""
-        super().__init__(url, ca_file, credentials, report, RequestBudget(BURST, PER_MINUTE))
+        super().__init__(url, ca_file, credentials, report, budget)
         self._file = AssetFile(folder, url)
         self._file_read = False
+        self._trading_budget = budget
+        self._given_up = threading.Event()
 
     @property
     def file_failures(self) -> int:
@@ -81,9 +85,11 @@ class TradingRest(RestReader[tuple[Asked, str], TradingAnswer]):
     def _read(self, question: tuple[Asked, str], connection: RestConnection) -> TradingAnswer:
         asked, symbol = question
         if asked is Asked.CLOCK:
+            self._wait()
             session = read_clock(connection.get(CLOCK_PATH, within_s=1.0))
             return ClockRead(session, "" if session is not None else "not a clock")
         if asked is Asked.ASSET:
+            self._wait()
             row = connection.get(make_path(symbol), within_s=2.0, into=msgspec.Raw)
             return AssetRead(symbol, read_asset(row))
         return self._read_list(connection)
@@ -97,6 +103,7 @@ class TradingRest(RestReader[tuple[Asked, str], TradingAnswer]):
             if 0 <= age_ns < FRESH_NS:
                 return AssetsRead(kept)
             self._report(AssetsRead(kept))  # better than nothing while the new one is on its way
+        self._wait()
         # Cut in one go, read row by row: so the interpreter is never held for long.
         rows = connection.get(LIST_PATH, within_s=self.within_s, into=list[msgspec.Raw])
         symbols = read_assets(rows or ())
@@ -106,6 +113,17 @@ class TradingRest(RestReader[tuple[Asked, str], TradingAnswer]):
         log.info("%d symbols read from the venue", len(symbols))
         self._file.write(assets)
         return AssetsRead(assets)
+
+    def _may_ask(self) -> bool:
+        return True  # the reading thread waits for the budget: a moment later is soon enough
+
+    def _wait(self) -> None:
+        if not self._trading_budget.wait(BUDGET_S, self._given_up):
+            raise RestFailed("the budget of requests is used up")
+
+    def abandon(self) -> None:
+        self._given_up.set()
+        super().abandon()
 
     def _fail(self, question: tuple[Asked, str], why: str) -> TradingAnswer:
         asked, symbol = question

@@ -7,6 +7,7 @@ from typing import TypeAlias
 
 from quotebus.pricing.commands import AskTrading, AskVenue
 from quotebus.pricing.settings import PricingSettings
+from quotebus.pricing.trading_budget import TradingBudget
 from quotebus.pricing.trading_rest import TradingAnswer, TradingRest
 from quotebus.pricing.venue_answers import Latest
 from quotebus.pricing.venue_rest import VenueAnswer, VenueRest
@@ -15,7 +16,10 @@ Report: TypeAlias = VenueAnswer | TradingAnswer
 
 
 class Venue:
-    """Two APIs with a budget each. `report` may be called from other threads."""
+    """Two APIs with a budget each, that of the trading API shared with the account's workers.
+
+    `report` may be called from other threads.
+    """
 
     def __init__(
         self, settings: PricingSettings, credentials: Callable[[], tuple[str, str]], report: Callable[[Report], None]
@@ -23,7 +27,9 @@ class Venue:
         """Opens nothing."""
         ca_file = settings.pricing_upstream_ca_file
         self._data = VenueRest(settings.data_url, settings.data_feed, ca_file, credentials, report)
-        self._trading = TradingRest(settings.trading_url, settings.pricing_lock_dir, ca_file, credentials, report)
+        url, folder = settings.trading_url, settings.pricing_lock_dir
+        budget = TradingBudget(url, settings.execution_budget_dir, settings.execution_request_share, credentials)
+        self._trading = TradingRest(url, folder, ca_file, credentials, report, budget)
 
     def ask(self, command: AskVenue | AskTrading) -> None:
         """Carry out a command of the core."""

@@ -79,7 +79,7 @@ MUST_BE_PURE = {
     "execution_adapter/orders/intent_reports.py",
     "execution_adapter/orders/deferral.py",
     "execution_adapter/orders/request_pace.py",
-    "execution_adapter/gateways/order_budget.py",
+    "bus/process/order_budget.py",
     "execution_adapter/orders/judged_intent.py",
     "execution_adapter/orders/order_stream.py",
     "execution_adapter/orders/order.py",

@@ -9,6 +9,7 @@ from queue import Empty, Full, Queue
 from typing import Protocol
 
 from quotebus.bus.clock import NS_PER_MS, NS_PER_S, now_ns
+from quotebus.bus.process.order_budget import RequestClass
 from quotebus.execution_adapter.gateways.base import Gateway, ask
 from quotebus.execution_adapter.orders.order import (
     CLOCK,
@@ -40,7 +41,7 @@ _log = logging.getLogger(__name__)
 class Budget(Protocol):
     """What is taken before requests are made."""
 
-    def take(self, *, cancel: bool) -> int:
+    def take(self, wanted: RequestClass) -> int:
         """Take one request: how many ns it has to wait, 0 when it may be made now."""
 
     def left(self) -> int:
@@ -77,7 +78,7 @@ class Dispatch:
         self._due: dict[int, tuple[int, str]] = {}
         self._cancels: dict[Command, _Waiting] = {}
         self._others: dict[Command, _Waiting] = {}
-        self._go_ns = {True: 0, False: 0}
+        self._go_ns = {RequestClass.CANCEL: 0, RequestClass.ORDER: 0}
         self._number = 0
         self.sent = self.held = 0
         for index in range(threads):
@@ -122,14 +123,14 @@ class Dispatch:
 
     def _let_go(self) -> None:
         """Hand over what the budget allows, the oldest first."""
-        for is_cancel, lane in ((True, self._cancels), (False, self._others)):
+        for wanted, lane in ((RequestClass.CANCEL, self._cancels), (RequestClass.ORDER, self._others)):
             now = now_ns()
-            if not lane or now < self._go_ns[is_cancel]:
+            if not lane or now < self._go_ns[wanted]:
                 continue
             for command, waiting in list(lane.items()):
-                wait_ns = self._budget.take(cancel=is_cancel) if self._budget is not None else 0
+                wait_ns = self._budget.take(wanted) if self._budget is not None else 0
                 if wait_ns:
-                    self._go_ns[is_cancel] = now + min(wait_ns, LOOK_AGAIN_NS)
+                    self._go_ns[wanted] = now + min(wait_ns, LOOK_AGAIN_NS)
                     break
                 del lane[command]
                 self.sent += 1

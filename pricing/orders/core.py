@@ -25,8 +25,8 @@ from quotebus.pricing.session_states import UP
 
 ACK_TIMEOUT_NS = 5 * NS_PER_S
 RETRY_NS = (NS_PER_S // 4, NS_PER_S, 2 * NS_PER_S, 5 * NS_PER_S)
-READING_NS = 30 * NS_PER_S
-"""How long reading all orders may take."""
+READING_NS = 120 * NS_PER_S
+"""How long reading all orders may take: many are read one by one, as the account's budget lets them go."""
 MARGIN_NS = 60 * NS_PER_S
 """How much before the start of the gap an order may have been placed, by the upstream's clock."""
 FIRST_NS = 3_600 * NS_PER_S

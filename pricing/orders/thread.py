@@ -17,6 +17,7 @@ from quotebus.pricing.commands import SendUpstream, SocketCommand
 from quotebus.pricing.orders.core import OrderCore, Reconcile
 from quotebus.pricing.orders.rest import OrdersRest, Reconciled, ReconcileFailed
 from quotebus.pricing.settings import PricingSettings
+from quotebus.pricing.trading_budget import TradingBudget
 from quotebus.pricing.upstream.dialler import DialFailed, Dialler, Target
 from quotebus.pricing.upstream.upstream_socket import UpstreamLost, UpstreamSocket
 
@@ -46,7 +47,9 @@ class OrderThread:
         self._waker = Waker()
         target = Target(settings.order_stream_url, "json", settings.pricing_upstream_ca_file)
         self._dialler = Dialler(target, self._report)
-        self._rest = OrdersRest(settings.order_rest_url, settings.pricing_upstream_ca_file, credentials, self._report)
+        url, share = settings.order_rest_url, settings.execution_request_share
+        budget = TradingBudget(url, settings.execution_budget_dir, share, credentials)
+        self._rest = OrdersRest(url, settings.pricing_upstream_ca_file, credentials, self._report, budget)
         self._upstream: UpstreamSocket | None = None
         self._allowed = self._obeyed = False
         self._stopping = threading.Event()

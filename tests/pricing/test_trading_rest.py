@@ -14,6 +14,7 @@ from quotebus.bus.clock import utc_ns
 from quotebus.pricing.asset_file import AssetFile
 from quotebus.pricing.asset_list import Asset, AssetList
 from quotebus.pricing.commands import Asked
+from quotebus.pricing.trading_budget import TradingBudget
 from quotebus.pricing.trading_rest import FRESH_NS, AssetRead, AssetsRead, ClockRead, TradingAnswer, TradingRest
 from tests.pricing.test_venue_rest import SECRET, Venue, serve
 
@@ -32,7 +33,8 @@ def venue() -> Iterator[Venue]:
 class Reader:
     def __init__(self, url: str, folder: Path) -> None:
         self.answers: Queue[TradingAnswer] = Queue()
-        self.rest = TradingRest(url, folder, None, lambda: ("key", SECRET), self.answers.put)
+        budget = TradingBudget(url, folder, 1, lambda: ("key", SECRET))
+        self.rest = TradingRest(url, folder, None, lambda: ("key", SECRET), self.answers.put, budget)
 
     def ask(self, what: Asked, symbol: str = "") -> TradingAnswer:
         self.rest.put((what, symbol))

@@ -6,6 +6,7 @@ import threading
 from decimal import Decimal
 
 from quotebus.bus.clock import NS_PER_S
+from quotebus.bus.process.order_budget import RequestClass
 from quotebus.execution_adapter.gateways.dispatch import Dispatch
 from quotebus.execution_adapter.orders.order import (
     Answer,
@@ -58,10 +59,10 @@ class Purse:
 
     def __init__(self, left: int) -> None:
         self.coins = left
-        self.asked: list[bool] = []
+        self.asked: list[RequestClass] = []
 
-    def take(self, *, cancel: bool) -> int:
-        self.asked.append(cancel)
+    def take(self, wanted: RequestClass) -> int:
+        self.asked.append(wanted)
         if self.coins <= 0:
             return NS_PER_S // 100
         self.coins -= 1

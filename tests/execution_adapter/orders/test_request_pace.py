@@ -8,9 +8,9 @@ from random import Random
 import pytest
 
 from quotebus.bus.clock import NS_PER_MS, NS_PER_S
+from quotebus.bus.process.order_budget import NUMBERS, OrderBudget, RequestClass
 from quotebus.execution_adapter.decision.fallback import Policies, Policy
 from quotebus.execution_adapter.decision.tactics import Tactics
-from quotebus.execution_adapter.gateways.order_budget import NUMBERS, OrderBudget
 from quotebus.execution_adapter.intents import Intent
 from quotebus.execution_adapter.orders.order import CancelOrder, Command, QueryOrder, SubmitOrder
 from quotebus.execution_adapter.orders.parent_order import ParentOrder
@@ -83,7 +83,8 @@ class Floor:
         self.waiting.sort(key=lambda each: not isinstance(each[1], CancelOrder))
         while self.waiting:
             index, command = self.waiting[0]
-            if self.budget.take(self.numbers, self.now_ns, cancel=isinstance(command, CancelOrder)):
+            wanted = RequestClass.CANCEL if isinstance(command, CancelOrder) else RequestClass.ORDER
+            if self.budget.take(self.numbers, self.now_ns, wanted):
                 break
             del self.waiting[0]
             self.asked.append(self.now_ns)

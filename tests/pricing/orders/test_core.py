@@ -8,7 +8,7 @@ from typing import Any
 from quotebus.bus.clock import NS_PER_S, to_utc_ns
 from quotebus.bus.events import Cause, ConnectionHealth, OrderUpdate
 from quotebus.pricing.commands import SendUpstream, SocketCommand
-from quotebus.pricing.orders.core import OrderCore, Reconcile
+from quotebus.pricing.orders.core import READING_NS, OrderCore, Reconcile
 from tests.pricing.orders.test_messages import order, trade_update
 
 AUTHORIZED = {"stream": "authorization", "data": {"status": "authorized", "action": "authenticate"}}
@@ -128,7 +128,7 @@ def test_a_reading_without_end_is_given_up_and_asked_again() -> None:
     rig = Rig().streaming()
     wanted = rig.lost_and_back()
     again: list[Any] = []
-    for _ in range(32):
+    for _ in range(READING_NS // NS_PER_S + 2):
         rig.core.last_byte_ns = rig.now_ns
         again += [command for command in rig.pass_s(1) if isinstance(command, Reconcile)]
     assert [asked.generation > wanted.generation for asked in again] == [True]

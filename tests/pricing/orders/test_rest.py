@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 from queue import Queue
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -16,6 +18,7 @@ from quotebus.bus.clock import NS_PER_S
 from quotebus.pricing.orders import rest
 from quotebus.pricing.orders.core import Reconcile
 from quotebus.pricing.orders.rest import OrdersRest, Reconciled, ReconcileFailed
+from quotebus.pricing.trading_budget import TradingBudget
 
 Answer = Callable[[str, dict[str, str]], tuple[int, object]]
 WANTED = Reconcile(since_utc_ns=1_767_623_400 * NS_PER_S, order_ids=("3", "gone", "7"), generation=5)
@@ -60,11 +63,18 @@ def broker(monkeypatch: pytest.MonkeyPatch) -> Iterator[Broker]:
     server.server_close()
 
 
-def read(broker: Broker, answer: Answer) -> Reconciled | ReconcileFailed:
+def read(broker: Broker, answer: Answer, folder: Path | None = None) -> Reconciled | ReconcileFailed:
     broker.answer = answer
     reports: Queue[Reconciled | ReconcileFailed] = Queue()
-    OrdersRest(f"http://127.0.0.1:{broker.server_port}", None, lambda: ("key", "secret"), reports.put).start(WANTED)
-    return reports.get(timeout=10)
+    with tempfile.TemporaryDirectory() as own:
+        make(broker, folder or Path(own), reports).start(WANTED)
+        return reports.get(timeout=10)
+
+
+def make(broker: Broker, folder: Path, reports: Queue[Reconciled | ReconcileFailed]) -> OrdersRest:
+    url = f"http://127.0.0.1:{broker.server_port}"
+    budget = TradingBudget(url, folder, 1, lambda: ("key", "secret"))
+    return OrdersRest(url, None, lambda: ("key", "secret"), reports.put, budget)
 
 
 def order(number: int, status: str = "new") -> dict[str, Any]:
@@ -122,7 +132,8 @@ def test_answer_that_is_none_fails_with_a_word_and_not_with_half_the_orders(
     assert read(broker, lambda path, query: (status, value)) == ReconcileFailed(5, why)
 
 
-def test_nobody_there_is_a_failure_too() -> None:
+def test_nobody_there_is_a_failure_too(tmp_path: Path) -> None:
     reports: Queue[Reconciled | ReconcileFailed] = Queue()
-    OrdersRest("http://127.0.0.1:1", None, lambda: ("key", "secret"), reports.put).start(WANTED)
+    budget = TradingBudget("http://127.0.0.1:1", tmp_path, 1, lambda: ("key", "secret"))
+    OrdersRest("http://127.0.0.1:1", None, lambda: ("key", "secret"), reports.put, budget).start(WANTED)
     assert reports.get(timeout=10) == ReconcileFailed(5, "ConnectionRefusedError")

@@ -1,14 +1,16 @@
 """How many requests an account's broker is asked in a while: buckets, and the broker's own word before them. Pure.
 
 Ten requests may come at once and three a second after them, so that no minute has more than 190 where 200 are allowed.
-Of these 20 a minute are kept for cancels: everything else has a smaller bucket besides. Several hosts with one account
-have a static share each. Times are UTC, since the numbers are shared between processes.
+Of these 20 a minute are kept for cancels: everything else has a smaller bucket besides. What a node asks (symbols, a
+clock, orders after a gap) goes only while half of that would be left for orders. Several hosts with one account have a
+static share each. Times are UTC, since the numbers are shared between processes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import Enum
 
 from quotebus.bus.clock import NS_PER_S
 
@@ -20,6 +22,16 @@ MAX_HOLD_NS = MINUTE_NS
 """A broker that asks for more is asked again once a minute all the same: one wrong header must not end the work."""
 FULL, OTHERS_FULL, HELD_UNTIL, OTHERS_HELD_UNTIL, NUMBERS = range(5)
 """The numbers of a budget: when each bucket is full again, and until when nothing, or only a cancel, may go."""
+
+
+class RequestClass(Enum):
+    """What a request is for, the most urgent first."""
+
+    CANCEL = "cancel"
+    ORDER = "order"
+    """An order, and a question about one."""
+    WATCH = "watch"
+    """What a node wants to know; it can wait."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,14 +57,14 @@ class OrderBudget:
     def others_refill_ns(self) -> int:
         return int(MINUTE_NS / ((PER_MINUTE - KEPT) * self.share))
 
-    def take(self, numbers: list[int], now_ns: int, *, cancel: bool) -> int:
+    def take(self, numbers: list[int], now_ns: int, wanted: RequestClass) -> int:
         """Take one request: how many ns it has to wait; 0 when it may be made now, and is counted."""
         self._heal(numbers, now_ns)
-        wait_ns = self._wait_ns(numbers, now_ns, cancel=cancel)
+        wait_ns = self._wait_ns(numbers, now_ns, wanted)
         if wait_ns > 0:
             return wait_ns
         numbers[FULL] += self.refill_ns
-        numbers[OTHERS_FULL] += 0 if cancel else self.others_refill_ns
+        numbers[OTHERS_FULL] += 0 if wanted is RequestClass.CANCEL else self.others_refill_ns
         return 0
 
     def left(self, numbers: list[int], now_ns: int) -> int:
@@ -76,10 +88,11 @@ class OrderBudget:
         """The broker has few requests left for this account: they are for cancels until so long from now."""
         numbers[OTHERS_HELD_UNTIL] = max(numbers[OTHERS_HELD_UNTIL], now_ns + min(for_ns, MAX_HOLD_NS))
 
-    def _wait_ns(self, numbers: list[int], now_ns: int, *, cancel: bool) -> int:
-        free_ns = max(numbers[HELD_UNTIL], numbers[FULL] - (self.burst - 1) * self.refill_ns)
-        if not cancel:
-            others_ns = numbers[OTHERS_FULL] - (self.others_burst - 1) * self.others_refill_ns
+    def _wait_ns(self, numbers: list[int], now_ns: int, wanted: RequestClass) -> int:
+        left = self.others_burst // 2 if wanted is RequestClass.WATCH else 0  # for others, after this one
+        free_ns = max(numbers[HELD_UNTIL], numbers[FULL] - (self.burst - left - 1) * self.refill_ns)
+        if wanted is not RequestClass.CANCEL:
+            others_ns = numbers[OTHERS_FULL] - (self.others_burst - left - 1) * self.others_refill_ns
             free_ns = max(free_ns, others_ns, numbers[OTHERS_HELD_UNTIL])
         return free_ns - now_ns
 

@@ -1,4 +1,4 @@
-"""The budget of one account, shared by all programs of this user on this host through a file.
+"""The budget of one account, shared by all programs of this user on this host through a file, workers and nodes alike.
 
 `order_budget` decides. A file that cannot be used is told and counted, and this program keeps a budget of its own.
 """
@@ -15,14 +15,15 @@ from random import Random
 from typing import TypeVar
 
 from quotebus.bus.clock import NS_PER_S, utc_ns
-from quotebus.bus.process.shared_numbers import SharedNumbers
-from quotebus.execution_adapter.gateways.order_budget import (
+from quotebus.bus.process.order_budget import (
     MAX_HOLD_NS,
     NUMBERS,
     OrderBudget,
+    RequestClass,
     is_nearly_used_up,
     read_wait_ns,
 )
+from quotebus.bus.process.shared_numbers import SharedNumbers
 
 T = TypeVar("T")
 TOO_MANY, BUSY = 429, 503
@@ -32,7 +33,7 @@ _log = logging.getLogger(__name__)
 class HostBudget:
     """Take before each request, and `watch` its answer. May be called from any thread.
 
-    `account` names the account at its broker, address and key; it is hashed. `refused` counts answers that said there
+    `account` is what `name_account` says; it is hashed. `refused` counts answers that said there
     were too many, `unshared` what the file knows nothing of.
     """
 
@@ -52,9 +53,9 @@ class HostBudget:
     def path(self) -> Path:
         return self._shared.path
 
-    def take(self, *, cancel: bool) -> int:
+    def take(self, wanted: RequestClass) -> int:
         """Take one request: how many ns it has to wait, 0 when it may be made now."""
-        wait_ns = self._change(lambda numbers, now_ns: self._budget.take(numbers, now_ns, cancel=cancel))
+        wait_ns = self._change(lambda numbers, now_ns: self._budget.take(numbers, now_ns, wanted))
         self.taken += not wait_ns
         return wait_ns
 
