@@ -320,7 +320,8 @@ class IntentsAtWork:
     ) -> None:
         """Time has passed: decide for each intent, publish what was decided, and send it. Tells of progress."""
         resting = sum(worked.parent.state is State.RESTING for worked in self._worked.values())
-        self.pace.begin_turn(clock(), resting)
+        power = [worked.parent.intent_id for worked in self._worked.values() if worked.parent.affects_power]
+        self.pace.begin_turn(clock(), resting, frozenset(power))
         for worked in self._worked.values():
             parent, now_ns = worked.parent, clock()
             if not worked.is_done:

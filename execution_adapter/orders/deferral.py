@@ -14,6 +14,8 @@ from quotebus.execution_adapter.orders.order import FINAL, Answer, NotFound, Que
 FIRST_NS = NS_PER_S
 LONGEST_NS = 60 * NS_PER_S
 """A broker that asks for more is asked once a minute all the same: one wrong header must not end an intent."""
+POWER_NS = 5 * NS_PER_S
+"""The longest pause while other intents of this worker hold buying power back, or will bring some."""
 BLOCKS_NS = 2 * LONGEST_NS
 """An order of which nothing was heard for so long is no longer believed to be in the way."""
 OVER = FINAL | {Status.REPLACED}
@@ -47,6 +49,8 @@ class Deferral:
         if refused.until in (Until.ORDER, Until.SHARES):
             self._blocker = refused.order_id
         pause_ns = compute_pause_ns(self._intent_id, self._refusals)
+        if refused.until is Until.POWER:  # what it waits for is this worker's own doing, and soon over
+            pause_ns = min(pause_ns, POWER_NS)
         self._refusals += 1
         self._due_ns = now_ns + min(LONGEST_NS, pause_ns if refused.wait_ns is None else refused.wait_ns)
 

@@ -60,6 +60,11 @@ class IntentProgress:
         last = self.children[-1] if self.children else None
         return last if last is not None and not last.proven else None
 
+    @property
+    def affects_power(self) -> bool:
+        """Whether its order may hold buying power back now, or its sale bring some soon."""
+        return self.state is not State.DONE and (self.open_order is not None or self.intent.side == "sell")
+
     def find_child(self, answer: Answer) -> ChildOrder | None:
         """The order that an answer is about: by its client order id, or as the successor of one of ours."""
         name, order_id = getattr(answer, "client_order_id", ""), getattr(answer, "order_id", "")

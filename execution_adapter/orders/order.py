@@ -138,6 +138,8 @@ class Until(StrEnum):
     """The end of another order, which the broker named."""
     SHARES = "shares"
     """The end of orders that hold back what is to be sold."""
+    POWER = "power"
+    """The end of orders of ours that hold buying power back, or a sale that brings some; without one a moment."""
 
 
 @dataclass(frozen=True, slots=True)

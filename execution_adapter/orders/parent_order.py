@@ -316,6 +316,8 @@ class ParentOrder(AskedIntent):
         if child.resent or child.seen:  # refused perhaps because its first sending is there
             return self._ask(refused.reason, now_ns)
         child.status, child.proven, child.refused = Status.REJECTED, True, True
+        if refused.until is Until.POWER and not self.pace.brings_power(self.intent_id):
+            refused = replace(refused, until=Until.TRIES)
         if refused.final or refused.until is Until.TRIES:
             self.rejects, self._reject_reason, self._hopeless = self.rejects + 1, refused.reason, refused.final
         self._deferral.take(refused, self.tactics.reject_pause_ns, now_ns)

@@ -28,12 +28,20 @@ class RequestPace:
         self._find_room = room
         self._room: int | None = None
         self._resting = 1
+        self._power: frozenset[str] = frozenset()
         self._waiting: dict[str, int] = {}
 
-    def begin_turn(self, now_ns: int, resting: int) -> None:
-        """`resting`: orders that are asked about. Times are of one clock."""
-        self._room, self._resting = None, resting
+    def begin_turn(self, now_ns: int, resting: int, power: frozenset[str] = frozenset()) -> None:
+        """`resting`: orders that are asked about. `power`: intents that hold buying power back, or will bring some.
+
+        Times are of one clock.
+        """
+        self._room, self._resting, self._power = None, resting, power
         self._waiting = {name: at_ns for name, at_ns in self._waiting.items() if now_ns - at_ns < WAITS_NS}
+
+    def brings_power(self, intent_id: str) -> bool:
+        """Whether an intent that lacks buying power may expect some from others of this worker."""
+        return bool(self._power - {intent_id})
 
     @property
     def is_short(self) -> bool:
@@ -51,7 +59,7 @@ class RequestPace:
         if self._room is None:
             self._room = self._find_room()
         if intent_id not in islice(self._waiting, self._room):
-            return False
+            return bool(self._power - {intent_id})
         del self._waiting[intent_id]
         self._room -= 1
         return True

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from decimal import Decimal
 
+from quotebus.pricing.simulator.trading.account import Position
 from quotebus.pricing.simulator.trading.order import BrokerOrder
 from quotebus.pricing.simulator.trading.tickets import RestError
 from tests.execution_adapter.lives import Life, Trouble
@@ -102,6 +103,20 @@ def held_back(life: Life) -> None:
     life.desk.faults.lift_all()
 
 
+def short_of_power(life: Life) -> None:
+    """The account can pay for all only when what it sells is sold, and open orders hold back what there is."""
+    account, intents = life.desk.broker.account, life.intents.values()
+    costs = [intent.qty * 10 for intent in intents if intent.side == "buy"]
+    brought = sum((intent.qty * 10 for intent in intents if intent.side == "sell"), Decimal(0))
+    account.cash = max(Decimal("1.2") * max(costs, default=0), Decimal("1.15") * sum(costs) - Decimal("0.9") * brought)
+    for intent in intents:
+        if intent.side == "sell":
+            for positions in (account.positions, account.shown):
+                positions[intent.symbol] = position = Position()
+                position.qty, position.entry_price = intent.qty, Decimal(10)
+    life.run(life.start())
+
+
 def odd_words(life: Life) -> None:
     """Statuses that are rare, or that nobody knows; then the orders go on."""
     random = life.random
@@ -143,6 +158,7 @@ UNKIND: tuple[Trouble, ...] = (
     Trouble("by_hand", by_hand, open_end=True, lies=True, exits=False),
     Trouble("washed", washed, exits=False),
     Trouble("held_back", held_back),
+    Trouble("short_of_power", short_of_power, exits=False, must_fill=True, window_s=(60,)),
     Trouble("odd_words", odd_words, open_end=True),
     Trouble("corrected", corrected, open_end=True, lies=True),
 )

@@ -144,6 +144,24 @@ def test_the_named_order_is_waited_for(until: Until) -> None:
     assert rig.placed().client_order_id == "qb-SPY-2"
 
 
+def test_buying_power_is_waited_for_while_others_of_ours_hold_or_bring_it() -> None:
+    rig = Rig()
+    for number in range(1, 6):
+        rig.parent.pace.begin_turn(rig.world.now_ns, 1, frozenset({"qb-SPY", "qb-QQQ"}))
+        rig.placed()
+        rig.refuse(Until.POWER, number=number)
+        assert rig.parent.state is State.WAITING
+        rig.world.now_ns += 5 * NS_PER_S
+    assert rig.parent.rejects == 0
+    for number in range(6, 9):
+        rig.parent.pace.begin_turn(rig.world.now_ns, 1, frozenset({"qb-SPY"}))
+        rig.placed()
+        rig.refuse(Until.POWER, number=number)
+        rig.world.now_ns += 5 * NS_PER_S
+    rig.after(0)
+    assert (rig.parent.outcome, rig.parent.rejects) == (Outcome.UNFILLED, 3), "nobody of ours has any"
+
+
 def test_a_stopped_intent_waits_for_nobody() -> None:
     rig = Rig()
     rig.placed()
