@@ -59,7 +59,7 @@ class RequestPace:
         if self._room is None:
             self._room = self._find_room()
         if intent_id not in islice(self._waiting, self._room):
-            return bool(self._power - {intent_id})
+            return False
         del self._waiting[intent_id]
         self._room -= 1
         return True
