@@ -48,6 +48,9 @@ class OrderUpdate(Event, frozen=True, kw_only=True, gc=False):
     """US dollars, average of what is filled so far, a decimal."""
     replaced_by: str = ""
     """The `order_id` of the order that replaced it; empty when none did."""
+    original: str = ""
+    """What the broker sent, as JSON: `event`, `order` and so on, without what names the account; of `reconciled` an
+    object with `order` alone. Empty when it was longer than 32 KiB."""
 
 
 Reference = tuple[str, int]

@@ -25,6 +25,10 @@ RECONCILED = "reconciled"
 CLOSED = frozenset({"filled", "canceled", "expired", "replaced", "rejected"})
 """Statuses after which nothing more happens to an order."""
 MOST_TEXT = 128
+MOST_ORIGINAL_BYTES = 32 * 1024
+"""Most of what an update takes along as it was sent: an order with several legs is a tenth of it."""
+ACCOUNT = ("account", "acct")
+"""Fields whose names have one of these are of the account, whose number never crosses the bus."""
 
 
 class UnreadableOrder(QuotebusError, ValueError):
@@ -98,6 +102,7 @@ def read_update(data: Mapping[str, Any], alias: str, received_ns: int) -> OrderU
         execution_id=_optional(data, "execution_id") or "",
         execution_qty=_decimal(data, "qty"),
         position_qty=_decimal(data, "position_qty"),
+        original=_write_original(data),
     )
 
 
@@ -106,7 +111,7 @@ def read_order(order: Mapping[str, Any], alias: str, received_ns: int) -> OrderU
     if not isinstance(order, dict):
         raise UnreadableOrder("not an order")
     at_ns = _time_ns(order.get("updated_at") or order.get("created_at"))
-    return _event(RECONCILED, order, alias, at_ns, received_ns)
+    return _event(RECONCILED, order, alias, at_ns, received_ns, original=_write_original({"order": order}))
 
 
 def _event(
@@ -120,6 +125,7 @@ def _event(
     execution_id: str = "",
     execution_qty: str | None = None,
     position_qty: str | None = None,
+    original: str = "",
 ) -> OrderUpdate:
     return OrderUpdate(
         alias=alias,
@@ -139,7 +145,27 @@ def _event(
         position_qty=position_qty,
         filled_avg_price=_decimal(order, "filled_avg_price"),
         replaced_by=_optional(order, "replaced_by") or "",
+        original=original,
     )
+
+
+def _write_original(data: object) -> str:
+    """What was sent, as JSON without what names the account; empty when it is too long or cannot be written so."""
+    try:
+        written = msgspec.json.encode(_without_account(data))
+    except (TypeError, ValueError, RecursionError, msgspec.MsgspecError):  # MessagePack has more than JSON
+        return ""
+    return written.decode() if len(written) <= MOST_ORIGINAL_BYTES else ""
+
+
+def _without_account(value: object) -> object:
+    if isinstance(value, dict):
+        return {name: _without_account(inner) for name, inner in value.items() if not _names_account(name)}
+    return [_without_account(inner) for inner in value] if isinstance(value, list) else value
+
+
+def _names_account(name: object) -> bool:
+    return isinstance(name, str) and any(word in name.lower() for word in ACCOUNT)
 
 
 def _optional(fields: Mapping[str, Any], name: str) -> str | None:

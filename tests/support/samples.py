@@ -151,6 +151,7 @@ ORDER = OrderUpdate(
     position_qty="102.5",
     filled_avg_price="687.25",
     replaced_by="",
+    original='{"event":"partial_fill","order":{"id":"o-1"}}',
 )
 DECISION = ExecutionDecision(
     source="worker-0b51d7",

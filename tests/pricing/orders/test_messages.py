@@ -46,7 +46,9 @@ def trade_update(**changes: Any) -> dict[str, Any]:
 def test_both_encodings(encode: Any) -> None:
     update = read_frame(encode(trade_update()), "paper", 7)
     assert update.exchange_ns == AT_NS  # type: ignore[union-attr]
-    assert vars_of(update) == {
+    known = vars_of(update)
+    assert json.loads(known.pop("original")) == trade_update()["data"], "as it was sent"
+    assert known == {
         "alias": "paper", "event": "partial_fill", "order_id": "o-1", "client_order_id": "c-1", "symbol": "SPY",
         "side": "buy", "qty": "10", "filled_qty": "2.5", "price": "687.26", "exchange_ns": AT_NS, "received_ns": 7,
         "status": "partially_filled", "execution_id": "e-1", "execution_qty": "2.5", "position_qty": "-2.5",
@@ -64,6 +66,23 @@ def test_both_encodings(encode: Any) -> None:
     assert read_frame(encode({"action": "error", "data": {"error_message": "no"}}), "a", 0) == Refusal()
     assert read_frame(encode({"stream": "trade_updates", "data": None}), "a", 0) == Ignored()
     assert read_frame(encode({"stream": "account_updates", "data": {}}), "a", 0) == Ignored()
+
+
+def test_what_was_sent_is_passed_on_without_the_account() -> None:
+    told = order(account_id="A-1", legs=[order(accountNumber="A-2", side="sell")], new_field={"of": 2027})
+    update = read_frame(json.dumps(trade_update(order=told, acct="A-3", reason="said")).encode(), "paper", 0)
+    assert isinstance(update, OrderUpdate)
+    original = json.loads(update.original)
+    assert (original["reason"], original["order"]["new_field"]) == ("said", {"of": 2027}), "also what nobody knows yet"
+    assert original["order"]["legs"] == [order(side="sell")]
+    assert "A-" not in update.original
+    assert json.loads(read_order(order(account_id="A-1"), "paper", 0).original) == {"order": order()}
+    long = read_frame(json.dumps(trade_update(reason="x" * 33_000)).encode(), "paper", 0)
+    assert isinstance(long, OrderUpdate)
+    assert (long.original, long.event) == ("", "partial_fill"), "an update nevertheless"
+    odd = read_frame(msgpack.packb(trade_update(reason={(1, 2): b"x"})), "paper", 0)
+    assert isinstance(odd, OrderUpdate)
+    assert odd.original == ""
 
 
 def vars_of(event: Any) -> dict[str, Any]:
