@@ -21,6 +21,10 @@ class Audience(Generic[MemberT]):
     def __len__(self) -> int:
         return len(self._subscribed)
 
+    def members(self) -> list[MemberT]:
+        """All who have ever subscribed and are still there."""
+        return list(self._subscribed)
+
     def update(self, member: MemberT, subscribed: Mapping[str, Set[str]]) -> None:
         """These are a member's subscriptions from now on, and no others."""
         self._count(self._subscribed.get(member, {}), -1)

@@ -9,7 +9,7 @@ Errors of a request never end a connection, as at the venue.
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from dataclasses import dataclass, field
 
 from quotebus.bus import topics
@@ -71,13 +71,25 @@ class Entry:
 
 
 class EdgeSession:
-    """The protocol of one connection. `has_room` says whether symbols that it does not have yet may be added."""
+    """The protocol of one connection. `has_room` says whether symbols that it does not have yet may be added.
 
-    def __init__(self, entry: Entry, has_room: Callable[[set[str]], bool], refuse: Callable[[], int]) -> None:
+    A symbol that gives way to others at the venue is told as the venue would have answered the subscription: 405, and
+    the set without it. It stays asked for, and when it has a place again the set is told with it.
+    """
+
+    def __init__(
+        self,
+        entry: Entry,
+        has_room: Callable[[set[str]], bool],
+        refuse: Callable[[], int],
+        list_evicted: Callable[[], Set[str]] = frozenset,
+    ) -> None:
         """`refuse` returns the code that a right key gets all the same, 0 for none."""
-        self._entry, self._has_room, self._refuse = entry, has_room, refuse
+        self._entry, self._has_room, self._refuse, self._list_evicted = entry, has_room, refuse, list_evicted
         self.authenticated = False
         self.subscribed: dict[str, set[str]] = {channel: set() for channel in SERVED}
+        """By channel, what it has asked for."""
+        self._missing: frozenset[str] = frozenset()
 
     def open(self, header_key: str | None, header_secret: str | None) -> Answer:
         """Greet; keys in the upgrade request's headers authenticate at once."""
@@ -134,11 +146,26 @@ class EdgeSession:
         for channel, symbols in wanted.items():
             held = self.subscribed[channel]
             self.subscribed[channel] = held | symbols if adds else held - symbols
-        return Answer([self._list_subscriptions()], changed=bool(wanted))
+        self._missing = self._find_missing()
+        refused = adds and not self._missing.isdisjoint(set().union(*wanted.values()))
+        answer = Answer([error_message(405)] if refused else [], changed=bool(wanted))
+        answer.messages.append(self._list_subscriptions())
+        return answer
+
+    def note_evictions(self) -> Answer:
+        """Other symbols than before have no place at the venue: say so where they are this connection's."""
+        former, self._missing = self._missing, self._find_missing()
+        if former == self._missing:
+            return Answer()
+        lost = bool(self._missing - former)
+        return Answer([*([error_message(405)] if lost else []), self._list_subscriptions()])
+
+    def _find_missing(self) -> frozenset[str]:
+        return frozenset().union(*self.subscribed.values()) & self._list_evicted()
 
     def _list_subscriptions(self) -> Message:
         """The whole set, as after every change."""
-        named: Message = {channel: sorted(symbols) for channel, symbols in self.subscribed.items()}
+        named: Message = {channel: sorted(symbols - self._missing) for channel, symbols in self.subscribed.items()}
         return {"T": "subscription", **named, **{channel: [] for channel in LISTED}}
 
 

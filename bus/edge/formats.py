@@ -19,19 +19,16 @@ from quotebus.bus.codec import DECODE_ERRORS
 from quotebus.bus.events import Quote, Trade
 
 MAX_REQUEST_BYTES = 1 << 20
+RECORDS_PER_FRAME = 500
 _to_json = msgspec.json.Encoder().encode
 
 
 class Format(Protocol):
-    """One of the two encodings."""
+    """How encoded records and messages become frames."""
 
     is_text: bool
-
-    def quote(self, quote: Quote) -> bytes:
-        """One quote, without the frame around it."""
-
-    def trade(self, trade: Trade) -> bytes:
-        """One trade, without the frame around it."""
+    records_per_frame: int
+    """At most."""
 
     def frame(self, records: Sequence[bytes]) -> bytes:
         """Encoded records as one frame."""
@@ -40,10 +37,21 @@ class Format(Protocol):
         """A control message as one frame."""
 
 
+class TickFormat(Format, Protocol):
+    """One of the two encodings of market data."""
+
+    def quote(self, quote: Quote) -> bytes:
+        """One quote, without the frame around it."""
+
+    def trade(self, trade: Trade) -> bytes:
+        """One trade, without the frame around it."""
+
+
 class JsonFormat:
     """JSON in text frames: the default."""
 
     is_text = True
+    records_per_frame = RECORDS_PER_FRAME
 
     def quote(self, quote: Quote) -> bytes:
         return _to_json(quote_fields(quote, format_time(quote.exchange_ns)))
@@ -62,6 +70,7 @@ class MsgpackFormat:
     """MessagePack in binary frames."""
 
     is_text = False
+    records_per_frame = RECORDS_PER_FRAME
 
     def __init__(self) -> None:
         self._pack = msgpack.Packer().pack
@@ -85,12 +94,18 @@ class MsgpackFormat:
         return packed
 
 
-JSON, MSGPACK = JsonFormat(), MsgpackFormat()
+JSON: TickFormat = JsonFormat()
+MSGPACK: TickFormat = MsgpackFormat()
 
 
-def choose_format(content_type: str) -> Format:
+def choose_format(content_type: str) -> TickFormat:
     """The encoding that the Content-Type of an upgrade request asks for."""
-    return MSGPACK if content_type.partition(";")[0].strip().lower() == "application/msgpack" else JSON
+    return MSGPACK if asks_for_msgpack(content_type) else JSON
+
+
+def asks_for_msgpack(content_type: str) -> bool:
+    """Whether the Content-Type of an upgrade request does."""
+    return content_type.partition(";")[0].strip().lower() == "application/msgpack"
 
 
 def decode_request(data: str | bytes) -> object:

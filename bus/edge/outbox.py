@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import deque
 
 from websockets.asyncio.server import ServerConnection
@@ -10,8 +11,8 @@ from websockets.asyncio.server import ServerConnection
 from quotebus.bus.edge.edge_session import Message
 from quotebus.bus.edge.formats import Format
 
-RECORDS_PER_FRAME = 500
 LAST_WORDS_S = 0.5
+NORMAL_CLOSE, SERVICE_RESTART, TRY_AGAIN_LATER = 1000, 1012, 1013
 
 
 class SdkOutbox:
@@ -22,16 +23,24 @@ class SdkOutbox:
         self.sent = 0
         self._socket, self._bound = socket, bound
         self._waiting: deque[bytes | Message] = deque()
-        self._changed, self._full = asyncio.Event(), asyncio.Event()
+        self._changed, self._empty, self._over = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        self._is_slow = False
+        self._close: tuple[int, str] = (NORMAL_CLOSE, "")
 
     @property
     def is_slow(self) -> bool:
         """Whether more came than could wait: a record is missing, so the connection must end."""
-        return self._full.is_set()
+        return self._is_slow
 
-    async def become_slow(self) -> None:
-        """Wait until it is."""
-        await self._full.wait()
+    def cut(self, code: int, reason: str) -> None:
+        """The connection must end, with this WebSocket close code and reason; the first ones count."""
+        if not self._over.is_set():
+            self._close = (code, reason)
+            self._over.set()
+
+    async def become_over(self) -> None:
+        """Wait until it must end."""
+        await self._over.wait()
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -42,9 +51,11 @@ class SdkOutbox:
         False when there is no room, and never will be.
         """
         if len(self._waiting) >= self._bound:
-            self._full.set()
+            self._is_slow = True
+            self._over.set()
             return False
         self._waiting.append(item)
+        self._empty.clear()
         self._changed.set()
         return True
 
@@ -52,9 +63,16 @@ class SdkOutbox:
         """Send what waits, for ever. Raises ConnectionClosed."""
         while True:
             if not self._waiting:
+                self._empty.set()
                 self._changed.clear()
                 await self._changed.wait()
             await self._socket.send(self._next_frame(), text=self.form.is_text)
+
+    async def flush(self) -> None:
+        """Wait until all that waits has been sent, but not for one that does not read."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LAST_WORDS_S):
+                await self._empty.wait()
 
     async def end(self, last: Message | None) -> None:
         """Say a last word if the client still reads, and end the connection, whatever the client does."""
@@ -62,7 +80,7 @@ class SdkOutbox:
             async with asyncio.timeout(LAST_WORDS_S):
                 if last is not None:
                     await self._socket.send(self.form.message(last), text=self.form.is_text)
-                await self._socket.close()
+                await self._socket.close(*self._close)
         except TimeoutError:
             self._socket.transport.abort()
 
@@ -72,7 +90,11 @@ class SdkOutbox:
             self._waiting.popleft()
             return self.form.message(first)
         records: list[bytes] = []
-        while self._waiting and len(records) < RECORDS_PER_FRAME and isinstance(record := self._waiting[0], bytes):
+        while (
+            self._waiting
+            and len(records) < self.form.records_per_frame
+            and isinstance(record := self._waiting[0], bytes)
+        ):
             records.append(record)
             self._waiting.popleft()
         self.sent += len(records)

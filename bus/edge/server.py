@@ -1,46 +1,55 @@
 """The edge's server: one client of the bus, and any number of SDKs. Everything is on one event loop.
 
-The SDKs share one client because a record is then read and encoded once, however many get it. Each has its own
-subscriptions, its own queue and its own end.
+Each SDK has its own subscriptions, its own queue and its own end.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import logging
+import ssl
 from collections.abc import Callable
 from http import HTTPStatus
 from socket import SO_SNDBUF, SOL_SOCKET
+from typing import Protocol, TypeVar
 
 from websockets.asyncio.server import Server, ServerConnection, serve
-from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
 from quotebus.bus.async_client import AsyncBusClient
-from quotebus.bus.edge.audience import Audience
-from quotebus.bus.edge.edge_session import Answer, EdgeSession, Entry, error_message
-from quotebus.bus.edge.formats import JSON, MAX_REQUEST_BYTES, MSGPACK, Format, choose_format, decode_request
+from quotebus.bus.edge.connection import SdkConnection, SdkSession
+from quotebus.bus.edge.edge_session import Answer, Entry, Message, error_message
+from quotebus.bus.edge.formats import MAX_REQUEST_BYTES, choose_format
+from quotebus.bus.edge.order_format import choose_order_format
+from quotebus.bus.edge.order_relay import OrderRelay
+from quotebus.bus.edge.order_session import error as order_error
 from quotebus.bus.edge.outbox import SdkOutbox
 from quotebus.bus.edge.settings import EdgeSettings
+from quotebus.bus.edge.tick_relay import TickRelay
 from quotebus.bus.errors import ConfigError
-from quotebus.bus.events import Quote, Trade
-from quotebus.bus.protocol import MAX_SYMBOLS
 
 FEEDS = ("iex", "sip", "delayed_sip", "test", "boats", "overnight")
 PATHS = {"/": ""} | {f"{version}/{feed}": feed for version in ("", "/v2", "/v1beta1") for feed in FEEDS}
 """What an SDK connects to, and the feed it means; the root means any."""
-REQUEST_EVERY_S = 0.05
-"""A hundred SDKs that start together are a few requests on the bus, not a hundred."""
-FEED_BOUND = 200_000
+ORDER_PATH = "/stream"
 SEND_BUFFER_BYTES = 256 << 10
 """In the kernel, for each SDK: about 2,000 quotes. Left to itself it grows to megabytes: seconds of old prices."""
-COUNTERS = (
-    *("connections", "connections_total", "refused", "slow", "errors"),
-    *("quotes", "trades", "records_sent", "records_dropped", "policy_dropped"),
-)
+COUNTERS = ("connections", "connections_total", "refused", "slow", "errors", "records_sent")
+REFUSALS = (406, 409)
+FULL = order_error("connection limit exceeded").messages[0]
+SessionT = TypeVar("SessionT", bound=SdkSession)
 _log = logging.getLogger(__name__)
+
+
+class Relay(Protocol[SessionT]):
+    """What a kind of connection gets from the bus."""
+
+    def update(self, connection: SdkConnection[SessionT]) -> None:
+        """What it wants has changed."""
+
+    def remove(self, connection: SdkConnection[SessionT]) -> None:
+        """It has gone."""
 
 
 class EdgeServer:
@@ -48,14 +57,12 @@ class EdgeServer:
 
     def __init__(self, settings: EdgeSettings, say: Callable[[str], None]) -> None:
         self._settings, self._say = settings, say
-        self._entry = Entry(settings.edge_key.get_secret_value(), settings.edge_secret.get_secret_value())
-        self._audience: Audience[SdkOutbox] = Audience()
-        self._limit = settings.edge_symbol_limit or MAX_SYMBOLS
         self._counters = dict.fromkeys(COUNTERS, 0)
-        self._changed = asyncio.Event()
         self._ending = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._bus: AsyncBusClient
+        self._ticks: TickRelay
+        self._orders: OrderRelay
 
     def stop(self) -> None:
         """End `run`; may be called from a signal handler."""
@@ -63,13 +70,14 @@ class EdgeServer:
             self._loop.call_soon_threadsafe(self._ending.set)
 
     async def run(self) -> None:
-        """Listen, and serve from the bus. Raises ConfigError when the port cannot be had."""
+        """Listen, and serve from the bus. Raises ConfigError when the port or the certificate cannot be had."""
         settings, self._loop = self._settings, asyncio.get_running_loop()
+        entry = Entry(settings.edge_key.get_secret_value(), settings.edge_secret.get_secret_value())
         async with AsyncBusClient(settings, name=settings.edge_client) as bus:
             self._bus = bus
+            self._ticks, self._orders = TickRelay(settings, bus, entry), OrderRelay(bus, entry)
             server = await self._listen()
-            work = (self._pump_quotes(), self._pump_trades(), self._follow_interest())
-            pumps = [asyncio.create_task(each) for each in work]
+            pumps = [asyncio.create_task(each) for each in (*self._ticks.tasks(), *self._orders.tasks())]
             ending = asyncio.create_task(self._ending.wait())
             done, _ = await asyncio.wait([ending, *pumps], return_when=asyncio.FIRST_COMPLETED)
             server.close()
@@ -88,6 +96,7 @@ class EdgeServer:
                 settings.edge_port,
                 process_request=self._answer_http,
                 origins=[None],  # a web page that runs in a browser on this machine is no SDK
+                ssl=load_certificate(settings),
                 compression=None,
                 max_size=MAX_REQUEST_BYTES,
                 server_header=None,
@@ -98,132 +107,78 @@ class EdgeServer:
         for listening in server.sockets:  # what is accepted there has the same
             listening.setsockopt(SOL_SOCKET, SO_SNDBUF, SEND_BUFFER_BYTES)
         port = server.sockets[0].getsockname()[1]
-        self._say(f"quotebus edge: ws://{settings.edge_host}:{port}/v2/iex and so on, as {settings.edge_client}")
+        scheme = "wss" if settings.edge_tls_cert else "ws"
+        base = f"{scheme}://{settings.edge_host}:{port}"
+        self._say(f"quotebus edge: {base}/v2/iex and so on, orders {base}{ORDER_PATH}, as {settings.edge_client}")
         return server
 
     # one SDK
 
     def _answer_http(self, connection: ServerConnection, request: Request) -> Response | None:
         """Paths that are none of the venue's, and the counters."""
-        path = request.path.partition("?")[0]
+        path = _path(request)
         if path == "/counters":
             return connection.respond(HTTPStatus.OK, json.dumps(self.counters()) + "\n")
-        if (path.rstrip("/") or "/") not in PATHS:
+        if path not in (*PATHS, ORDER_PATH):
             return connection.respond(HTTPStatus.NOT_FOUND, "no such stream\n")
         return None
 
     async def _serve(self, socket: ServerConnection) -> None:
         assert socket.request is not None
-        headers, path = socket.request.headers, socket.request.path.partition("?")[0].rstrip("/") or "/"
-        outbox = SdkOutbox(socket, choose_format(headers.get("Content-Type", "")), self._settings.edge_queue)
-        session = EdgeSession(self._entry, self._has_room, lambda: self._refuse(PATHS[path]))
+        path, kind = _path(socket.request), socket.request.headers.get("Content-Type", "")
         self._counters["connections"] += 1
         self._counters["connections_total"] += 1
         _log.info("%s: connected to %s", socket.remote_address, path)
-        work = (self._read(socket, session, outbox), outbox.write(), outbox.become_slow())
-        tasks = {asyncio.create_task(each) for each in work}
-        last = None
+        is_full = self._counters["connections"] > self._settings.edge_connections
         try:
-            opening = session.open(headers.get("APCA-API-KEY-ID"), headers.get("APCA-API-SECRET-KEY"))
-            self._take(opening, session, outbox)
-            waits_s = self._settings.edge_auth_s
-            done, _ = await asyncio.wait(tasks, timeout=waits_s, return_when=asyncio.FIRST_COMPLETED)
-            if not done and (expired := session.expire()).ends:
-                last = expired.messages[0]
-            elif not done:
-                await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            if outbox.is_slow:
-                self._counters["slow"] += 1
-                last = error_message(407)
+            if path == ORDER_PATH:
+                outbox = SdkOutbox(socket, choose_order_format(kind), self._settings.edge_queue)
+                slow = order_error("slow client").messages[0]
+                orders = SdkConnection(socket, self._orders.session(is_full=is_full), outbox, slow)
+                await self._run(orders, self._orders)
+            else:
+                outbox = SdkOutbox(socket, choose_format(kind), self._settings.edge_queue)
+                session = self._ticks.session(PATHS[path], is_full=is_full)
+                await self._run(SdkConnection(socket, session, outbox, error_message(407)), self._ticks)
         finally:
-            self._audience.remove(outbox)
-            self._changed.set()
             self._counters["connections"] -= 1
-            self._counters["records_sent"] += outbox.sent
-            for task in tasks:
-                task.cancel()
-                with contextlib.suppress(asyncio.CancelledError, ConnectionClosed):
-                    await task
-            with contextlib.suppress(ConnectionClosed):
-                await outbox.end(last)
-            _log.info("%s: left%s", socket.remote_address, "" if last is None else f" ({last['msg']})")
 
-    async def _read(self, socket: ServerConnection, session: EdgeSession, outbox: SdkOutbox) -> None:
-        async for data in socket:
-            self._take(session.receive(decode_request(data)), session, outbox)
+    async def _run(self, connection: SdkConnection[SessionT], relay: Relay[SessionT]) -> None:
+        def take(answer: Answer) -> None:
+            for message in answer.messages:
+                self._count(message)
+                connection.outbox.offer(message)
+            if answer.changed:
+                relay.update(connection)
 
-    def _take(self, answer: Answer, session: EdgeSession, outbox: SdkOutbox) -> None:
-        for message in answer.messages:
-            self._counters["errors"] += message["T"] == "error"
-            outbox.offer(message)
-        if answer.changed:
-            self._audience.update(outbox, session.subscribed)
-            self._changed.set()
+        try:
+            await connection.run(self._settings.edge_auth_s, take, lambda: relay.remove(connection))
+        finally:
+            self._counters["slow"] += connection.outbox.is_slow
+            self._counters["records_sent"] += connection.outbox.sent
 
-    def _refuse(self, feed: str) -> int:
-        """The code for one whose key is right, and who is not served all the same; 0 for none."""
-        health = self._bus.health()
-        if self._counters["connections"] > self._settings.edge_connections:
-            code = 406
-        else:
-            code = 409 if feed and health is not None and health.feed != feed else 0
-        self._counters["refused"] += code != 0
-        return code
-
-    def _has_room(self, symbols: set[str]) -> bool:
-        return len(self._wanted() | symbols) <= self._limit
-
-    # the bus
-
-    def _wanted(self) -> set[str]:
-        return self._audience.symbols("quotes") | self._audience.symbols("trades")
-
-    async def _follow_interest(self) -> None:
-        """Ask the bus for what all SDKs want together, whenever that changes."""
-        asked: tuple[object, ...] = ((), ("quotes",))
-        while True:
-            await self._changed.wait()
-            self._changed.clear()
-            channels = ("quotes", "trades") if self._audience.symbols("trades") else ("quotes",)
-            wanted = (tuple(sorted(self._wanted())), channels)
-            if wanted != asked:
-                asked = wanted
-                await self._bus.request(wanted[0], channels=channels)
-                await asyncio.sleep(REQUEST_EVERY_S)
-
-    async def _pump_quotes(self) -> None:
-        checks = self._settings.edge_policy == "usable"
-        async for quote in self._bus.quotes(conflate=False, bound=FEED_BOUND):
-            members = self._audience.find("quotes", quote.symbol)
-            if not members:
-                continue
-            if checks and (quote.flags or not self._bus.usable(quote.symbol)):
-                self._counters["policy_dropped"] += 1
-                continue
-            self._counters["quotes"] += 1
-            self._pass_on(members, quote)
-
-    async def _pump_trades(self) -> None:
-        async for trade in self._bus.trades(bound=FEED_BOUND):
-            if members := self._audience.find("trades", trade.symbol):
-                self._counters["trades"] += 1
-                self._pass_on(members, trade)
-
-    def _pass_on(self, members: tuple[SdkOutbox, ...], tick: Quote | Trade) -> None:
-        """Encode it once for each encoding that somebody has, and queue it for everybody."""
-        encoded: dict[bool, bytes] = {}
-        for outbox in members:
-            record = encoded.get(outbox.form.is_text)
-            if record is None:
-                record = encoded[outbox.form.is_text] = _encode(outbox.form, tick)
-            self._counters["records_dropped"] += not outbox.offer(record)
+    def _count(self, message: Message) -> None:
+        self._counters["errors"] += message.get("T") == "error" or message.get("action") == "error"
+        self._counters["refused"] += message.get("code") in REFUSALS or message == FULL
 
     def counters(self) -> dict[str, int]:
-        """Since the start; `connections` is now."""
+        """Since the start; `connections` and `evicted` are now."""
         bus = self._bus.counters
-        return {**self._counters, "bus_lost": bus["lost"], "bus_feed_dropped": bus["feed_dropped"]}
+        own = {**self._counters, **self._ticks.counters, **self._orders.counters}
+        return {**own, "bus_lost": bus["lost"], "bus_feed_dropped": bus["feed_dropped"]}
 
 
-def _encode(form: Format, tick: Quote | Trade) -> bytes:
-    assert form in (JSON, MSGPACK)
-    return form.quote(tick) if isinstance(tick, Quote) else form.trade(tick)
+def load_certificate(settings: EdgeSettings) -> ssl.SSLContext | None:
+    """TLS as the settings say; None without. Raises ConfigError."""
+    if not settings.edge_tls_cert:
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    try:
+        context.load_cert_chain(settings.edge_tls_cert, settings.edge_tls_key)
+    except (OSError, ssl.SSLError) as error:
+        raise ConfigError(f"EDGE_TLS_CERT, EDGE_TLS_KEY: {error.strerror or error}") from None
+    return context
+
+
+def _path(request: Request) -> str:
+    return request.path.partition("?")[0].rstrip("/") or "/"

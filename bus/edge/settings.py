@@ -15,8 +15,8 @@ class EdgeSettings(BusSettings, LogSettings):
     """Where to listen, whom to serve, and what of."""
 
     about = (
-        "Speaks Alpaca's market-data stream protocol to any number of unmodified SDKs on this machine, over the one "
-        "upstream connection of the pricing node."
+        "Speaks Alpaca's stream protocols, market data and order updates, to any number of unmodified SDKs on this "
+        "machine, over the pricing node's own connections."
     )
     examples = (
         "quotebus edge",
@@ -34,6 +34,10 @@ class EdgeSettings(BusSettings, LogSettings):
         validate_default=True,
         description="name of this client on the bus; <program>-<host>-<pid>-<six hex digits> unless given",
     )
+    edge_tls_cert: Annotated[str, Unit("FILE")] = Field(
+        "", description="PEM file of a certificate and its chain, to serve wss:// instead of ws://"
+    )
+    edge_tls_key: Annotated[str, Unit("FILE")] = Field("", description="PEM file of the certificate's key")
     edge_key: SecretStr = Field(SecretStr(""), description="key that clients must give; any without it")
     edge_secret: SecretStr = Field(SecretStr(""), description="secret that clients must give; any without it")
     edge_connections: int = Field(1_000, ge=1, le=10_000, description="most connections at once; then 406")
@@ -42,6 +46,9 @@ class EdgeSettings(BusSettings, LogSettings):
     )
     edge_policy: Literal["pass", "usable"] = Field(
         "pass", description="quotes: every one, or only those that may be used when they come"
+    )
+    edge_line_down: Literal["silence", "close"] = Field(
+        "silence", description="when the upstream connection is lost: the clients' stay, or are closed as it was"
     )
     edge_queue: Annotated[int, Unit("RECORDS")] = Field(
         10_000, ge=1_000, le=1_000_000, description="records that may wait for one client; then 407 and its end"
@@ -66,4 +73,6 @@ class EdgeSettings(BusSettings, LogSettings):
     def _both(self) -> Self:
         if bool(self.edge_key.get_secret_value()) != bool(self.edge_secret.get_secret_value()):
             raise ValueError("EDGE_KEY and EDGE_SECRET: both, or neither")
+        if bool(self.edge_tls_cert) != bool(self.edge_tls_key):
+            raise ValueError("EDGE_TLS_CERT and EDGE_TLS_KEY: both, or neither")
         return self

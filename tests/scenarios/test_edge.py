@@ -10,16 +10,18 @@ import threading
 import urllib.error
 import urllib.request
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import msgpack
 import pytest
-from websockets.asyncio.client import ClientConnection, connect
+from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
+from tests.scenarios.test_orders import Account
 from tests.support.aio import run
+from tests.support.edge import raw
 from tests.support.programs import Program, eventually
 from tests.support.world import World
 
@@ -40,6 +42,14 @@ class Edge:
         self.node = world.node()
         self.program = self.start(*arguments, **settings)
 
+    @classmethod
+    def of(cls, world: World) -> Edge:
+        """An edge in a world whose other programs run."""
+        edge = cls.__new__(cls)
+        edge.world, edge.node = world, world.programs[-1]
+        edge.program = edge.start()
+        return edge
+
     def start(self, *arguments: str, port: str = "0", **settings: str) -> Program:
         program = self.world.start("quotebus", "edge", "--port", port, *arguments, **settings)
         self.base = program.line("quotebus edge: ws://").split()[2].removesuffix("/v2/iex")
@@ -56,42 +66,6 @@ class Edge:
 
     def upstream_sockets(self) -> int:
         return int(self.world.control.state()["upgraded_total"])
-
-
-class Raw:
-    """A connection without an SDK, in JSON."""
-
-    def __init__(self, socket: ClientConnection) -> None:
-        self.socket = socket
-
-    async def ask(self, **message: object) -> dict[str, Any]:
-        """The next message that is no record."""
-        await self.socket.send(json.dumps(message))
-        while True:
-            for record in await self.frame():
-                if record["T"] not in ("q", "t"):
-                    return record
-
-    async def frame(self) -> list[dict[str, Any]]:
-        data = await self.socket.recv()
-        records: list[dict[str, Any]] = json.loads(data)
-        return records
-
-    async def collect(self, count: int) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = []
-        while len(found) < count:
-            found += [record for record in await self.frame() if record["T"] in ("q", "t")]
-        return found
-
-
-@asynccontextmanager
-async def raw(url: str, *, auth: bool = True, **arguments: Any) -> AsyncIterator[Raw]:
-    async with connect(url, compression=None, close_timeout=0.2, **arguments) as socket:
-        one = Raw(socket)
-        assert await one.frame() == [{"T": "success", "msg": "connected"}]
-        if auth:
-            assert (await one.ask(action="auth", key="k", secret="s"))["msg"] == "authenticated"
-        yield one
 
 
 class Sdk:
@@ -196,6 +170,77 @@ def test_everything_is_restarted_and_the_sdk_goes_on(world: World) -> None:
         goes_on()
     finally:
         sdk.stop()
+
+
+class Orders:
+    """alpaca-py's own trading stream, unchanged but for its address, in a thread of its own."""
+
+    def __init__(self, url: str) -> None:
+        from alpaca.trading.stream import TradingStream
+
+        self.heard: list[Any] = []
+        self.own = TradingStream("key", "secret", url_override=url)
+        self.own._reconnect_min_backoff = 0.05
+        self.own.subscribe_trade_updates(self._on_update)
+        self._thread = threading.Thread(target=self.own.run, daemon=True)
+        self._thread.start()
+
+    async def _on_update(self, update: Any) -> None:
+        self.heard.append(update)
+
+    def fills(self) -> list[str]:
+        return [update.order.client_order_id for update in self.heard if update.event == "fill"]
+
+    def stop(self) -> None:
+        """It looks for this every 5 s, or when its connection ends."""
+        self.own.stop()
+
+    def join(self) -> None:
+        self._thread.join(10)
+        assert not self._thread.is_alive()
+
+
+def test_orders_and_the_symbol_limit_through_the_real_node(world: World) -> None:
+    world.broker()
+    world.exchange("--cash", "1e9", "--rate", "200", "--symbol-limit", "2")
+    account = Account(world)
+    world.node(PRICING_ORDER_STREAM="true")
+    edge = Edge.of(world)
+    world.control.faults(mute=None)
+
+    async def work() -> None:
+        wanted = ["AAPL", "MSFT", "QQQ"]
+        async with raw(edge.url) as one:
+            assert (await one.ask(action="subscribe", quotes=wanted))["quotes"] == wanted
+            assert (await one.told())["code"] == 405
+            kept = (await one.told())["quotes"]
+            assert len(kept) == 2
+            assert {record["S"] for record in await one.collect(20)} <= set(kept)
+            assert (await one.ask(action="unsubscribe", quotes=kept[:1]))["quotes"] == kept[1:]
+            assert len((await one.told())["quotes"]) == 2, "the third has its place"
+
+    readers = [Orders(f"{edge.base}/stream") for _ in range(3)]
+    try:
+        run(work())
+        eventually(lambda: edge.counters()["orders_listening"] == 3)
+        account.order("first", 600)
+        eventually(lambda: all(reader.fills() == ["first"] for reader in readers))
+        fill = readers[0].heard[-1]
+        assert (fill.order.symbol, fill.order.time_in_force, fill.order.limit_price) == ("SPY", "day", "600")
+        assert fill.price > 0
+        assert world.control.state()["orders"]["max_simultaneous"] == 1, "one upstream connection for all"
+        edge.node.kill()
+        world.node(PRICING_ORDER_STREAM="true")
+        eventually(lambda: edge.counters()["order_cuts"] == 3, why="updates may have been missed")
+        eventually(lambda: edge.counters()["orders_listening"] == 3, why="an SDK connects again by itself")
+        account.order("second", 600)
+        eventually(lambda: all(reader.fills() == ["first", "second"] for reader in readers))
+    finally:
+        for reader in readers:
+            reader.stop()
+        edge.program.stop()
+        for reader in readers:
+            reader.join()
 
 
 def test_protocol_over_the_wire(world: World) -> None:

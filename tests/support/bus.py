@@ -80,6 +80,10 @@ class FakeNode:
     def publish(self, *events: Event) -> None:
         self._outbox.extend(events)
 
+    def lose(self, event: Event) -> None:
+        """Number an event that nobody gets; what was published before must have arrived."""
+        self._stamper.stamp(event, utc_ns())
+
     def tick(self, symbol: str, count: int = 1) -> None:
         """Quotes of this symbol, numbered on by the stamper."""
         self.publish(*(like(QUOTE, symbol=symbol) for _ in range(count)))

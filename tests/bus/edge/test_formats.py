@@ -8,14 +8,14 @@ from typing import Any
 import msgpack
 import pytest
 
-from quotebus.bus.edge.formats import JSON, MSGPACK, Format, choose_format, decode_request
+from quotebus.bus.edge.formats import JSON, MSGPACK, TickFormat, choose_format, decode_request
 from tests.support.samples import QUOTE, TRADE, like
 
 QUOTE_FIELDS = {"T": "q", "S": "SPY", "bx": "V", "bp": 687.25, "bs": 3, "ax": "V", "ap": 687.27, "as": 2, "c": ["R"],
                 "z": "B"}  # fmt: skip
 
 
-def read(form: Format, frame: bytes) -> list[dict[str, Any]]:
+def read(form: TickFormat, frame: bytes) -> list[dict[str, Any]]:
     records: list[dict[str, Any]] = json.loads(frame) if form.is_text else msgpack.unpackb(frame)
     for record in records:
         if isinstance(record.get("t"), msgpack.Timestamp):
@@ -24,7 +24,7 @@ def read(form: Format, frame: bytes) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("form", [JSON, MSGPACK])
-def test_a_frame_of_quotes_and_trades(form: Format) -> None:
+def test_a_frame_of_quotes_and_trades(form: TickFormat) -> None:
     quote, trade = read(form, form.frame([form.quote(QUOTE), form.trade(TRADE)]))
     at = quote.pop("t")
     assert quote == QUOTE_FIELDS
@@ -34,7 +34,7 @@ def test_a_frame_of_quotes_and_trades(form: Format) -> None:
 
 
 @pytest.mark.parametrize("form", [JSON, MSGPACK])
-def test_an_absent_side_is_a_price_of_zero_as_at_the_venue(form: Format) -> None:
+def test_an_absent_side_is_a_price_of_zero_as_at_the_venue(form: TickFormat) -> None:
     one_sided = like(QUOTE, bid_price=None, bid_size=None, ask_size=0.5)
     [quote] = read(form, form.frame([form.quote(one_sided)]))
     assert (quote["bp"], quote["bs"], quote["as"]) == (0, 0, 0.5)

@@ -9,8 +9,8 @@ from typing import Any
 from websockets.asyncio.client import connect
 from websockets.asyncio.server import ServerConnection, serve
 
-from quotebus.bus.edge.formats import JSON
-from quotebus.bus.edge.outbox import RECORDS_PER_FRAME, SdkOutbox
+from quotebus.bus.edge.formats import JSON, RECORDS_PER_FRAME
+from quotebus.bus.edge.outbox import SdkOutbox
 from tests.support.aio import run
 
 RECORD = JSON.message({"T": "q"})[1:-1]
@@ -46,7 +46,7 @@ def test_one_too_many_is_told_at_once_and_the_end_waits_for_nobody() -> None:
 
     async def serve_one(socket: ServerConnection) -> None:
         outbox = SdkOutbox(socket, JSON, 10)
-        told = asyncio.create_task(outbox.become_slow())
+        told = asyncio.create_task(outbox.become_over())
         assert all(outbox.offer(RECORD) for _ in range(10))
         assert not outbox.is_slow
         assert not outbox.offer({"T": "subscription"})
