@@ -153,13 +153,17 @@ def from_event(event: TradeIntent, now_ns: int, grace_ns: int) -> tuple[Intent, 
 
     A fifth of the time, at most `grace_ns`, is kept for cancelling. Raises ValueError.
     """
-    if event.complete_exit and event.qty:
-        raise ValueError(f"complete_exit needs qty 0, not {event.qty!r}")
     left_ns = max(0, event.deadline_ns - now_ns)
     grace_ns = min(grace_ns, left_ns // 5)
+    return read_wish(event, f"{(left_ns - grace_ns) / NS_PER_S:.3f}s"), grace_ns
+
+
+def read_wish(event: TradeIntent, window: str = "") -> Intent:
+    """Read what a TradeIntent wants, whenever it was sent. Raises ValueError."""
+    if event.complete_exit and event.qty:
+        raise ValueError(f"complete_exit needs qty 0, not {event.qty!r}")
     amount = ALL if event.complete_exit else repr(event.qty)
-    window = f"{(left_ns - grace_ns) / NS_PER_S:.3f}s"
-    return make(event.symbol, event.side, amount, window, urgency=event.urgency), grace_ns
+    return make(event.symbol, event.side, amount, window, urgency=event.urgency)
 
 
 def require_distinct(intents: Iterable[Intent]) -> list[Intent]:

@@ -31,6 +31,19 @@ class IntentProgress:
         """Why nothing more may be ordered and a person must look: the broker contradicts itself or its order stream,
         or the journal cannot be written."""
 
+    needs_price = True
+    """Whether its symbol is known and its price matters."""
+
+    @property
+    def title(self) -> str:
+        """What it is, for people."""
+        return str(self.intent)
+
+    @property
+    def wanted(self) -> str:
+        """How many shares, for people."""
+        return f"{self.intent.qty:f}"
+
     @property
     def filled(self) -> Decimal:
         return sum((child.filled for child in self.children), ZERO)

@@ -30,15 +30,17 @@ from quotebus.execution_adapter.orders.journal_entries import (
 NS_PER_DAY = 24 * 3600 * 1_000_000_000
 _log = logging.getLogger(__name__)
 _MOST_BYTES = 1 << 24
+_ACCOUNT = re.compile(rb'"account": "([ -~]*?)"')
 _ORDER_IDS = re.compile(rb'"id": "(qb-[A-Za-z0-9_-]{1,60})"')
 
 
 @dataclass
 class JournalsFound:
-    """What a look through the folder found, by intent id. `damaged` are those that do not even say whose they are."""
+    """What a look through the folder found, by intent id. `damaged`: what is wrong with those that do not even say what
+    they are of."""
 
     unfinished: dict[str, JournalHead] = field(default_factory=dict)
-    damaged: list[str] = field(default_factory=list)
+    damaged: dict[str, str] = field(default_factory=dict)
     ended: list[str] = field(default_factory=list)
     """Ended, and still beside those that have not: `sweep_journals` moves them."""
 
@@ -56,6 +58,7 @@ def find_journals(folder: Path, account: str) -> JournalsFound:
 
 
 def _sort_in(found: JournalsFound, account: str, path: str, intent_id: str) -> None:
+    raw = b""
     try:
         raw = _read(path)
         end = raw.rfind(b"\n")
@@ -63,8 +66,10 @@ def _sort_in(found: JournalsFound, account: str, path: str, intent_id: str) -> N
             found.ended.append(intent_id)
             return
         head = read_head(parse_lines(raw[: min(raw.find(b"\n"), end) + 1], intent_id))
-    except (OSError, JournalDamaged):
-        found.damaged.append(intent_id)
+    except (OSError, JournalDamaged) as error:
+        owner = _ACCOUNT.search(raw)
+        if owner is None or owner[1].decode() == account:
+            found.damaged[intent_id] = (error.strerror or "unreadable") if isinstance(error, OSError) else str(error)
         return
     if head is not None and head.account == account:
         found.unfinished[intent_id] = head
@@ -74,7 +79,10 @@ def find_end(folder: Path, intent_id: str) -> JournalEnd | None:
     """How an intent ended whose journal was moved; None when there is no such journal. Raises JournalDamaged."""
     path = folder / ENDED / f"{intent_id}.jsonl"
     try:
-        return read_end(parse_lines(_read(path).rpartition(b"\n")[0], path.name))
+        end = read_end(parse_lines(_read(path).rpartition(b"\n")[0], path.name))
+        if end is None:
+            raise JournalDamaged(f"{path.name}: it has no end")
+        return end
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
@@ -109,6 +117,24 @@ def find_last_orders(folder: Path, intent_id: str) -> list[str]:
     return unproven or [f"{intent_id}-{len(children) + 1}"]
 
 
+def find_paths(folder: Path, intent_id: str) -> tuple[Path, Path]:
+    """Where a journal is, and where it goes when its intent has ended."""
+    return folder / f"{intent_id}.jsonl", folder / ENDED / f"{intent_id}.jsonl"
+
+
+def set_aside(folder: Path, intent_id: str) -> None:
+    """Move what is there in place of a journal to those that have ended: no start looks at it again, a person may.
+
+    Whatever it is, nothing is ever ordered for an intent with such a file. Raises OSError.
+    """
+    there, ended = find_paths(folder, intent_id)
+    if os.path.lexists(ended) or not os.path.lexists(there):
+        return
+    ended.parent.mkdir(mode=0o700, exist_ok=True)
+    os.rename(there, ended)
+    _log.warning("%s cannot be read and was moved to %s; the broker has said how its orders ended", there, ended)
+
+
 def sweep_journals(folder: Path, ended: list[str], utc_ns: int, keep_days: float) -> Iterator[None]:
     """Move these journals to those that have ended, and remove those that ended more than `keep_days` days ago, if any.
 
@@ -131,7 +157,8 @@ def sweep_journals(folder: Path, ended: list[str], utc_ns: int, keep_days: float
     with there:
         for entry in there:
             with suppress(FileNotFoundError):
-                if entry.name.endswith(".jsonl") and entry.stat(follow_symlinks=False).st_mtime_ns < oldest_ns:
+                is_file = entry.name.endswith(".jsonl") and entry.is_file(follow_symlinks=False)
+                if is_file and entry.stat(follow_symlinks=False).st_mtime_ns < oldest_ns:
                     os.unlink(entry.path)
                     removed += 1
             yield

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from quotebus.execution_adapter.decision.assessment import Assessment
 from quotebus.execution_adapter.decision.tactics import Tactics
-from quotebus.execution_adapter.intents import Intent
+from quotebus.execution_adapter.intents import MAX_QTY, SIDES, Intent
 from quotebus.execution_adapter.orders.order import Command
 from quotebus.execution_adapter.orders.parent_order import ParentOrder
 from quotebus.execution_adapter.orders.states import Outcome, State
@@ -19,21 +19,48 @@ class SettlingOrder(ParentOrder):
 
     def __init__(self, intent: Intent, intent_id: str, now_ns: int, tactics: Tactics, why: str) -> None:
         super().__init__(intent, intent_id, now_ns, tactics)
-        self._why = why
+        self.why = why
 
     _may_adopt = True
 
     def _decide(self, assessment: Assessment, now_ns: int) -> list[Command]:  # noqa: ARG002 - no price matters
-        return self._finish(self._why, now_ns) if self._is_last else self._ask_for_next(self._why, now_ns)
+        return self._finish(self.why, now_ns) if self._is_last else self._ask_for_next(self.why, now_ns)
 
     def _why_cancel(self, assessment: Assessment, now_ns: int) -> str | None:  # noqa: ARG002 - no price matters
-        return self._why
+        return self.why
 
     def find_outcome(self) -> Outcome:
         outcome = super().find_outcome()
         if self.intent.exits and not self.intent.qty and self.state is State.DONE:
             return Outcome.UNRESOLVED  # how much was to be sold stood in the journal
         return outcome
+
+
+class UnreadOrder(SettlingOrder):
+    """A SettlingOrder whose journal does not even say what was wanted: its id and side are the file's name.
+
+    It is never filled, since nobody knows how much that would be; what its orders filled is in their counts.
+    """
+
+    needs_price = False
+
+    def __init__(self, intent_id: str, now_ns: int, tactics: Tactics, why: str) -> None:
+        side = next((side for side in SIDES if f"-{side}-" in intent_id), SIDES[0])
+        super().__init__(Intent("?", side, MAX_QTY), intent_id, now_ns, tactics, why)
+
+    def recognize(self, intent: Intent, intent_key: tuple[str, str]) -> None:
+        """Its client has sent it again: now it is known what it was."""
+        self.intent, self.intent_key = intent, intent_key
+        if self.state is State.DONE:
+            self.outcome = self.find_outcome()
+
+    @property
+    def title(self) -> str:
+        return super().title if self.intent_key[0] else "an intent"
+
+    @property
+    def wanted(self) -> str:
+        return super().wanted if self.intent_key[0] else "?"
 
 
 class CheckingOrder(SettlingOrder):

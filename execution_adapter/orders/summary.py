@@ -52,7 +52,7 @@ def format_progress(parent: ParentOrder) -> str:
     average = (
         "" if parent.average_price is None else f"  avg {format_price(parent.average_price)}{_format_slippage(parent)}"
     )
-    what = f"{intent.symbol:<6} {intent.side:<4} {parent.filled:f} of {intent.qty:f}"
+    what = f"{intent.symbol:<6} {intent.side:<4} {parent.filled:f} of {parent.wanted}"
     return f"{what}{average}  {parent.state} ({parent.cause}){at}"
 
 
@@ -78,7 +78,7 @@ def format_report(
         cost = measure_slippage_bp(parent)
         ended_ns = parent.since_ns if parent.outcome is not None else now_ns
         lines.append(
-            f"{parent.intent.symbol:<8}{parent.intent.side:<6}{f'{parent.filled:f} of {parent.intent.qty:f}':>16}  "
+            f"{parent.intent.symbol:<8}{parent.intent.side:<6}{f'{parent.filled:f} of {parent.wanted}':>16}  "
             f"{format_price(parent.average_price):>12}  {format_price(parent.arrival_mid):>12}  "
             f"{'-' if cost is None else f'{cost:+.1f}':>8}  {(ended_ns - parent.start_ns) / NS_PER_S:>7.1f}  "
             f"{len(parent.children):>6}  {parent.outcome or parent.state} ({parent.cause})"

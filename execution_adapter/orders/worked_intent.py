@@ -32,7 +32,7 @@ class WorkedIntent:
     ) -> None:
         self.parent = parent
         self._journal = journal
-        self._takes = journal if not damaged else None
+        self._takes, self.is_damaged = journal if not damaged else None, damaged
         self._placed = {child.order.client_order_id for child in children}
         self._written = {child.order.client_order_id: child.filled for child in children if child.proven}
         self._is_ended = False
@@ -42,6 +42,12 @@ class WorkedIntent:
     @property
     def is_done(self) -> bool:
         return self.parent.state is State.DONE
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether its journal cannot be used, and the broker has said how each of its orders ended."""
+        has_end = self.parent.outcome not in (None, Outcome.UNRESOLVED)
+        return self.is_damaged and has_end and not self.parent.stopping
 
     def record_order(self, order: Order) -> None:
         """Write an order, and return once it is on disk: nothing is sent that the journal does not have.

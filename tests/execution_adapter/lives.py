@@ -27,7 +27,7 @@ from unittest import mock
 
 from quotebus.bus.clock import NS_PER_S
 from quotebus.bus.errors import QuotebusError
-from quotebus.execution_adapter import intents_at_work
+from quotebus.execution_adapter import taken_intents
 from quotebus.execution_adapter.intents import Intent
 from quotebus.execution_adapter.intents_at_work import IntentsAtWork
 from quotebus.execution_adapter.orders.journal import ROOM_BYTES, Journal
@@ -295,7 +295,7 @@ def live(seed: int, trouble: Trouble, size: int) -> Life:
     with tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None) as folder, ExitStack() as patches:
         life = Life(seed, size, trouble, Path(folder))
         journal = type("OneLifesJournal", (TroubledJournal,), {"random": life.random, "opened": []})
-        patches.enter_context(mock.patch.object(intents_at_work, "Journal", journal))
+        patches.enter_context(mock.patch.object(taken_intents, "Journal", journal))
         life.journal = journal
         try:
             trouble.live(life)

@@ -89,9 +89,10 @@ def _says_and_goes_on(worker: IntentsAtWork, intent_id: str, intent: str, why: s
     worker._say(f"{intent}: not worked: {why} ({intent_id})")
 
 
-def _does_not_settle(worker: IntentsAtWork, head: Any, intent_id: str, journal: Journal, why: str, now_ns: int) -> None:
+def _does_not_settle(worker: IntentsAtWork, head: Any, intent_id: str, journal: Any, why: str, now_ns: int) -> None:
     worker._say(f"{head.intent}: not worked: {why} ({intent_id})")
-    journal.close()
+    if journal is not None:
+        journal.close()
 
 
 def _done_is_filled(worker: IntentsAtWork, head: Any, intent_id: str, end: JournalEnd, now_ns: int) -> None:
@@ -201,7 +202,7 @@ PLANTED: tuple[Planted, ...] = (
     Planted("AsksEachSecond", "C3", ("resting",), [(RequestPace, "ask_every_ns", lambda *_, **__: 1)]),
     Planted("IdentityOfTheDay", "C4", ("given_again", "midnight"), [(Intent, "intent_id", _of_the_day)]),
     Planted("AnotherWorkerIsFine", "C5", ("another_worker",), [(IntentsAtWork, "_leave", _says_and_goes_on)]),
-    Planted("DamagedIsFine", "C5", ("damaged",), [(IntentsAtWork, "_settle", _does_not_settle)]),
+    Planted("DamagedIsFine", "C5", ("damaged",), [(IntentsAtWork, "_settle_damaged", _does_not_settle)]),
     Planted("DamagedIsLeftOpen", "C5", ("damaged",), [(SettlingOrder, "_decide", _settles_by_leaving)]),
     Planted("DoneIsFilled", "C5", ("halted", "rejected"), [(IntentsAtWork, "_check", _done_is_filled)]),
     Planted("DoneIsWhatWasWritten", "C5", ("given_again",), [(IntentsAtWork, "_check", _done_is_what_was_written)]),

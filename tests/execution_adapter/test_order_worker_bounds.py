@@ -12,7 +12,7 @@ import pytest
 from quotebus import BusClient, BusSettings
 from quotebus.bus.clock import NS_PER_S, utc_ns
 from quotebus.bus.events import TradeIntent
-from quotebus.execution_adapter import intents_at_work
+from quotebus.execution_adapter import taken_intents
 from quotebus.execution_adapter.gateways.base import NullGateway
 from quotebus.execution_adapter.order_worker import OrderWorker
 from quotebus.execution_adapter.orders import intent_ends
@@ -82,8 +82,8 @@ class Rig:
 @contextmanager
 def worker(folder: Path, *, over: int, at_once: int = 1_000) -> Iterator[Rig]:
     with pytest.MonkeyPatch.context() as patch, running_broker() as bus:
-        patch.setattr(intents_at_work, "MAX_ENDED", over)
-        patch.setattr(intents_at_work, "MAX_INTENTS", at_once)
+        patch.setattr(taken_intents, "MAX_ENDED", over)
+        patch.setattr(taken_intents, "MAX_INTENTS", at_once)
         rig = Rig(bus, folder)
         try:
             yield rig

@@ -13,7 +13,7 @@ from quotebus.bus.errors import ConfigError
 from quotebus.execution_adapter.intents import parse
 from quotebus.execution_adapter.orders import journal as journal_module
 from quotebus.execution_adapter.orders.child_order import ChildOrder
-from quotebus.execution_adapter.orders.journal import ENDED, Journal
+from quotebus.execution_adapter.orders.journal import ENDED, Journal, parse_lines
 from quotebus.execution_adapter.orders.journal_entries import (
     JournalDamaged,
     JournalEnd,
@@ -86,6 +86,33 @@ def test_what_cannot_be_read_is_said_and_not_guessed(tmp_path: Path, line: bytes
         read_children(journal.entries())
 
 
+def test_no_changed_bit_no_missing_line_and_no_line_without_a_checksum_passes(tmp_path: Path) -> None:
+    journal = Journal(tmp_path, "qb")
+    ended = ChildOrder(FIRST, Decimal(6), Decimal("554.75"), Status.CANCELED, proven=True)
+    journal.append(place_entry(FIRST), final_entry(ended), place_entry(SECOND), {"arrival": "1"})
+    raw = journal.path.read_bytes()
+    lines = raw.splitlines(keepends=True)
+    harmed = [raw[:at] + bytes([raw[at] ^ 1 << bit]) + raw[at + 1 :] for at in range(len(raw) - 1) for bit in range(8)]
+    harmed += [b"".join(lines[:at] + lines[at + 1 :]) for at in range(3)]
+    harmed += [lines[0] + lines[2] + lines[1] + lines[3], raw + b'{"done": "10 of 10"}\n']
+    for each in harmed:
+        with pytest.raises(JournalDamaged):
+            parse_lines(each, "qb")
+    assert len(harmed) > 3_000
+
+
+def test_lines_from_before_there_were_checksums_are_read_and_gone_on_from(tmp_path: Path) -> None:
+    path = tmp_path / "qb.jsonl"
+    path.write_text('{"arrival": "1"}\n{"arrival": "2"}\n')
+    journal = Journal(tmp_path, "qb")
+    journal.append({"arrival": "3"})
+    journal.close()
+    journal = Journal(tmp_path, "qb")
+    journal.append({"arrival": "4"})
+    assert [entry["arrival"] for entry in journal.entries()] == ["1", "2", "3", "4"]
+    assert [" #" in line for line in path.read_text().splitlines()] == [False, False, True, True]
+
+
 def test_one_worker_at_a_time(tmp_path: Path) -> None:
     one, other = Journal(tmp_path, "qb"), Journal(tmp_path, "qb")
     assert one.acquire()
@@ -125,7 +152,9 @@ def test_room_that_is_set_aside_is_not_seen_by_who_reads_the_file(tmp_path: Path
     journal.append({"arrival": "1"})
     journal.reserve()
     journal.append({"arrival": "2"})
-    assert journal.path.read_text() == '{"arrival": "1"}\n{"arrival": "2"}\n'
+    assert [line.partition(" #")[0] for line in journal.path.read_text().splitlines()] == [
+        '{"arrival": "1"}', '{"arrival": "2"}',
+    ]  # fmt: skip
     assert journal.path.stat().st_blocks * 512 >= journal_module.ROOM_BYTES
 
 

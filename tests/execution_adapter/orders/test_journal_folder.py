@@ -64,7 +64,7 @@ def test_unfinished_are_those_of_the_account_that_have_not_ended(tmp_path: Path)
         file.write(b'{"final": ')
     found = find_journals(tmp_path, "simulator/")
     assert found.unfinished == {"qb-mine": mine, "qb-later": mine, "qb-typed": typed}, "damaged later or not"
-    assert (found.damaged, found.ended) == (["qb-damaged"], ["qb-done", "qb-over"])
+    assert (list(found.damaged), found.ended) == (["qb-damaged"], ["qb-done", "qb-over"])
     assert not find_journals(tmp_path / "none", "simulator/").unfinished
 
 
