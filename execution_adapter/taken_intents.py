@@ -212,8 +212,9 @@ class TakenIntents:
             elif self._work(head, intent_id, journal, now_ns, utc_ns):
                 return
         except OSError as error:
-            journal.close()
-            raise ConfigError(f"EXECUTION_JOURNAL_DIR: {journal.path}: {error.strerror}") from None
+            journal.drop_empty()
+            self._settle_damaged(head, intent_id, journal, f"{journal.path}: {error.strerror}", now_ns)
+            return
         journal.close()
 
     def _has_ended(self, head: JournalHead, intent_id: str, now_ns: int) -> bool:

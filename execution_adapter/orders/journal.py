@@ -98,9 +98,10 @@ class Journal(LockedFile):
         _sync_folder(self.path.parent)
 
     def drop_empty(self) -> None:
-        """Remove the file, which must be locked and without an entry: it was made in place of one that is elsewhere."""
+        """Remove the file, which must be locked, if it has no entry: it was made in place of one that is elsewhere."""
         with suppress(OSError):
-            self.path.unlink()
+            if not os.fstat(self.file).st_size:
+                self.path.unlink()
 
     def _is_in_place(self) -> bool:
         try:

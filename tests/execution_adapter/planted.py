@@ -115,8 +115,8 @@ def _goes_on_without_a_record(parent: ParentOrder, why: str, now_ns: int) -> lis
     return []
 
 
-def _falls_with_one(worker: IntentsAtWork, head: Any, intent_id: str, now_ns: int, utc_ns: int) -> None:
-    worker._take_on(head, intent_id, now_ns, utc_ns)
+def _falls_with_one(worker: IntentsAtWork, head: Any, intent_id: str, journal: Any, why: str, now_ns: int) -> None:
+    raise OSError(21, why)
 
 
 def _believes_the_fill(intent: AskedIntent, child: ChildOrder, report: Report, now_ns: int) -> list[Any]:
@@ -212,7 +212,7 @@ PLANTED: tuple[Planted, ...] = (
     Planted("NamesNoOrder", "C5", ("stopped", "two_hosts"), [(IntentProgress, "list_doubtful", lambda _: [])]),
     Planted("FallsWithOneJournal", "C6", ("full_disk",), [(ParentOrder, "on_unrecorded", _falls_with_its_journal)]),
     Planted("GoesOnUnrecorded", "C6", ("full_disk",), [(ParentOrder, "on_unrecorded", _goes_on_without_a_record)]),
-    Planted("FallsAtTheStart", "C6", ("unopenable",), [(IntentsAtWork, "_try_to_take_on", _falls_with_one)]),
+    Planted("FallsAtTheStart", "C6", ("unopenable",), [(IntentsAtWork, "_settle_damaged", _falls_with_one)]),
     Planted("BelievesTheFill", "C7", ("false_fill",), [(AskedIntent, "_on_end", _believes_the_fill)]),
     Planted("StreamHasTheLastWord", "C7", ("false_fill",), _LAST_WORD),
     Planted("DeafToBusts", "C7", ("busted",), [(asked_intent, "REVISIONS", frozenset())]),

@@ -174,3 +174,20 @@ def test_one_of_another_account_is_left_alone(tmp_path: Path) -> None:
     path.write_bytes(b"garbage\n" + path.read_bytes().replace(b'"simulator/"', b'"simulator/other"'))
     assert starts.run() == 0
     assert path.exists()
+
+
+def test_one_that_is_born_on_a_full_disk_is_known_to_have_no_order_and_is_worked_when_there_is_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    starts = Starts(tmp_path)
+
+    def full(*_: object) -> int:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", full)
+        assert starts.run(sent=True) == 3, starts.lines
+    assert starts.ordered == 0
+    assert starts.run() == 0
+    assert starts.run(sent=True) == 0
+    assert starts.desk.broker.account.qty("SPY") == 7
