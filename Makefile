@@ -7,7 +7,7 @@ VENV   := .venv-$(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_in
 endif
 BIN    := $(VENV)/bin
 ARGS   ?=
-JOBS   ?= 5
+JOBS   ?= 8
 SEEDS  ?= 50
 
 .PHONY: halts hearsay outages realoutages up test smoke apidocs links wheel check format bench latency overload scale clients verdict replaysame replaytiming capturerate capturedamage \

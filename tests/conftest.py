@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,16 @@ settings.register_profile("suite", max_examples=40, deadline=None)
 settings.load_profile("suite")
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell's background job; the programs here must not inherit it
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The long ones begin first, some in each process, so that the run does not end with one process that waits."""
+    count = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    long = [item for item in items if item.get_closest_marker("long")]
+    rest = [item for item in items if not item.get_closest_marker("long")]
+    shares = [rest[len(rest) * n // count : len(rest) * (n + 1) // count] for n in range(count)]
+    items[:] = [item for n, share in enumerate(shares) for item in long[n::count] + share]
 
 
 @pytest.fixture(autouse=True)

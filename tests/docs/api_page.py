@@ -5,6 +5,7 @@ griffe reads the source without importing it: signatures, docstrings, and the te
 
 from __future__ import annotations
 
+import functools
 import inspect
 import pkgutil
 import sys
@@ -53,11 +54,13 @@ WORDS = {
 """The section of EVENTS.md that explains an enumeration's values; a test of its own holds the two together."""
 
 
+@functools.cache
 def load() -> griffe.Module:
     """The package as its source says."""
-    module = griffe.load("quotebus", search_paths=[str(ROOT)], docstring_parser=griffe.Parser.google)
+    loader = griffe.GriffeLoader(search_paths=[str(ROOT)], docstring_parser=griffe.Parser.google)
+    module = loader.load("quotebus", submodules=False)
     assert isinstance(module, griffe.Module)
-    griffe.load("quotebus.bus", search_paths=[str(ROOT)])
+    loader.load("quotebus.bus")
     return module
 
 

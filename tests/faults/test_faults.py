@@ -28,6 +28,7 @@ CHOICE = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("group", CHOICE)
 def test_the_node_answers_as_the_table_says(group: str, tmp_path: Path) -> None:
     stage = Stage(tmp_path)

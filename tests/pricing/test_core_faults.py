@@ -82,6 +82,7 @@ def mischief(rig: CoreRig) -> None:
             rig.step()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("seed", range(SEEDS))
 def test_an_hour_of_faults_and_then_all_is_well(seed: int) -> None:
     rig = CoreRig(limit=[None, 10, 4][seed % 3], linger_s=5, quiet_s=3, seed=seed)

@@ -286,6 +286,7 @@ def test_pairs_are_counted_and_the_oldest_ends_first() -> None:
     assert (grace.pairs, grace.next_ns()) == (0, None)
 
 
+@pytest.mark.long
 def test_a_client_that_asks_for_another_ten_thousand_each_time_fills_no_memory() -> None:
     rig = CoreRig()
     rig.ask("keeper", "KEEP", ttl_ms=120_000)

@@ -7,6 +7,7 @@ import pytest
 from tests.pricing.hearsay_days import BOUND_NS, Days
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("seed", [1])
 def test_no_false_halt_outlives_its_disproof_and_no_true_one_is_lost(seed: int) -> None:
     found = Days(seed).run(1)

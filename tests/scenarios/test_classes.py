@@ -9,6 +9,7 @@ from tests.support.programs import eventually
 from tests.support.world import World
 
 
+@pytest.mark.long
 def test_delayed_prices_are_used_only_by_name(world: World) -> None:
     world.broker()
     world.exchange("--rate", "50")

@@ -20,6 +20,7 @@ def _own_clocks(world: World, *programs: str) -> Clocks:
     return clocks
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("skew_s", "reason"), [(15.0, "exchange_late"), (-15.0, "exchange_ahead")])
 def test_a_node_that_starts_before_its_clock_is_set(world: World, skew_s: float, reason: str) -> None:
     clocks = _own_clocks(world, "pricing-node")
@@ -108,6 +109,7 @@ def test_a_host_that_slept_for_a_minute_uses_nothing_from_before(world: World, s
         assert decision.quote_age_ns < 5 * NS_PER_S, "one from before is a minute old"
 
 
+@pytest.mark.long
 def test_programs_that_stood_still_use_nothing_from_before(world: World) -> None:
     world.broker()
     world.exchange("--rate", "50")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from quotebus.bus.clock import now_ns
 from quotebus.bus.events import ConnectionHealth, ExecutionDecision, Quote, SymbolsAcknowledged, SymbolStatus
 from tests.support.judge import judge
@@ -80,6 +82,7 @@ def test_killed_broker_comes_back_and_nothing_old_is_fresh(world: World, stopwat
     eventually(lambda: judge(log, world.audit, heard_all=False)["limit"] >= 50)
 
 
+@pytest.mark.long
 def test_worker_decides_soundly_while_everything_is_killed(world: World) -> None:
     broker = world.broker()
     world.exchange("--rate", "300")

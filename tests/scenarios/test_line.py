@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from quotebus.bus.clock import NS_PER_S, now_ns
 from quotebus.bus.events import ConnectionHealth, ExecutionDecision
 from tests.support.judge import judge
@@ -59,6 +61,7 @@ def test_closing_after_authentication_makes_the_waits_grow(world: World) -> None
     assert world.control.state()["max_simultaneous"] == 1
 
 
+@pytest.mark.long
 def test_behind_a_proxy_that_swallows_pings_quiet_symbols_keep_their_connection(world: World) -> None:
     world.broker()
     world.exchange("--faults", "no_pong")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from quotebus.bus.clock import now_ns
 from quotebus.bus.events import ConnectionHealth, Counters
 from tests.support.programs import eventually
@@ -24,6 +26,7 @@ def watch(world: World, seconds: float) -> None:
     eventually(lambda: now_ns() - began_ns > seconds * 1e9, within_s=seconds + 5)
 
 
+@pytest.mark.long
 def test_a_mute_feed_is_suspect_within_15_s_redialled_and_usable_again_when_the_fault_ends(
     world: World, stopwatch: Stopwatch
 ) -> None:
@@ -51,6 +54,7 @@ def test_a_mute_feed_is_suspect_within_15_s_redialled_and_usable_again_when_the_
     assert world.control.state()["max_simultaneous"] == 1
 
 
+@pytest.mark.long
 def test_a_quiet_market_stays_usable_and_is_called_silent(world: World) -> None:
     start(world)
     log = world.log()

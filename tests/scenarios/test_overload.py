@@ -23,6 +23,7 @@ def subscribers(world: World) -> Iterator[list[Subscriber]]:
         subscriber.close()
 
 
+@pytest.mark.long
 def test_published_is_received_plus_counted_as_lost(world: World, subscribers: list[Subscriber]) -> None:
     world.exchange("--rate", "20000", "--batch", "20")
     world.node()

@@ -10,6 +10,7 @@ SLACK = 2
 """A machine that runs the whole suite at once is slower than the one the bounds are for."""
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kill", KILLS)
 def test_two_thousand_symbols_return_within_the_bound(kill: str) -> None:
     with running(kill, parse([kill, "--symbols", "2000", "--clients", "2", "--rate", "200"])) as rig:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from quotebus.bus.clock import NS_PER_S, now_ns
 from quotebus.bus.events import ConnectionHealth, ExecutionDecision
 from tests.execution_adapter.runs import Run, books
@@ -10,6 +12,7 @@ from tests.support.stopwatch import Stopwatch
 from tests.support.world import World
 
 
+@pytest.mark.long
 def test_after_a_real_gap_a_symbol_that_is_quoted_once_is_usable_after_5_s(world: World, stopwatch: Stopwatch) -> None:
     world.broker()
     world.exchange("--rate", "50")

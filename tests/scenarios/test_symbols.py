@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from quotebus.bus.clock import now_ns
 from quotebus.bus.events import ConnectionHealth, ExecutionDecision, SymbolStatus
 from tests.support.programs import eventually
@@ -62,6 +64,7 @@ def eventually_kept(folder: Path) -> Path:
     return next(folder.glob("*.symbols"))
 
 
+@pytest.mark.long
 def test_the_session_is_the_one_that_the_simulator_is_set_to(world: World) -> None:
     _start(world)
     log = world.log(b"health.", b"decision.")

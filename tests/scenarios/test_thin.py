@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from quotebus.bus.clock import NS_PER_S, now_ns
 from quotebus.bus.events import ExecutionDecision, SymbolStatus
 from tests.support.programs import Program, eventually
@@ -70,6 +72,7 @@ def test_before_the_regular_session_everything_is_refused_and_every_wait_ends(wo
     assert "extended hours/good" in decided
 
 
+@pytest.mark.long
 def test_a_symbol_that_is_hardly_quoted_gets_a_collar_around_its_last_price(world: World, stopwatch: Stopwatch) -> None:
     world.broker()
     world.exchange("--rate", "50")

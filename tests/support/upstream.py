@@ -48,6 +48,6 @@ class Upstream:
 
     def answer(self) -> Subscription:
         def of(channel: str) -> tuple[str, ...]:
-            return tuple(symbol for kind, symbol in sorted(self.entries) if kind == channel)
+            return tuple(sorted(symbol for kind, symbol in self.entries if kind == channel))
 
         return Subscription(trades=of("trades"), quotes=of("quotes"), statuses=of(STATUSES), lulds=of(LULDS))

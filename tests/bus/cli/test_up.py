@@ -101,6 +101,7 @@ def test_killed_it_leaves_nothing_behind(up: Program) -> None:
     )
 
 
+@pytest.mark.long
 def test_output_that_nobody_reads_any_more_stops_nothing(environment: dict[str, str]) -> None:
     command = [str(BIN / "quotebus"), "up", "--for", "5"]
     pipe = subprocess.PIPE
@@ -137,6 +138,7 @@ def since(up: Program, position: int, *words: str) -> None:
     eventually(lambda: any(all(word in line for word in words) for line in up.lines[position:]), why=" ".join(words))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("name", "command"), [("pricing", "pricing-node"), ("worker", "execution-worker"), ("broker", "broker")]
 )
