@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 from collections.abc import Iterator
@@ -27,6 +28,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     rest = [item for item in items if not item.get_closest_marker("long")]
     shares = [rest[len(rest) * n // count : len(rest) * (n + 1) // count] for n in range(count)]
     items[:] = [item for n, share in enumerate(shares) for item in long[n::count] + share]
+
+
+def pytest_collection_finish() -> None:
+    """Thousands of collected tests live until the end: the collector need not look at them, a fifth of the time."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)
