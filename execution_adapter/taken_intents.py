@@ -236,7 +236,7 @@ class TakenIntents:
         """Ask the broker for the orders of an intent that ended unfilled here: another host may have gone on."""
         why = f"already done: {end.text}"
         self._say(f"{head.intent}: {why}; add id= to repeat it; asking the broker for its orders ({intent_id})")
-        parent = CheckingOrder(head.intent, intent_id, now_ns, self._tactics, f"ended before, {end.text}")
+        parent = CheckingOrder(head.intent, intent_id, now_ns, self._tactics, end)
         self._worked[intent_id] = WorkedIntent(parent, None, [])
 
     def _note_ended(self, intent_id: str, intent: str, end: JournalEnd) -> None:

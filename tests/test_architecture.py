@@ -76,6 +76,7 @@ MUST_BE_PURE = {
     "execution_adapter/decision/fallback.py",
     "execution_adapter/gateways/answer_table.py",
     "execution_adapter/gateways/base.py",
+    "execution_adapter/gateways/unsent.py",
     "execution_adapter/verify/history.py",
     "execution_adapter/intents.py",
     "execution_adapter/orders/broker_clock.py",

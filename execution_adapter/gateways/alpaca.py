@@ -18,6 +18,7 @@ from quotebus.execution_adapter.gateways.base import (
     settle_doubt,
     watch_nothing,
 )
+from quotebus.execution_adapter.gateways.unsent import refuse_unsent
 from quotebus.execution_adapter.orders.order import CLOCK, ZERO, Answer, NotFound, Order, PositionReport, Taken, Unknown
 from quotebus.execution_adapter.orders.order import Request as BrokerRequest
 
@@ -50,6 +51,7 @@ class AlpacaGateway:
             from alpaca.trading.enums import OrderSide, TimeInForce
             from alpaca.trading.requests import LimitOrderRequest, MarketOrderRequest
             from requests import RequestException
+            from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
         except ImportError:
             raise ConfigError(
                 "EXECUTION_GATEWAY: paper and live need alpaca-py: pip install 'quotebus[alpaca]'"
@@ -72,6 +74,7 @@ class AlpacaGateway:
         self._api_error: type[APIError] = APIError
         # A body that is no JSON is a ValueError; whatever requests raises is one of its own, an OSError.
         self._lost: tuple[type[Exception], ...] = (RequestException, ValueError)
+        self._no_connection: tuple[type[Exception], ...] = (ConnectTimeoutError, NewConnectionError)
 
     def submit_order(self, order: Order) -> Answer:
         wanted: dict[str, Any] = {
@@ -88,6 +91,8 @@ class AlpacaGateway:
         except self._api_error as error:
             return settle_doubt(self._refusal(order.client_order_id, BrokerRequest.PLACE, error), self.query_order)
         except self._lost as error:
+            if self._is_unsent(error):
+                return refuse_unsent(order.client_order_id, type(error).__name__)
             return Unknown(order.client_order_id, f"no answer: {type(error).__name__}")
         return read_order(order.client_order_id, answer)
 
@@ -137,6 +142,10 @@ class AlpacaGateway:
             return Unknown(CLOCK, f"http {error.status_code}")
         except self._lost as error:
             return Unknown(CLOCK, f"no answer: {type(error).__name__}")
+
+    def _is_unsent(self, error: Exception) -> bool:
+        """Whether not even a connection was made: what requests raises carries the reason in what it was raised for."""
+        return isinstance(getattr(next(iter(error.args), None), "reason", None), self._no_connection)
 
     def _see(self, response: Any) -> None:
         headers = {name.lower(): value for name, value in response.headers.items()}

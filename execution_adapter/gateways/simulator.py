@@ -21,6 +21,7 @@ from quotebus.execution_adapter.gateways.base import (
     settle_doubt,
     watch_nothing,
 )
+from quotebus.execution_adapter.gateways.unsent import refuse_unsent
 from quotebus.execution_adapter.orders.order import (
     CLOCK,
     TIME_IN_FORCE,
@@ -43,6 +44,10 @@ class _Reply(NamedTuple):
     status: int
     body: object
     wait_ns: int | None
+
+
+class _NotConnected(OSError):
+    """There is no connection, so nothing was sent. Carries the name of the error that said so."""
 
 
 class SimulatorGateway:
@@ -78,6 +83,8 @@ class SimulatorGateway:
             body |= {"type": "limit", "limit_price": f"{order.limit_price:f}", **self._extended}
         try:
             reply = self._request("POST", "/orders", body)
+        except _NotConnected as error:
+            return refuse_unsent(order.client_order_id, str(error))
         except (OSError, http.client.HTTPException) as error:
             return Unknown(order.client_order_id, _said(error))
         if reply.status in (200, 201):
@@ -131,6 +138,10 @@ class SimulatorGateway:
         connection = http.client.HTTPConnection(self._host, self._port, timeout=self._timeout_s)
         try:
             payload = None if body is None else json.dumps(body)
+            try:
+                connection.connect()
+            except OSError as error:
+                raise _NotConnected(type(error).__name__) from None
             connection.request(method, f"{self._path}{path}", payload, self._headers)
             response = connection.getresponse()
             raw = response.read(MAX_BODY_BYTES)

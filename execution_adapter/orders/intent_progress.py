@@ -78,6 +78,11 @@ class IntentProgress:
         """Whether its order may hold buying power back now, or its sale bring some soon."""
         return self.state is not State.DONE and (self.open_order is not None or self.intent.side == "sell")
 
+    @property
+    def known_orders(self) -> list[ChildOrder]:
+        """Its orders, oldest first: those that were placed here, and those that the broker has shown."""
+        return [child for child in self.children if not child.elsewhere or child.seen]
+
     def find_child(self, answer: Answer) -> ChildOrder | None:
         """The order that an answer is about: by its client order id, or as the successor of one of ours."""
         name, order_id = getattr(answer, "client_order_id", ""), getattr(answer, "order_id", "")

@@ -57,7 +57,7 @@ class IntentReports:
         age_ns = now_ns - told_ns
         if told and not asked and age_ns < CHANGES_EVERY_NS:
             return
-        counts = (len(parent.children), len(parent.fallbacks))
+        counts = (len(parent.known_orders), len(parent.fallbacks))
         known = (parent.state, parent.cause, parent.filled, parent.intent.qty, parent.stopping, parent.doubt, counts)
         if asked or known != told or (parent.state is not State.DONE and age_ns >= EVERY_NS):
             self._asked.discard(intent_id)
@@ -126,7 +126,7 @@ class IntentReports:
             symbol=parent.intent.symbol, side=parent.intent.side, qty=f"{parent.intent.qty:f}", outcome=outcome,
             state=state, cause=parent.cause[:MAX_TEXT], filled=f"{parent.filled:f}",
             average_price=_text(parent.average_price), arrival_price=_text(parent.arrival_mid),
-            orders=_orders(parent.children), reasons=(*filter(None, (parent.doubt,)), *newest),
+            orders=_orders(parent.known_orders), reasons=(*filter(None, (parent.doubt,)), *newest),
         )  # fmt: skip
 
 

@@ -66,7 +66,6 @@ class ParentOrder(AskedIntent):
         self._deferral = Deferral(intent_id, start_ns)
         self.pace = RequestPace()
         self._stream_proven = True
-        self._restored_ns = start_ns
         self._refused: tuple[str, ...] | None = None
         self._reject_reason, self._hopeless = "", False
 
@@ -85,7 +84,7 @@ class ParentOrder(AskedIntent):
         if any(not child.proven for child in children[:-1]):
             raise ValueError("an order was placed before the previous one was final")
         self.children = children
-        self._placed_ns = self._restored_ns = now_ns  # when the last one was sent is not known
+        self._placed_ns = now_ns  # when the last one was sent is not known
         if (last := self.open_order) is None:
             return []
         self._pegged = last.order.limit_price is not None
@@ -149,9 +148,9 @@ class ParentOrder(AskedIntent):
                 return self._cancel(why, now_ns)
             every_ns = self.pace.ask_every_ns(stream_proven=stream_proven)
             return self._ask_at_times(now_ns, max(self.tactics.ask_again_ns, every_ns))
-        hopeless_ns = max(self.end_ns + self.tactics.grace_ns, self._restored_ns) + self.tactics.give_up_ns
+        hopeless_ns = max(self.end_ns + self.tactics.grace_ns, self.since_ns) + self.tactics.give_up_ns
         if self.state is State.LOOKING_UP and now_ns >= hopeless_ns:
-            return self._finish("the broker does not report the state of the order", now_ns)
+            return self._give_up("the broker does not report the state of the order", now_ns)
         return self._ask_at_times(now_ns, self.tactics.ask_again_ns)
 
     # how it is decided
@@ -195,6 +194,14 @@ class ParentOrder(AskedIntent):
             return self._finish(why, now_ns)
         last.not_found = 0
         return self._ask(f"{why}; the last order may still arrive", now_ns)
+
+    def _give_up(self, why: str, now_ns: int) -> list[Command]:
+        """The broker says nothing of the last order. One that nobody here has sent, by the journal, cannot be open."""
+        last = self.children[-1]
+        if last.elsewhere and not last.seen:
+            self.children.pop()
+            why = f"{why}, and nothing of it was sent from here"
+        return self._finish(why, now_ns)
 
     def _refuse(self, decision: Decision) -> list[Command]:
         choice, now_ns = decision.choice, decision.at_ns

@@ -9,6 +9,7 @@ from __future__ import annotations
 from quotebus.execution_adapter.decision.assessment import Assessment
 from quotebus.execution_adapter.decision.tactics import Tactics
 from quotebus.execution_adapter.intents import MAX_QTY, SIDES, Intent
+from quotebus.execution_adapter.orders.journal_entries import JournalEnd
 from quotebus.execution_adapter.orders.order import Command
 from quotebus.execution_adapter.orders.parent_order import ParentOrder
 from quotebus.execution_adapter.orders.states import Outcome, State
@@ -28,6 +29,9 @@ class SettlingOrder(ParentOrder):
 
     def _why_cancel(self, assessment: Assessment, now_ns: int) -> str | None:  # noqa: ARG002 - no price matters
         return self.why
+
+    def _give_up(self, why: str, now_ns: int) -> list[Command]:
+        return self._finish(why, now_ns)  # without a journal nobody knows what was sent
 
     def find_outcome(self) -> Outcome:
         outcome = super().find_outcome()
@@ -64,6 +68,19 @@ class UnreadOrder(SettlingOrder):
 
 
 class CheckingOrder(SettlingOrder):
-    """A SettlingOrder for an intent that ended before its time with a remainder: it cancels nothing either."""
+    """A SettlingOrder for an intent that ended before with a remainder, as `end` says: it cancels nothing either.
+
+    While the broker does not say more, it ended as it did.
+    """
 
     _may_adopt = False
+
+    def __init__(self, intent: Intent, intent_id: str, now_ns: int, tactics: Tactics, end: JournalEnd) -> None:
+        super().__init__(intent, intent_id, now_ns, tactics, f"ended before, {end.text}")
+        self._end_before = end.outcome
+
+    def find_outcome(self) -> Outcome:
+        last = self.open_order
+        if self.state is State.DONE and last is not None and not last.seen:
+            return self._end_before
+        return super().find_outcome()

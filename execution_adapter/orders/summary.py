@@ -47,7 +47,9 @@ def format_progress(parent: ParentOrder) -> str:
     """One line: where an intent stands and why."""
     intent, child = parent.intent, parent.open_order
     at = ""
-    if child is not None:
+    if child is not None and child.elsewhere:  # what it is for is not known
+        at = f"  order {child.order.client_order_id}" if child.seen else ""
+    elif child is not None:
         at = "  market" if child.order.limit_price is None else f"  limit {child.order.limit_price:f}"
     average = (
         "" if parent.average_price is None else f"  avg {format_price(parent.average_price)}{_format_slippage(parent)}"
@@ -81,7 +83,7 @@ def format_report(
             f"{parent.intent.symbol:<8}{parent.intent.side:<6}{f'{parent.filled:f} of {parent.wanted}':>16}  "
             f"{format_price(parent.average_price):>12}  {format_price(parent.arrival_mid):>12}  "
             f"{'-' if cost is None else f'{cost:+.1f}':>8}  {(ended_ns - parent.start_ns) / NS_PER_S:>7.1f}  "
-            f"{len(parent.children):>6}  {parent.outcome or parent.state} ({parent.cause})"
+            f"{len(parent.known_orders):>6}  {parent.outcome or parent.state} ({parent.cause})"
         )
     lines += [f"{end.intent}: {end.outcome}: {end.why}" for end in not_worked]
     for parent in parents:

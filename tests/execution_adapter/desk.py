@@ -18,6 +18,7 @@ from quotebus.bus.clock import NS_PER_MS, NS_PER_S
 from quotebus.execution_adapter.decision.assessment import Assessment
 from quotebus.execution_adapter.gateways.base import ask
 from quotebus.execution_adapter.gateways.simulator import SimulatorGateway, _Reply
+from quotebus.execution_adapter.gateways.unsent import refuse_unsent
 from quotebus.execution_adapter.orders.order import (
     CLOCK,
     Answer,
@@ -133,6 +134,9 @@ class Desk:
 
         def send(command: Command) -> None:
             self.under_way += 1
+            if self.away:
+                self._later(1, lambda: self._answer(listener, _unconnected(command)))
+                return
             roll, name = self.random.random(), _name(command)
             if roll < self.loss:
                 self._later(3_000, lambda: self._answer(listener, Unknown(name, "no answer: TimeoutError")))
@@ -143,6 +147,8 @@ class Desk:
 
         return send
 
+    away = False
+    """There is no broker to connect to."""
     loss = 0.0
     late_ms = (2_000, 6_000)
     """When a request arrives that was lost to its sender."""
@@ -204,6 +210,12 @@ def report_of(order: BrokerOrder, status: str, filled: Decimal | None) -> Report
     return Report(
         order.ticket.client_order_id, read_status(status), filled, Decimal(10), order.order_id, None, word=status
     )
+
+
+def _unconnected(command: Command) -> Answer:
+    if isinstance(command, SubmitOrder):
+        return refuse_unsent(_name(command), "ConnectionRefusedError")
+    return Unknown(_name(command), "no answer: ConnectionRefusedError")
 
 
 def _name(command: Command) -> str:

@@ -158,6 +158,7 @@ class Life:
         _living[:] = [self]
         self.texts = [self._text(number, symbol) for number, symbol in enumerate(symbols)]
         self.statuses: list[int] = []
+        self.last_lines: list[str] = []
         self.workers: list[Worker] = []
         self.others: set[str] = set()
         """Client order ids of other programs on the account."""
@@ -246,6 +247,7 @@ class Life:
         status = worker.status
         assert status is not None
         self.statuses.append(status)
+        self.last_lines = worker.lines
         self.events[f"exit {status}"] += 1
         filled = {name: self.desk.filled(name) for name in self.intents}
         all_filled = filled == self.wanted

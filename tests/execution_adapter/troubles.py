@@ -99,6 +99,7 @@ def full_disk(life: Life) -> None:
     worker = life.start()
     life.run(worker, each_step=after(life.random.randint(1, 60), fill_up))
     life.journal.full = frozenset()
+    life.finish()
 
 
 def damaged(life: Life) -> None:
@@ -362,6 +363,25 @@ def unopenable(life: Life) -> None:
         raise AssertionError(f"exit {life.statuses}: one journal cannot be opened, the broker has none of its orders")
 
 
+def away(life: Life) -> None:
+    """There is no broker, from the first moment to the last: nothing was sent, so nothing can be open."""
+    life.desk.away = True
+    life.run(life.start())
+    if life.statuses != [3] or any("CHECK AT BROKER" in line for line in life.last_lines):
+        raise AssertionError(f"exit {life.statuses}, and nothing was ever sent: {life.last_lines}")
+    life.desk.away = False
+
+
+def away_later(life: Life) -> None:
+    """It is gone in the middle, and stays away until the end."""
+
+    def leave() -> None:
+        life.desk.away = True
+
+    life.run(life.start(), each_step=after(life.random.randint(1, 60), leave))
+    life.desk.away = False
+
+
 def others_of(life: Life) -> list[Worker]:
     return [worker for worker in life.workers if worker.status is None]
 
@@ -391,5 +411,7 @@ TROUBLES: tuple[Trouble, ...] = (
     Trouble("lost_late", lost_late, open_end=True, window_s=(2,)),
     Trouble("resting", resting, blind=True, exits=False, window_s=(120,)),
     Trouble("replaced", replaced),
+    Trouble("away", away),
+    Trouble("away_later", away_later, open_end=True),
     Trouble("unopenable", unopenable, exits=False, damages=True),
 )

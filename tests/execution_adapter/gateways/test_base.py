@@ -30,6 +30,7 @@ from quotebus.execution_adapter.orders.order import (
     Request,
     Status,
     Unknown,
+    Until,
 )
 from tests.support.programs import eventually
 from tests.support.world import World
@@ -188,9 +189,11 @@ def test_life_of_an_order(broker: tuple[World, str], make: Make) -> None:
     assert isinstance(gateway.query_order("qb-test-1"), Unknown)
 
 
-def test_nobody_there_is_unknown(make: Make) -> None:
+def test_nobody_there_is_unknown_and_an_order_that_was_not_sent_is_known_to_be_nowhere(make: Make) -> None:
     gateway = make("http://127.0.0.1:9/v2", 0.5)
-    assert isinstance(gateway.submit_order(FAR), Unknown)
+    answer = gateway.submit_order(FAR)
+    assert isinstance(answer, Refused)
+    assert (answer.final, answer.until, answer.reason[:15]) == (False, Until.TIME, "no connection: ")
     assert isinstance(gateway.cancel_order("a", "b"), Unknown)
     assert isinstance(gateway.query_order("a"), Unknown)
     assert gateway.query_position("r", "SPY") == Unknown("r", getattr(gateway.query_position("r", "SPY"), "reason", ""))

@@ -36,6 +36,17 @@ def test_cost_is_positive_when_we_paid_for_it_on_either_side(side: str, average:
     assert measure_slippage_bp(parent(side, average)) == cost
 
 
+def test_an_order_that_is_only_asked_for_is_not_shown_as_one() -> None:
+    made = ParentOrder(parse("SPY buy 10"), "qb", 0, Tactics())
+    made.children = [ChildOrder(Order("qb-1", "SPY", "buy", Decimal(10), None), elsewhere=True)]
+    made.state, made.cause = State.LOOKING_UP, "stopped; asking for order 1"
+    assert format_progress(made) == "SPY    buy  0 of 10  looking up (stopped; asking for order 1)"
+    assert "  0.0       0  looking up" in format_report([made], 0)[1]
+    made.children[0].seen = True
+    assert format_progress(made).endswith("  order qb-1"), "the broker has shown it, and not what it is for"
+    assert len(made.known_orders) == 1
+
+
 def test_nothing_filled_has_no_cost() -> None:
     assert measure_slippage_bp(parent("buy", None)) is None
 
