@@ -6,20 +6,22 @@ import asyncio
 from collections.abc import Iterable
 from decimal import Decimal
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from quotebus.bus.async_feed import AsyncFeed
-from quotebus.bus.base_client import FEED_BOUND, BaseClient, as_list
+from quotebus.bus.base_client import FEED_BOUND, as_list
 from quotebus.bus.clock import now_ns
 from quotebus.bus.consumer import Consumer
+from quotebus.bus.data_client import DataClient, check_duration
 from quotebus.bus.events import OrderUpdate, Quote, Trade
 from quotebus.bus.execution_result import ExecutionResult
 from quotebus.bus.interest import SymbolResult
 from quotebus.bus.settings import BusSettings
 from quotebus.bus.transport.client_loop import ClientLoop
+from quotebus.bus.transport.client_sockets import LoopSockets
 
 
-class AsyncBusClient(BaseClient[ClientLoop]):
+class AsyncBusClient(DataClient[LoopSockets]):
     """One lease on the bus, renewed in the background of an event loop until closed.
 
     It has no thread: what it does, it does between the loop's other tasks, and a loop that is blocked is a client that
@@ -29,7 +31,9 @@ class AsyncBusClient(BaseClient[ClientLoop]):
     After `close`, when it is forgotten, at the end of the program and in a forked child it behaves as `BusClient` does.
     """
 
-    def _connect(self, settings: BusSettings, consumer: Consumer) -> ClientLoop:
+    _awaits_handlers = True
+
+    def _connect(self, settings: BusSettings, consumer: Consumer) -> LoopSockets:
         sockets = ClientLoop(settings, consumer)
         try:
             asyncio.get_running_loop()
@@ -173,7 +177,7 @@ class AsyncBusClient(BaseClient[ClientLoop]):
         Raises:
             ClientClosed: The client is closed.
         """
-        return self._open_sockets().add_quote_feed(AsyncFeed(self, conflate=conflate, bound=bound, timeout_s=timeout_s))
+        return self._open_sockets().add_quote_feed(self._make_feed(conflate, bound, timeout_s))
 
     def trades(self, *, bound: int = FEED_BOUND, timeout_s: float | None = None) -> AsyncFeed[Trade]:
         """Trades from now on, never conflated; `request` the `trades` channel.
@@ -188,7 +192,7 @@ class AsyncBusClient(BaseClient[ClientLoop]):
         Raises:
             ClientClosed: The client is closed.
         """
-        return self._open_sockets().add_trade_feed(AsyncFeed(self, conflate=False, bound=bound, timeout_s=timeout_s))
+        return self._open_sockets().add_trade_feed(self._make_feed(False, bound, timeout_s))
 
     def orders(self, *, bound: int = FEED_BOUND, timeout_s: float | None = None) -> AsyncFeed[OrderUpdate]:
         """Updates of the account's orders from now on, never conflated; see `BusClient.orders`.
@@ -203,7 +207,60 @@ class AsyncBusClient(BaseClient[ClientLoop]):
         Raises:
             ClientClosed: The client is closed.
         """
-        return self._open_sockets().add_order_feed(AsyncFeed(self, conflate=False, bound=bound, timeout_s=timeout_s))
+        return self._open_sockets().add_order_feed(self._make_feed(False, bound, timeout_s))
+
+    async def run(self, *, for_s: float | None = None) -> None:
+        """Call the handlers that `on` was given, in this task, until the client is closed; see `BusClient.run`.
+
+        Coroutine functions are awaited, one after the other. A task that is cancelled drops what it was awaiting.
+
+        Args:
+            for_s: End after this many seconds; by default never.
+
+        Raises:
+            ValueError: `for_s` is negative.
+            ClientClosed: The client is closed.
+            RuntimeError: Another task is in `run`, or this is another event loop than the client's.
+        """
+        sockets = self._open_sockets()
+        sockets.start()
+        until_ns = self._begin_run(for_s)
+        turns = 0
+        try:
+            while not sockets.is_closing and self._left_s(until_ns) != 0:
+                turn = self._handlers.take()
+                if turn is not None:
+                    await self._handlers.call_awaited(*turn)
+                    turns += 1
+                    if turns % 64 == 0:
+                        await asyncio.sleep(0)  # plain functions never wait by themselves
+                elif not await sockets.wait(self._handlers.have_work, self._left_s(until_ns)):
+                    return
+        finally:
+            self._handlers.running = False
+
+    async def sleep(self, duration_s: float) -> bool:
+        """Wait so many seconds, of the recording in a replay; see `BusClient.sleep`.
+
+        Args:
+            duration_s: In seconds, 0 or more.
+
+        Returns:
+            False when the client was closed meanwhile, or the recording is over: the loop should end.
+
+        Raises:
+            ValueError: `duration_s` is negative.
+            ClientClosed: The client is closed.
+            RuntimeError: This is another event loop than the client's.
+        """
+        sockets = self._open_sockets()
+        sockets.start()
+        check_duration("duration_s", duration_s)
+        await sockets.wait(lambda: False, duration_s)
+        return not sockets.is_over
+
+    def _make_feed(self, conflate: bool, bound: int, timeout_s: float | None) -> AsyncFeed[Any]:
+        return AsyncFeed(self, conflate=conflate, bound=bound, timeout_s=timeout_s)
 
     async def _wait_for_results(self, wait_s: float) -> dict[str, SymbolResult]:
         await self._sockets.wait(self._all_arrived(), wait_s)

@@ -103,11 +103,12 @@ class BaseClient(ABC, Generic[SocketsT]):
             raise ValueError(f"not a client name: {self.name[:70]!r}")
         if unlisted := set(accept).difference(FeedClass):
             raise ValueError(f"not a class of feeds: {', '.join(sorted(unlisted))[:70]}")
-        source = source_name(self.name.partition("-")[0][:40], int.from_bytes(os.urandom(3)))
+        jitter, life = self._draw()
+        source = source_name(self.name.partition("-")[0][:40], life)
         self._consumer = Consumer(
             self.name,
             source,
-            jitter=random.random(),
+            jitter=jitter,
             max_age_ns=seconds(max_age_s),
             max_late_ns=seconds(max_late_s),
             ttl_ms=int(ttl_s * 1000),
@@ -118,6 +119,10 @@ class BaseClient(ABC, Generic[SocketsT]):
         self._priority = 0
         self._channels: tuple[str, ...] = ("quotes",)
         self._carrier = self._connect(settings or BusSettings(), self._consumer)
+
+    def _draw(self) -> tuple[float, int]:
+        """All that is chance in a client: its place among those that ask again, in [0, 1), and its life's number."""
+        return random.random(), int.from_bytes(os.urandom(3))
 
     def __del__(self) -> None:
         # The sockets know nothing of their client, so that it can be forgotten while they run.

@@ -5,20 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterable
 from decimal import Decimal
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
-from quotebus.bus.base_client import FEED_BOUND, BaseClient, as_list
+from quotebus.bus.base_client import FEED_BOUND, as_list
 from quotebus.bus.clock import now_ns
 from quotebus.bus.consumer import Consumer
+from quotebus.bus.data_client import DataClient, check_duration
 from quotebus.bus.events import OrderUpdate, Quote, Trade
 from quotebus.bus.execution_result import ExecutionResult
 from quotebus.bus.feed import Feed
 from quotebus.bus.interest import SymbolResult
 from quotebus.bus.settings import BusSettings
+from quotebus.bus.transport.client_sockets import BlockingSockets
 from quotebus.bus.transport.client_thread import ClientThread
 
 
-class BusClient(BaseClient[ClientThread]):
+class BusClient(DataClient[BlockingSockets]):
     """One lease on the bus, renewed in the background until closed.
 
     Nothing here raises because of an upstream state: results, `health` and `assess` say what is the matter. A process
@@ -30,7 +32,7 @@ class BusClient(BaseClient[ClientThread]):
     `close` raises `ClientInherited`, and the parent is not disturbed.
     """
 
-    def _connect(self, settings: BusSettings, consumer: Consumer) -> ClientThread:
+    def _connect(self, settings: BusSettings, consumer: Consumer) -> BlockingSockets:
         sockets = ClientThread(settings, consumer)
         sockets.start()
         return sockets
@@ -170,7 +172,7 @@ class BusClient(BaseClient[ClientThread]):
         Raises:
             ClientClosed: The client is closed.
         """
-        return self._open_sockets().add_quote_feed(Feed(self, conflate=conflate, bound=bound, timeout_s=timeout_s))
+        return self._open_sockets().add_quote_feed(self._make_feed(conflate, bound, timeout_s))
 
     def trades(self, *, bound: int = FEED_BOUND, timeout_s: float | None = None) -> Feed[Trade]:
         """Trades from now on, never conflated; `request` the `trades` channel.
@@ -185,7 +187,7 @@ class BusClient(BaseClient[ClientThread]):
         Raises:
             ClientClosed: The client is closed.
         """
-        return self._open_sockets().add_trade_feed(Feed(self, conflate=False, bound=bound, timeout_s=timeout_s))
+        return self._open_sockets().add_trade_feed(self._make_feed(False, bound, timeout_s))
 
     def orders(self, *, bound: int = FEED_BOUND, timeout_s: float | None = None) -> Feed[OrderUpdate]:
         """Updates of the account's orders from now on, never conflated; no request is needed.
@@ -203,7 +205,54 @@ class BusClient(BaseClient[ClientThread]):
         Raises:
             ClientClosed: The client is closed.
         """
-        return self._open_sockets().add_order_feed(Feed(self, conflate=False, bound=bound, timeout_s=timeout_s))
+        return self._open_sockets().add_order_feed(self._make_feed(False, bound, timeout_s))
+
+    def run(self, *, for_s: float | None = None) -> None:
+        """Call the handlers that `on` was given, in this thread, until the client is closed.
+
+        Ctrl-C ends it as it ends any loop. A handler may ask, wait and close as everybody may.
+
+        Args:
+            for_s: End after this many seconds; by default never.
+
+        Raises:
+            ValueError: `for_s` is negative.
+            ClientClosed: The client is closed.
+            RuntimeError: Another thread is in `run`.
+        """
+        sockets = self._open_sockets()
+        until_ns = self._begin_run(for_s)
+        try:
+            while not sockets.is_closing and self._left_s(until_ns) != 0:
+                with sockets.lock:
+                    turn = self._handlers.take()
+                if turn is not None:
+                    self._handlers.call(*turn)
+                elif not sockets.wait(self._handlers.have_work, self._left_s(until_ns)):
+                    return
+        finally:
+            self._handlers.running = False
+
+    def sleep(self, duration_s: float) -> bool:
+        """Wait so many seconds, of the recording in a replay: a loop with it is the same there as live.
+
+        Args:
+            duration_s: In seconds, 0 or more.
+
+        Returns:
+            False when the client was closed meanwhile, or the recording is over: the loop should end.
+
+        Raises:
+            ValueError: `duration_s` is negative.
+            ClientClosed: The client is closed.
+        """
+        sockets = self._open_sockets()
+        check_duration("duration_s", duration_s)
+        sockets.wait(lambda: False, duration_s)
+        return not sockets.is_over
+
+    def _make_feed(self, conflate: bool, bound: int, timeout_s: float | None) -> Feed[Any]:
+        return Feed(self, conflate=conflate, bound=bound, timeout_s=timeout_s)
 
     def _wait_for_results(self, wait_s: float) -> dict[str, SymbolResult]:
         self._sockets.wait(self._all_arrived(), wait_s)

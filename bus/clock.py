@@ -8,6 +8,8 @@ same clock, so that a step of the system's wall clock cannot make two messages o
 from __future__ import annotations
 
 import time
+from datetime import UTC, timedelta
+from datetime import datetime as datetime  # the type, for files that may not read a clock
 
 NS_PER_S = 1_000_000_000
 NS_PER_MS = 1_000_000
@@ -47,6 +49,14 @@ def take_wall_clock() -> None:
 def to_utc_ns(boot_ns: int) -> int:
     """The UTC instant of a `now_ns` reading."""
     return _UTC_AT_BOOT_NS + boot_ns
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def to_datetime(utc_at_ns: int) -> datetime:
+    """An instant in UTC nanoseconds as an aware datetime; what is below a microsecond is cut off."""
+    return _EPOCH + timedelta(microseconds=utc_at_ns // 1_000)
 
 
 def seconds(duration_s: float) -> int:

@@ -6,6 +6,7 @@
     ├── BadSymbol              a symbol that cannot be a topic; carries `symbol`
     ├── ClientClosed           a client is used after `close`; RuntimeError too
     ├── ClientInherited        a client is used in a forked child of its process; RuntimeError too
+    ├── MissingExtra           a library that an extra installs is not there; ImportError too; carries `library`
     ├── UndecodableMessage     a peer's message that cannot be read; carries `kind`
     ├── MessageTooLarge        a payload of ours, refused before sending; carries `size_bytes`, `limit_bytes`
     ├── IllegalTransition      a state machine was asked for a move its table does not have: a defect of ours
@@ -76,6 +77,15 @@ class ClientInherited(QuotebusError, RuntimeError):
             f"client {client} belongs to process {owner_pid}, which this process was forked from: make a new client"
             " here, or start this process with the spawn method instead of fork"
         )
+
+
+class MissingExtra(QuotebusError, ImportError):
+    """A library is not installed that only this call needs; the text says which extra of quotebus brings it."""
+
+    def __init__(self, library: str) -> None:
+        super().__init__(f"this needs {library}: pip install 'quotebus[{library}]'", name=library)
+        self.library = library
+        """The library's name, and that of the extra."""
 
 
 class UndecodableMessage(QuotebusError):

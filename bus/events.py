@@ -12,6 +12,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
+from quotebus.bus.clock import datetime, to_datetime
 from quotebus.bus.envelope import VERSION as VERSION
 from quotebus.bus.envelope import Event as Event
 from quotebus.bus.envelope import Name as Name
@@ -118,6 +119,11 @@ class Quote(Event, frozen=True, kw_only=True, gc=False):
     """The upstream connection it came on, counted from 1 since the node's start."""
 
     @property
+    def time(self) -> datetime:
+        """When the exchange sent it: `exchange_ns` as an aware UTC datetime, whose smallest unit is a microsecond."""
+        return to_datetime(self.exchange_ns)
+
+    @property
     def mid(self) -> float | None:
         """Halfway between bid and ask, to 15 digits; None unless both are there and in order."""
         bid, ask = self.bid_price, self.ask_price
@@ -160,6 +166,11 @@ class Trade(Event, frozen=True, kw_only=True, gc=False):
     """When the pricing node received it, UTC nanoseconds by the node's clock."""
     connection: int
     """The upstream connection it came on, counted from 1 since the node's start."""
+
+    @property
+    def time(self) -> datetime:
+        """When the exchange printed it: `exchange_ns` as an aware UTC datetime, to the microsecond."""
+        return to_datetime(self.exchange_ns)
 
 
 class Claim(Struct, array_like=True, frozen=True, gc=False):

@@ -25,6 +25,10 @@ class StreamClock:
             return max(self._candidate_ns, published_ns)
         return self.now_ns
 
+    def advance(self, to_ns: int) -> None:
+        """Whoever plays the stream knows that nothing more comes before this time."""
+        self.now_ns = max(self.now_ns, to_ns)
+
     def observe(self, published_ns: int) -> None:
         """A message of the stream, in its order."""
         if self.now_ns == 0 or abs(published_ns - self.now_ns) <= STEP_NS:

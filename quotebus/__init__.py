@@ -9,9 +9,10 @@ if TYPE_CHECKING:
     from quotebus.bus.async_client import AsyncBusClient
     from quotebus.bus.async_feed import AsyncFeed
     from quotebus.bus.book import Reasons, Standing, Unusable, Verdict
+    from quotebus.bus.capture.replay.replay_client import AsyncReplayClient, ReplayClient
     from quotebus.bus.client import BusClient
     from quotebus.bus.clock import now_ns
-    from quotebus.bus.errors import ClientClosed, ClientInherited, QuotebusError
+    from quotebus.bus.errors import ClientClosed, ClientInherited, MissingExtra, QuotebusError
     from quotebus.bus.events import (
         Cause,
         ConnectionHealth,
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     )
     from quotebus.bus.execution_result import ExecutionResult
     from quotebus.bus.feed import Feed
+    from quotebus.bus.frames import make_frame
     from quotebus.bus.interest import SymbolResult
     from quotebus.bus.settings import BusSettings
     from quotebus.bus.version import __version__
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
 __all__ = [
     "AsyncBusClient",
     "AsyncFeed",
+    "AsyncReplayClient",
     "BusClient",
     "BusSettings",
     "Cause",
@@ -54,10 +57,12 @@ __all__ = [
     "Flag",
     "HaltKnowledge",
     "IntentReport",
+    "MissingExtra",
     "OrderUpdate",
     "Quote",
     "QuotebusError",
     "Reasons",
+    "ReplayClient",
     "ReportedOrder",
     "Standing",
     "SymbolResult",
@@ -68,6 +73,7 @@ __all__ = [
     "Unusable",
     "Verdict",
     "__version__",
+    "make_frame",
     "now_ns",
 ]
 
@@ -75,9 +81,10 @@ _HOMES = {
     "bus.async_client": ("AsyncBusClient",),
     "bus.async_feed": ("AsyncFeed",),
     "bus.book": ("Reasons", "Standing", "Unusable", "Verdict"),
+    "bus.capture.replay.replay_client": ("AsyncReplayClient", "ReplayClient"),
     "bus.client": ("BusClient",),
     "bus.clock": ("now_ns",),
-    "bus.errors": ("ClientClosed", "ClientInherited", "QuotebusError"),
+    "bus.errors": ("ClientClosed", "ClientInherited", "MissingExtra", "QuotebusError"),
     "bus.events": (
         "Cause",
         "ConnectionHealth",
@@ -98,6 +105,7 @@ _HOMES = {
     ),
     "bus.execution_result": ("ExecutionResult",),
     "bus.feed": ("Feed",),
+    "bus.frames": ("make_frame",),
     "bus.interest": ("SymbolResult",),
     "bus.settings": ("BusSettings",),
     "bus.version": ("__version__",),

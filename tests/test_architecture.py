@@ -50,6 +50,7 @@ MUST_BE_PURE = {
     "bus/health_owner.py",
     "bus/interest.py",
     "bus/protocol.py",
+    "bus/quote_windows.py",
     "bus/received.py",
     "bus/sequence.py",
     "bus/source_clock.py",

@@ -19,7 +19,7 @@ import zmq
 from quotebus.bus.clock import NS_PER_S, now_ns, seconds
 from quotebus.bus.consumer import Consumer
 from quotebus.bus.settings import BusSettings
-from quotebus.bus.transport.client_sockets import ClientSockets
+from quotebus.bus.transport.client_sockets import LoopSockets
 from quotebus.bus.transport.subscriber import readable
 
 RELEASE_S = 0.25
@@ -35,7 +35,7 @@ class _LoopContext(zmq.Context[zmq.Socket[bytes]]):
 _open: WeakSet[ClientLoop] = WeakSet()
 
 
-class ClientLoop(ClientSockets):
+class ClientLoop(LoopSockets):
     """A client's sockets on the event loop of its first `start`; to be used in that loop's thread only."""
 
     def __init__(self, settings: BusSettings, consumer: Consumer) -> None:
@@ -78,7 +78,7 @@ class ClientLoop(ClientSockets):
         self._schedule_next(drained)
         return drained
 
-    async def wait(self, done: Callable[[], bool], timeout_s: float) -> bool:
+    async def wait(self, done: Callable[[], bool], timeout_s: float | None) -> bool:
         """Wait until `done`, for at most `timeout_s`."""
         return await self._wait_until(lambda: done() or self._closing, timeout_s)
 
@@ -141,8 +141,8 @@ class ClientLoop(ClientSockets):
             raise RuntimeError("a client of an event loop was used in another thread")
         return True
 
-    async def _wait_until(self, done: Callable[[], bool], timeout_s: float) -> bool:
-        if timeout_s > 0:
+    async def _wait_until(self, done: Callable[[], bool], timeout_s: float | None) -> bool:
+        if timeout_s is None or timeout_s > 0:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(timeout_s):
                     while not done():

@@ -11,6 +11,7 @@ import os
 import threading
 from abc import ABC, abstractmethod
 from collections import deque
+from collections.abc import Callable
 from typing import TypeVar
 from weakref import WeakSet
 
@@ -77,6 +78,11 @@ class ClientSockets(ABC):
         """Whether `close` was called, or the end came otherwise."""
         return self._closing
 
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more will come: it is closing, or a recording is at its end."""
+        return self._closing
+
     @abstractmethod
     def abandon(self) -> bool:
         """End soon, without waiting: the client is gone. False when there is nothing to end.
@@ -91,6 +97,10 @@ class ClientSockets(ABC):
     @abstractmethod
     def drain(self, timeout_s: float) -> bool:
         """Read all that has been received by now; False when that took longer, or when it is closed."""
+
+    def time_ns(self) -> int:
+        """The instant to judge and to wait by: nanoseconds since boot, or of the replay."""
+        return self._consumer.time_ns(now_ns())
 
     def publish(self, event: Event) -> bool:
         """Queue an event; False when the queue is full. Raises ValueError for one that cannot be sent."""
@@ -146,7 +156,7 @@ class ClientSockets(ABC):
 
     @abstractmethod
     def _notify(self) -> None:
-        """Called under the lock: a health, status or answer came."""
+        """Called under the lock: something came that somebody may wait for."""
 
     def _open(self, context: zmq.Context[zmq.Socket[bytes]]) -> None:
         self._subscriber, self._requester = Subscriber(context, events=CONNECTION), Publisher(context)
@@ -240,9 +250,14 @@ class ClientSockets(ABC):
         frames = self._subscriber.take(_BATCH)
         if not frames:
             return False
+        self._deliver(frames, now_ns())
+        return len(frames) == _BATCH
+
+    def _deliver(self, frames: list[bytes], received_ns: int) -> None:
+        """Have the consumer read frames, and give what they brought to everybody who waits for it."""
         consumer = self._consumer
         with self.lock:
-            heard = consumer.receive(frames, now_ns())
+            heard = consumer.receive(frames, received_ns)
             if heard.quotes:
                 for quote_feed in self._quote_feeds:
                     before = quote_feed.conflated
@@ -256,12 +271,11 @@ class ClientSockets(ABC):
                     consumer.counters["feed_dropped"] += order_feed.put(heard.orders)
             for report in heard.reports:
                 for follower in self._followers:
-                    follower.on_report(report, now_ns())
-            if heard.news or heard.quotes or heard.reports:
+                    follower.on_report(report, received_ns)
+            if heard.news or heard.quotes or heard.trades or heard.orders or heard.reports:
                 self._notify()
             if heard.news:
                 self._log_news()
-        return len(frames) == _BATCH
 
     def _send(self) -> None:
         if not self._requester.may_send():
@@ -315,3 +329,31 @@ class ClientSockets(ABC):
             "conflated": self._conflated,
             "feed_depth": sum(len(feed) for feeds in self._feeds() for feed in feeds),
         }
+
+
+class BlockingSockets(ClientSockets):
+    """What a client needs whose methods block."""
+
+    @abstractmethod
+    def wait(self, done: Callable[[], bool], timeout_s: float | None) -> bool:
+        """Wait until `done` under the lock, for at most `timeout_s`, or until the end."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Send the release, close the sockets, end the feeds."""
+
+
+class LoopSockets(ClientSockets):
+    """What a client needs whose methods are awaited."""
+
+    @abstractmethod
+    def start(self) -> None:
+        """Connect, in the running loop. Raises RuntimeError when there is none, or when it belongs to another."""
+
+    @abstractmethod
+    async def wait(self, done: Callable[[], bool], timeout_s: float | None) -> bool:
+        """Wait until `done`, for at most `timeout_s`, or until the end."""
+
+    @abstractmethod
+    async def close(self) -> None:
+        """End the feeds, send the release, wait a moment for its answer, close the sockets."""

@@ -12,7 +12,7 @@ import zmq
 from quotebus.bus.clock import NS_PER_MS, NS_PER_S, now_ns, seconds
 from quotebus.bus.consumer import Consumer
 from quotebus.bus.settings import BusSettings
-from quotebus.bus.transport.client_sockets import ClientSockets
+from quotebus.bus.transport.client_sockets import BlockingSockets
 from quotebus.bus.transport.waker import Waker
 
 END_S = 2.0
@@ -20,7 +20,7 @@ END_S = 2.0
 _running: WeakSet[ClientThread] = WeakSet()
 
 
-class ClientThread(ClientSockets):
+class ClientThread(BlockingSockets):
     """A client's sockets with a thread of their own."""
 
     def __init__(self, settings: BusSettings, consumer: Consumer) -> None:
@@ -60,7 +60,7 @@ class ClientThread(ClientSockets):
         """Wait for the thread's end."""
         self._thread.join(timeout_s)
 
-    def wait(self, done: Callable[[], bool], timeout_s: float) -> bool:
+    def wait(self, done: Callable[[], bool], timeout_s: float | None) -> bool:
         """Wait until `done` under the lock, for at most `timeout_s`."""
         with self._changed:
             return self._changed.wait_for(lambda: done() or self._closing, timeout_s)

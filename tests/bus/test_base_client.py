@@ -31,7 +31,7 @@ from quotebus import (
 from quotebus.bus.base_client import default_name
 from quotebus.bus.settings import CLIENT_NAME
 
-WAITS = {"request", "add", "discard", "close", "execute"}
+WAITS = {"request", "add", "discard", "close", "execute", "run", "sleep"}
 ITERATES = {
     name: (f"Feed[{event}]", f"AsyncFeed[{event}]")
     for name, event in (("quotes", "Quote"), ("trades", "Trade"), ("orders", "OrderUpdate"))

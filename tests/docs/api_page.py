@@ -19,6 +19,8 @@ ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = Path(__file__).with_name("examples")
 GROUPS = {
     "Clients": ("BusClient", "AsyncBusClient", "Feed", "AsyncFeed", "BusSettings"),
+    "Recordings": ("ReplayClient", "AsyncReplayClient"),
+    "Frames": ("make_frame", "MissingExtra"),
     "What a client returns": ("Verdict", "Reasons", "Unusable", "Standing", "SymbolResult", "HaltKnowledge"),
     "Prices": ("Quote", "Flag", "Trade"),
     "Health": ("ConnectionHealth", "ConnectionState", "SymbolStatus", "SymbolState", "Cause"),
@@ -31,7 +33,9 @@ GROUPS = {
     "Time and version": ("now_ns", "__version__"),
 }
 SETTINGS = BusSettings.model_fields
-MADE_BY_CALLERS = ("BusClient", "AsyncBusClient")
+MADE_BY_CALLERS = ("BusClient", "AsyncBusClient", "ReplayClient", "AsyncReplayClient")
+INHERITS = {"ReplayClient": "BusClient", "AsyncReplayClient": "AsyncBusClient"}
+"""Members of these are told once, with the other."""
 HEAD = """# API
 
 Everything that `from quotebus import …` offers. Times are integer nanoseconds in fields that end in `_ns`, UTC unless
@@ -190,7 +194,11 @@ def describe_class(of: griffe.Class, name: str) -> list[str]:
             for each in declared
         ]
         lines += [""]
-    for member in public(of):
+    members = public(of)
+    if name in INHERITS:
+        members = [member for member in members if member.name in of.members]
+        lines += [f"Everything else is as of [{INHERITS[name]}](#{INHERITS[name].lower()}).", ""]
+    for member in members:
         if isinstance(member, griffe.Function):
             asynchronous = "await " if "async" in member.labels else ""
             lines += [f"**`{asynchronous}{member.name}{signature(member)}`**", "", text(member), ""]

@@ -14,6 +14,7 @@ import pytest
 
 import quotebus
 from tests.docs import api_page
+from tests.support.market import day, write
 from tests.support.world import World
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -68,7 +69,7 @@ def test_every_name_and_member_is_explained() -> None:
 
 def test_every_argument_of_a_client_is_explained() -> None:
     missing: list[str] = []
-    for name in ("BusClient", "AsyncBusClient"):
+    for name in api_page.MADE_BY_CALLERS:
         of = api_page.find(api_page.load(), name)
         assert isinstance(of, griffe.Class)
         for member in api_page.public(of):
@@ -81,6 +82,8 @@ def test_every_argument_of_a_client_is_explained() -> None:
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
 def test_every_example_runs_and_prints(world: World, example: Path, tmp_path: Path) -> None:
+    if "day.mcap" in example.read_text():
+        write(day().entries, tmp_path / "day.mcap")
     done = subprocess.run(
         [sys.executable, "-W", "error", str(example)],
         env={**os.environ, **world.environment},

@@ -1,21 +1,20 @@
 """The columns of an event's table, derived from its type. Pure.
 
-A column's shape is `int`, `float`, `str`, `bytes` or `bool`, or a pair: `("list", shape)`, `("map", shape)` with text
-keys, or `("struct", [(name, shape), …])`.
+A column's shape is `int`, `float`, `str`, `bytes`, `bool` or `instant` (UTC nanoseconds), or a pair: `("list", shape)`,
+`("map", shape)` with text keys, or `("struct", [(name, shape), …])`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 from functools import cache
 from typing import Any
 
-import msgspec
 from msgspec import inspect
 
 from quotebus.bus import codec
 from quotebus.bus.capture.format.captured import GAP_TOPIC, Captured
+from quotebus.bus.envelope import is_instant
 from quotebus.bus.events import Event
 
 _PLAIN: dict[type[inspect.Type], str] = {
@@ -41,7 +40,11 @@ class ExportColumn:
         return not isinstance(self.shape, str)
 
 
-_OF_THE_RECORDER = (ExportColumn("sequence", "int"), ExportColumn("captured_ns", "int"), ExportColumn("topic", "str"))
+_OF_THE_RECORDER = (
+    ExportColumn("sequence", "int"),
+    ExportColumn("captured_ns", "instant"),
+    ExportColumn("topic", "str"),
+)
 
 
 def name_table(event: type[Event]) -> str:
@@ -58,19 +61,24 @@ def list_columns(event: type[Event]) -> tuple[ExportColumn, ...]:
     """
     described = inspect.type_info(event)
     assert isinstance(described, inspect.StructType)
-    own = tuple(ExportColumn(field.name, _shape(field.type)) for field in described.fields)
+    own = tuple(ExportColumn(field.name, _shape_field(field)) for field in described.fields)
     taken = {column.name for column in own}
     return (*(column for column in _OF_THE_RECORDER if column.name not in taken), *own)
 
 
 def make_row(message: Captured, event: Event) -> dict[str, Any]:
     """A message's values by column."""
-    values = {name: _plain(getattr(event, name)) for name in event.__struct_fields__}
+    values = event.to_dict()
     for name in ("quote", "health", "status"):
         if isinstance(values.get(name), list):
             values[name] = dict(zip(_REFERENCE, values[name], strict=True))
     head = {"sequence": message.sequence, "captured_ns": message.received_ns, "topic": message.topic}
     return {**head, **values}
+
+
+def _shape_field(field: inspect.Field) -> Any:
+    shape = _shape(field.type)
+    return "instant" if shape == "int" and is_instant(field.name) else shape
 
 
 def _shape(described: inspect.Type) -> Any:
@@ -85,15 +93,7 @@ def _shape(described: inspect.Type) -> Any:
     if isinstance(described, inspect.DictType):
         return ("map", _shape(described.value_type))
     if isinstance(described, inspect.StructType):
-        return ("struct", [(field.name, _shape(field.type)) for field in described.fields])
+        return ("struct", [(field.name, _shape_field(field)) for field in described.fields])
     if isinstance(described, inspect.EnumType):
         return _PLAIN[inspect.StrType]
     return _PLAIN[type(described)]
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, tuple):
-        return [_plain(each) for each in value]
-    if isinstance(value, msgspec.Struct):
-        return {name: _plain(getattr(value, name)) for name in value.__struct_fields__}
-    return value.value if isinstance(value, StrEnum) else value

@@ -121,6 +121,8 @@ class _Table:
 
 def _arrow_type(arrow: Any, shape: Any) -> Any:
     """pyarrow's type of a column's shape, as `bus.capture.columns` describes it."""
+    if shape == "instant":
+        return arrow.timestamp("ns", tz="UTC")
     if isinstance(shape, str):
         plain = {"int": "int64", "float": "float64", "str": "string", "bytes": "binary", "bool": "bool_"}
         return getattr(arrow, plain[shape])()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import pandas
 import pyarrow
 import pyarrow.csv
 import pyarrow.parquet
@@ -13,9 +14,11 @@ import pytest
 from quotebus.bus import codec
 from quotebus.bus.capture import Capture, CaptureWriter
 from quotebus.bus.capture.inspect.export import Export
+from quotebus.bus.envelope import is_instant
 from quotebus.bus.errors import ConfigError
+from quotebus.bus.events import HaltClaim
 from tests.support.captures import GAP, HEAD, write_golden
-from tests.support.samples import QUOTE, SAMPLES, UTC_NS, like
+from tests.support.samples import HEALTH, QUOTE, SAMPLES, UTC_NS, like
 
 
 def test_each_kind_is_a_table_of_typed_columns(tmp_path: Path) -> None:
@@ -25,14 +28,19 @@ def test_each_kind_is_a_table_of_typed_columns(tmp_path: Path) -> None:
     assert sorted(path.stem for path in (tmp_path / "out").iterdir()) == sorted(export.rows)
     quotes = pyarrow.parquet.read_table(tmp_path / "out" / "quote.parquet")
     types = {field.name: str(field.type) for field in quotes.schema}
-    assert types["sequence"] == types["captured_ns"] == types["exchange_ns"] == types["seq"] == "int64"
+    assert types["sequence"] == types["seq"] == types["flags"] == "int64"
+    for name in ("captured_ns", "exchange_ns", "received_ns", "published_ns"):
+        assert types[name] == "timestamp[ns, tz=UTC]", name
     assert types["bid_price"] == "double"
     assert types["symbol"] == types["source"] == "string"
     assert types["conditions"].startswith("list<")
     (row,) = quotes.to_pylist()
-    assert (row["sequence"], row["captured_ns"], row["topic"]) == (3, UTC_NS + 2_000_000, "quote.SPY")
+    assert (row["sequence"], row["captured_ns"].value, row["topic"]) == (3, UTC_NS + 2_000_000, "quote.SPY")
     for name in QUOTE.__struct_fields__:
         value = getattr(QUOTE, name)
+        if is_instant(name):
+            assert row[name].value == value, name
+            continue
         assert row[name] == (list(value) if isinstance(value, tuple) else value), name
     (decision,) = pyarrow.parquet.read_table(tmp_path / "out" / "decision.parquet").to_pylist()
     assert decision["quote"] == {"source": "pricing-3f9c2a", "seq": 7}
@@ -42,11 +50,28 @@ def test_each_kind_is_a_table_of_typed_columns(tmp_path: Path) -> None:
     assert gap["count"] == GAP.count
 
 
+def test_times_keep_their_nanoseconds_in_pandas_also_where_some_are_absent(tmp_path: Path) -> None:
+    with CaptureWriter(tmp_path / "a.mcap", HEAD) as writer:
+        for seq, next_retry_ns in ((1, None), (2, UTC_NS + 1)):
+            writer.write_frame(codec.encode(like(HEALTH, seq=seq, next_retry_ns=next_retry_ns)), UTC_NS, UTC_NS)
+        halts = (HaltClaim("SPY", UTC_NS + 3),)
+        writer.write_frame(codec.encode(like(SAMPLES["symbols.requested"], halts=halts)), UTC_NS, UTC_NS)
+    Export(tmp_path, "parquet").write(Capture(tmp_path / "a.mcap"))
+    table = pandas.read_parquet(tmp_path / "health.parquet")
+    assert str(table["next_retry_ns"].dtype) == "datetime64[ns, UTC]"
+    assert table["next_retry_ns"].isna().tolist() == [True, False]
+    assert table["next_retry_ns"][1].value == UTC_NS + 1
+    assert table["lag_ns"].dtype.kind in "if", "a duration is no time of the day"
+    (claim,) = pyarrow.parquet.read_table(tmp_path / "symbols_requested.parquet").to_pylist()[0]["halts"]
+    assert claim["halt_exchange_ns"].value == UTC_NS + 3
+
+
 def test_csv_has_the_same_rows_with_nested_values_as_json(tmp_path: Path) -> None:
     export = Export(tmp_path, "csv")
     export.write(Capture(write_golden(tmp_path / "a.mcap")))
     (quote,) = pyarrow.csv.read_csv(tmp_path / "quote.csv").to_pylist()
     assert (quote["bid_price"], quote["conditions"]) == (687.25, '["R"]')
+    assert f"{UTC_NS % 10**9:09d}Z" in (tmp_path / "quote.csv").read_text()
     (counters,) = pyarrow.csv.read_csv(tmp_path / "counters.csv").to_pylist()
     assert counters["counters"] == '{"quotes_published":1200,"gaps":0}'
 
