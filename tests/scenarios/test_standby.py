@@ -63,6 +63,7 @@ def test_node_started_beside_a_streaming_one_neither_dials_nor_answers(world: Wo
     log = world.log()
     client = world.client("holder")
     client.request(["SPY"], wait_s=10)
+    log.wait(ConnectionHealth, lambda health: health.state == "streaming")
     position = log.position()
     own_lock(world, "second")
     waiting, _ = log.wait(ConnectionHealth, lambda health: health.node == "second" and health.cause == "other_node")

@@ -12,7 +12,7 @@ from mcap.opcode import Opcode
 from mcap.records import Channel, Schema
 
 from quotebus.bus.capture.format import schemas
-from quotebus.bus.capture.format.captured import is_recordable
+from quotebus.bus.capture.format.captured import GAP_TOPIC, is_recordable
 from quotebus.bus.capture.format.records import MESSAGE, RECORD_HEAD, encode
 
 CHUNK_MESSAGES = 500
@@ -21,6 +21,7 @@ MAX_TOPICS = 50_000
 """Per segment; MCAP numbers channels with 16 bits."""
 _FIELDS = MESSAGE.size - RECORD_HEAD.size
 _MESSAGE = int(Opcode.MESSAGE)
+_GAP_TOPIC = GAP_TOPIC.encode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,8 @@ class PackedChunk:
 
     data: bytes
     messages: int
+    heard: int
+    """Those of them that came from the bus: without the recorder's own notes of what is missing."""
     start_ns: int
     end_ns: int
     counts: dict[int, int]
@@ -65,6 +68,11 @@ class ChunkBuilder:
         """Whether to `take` the chunk before adding another message."""
         return self.messages >= CHUNK_MESSAGES or self.size >= CHUNK_BYTES
 
+    @property
+    def heard(self) -> int:
+        """Messages of the chunk that came from the bus."""
+        return self.messages - self._counts.get(self._ids.get(_GAP_TOPIC, 0), 0)
+
     def add(self, topic: bytes, payload: bytes, received_ns: int, published_ns: int) -> None:
         """Append a message under the next sequence. `topic`: recordable, without its zero byte. Raises ValueError."""
         channel = self._ids.get(topic) or self._declare(topic)
@@ -91,6 +99,7 @@ class ChunkBuilder:
         packed = PackedChunk(
             b"".join(self._parts),
             self.messages,
+            self.heard,
             self._start_ns,
             self._end_ns,
             self._counts,

@@ -86,7 +86,7 @@ class Disk:
         """Hand over a chunk; `lost` is the run's losses so far, for the end of the segment."""
         with self._changed:
             if self.failure is not None:  # it failed after `room` was asked
-                self.lost += packed.messages
+                self.lost += packed.heard
                 return
             self._lost_so_far = lost
             self._queue.append(packed)
@@ -150,7 +150,7 @@ class Disk:
             item = self._queue.popleft()
             if isinstance(item, PackedChunk):
                 self._queued -= len(item.data)
-                self._writing = item.messages
+                self._writing = item.heard
             return item
 
     def _write_chunk(self, packed: PackedChunk) -> None:
@@ -228,7 +228,7 @@ class Disk:
                 return
             self.failure = error
             _log.debug("disk failed: %s", error)
-            self.lost += self._writing + sum(item.messages for item in self._queue if isinstance(item, PackedChunk))
+            self.lost += self._writing + sum(item.heard for item in self._queue if isinstance(item, PackedChunk))
             self._queue.clear()
             self._queued = 0
             self._ending = True

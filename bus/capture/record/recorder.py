@@ -136,7 +136,7 @@ class Recorder:
             file=self.disk.file,
             messages=self.disk.messages,
             bytes=self.disk.bytes,
-            lost=self.packer.lost + self.disk.lost + (self.packer.builder.messages if self.disk.failure else 0),
+            lost=self.packer.lost + self.disk.lost + (self.packer.builder.heard if self.disk.failure else 0),
             rate=self._rate,
             lag_ns=self._lag_ns,
             free_bytes=_free_bytes(self._base.parent),
