@@ -108,7 +108,11 @@ class ExecutionSettings(BusSettings, LogSettings):
         Path.home() / ".local/state/quotebus/journal", description="folder of the intents' journals"
     )
     execution_journal_keep_days: Annotated[float, Unit("DAYS")] = Field(
-        0, ge=0, le=36_500, description="remove the journals of intents that ended this long ago; 0 keeps them for ever"
+        0,
+        ge=0,
+        le=36_500,
+        description="remove the journals of intents that ended this long ago, but for a line each; "
+        "0 keeps them for ever",
     )
     execution_budget_dir: Path = Field(
         Path(tempfile.gettempdir()),

@@ -72,13 +72,14 @@ class IntentReports:
         progress = IntentProgress(head.intent, "", 0)
         progress.children = read_children(entries)
         qty = read_size(entries) or head.intent.qty
+        filled = progress.filled if progress.children else end.filled or ZERO
         self._due.append(
             IntentReport(
                 client=head.intent_key[0], intent_id=head.intent_key[1], worker=self._worker, account=self._account,
                 symbol=head.intent.symbol, side=head.intent.side, qty=f"{qty:f}",
                 outcome=_OUTCOMES[end.outcome],
                 state=State.DONE,
-                cause=end.text.partition("(")[2].removesuffix(")")[:MAX_TEXT], filled=f"{progress.filled:f}",
+                cause=end.text.partition("(")[2].removesuffix(")")[:MAX_TEXT], filled=f"{filled:f}",
                 average_price=_text(progress.average_price), arrival_price=_text(read_arrival(entries)),
                 orders=_orders(progress.children), reasons=(),
             )

@@ -50,6 +50,8 @@ class JournalEnd:
     outcome: Outcome
     text: str
     order_ids: tuple[str, ...] = ()
+    filled: Decimal | None = None
+    """How much was filled, if it says so."""
 
 
 def read_head(entries: list[Entry]) -> JournalHead | None:
@@ -92,7 +94,7 @@ def read_end(entries: list[Entry]) -> JournalEnd | None:
     match entries[ends[-1]]["done"]:
         case {"outcome": str(outcome), "filled": str(filled), "qty": str(qty), "cause": str(cause)}:
             if outcome in tuple(Outcome):
-                return JournalEnd(Outcome(outcome), f"{filled} of {qty} ({cause})")
+                return JournalEnd(Outcome(outcome), f"{filled} of {qty} ({cause})", filled=parse_decimal(filled))
         case str(text):
             if counts := _COUNTS.match(text):
                 had, wanted = (parse_decimal(count) or ZERO for count in counts.groups())

@@ -2,6 +2,7 @@
 
     <folder>/<intent_id>.jsonl          of an intent that has not ended, or whose order's fate is unknown
     <folder>/ended/<intent_id>.jsonl    of one that has
+    <folder>/ended/removed.index        a line for each that was removed by age
 
 Reading is quick where there are many: a journal that has ended is known by its last line.
 """
@@ -16,6 +17,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from quotebus.execution_adapter.orders.end_index import add_ends, find_ended
 from quotebus.execution_adapter.orders.journal import ENDED, parse_lines
 from quotebus.execution_adapter.orders.journal_entries import (
     Entry,
@@ -29,6 +31,8 @@ from quotebus.execution_adapter.orders.journal_entries import (
 
 NS_PER_DAY = 24 * 3600 * 1_000_000_000
 _log = logging.getLogger(__name__)
+_BATCH = 200
+"""Journals removed at once: their lines are put on disk together."""
 _MOST_BYTES = 1 << 24
 _ACCOUNT = re.compile(rb'"account": "([ -~]*?)"')
 _ORDER_IDS = re.compile(rb'"id": "(qb-[A-Za-z0-9_-]{1,60})"')
@@ -84,7 +88,7 @@ def find_end(folder: Path, intent_id: str) -> JournalEnd | None:
             raise JournalDamaged(f"{path.name}: it has no end")
         return end
     except (FileNotFoundError, NotADirectoryError):
-        return None
+        return read_end(find_ended(folder / ENDED, intent_id))
     except OSError as error:
         raise JournalDamaged(f"{path.name}: {error.strerror}") from None
 
@@ -92,12 +96,14 @@ def find_end(folder: Path, intent_id: str) -> JournalEnd | None:
 def read_journal(folder: Path, intent_id: str) -> list[Entry]:
     """The entries of an intent's journal, ended or not, without its lock; none when there is none.
 
+    Of one that was removed by age the first and the last.
+
     Raises JournalDamaged.
     """
     for path in (folder / ENDED / f"{intent_id}.jsonl", folder / f"{intent_id}.jsonl"):
         with suppress(OSError):
             return parse_lines(_read(path).rpartition(b"\n")[0], path.name)
-    return []
+    return find_ended(folder / ENDED, intent_id)
 
 
 def find_last_orders(folder: Path, intent_id: str) -> list[str]:
@@ -138,9 +144,9 @@ def set_aside(folder: Path, intent_id: str) -> None:
 def sweep_journals(folder: Path, ended: list[str], utc_ns: int, keep_days: float) -> Iterator[None]:
     """Move these journals to those that have ended, and remove those that ended more than `keep_days` days ago, if any.
 
-    Does a little each time it is asked for the next value. At the end it says how many were removed. Raises OSError.
+    Of each that is removed a line is kept, see `end_index`; what cannot be read is kept whole, for a person. Does a
+    little each time it is asked for the next value. At the end it says how many were removed. Raises OSError.
     """
-    removed = 0
     if ended:
         (folder / ENDED).mkdir(mode=0o700, exist_ok=True)
     for intent_id in ended:
@@ -149,21 +155,44 @@ def sweep_journals(folder: Path, ended: list[str], utc_ns: int, keep_days: float
         yield
     if not keep_days:
         return
-    oldest_ns = utc_ns - int(keep_days * NS_PER_DAY)
+    removed, batch = 0, dict[str, list[Entry]]()
+    for intent_id in _find_old(folder, utc_ns - int(keep_days * NS_PER_DAY)):
+        if intent_id:
+            with suppress(JournalDamaged):
+                entries = read_journal(folder, intent_id)
+                batch |= {intent_id: entries} if read_end(entries) is not None else {}
+        if len(batch) == _BATCH:
+            removed += _remove(folder, batch)
+        yield
+    if removed := removed + _remove(folder, batch):
+        _log.info("%d journals of intents that ended more than %g days ago were removed", removed, keep_days)
+
+
+def _find_old(folder: Path, oldest_ns: int) -> Iterator[str]:
+    """The intents whose journals were written last before then, and an empty text for each other file."""
     try:
         there = os.scandir(folder / ENDED)
     except FileNotFoundError:
         return
     with there:
         for entry in there:
+            is_old = False
             with suppress(FileNotFoundError):
                 is_file = entry.name.endswith(".jsonl") and entry.is_file(follow_symlinks=False)
-                if is_file and entry.stat(follow_symlinks=False).st_mtime_ns < oldest_ns:
-                    os.unlink(entry.path)
-                    removed += 1
-            yield
-    if removed:
-        _log.info("%d journals of intents that ended more than %g days ago were removed", removed, keep_days)
+                is_old = is_file and entry.stat(follow_symlinks=False).st_mtime_ns < oldest_ns
+            yield entry.name.removesuffix(".jsonl") if is_old else ""
+
+
+def _remove(folder: Path, batch: dict[str, list[Entry]]) -> int:
+    """Remove these journals once their lines are on disk; how many there were."""
+    count = len(batch)
+    if batch:
+        add_ends(folder / ENDED, batch.items())
+    for intent_id in batch:
+        with suppress(FileNotFoundError):
+            os.unlink(folder / ENDED / f"{intent_id}.jsonl")
+    batch.clear()
+    return count
 
 
 def _read(path: str | Path) -> bytes:

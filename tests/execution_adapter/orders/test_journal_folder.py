@@ -26,6 +26,7 @@ from quotebus.execution_adapter.orders.journal_folder import (
     find_end,
     find_journals,
     find_last_orders,
+    read_journal,
     sweep_journals,
 )
 from quotebus.execution_adapter.orders.order import Order
@@ -113,8 +114,33 @@ def test_sweep_moves_what_has_ended_and_removes_what_is_too_old(tmp_path: Path) 
     assert not left.exists()
     for _ in sweep_journals(tmp_path, [], 1_000 * day_ns, 30):
         pass
-    assert names(tmp_path / ENDED) == ["qb-left.jsonl", "qb-new.jsonl"]
+    assert names(tmp_path / ENDED) == ["qb-left.jsonl", "qb-new.jsonl", "removed.index"]
     assert open_still.exists(), "however old: it has not ended"
+
+
+def test_one_that_was_removed_is_known_to_have_ended_and_what_cannot_be_read_is_not_removed(tmp_path: Path) -> None:
+    for number in range(300):
+        path = write(tmp_path / ENDED, f"qb-{number}", MINE.entry, place_entry(FIRST), END)
+        os.utime(path, ns=(0, 0))
+    kept = [tmp_path / ENDED / "qb-garbage.jsonl", tmp_path / ENDED / "qb-folder.jsonl"]
+    kept[0].write_bytes(b"garbage\n")
+    kept[1].mkdir()
+    for path in kept:
+        os.utime(path, ns=(0, 0))
+    before = find_end(tmp_path, "qb-7")
+    for _ in sweep_journals(tmp_path, [], 1_000 * NS_PER_DAY, 30):
+        pass
+    assert names(tmp_path / ENDED) == ["qb-folder.jsonl", "qb-garbage.jsonl", "removed.index"]
+    assert before is not None
+    assert find_end(tmp_path, "qb-7") == find_end(tmp_path, "qb-299") == before
+    assert read_journal(tmp_path, "qb-0") == [MINE.entry, END]
+    assert find_end(tmp_path, "qb-") is find_end(tmp_path, "qb-300") is None
+    index = tmp_path / ENDED / "removed.index"
+    index.write_bytes(index.read_bytes() + b'qb-300 [{"intent": ')
+    with pytest.raises(JournalDamaged):
+        find_end(tmp_path, "qb-300")
+    index.write_bytes(b"")
+    assert find_end(tmp_path, "qb-7") is None
 
 
 @pytest.mark.parametrize("where", ["", ENDED])
