@@ -9,7 +9,7 @@ import sys
 import threading
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -349,6 +349,19 @@ class BaseClient(ABC, Generic[SocketsT]):
     def counters(self) -> dict[str, int]:
         """Messages received, undecodable, lost and so on since the start; bus/README.md says what each one counts."""
         return self._sockets.counters()
+
+    def note_counters(self, counters: Mapping[str, int]) -> None:
+        """Publish counters of the program together with the client's own, once a second, until they are noted anew.
+
+        Args:
+            counters: Counts since the start by name. One of the client's own names replaces what the client counts.
+
+        Raises:
+            ClientClosed: The client is closed.
+        """
+        sockets = self._open_sockets()
+        with sockets.lock:
+            self._consumer.counters.update(counters)
 
     def publish(self, event: ExecutionDecision | TradeIntent | IntentReport | Counters | RecorderHealth) -> bool:
         """Send an event. It is numbered and stamped on its way; its `client` or `name` becomes part of the topic.

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable
 
 from quotebus.bus.client import BusClient
-from quotebus.bus.clock import now_ns, seconds, to_utc_ns
+from quotebus.bus.clock import NS_PER_S, now_ns, seconds, to_utc_ns
 from quotebus.bus.events import Event, OrderUpdate, TradeIntent
 from quotebus.bus.process.host_budget import HostBudget
 from quotebus.bus.transport.event_reader import EventReader
@@ -52,7 +52,7 @@ class OrderWorker:
         self._work.pace = RequestPace(self._dispatch.room)
         self._order_stream = OrderStream()
         self._breaks = 0
-        self._decided = 0
+        self._decided = self._counted_ns = 0
         self._sources = frozenset(filter(None, settings.execution_intents_from.split(",")))
 
     def stop(self) -> None:
@@ -108,6 +108,7 @@ class OrderWorker:
             for report in work.reports.take():
                 bus.publish(report)
             work.tidy()
+            self._count(bus)
             if stop_by_ns is not None and now_ns() > stop_by_ns + self._patience_ns():
                 return
             if work.is_done and not self._dispatch.under_way and (stop_by_ns is not None or not self._sources):
@@ -117,8 +118,24 @@ class OrderWorker:
         """How much longer a stop may take: while cancels wait for the budget, orders are open that nobody watches."""
         return seconds(CANCELS_S) if self._dispatch.cancels_waiting else 0
 
+    def _count(self, bus: BusClient) -> None:
+        if now_ns() - self._counted_ns >= NS_PER_S:
+            self._counted_ns = now_ns()
+            bus.note_counters(self.counters())
+
+    def counters(self) -> dict[str, int]:
+        """The worker's own counters, by name; the README says what each one counts."""
+        budget = self._budget
+        return {
+            "broker_requests": self._dispatch.sent,
+            "broker_requests_held": self._dispatch.held,
+            "broker_requests_refused": budget.refused if budget is not None else 0,
+            "broker_requests_unshared": budget.unshared if budget is not None else 0,
+        }
+
     def _tell_requests(self) -> None:
-        sent, held, refused = self._dispatch.sent, self._dispatch.held, self._budget.refused if self._budget else 0
+        counted = self.counters()
+        sent, held, refused = (counted[f"broker_requests{what}"] for what in ("", "_held", "_refused"))
         _log.info("requests to the broker: %d, %d had to wait, %d were too many for it", sent, held, refused)
 
     def _on_event(self, event: Event, bus: BusClient) -> None:

@@ -9,7 +9,7 @@ from decimal import Decimal
 
 import pytest
 
-from quotebus import AsyncBusClient, BusClient, ExecutionOutcome, ExecutionResult
+from quotebus import AsyncBusClient, BusClient, Counters, ExecutionOutcome, ExecutionResult
 from tests.execution_adapter.runs import Run, books
 from tests.support.aio import run
 from tests.support.bus import running_broker
@@ -42,7 +42,7 @@ class Call:
 
 def test_an_intent_is_executed_once_and_the_result_says_how(world: World) -> None:
     rig, worker = start(world)
-    bus = world.client("strategy")
+    bus, log = world.client("strategy"), world.log(b"counters.")
     done = bus.execute("spy", "buy", 7, within_s=30, intent_id="a")
     assert (done.outcome, done.filled, done.remaining, done.exit_status) == (ExecutionOutcome.FILLED, 7, 0, 0), done
     assert done.is_over
@@ -56,6 +56,9 @@ def test_an_intent_is_executed_once_and_the_result_says_how(world: World) -> Non
     [orders] = found.orders.values()
     assert [order["client_order_id"] for order in orders] == [order.client_order_id for order in done.orders]
     assert all(order.order_id for order in done.orders)
+    counted, _ = log.wait(Counters, lambda event: event.counters.get("broker_requests", 0) >= 2)
+    assert counted.program.startswith("execution-worker")
+    assert counted.counters["broker_requests_unshared"] == counted.counters["broker_requests_refused"] == 0
     worker.kill()
     rig.start(**FROM_BUS)
     later = bus.execute("SPY", "buy", Decimal(7), within_s=30, intent_id="a")
