@@ -161,9 +161,9 @@ idle: $(VENV)/.dev ## the idle node measured for 30 s
 pins: $(VENV)/.dev ## resolve the requirements anew
 	$(BIN)/python -m pip install --quiet pip-tools
 	$(BIN)/pip-compile --quiet --upgrade --strip-extras --generate-hashes --allow-unsafe --no-emit-index-url --no-emit-find-links \
-	  --no-emit-trusted-host --extra build --output-file requirements.txt pyproject.toml
+	  --no-emit-trusted-host --extra build --extra web --output-file requirements.txt pyproject.toml
 	$(BIN)/pip-compile --quiet --upgrade --strip-extras --generate-hashes --allow-unsafe --no-emit-index-url --no-emit-find-links \
-	  --no-emit-trusted-host --extra build --extra alpaca --extra dev --constraint requirements.txt \
+	  --no-emit-trusted-host --extra build --extra web --extra alpaca --extra dev --constraint requirements.txt \
 	  --output-file requirements-dev.txt pyproject.toml
 
 clean: ## remove .venv and everything generated

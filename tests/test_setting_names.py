@@ -13,6 +13,7 @@ from quotebus.bus.cli.up import UpSettings
 from quotebus.bus.edge.settings import EdgeSettings
 from quotebus.bus.process import known_settings
 from quotebus.bus.process.flags import flags, is_secret, is_switch, shown_default, unit_of, variable
+from quotebus.bus.serve.settings import ServeSettings
 from quotebus.bus.settings import BusSettings, LogSettings, Settings
 from quotebus.bus.tap.settings import DelaySettings, EchoSettings, TopSettings, WhySettings
 from quotebus.execution_adapter.settings import ExecutionSettings
@@ -29,6 +30,7 @@ CLASSES: dict[str, tuple[str, tuple[type[Settings], ...]]] = {
     "quotebus record": ("bus/capture/README.md", (RecordSettings,)),
     "quotebus tap": ("bus/tap/README.md", TAP),
     "quotebus edge": ("bus/edge/README.md", (EdgeSettings,)),
+    "quotebus serve": ("bus/serve/README.md", (ServeSettings,)),
     "quotebus broker": ("bus/README.md", (BrokerSettings,)),
     "quotebus up": ("bus/README.md", (UpSettings,)),
 }

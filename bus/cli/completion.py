@@ -13,6 +13,7 @@ from quotebus.bus.edge.settings import EdgeSettings
 from quotebus.bus.process.command_line import CommandLine
 from quotebus.bus.process.flags import command_line
 from quotebus.bus.process.known_settings import ALL_PROGRAMS, settings_of
+from quotebus.bus.serve.settings import ServeSettings
 from quotebus.bus.settings import Settings
 from quotebus.bus.tap.program import VERBS as TAP_VERBS
 from quotebus.bus.tap.settings import DelaySettings, EchoSettings, RateSettings, TopSettings, WhySettings
@@ -25,6 +26,7 @@ _HELP = ("--help", "--version")
 _SETTINGS: dict[str, type[Settings]] = {
     "quotebus up": up.UpSettings,
     "quotebus broker": broker.BrokerSettings,
+    "quotebus serve": ServeSettings,
     "quotebus edge": EdgeSettings,
     "quotebus record": RecordSettings,
     "quotebus tap top": TopSettings,

@@ -14,6 +14,7 @@ VERBS = {
     "capture": "works with captures: info, verify, recover, cat, export, report",
     "replay": "plays a capture on the bus; consumers work as they do live",
     "tap": "shows what the bus is doing, and why: top, echo, rate, delay, why",
+    "serve": "serves a live page of the bus, health checks and metrics",
     "edge": "speaks Alpaca's stream protocol to unmodified SDKs, over the one connection",
     "completion": "prints a script that completes verbs and flags in bash or zsh",
 }
@@ -30,6 +31,7 @@ EXAMPLES = (
     "quotebus capture info captures/",
     "quotebus replay captures/day.mcap --rate 10",
     "quotebus tap why SPY",
+    "quotebus serve  # then open http://127.0.0.1:8768/",
     "quotebus edge  # then give an SDK ws://127.0.0.1:8769/v2/iex",
     'eval "$(quotebus completion bash)"',
 )

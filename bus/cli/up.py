@@ -9,13 +9,14 @@ import secrets
 import signal
 import sys
 from collections.abc import Iterator, Sequence
-from typing import Annotated, ClassVar, TextIO
+from typing import Annotated, ClassVar, Literal, TextIO
 from urllib.parse import urlsplit
 
 from pydantic import AliasChoices, Field, SecretStr
 
 from quotebus.bus.cli.children import Child, Household, format_as_json, format_as_text
 from quotebus.bus.cli.restarts import MOST, WITHIN_S, Restarts
+from quotebus.bus.cli.serve import MISSING, has_extra
 from quotebus.bus.clock import now_ns, seconds
 from quotebus.bus.errors import EX_CONFIG, ConfigError
 from quotebus.bus.process.flags import Internal
@@ -26,6 +27,7 @@ from quotebus.bus.settings import BusSettings, LogSettings, load
 
 PROGRAM = "quotebus up"
 WORKER = "worker"
+PAGE = "page"
 LONGEST_S = 1e9
 """Thirty years: in nanoseconds still a number of 64 bits."""
 LOOK_S = 0.1
@@ -42,19 +44,23 @@ class UpSettings(BusSettings, LogSettings):
     """Settings of `quotebus up` itself; those of the programs it starts are read by these from the environment."""
 
     about = (
-        "Starts the broker, the pricing node, the execution worker and, without keys, the simulated exchange. "
-        "Ctrl-C ends them all. The programs read their own settings from the environment and .env."
+        "Starts the broker, the pricing node, the execution worker, the live page and, without keys, the simulated "
+        "exchange. Ctrl-C ends them all. The programs read their own settings from the environment and .env."
     )
     examples = (
         "quotebus up  # on the simulated exchange",
         "quotebus up --for 30  # ends by itself",
         "EXECUTION_SYMBOLS=MSFT,NVDA quotebus up",
+        "quotebus up --serve no  # without the live page",
     )
     flag_prefix = "up_"
     headings: ClassVar = {"for_s": "run", "pricing_upstream_url": "upstream"}
 
     for_s: float | None = Field(
         None, gt=0, le=LONGEST_S, validation_alias=AliasChoices("for", "up_for_s"), description="end after this long"
+    )
+    up_serve: Literal["auto", "yes", "no"] = Field(
+        "auto", description="serve the live page: where the extra `web` is installed, always, or never"
     )
     pricing_upstream_url: str = Field("", description="this upstream instead of the simulated exchange")
     pricing_api_key: SecretStr = Field(
@@ -109,6 +115,8 @@ class Up:
             self._household.start("pricing", ["pricing-node"], self._environment)
         if not self._asked:
             self._household.start(WORKER, ["execution-worker"], self._environment)
+        if not self._asked and self._settings.up_serve != "no":
+            self._start_page()
 
     def run(self) -> Child | None:
         """Restart what dies, until a signal or the end of `--for`, or until a program has ended for good: that one."""
@@ -155,12 +163,23 @@ class Up:
         ):
             self._environment[f"SIMULATOR_{name}PORT"] = str(urlsplit(address).port)
 
+    def _start_page(self) -> None:
+        """The page says itself where it is. Raises ConfigError when it was asked for and the extra is not there."""
+        if has_extra():
+            self._household.start(PAGE, ["quotebus", "serve"], self._environment)
+        elif self._settings.up_serve == "yes":
+            raise ConfigError(f"UP_SERVE: the page {MISSING}")
+
     def _child(self, name: str) -> Child:
         return next(child for child in self._household.children if child.name == name)
 
     def _plan_restart(self, dead: Child, now: int) -> bool:
         """Whether it is to be started again; said on stderr."""
         status = dead.process.returncode
+        if dead.name == PAGE and status in FINAL and self._settings.up_serve == "auto":
+            self._household.children.remove(dead)
+            _say("the page is not served, the rest runs on", self._settings.log_format)
+            return True
         if status in (FINAL_OF_WORKER if dead.name == WORKER else FINAL):
             return False
         restarts = self._restarts.setdefault(dead.name, Restarts())

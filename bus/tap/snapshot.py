@@ -21,7 +21,7 @@ from quotebus.bus.tap.view import KnownStatus, View
 RELEASED_SHOWN_NS = 10 * NS_PER_S
 _UNCONFIRMING = frozenset({Unusable.NO_HEALTH, Unusable.HEALTH_SILENT, Unusable.NOT_STREAMING, Unusable.NO_STATUS})
 """With one of these, the newest state of a symbol is an old one: nothing says that it still holds."""
-_FAMILIES: dict[str, Callable[[str], bool]] = {
+FAMILIES: dict[str, Callable[[str], bool]] = {
     "dropped": lambda name: name.endswith("dropped"),
     "lost": lambda name: name in ("lost", "gaps"),
     "bad": lambda name: name in ("undecodable", "bad_data", "bad_records", "bad_frames"),
@@ -242,9 +242,9 @@ def make_line(health: ConnectionHealth, heard_ns: int, book: Book, now_ns: int) 
 
 
 def _summed(view: View) -> dict[str, int]:
-    sums = dict.fromkeys(_FAMILIES, 0)
+    sums = dict.fromkeys(FAMILIES, 0)
     for counted, _ in view.counters.values():
         for name, value in counted.counters.items():
-            for family, counts in _FAMILIES.items():
+            for family, counts in FAMILIES.items():
                 sums[family] += value if counts(name) else 0
     return sums

@@ -145,5 +145,6 @@ def run(
 
 def _clean_environment() -> dict[str, str]:
     """The machine's own keys and settings must not reach a test."""
-    ours = ("PRICING_", "BUS_", "EXECUTION_", "SIMULATOR_", "RECORD_", "TAP_", "APCA_", "UP_", "LOG_")
-    return {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+    ours = ("PRICING_", "BUS_", "EXECUTION_", "SIMULATOR_", "RECORD_", "TAP_", "SERVE_", "APCA_", "UP_", "LOG_")
+    others = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+    return {"UP_SERVE": "no", **others}  # only where it is tested

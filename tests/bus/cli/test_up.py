@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -256,3 +257,16 @@ def test_a_bad_setting_exits_78_with_one_line(
     assert status == 78
     assert printed.count("\n") == 1
     assert named.lower() in printed.lower()
+
+
+def test_a_page_whose_port_is_taken_leaves_the_rest_alone(environment: dict[str, str]) -> None:
+    pytest.importorskip("aiohttp")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        up = Program("quotebus", "up", environment={**environment, "UP_SERVE": "auto", "SERVE_PORT": port})
+        try:
+            up.line(f"page     | quotebus serve: SERVE_PORT: cannot listen on 127.0.0.1:{port}")
+            up.line("quotebus up: the page is not served, the rest runs on")
+            up.line(" limit ")
+        finally:
+            assert up.stop() == 0
