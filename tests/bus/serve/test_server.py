@@ -56,6 +56,7 @@ def open_one() -> Iterator[Served]:
 @pytest.fixture(scope="module")
 def guarded() -> Iterator[Served]:
     served = Served(NOBODY, "--host", "0.0.0.0", "--names", "bus.example.org", SERVE_TOKEN=TOKEN)
+    eventually(lambda: served.ask("/metrics", Authorization=f"Bearer {TOKEN}")[0] == 200)
     yield served
     assert served.program.stop() == 0
 
