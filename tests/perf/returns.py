@@ -187,7 +187,7 @@ def measure(rig: Rig, kill: str) -> dict[str, float]:
     figures["requests"] = sum(answer["requests_sent"] for answer in answers)
     if kill == "standby":
         rig.standby = start_beside(rig.world, log)
-    return {**seconds_after, **figures}
+    return {**seconds_after, **figures, "killed_ns": killed_ns}
 
 
 def programs(rig: Rig, kill: str) -> dict[str, Program]:

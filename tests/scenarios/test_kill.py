@@ -39,7 +39,7 @@ def test_ask_first_start_the_node_later(world: World, stopwatch: Stopwatch) -> N
 
 def test_killed_node_comes_back_with_a_thousand_symbols(world: World, stopwatch: Stopwatch) -> None:
     world.broker()
-    world.exchange("--rate", "2000")
+    world.exchange("--rate", "1000")
     node = world.node()
     log = world.log()
     client = world.client("holder")

@@ -77,7 +77,7 @@ def test_an_interrupt_while_it_imports_ends_it_in_silence(program: str, imports:
 @pytest.mark.parametrize("module", MODULES)
 def test_every_program_is_a_module_too(module: str) -> None:
     command = [sys.executable, "-m", module, "--version"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=20, cwd=ROOT, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=ROOT, check=False)
     assert (done.returncode, done.stdout.split()[:-1], done.stderr) == (0, MODULES[module].split(), "")
 
 
@@ -106,7 +106,7 @@ sys.exit(start("cleans"))
 
 def test_a_program_may_put_things_in_order_and_ends_by_the_signal_then() -> None:
     command = [sys.executable, "-c", CLEANS]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=20, cwd=ROOT, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=ROOT, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGINT, "in order True\n", "")
 
 
