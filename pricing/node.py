@@ -18,10 +18,10 @@ from quotebus.bus.errors import QuotebusError, UndecodableMessage
 from quotebus.bus.events import Cause, ConnectionHealth, ConnectionState, Counters, Event, OrderUpdate, SymbolsRequested
 from quotebus.bus.process.terminal import Terminal
 from quotebus.bus.sequence import Stamper, source_name
-from quotebus.bus.transport.publisher import send_now
-from quotebus.bus.transport.sockets import Role, make
-from quotebus.bus.transport.subscriber import receive_whole
 from quotebus.bus.transport.waker import Waker
+from quotebus.bus.transport.zeromq.publisher import send_now
+from quotebus.bus.transport.zeromq.sockets import Role, make
+from quotebus.bus.transport.zeromq.subscriber import receive_whole
 from quotebus.pricing.announcements import Identity
 from quotebus.pricing.clock_watch import ClockWatch
 from quotebus.pricing.commands import AskTrading, AskVenue, Publish, SendUpstream, SocketCommand

@@ -14,7 +14,7 @@ from quotebus.bus.process.flags import Internal, Unit
 from quotebus.bus.process.log import setup
 from quotebus.bus.process.shutdown import on_ending
 from quotebus.bus.settings import BusSettings, LogSettings, die, load
-from quotebus.bus.transport.broker import Broker, Ending
+from quotebus.bus.transport.zeromq.broker import Broker, Ending
 
 PROGRAM = "quotebus broker"
 EX_SOFTWARE = 70

@@ -20,7 +20,7 @@ from quotebus.bus.clock import NS_PER_S, now_ns, seconds
 from quotebus.bus.consumer import Consumer
 from quotebus.bus.settings import BusSettings
 from quotebus.bus.transport.client_sockets import LoopSockets
-from quotebus.bus.transport.subscriber import readable
+from quotebus.bus.transport.zeromq.subscriber import readable
 
 RELEASE_S = 0.25
 """How long `close` waits for a node to say that the release was heard; it answers within 100 ms."""

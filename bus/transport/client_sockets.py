@@ -24,8 +24,8 @@ from quotebus.bus.events import Counters, Event, OrderUpdate, Quote, Trade
 from quotebus.bus.intent_follower import IntentFollower
 from quotebus.bus.settings import BusSettings
 from quotebus.bus.tick_queue import TickQueue
-from quotebus.bus.transport.publisher import Publisher
-from quotebus.bus.transport.subscriber import CONNECTION, Subscriber, readable
+from quotebus.bus.transport.zeromq.publisher import Publisher
+from quotebus.bus.transport.zeromq.subscriber import CONNECTION, Subscriber, readable
 
 log = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ from quotebus.bus import codec
 from quotebus.bus.clock import now_ns, seconds
 from quotebus.bus.errors import UndecodableMessage
 from quotebus.bus.events import Event
-from quotebus.bus.transport.subscriber import Subscriber
+from quotebus.bus.transport.zeromq.subscriber import Subscriber
 
 _BATCH = 1_000
 

@@ -12,9 +12,9 @@ from quotebus.bus.errors import ConfigError, UndecodableMessage
 from quotebus.bus.events import ConnectionHealth, Counters, SymbolsRequested
 from quotebus.bus.sequence import Stamper, source_name
 from quotebus.bus.settings import BusSettings
-from quotebus.bus.transport.publisher import Publisher
-from quotebus.bus.transport.sockets import Role
-from quotebus.bus.transport.subscriber import Subscriber
+from quotebus.bus.transport.zeromq.publisher import Publisher
+from quotebus.bus.transport.zeromq.sockets import Role
+from quotebus.bus.transport.zeromq.subscriber import Subscriber
 
 _BATCH = 256
 _REACH_NS = 3 * NS_PER_S

@@ -13,8 +13,8 @@ from quotebus.bus.clock import utc_ns
 from quotebus.bus.events import Event
 from quotebus.bus.sequence import Stamper
 from quotebus.bus.settings import BusSettings
-from quotebus.bus.transport.publisher import Publisher
-from quotebus.bus.transport.subscriber import Subscriber, drain_bytes
+from quotebus.bus.transport.zeromq.publisher import Publisher
+from quotebus.bus.transport.zeromq.subscriber import Subscriber, drain_bytes
 
 _BATCH_BYTES = 4 << 20
 _OUTBOX_BOUND = 100

@@ -15,8 +15,8 @@ from quotebus.bus.clock import NS_PER_MS, NS_PER_S, now_ns, utc_ns
 from quotebus.bus.consumer import Consumer
 from quotebus.bus.events import Counters
 from quotebus.bus.settings import BusSettings
-from quotebus.bus.transport.publisher import Publisher
-from quotebus.bus.transport.subscriber import Subscriber
+from quotebus.bus.transport.zeromq.publisher import Publisher
+from quotebus.bus.transport.zeromq.subscriber import Subscriber
 
 _BATCH = 256
 _POLL_MS = 50

@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterable, Sequence
 import zmq
 
 from quotebus.bus.clock import NS_PER_MS, now_ns
-from quotebus.bus.transport.sockets import Role
-from quotebus.bus.transport.subscriber import Subscriber
-from quotebus.bus.transport.threshold import EVENTS, WakeThreshold
+from quotebus.bus.transport.zeromq.sockets import Role
+from quotebus.bus.transport.zeromq.subscriber import Subscriber
+from quotebus.bus.transport.zeromq.threshold import EVENTS, WakeThreshold
 
 BATCH = 1_000
 """Frames taken in one go, so that keys and the screen get their turn at full load."""

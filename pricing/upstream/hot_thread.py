@@ -14,9 +14,9 @@ import zmq
 from quotebus.bus import topics
 from quotebus.bus.clock import NS_PER_MS, now_ns
 from quotebus.bus.protocol import GRACE_NS
-from quotebus.bus.transport.coverage import Coverage
-from quotebus.bus.transport.publisher import read_subscriptions, send_now
-from quotebus.bus.transport.sockets import Role, make
+from quotebus.bus.transport.zeromq.coverage import Coverage
+from quotebus.bus.transport.zeromq.publisher import read_subscriptions, send_now
+from quotebus.bus.transport.zeromq.sockets import Role, make
 from quotebus.pricing.upstream.hot import HotPath
 from quotebus.pricing.upstream.upstream_socket import UpstreamSocket
 

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 from quotebus import bus
-from quotebus.bus.transport.sockets import Role
+from quotebus.bus.transport.zeromq.sockets import Role
 
 ROOT = Path(bus.__file__).parent
 TEXT = (ROOT / "README.md").read_text()
@@ -97,7 +97,7 @@ def test_zeromq_lives_in_transport_only_and_other_programs_nowhere() -> None:
         roots = {module.partition(".")[0] for module in imported(file)}
         assert not roots & {"pricing", "execution_adapter"}, file
         if "zmq" in roots:
-            assert file.parent.name == "transport", file
+            assert file.relative_to(ROOT).parts[0] == "transport", file
 
 
 def test_socket_table_names_every_option_that_is_set() -> None:

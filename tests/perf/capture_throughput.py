@@ -31,7 +31,7 @@ from quotebus.bus.capture.record.settings import RecordSettings
 from quotebus.bus.events import RecorderState
 from quotebus.bus.settings import parse
 from quotebus.bus.transport.recorder_sockets import RecorderSockets
-from quotebus.bus.transport.sockets import Role, make
+from quotebus.bus.transport.zeromq.sockets import Role, make
 from tests.support.samples import QUOTE, like
 from tests.support.world import World
 

@@ -21,8 +21,8 @@ import msgpack
 import zmq
 
 from quotebus.bus import topics
-from quotebus.bus.transport.coverage import Coverage
-from quotebus.bus.transport.sockets import Role, make
+from quotebus.bus.transport.zeromq.coverage import Coverage
+from quotebus.bus.transport.zeromq.sockets import Role, make
 from tests.perf.figures import progress
 from tests.support.programs import eventually
 from tests.support.world import World

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import zmq
 
-from quotebus.bus.transport.sockets import Role, make
+from quotebus.bus.transport.zeromq.sockets import Role, make
 from tests.support.market import day, write
 from tests.support.programs import run
 from tests.support.world import World

@@ -19,7 +19,7 @@ import zmq
 
 from quotebus.bus import codec
 from quotebus.bus.events import Quote
-from quotebus.bus.transport.sockets import Role, make
+from quotebus.bus.transport.zeromq.sockets import Role, make
 from tests.perf.figures import quantile
 
 

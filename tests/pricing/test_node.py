@@ -17,8 +17,8 @@ from quotebus.bus import codec
 from quotebus.bus.clock import NS_PER_S, now_ns
 from quotebus.bus.events import ConnectionHealth, Counters, MarketSession, SymbolsAcknowledged
 from quotebus.bus.settings import BusSettings
-from quotebus.bus.transport.broker import Broker
-from quotebus.bus.transport.sockets import Role, make
+from quotebus.bus.transport.zeromq.broker import Broker
+from quotebus.bus.transport.zeromq.sockets import Role, make
 from quotebus.pricing import sessions
 from quotebus.pricing.node import Node, ThreadEnded
 from quotebus.pricing.orders.core import OrderCore

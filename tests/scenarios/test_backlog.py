@@ -13,7 +13,7 @@ from quotebus.bus import codec, topics
 from quotebus.bus.clock import utc_ns
 from quotebus.bus.events import ConnectionHealth, Counters, Event, Quote, SymbolsAcknowledged, SymbolsRequested
 from quotebus.bus.sequence import Stamper
-from quotebus.bus.transport.sockets import Role, bind, make
+from quotebus.bus.transport.zeromq.sockets import Role, bind, make
 from tests.support.programs import DEADLINE_S, Program, eventually
 from tests.support.world import LOOPBACK, World
 
@@ -24,7 +24,7 @@ FULL = 20_000
 """Quotes that fill every queue on the way to a reader that has stopped reading, and then some."""
 NODE = f"""
 import sys, zmq
-from quotebus.bus.transport.sockets import Role
+from quotebus.bus.transport.zeromq.sockets import Role
 Role.PUBLISH.value[2].update({{zmq.SNDHWM: {HIGH_WATER_MARK}, zmq.SNDBUF: {BUFFER}}})
 from quotebus.pricing.program import main
 sys.exit(main([]))

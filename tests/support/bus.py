@@ -19,9 +19,9 @@ from quotebus.bus.events import AckRow, Event, Quote, SymbolsAcknowledged, Symbo
 from quotebus.bus.interest import SymbolResult
 from quotebus.bus.sequence import Stamper
 from quotebus.bus.settings import BusSettings
-from quotebus.bus.transport.broker import Broker
-from quotebus.bus.transport.coverage import Coverage
-from quotebus.bus.transport.sockets import Role, make
+from quotebus.bus.transport.zeromq.broker import Broker
+from quotebus.bus.transport.zeromq.coverage import Coverage
+from quotebus.bus.transport.zeromq.sockets import Role, make
 from tests.support.programs import eventually
 from tests.support.samples import HEALTH, QUOTE, like
 

@@ -12,7 +12,7 @@ import zmq
 from quotebus.bus import codec
 from quotebus.bus.clock import now_ns
 from quotebus.bus.events import ConnectionHealth, Event, Quote
-from quotebus.bus.transport.sockets import Role, make
+from quotebus.bus.transport.zeromq.sockets import Role, make
 from tests.support.programs import DEADLINE_S
 
 EventT = TypeVar("EventT", bound=Event)

@@ -8,8 +8,8 @@ import zmq
 
 from quotebus.bus.clock import NS_PER_MS, now_ns, utc_ns
 from quotebus.bus.sequence import Stamper
-from quotebus.bus.transport.coverage import Coverage
-from quotebus.bus.transport.sockets import Role, make
+from quotebus.bus.transport.zeromq.coverage import Coverage
+from quotebus.bus.transport.zeromq.sockets import Role, make
 from tests.support.samples import QUOTE, like
 
 SYMBOLS = 20

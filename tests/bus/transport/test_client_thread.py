@@ -15,7 +15,7 @@ from quotebus.bus.feed import Feed
 from quotebus.bus.settings import BusSettings
 from quotebus.bus.transport import client_sockets as module
 from quotebus.bus.transport.client_thread import ClientThread
-from quotebus.bus.transport.sockets import Role, bind, make
+from quotebus.bus.transport.zeromq.sockets import Role, bind, make
 from tests.support.programs import eventually
 from tests.support.samples import INTENT, like
 

@@ -14,7 +14,7 @@ from quotebus.bus import codec
 from quotebus.bus.clock import NS_PER_MS
 from quotebus.bus.events import Quote
 from quotebus.bus.protocol import GRACE_NS
-from quotebus.bus.transport.sockets import Role, bind, make
+from quotebus.bus.transport.zeromq.sockets import Role, bind, make
 from quotebus.pricing.messages import UpstreamCodec
 from quotebus.pricing.shared_state import SharedState
 from quotebus.pricing.upstream import hot_thread

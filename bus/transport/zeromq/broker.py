@@ -28,12 +28,12 @@ from quotebus.bus.process.memory import resident_bytes
 from quotebus.bus.process.open_files import allow_open_files
 from quotebus.bus.sequence import Stamper, source_name
 from quotebus.bus.settings import BusSettings
-from quotebus.bus.transport.attendance import Attendance
-from quotebus.bus.transport.broker_limits import Admission, RequestGate
-from quotebus.bus.transport.broker_peers import COUNTED, EVENTS, EndpointPeers
-from quotebus.bus.transport.publisher import send_now
-from quotebus.bus.transport.sockets import Role, bind, make
-from quotebus.bus.transport.subscriber import BURST, drain, drop_parts
+from quotebus.bus.transport.zeromq.attendance import Attendance
+from quotebus.bus.transport.zeromq.broker_limits import Admission, RequestGate
+from quotebus.bus.transport.zeromq.broker_peers import COUNTED, EVENTS, EndpointPeers
+from quotebus.bus.transport.zeromq.publisher import send_now
+from quotebus.bus.transport.zeromq.sockets import Role, bind, make
+from quotebus.bus.transport.zeromq.subscriber import BURST, drain, drop_parts
 
 log = logging.getLogger(__name__)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from quotebus.bus.clock import NS_PER_S
 from quotebus.bus.protocol import HEALTH_SILENCE_NS
-from quotebus.bus.transport.attendance import MAX_LINES, MAX_NAMES, Attendance
+from quotebus.bus.transport.zeromq.attendance import MAX_LINES, MAX_NAMES, Attendance
 
 
 def test_a_client_connects_and_leaves_and_each_is_told_once() -> None:

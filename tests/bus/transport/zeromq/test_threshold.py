@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 import zmq
 
-from quotebus.bus.transport.threshold import EVENTS, WakeThreshold
+from quotebus.bus.transport.zeromq.threshold import EVENTS, WakeThreshold
 from tests.support.programs import eventually
 
 

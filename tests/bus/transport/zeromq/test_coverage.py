@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from quotebus.bus.transport.coverage import Coverage
+from quotebus.bus.transport.zeromq.coverage import Coverage
 
 
 def test_covered_by_exact_topic_kind_and_everything() -> None:

@@ -9,9 +9,9 @@ import zmq
 
 from quotebus.bus.clock import NS_PER_MS, now_ns
 from quotebus.bus.protocol import GRACE_NS
-from quotebus.bus.transport.coverage import Coverage
-from quotebus.bus.transport.sockets import Role, make
-from quotebus.bus.transport.subscriber import BURST, readable
+from quotebus.bus.transport.zeromq.coverage import Coverage
+from quotebus.bus.transport.zeromq.sockets import Role, make
+from quotebus.bus.transport.zeromq.subscriber import BURST, readable
 
 
 class Publisher:

@@ -8,10 +8,10 @@ import pytest
 import zmq
 
 from quotebus.bus.protocol import GRACE_NS
-from quotebus.bus.transport import publisher as module
-from quotebus.bus.transport.coverage import Coverage
-from quotebus.bus.transport.publisher import Publisher, read_subscriptions, send_now
-from quotebus.bus.transport.sockets import Role, bind, make
+from quotebus.bus.transport.zeromq import publisher as module
+from quotebus.bus.transport.zeromq.coverage import Coverage
+from quotebus.bus.transport.zeromq.publisher import Publisher, read_subscriptions, send_now
+from quotebus.bus.transport.zeromq.sockets import Role, bind, make
 from tests.support.programs import eventually
 
 FRAME = b"intent.a\0payload"

@@ -19,9 +19,9 @@ from quotebus.bus.errors import ConfigError
 from quotebus.bus.events import Counters, Event, Quote, SymbolsRequested, TradeIntent
 from quotebus.bus.protocol import GRACE_NS
 from quotebus.bus.settings import BusSettings
-from quotebus.bus.transport.broker import Broker
-from quotebus.bus.transport.coverage import Coverage
-from quotebus.bus.transport.sockets import Role, make
+from quotebus.bus.transport.zeromq.broker import Broker
+from quotebus.bus.transport.zeromq.coverage import Coverage
+from quotebus.bus.transport.zeromq.sockets import Role, make
 from tests.support.bus import FREE, fake_node, running_broker, settings_of
 from tests.support.counters import documented
 from tests.support.eventlog import EventLog
@@ -202,7 +202,7 @@ def test_ten_thousand_subscriptions_survive_a_restart(bench: Bench) -> None:
 
 FROZEN = """
 import sys, zmq
-from quotebus.bus.transport.sockets import Role, make
+from quotebus.bus.transport.zeromq.sockets import Role, make
 socket = make(zmq.Context(), Role.SUBSCRIBE)
 socket.subscribe(b"quote.FROZEN\\0")
 socket.connect(sys.argv[1])

@@ -9,7 +9,7 @@ import pytest
 import zmq
 
 from quotebus.bus.codec import MAX_FRAME_BYTES
-from quotebus.bus.transport.sockets import DATA_HWM, Role, bind, make
+from quotebus.bus.transport.zeromq.sockets import DATA_HWM, Role, bind, make
 from tests.support.programs import eventually
 
 WRITE_ONLY = {zmq.XPUB_NODROP}

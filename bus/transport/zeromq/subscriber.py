@@ -12,7 +12,7 @@ from typing import NamedTuple
 import zmq
 
 from quotebus.bus.clock import NS_PER_MS
-from quotebus.bus.transport.sockets import Role, make
+from quotebus.bus.transport.zeromq.sockets import Role, make
 
 BURST = 1_000
 """Messages of a monitor, or of an XPUB's subscribers, that are read in one go."""

@@ -8,8 +8,8 @@ import pytest
 import zmq
 
 from quotebus.bus.clock import NS_PER_S
-from quotebus.bus.transport.sockets import Role, bind, make
-from quotebus.bus.transport.subscriber import CONNECTION, Subscriber, drain, drain_bytes
+from quotebus.bus.transport.zeromq.sockets import Role, bind, make
+from quotebus.bus.transport.zeromq.subscriber import CONNECTION, Subscriber, drain, drain_bytes
 from tests.support.programs import eventually
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from quotebus.bus import codec, topics
 from quotebus.bus.clock import NS_PER_S
-from quotebus.bus.transport.broker_limits import (
+from quotebus.bus.transport.zeromq.broker_limits import (
     NAMES_PER_CONNECTION,
     SUBSCRIBER_BURST_BYTES,
     Admission,
