@@ -11,10 +11,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
+from types import MappingProxyType
 
 from quotebus.bus.book import HaltKnowledge, Reasons, Unusable, Verdict
 from quotebus.bus.clock import NS_PER_MS, NS_PER_S
-from quotebus.bus.events import ConnectionHealth, MarketSession, Quote, SymbolState
+from quotebus.bus.events import ConnectionHealth, FeedClass, MarketSession, Quote, SymbolState
 from quotebus.execution_adapter.decision.decision_table import (
     EXTENDED_SESSIONS,
     LOST_LINE_MEMORY_NS,
@@ -53,6 +54,8 @@ class Caution(StrEnum):
 
 
 FIRST_SECOND_NS = NS_PER_S
+DELAYS_NS = MappingProxyType({FeedClass.DELAYED: 900 * NS_PER_S})
+"""How late a feed of a class is by itself: whoever accepts it accepts that, and only what is later still is refused."""
 _HARMLESS = frozenset({Caution.EXTENDED_HOURS})
 _REFUSING = frozenset({Caution.SETTLING, Caution.JUMPED, Caution.SPREAD_ABSURD})
 _LINE = frozenset(
@@ -160,6 +163,11 @@ def find_session(verdict: Verdict) -> MarketSession:
     return health.session
 
 
+def find_delay_ns(verdict: Verdict) -> int:
+    """How late the feed's quotes are by themselves."""
+    return DELAYS_NS.get(verdict.health.feed_class, 0) if verdict.health is not None else 0
+
+
 def find_halt_row(verdict: Verdict, past: Past) -> Row:
     """The row of what is known of a halt. A line lost lately keeps what was last known."""
     halt = verdict.halt
@@ -197,7 +205,8 @@ def grade_price(
     cautions += _session_cautions(find_session(verdict), row)
     if find_halt_row(verdict, past) is Row.UNKNOWN:
         cautions.append(Caution.HALT_UNKNOWN)
-    late = quote is not None and quote.received_ns - quote.exchange_ns > limits.exchange_refuse_ns
+    late_ns = 0 if quote is None else quote.received_ns - quote.exchange_ns - find_delay_ns(verdict)
+    late = late_ns > limits.exchange_refuse_ns
     if reasons or late or is_forbidden(row) or not _REFUSING.isdisjoint(cautions):
         grade = Grade.REFUSE
     else:

@@ -9,7 +9,7 @@ import pytest
 
 from quotebus.bus.book import Book
 from quotebus.bus.clock import NS_PER_S
-from quotebus.bus.events import Event
+from quotebus.bus.events import Event, FeedClass
 from quotebus.execution_adapter.decision.assessment import Assessment, Assessor, Grade, Limits, Past
 from quotebus.execution_adapter.decision.limit_price import Touch
 from quotebus.execution_adapter.intents import parse
@@ -52,6 +52,28 @@ def test_good_price_is_ok_at_once_on_a_line_that_never_failed() -> None:
     assert (price.health.state, price.standing.state) == ("streaming", "live")
     assert (price.quote, price.announced_seq) == (CALM, STATUS.last_quote_seq)
     assert verdict.sides == Touch(Decimal("100.0"), Decimal("100.02"), Decimal("3.0"), Decimal("2.0"))
+
+
+@pytest.mark.parametrize(
+    ("feed_class", "late_ns", "grade"),
+    [
+        (FeedClass.DELAYED, 910 * NS_PER_S, Grade.DEGRADED),
+        (FeedClass.DELAYED, 910 * NS_PER_S + 1, Grade.REFUSE),
+        (FeedClass.REAL_TIME, 10 * NS_PER_S, Grade.DEGRADED),
+        (FeedClass.REAL_TIME, 10 * NS_PER_S + 1, Grade.REFUSE),
+        (FeedClass.REAL_TIME, 2 * NS_PER_S + 1, Grade.DEGRADED),
+        (FeedClass.REAL_TIME, 2 * NS_PER_S, Grade.OK),
+    ],
+)
+def test_a_feed_that_is_accepted_as_delayed_is_late_only_beyond_its_own_delay(
+    feed_class: FeedClass, late_ns: int, grade: Grade
+) -> None:
+    rig = Rig()
+    rig.book = Book(accept=frozenset({feed_class}))
+    rig.assessor = Assessor(rig.book.assess)
+    rig.hear(like(HEALTH, feed_class=feed_class), STATUS, like(CALM, exchange_ns=UTC_NS - late_ns))
+    verdict = rig.assess()
+    assert (verdict.grade, verdict.reasons) == (grade, ("exchange_late",) if grade is not Grade.OK else ())
 
 
 def test_quiet_is_not_stale_until_the_set_age() -> None:
