@@ -14,6 +14,7 @@ import quotebus
 from quotebus import BusClient
 from quotebus.bus.cli.program import VERBS
 from quotebus.bus.events import ConnectionHealth, Quote
+from quotebus.bus.serve.settings import ServeSettings
 from quotebus.bus.settings import BusSettings, LogSettings
 from quotebus.execution_adapter.settings import ExecutionSettings
 from quotebus.pricing.settings import PricingSettings
@@ -26,9 +27,12 @@ README = (ROOT / "README.md").read_text()
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 
+OTHERS = ("prometheus", "grafana")
+"""Services of the compose file that are not our programs."""
+
 
 def variables() -> set[str]:
-    ours = (BusSettings, LogSettings, PricingSettings, ExecutionSettings)
+    ours = (BusSettings, LogSettings, PricingSettings, ExecutionSettings, ServeSettings)
     names = {name.upper() for settings in ours for name in settings.model_fields}
     return names | {f"SIMULATOR_{name.upper()}" for name in SimulatorSettings.model_fields}
 
@@ -82,18 +86,30 @@ def test_changelog_has_this_version() -> None:
 @pytest.mark.parametrize("service", COMPOSE["services"])
 def test_compose_names_real_programs_and_settings(service: str) -> None:
     definition = COMPOSE["services"][service]
+    if service != "broker":
+        assert definition["network_mode"] == "service:broker", "loopback must stay loopback"
+    if service in OTHERS:
+        assert definition["profiles"] == ["monitoring"]
+        assert ":" in definition["image"], "a version of its own"
+        return
     program, *verb = definition["command"]
     assert program in PROJECT["scripts"]
     if program == "quotebus":
         assert verb[0] in VERBS
     for variable in definition.get("environment", {}):
         assert variable in variables(), variable
-    if service != "broker":
-        assert definition["network_mode"] == "service:broker", "loopback must stay loopback"
+
+
+def test_compose_publishes_nothing_beyond_this_machine_and_mounts_what_is_there() -> None:
+    for service, definition in COMPOSE["services"].items():
+        assert all(port.startswith("127.0.0.1:") for port in definition.get("ports", ())), service
+        for volume in definition.get("volumes", ()):
+            assert (ROOT / volume.partition(":")[0]).exists(), volume
 
 
 def test_compose_starts_what_up_starts() -> None:
-    started = {definition["command"][0] for definition in COMPOSE["services"].values()}
+    services = [definition for definition in COMPOSE["services"].values() if "profiles" not in definition]
+    started = {definition["command"][0] for definition in services}
     assert started == {"quotebus", "exchange-simulator", "pricing-node", "execution-worker"}
 
 
