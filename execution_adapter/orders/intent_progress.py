@@ -34,6 +34,9 @@ class IntentProgress:
     needs_price = True
     """Whether its symbol is known and its price matters."""
 
+    is_doubt_of_now = False
+    """Whether the doubt is about nothing at the broker, and over with this worker: another life may go on."""
+
     @property
     def title(self) -> str:
         """What it is, for people."""

@@ -97,7 +97,7 @@ class ParentOrder(AskedIntent):
 
     def on_unrecorded(self, why: str, now_ns: int) -> list[Command]:
         """The journal did not take the order that was to be placed: it was not sent, and nothing more is ordered."""
-        self.doubt = f"its journal cannot be written: {why}"
+        self.doubt, self.is_doubt_of_now = f"its journal cannot be written: {why}", True
         if self.children[-1].resent:  # its first sending may be there
             return self._ask(self.doubt, now_ns)
         self.children.pop()

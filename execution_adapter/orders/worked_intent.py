@@ -69,7 +69,7 @@ class WorkedIntent:
         if self._takes is None or (parent.stopping and parent.outcome is not Outcome.FILLED) or parent.outcome is None:
             return
         if parent.outcome is Outcome.UNRESOLVED:
-            self._write(*([doubt_entry(parent.doubt)] if parent.doubt else []))
+            self._write(*([doubt_entry(parent.doubt)] if parent.doubt and not parent.is_doubt_of_now else []))
             return
         self._write(end_entry(parent.outcome, parent.filled, parent.intent.qty, parent.cause))
         if not self._is_ended:

@@ -38,10 +38,13 @@ class Starts:
             client=CLIENT, intent_id="a", symbol="SPY", side="buy", qty=7.0, urgency="", deadline_ns=deadline_ns
         )
 
-    def run(self, *, sent: bool = False, steps: int = 3_000, loss: float = 0.0) -> int:
+    name = "qb-buy-af3f03f6f779"
+    """What the intent of `event` is called for ever."""
+
+    def run(self, *, sent: bool = False, steps: int = 3_000, loss: float = 0.0, typed: str = "") -> int:
         """A worker until all has ended, or it is killed after so many steps; its exit status."""
         desk, settings = self.desk, ExecutionSettings(
-            execution_gateway="simulator", execution_intents_from=CLIENT, execution_intents="",
+            execution_gateway="simulator", execution_intents_from=CLIENT, execution_intents=typed,
             execution_journal_dir=self.folder, execution_give_up_s=5, execution_grace_s=3,
         )  # fmt: skip
         desk.loss = loss

@@ -43,7 +43,7 @@ def test_first_order_is_written_with_the_arrival_and_each_end_once(tmp_path: Pat
     one.close()
     again = Journal(tmp_path / ENDED, "qb")
     assert [next(iter(entry)) for entry in again.entries()] == ["arrival", "place", "final", "place", "final", "done"]
-    assert read_end(again.entries()) == JournalEnd(Outcome.FILLED, "10 of 10 (started)")
+    assert read_end(again.entries()) == JournalEnd(Outcome.FILLED, "10 of 10 (started)", filled=Decimal(10))
     again.close()
     assert not (tmp_path / "qb.jsonl").exists()
 
