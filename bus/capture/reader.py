@@ -105,6 +105,10 @@ class Capture:
                 continue
             if segment.damage is not None:
                 self._on_damage(segment.damage)
+            self.partial += [
+                f"{segment.path.name}: messages {first} to {first + count - 1} were lost before it was recovered"
+                for first, count in segment.holes
+            ]
             ends[segment.metadata.run] = _End(segment)
         for error in self._unreadable:
             self._on_damage(error.damage)

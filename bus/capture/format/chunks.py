@@ -6,6 +6,7 @@ give the same bytes, which a test checks with mcap's reader.
 
 from __future__ import annotations
 
+import struct
 from dataclasses import dataclass
 
 from mcap.opcode import Opcode
@@ -34,11 +35,16 @@ class PackedChunk:
     """Those of them that came from the bus: without the recorder's own notes of what is missing."""
     start_ns: int
     end_ns: int
-    counts: dict[int, int]
-    """Messages by channel."""
+    index: dict[int, list[int]]
+    """By channel, of each message the time and the offset in `data`: two numbers each."""
     channels: list[Channel]
     schemas: list[Schema]
     """Declared in this chunk, for the first time in the segment."""
+
+    @property
+    def counts(self) -> dict[int, int]:
+        """Messages by channel."""
+        return {channel: len(places) // 2 for channel, places in self.index.items()}
 
 
 class ChunkBuilder:
@@ -54,7 +60,7 @@ class ChunkBuilder:
     def _start(self) -> None:
         self.size = self.messages = 0
         self._parts: list[bytes] = []
-        self._counts: dict[int, int] = {}
+        self._index: dict[int, list[int]] = {}
         self._channels: list[Channel] = []
         self._schemas: list[Schema] = []
         self._start_ns = self._end_ns = 0
@@ -82,6 +88,11 @@ class ChunkBuilder:
             _MESSAGE, length, channel, sequence & 0xFFFFFFFF, received_ns, published_ns if published_ns > 0 else 0
         )
         self._parts += (head, payload)
+        places = self._index.get(channel)
+        if places is None:
+            self._index[channel] = [received_ns, self.size]
+        else:
+            places += (received_ns, self.size)
         self.size += length + RECORD_HEAD.size
         if not self.messages:
             self._start_ns = self._end_ns = received_ns
@@ -90,7 +101,6 @@ class ChunkBuilder:
         elif received_ns < self._start_ns:
             self._start_ns = received_ns
         self.messages += 1
-        self._counts[channel] = self._counts.get(channel, 0) + 1
 
     def take(self) -> PackedChunk | None:
         """The messages added since the last call, as a chunk; None if there are none."""
@@ -102,7 +112,7 @@ class ChunkBuilder:
             self.heard,
             self._start_ns,
             self._end_ns,
-            self._counts,
+            self._index,
             self._channels,
             self._schemas,
         )
@@ -135,3 +145,27 @@ class ChunkBuilder:
         self._parts.append(declared)
         self.size += len(declared)
         return number
+
+
+def encode_indexes(index: dict[int, list[int]]) -> tuple[bytes, dict[int, int]]:
+    """The message indexes that follow a chunk, one a channel, and where each begins within them."""
+    encoded, offsets = bytearray(), {}
+    for channel, places in index.items():
+        offsets[channel] = len(encoded)
+        count, size = len(places), 8 * len(places)
+        encoded += struct.pack(f"<BQHI{count}Q", Opcode.MESSAGE_INDEX, 6 + size, channel, size, *places)
+    return bytes(encoded), offsets
+
+
+def index_chunk(data: bytes) -> dict[int, list[int]]:
+    """The index of a chunk's content that has been checked already."""
+    index: dict[int, list[int]] = {}
+    at = 0
+    while at < len(data):
+        if data[at] == _MESSAGE:
+            _, length, channel, _, log_ns, _ = MESSAGE.unpack_from(data, at)
+            index.setdefault(channel, []).extend((log_ns, at))
+        else:
+            _, length = RECORD_HEAD.unpack_from(data, at)
+        at += RECORD_HEAD.size + length
+    return index

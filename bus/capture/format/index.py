@@ -16,10 +16,11 @@ from mcap.opcode import Opcode
 
 from quotebus.bus.capture.format import records
 from quotebus.bus.capture.format.captured import is_recordable
+from quotebus.bus.capture.format.metadata import HOLE_NAME
 from quotebus.bus.capture.format.records import BadRecord, Channel, Fields
 from quotebus.bus.capture.format.schemas import ENCODING
 
-MAX_SUMMARY_BYTES = 32 << 20
+MAX_SUMMARY_BYTES = 128 << 20
 _FOOTER = struct.Struct("<BQQQI")
 _CHUNK_INDEX = struct.Struct("<QQQQ")
 _TAIL_BYTES = _FOOTER.size + len(records.MAGIC)
@@ -45,6 +46,7 @@ class Index:
     channels: dict[int, Channel]
     chunks: tuple[IndexedChunk, ...]
     messages: int
+    has_holes: bool
 
 
 def read_index(path: Path) -> Index | None:
@@ -76,6 +78,7 @@ def _parse(summary: bytes, end: int) -> Index | None:
     channels: dict[int, Channel] = {}
     chunks: list[IndexedChunk] = []
     messages = counted = -1
+    has_holes = False
     fields = Fields(summary)
     while not fields.at_end:
         opcode, content = fields.number(1), fields.blob(8)
@@ -92,6 +95,10 @@ def _parse(summary: bytes, end: int) -> Index | None:
             messages = statistics.number(8)
             statistics.take(2 + 4 + 4 + 4)
             counted = statistics.number(4)
+        elif opcode == Opcode.METADATA_INDEX:
+            note = Fields(content)
+            note.take(16)
+            has_holes |= note.text() == HOLE_NAME
         elif opcode == Opcode.CHUNK_INDEX:
             chunk = _chunk(content)
             if chunk.end_ns < chunk.start_ns or (chunks and chunk.offset < chunks[-1].offset + chunks[-1].length):
@@ -99,7 +106,7 @@ def _parse(summary: bytes, end: int) -> Index | None:
             chunks.append(chunk)
     if counted != len(chunks) or (chunks and chunks[-1].offset + chunks[-1].length > end):
         return None
-    return Index(schemas, channels, tuple(chunks), messages)
+    return Index(schemas, channels, tuple(chunks), messages, has_holes)
 
 
 def _chunk(content: bytes) -> IndexedChunk:

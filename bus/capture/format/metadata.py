@@ -9,6 +9,8 @@ from dataclasses import asdict, dataclass, field
 FORMAT = 1
 HEAD_NAME = "quotebus.capture"
 END_NAME = "quotebus.end"
+HOLE_NAME = "quotebus.hole"
+"""What a recovery writes in the place of chunks that it could not read."""
 ROTATED = "rotated"
 """The cause in the end of a segment that another one follows."""
 _NUMBERS = ("format", "wire", "segment", "first_sequence", "boot_ns", "utc_ns")
@@ -76,6 +78,19 @@ def make_end_map(messages: int, lost: int | None, cause: str) -> dict[str, str]:
     """The map at the end of a segment: its messages, the run's losses so far, and why it ends."""
     texts = {"messages": str(messages), "cause": cause}
     return texts if lost is None else {**texts, "lost": str(lost)}
+
+
+def make_hole_map(first_sequence: int, count: int) -> dict[str, str]:
+    """The map in the place of `count` messages that a recovery could not read."""
+    return {"first_sequence": str(first_sequence), "count": str(count)}
+
+
+def read_hole(texts: Mapping[str, str]) -> tuple[int, int]:
+    """The first missing number and how many are missing. Raises ValueError."""
+    first, count = texts.get("first_sequence", ""), texts.get("count", "")
+    if not (first.isdecimal() and count.isdecimal() and len(first) < 20 and len(count) < 20 and int(count)):
+        raise ValueError("a malformed note of missing messages")
+    return int(first), int(count)
 
 
 def read_lost(texts: Mapping[str, str]) -> int | None:

@@ -8,7 +8,6 @@ skipped is not checked.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import zlib
 from array import array
@@ -22,16 +21,25 @@ from mcap.opcode import Opcode
 
 from quotebus.bus.capture.format import records
 from quotebus.bus.capture.format.captured import Captured, Damage, NotACapture, is_recordable
+from quotebus.bus.capture.format.checked_file import CheckedFile, hides_chunk
 from quotebus.bus.capture.format.file_names import PART
 from quotebus.bus.capture.format.index import Index, IndexedChunk, Schemas, read_index
-from quotebus.bus.capture.format.metadata import END_NAME, HEAD_NAME, ROTATED, CaptureMetadata, from_map, read_lost
+from quotebus.bus.capture.format.metadata import (
+    END_NAME,
+    HEAD_NAME,
+    HOLE_NAME,
+    ROTATED,
+    CaptureMetadata,
+    from_map,
+    read_hole,
+    read_lost,
+)
 from quotebus.bus.capture.format.records import BadRecord, Channel, ChunkHead, CutOff
 from quotebus.bus.capture.format.schemas import ENCODING
 
 _SEQUENCE_MASK = 0xFFFFFFFF
 _MAX_SCHEMAS = 64
 _MAX_NOTES = 64
-_MAX_TRIES = 100
 _IN_SUMMARY = frozenset(
     {Opcode.SCHEMA, Opcode.CHANNEL, Opcode.STATISTICS, Opcode.CHUNK_INDEX, Opcode.METADATA_INDEX, Opcode.SUMMARY_OFFSET}
 )
@@ -67,7 +75,7 @@ class Segment:
         with path.open("rb") as file:
             self.size = _size(file)
             try:
-                self.metadata = _read_head(_CheckedFile(file, self.size))
+                self.metadata = _read_head(CheckedFile(file, self.size))
             except BadRecord as error:
                 raise NotACapture(path.name, str(error), self.size) from None
         self._reset()
@@ -87,6 +95,7 @@ class Segment:
         self.messages = self.good_bytes = self.crc = 0
         self.lost: int | None = None
         self.notes: list[tuple[int, int, str]] = []
+        self.holes: list[tuple[int, int]] = []
         self.last_sequence = self.metadata.first_sequence - 1
         self.schemas.clear()
         self.channels.clear()
@@ -95,6 +104,8 @@ class Segment:
     def read(self, from_ns: int | None = None, to_ns: int | None = None) -> Iterator[Captured]:
         """All messages in file order, including the recorder's own. With a time range, others around it as well."""
         index = None if from_ns is None and to_ns is None else read_index(self.path)
+        if index is not None and index.has_holes:
+            index = None  # its numbers do not tell where they stand
         for chunk in (
             self.read_chunks() if index is None else self._checked(lambda r: self._indexed(r, index, from_ns, to_ns))
         ):
@@ -105,10 +116,10 @@ class Segment:
         """All chunks, each checked before it is yielded: a chunk counts as a whole or not at all. Raises OSError."""
         return self._checked(self._chunks)
 
-    def _checked(self, walk: Callable[[_CheckedFile], Iterator[Chunk]]) -> Iterator[Chunk]:
+    def _checked(self, walk: Callable[[CheckedFile], Iterator[Chunk]]) -> Iterator[Chunk]:
         with self.path.open("rb") as file:
             size = _size(file)
-            reading = _CheckedFile(file, size)
+            reading = CheckedFile(file, size)
             self._reset()
             try:
                 yield from walk(reading)
@@ -119,7 +130,7 @@ class Segment:
                     what=str(error),
                     last_sequence=self.last_sequence,
                     lost_bytes=size - self.good_bytes,
-                    cut_off=isinstance(error, CutOff) and not _hides_chunk(file, reading.begin, size),
+                    cut_off=isinstance(error, CutOff) and not hides_chunk(file, reading.begin, size),
                 )
 
     def unpack(self, chunk: Chunk) -> Iterator[Captured]:
@@ -137,7 +148,7 @@ class Segment:
             yield Captured(topic_of[channel], data[start:at], sequence, log_ns, published_ns)
             sequence += 1
 
-    def _indexed(self, reading: _CheckedFile, index: Index, from_ns: int | None, to_ns: int | None) -> Iterator[Chunk]:
+    def _indexed(self, reading: CheckedFile, index: Index, from_ns: int | None, to_ns: int | None) -> Iterator[Chunk]:
         """The chunks that the index names for this time, in file order."""
         self._seeking = True  # the index has already declared what the chunks declare
         self.schemas |= index.schemas
@@ -169,14 +180,14 @@ class Segment:
             at += skip + records.RECORD_HEAD.unpack_from(data, at)[1]
         raise BadRecord("a chunk without messages")
 
-    def _take(self, reading: _CheckedFile, head: ChunkHead, data: bytes) -> Chunk:
+    def _take(self, reading: CheckedFile, head: ChunkHead, data: bytes) -> Chunk:
         first, count = self._examine(data, head)
         self.messages += count
         self.last_sequence = first + count - 1
         self._settle(reading)
         return Chunk(reading.begin, reading.at - reading.begin, head, data, first, count)
 
-    def _chunks(self, reading: _CheckedFile) -> Iterator[Chunk]:
+    def _chunks(self, reading: CheckedFile) -> Iterator[Chunk]:
         places = array("Q")  # four numbers per chunk, of which a file may have a million
         _read_head(reading)
         self._keep_note(reading, HEAD_NAME)
@@ -189,10 +200,15 @@ class Segment:
                 yield chunk
             elif opcode == Opcode.METADATA:
                 name, texts = records.read_metadata(content)
-                if name == END_NAME:
+                if name == HOLE_NAME:
+                    self._pass_hole(reading, texts)
+                elif name == END_NAME:
                     self.lost, self.goes_on = read_lost(texts), texts.get("cause") == ROTATED
                 else:
                     self._keep_note(reading, name)
+            elif opcode in (Opcode.SCHEMA, Opcode.CHANNEL):
+                self._redeclare(opcode, content)
+                self._settle(reading)
             elif opcode == Opcode.DATA_END:
                 self._finish(reading, content, places)
                 return
@@ -270,17 +286,61 @@ class Segment:
             raise BadRecord("a topic without its schema")
         channels[channel.id] = channel
 
-    def _keep_note(self, reading: _CheckedFile, name: str) -> None:
+    def _redeclare(self, opcode: int, content: bytes) -> None:
+        """Outside of chunks a recovery declares what a lost chunk may have declared, perhaps once more."""
+        self._seeking = True
+        schemas: Schemas = {}
+        channels: dict[int, Channel] = {}
+        self._declare(opcode, content, schemas, channels)
+        self.schemas |= schemas
+        self.channels |= channels
+
+    def _pass_hole(self, reading: CheckedFile, texts: dict[str, str]) -> None:
+        try:
+            first, count = read_hole(texts)
+        except ValueError as error:
+            raise BadRecord(str(error)) from None
+        if first != self.last_sequence + 1:
+            raise BadRecord("a note of missing messages that does not fit")
+        self.last_sequence += count
+        self.holes.append((first, count))
+        self._settle(reading)
+
+    def begin_salvage(self, index: Index | None) -> None:
+        """Go on behind damage with `take_salvaged`; what lost chunks have declared is known from the index alone."""
+        self._seeking = True
+        if index is not None:
+            self.schemas |= index.schemas
+            self.channels |= index.channels
+
+    def take_salvaged(self, offset: int, length: int, head: ChunkHead, data: bytes) -> Chunk:
+        """Take up a chunk from behind damage. Raises BadRecord for one that does not follow what came before."""
+        before = self.last_sequence
+        self.last_sequence = self._first_sequence(data) - 1
+        try:
+            if self.last_sequence < before:
+                raise BadRecord("a chunk that came before")
+            first, count = self._examine(data, head)
+        except BadRecord:
+            self.last_sequence = before
+            raise
+        if first > before + 1:
+            self.holes.append((before + 1, first - before - 1))
+        self.messages += count
+        self.last_sequence = first + count - 1
+        return Chunk(offset, length, head, data, first, count)
+
+    def _keep_note(self, reading: CheckedFile, name: str) -> None:
         if len(self.notes) >= _MAX_NOTES:
             raise BadRecord("too many metadata records")
         self.notes.append((reading.begin, reading.at - reading.begin, name))
         self._settle(reading)
 
-    def _settle(self, reading: _CheckedFile) -> None:
+    def _settle(self, reading: CheckedFile) -> None:
         """Everything up to here can be trusted."""
         self.good_bytes, self.crc = reading.at, reading.crc
 
-    def _finish(self, reading: _CheckedFile, data_end: bytes, places: array[int]) -> None:
+    def _finish(self, reading: CheckedFile, data_end: bytes, places: array[int]) -> None:
         """Check what follows the data: its CRC, the summary, footer and magic, and that nothing follows them."""
         if len(data_end) != 4 or int.from_bytes(data_end, "little") != reading.crc_before:
             raise BadRecord("the checksum of the data is wrong")
@@ -313,71 +373,16 @@ class Segment:
         self.good_bytes = reading.at
 
 
-class _CheckedFile:
-    """A file read in order. `begin`: where the newest record starts. `crc`: CRC-32 of all bytes read so far."""
-
-    def __init__(self, file: BinaryIO, size: int) -> None:
-        self.size = size
-        self.at = self.begin = self.crc = self.crc_before = 0
-        self._file = file
-
-    def take(self, length: int) -> bytes:
-        if self.at + length > self.size:
-            whole = self.begin == self.at == self.size
-            raise CutOff("the file was not closed" if whole else "the file ends in the middle of a record")
-        taken = self._file.read(length)
-        if len(taken) < length:
-            raise CutOff("the file became shorter while it was read")
-        self.at += length
-        self.crc = zlib.crc32(taken, self.crc)
-        return taken
-
-    def skip_to(self, offset: int) -> None:
-        """Continue elsewhere in the file; `crc` is meaningless from then on."""
-        self._file.seek(offset)
-        self.at = offset
-
-    def record(self) -> tuple[int, bytes]:
-        """The next record's opcode and content; `crc_before` is the CRC-32 of all before it. Raises BadRecord."""
-        self.begin, self.crc_before = self.at, self.crc
-        opcode, length = records.RECORD_HEAD.unpack(self.take(records.RECORD_HEAD.size))
-        if length > records.MAX_RECORD_BYTES:
-            raise BadRecord(f"a record claims {length} bytes, more than any recorder writes")
-        return opcode, self.take(length)
-
-
 def _touches(chunk: ChunkHead | IndexedChunk, from_ns: int | None, to_ns: int | None) -> bool:
     """Whether a chunk may hold messages of [`from_ns`, `to_ns`)."""
     return (from_ns is None or chunk.end_ns >= from_ns) and (to_ns is None or chunk.start_ns < to_ns)
-
-
-def _hides_chunk(file: BinaryIO, begin: int, size: int) -> bool:
-    """Whether a chunk follows the record at `begin`, whose length leads past the end of the file.
-
-    Then that length is wrong, and the file was not cut off there.
-    """
-    file.seek(min(begin + 1, size))
-    rest = file.read(records.MAX_RECORD_BYTES)
-    opcode, skip, tries = bytes((Opcode.CHUNK,)), records.RECORD_HEAD.size, 0
-    at = rest.find(opcode)
-    while 0 <= at <= len(rest) - skip:
-        length = records.RECORD_HEAD.unpack_from(rest, at)[1]
-        if length <= len(rest) - skip - at:
-            tries += 1
-            with contextlib.suppress(BadRecord):
-                records.read_chunk(rest[at + skip : at + skip + length])
-                return True
-            if tries >= _MAX_TRIES:
-                return True  # crafted to take time: not to be trusted
-        at = rest.find(opcode, at + 1)
-    return False
 
 
 def _size(file: BinaryIO) -> int:
     return os.fstat(file.fileno()).st_size
 
 
-def _read_head(reading: _CheckedFile) -> CaptureMetadata:
+def _read_head(reading: CheckedFile) -> CaptureMetadata:
     if reading.take(len(records.MAGIC)) != records.MAGIC:
         raise BadRecord("not an MCAP file")
     opcode, content = reading.record()

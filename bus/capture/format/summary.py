@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from mcap.opcode import Opcode
 from mcap.records import (
@@ -17,7 +17,7 @@ from mcap.records import (
     SummaryOffset,
 )
 
-from quotebus.bus.capture.format.records import MAGIC, RECORD_HEAD, encode
+from quotebus.bus.capture.format.records import MAGIC, RECORD_HEAD, ChunkHead, encode
 
 
 class Summary:
@@ -44,25 +44,24 @@ class Summary:
             self._counts[channel] = self._counts.get(channel, 0) + count
             self.messages += count
 
-    def on_chunk(
-        self, offset: int, length: int, start_ns: int, end_ns: int, compression: str, packed_size: int, size: int
-    ) -> None:
+    def on_chunk(self, offset: int, length: int, head: ChunkHead, index: Mapping[int, int], index_length: int) -> None:
+        """Note a chunk at `offset`, and behind it its message indexes: by channel where each begins within them."""
         self._chunks += encode(
             ChunkIndex(
                 chunk_length=length,
                 chunk_start_offset=offset,
-                compression=compression,
-                compressed_size=packed_size,
-                message_end_time=end_ns,
-                message_index_length=0,
-                message_index_offsets={},
-                message_start_time=start_ns,
-                uncompressed_size=size,
+                compression=head.compression,
+                compressed_size=head.packed_size,
+                message_end_time=head.end_ns,
+                message_index_length=index_length,
+                message_index_offsets={channel: offset + length + begin for channel, begin in index.items()},
+                message_start_time=head.start_ns,
+                uncompressed_size=head.size,
             )
         )
         self._chunk_count += 1
-        self._start_ns = start_ns if self._start_ns is None else min(self._start_ns, start_ns)
-        self._end_ns = max(self._end_ns, end_ns)
+        self._start_ns = head.start_ns if self._start_ns is None else min(self._start_ns, head.start_ns)
+        self._end_ns = max(self._end_ns, head.end_ns)
 
     def on_metadata(self, offset: int, length: int, name: str) -> None:
         self._metadata.append(MetadataIndex(offset=offset, length=length, name=name))

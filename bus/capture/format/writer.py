@@ -12,11 +12,11 @@ from typing import Self
 
 from mcap.records import Chunk, Header, Metadata
 
-from quotebus.bus.capture.format.chunks import ChunkBuilder, PackedChunk
+from quotebus.bus.capture.format.chunks import ChunkBuilder, PackedChunk, encode_indexes
 from quotebus.bus.capture.format.compression import COMPRESS
 from quotebus.bus.capture.format.file_names import PART, name_file
 from quotebus.bus.capture.format.metadata import END_NAME, HEAD_NAME, CaptureMetadata, make_end_map, to_map
-from quotebus.bus.capture.format.records import MAGIC, PROFILE, encode
+from quotebus.bus.capture.format.records import MAGIC, PROFILE, ChunkHead, encode
 from quotebus.bus.capture.format.summary import Summary
 from quotebus.bus.topics import END
 
@@ -76,7 +76,7 @@ class CaptureWriter:
         return self.write(topic.decode("ascii"), payload, received_ns, published_ns)
 
     def write_chunk(self, packed: PackedChunk) -> None:
-        """Record a chunk with a single write to the operating system."""
+        """Record a chunk and its message indexes with a single write to the operating system."""
         chunk = Chunk(
             compression=self._compression,
             data=self._pack(packed.data),
@@ -85,20 +85,13 @@ class CaptureWriter:
             uncompressed_crc=zlib.crc32(packed.data),
             uncompressed_size=len(packed.data),
         )
-        data = encode(chunk)
-        offset = self.bytes
-        self._write(data)
+        data, offset = encode(chunk), self.bytes
+        indexes, begins = encode_indexes(packed.index)
+        self._write(data + indexes)
         self._summary.declare(packed.schemas, packed.channels)
         self._summary.count(packed.counts)
-        self._summary.on_chunk(
-            offset,
-            len(data),
-            packed.start_ns,
-            packed.end_ns,
-            self._compression,
-            len(chunk.data),
-            len(packed.data),
-        )
+        head = ChunkHead(packed.start_ns, packed.end_ns, len(packed.data), self._compression, len(chunk.data))
+        self._summary.on_chunk(offset, len(data), head, begins, len(indexes))
         self.messages += packed.messages
 
     def flush(self) -> None:

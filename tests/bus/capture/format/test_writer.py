@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import struct
 from dataclasses import replace
 from pathlib import Path
 
 import msgspec
 import pytest
-from mcap.reader import make_reader
+from mcap.opcode import Opcode
+from mcap.reader import SeekingReader, make_reader
 
 from quotebus.bus import codec
 from quotebus.bus.capture import Capture, CaptureWriter
 from quotebus.bus.capture.format.chunks import CHUNK_MESSAGES
+from quotebus.bus.capture.format.records import MESSAGE, RECORD_HEAD, read_chunk
 from tests.support.captures import HEAD, read_all, write_golden
 from tests.support.samples import QUOTE, SAMPLES, UTC_NS, like
 
@@ -94,3 +97,28 @@ def test_only_topics_of_the_bus_are_written(tmp_path: Path) -> None:
         assert writer.write("quote.SPY", b"x", UTC_NS, -5) == 1
     (message,) = read_all(tmp_path / "a.mcap")
     assert message.published_ns == 0
+
+
+def test_each_chunk_is_followed_by_indexes_that_lead_to_its_messages(tmp_path: Path) -> None:
+    """Seeking readers, such as viewers in a browser, refuse a file whose chunks have none."""
+    path = write_golden(tmp_path / "a.mcap")
+    with path.open("rb") as file:
+        summary = SeekingReader(file).get_summary()
+    assert summary is not None
+    data = path.read_bytes()
+    found = 0
+    for chunk in summary.chunk_indexes:
+        assert chunk.message_index_length > 0
+        begin = chunk.chunk_start_offset + chunk.chunk_length
+        assert min(chunk.message_index_offsets.values()) == begin
+        content = read_chunk(data[chunk.chunk_start_offset + RECORD_HEAD.size : begin])[1]
+        at = begin
+        while at < begin + chunk.message_index_length:
+            opcode, length, channel, size = struct.unpack_from("<BQHI", data, at)
+            assert opcode == Opcode.MESSAGE_INDEX
+            assert chunk.message_index_offsets[channel] == at
+            for log_ns, offset in struct.iter_unpack("<QQ", data[at + 15 : at + 15 + size]):
+                assert MESSAGE.unpack_from(content, offset)[2:5:2] == (channel, log_ns)
+                found += 1
+            at += RECORD_HEAD.size + length
+    assert found == summary.statistics.message_count == len(read_all(path))  # type: ignore[union-attr]

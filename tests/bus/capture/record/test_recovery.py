@@ -85,7 +85,8 @@ def test_a_damaged_chunk_is_never_taken_for_the_end(tmp_path: Path, number: int,
     data[places[number] + flip[0]] ^= flip[1]
     part.write_bytes(data)
     (recovered,) = recover_folder(tmp_path)
-    assert recovered.messages == 3 * number
+    kept = {0: 0, 1: 6, 2: 6}  # the first chunk alone declares the topic; behind the second, the third is kept
+    assert recovered.messages == kept[number]
     assert recovered.damage is not None
     assert recovered.damage.lost_bytes == len(data) - places[number]
     if number < 2 or flip[0] == 0:  # a wrong length of the last one looks like an end that was cut off
@@ -161,3 +162,80 @@ def test_a_whole_file_is_copied_as_it_is(tmp_path: Path) -> None:
     recovered = recover_file(path, tmp_path / "b.mcap")
     assert "was whole" in str(recovered)
     assert (tmp_path / "b.mcap").read_bytes() == path.read_bytes()
+
+
+def many(path: Path, chunks: int = 40) -> Path:
+    """A finished capture of `chunks` chunks, ten messages each; every topic is declared in the first chunk."""
+    with CaptureWriter(path, HEAD) as writer:
+        for seq in range(1, 10 * chunks + 1):
+            frame = codec.encode(like(QUOTE, seq=seq, symbol=f"S{seq % 5}"))
+            writer.write_frame(frame, UTC_NS + seq, UTC_NS)
+            if seq % 10 == 0:
+                writer.flush()
+    return path
+
+
+def damage_chunks(path: Path, *numbers: int) -> None:
+    """Flip a byte in the middle of these chunks."""
+    with path.open("rb") as file:
+        summary = make_reader(file).get_summary()
+    assert summary is not None
+    data = bytearray(path.read_bytes())
+    for number in numbers:
+        chunk = summary.chunk_indexes[number]
+        data[chunk.chunk_start_offset + chunk.chunk_length - 5] ^= 0xFF
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize("damaged", [(0,), (17,), (0, 1, 20, 38), (39,)])
+def test_everything_outside_the_damaged_chunks_is_kept(tmp_path: Path, damaged: tuple[int, ...]) -> None:
+    source = many(tmp_path / "a.mcap")
+    original = {message.sequence: message for message in read_all(source)}
+    damage_chunks(source, *damaged)
+    recovered = recover_file(source, tmp_path / "b.mcap")
+    assert recovered.messages == 400 - 10 * len(damaged)
+    assert ("are missing before messages that are good" in str(recovered)) == (damaged != (39,))
+    assert recovered.damage is not None
+    capture = Capture(tmp_path / "b.mcap")
+    read = list(capture)
+    lost = {number for chunk in damaged for number in range(10 * chunk + 1, 10 * chunk + 11)}
+    assert [message.sequence for message in read] == sorted(original.keys() - lost)
+    assert all(message == original[message.sequence] for message in read)
+    assert verify(capture).whole
+    within = [line for line in capture.partial if "were lost before it was recovered" in line]
+    assert len(within) == len(damaged) - (1 if 0 in damaged and 1 in damaged else 0) - (1 if 39 in damaged else 0)
+    part = list(capture.read(UTC_NS + 205, UTC_NS + 305))
+    assert [message.sequence for message in part] == [number for number in range(205, 305) if number not in lost]
+    with (tmp_path / "b.mcap").open("rb") as file:
+        assert len(list(make_reader(file, validate_crcs=True).iter_messages())) == len(read)
+    again = recover_file(tmp_path / "b.mcap", tmp_path / "c.mcap")
+    assert again.damage is None
+    assert (tmp_path / "c.mcap").read_bytes() == (tmp_path / "b.mcap").read_bytes()
+
+
+@pytest.mark.parametrize("cut", [False, True])
+def test_without_an_index_chunks_are_found_by_their_checksum(tmp_path: Path, *, cut: bool) -> None:
+    """What was declared in the damaged chunk is unknown then, and what needs it is lost with it."""
+    source = many(tmp_path / "a.mcap")
+    damage_chunks(source, 20)
+    data = source.read_bytes()
+    source.write_bytes(data[: len(data) * 6 // 10] if cut else data[:-100])
+    recovered = recover_file(source, tmp_path / "b.mcap")
+    kept = len(list(Capture(tmp_path / "b.mcap")))
+    assert kept == recovered.messages
+    assert kept == 390 if not cut else 200 < kept < 390
+    assert verify(Capture(tmp_path / "b.mcap")).whole
+
+
+def test_a_hole_that_does_not_fit_is_damage(tmp_path: Path) -> None:
+    source = many(tmp_path / "a.mcap", 3)
+    damage_chunks(source, 1)
+    recover_file(source, tmp_path / "b.mcap")
+    data = (tmp_path / "b.mcap").read_bytes()
+    for was, becomes in (
+        (b"\x02\x00\x00\x0010", b"\x02\x00\x00\x0011"),
+        (b"\x02\x00\x00\x0010", b"\x02\x00\x00\x00-1"),
+    ):
+        assert data.count(was) >= 1
+        (tmp_path / "b.mcap").write_bytes(data.replace(was, becomes))
+        assert not verify(Capture(tmp_path / "b.mcap")).whole
