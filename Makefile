@@ -10,7 +10,7 @@ ARGS   ?=
 JOBS   ?= 8
 SEEDS  ?= 50
 
-.PHONY: halts hearsay outages realoutages up test smoke apidocs links wheel check format bench latency overload scale clients verdict replaysame replaytiming capturerate capturedamage \
+.PHONY: docs sbom dist halts hearsay outages realoutages up test smoke apidocs links wheel check format bench latency overload scale clients verdict replaysame replaytiming capturerate capturedamage \
   capturekills captureseek tapcost strangers poison faults twonodes orders returns requests search lives seeds quietdays levels marketdays idle pins clean help
 
 help:
@@ -27,12 +27,12 @@ links:
 	@for link in $(LINKS); do test -d $$link || { mkdir -p $$(dirname $$link) && ln -sfn ../$$(basename $$link) $$link; }; done
 
 $(VENV)/.run: requirements.txt pyproject.toml | $(VENV)/bin/python links
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --only-binary :all: --require-hashes -r requirements.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
 $(VENV)/.dev: requirements-dev.txt $(VENV)/.run
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --only-binary :all: --require-hashes -r requirements-dev.txt
 	@touch $@
 
 up: $(VENV)/.run ## broker, simulated exchange, pricing node and execution worker; ARGS="--for 30" ends by itself
@@ -57,6 +57,26 @@ check: $(VENV)/.dev ## ruff and mypy
 format: $(VENV)/.dev ## let ruff rewrite what it can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+$(VENV)/.docs: requirements-docs.txt $(VENV)/.dev
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --only-binary :all: --require-hashes -r requirements-docs.txt
+	@touch $@
+
+$(VENV)/.release: requirements-release.txt $(VENV)/.dev
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --only-binary :all: --require-hashes -r requirements-release.txt
+	@touch $@
+
+docs: $(VENV)/.docs ## the documentation site, in site/; strict: a broken link fails
+	$(BIN)/python -m tests.docs.site $(ARGS)
+
+sbom: $(VENV)/.release ## dist/quotebus.cdx.json: what an installation consists of, as CycloneDX
+	@mkdir -p dist
+	$(BIN)/cyclonedx-py requirements --output-reproducible --pyproject pyproject.toml --mc-type library \
+	  --output-format JSON --output-file dist/quotebus.cdx.json requirements.txt
+
+dist: $(VENV)/.release ## wheel and sdist, built twice from clean clones and compared, and checked by twine
+	$(BIN)/python -m tests.release.build_twice $(ARGS)
+	$(BIN)/twine check --strict dist/*.whl dist/*.tar.gz
 
 wheel: $(VENV)/.run ## dist/quotebus-*.whl, the same bytes from every clean clone
 	$(BIN)/python -m hatchling build --target wheel
@@ -165,7 +185,10 @@ pins: $(VENV)/.dev ## resolve the requirements anew
 	$(BIN)/pip-compile --quiet --upgrade --strip-extras --generate-hashes --allow-unsafe --no-emit-index-url --no-emit-find-links \
 	  --no-emit-trusted-host --extra build --extra web --extra alpaca --extra dev --constraint requirements.txt \
 	  --output-file requirements-dev.txt pyproject.toml
+	for extra in docs release; do $(BIN)/pip-compile --quiet --upgrade --strip-extras --generate-hashes --allow-unsafe \
+	  --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --extra $$extra --constraint requirements-dev.txt \
+	  --output-file requirements-$$extra.txt pyproject.toml || exit 1; done
 
 clean: ## remove .venv and everything generated
-	rm -rf .venv .venv-* build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-* build dist site *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -13,6 +13,7 @@ from quotebus.bus.client import BusClient
 from quotebus.bus.clock import NS_PER_S, now_ns, seconds, to_utc_ns
 from quotebus.bus.events import Event, OrderUpdate, TradeIntent
 from quotebus.bus.process.host_budget import HostBudget
+from quotebus.bus.process.readiness import notify_ready
 from quotebus.bus.transport.event_reader import EventReader
 from quotebus.execution_adapter.decision.assessment import Assessment, Assessor
 from quotebus.execution_adapter.decision.event import decision_event
@@ -70,6 +71,7 @@ class OrderWorker:
             with open_client(settings) as bus:
                 self._say(f"working {work.count} intents as {bus.name}, gateway {settings.execution_gateway}")
                 self._request_symbols(bus)
+                notify_ready()  # its journals are read and its symbols asked for
                 self._loop(bus, reader)
         finally:
             reader.close()

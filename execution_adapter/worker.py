@@ -9,6 +9,7 @@ from quotebus.bus.book import Verdict
 from quotebus.bus.client import BusClient
 from quotebus.bus.clock import NS_PER_MS, NS_PER_S, now_ns, to_utc_ns
 from quotebus.bus.events import ConnectionHealth, ExecutionDecision
+from quotebus.bus.process.readiness import notify_ready
 from quotebus.execution_adapter.decision.action import Action
 from quotebus.execution_adapter.settings import ExecutionSettings
 from quotebus.execution_adapter.symbol_rounds import SymbolRounds
@@ -45,6 +46,7 @@ class Worker:
         with open_client(settings) as bus:
             self._say(f"decisions only, no orders are sent: {', '.join(settings.symbols)} as {bus.name}")
             bus.request(settings.symbols, priority=settings.execution_priority)
+            notify_ready()
             rounds, turn = SymbolRounds(settings, bus.assess), 0
             while not self._stopping.is_set() and rounds.is_patient(now_ns(), settled=_all_settled(bus)):
                 self._health.show(bus.health())

@@ -16,6 +16,7 @@ from quotebus.bus import codec, topics
 from quotebus.bus.clock import NS_PER_MS, NS_PER_S, now_ns, seconds, utc_ns
 from quotebus.bus.errors import QuotebusError, UndecodableMessage
 from quotebus.bus.events import Cause, ConnectionHealth, ConnectionState, Counters, Event, OrderUpdate, SymbolsRequested
+from quotebus.bus.process.readiness import notify_ready
 from quotebus.bus.process.terminal import Terminal
 from quotebus.bus.sequence import Stamper, source_name
 from quotebus.bus.transport.waker import Waker
@@ -278,6 +279,7 @@ class Node:
                     core.on_request(event, now_ns())
                 elif type(event) is ConnectionHealth and core.on_health(event, now_ns()):
                     self.control_counters.note_own_health(now_ns())
+                    notify_ready()  # what it publishes and what is asked of it get through
             self._carry_out()
             self._take_reports()
             core.on_time(now_ns(), all_read=False)

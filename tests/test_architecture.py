@@ -158,7 +158,7 @@ ZMQ_LIVES_IN = {"bus/transport", "pricing/node.py", "pricing/upstream/hot.py", "
                 "pricing/upstream/publisher.py"}  # fmt: skip
 CLOCKS_ARE_READ_IN = {"bus/clock.py"}
 SHARED_WITH_SIMULATOR = {"Broker", "Listener", "Quote", "Session", "Trade"}
-ENVIRONMENT_IS_READ_IN = {"bus/cli/up.py", "bus/process/spelling.py"}
+ENVIRONMENT_IS_READ_IN = {"bus/cli/up.py", "bus/process/readiness.py", "bus/process/spelling.py"}
 
 
 def sources(*folders: str) -> list[Path]:

@@ -12,6 +12,7 @@ from pydantic import Field
 from quotebus.bus.errors import ConfigError
 from quotebus.bus.process.flags import Internal, Unit
 from quotebus.bus.process.log import setup
+from quotebus.bus.process.readiness import notify_ready
 from quotebus.bus.process.shutdown import on_ending
 from quotebus.bus.settings import BusSettings, LogSettings, die, load
 from quotebus.bus.transport.zeromq.broker import Broker, Ending
@@ -54,6 +55,7 @@ def run(argv: Sequence[str]) -> int:
         f"{PROGRAM}: publish {broker.publish_url} subscribe {broker.subscribe_url} request {broker.request_url}",
         flush=True,
     )
+    notify_ready()
     ending = broker.run()
     if ending is Ending.MEMORY:
         _replace(broker, settings)

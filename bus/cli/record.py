@@ -22,6 +22,7 @@ from quotebus.bus.errors import EX_IOERR
 from quotebus.bus.events import RecorderState
 from quotebus.bus.process.log import setup
 from quotebus.bus.process.printable import escaped
+from quotebus.bus.process.readiness import notify_ready
 from quotebus.bus.process.shutdown import on_ending
 from quotebus.bus.process.units import format_duration, format_size
 from quotebus.bus.sequence import source_name
@@ -52,6 +53,8 @@ class StatusLine:
 
     def show(self, progress: RecordingProgress) -> None:
         """Show this from now on. Returns without waiting for the terminal."""
+        if progress.connected and progress.state is RecorderState.RECORDING:
+            notify_ready()
         with self._changed:
             self._newest = progress
             self._changed.notify()

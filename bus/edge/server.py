@@ -28,6 +28,7 @@ from quotebus.bus.edge.outbox import SdkOutbox
 from quotebus.bus.edge.settings import EdgeSettings
 from quotebus.bus.edge.tick_relay import TickRelay
 from quotebus.bus.errors import ConfigError
+from quotebus.bus.process.readiness import notify_ready
 
 FEEDS = ("iex", "sip", "delayed_sip", "test", "boats", "overnight")
 PATHS = {"/": ""} | {f"{version}/{feed}": feed for version in ("", "/v2", "/v1beta1") for feed in FEEDS}
@@ -109,6 +110,7 @@ class EdgeServer:
         port = server.sockets[0].getsockname()[1]
         scheme = "wss" if settings.edge_tls_cert else "ws"
         base = f"{scheme}://{settings.edge_host}:{port}"
+        notify_ready()
         self._say(f"quotebus edge: {base}/v2/iex and so on, orders {base}{ORDER_PATH}, as {settings.edge_client}")
         return server
 
