@@ -77,7 +77,8 @@ class ChunkBuilder:
     @property
     def heard(self) -> int:
         """Messages of the chunk that came from the bus."""
-        return self.messages - self._index.get(self._ids.get(_GAP_TOPIC, 0), 0)
+        notes = self._index.get(self._ids.get(_GAP_TOPIC, 0), ())
+        return self.messages - len(notes) // 2
 
     def add(self, topic: bytes, payload: bytes, received_ns: int, published_ns: int) -> None:
         """Append a message under the next sequence. `topic`: recordable, without its zero byte. Raises ValueError."""
