@@ -15,6 +15,7 @@ WITH_ANOTHER_ROOT = {
     "BadRecord": "caught where a capture is decoded",
     "Undecompressable": "caught where a capture is decoded",
     "CutOff": "a BadRecord",
+    "_NotConnected": "caught in the gateway that raises it",
 }
 
 

@@ -10,7 +10,7 @@ import pytest
 import zmq
 
 from quotebus.bus import codec
-from quotebus.bus.transport.sockets import Role, make
+from quotebus.bus.transport.zeromq.sockets import Role, make
 from tests.support.browser import MISSING, Browser
 from tests.support.samples import HEALTH, STATUS, like
 from tests.support.tap import EVIL

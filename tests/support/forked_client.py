@@ -20,7 +20,11 @@ from tests.support.samples import INTENT
 ARGUMENTS: dict[str, tuple[object, ...]] = {
     "publish": (INTENT,),
     "execute": ("SPY", "buy", 1),
-    **dict.fromkeys(("request", "add", "discard", "last_quote", "usable", "assess", "status"), ("SPY",)),
+    "on": ("quotes", print),
+    "off": (print,),
+    "sleep": (0.01,),
+    "note_counters": ({"requests": 1},),
+    **dict.fromkeys(("request", "add", "discard", "last_quote", "usable", "assess", "status", "window"), ("SPY",)),
 }
 QUIET = {"close", "name"}
 

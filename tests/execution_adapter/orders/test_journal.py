@@ -170,7 +170,7 @@ def test_journal_that_has_ended_is_moved_and_who_waited_for_it_finds_that_out(tm
     waits.drop_empty()
     waits.close()
     assert [path.name for path in tmp_path.iterdir()] == [ENDED]
-    assert find_end(tmp_path, "qb") == JournalEnd(Outcome.FILLED, "10 of 10 (all filled)")
+    assert find_end(tmp_path, "qb") == JournalEnd(Outcome.FILLED, "10 of 10 (all filled)", filled=Decimal(10))
 
 
 @pytest.mark.parametrize("change", [{"intent": "SPY"}, {"start_ns": "soon"}, {"wish": ["a"]}])
