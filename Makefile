@@ -11,7 +11,7 @@ JOBS   ?= 8
 SEEDS  ?= 50
 
 .PHONY: docs sbom dist halts hearsay outages realoutages up test smoke apidocs links wheel check format bench latency overload scale clients verdict replaysame replaytiming capturerate capturedamage \
-  capturekills captureseek tapcost strangers poison faults twonodes orders returns requests search lives seeds quietdays levels marketdays idle pins clean help
+  capturekills captureseek tapcost strangers poison faults twonodes orders returns requests search lives kills seeds quietdays levels marketdays idle pins clean help
 
 help:
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
@@ -159,6 +159,9 @@ search: $(VENV)/.dev ## an order of events that over-fills, looked for; ARGS="--
 
 lives: $(VENV)/.dev ## the worker under kills, full disks, damaged journals, lies: exit status beside the broker's books; ARGS="--times 1000"
 	$(BIN)/python -m tests.execution_adapter.lives $(ARGS)
+
+kills: $(VENV)/.dev ## the real worker, killed with SIGKILL at random moments, against the simulator's books; ARGS="--times 50"
+	$(BIN)/python -m tests.execution_adapter.kills $(ARGS)
 
 seeds: $(VENV)/.dev ## an hour of random faults per seed, against the node without its sockets; SEEDS=200
 	QUOTEBUS_SEEDS=$(SEEDS) $(BIN)/python -m pytest -q -n $(JOBS) tests/pricing/test_core_faults.py $(ARGS)

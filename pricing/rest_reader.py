@@ -101,6 +101,16 @@ class RestReader(ABC, Generic[QuestionT, AnswerT]):
         self._budget.watch(status, headers, now_ns(), utc_ns())
 
     def _run(self) -> None:
+        ended = False
+        try:
+            self._read_all()
+            ended = True
+        finally:
+            if not ended:  # by an error of ours: the next question gets a thread of its own
+                with self._lock:
+                    self._reading = False
+
+    def _read_all(self) -> None:
         while (question := self._next()) is not None:
             answer = self._fail(question, "the read ended unexpectedly")
             try:

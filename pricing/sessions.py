@@ -119,14 +119,21 @@ _PHASES = {
 def read_clock(answer: object) -> MarketSession | None:
     """The session by an answer of the venue's clock; None when it is none that is understood."""
     rows = answer.get("clocks") if isinstance(answer, dict) else None
-    phases: dict[object, object] = {}
+    phases: dict[str, set[str]] = {}
     for row in rows if isinstance(rows, list) else []:
         market = row.get("market") if isinstance(row, dict) else None
-        if isinstance(market, dict):
-            phases[market.get("acronym")] = row.get("phase")
-    session = _PHASES.get(str(phases.get("NYSE")))
-    night = session is MarketSession.CLOSED and phases.get("BOATS") == "core"
+        name = market.get("acronym") if isinstance(market, dict) else None
+        phase = row.get("phase") if isinstance(row, dict) else None
+        if isinstance(name, str):
+            phases.setdefault(name, set()).add(phase if isinstance(phase, str) else "")
+    session = _PHASES.get(_only(phases.get("NYSE")))
+    night = session is MarketSession.CLOSED and _only(phases.get("BOATS")) == "core"
     return MarketSession.OVERNIGHT if night else session
+
+
+def _only(said: set[str] | None) -> str:
+    """The one phase that was said of a market; empty when there is none, or when it is said to be in two."""
+    return next(iter(said)) if said is not None and len(said) == 1 else ""
 
 
 @dataclass(frozen=True, slots=True)

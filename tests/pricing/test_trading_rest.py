@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from queue import Queue
@@ -11,12 +12,15 @@ from queue import Queue
 import pytest
 
 from quotebus.bus.clock import utc_ns
+from quotebus.pricing import trading_rest
 from quotebus.pricing.asset_file import AssetFile
 from quotebus.pricing.asset_list import Asset, AssetList
 from quotebus.pricing.commands import Asked
+from quotebus.pricing.sessions import read_clock
 from quotebus.pricing.trading_budget import TradingBudget
 from quotebus.pricing.trading_rest import FRESH_NS, AssetRead, AssetsRead, ClockRead, TradingAnswer, TradingRest
 from tests.pricing.test_venue_rest import SECRET, Venue, serve
+from tests.support.programs import eventually
 
 LIST = [
     {"symbol": "SPY", "status": "active", "tradable": True, "attributes": ["has_options"]},
@@ -118,6 +122,38 @@ def test_the_clock(venue: Venue, reader: Reader, phases: dict[str, str], session
     answer = reader.ask(Asked.CLOCK)
     assert isinstance(answer, ClockRead)
     assert (answer.session, bool(answer.why)) == (session, session is None)
+
+
+ODD: tuple[object, ...] = (None, True, 0, -1, 1.5, "", "core", "closed", [], ["core"], {}, {"acronym": "NYSE"})
+
+
+def test_no_type_of_value_anywhere_in_a_clock_ends_anything_or_makes_a_session() -> None:
+    """In each place each type, and a market that is said to be in two phases."""
+    good: dict[str, object] = {"market": {"acronym": "NYSE"}, "phase": "core"}
+    assert read_clock({"clocks": [good]}) == read_clock({"clocks": [good, dict(good)]}) == "regular"
+    for odd in ODD:
+        assert read_clock(odd) is read_clock({"clocks": odd}) is read_clock({"clocks": [odd]}) is None
+        assert read_clock({"clocks": [{**good, "market": odd}]}) in (None, "regular")
+        assert read_clock({"clocks": [{"market": {"acronym": odd}, "phase": "core"}]}) is None
+        said = read_clock({"clocks": [{**good, "phase": odd}]})
+        assert (said is not None) == (odd in ("core", "closed"))
+        assert read_clock({"clocks": [good, {**good, "phase": odd}]}) == ("regular" if odd == "core" else None)
+        assert read_clock({"clocks": [good, {"market": {"acronym": odd}, "phase": odd}]}) == "regular"
+
+
+def test_a_reader_goes_on_after_an_error_of_ours(venue: Venue, reader: Reader, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fall(_: object) -> None:
+        raise TypeError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(trading_rest, "read_clock", fall)
+        patch.setattr(threading, "excepthook", lambda _: None)
+        assert reader.ask(Asked.CLOCK) == ClockRead(None, "the read ended unexpectedly")
+        eventually(lambda: not reader.rest._reading)
+    venue.value = b'{"clocks":[{"market":{"acronym":"NYSE"},"phase":"core"}]}'
+    answer = reader.ask(Asked.CLOCK)
+    assert isinstance(answer, ClockRead)
+    assert answer.session == "regular"
 
 
 @pytest.mark.parametrize("value", [b"[]", b'{"clocks":3}', b'{"clocks":[1,{"market":2},{"market":{}}]}'])
