@@ -11,6 +11,7 @@ lossy and answers are dropped.
 from __future__ import annotations
 
 import argparse
+import subprocess
 import sys
 import tempfile
 import time
@@ -19,7 +20,6 @@ from decimal import Decimal
 from pathlib import Path
 from random import Random
 
-from quotebus.bus.clock import sleep_s
 from tests.execution_adapter.runs import OVER, Books, Run, books
 from tests.support.programs import Program
 from tests.support.world import World
@@ -63,12 +63,14 @@ class Rounds:
 
     def _kill(self, worker: Program) -> bool:
         """Kill it some time after its start; whether it had ended by itself."""
-        sleep_s(self.random.uniform(0, 1.5) if self.random.random() < 0.7 else self.random.uniform(1.5, WINDOW_S))
-        ended = worker.process.poll() is not None
-        if not ended:
+        after_s = self.random.uniform(0, 1.5) if self.random.random() < 0.7 else self.random.uniform(1.5, WINDOW_S)
+        try:
+            worker.process.wait(after_s)
+        except subprocess.TimeoutExpired:
             worker.kill()
             self.events["killed"] += 1
-        return ended
+            return False
+        return True
 
     def _judge(self, status: int, wanted: dict[str, Decimal], worker: Program) -> None:
         found: Books = books(self.run.world.audit)  # raises when a second order could fill beside a first
