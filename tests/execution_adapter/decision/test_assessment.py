@@ -76,6 +76,11 @@ def test_a_feed_that_is_accepted_as_delayed_is_late_only_beyond_its_own_delay(
     assert (verdict.grade, verdict.reasons) == (grade, ("exchange_late",) if grade is not Grade.OK else ())
 
 
+def test_a_spread_of_exactly_the_bound_is_not_wide() -> None:
+    assert Rig(HEALTH, STATUS, like(CALM, bid_price=99.75, ask_price=100.25)).assess().grade is Grade.OK
+    assert Rig(HEALTH, STATUS, like(CALM, bid_price=99.74, ask_price=100.25)).assess().reasons == ("spread_wide",)
+
+
 def test_quiet_is_not_stale_until_the_set_age() -> None:
     rig = Rig()
     for second in range(1, 61):
@@ -92,6 +97,8 @@ def test_quiet_is_not_stale_until_the_set_age() -> None:
     ("changes", "grade", "reason"),
     [
         ({"ask_price": 101.0}, Grade.DEGRADED, "spread_wide"),
+        ({"bid_price": 99.5, "ask_price": 100.5}, Grade.DEGRADED, "spread_wide"),
+        ({"bid_price": 95.0, "ask_price": 105.0}, Grade.DEGRADED, "spread_wide"),  # absurd begins beyond it
         ({"ask_price": 120.0}, Grade.REFUSE, "spread_absurd"),
         ({"exchange_ns": UTC_NS - 3 * NS_PER_S}, Grade.DEGRADED, "exchange_late"),
         ({"exchange_ns": UTC_NS - 900 * NS_PER_S}, Grade.REFUSE, "exchange_late"),

@@ -72,7 +72,9 @@ def test_buy_and_sell_are_mirror_images(
     [
         ("1", "100", "100", "10.00"),  # small against what is shown: join the queue
         ("50", "100", "100", "10.01"),  # above 0.3 of it
+        ("30", "100", "100", "10.00"),  # not above 0.3
         ("90", "100", "100", "10.02"),  # above 0.8 of it
+        ("80", "100", "100", "10.01"),  # not above 0.8
         ("1", "200", "100", "10.01"),  # the book leans our way: step ahead of it
         ("5000", "1", "1", "10.02"),  # a big order too stays within the middle
     ],
@@ -154,6 +156,7 @@ def test_aggression_begins_at_its_start_and_ends_exactly_at_its_end() -> None:
     assert compute_aggression(0, 1, start, end) == start
     assert compute_aggression(2, 2, start, end) == end
     assert compute_aggression(0, 0, start, end) == end
+    assert compute_aggression(-1, 0, start, end) == end, "no window, before it begins"
 
 
 @pytest.mark.parametrize("size", [float("inf"), float("nan"), -1.0, None])
