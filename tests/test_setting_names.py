@@ -15,13 +15,13 @@ from quotebus.bus.process import known_settings
 from quotebus.bus.process.flags import flags, is_secret, is_switch, shown_default, unit_of, variable
 from quotebus.bus.serve.settings import ServeSettings
 from quotebus.bus.settings import BusSettings, LogSettings, Settings
-from quotebus.bus.tap.settings import DelaySettings, EchoSettings, TopSettings, WhySettings
+from quotebus.bus.tap.settings import DelaySettings, EchoSettings, PubSettings, TopSettings, WhySettings
 from quotebus.execution_adapter.settings import ExecutionSettings
 from quotebus.pricing.settings import PricingSettings
 from quotebus.pricing.simulator.settings import SimulatorSettings
 
 ROOT = Path(__file__).resolve().parents[1]
-TAP = (EchoSettings, DelaySettings, TopSettings, WhySettings)
+TAP = (EchoSettings, DelaySettings, TopSettings, WhySettings, PubSettings)
 CLASSES: dict[str, tuple[str, tuple[type[Settings], ...]]] = {
     known_settings.ALL_PROGRAMS: ("bus/README.md", (BusSettings, LogSettings)),
     "pricing-node": ("pricing/README.md", (PricingSettings,)),

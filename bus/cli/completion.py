@@ -16,7 +16,17 @@ from quotebus.bus.process.known_settings import ALL_PROGRAMS, settings_of
 from quotebus.bus.serve.settings import ServeSettings
 from quotebus.bus.settings import Settings
 from quotebus.bus.tap.program import VERBS as TAP_VERBS
-from quotebus.bus.tap.settings import DelaySettings, EchoSettings, RateSettings, TopSettings, WhySettings
+from quotebus.bus.tap.settings import (
+    BandwidthSettings,
+    DelaySettings,
+    EchoSettings,
+    InfoSettings,
+    ListSettings,
+    PubSettings,
+    RateSettings,
+    TopSettings,
+    WhySettings,
+)
 
 PROGRAM = "quotebus completion"
 SHELLS = ("bash", "zsh")
@@ -33,6 +43,10 @@ _SETTINGS: dict[str, type[Settings]] = {
     "quotebus tap echo": EchoSettings,
     "quotebus tap rate": RateSettings,
     "quotebus tap delay": DelaySettings,
+    "quotebus tap list": ListSettings,
+    "quotebus tap info": InfoSettings,
+    "quotebus tap bw": BandwidthSettings,
+    "quotebus tap pub": PubSettings,
     "quotebus tap why": WhySettings,
 }
 

@@ -31,7 +31,7 @@ from quotebus.bus.tap.escape import clean
 from quotebus.bus.tap.freshness import Currency, Freshness
 from quotebus.bus.tap.message_reader import MessageReader, ReceivedFrame, ReceivedMessage
 from quotebus.bus.tap.price_history import PriceHistory
-from quotebus.bus.tap.snapshot import Snapshot, SymbolRow, take_snapshot
+from quotebus.bus.tap.snapshot import NOT_HEARD, Snapshot, SymbolRow, take_snapshot
 from quotebus.bus.tap.usability import Usability
 from quotebus.bus.tap.view import View
 from quotebus.bus.tap.why.explain import Explanation, explain
@@ -89,7 +89,7 @@ class PageState:
         self.freshness.look(now_ns)
         self.freshness.note_losses(self.intake.tracker.lost, now_ns)
         currency = self.freshness.judge(now_ns, connected)
-        shown = take_snapshot(self.view, self.intake, now_ns, self._origin, connected)
+        shown = take_snapshot(self.view, self.intake, now_ns, self._origin, connected, currency=currency)
         self.timeline.look(now_ns, currency)
         self.history.sample(shown.rows if currency.current else (), now_ns)
         self.rows.replace(make_page_row(row, now_ns, currency, self.history.since_ns(row.symbol)) for row in shown.rows)
@@ -139,7 +139,10 @@ def make_page_row(row: SymbolRow, now_ns: int, currency: Currency, answer_since_
     """A row as the page gets it; times in milliseconds of UTC. What is not known to hold is not shown as holding."""
     usable, reasons = str(row.usable), [clean(reason, 40) for reason in row.reasons]
     if not currency.current:
-        usable, reasons = "no", ["not_heard" if currency.deaf else "page_behind", *reasons]
+        usable, reasons = (
+            "no",
+            [NOT_HEARD if currency.deaf else "page_behind", *(each for each in reasons if each != NOT_HEARD)],
+        )
     state = clean(row.state, 20)
     doubted = state in (SymbolState.LIVE, SymbolState.QUIET) and not (row.confirmed and currency.current)
     quote_ms = None if row.age_ns is None else (now_ns - row.age_ns) // NS_PER_MS

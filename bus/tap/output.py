@@ -24,6 +24,39 @@ def choose_width(wished: int | None, in_pipe: int = PIPE_COLUMNS) -> int:
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else in_pipe
 
 
+def wrap_line(line: str, width: int, indent: int = 13) -> str:
+    """A long line as several of at most `width` columns, the further ones indented, broken between words."""
+    if len(line) <= width:
+        return line
+    rows, rest = [], line
+    while len(rest) > width:
+        at = rest.rfind(" ", indent + 1, width + 1)
+        at = at if at > indent else width
+        rows.append(rest[:at].rstrip())
+        rest = " " * indent + rest[at:].strip()
+    return "\n".join([*rows, rest])
+
+
+class RefreshedReport:
+    """Reports that take each other's place on a terminal, where one fits on it; in a pipe they follow each other."""
+
+    def __init__(self) -> None:
+        self._drawn = 0
+        drawn = make_console()
+        self._in_place = sys.stdout.isatty() and drawn.is_terminal and not drawn.is_dumb_terminal
+
+    def show(self, lines: Sequence[str]) -> None:
+        """Print a report, over the one before."""
+        if not self._in_place:
+            print("\n".join(lines) + "\n", flush=True)
+            return
+        columns, rows = shutil.get_terminal_size()
+        fits = 0 < self._drawn < rows
+        up = f"\x1b[{self._drawn}F\x1b[J" if fits else ""
+        print(up + "\n".join(line[:columns] for line in lines), flush=True)
+        self._drawn = len(lines)
+
+
 def print_lines(lines: Sequence[Text]) -> None:
     """Print lines once."""
     if sys.stdout.isatty():

@@ -10,10 +10,9 @@ from array import array
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from math import nan
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from quotebus.bus.clock import NS_PER_S
-from quotebus.bus.tap.snapshot import SymbolRow
 from quotebus.bus.tap.usability import Usability
 
 LENGTH_S = 600
@@ -21,6 +20,19 @@ MAX_HISTORIES = 2_000
 """Symbols with a history: 10 kB each. The others have none, and `left_out` counts them."""
 UNKNOWN, USABLE, UNDECIDED, UNUSABLE = range(4)
 _ANSWERS = {Usability.YES: USABLE, Usability.UNKNOWN: UNDECIDED, Usability.NO: UNUSABLE}
+
+
+class PricedRow(Protocol):
+    """What is sampled of a picture's row."""
+
+    @property
+    def symbol(self) -> str: ...
+    @property
+    def bid_price(self) -> float | None: ...
+    @property
+    def ask_price(self) -> float | None: ...
+    @property
+    def usable(self) -> Usability: ...
 
 
 class PricePoint(NamedTuple):
@@ -50,7 +62,7 @@ class PriceHistory:
         self._since: dict[str, tuple[Usability, int]] = {}
         self.left_out = 0
 
-    def sample(self, rows: Iterable[SymbolRow], now_ns: int) -> None:
+    def sample(self, rows: Iterable[PricedRow], now_ns: int) -> None:
         """One picture. Time must not go back by more than a second: then a history begins anew."""
         now_s = now_ns // NS_PER_S
         since: dict[str, tuple[Usability, int]] = {}
@@ -120,3 +132,24 @@ def bucket_points(points: list[PricePoint], buckets: int) -> list[tuple[float | 
         prices = [(bid + ask) / 2 for _, bid, ask, _ in part if bid == bid and ask == ask]
         columns.append((prices[-1] if prices else None, max((point.answer for point in part), default=UNKNOWN)))
     return columns
+
+
+_BLOCKS = "▁▂▃▄▅▆▇█"
+
+
+def draw_trend(points: list[PricePoint], width: int) -> str:
+    """The middle price as blocks in so many columns; `×` where it could not be used, `·` where nothing was heard."""
+    columns = bucket_points(points, width)
+    known = [price for price, answer in columns if price is not None and answer != UNUSABLE]
+    if not columns or all(answer == UNKNOWN for _, answer in columns):
+        return ""
+    low, high = min(known, default=0.0), max(known, default=0.0)
+    drawn = []
+    for price, answer in columns:
+        if answer == UNUSABLE:
+            drawn.append("×")
+        elif price is None:
+            drawn.append("·" if "".join(drawn).strip() else " ")
+        else:
+            drawn.append(_BLOCKS[int((price - low) / (high - low) * 7.999)] if high > low else _BLOCKS[3])
+    return "".join(drawn)

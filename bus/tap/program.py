@@ -19,6 +19,10 @@ VERBS = {
     "echo": "prints messages as they arrive, as text or JSON",
     "rate": "counts messages per second by topic, and how many are missing",
     "delay": "measures p50, p99 and maximum of each hop",
+    "list": "lists the topics that are published, and what their messages are",
+    "info": "says who publishes a topic, how often, and what its messages hold",
+    "bw": "measures bytes per second by topic",
+    "pub": "publishes one intent, or counters",
     "why": "explains whether a symbol's price may be used, and who asked for it",
 }
 EXAMPLES = (
@@ -26,6 +30,7 @@ EXAMPLES = (
     "quotebus tap echo health quote.SPY",
     "quotebus tap rate --every 5",
     "quotebus tap delay quote.SPY",
+    "quotebus tap list",
     "quotebus tap why SPY",
 )
 

@@ -8,9 +8,9 @@ from typing import TypeVar
 from quotebus.bus.process.log import setup
 from quotebus.bus.settings import die, load
 from quotebus.bus.tap.selection import Selection
-from quotebus.bus.tap.settings import EchoSettings, RateSettings
+from quotebus.bus.tap.settings import EchoSettings, ListSettings, RateSettings
 
-SettingsT = TypeVar("SettingsT", EchoSettings, RateSettings)
+SettingsT = TypeVar("SettingsT", EchoSettings, RateSettings, ListSettings)
 
 
 def load_selection(settings: type[SettingsT], argv: Sequence[str], program: str) -> tuple[SettingsT, Selection]:

@@ -9,7 +9,7 @@ from pydantic_settings import SettingsConfigDict
 
 from quotebus.bus.process.command_line import format_choices
 from quotebus.bus.process.flags import Positional, Unit, Words
-from quotebus.bus.settings import LogSettings, Settings, local_endpoint
+from quotebus.bus.settings import BusSettings, LogSettings, Settings, local_endpoint
 
 LONGEST_S = 1e9
 """Thirty years: in nanoseconds still a number of 64 bits."""
@@ -86,6 +86,7 @@ class EchoSettings(TapSettings):
     topics: Topics = Field([], description=_TOPICS)
     symbol: Symbols = Field([], description="only messages about these symbols")
     count: int | None = Field(None, ge=1, description="end after this many messages")
+    width: Width = Field(None, ge=40, le=1000, description="wrap lines at this width; in a pipe they are not wrapped")
 
 
 class RateSettings(TapSettings):
@@ -111,6 +112,56 @@ class DelaySettings(RateSettings):
     about = "Measures each hop's delay: median, 99th percentile and maximum."
     examples = ("quotebus tap delay  # all topics, once a second",
                 "quotebus tap delay quote.SPY --for 60")  # fmt: skip
+
+
+class ListSettings(TapSettings):
+    """`list`."""
+
+    about = "Lists the topics that are published now: what their messages are, how many come, from how many programs."
+    examples: ClassVar[tuple[str, ...]] = (
+        "quotebus tap list",
+        "quotebus tap list quote --for 10",
+        "quotebus tap list --file captures/",
+    )
+    headings: ClassVar = {"topics": "what"}
+
+    topics: Topics = Field([], description=_TOPICS)
+    symbol: Symbols = Field([], description="only messages about these symbols")
+    rows: int = Field(20, ge=1, description="of `bw`: show this many topics, the largest first")
+
+
+class InfoSettings(ListSettings):
+    """`info`."""
+
+    about = "Says of each topic who publishes it, how often, what its messages hold, and what is missing."
+    examples = ("quotebus tap info quote.SPY", "quotebus tap info health --for 10")
+
+
+class BandwidthSettings(ListSettings):
+    """`bw`."""
+
+    about = "Measures bytes a second by topic, and how large its messages are."
+    examples = ("quotebus tap bw  # the 20 topics with the most bytes", "quotebus tap bw quote --for 30 --rows 50")
+
+
+class PubSettings(BusSettings, LogSettings):
+    """`pub`."""
+
+    about = "Publishes one intent, which an execution worker may work as an order, or counters. Nothing else."
+    examples = (
+        "quotebus tap pub intent SPY buy 10 --within-s 60",
+        "quotebus tap pub intent SPY sell all --urgency high",
+        "quotebus tap pub counters orders=3 errors=0 --program my-script",
+    )
+    flag_prefix = "tap_"
+    headings: ClassVar = {"tap_what": "what"}
+
+    tap_what: Annotated[Words, Positional(needed=True), Unit("WHAT")] = Field(
+        [], description="`intent SYMBOL buy|sell QTY|all`, or `counters NAME=NUMBER …`"
+    )
+    tap_within_s: float = Field(60.0, gt=0, le=LONGEST_S, description="an intent is not worked after this long")
+    tap_urgency: str = Field("normal", description="of an intent: low, normal or high")
+    tap_program: str = Field("", max_length=80, description="whose counters; tap and the process id unless given")
 
 
 class TopSettings(TapSettings):

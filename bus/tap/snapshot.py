@@ -13,12 +13,15 @@ from quotebus.bus.clock import NS_PER_S
 from quotebus.bus.consumer import REPLAYED
 from quotebus.bus.events import Claim, ConnectionHealth, SymbolState
 from quotebus.bus.protocol import HEALTH_SILENCE_NS
+from quotebus.bus.tap.freshness import Currency
 from quotebus.bus.tap.message_reader import MessageReader
 from quotebus.bus.tap.pace import Pacing, skip_pacing
 from quotebus.bus.tap.usability import Usability, judge_price, list_reasons
 from quotebus.bus.tap.view import KnownStatus, View
 
 RELEASED_SHOWN_NS = 10 * NS_PER_S
+NOT_HEARD = "not_heard"
+"""The reason why a tap that hears nothing cannot tell; no rule of a client's has this name."""
 _UNCONFIRMING = frozenset({Unusable.NO_HEALTH, Unusable.HEALTH_SILENT, Unusable.NOT_STREAMING, Unusable.NO_STATUS})
 """With one of these, the newest state of a symbol is an old one: nothing says that it still holds."""
 FAMILIES: dict[str, Callable[[str], bool]] = {
@@ -117,6 +120,7 @@ class Snapshot:
     beyond_bound: int
     programs: dict[str, int]
     counters: dict[str, dict[str, int]]
+    currency: Currency | None = None
 
 
 def take_snapshot(
@@ -127,8 +131,9 @@ def take_snapshot(
     connected: bool | None,
     pace: Pacing = skip_pacing,
     not_subscribed: int = 0,
+    currency: Currency | None = None,
 ) -> Snapshot:
-    """The bus at `now_ns`. `connected` is None for a capture."""
+    """The bus at `now_ns`. `connected` is None for a capture. `currency`: how far the picture can be believed."""
     view.at(now_ns)
     messages_per_s, bytes_per_s = view.bus.all_per_s()
     lines = sorted(
@@ -140,7 +145,9 @@ def take_snapshot(
         origin=origin,
         connected=connected,
         lines=tuple(lines),
-        rows=tuple(pace(make_rows(view, now_ns))),
+        rows=tuple(
+            pace(make_rows(view, now_ns, heard=connected is not False and (currency is None or currency.current)))
+        ),
         recorders=tuple(
             RecorderLine(r.name, r.state, r.cause, r.file, r.messages, r.bytes, r.lost, now_ns - at_ns)
             for r, at_ns in view.recorders.values()
@@ -156,20 +163,24 @@ def take_snapshot(
         beyond_bound=view.beyond_bound,
         programs=_summed(view),
         counters={source: {**c.counters} for source, (c, _) in sorted(view.counters.items())},
+        currency=currency,
     )
 
 
-def make_rows(view: View, now_ns: int) -> Iterable[SymbolRow]:
-    """Every symbol that a client wants, or about which something was received lately."""
+def make_rows(view: View, now_ns: int, *, heard: bool = True) -> Iterable[SymbolRow]:
+    """Every symbol that a client wants, or about which something was received lately.
+
+    `heard`: the bus is heard in time; otherwise no price is known to be usable, and no state to hold.
+    """
     for symbol in view.symbols:
         live = symbol in view.book.quotes or symbol in view.book.standings
         book = view.book if live else view.replayed
-        row = _row(view, book, symbol, now_ns)
+        row = _row(view, book, symbol, now_ns, heard)
         if row is not None:
             yield row
 
 
-def _row(view: View, book: Book, symbol: str, now_ns: int) -> SymbolRow | None:
+def _row(view: View, book: Book, symbol: str, now_ns: int, heard: bool) -> SymbolRow | None:
     replayed = book is view.replayed
     verdict = book.assess(symbol, now_ns)
     known: KnownStatus | None = (view.known_replayed if replayed else view.known).get(symbol)
@@ -180,6 +191,9 @@ def _row(view: View, book: Book, symbol: str, now_ns: int) -> SymbolRow | None:
     gone = known is not None and now_ns - known.heard_ns > RELEASED_SHOWN_NS
     if state == SymbolState.RELEASED and gone and (verdict.age_ns is None or verdict.age_ns > RELEASED_SHOWN_NS):
         return None
+    usable, reasons = judge_price(view, verdict, now_ns), tuple(map(str, list_reasons(view, verdict, now_ns)))
+    if usable is Usability.YES and not heard:
+        usable, reasons = Usability.UNKNOWN, (NOT_HEARD,)
     return SymbolRow(
         symbol=symbol,
         bid_price=quote.bid_price if quote else None,
@@ -193,11 +207,11 @@ def _row(view: View, book: Book, symbol: str, now_ns: int) -> SymbolRow | None:
         cause=standing.cause if standing is not None else "",
         since_ns=known.since_ns if known is not None else None,
         clients=known.claims if known is not None else (),
-        usable=Usability.NO if replayed else judge_price(view, verdict, now_ns),
-        reasons=(REPLAYED.rstrip(":") + "ed",) if replayed else tuple(map(str, list_reasons(view, verdict, now_ns))),
+        usable=Usability.NO if replayed else usable,
+        reasons=(REPLAYED.rstrip(":") + "ed",) if replayed else reasons,
         flags=quote.flags if quote else 0,
         replayed=replayed,
-        confirmed=_UNCONFIRMING.isdisjoint(verdict.reasons),
+        confirmed=heard and _UNCONFIRMING.isdisjoint(verdict.reasons),
     )
 
 

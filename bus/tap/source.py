@@ -171,7 +171,8 @@ def open_source(settings: TapSettings, prefixes: Sequence[bytes], gather_ms: int
         return CaptureSource(settings.file, settings.from_s, settings.to_s, settings.for_s)
     if settings.from_s is not None or settings.to_s is not None:
         raise ConfigError("--from and --to need a capture: name it with --file")
-    lower_priority(settings.nice)  # before the socket, whose thread inherits it
+    if gather_ms or "nice" in settings.model_fields_set:  # one that measures must not measure its own wait
+        lower_priority(settings.nice)  # before the socket, whose thread inherits it
     return LiveSource(settings.bus_subscribe_url, prefixes, gather_ms)
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 
+from quotebus.bus.clock import NS_PER_S
 from quotebus.bus.events import Claim, RecorderState, SymbolState
 from quotebus.bus.process.units import (
     format_clock,
@@ -19,13 +20,17 @@ from quotebus.bus.process.units import (
 )
 from quotebus.bus.protocol import MAX_SYMBOLS
 from quotebus.bus.tap.escape import clean
+from quotebus.bus.tap.freshness import describe_currency
 from quotebus.bus.tap.pace import Pacing, skip_pacing
-from quotebus.bus.tap.snapshot import ConnectionLine, Snapshot, SymbolRow
+from quotebus.bus.tap.price_history import PriceHistory, draw_trend
+from quotebus.bus.tap.snapshot import NOT_HEARD, ConnectionLine, Snapshot, SymbolRow
 from quotebus.bus.tap.top.controls import HELP, Controls, select_rows
 from quotebus.bus.tap.usability import Usability
 
-WIDE = 125
-"""From this width on, sizes, causes and client names are shown as well."""
+MIDDLE, WIDE, WIDEST = 96, 125, 150
+"""From these widths on: a trend; sizes, causes and client names; both."""
+_TREND = 12
+_TREND_S = 300
 _MAX_LINES = 4
 _KEYS = ("? help", "q quit", "s sort", "/ filter", "Enter why", "u unusable", "c counters")
 _STATE_STYLES = {
@@ -72,6 +77,11 @@ _BROAD = (
     TableColumn("CLIENTS", 8, False, "clients"),
 )
 
+_TRENDING = TableColumn("5 MINUTES", _TREND, False)
+_ANSWER = TableColumn("USABLE", 24, False, "usable")
+_MEDIUM = (_NARROW[0], _TRENDING, *_NARROW[1:])
+_BROADEST = (_BROAD[0], _TRENDING, *_BROAD[1:-2], _ANSWER, _BROAD[-1])
+
 
 def render_screen(
     shown: Snapshot,
@@ -80,6 +90,7 @@ def render_screen(
     height: int,
     panel: Sequence[Text] = (),
     pace: Pacing = skip_pacing,
+    history: PriceHistory | None = None,
 ) -> list[Text]:
     """At most `height` lines of at most `width` columns; `panel` takes the place of the table."""
     head = render_header(shown, width)
@@ -92,7 +103,7 @@ def render_screen(
     elif controls.panel:
         body = list(panel)
     else:
-        body = render_table(shown, controls, width, room, pace)
+        body = render_table(shown, controls, width, room, pace, history=history)
     lines = [*head, *body[:room]]
     lines += [Text("")] * (height - 1 - len(lines))
     return [_fitted(line, width) for line in [*lines[: height - 1], foot]]
@@ -103,9 +114,15 @@ def count_page_rows(shown: Snapshot, width: int, height: int) -> int:
     return max(1, height - len(render_header(shown, width)) - 2)
 
 
-def render_snapshot(shown: Snapshot, controls: Controls, width: int, pace: Pacing = skip_pacing) -> list[Text]:
+def render_snapshot(
+    shown: Snapshot,
+    controls: Controls,
+    width: int,
+    pace: Pacing = skip_pacing,
+    history: PriceHistory | None = None,
+) -> list[Text]:
     """The header and all rows, for a pipe."""
-    rows = render_table(shown, controls, width, len(shown.rows) + 1, pace, cursor=False)
+    rows = render_table(shown, controls, width, len(shown.rows) + 1, pace, cursor=False, history=history)
     return [_fitted(line, width) for line in [*render_header(shown, width), *rows]]
 
 
@@ -122,6 +139,8 @@ def render_header(shown: Snapshot, width: int) -> list[Text]:
     title.append(" " * max(1, width - len(title.plain) - 13))
     title.append(f"{format_clock(shown.now_ns)}Z", "dim")
     lines = [title]
+    if shown.currency is not None and (trouble := describe_currency(shown.currency)):
+        lines.append(Text(trouble, "bold red"))
     if not any(not line.orders for line in shown.lines):
         lines.append(Text.assemble(("line  ", "bold"), ("no pricing node heard", "bold red")))
     for line in shown.lines[:_MAX_LINES]:
@@ -217,10 +236,17 @@ def _packed(parts: Sequence[str], width: int) -> list[Text]:
 
 
 def render_table(
-    shown: Snapshot, controls: Controls, width: int, height: int, pace: Pacing = skip_pacing, *, cursor: bool = True
+    shown: Snapshot,
+    controls: Controls,
+    width: int,
+    height: int,
+    pace: Pacing = skip_pacing,
+    *,
+    cursor: bool = True,
+    history: PriceHistory | None = None,
 ) -> list[Text]:
-    """Headings and the rows around the cursor, `height` lines in total."""
-    columns = _NARROW if width < WIDE else _BROAD
+    """Headings and the rows around the cursor, `height` lines in total. `history` has the trends."""
+    columns = _choose_columns(width, history is not None)
     heading = Text("")
     for column in columns:
         mark = ("v" if controls.descending else "^") if column.sort == controls.sort else ""
@@ -232,7 +258,7 @@ def render_table(
     first = max(0, min(at - (height - 1) // 2, len(rows) - (height - 1))) if height > 1 else 0
     lines = [heading]
     for number, row in enumerate(pace(rows[first : first + height - 1]), first):
-        line = _row(row, columns, width)
+        line = _row(row, columns, width, shown.now_ns, history)
         if cursor and number == at:
             line.stylize("reverse")
         lines.append(line)
@@ -242,12 +268,25 @@ def render_table(
     return lines
 
 
-def _row(row: SymbolRow, columns: Sequence[TableColumn], width: int) -> Text:
+def _choose_columns(width: int, trends: bool) -> Sequence[TableColumn]:
+    if width < WIDE:
+        return _MEDIUM if trends and width >= MIDDLE else _NARROW
+    return _BROADEST if trends and width >= WIDEST else _BROAD
+
+
+def _row(row: SymbolRow, columns: Sequence[TableColumn], width: int, now_ns: int, history: PriceHistory | None) -> Text:
     dim = "" if row.usable is Usability.YES else "dim"
     why, why_style = _usable(row)
+    trend = ""
+    if history is not None:
+        room = next(column.width for column in columns if column.title == "USABLE")
+        why = _add_since(why, row, now_ns, history, room)
+        if _TRENDING in columns:
+            trend = draw_trend(history.list_points(row.symbol, now_ns, _TREND_S), _TREND)
     state, state_style = _state(row)
     values = {
         "SYMBOL": (row.symbol, "bold"),
+        "5 MINUTES": (trend, dim),
         "BID SZ": (format_quantity(row.bid_size), dim),
         "BID": (format_price(row.bid_price), dim),
         "ASK": (format_price(row.ask_price), dim),
@@ -288,8 +327,17 @@ def _usable(row: SymbolRow) -> tuple[str, str]:
     if row.usable is Usability.YES:
         return "yes", "green"
     if row.usable is Usability.UNKNOWN:
-        return "not heard yet", "dim"
+        return "not heard" if NOT_HEARD in row.reasons else "not heard yet", "dim"
     return row.reasons[0] if row.reasons else "", "magenta" if row.replayed else "red"
+
+
+def _add_since(why: str, row: SymbolRow, now_ns: int, history: PriceHistory, room: int) -> str:
+    """With since when the price may not be used, where there is room for it."""
+    since_ns = history.since_ns(row.symbol)
+    if row.usable is not Usability.NO or since_ns is None:
+        return why
+    told = f"{why} {format_duration(max(0, now_ns - since_ns) // NS_PER_S * NS_PER_S)}"
+    return told if len(told) <= room else why
 
 
 def _clients(claims: Sequence[Claim], width: int) -> str:

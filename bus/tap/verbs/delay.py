@@ -8,6 +8,7 @@ from quotebus.bus.clock import seconds
 from quotebus.bus.tap.delays import Delays
 from quotebus.bus.tap.escape import encode_json_line
 from quotebus.bus.tap.message_reader import MessageReader
+from quotebus.bus.tap.output import RefreshedReport
 from quotebus.bus.tap.reports import describe_unreadable, format_delays, make_delay_record
 from quotebus.bus.tap.selected import load_selection
 from quotebus.bus.tap.settings import NOTHING_HEARD, DelaySettings
@@ -22,12 +23,14 @@ def run(argv: Sequence[str]) -> int:
     source = open_source(settings, selection.prefixes(), gather_ms=0)
     intake, in_all, lately = MessageReader(), Delays(), Delays()
 
+    shown = RefreshedReport()
+
     def report(delays: Delays, what: str) -> None:
         hops = delays.list_hops()
         if settings.as_json:
             print(encode_json_line(make_delay_record(hops, source.now_ns, what)), flush=True)
         elif hops:
-            print("\n".join(format_delays(hops, source.now_ns, what)) + "\n", flush=True)
+            shown.show(format_delays(hops, source.now_ns, what))
 
     reports, live = 0, source.connected is not None
     next_ns = source.now_ns + seconds(settings.every_s)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from quotebus.bus.tap.escape import encode_json_line
 from quotebus.bus.tap.event_lines import format_event, make_record
 from quotebus.bus.tap.message_reader import MessageReader
+from quotebus.bus.tap.output import choose_width, wrap_line
 from quotebus.bus.tap.reports import describe_unreadable
 from quotebus.bus.tap.selected import load_selection
 from quotebus.bus.tap.settings import NOTHING_HEARD, EchoSettings
@@ -14,6 +15,7 @@ from quotebus.bus.tap.source import close_source, open_source, read_batches
 
 PROGRAM = "quotebus tap echo"
 _WAIT_S = 0.25
+_NEVER = 1_000_000
 
 
 def run(argv: Sequence[str]) -> int:
@@ -22,14 +24,17 @@ def run(argv: Sequence[str]) -> int:
     source = open_source(settings, selection.prefixes())
     whole = not settings.topics or any(topic in ("symbols", "symbols.") for topic in settings.topics)
     intake = MessageReader(all_acknowledgements=whole)
-    printed = 0
+    printed, width = 0, choose_width(settings.width, _NEVER)
     try:
         for batch in read_batches(source, settings.for_s, _WAIT_S):
             lines: list[str] = []
             for heard in intake.read(source.pace(batch)):
                 if not selection.topic(heard.topic) or not selection.event(heard.event):
                     continue
-                lines.append(encode_json_line(make_record(heard)) if settings.as_json else format_event(heard))
+                if settings.as_json:
+                    lines.append(encode_json_line(make_record(heard)))
+                else:
+                    lines.append(wrap_line(format_event(heard), width))
                 if settings.count is not None and printed + len(lines) >= settings.count:
                     break
             if lines:

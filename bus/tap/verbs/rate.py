@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from quotebus.bus.clock import seconds
 from quotebus.bus.tap.escape import encode_json_line
 from quotebus.bus.tap.message_reader import MessageReader
-from quotebus.bus.tap.output import choose_width
+from quotebus.bus.tap.output import RefreshedReport, choose_width
 from quotebus.bus.tap.reports import TopicRates, describe_unreadable, format_rates, make_rate_record
 from quotebus.bus.tap.selected import load_selection
 from quotebus.bus.tap.settings import NOTHING_HEARD, RateSettings
@@ -22,13 +22,15 @@ def run(argv: Sequence[str]) -> int:
     source = open_source(settings, selection.prefixes())
     intake, rates = MessageReader(all_acknowledgements=not settings.topics), TopicRates()
 
+    shown = RefreshedReport()
+
     def report() -> None:
         now_ns = source.now_ns
         rows, lost = rates.find_busiest(settings.rows, now_ns), rates.missing
         if settings.as_json:
             print(encode_json_line(make_rate_record(rows, rates, now_ns, lost)), flush=True)
         else:
-            print("\n".join(format_rates(rows, rates, now_ns, lost, choose_width(None))) + "\n", flush=True)
+            shown.show(format_rates(rows, rates, now_ns, lost, choose_width(None)))
 
     reports, live = 0, source.connected is not None
     next_ns = source.now_ns + seconds(settings.every_s)

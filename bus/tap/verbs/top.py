@@ -7,12 +7,15 @@ from collections.abc import Sequence
 from rich.text import Text
 
 from quotebus.bus.clock import NS_PER_MS, seconds
+from quotebus.bus.events import ConnectionHealth, Counters
 from quotebus.bus.process.log import setup
 from quotebus.bus.settings import load
 from quotebus.bus.tap.escape import clean, encode_json_line
+from quotebus.bus.tap.freshness import Freshness
 from quotebus.bus.tap.message_reader import MessageReader, ReceivedFrame
 from quotebus.bus.tap.newest_quotes import NewestQuotes
 from quotebus.bus.tap.output import choose_width, print_lines
+from quotebus.bus.tap.price_history import PriceHistory
 from quotebus.bus.tap.settings import NOTHING_HEARD, TopSettings
 from quotebus.bus.tap.snapshot import Snapshot, take_snapshot
 from quotebus.bus.tap.source import Source, open_source, print_remarks, read_batches
@@ -22,6 +25,7 @@ from quotebus.bus.tap.top.table import count_page_rows, render_screen, render_sn
 from quotebus.bus.tap.view import View
 from quotebus.bus.tap.why.explain import explain
 from quotebus.bus.tap.why.text import render_explanation
+from quotebus.bus.topics import REPLAYED
 
 PROGRAM = "quotebus tap top"
 _SCREEN_EVERY_S = 0.5
@@ -43,6 +47,8 @@ class Top:
         self.intake = MessageReader()
         self._newest = NewestQuotes()
         self._looked_ns = 0
+        self.history = PriceHistory()
+        self._freshness = Freshness(source.now_ns)
         self.view = View(max_age_ns=seconds(settings.max_age_s))
         self.controls = Controls(
             sort=settings.sort,
@@ -51,8 +57,15 @@ class Top:
         )
 
     def take(self, batch: list[ReceivedFrame]) -> None:
+        now_ns = self.source.now_ns
+        self._freshness.look(now_ns)
+        if batch:
+            self._freshness.hear(now_ns)
         for heard in self.intake.read(self.source.pace(batch), self._newest):
             self.view.take(heard)
+            if isinstance(heard.event, ConnectionHealth | Counters) and not heard.event.source.startswith(REPLAYED):
+                late_ns = self.view.book.age_ns(heard.event, heard.received_ns)
+                self._freshness.time_message(heard.event.source, late_ns, heard.received_ns)
         if batch and (self._newest.full or abs(batch[-1].received_ns - self._looked_ns) >= _LOOK_EVERY_NS):
             self._looked_ns = batch[-1].received_ns
             self._look()
@@ -66,7 +79,9 @@ class Top:
     def picture(self) -> Snapshot:
         self._look()
         source = self.source
-        return take_snapshot(
+        self._freshness.note_losses(self.intake.tracker.lost, source.now_ns)
+        currency = self._freshness.judge(source.now_ns, source.connected)
+        shown = take_snapshot(
             self.view,
             self.intake,
             source.now_ns,
@@ -74,7 +89,10 @@ class Top:
             source.connected,
             source.pace,
             source.not_subscribed,
+            currency,
         )
+        self.history.sample(shown.rows if currency.current else (), shown.now_ns)
+        return shown
 
     def lines(self, shown: Snapshot, width: int, height: int) -> list[Text]:
         """The screen; with the panel `why`, the explanation of the symbol under the cursor."""
@@ -84,7 +102,7 @@ class Top:
             if rows:
                 symbol = rows[min(self.controls.at, len(rows) - 1)].symbol
                 panel = render_explanation(explain(self.view, symbol, self.source.now_ns), width)
-        return render_screen(shown, self.controls, width, height, panel, self.source.pace)
+        return render_screen(shown, self.controls, width, height, panel, self.source.pace, self.history)
 
 
 def run(argv: Sequence[str]) -> int:
@@ -116,7 +134,8 @@ def _print(top: Top, settings: TopSettings) -> None:
         if settings.as_json:
             print(encode_json_line(shown), flush=True)
         else:
-            lines = render_snapshot(shown, top.controls, choose_width(settings.width, _PIPE_COLUMNS), top.source.pace)
+            width = choose_width(settings.width, _PIPE_COLUMNS)
+            lines = render_snapshot(shown, top.controls, width, top.source.pace, top.history)
             print_lines([*lines, Text("")])
 
     for batch in read_batches(top.source, settings.for_s, min(0.25, every_ns / 1e9)):

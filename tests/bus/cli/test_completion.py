@@ -33,7 +33,7 @@ def complete(*words: str) -> list[str]:
         (["quotebus", "re"], ["record", "replay"]),
         (["/usr/bin/quotebus", "b"], ["broker"]),
         (["quotebus", "--v"], ["--version"]),
-        (["quotebus", "tap", ""], ["top", "echo", "rate", "delay", "why"]),
+        (["quotebus", "tap", ""], ["top", "echo", "rate", "delay", "list", "info", "bw", "pub", "why"]),
         (["bus-tap", "d"], ["delay"]),
         (["quotebus", "tap", "top", "--so"], ["--sort"]),
         (["quotebus", "capture", "ex"], ["export"]),
