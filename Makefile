@@ -10,7 +10,7 @@ ARGS   ?=
 JOBS   ?= 8
 SEEDS  ?= 50
 
-.PHONY: docs sbom dist halts hearsay outages realoutages up test smoke apidocs links wheel check format bench latency overload scale clients verdict replaysame replaytiming capturerate capturedamage \
+.PHONY: docs sbom dist halts hearsay outages realoutages up test smoke apidocs links wheel check format bench edgebench edgecrowd latency overload scale clients verdict replaysame replaytiming capturerate capturedamage \
   capturekills captureseek tapcost strangers poison faults twonodes orders returns requests search lives kills seeds quietdays levels marketdays idle pins clean help
 
 help:
@@ -89,6 +89,12 @@ bench: $(VENV)/.dev ## quotes per second beside alpaca-py, in the same run; ARGS
 
 latency: $(VENV)/.dev ## socket to typed quote beside alpaca-py, in the same run; ARGS="--rounds 5"
 	$(BIN)/python -m tests.perf.latency $(ARGS)
+
+edgebench: $(VENV)/.dev ## the edge beside alpaca-proxy-agent; ARGS="--peer FOLDER --peer-python PYTHON"
+	$(BIN)/python -m tests.perf.edge $(ARGS)
+
+edgecrowd: $(VENV)/.dev ## a hundred SDKs at one edge, everything killed in turn; ARGS="--streams 100"
+	$(BIN)/python -m tests.perf.edge_crowd $(ARGS)
 
 overload: $(VENV)/.dev ## a frozen, a slow and a fast reader: losses, and what they cost the fast one
 	$(BIN)/python -m tests.perf.overload $(ARGS)

@@ -189,6 +189,22 @@ class BusClient(DataClient[BlockingSockets]):
         """
         return self._open_sockets().add_trade_feed(self._make_feed(False, bound, timeout_s))
 
+    def ticks(self, *, bound: int = FEED_BOUND, timeout_s: float | None = None) -> Feed[Quote | Trade]:
+        """Quotes and trades together from now on, in the order they came, never conflated.
+
+        Args:
+            bound: How many may wait; beyond it the oldest go, and are counted.
+            timeout_s: End after this many seconds without one; by default never.
+
+        Returns:
+            A new iterator; it ends at `close`.
+
+        Raises:
+            ClientClosed: The client is closed.
+        """
+        feed: Feed[Quote | Trade] = Feed(self, conflate=False, bound=bound, timeout_s=timeout_s)
+        return self._open_sockets().add_tick_feed(feed)
+
     def orders(self, *, bound: int = FEED_BOUND, timeout_s: float | None = None) -> Feed[OrderUpdate]:
         """Updates of the account's orders from now on, never conflated; no request is needed.
 

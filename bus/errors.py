@@ -7,6 +7,8 @@
     ├── ClientClosed           a client is used after `close`; RuntimeError too
     ├── ClientInherited        a client is used in a forked child of its process; RuntimeError too
     ├── MissingExtra           a library that an extra installs is not there; ImportError too; carries `library`
+    ├── NotOnTheBus            `bus.sdk`: a channel of the venue that the bus does not carry; NotImplementedError too
+    ├── StreamEnded            `bus.sdk`: a stream cannot go on, such as for another feed than the node's; logged
     ├── UndecodableMessage     a peer's message that cannot be read; carries `kind`
     ├── MessageTooLarge        a payload of ours, refused before sending; carries `size_bytes`, `limit_bytes`
     ├── IllegalTransition      a state machine was asked for a move its table does not have: a defect of ours
@@ -67,6 +69,17 @@ class ClientClosed(QuotebusError, RuntimeError):
 
     def __init__(self, client: str) -> None:
         super().__init__(f"client {client} is closed: make a new one")
+
+
+class NotOnTheBus(QuotebusError, NotImplementedError):
+    """A stream was asked for a channel that the bus does not carry."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"the bus carries quotes and trades, no {what}: read them by REST")
+
+
+class StreamEnded(QuotebusError):
+    """A stream in alpaca-py's form cannot go on; the text says why."""
 
 
 class ClientInherited(QuotebusError, RuntimeError):

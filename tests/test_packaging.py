@@ -14,6 +14,8 @@ import quotebus
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("bus", "pricing", "execution_adapter")
+OWN = ("quotebus/__init__.py", "quotebus/__main__.py", "quotebus/alpaca.py")
+"""Files that lie in quotebus/ itself, where everything else is a link."""
 SETTINGS = tomllib.loads((ROOT / "pyproject.toml").read_text())
 
 
@@ -42,7 +44,7 @@ def test_the_wheel_holds_quotebus_and_nothing_else(wheel: Path) -> None:
 def test_the_wheel_holds_every_module_of_the_folders(wheel: Path) -> None:
     packed = {name for name in zipfile.ZipFile(wheel).namelist() if name.endswith(".py")}
     there = {str(file.relative_to(ROOT)) for package in PACKAGES for file in (ROOT / package).rglob("*.py")}
-    assert packed == {f"quotebus/{name}" for name in there} | {"quotebus/__init__.py", "quotebus/__main__.py"}
+    assert packed == {f"quotebus/{name}" for name in there} | set(OWN)
     assert "quotebus/py.typed" in zipfile.ZipFile(wheel).namelist()
 
 
@@ -87,10 +89,21 @@ def test_programs_and_verbs_tell_their_version(words: str) -> None:
     assert done.stdout == f"{name} {quotebus.__version__}\n"
 
 
+def test_the_drop_in_says_what_it_needs(wheel: Path, tmp_path: Path) -> None:
+    installed, without = tmp_path / "installed", tmp_path / "without"
+    zipfile.ZipFile(wheel).extractall(installed)
+    without.mkdir()
+    (without / "alpaca.py").write_text("raise ModuleNotFoundError('no alpaca-py here')\n")
+    last = run("import quotebus.alpaca", tmp_path, without, installed).splitlines()[-1]
+    assert last == "ImportError: quotebus.alpaca needs alpaca-py, for its models: pip install 'quotebus[alpaca]'"
+
+
 def test_every_place_that_lists_the_packages_lists_all_of_them() -> None:
     targets = SETTINGS["tool"]["hatch"]["build"]["targets"]
     assert set(PACKAGES) < set(targets["wheel"]["only-include"])
     assert set(PACKAGES) < set(targets["sdist"]["only-include"])
+    assert {str(file.relative_to(ROOT)) for file in (ROOT / "quotebus").glob("*.py")} == set(OWN)
+    assert set(OWN) < set(targets["wheel"]["only-include"]) & set(targets["sdist"]["only-include"])
     assert targets["wheel"]["sources"] == {package: f"quotebus/{package}" for package in PACKAGES}
     assert set(SETTINGS["tool"]["ruff"]["lint"]["flake8-tidy-imports"]["banned-api"]) == set(PACKAGES)
 

@@ -12,7 +12,7 @@ import threading
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 from weakref import WeakSet
 
 import zmq
@@ -35,7 +35,13 @@ _OUTBOX_BOUND = 10_000
 
 QuotesT = TypeVar("QuotesT", bound=TickQueue[Quote])
 TradesT = TypeVar("TradesT", bound=TickQueue[Trade])
+TicksT = TypeVar("TicksT", bound=TickQueue[Quote | Trade])
 OrdersT = TypeVar("OrdersT", bound=TickQueue[OrderUpdate])
+
+
+def merge_ticks(quotes: list[Quote], trades: list[Trade]) -> list[Quote | Trade]:
+    """Those of one batch of frames, as they were published."""
+    return sorted([*quotes, *trades], key=lambda tick: tick.published_ns)
 
 
 class ClientSockets(ABC):
@@ -60,6 +66,7 @@ class ClientSockets(ABC):
         self._quote_feeds: WeakSet[TickQueue[Quote]] = WeakSet()
         self._trade_feeds: WeakSet[TickQueue[Trade]] = WeakSet()
         self._order_feeds: WeakSet[TickQueue[OrderUpdate]] = WeakSet()
+        self._tick_feeds: WeakSet[TickQueue[Quote | Trade]] = WeakSet()
         self._followers: list[IntentFollower] = []
         self._subscribed: frozenset[bytes] = frozenset()
         self._connections = 0
@@ -120,6 +127,11 @@ class ClientSockets(ABC):
     def add_trade_feed(self, feed: TradesT) -> TradesT:
         with self.lock:
             self._trade_feeds.add(feed)
+        return feed
+
+    def add_tick_feed(self, feed: TicksT) -> TicksT:
+        with self.lock:
+            self._tick_feeds.add(feed)
         return feed
 
     def add_order_feed(self, feed: OrdersT) -> OrdersT:
@@ -204,8 +216,8 @@ class ClientSockets(ABC):
             for feed in feeds:
                 feed.close()
 
-    def _feeds(self) -> tuple[WeakSet[TickQueue[Quote]], WeakSet[TickQueue[Trade]], WeakSet[TickQueue[OrderUpdate]]]:
-        return self._quote_feeds, self._trade_feeds, self._order_feeds
+    def _feeds(self) -> tuple[WeakSet[Any], ...]:
+        return self._quote_feeds, self._trade_feeds, self._order_feeds, self._tick_feeds
 
     def _release(self) -> None:
         """A last, empty request: other clients see the symbols go at once, not when the lease ends."""
@@ -266,6 +278,10 @@ class ClientSockets(ABC):
             if heard.trades:
                 for trade_feed in self._trade_feeds:
                     consumer.counters["feed_dropped"] += trade_feed.put(heard.trades)
+            if self._tick_feeds and (heard.quotes or heard.trades):
+                ticks = merge_ticks(heard.quotes, heard.trades)
+                for tick_feed in self._tick_feeds:
+                    consumer.counters["feed_dropped"] += tick_feed.put(ticks)
             if heard.orders:
                 for order_feed in self._order_feeds:
                     consumer.counters["feed_dropped"] += order_feed.put(heard.orders)

@@ -34,7 +34,7 @@ from quotebus.bus.settings import CLIENT_NAME
 WAITS = {"request", "add", "discard", "close", "execute", "run", "sleep"}
 ITERATES = {
     name: (f"Feed[{event}]", f"AsyncFeed[{event}]")
-    for name, event in (("quotes", "Quote"), ("trades", "Trade"), ("orders", "OrderUpdate"))
+    for name, event in (("quotes", "Quote"), ("trades", "Trade"), ("orders", "OrderUpdate"), ("ticks", "Quote | Trade"))
 }
 
 
