@@ -72,8 +72,8 @@ class AlpacaGateway:
         self._sides, self._day = {"buy": OrderSide.BUY, "sell": OrderSide.SELL}, TimeInForce.DAY
         self._extended = {"extended_hours": True} if extended_hours else {}
         self._api_error: type[APIError] = APIError
-        # A body that is no JSON is a ValueError; whatever requests raises is one of its own, an OSError.
-        self._lost: tuple[type[Exception], ...] = (RequestException, ValueError)
+        # A body that is no JSON is one of the last two; whatever requests raises is one of its own, an OSError.
+        self._lost: tuple[type[Exception], ...] = (RequestException, ValueError, RecursionError)
         self._no_connection: tuple[type[Exception], ...] = (ConnectTimeoutError, NewConnectionError)
 
     def submit_order(self, order: Order) -> Answer:
@@ -156,7 +156,7 @@ class AlpacaGateway:
             return Unknown(client_order_id, "no HTTP status")
         try:
             body = json.loads(str(error))
-        except ValueError:
+        except (ValueError, RecursionError):
             body = None
         return read_error(client_order_id, request, error.status_code, body, _waits.ns)
 
@@ -173,5 +173,5 @@ _waits = _Waits()
 def _code(error: APIError) -> int | None:
     try:
         return int(error.code)
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return None

@@ -150,7 +150,7 @@ class SimulatorGateway:
         wait_ns = self._watch(response.status, {name.lower(): value for name, value in response.headers.items()})
         try:
             return _Reply(response.status, json.loads(raw) if raw else None, wait_ns)
-        except ValueError:
+        except (ValueError, RecursionError):
             return _Reply(response.status, None, wait_ns)
 
 

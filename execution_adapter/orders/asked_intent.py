@@ -7,7 +7,7 @@ from decimal import Decimal
 from quotebus.execution_adapter.decision.fallback import Policies
 from quotebus.execution_adapter.decision.tactics import Tactics
 from quotebus.execution_adapter.intents import MAX_QTY, Intent
-from quotebus.execution_adapter.orders.child_order import ChildOrder, proves_final
+from quotebus.execution_adapter.orders.child_order import ChildOrder, contradicts_itself, proves_final
 from quotebus.execution_adapter.orders.judged_intent import JudgedIntent
 from quotebus.execution_adapter.orders.order import REVISIONS, ZERO, CancelOrder, Command, Order, Report, Status
 from quotebus.execution_adapter.orders.states import State
@@ -71,17 +71,21 @@ class AskedIntent(JudgedIntent):
         return []
 
     def _on_end(self, child: ChildOrder, report: Report, now_ns: int) -> list[Command]:
-        """The broker says that it is over. Less filled than its stream reported is asked about until it stays so.
+        """The broker says that it is over. Less filled than its stream reported, or than an order that is said to be
+        filled is for, is asked about until it stays so.
 
         After that, more is believed when two answers in a row say the same: one may be from before.
         """
         less, agrees = (report.filled or ZERO) < child.filled, child.last_count == report.filled
+        short = contradicts_itself(report) and not child.revised
         child.last_count = report.filled
-        child.denied += less
-        if child.denied and (not agrees or (less and child.denied < DENIALS)):
+        child.denied += less or short
+        if child.denied and (not agrees or ((less or short) and child.denied < DENIALS)):
             if self.state is State.DONE:
                 return [child.question]
             return [] if self.state is State.LOOKING_UP else self._ask("fills contradict each other", now_ns)
+        if short:
+            self.doubt = f"said to be filled, with {report.filled:f} of {report.qty:f}"
         if less:
             self.doubt = f"{child.filled:f} reported filled, and the broker's final count is {report.filled:f}"
         child.end(report)

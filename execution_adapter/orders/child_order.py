@@ -31,6 +31,8 @@ class ChildOrder:
     """Not placed by this worker as far as its journal knows: asked for by its number. Another host's, or a lost one."""
     denied: int = 0
     """How often the broker called it over with less filled than the order stream had reported."""
+    revised: bool = False
+    """The order stream has told that an execution was taken back or corrected."""
     last_count: Decimal | None = None
     """The count of fills in the broker's newest answer that calls it over."""
     cancel_taken: bool = False
@@ -53,6 +55,7 @@ class ChildOrder:
         self.order_id = report.order_id or self.order_id
         if report.authoritative and self.resent and not self.proven:  # whichever of the two arrived first
             self.order = replace(self.order, limit_price=report.limit_price)
+        self.revised |= report.word in REVISIONS
         if report.filled is None:
             return 0
         if report.word in REVISIONS and not self.proven and report.filled < self.filled:
@@ -107,3 +110,9 @@ class ChildOrder:
 def proves_final(report: Report) -> bool:
     """Whether the order can fill no more and all its fills are known. Only the broker's own answer proves it."""
     return report.authoritative and report.status in FINAL and report.filled is not None
+
+
+def contradicts_itself(report: Report) -> bool:
+    """Whether it is said to be filled, with less than it is for."""
+    short = report.qty is not None and report.filled is not None and report.filled < report.qty
+    return short and report.status is Status.FILLED

@@ -259,3 +259,18 @@ def test_a_restarted_worker_follows_as_well() -> None:
     child = ChildOrder(Order("qb-SPY-1", "SPY", "buy", TEN, Decimal(10)))
     rig.parent.restore([child], rig.world.now_ns)
     assert rig.report(Status.REPLACED, 2, replaced_by="b-2") == [QueryOrder("qb-SPY-1", "b-2")]
+
+
+def test_filled_with_less_than_it_is_for_is_asked_about_and_then_for_a_person() -> None:
+    rig = Rig()
+    rig.placed()
+    rig.report(Status.OPEN)
+    for _ in range(3):
+        assert rig.parent.outcome is None
+        rig.after(2)
+        rig.told(Report("qb-SPY-1", Status.FILLED, Decimal(0), authoritative=True, word="filled", qty=Decimal(10)))
+    assert rig.after(1) == [] or rig.parent.state is State.LOOKING_UP
+    assert not any(isinstance(command, SubmitOrder) for command in rig.after(5)), "nothing is ordered on such a word"
+    rig.told(NotFound("qb-SPY-2"))
+    rig.after(1)
+    assert rig.parent.find_outcome() is Outcome.UNRESOLVED
