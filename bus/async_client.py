@@ -207,8 +207,7 @@ class AsyncBusClient(DataClient[LoopSockets]):
         Raises:
             ClientClosed: The client is closed.
         """
-        feed: AsyncFeed[Quote | Trade] = AsyncFeed(self, conflate=False, bound=bound, timeout_s=timeout_s)
-        return self._open_sockets().add_tick_feed(feed)
+        return self._open_sockets().add_tick_feed(self._make_feed(False, bound, timeout_s))
 
     def orders(self, *, bound: int = FEED_BOUND, timeout_s: float | None = None) -> AsyncFeed[OrderUpdate]:
         """Updates of the account's orders from now on, never conflated; see `BusClient.orders`.

@@ -202,8 +202,7 @@ class BusClient(DataClient[BlockingSockets]):
         Raises:
             ClientClosed: The client is closed.
         """
-        feed: Feed[Quote | Trade] = Feed(self, conflate=False, bound=bound, timeout_s=timeout_s)
-        return self._open_sockets().add_tick_feed(feed)
+        return self._open_sockets().add_tick_feed(self._make_feed(False, bound, timeout_s))
 
     def orders(self, *, bound: int = FEED_BOUND, timeout_s: float | None = None) -> Feed[OrderUpdate]:
         """Updates of the account's orders from now on, never conflated; no request is needed.

@@ -50,6 +50,9 @@ KINDS: dict[str, tuple[type[Event], str | None]] = {
 }
 """Topic kind to event type, and the field that must repeat what the topic says after its kind."""
 
+FROM_CLIENTS = ("symbols.requested", "intent")
+"""What programs in other languages send; whole floats are read as integers there."""
+
 _TOPIC_OF: dict[type[Event], tuple[str, str | None]] = {event: (kind, field) for kind, (event, field) in KINDS.items()}
 _decoders: dict[str, msgspec.msgpack.Decoder[Any]] = {
     kind: msgspec.msgpack.Decoder(event) for kind, (event, _) in KINDS.items()
@@ -94,7 +97,7 @@ def decode(frame: bytes) -> Event:
     try:
         event: Event = decoder.decode(payload)
     except DECODE_ERRORS as error:
-        raise _undecodable(payload, error) from None
+        event = _read_whole_floats(kind, payload, error)
     if event.version != VERSION or topic_of(event) != topic:
         raise _mismatch(event)
     return event
@@ -129,6 +132,25 @@ def split_topic(frame: bytes, end: int) -> str:
         return frame[:end].decode("ascii")
     except UnicodeDecodeError:
         raise UndecodableMessage("topic", "not ASCII") from None
+
+
+def _read_whole_floats(kind: str, payload: bytes, error: Exception) -> Event:
+    """What a client sent whose language knows one kind of number, such as JavaScript's. Raises UndecodableMessage."""
+    if kind in FROM_CLIENTS:
+        try:
+            values = [_to_int(each) for each in msgspec.msgpack.decode(payload, type=list[Any])]
+            event: Event = msgspec.convert(values, KINDS[kind][0], builtin_types=(bytes,))
+        except DECODE_ERRORS:
+            pass
+        else:
+            return event
+    raise _undecodable(payload, error) from None
+
+
+def _to_int(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_to_int(each) for each in value]
+    return int(value) if isinstance(value, float) and value.is_integer() and abs(value) < 2**63 else value
 
 
 def _undecodable(payload: bytes, error: Exception) -> UndecodableMessage:

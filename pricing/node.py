@@ -71,7 +71,7 @@ class Node:
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._waker = Waker()
         self._stopping = threading.Event()
-        self.clock_was_set = False
+        self.clock_was_set = self._told_unreadable = False
         """Why `run` has ended: another node must be made, with the time that the system has now."""
         self._clock_watch = ClockWatch(settings.session_rule)
         self._hung_up = threading.Event()
@@ -272,6 +272,9 @@ class Node:
                         log.warning(
                             "dropped a message of another wire version (%s); further ones are only counted", error
                         )
+                    elif error.kind != "version" and not self._told_unreadable:
+                        self._told_unreadable = True
+                        log.warning("dropped a message that cannot be read (%s); further ones are only counted", error)
                     continue
                 if type(event) is SymbolsRequested:
                     self.control_counters.add("requests")

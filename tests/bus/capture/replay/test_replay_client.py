@@ -163,6 +163,22 @@ def test_loops_within_loops_and_timeouts_are_of_the_recording(recording: Path) -
         assert bus.sleep(0.01)
 
 
+@pytest.mark.parametrize("name", ["quotes", "trades", "orders", "ticks"])
+def test_every_iterator_plays_the_recording_and_ends_with_it(recording: Path, name: str) -> None:
+    async def awaited() -> int:
+        async with AsyncReplayClient(recording) as bus:
+            feed = getattr(bus, name)()
+            await bus.request(["SPY", "QQQ"], channels=["quotes", "trades"])
+            return len([tick async for tick in feed])
+
+    with ReplayClient(recording) as bus:
+        feed = getattr(bus, name)()
+        bus.request(["SPY", "QQQ"], channels=["quotes", "trades"])
+        found = len(list(feed))
+    assert (found > 0) == (name != "orders")
+    assert aio.run(awaited()) == found
+
+
 def test_a_damaged_recording_is_played_as_far_as_it_goes_and_told(
     recording: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
