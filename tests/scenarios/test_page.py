@@ -10,9 +10,14 @@ import pytest
 import zmq
 
 from quotebus.bus import codec
+from quotebus.bus.capture.report.collect import Collector
+from quotebus.bus.capture.report.page import render_page
+from quotebus.bus.capture.report.scale import Columns
+from quotebus.bus.process.units import format_clock
 from quotebus.bus.transport.zeromq.sockets import Role, make
 from tests.support.browser import MISSING, Browser
-from tests.support.samples import HEALTH, STATUS, like
+from tests.support.market import day
+from tests.support.samples import DECISION, HEALTH, STATUS, like
 from tests.support.tap import EVIL
 from tests.support.world import World
 
@@ -66,6 +71,8 @@ def screen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Screen]:
 
 @pytest.fixture(autouse=True)
 def _as_it_was(screen: Screen) -> Iterator[None]:
+    if not str(screen.browser.run("location.href")).startswith(screen.url):
+        screen.browser.open(screen.url)
     screen.all_usable()
     yield
     assert screen.browser.complaints == []
@@ -174,3 +181,28 @@ def test_a_phone_has_no_sideways_scroll_and_light_is_light(screen: Screen) -> No
     screen.browser.press("t")
     screen.browser.wait(f"getComputedStyle(document.documentElement).backgroundColor !== '{before}'")
     screen.browser.resize(1400, 900)
+
+
+def test_a_report_of_a_capture_jumps_zooms_and_tells_time(screen: Screen, tmp_path: Path) -> None:
+    market = day()
+    market.say(like(DECISION, symbol="SPY", reasons=("place",)), "worker-1")
+    entries = market.entries
+    data = Collector(Columns(entries[0].received_ns, entries[-1].received_ns, 1_100)).run(entries)
+    (tmp_path / "report.html").write_text(render_page(data, "day", []))
+    browser = screen.browser
+    browser.open(f"file://{tmp_path}/report.html")
+    browser.wait("document.querySelector('#tools:not([hidden])') !== null", "the script runs under its own policy")
+    halted = next(span for span in data.symbols["SPY"].unusable if span.what == "halted")
+    shaded = "document.querySelector('#p-SPY rect.halted').getBoundingClientRect()"
+    crossed = "document.querySelector('#p-SPY .cross').getBoundingClientRect()"
+    browser.run("document.querySelector('li.e-halt a').click()")
+    assert browser.run(f"Math.abs({shaded}.left - {crossed}.left) < 2"), "the line stands where the halt begins"
+    assert browser.text("#readout").startswith(format_clock(halted.begin_ns))
+    browser.press("+")
+    assert browser.text("#window")
+    length = browser.run(f"{shaded}.width")
+    browser.press("0")
+    assert browser.run(f"{shaded}.width") < length, "it was zoomed"
+    assert browser.text("#window") == ""
+    browser.resize(390, 844)
+    browser.wait("document.documentElement.scrollWidth <= 390", "a phone moves pictures, not the page")

@@ -89,6 +89,8 @@ class ReportData:
     symbols: dict[str, SymbolData] = field(default_factory=dict)
     line: list[Span] = field(default_factory=list)
     missed: list[Span] = field(default_factory=list)
+    failovers: list[Span] = field(default_factory=list)
+    """Another node, or another start of one, is the one whose prices count."""
     hops: dict[str, LogHistogram] = field(default_factory=dict)
     kinds: Counter[str] = field(default_factory=Counter)
     bytes: int = 0
@@ -201,6 +203,10 @@ class Collector:
         self._book.on_health(health)
         if self._book.health is not health:
             return
+        failovers = self.data.failovers
+        if former is not None and former.source != health.source and len(failovers) < MAX_SPANS:
+            told = f"{former.node} {former.source} → {health.node} {health.source}"
+            failovers.append(Span(at_ns, at_ns, "failover", told))
         line = self.data.line
         if not line or (line[-1].what, line[-1].detail) != (health.state, health.cause):
             if line and line[-1].end_ns is None:

@@ -1,18 +1,41 @@
-"""The page of a report: one HTML file with its style inside, no script, and nothing loaded. Pure."""
+"""The page of a report: one HTML file with its style and one script inside, and nothing loaded. Pure.
+
+The policy in its head lets this very script run and no other, so nothing that a capture holds can act.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
 from quotebus.bus.capture.report.collect import HOPS, ReportData, SymbolData
+from quotebus.bus.capture.report.events import render_events
 from quotebus.bus.capture.report.labels import escape_text, format_count
 from quotebus.bus.capture.report.scale import LogHistogram
+from quotebus.bus.capture.report.script import SCRIPT, SCRIPT_HASH
 from quotebus.bus.capture.report.style import STYLE
-from quotebus.bus.capture.report.svg import draw_connection, draw_histogram, draw_prices, format_log
+from quotebus.bus.capture.report.svg import (
+    LEFT,
+    draw_connection,
+    draw_histogram,
+    draw_prices,
+    format_log,
+    format_ms,
+)
 from quotebus.bus.process.units import format_duration, format_instant, format_size
 
 MOST_PICTURES = 24
 """How many symbols are drawn if none are named: those with the most quotes."""
+_NOTE = (
+    "A pixel shows the lowest, highest and last value of its time; a line ends where no usable price was held. "
+    "Times are by the recorder's clock unless stated otherwise. Hover over a mark for details."
+)
+_TOOLS = (
+    "<div id=tools hidden><button id=zoom-in type=button title='zoom in (+)'>+</button>"
+    "<button id=zoom-out type=button title='zoom out (-)'>−</button>"
+    "<button id=zoom-all type=button title='everything (0)'>all</button>"
+    "<label><input id=local type=checkbox> local time</label><span id=window></span>"
+    "<span class=hint>drag to zoom, double click for everything</span><output id=readout hidden></output></div>"
+)
 
 
 def render_page(data: ReportData, title: str, facts: Sequence[tuple[str, str]], symbols: Sequence[str] = ()) -> str:
@@ -21,17 +44,22 @@ def render_page(data: ReportData, title: str, facts: Sequence[tuple[str, str]], 
     body = "".join([
         f"<header><h1>{escape_text(title)}</h1>{_facts(data, facts)}</header>",
         _tiles(data),
-        _section("Connection", draw_connection(data.columns, data.line, data.missed) + _state_table(data)),
+        _legend(),
+        _TOOLS,
+        _section("Events", render_events(data, drawn)),
+        _section("Connection", _connection(data), "connection"),
         _section("Latency", _latency(data)),
         _section("Symbols", _symbol_table(data, drawn)),
         *(_symbol(symbol, data) for symbol in drawn),
-        f"<footer>{_legend()}</footer>",
+        f"<footer><p>{_NOTE}</p></footer>",
     ])  # fmt: skip
     return (
         "<!doctype html><html lang=en><head><meta charset=utf-8>"
-        "<meta http-equiv=Content-Security-Policy content=\"default-src 'none'; style-src 'unsafe-inline'\">"
+        "<meta http-equiv=Content-Security-Policy content=\"default-src 'none'; style-src 'unsafe-inline'; "
+        f"script-src '{SCRIPT_HASH}'\">"
         '<meta name=viewport content="width=device-width, initial-scale=1">'
-        f"<title>{escape_text(title)}</title><style>{STYLE}</style></head><body>{body}</body></html>\n"
+        f"<title>{escape_text(title)}</title><style>{STYLE}</style></head>{_open_body(data)}{body}"
+        f"<script>{SCRIPT}</script></body></html>\n"
     )
 
 
@@ -42,8 +70,21 @@ def _drawn(data: ReportData, wanted: Sequence[str]) -> list[SymbolData]:
     return busiest[:MOST_PICTURES]
 
 
-def _section(heading: str, content: str) -> str:
-    return f"<section><h2>{heading}</h2>{content}</section>"
+def _connection(data: ReportData) -> str:
+    return draw_connection(data.columns, data.line, data.missed) + _state_table(data)
+
+
+def _section(heading: str, content: str, name: str = "") -> str:
+    named = f' id="{name}"' if name else ""
+    return f"<section{named}><h2>{heading}</h2>{content}</section>"
+
+
+def _open_body(data: ReportData) -> str:
+    """With what the script must know of the time axis."""
+    columns = data.columns
+    until_ns = columns.begin_ns + columns.width_ns * columns.count
+    axis = f'data-begin="{format_ms(columns.begin_ns)}" data-end="{format_ms(until_ns)}"'
+    return f'<body {axis} data-left="{LEFT}" data-columns="{columns.count}">'
 
 
 def _facts(data: ReportData, facts: Sequence[tuple[str, str]]) -> str:
@@ -156,6 +197,7 @@ def _symbol(symbol: SymbolData, data: ReportData) -> str:
         f"{draw_prices(symbol, data.columns, data.missed)}<p class=why>{why}</p><div class=cards>"
         f"<figure><figcaption>spread, basis points of the mid</figcaption>{spread}</figure>"
         f"<figure><figcaption>quotes per second, in seconds with at least one</figcaption>{rate}</figure></div>",
+        f"p-{escape_text(symbol.symbol)}",
     )
 
 
@@ -172,8 +214,4 @@ def _legend() -> str:
         ("market", "× market"), ("refuse", "× refused"),
     ]  # fmt: skip
     items = "".join(f'<span><i class="key k-{kind}"></i>{name}</span>' for kind, name in keys)
-    note = (
-        "A pixel shows the lowest, highest and last value of its time; a line ends where no usable price was held. "
-        "Times are UTC, by the recorder's clock unless stated otherwise. Hover over a mark for details."
-    )
-    return f"<div class=legend>{items}</div><p>{note}</p>"
+    return f"<div class=legend>{items}</div>"

@@ -19,7 +19,8 @@ section{background:var(--panel);border:1px solid var(--rule);border-radius:8px;p
 .tile{background:var(--panel);border:1px solid var(--rule);border-radius:8px;padding:10px 16px;min-width:118px;flex:1}
 .tile b{display:block;font-size:20px;font-variant-numeric:tabular-nums;font-weight:600}
 .tile span{color:var(--ink)}.tile small{display:block;color:var(--soft)}.tile.bad b{color:var(--bad)}
-svg{display:block;width:100%;height:auto;overflow:visible}
+svg:not(.clip){display:block;width:100%;height:auto;overflow:visible}.clip{overflow:hidden}
+.zoom path{vector-effect:non-scaling-stroke}.timed{cursor:crosshair;touch-action:pan-x pan-y}
 svg text{font-size:11px;fill:var(--ink)}svg .tick,svg .unit{fill:var(--soft);font-variant-numeric:tabular-nums}
 svg .unit{font-style:italic}svg .on{fill:#fff;font-size:11.5px;font-weight:600}
 .grid{stroke:var(--grid);fill:none}.axis{stroke:var(--soft);stroke-opacity:.6;fill:none}
@@ -42,5 +43,28 @@ td{padding:4px 14px 4px 0;border-bottom:1px solid var(--grid)}a{color:var(--bid)
 .k-bid{color:var(--bid);height:2px}.k-ask{color:var(--ask);height:2px}.k-unusable{color:var(--unusable)}
 .k-halted{color:var(--halted)}.k-gap{color:var(--gap)}.k-buy{color:var(--buy)}.k-sell{color:var(--sell)}
 .k-market{color:var(--market);height:2px}.k-refuse{color:var(--refuse);height:2px}
-footer{color:var(--soft)}
+footer{color:var(--soft)}.on{pointer-events:none}
+.cross{stroke:var(--soft);stroke-dasharray:3 3;fill:none;pointer-events:none}
+.select{fill:var(--bid);fill-opacity:.18;pointer-events:none}
+body>.legend{margin:16px 2px 0}[hidden]{display:none!important}
+#tools{position:sticky;top:0;z-index:2;display:flex;flex-wrap:wrap;align-items:center;gap:6px 12px;padding:10px 2px;
+margin-top:10px;background:var(--ground)}
+#tools button{min-width:32px;height:28px;border:1px solid var(--rule);border-radius:6px;background:var(--panel);
+color:inherit;font:inherit;cursor:pointer}#tools button:hover{border-color:var(--soft)}
+#tools label{display:flex;gap:6px;align-items:center}#tools .hint,#window{color:var(--soft)}
+#readout{margin-left:auto;white-space:pre;font-weight:600;font-variant-numeric:tabular-nums}
+.kinds{display:flex;flex-wrap:wrap;gap:6px 18px;margin-bottom:8px}.kinds label{display:flex;gap:6px;align-items:center}
+.kinds small{color:var(--soft)}
+.events{list-style:none;margin:0;padding:0;max-height:320px;overflow-y:auto;border-top:1px solid var(--rule)}
+.events a{display:grid;grid-template-columns:96px 12px 72px minmax(0,1fr);gap:8px;align-items:baseline;padding:3px 4px;
+color:inherit;text-decoration:none;border-bottom:1px solid var(--grid)}
+.events a:hover,.events a.here{background:var(--grid)}
+.events time{color:var(--soft);font-variant-numeric:tabular-nums}.events span{overflow-wrap:anywhere}
+.dot.e-line{background:var(--ok)}.dot.e-gap{background:var(--bad)}.dot.e-halt{background:#7b4fb0}
+.dot.e-failover{background:var(--warn)}.dot.e-decision{background:var(--buy)}
+section{scroll-margin-top:52px}
+@media(max-width:700px){body{padding:16px 12px 32px}section{padding:14px 12px}.pan{overflow-x:auto}
+.timed{width:1190px!important;max-width:none}.hint{display:none}.cards{grid-template-columns:minmax(0,1fr)}
+.events a{grid-template-columns:92px 12px minmax(0,1fr)}.events span{grid-column:1/-1}
+.tile{min-width:96px;padding:8px 12px}#readout{margin-left:0;flex-basis:100%}}
 """

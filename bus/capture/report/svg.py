@@ -9,6 +9,7 @@ from math import isnan, log10
 from quotebus.bus.capture.report.collect import DecisionMark, Span, SymbolData
 from quotebus.bus.capture.report.labels import choose_time_ticks, choose_value_ticks, escape_text, format_count
 from quotebus.bus.capture.report.scale import STEPS_PER_DECADE, Columns, Extremes, LogHistogram, find_edge
+from quotebus.bus.clock import NS_PER_MS
 from quotebus.bus.process.units import format_clock, format_duration
 
 LEFT, RIGHT = 78, 12
@@ -43,9 +44,41 @@ class PlotArea:
         return self.top + self.height
 
 
-def draw_svg(width: float, height: float, label: str, parts: Iterable[str]) -> str:
+def draw_svg(width: float, height: float, label: str, parts: Iterable[str], more: str = "") -> str:
     body = "".join(parts)
-    return f'<svg viewBox="0 0 {width:g} {height:g}" role="img" aria-label="{escape_text(label)}">{body}</svg>'
+    return f'<svg viewBox="0 0 {width:g} {height:g}" role="img" aria-label="{escape_text(label)}"{more}>{body}</svg>'
+
+
+def draw_timed(width: float, height: float, label: str, parts: Iterable[str], more: str = "") -> str:
+    """A picture over time, which the page's script can zoom; on a phone it is moved sideways."""
+    picture = draw_svg(width, height, label, parts, f' class="timed"{more}')
+    return f"<div class=pan>{picture}</div>"
+
+
+def _zoomed(columns: Columns, bottom: float, parts: Iterable[str]) -> str:
+    """What is stretched when the picture is zoomed, clipped to the plot area."""
+    place = (
+        f'x="{LEFT}" y="0" width="{columns.count}" height="{bottom:g}" viewBox="{LEFT} 0 {columns.count} {bottom:g}"'
+    )
+    return f'<svg class="clip" preserveAspectRatio="none" {place}><g class="zoom">{"".join(parts)}</g></svg>'
+
+
+def format_ms(at_ns: int) -> str:
+    """An instant as scripts take it."""
+    return f"{at_ns / NS_PER_MS:.3f}"
+
+
+def _series(values: Extremes) -> str:
+    """Each column's last price in ten-thousandths, as differences; empty where there is none."""
+    parts, former = [], 0
+    for value in values.last:
+        if isnan(value):
+            parts.append("")
+            continue
+        now = round(value * 10_000)
+        parts.append(str(now - former))
+        former = now
+    return " ".join(parts)
 
 
 def draw_text(x: float, y: float, content: str, kind: str = "", anchor: str = "start") -> str:
@@ -61,45 +94,59 @@ def draw_prices(symbol: SymbolData, columns: Columns, missed: Sequence[Span]) ->
         low, high = min(found[0] for found in ranges), max(found[1] for found in ranges)
         margin = (high - low) * 0.08 or abs(high) * 0.0005 or 1.0
         low, high = low - margin, high + margin
-    prices = PlotArea(columns, 8, 230, low, high)
+    prices = PlotArea(columns, 16, 230, low, high)
     wide, rates = _bins(symbol, columns)
     most = max(rates) or 1.0
-    updates = PlotArea(columns, 262, 44, 0, most)
+    updates = PlotArea(columns, 270, 44, 0, most)
     parts = [
-        *_spans(prices, symbol.unusable, lambda span: "halted" if span.what == "halted" else "unusable"),
-        *_spans(prices, missed, lambda _: "gap"),
-        *_spans(prices, symbol.gaps, lambda _: "gap"),
         *_value_axis(prices, _price, "USD"),
         *_time_axis(columns, prices.bottom, updates.bottom),
-        *_band(prices, symbol.bid, "bid", symbol.unusable),
-        *_band(prices, symbol.ask, "ask", symbol.unusable),
+        _zoomed(
+            columns,
+            updates.bottom,
+            [
+                *_spans(prices, symbol.unusable, lambda span: "halted" if span.what == "halted" else "unusable"),
+                *_spans(prices, missed, lambda _: "gap"),
+                *_spans(prices, symbol.gaps, lambda _: "gap"),
+                *_band(prices, symbol.bid, "bid", symbol.unusable),
+                *_band(prices, symbol.ask, "ask", symbol.unusable),
+                *_bars(updates, wide, rates),
+            ],
+        ),
         *(_mark(prices, mark) for mark in symbol.marks),
-        *_bars(updates, wide, rates),
         draw_text(LEFT - 8, updates.top + 6, f"{most:.0f}" if most >= 100 else f"{most:.3g}", "tick", "end"),
         draw_text(LEFT - 8, updates.bottom, "0", "tick", "end"),
         draw_text(LEFT - 8, updates.top + 26, "quotes/s", "unit", "end"),
     ]
-    return draw_svg(updates.right + RIGHT, updates.bottom + 22, f"{symbol.symbol}: bid and ask in USD over time", parts)
+    label, series = f"{symbol.symbol}: bid and ask in USD over time", (_series(symbol.bid), _series(symbol.ask))
+    more = f' data-bid="{series[0]}" data-ask="{series[1]}"'
+    return draw_timed(updates.right + RIGHT, updates.bottom + 22, label, parts, more)
 
 
 def draw_connection(columns: Columns, line: Sequence[Span], missed: Sequence[Span]) -> str:
     """The connection's states over time."""
     frame = PlotArea(columns, 6, 30)
-    parts = [
+    shapes = [
         *_spans(frame, line, lambda span: f"state s-{escape_text(span.what)}"),
         *_spans(frame, missed, lambda _: "gap"),
     ]
+    parts = [_zoomed(columns, frame.bottom, shapes)]
     for span in line[:HIGHEST_SPANS]:
         begin, end = frame.x(span.begin_ns), frame.x(span.end_ns or columns.end_ns)
-        if end - begin > 8 * len(span.what):
-            parts.append(draw_text((begin + end) / 2, frame.top + 20, escape_text(span.what), "on", "middle"))
+        place = f'data-from="{format_ms(span.begin_ns)}" data-to="{format_ms(span.end_ns or columns.end_ns)}"'
+        hidden = "" if end - begin > 8 * len(span.what) else ' display="none"'
+        parts.append(
+            f'<text x="{(begin + end) / 2:.1f}" y="{frame.top + 20:.1f}" class="on" text-anchor="middle" {place}'
+            f"{hidden}>"
+            f"{escape_text(span.what)}</text>"
+        )
     parts += _time_axis(columns, frame.bottom, frame.bottom)
-    return draw_svg(frame.right + RIGHT, frame.bottom + 22, "state of the upstream connection over time", parts)
+    return draw_timed(frame.right + RIGHT, frame.bottom + 22, "state of the upstream connection over time", parts)
 
 
 def draw_histogram(histogram: LogHistogram, label: str, shown: Callable[[float], str], unit: str) -> str:
     """A distribution over a logarithmic axis."""
-    width, height, top, left = 360.0, 118.0, 8.0, 44.0
+    width, height, top, left = 360.0, 118.0, 16.0, 44.0
     if not histogram.steps:
         return draw_svg(width, 60, label, [draw_text(width / 2, 34, "nothing to show", "unit", "middle")])
     first, last = min(histogram.steps), max(histogram.steps)
@@ -127,7 +174,7 @@ def draw_histogram(histogram: LogHistogram, label: str, shown: Callable[[float],
         parts.append(draw_text(x, bottom + 13, escape_text(shown(10.0**decade)), "tick", "middle"))
     parts.append(draw_text(left - 6, top + 9, _percent(most / histogram.total), "tick", "end"))
     parts.append(draw_text(left - 6, bottom, "0", "tick", "end"))
-    parts.append(draw_text(width - 8, top + 9, escape_text(unit), "unit", "end"))
+    parts.append(draw_text(width - 8, top - 6, escape_text(unit), "unit", "end"))
     return draw_svg(width, top + height, label, parts)
 
 
@@ -146,7 +193,7 @@ def _value_axis(frame: PlotArea, shown: Callable[[float], str], unit: str) -> It
         y = frame.y(tick)
         yield f'<path class="grid" d="M{LEFT} {y:.1f}H{frame.right}"/>'
         yield draw_text(LEFT - 8, y + 4, f"{tick:.4f}" if finer else shown(tick), "tick", "end")
-    yield draw_text(8, frame.top + 8, unit, "unit")
+    yield draw_text(LEFT - 8, frame.top - 6, unit, "unit", "end")
     yield f'<path class="axis" d="M{LEFT} {frame.top}V{frame.bottom}H{frame.right}"/>'
 
 
@@ -154,11 +201,13 @@ def _time_axis(columns: Columns, *bottoms: float) -> Iterable[str]:
     ticks = choose_time_ticks(columns.begin_ns, columns.end_ns)
     for bottom in bottoms[-1:]:
         yield f'<path class="axis" d="M{LEFT} {bottom}H{LEFT + columns.count}"/>'
+        yield f'<g class="times" data-bottom="{bottom:g}">'
         for tick in ticks:
             x = LEFT + columns.position(tick)
             yield f'<path class="axis" d="M{x:.1f} {bottom}v4"/>'
             yield draw_text(x, bottom + 16, format_clock(tick, milliseconds=False), "tick", "middle")
-        yield draw_text(8, bottom + 16, "UTC", "unit")
+        yield "</g>"
+        yield draw_text(8, bottom + 16, "UTC", "unit zone")
 
 
 def _spans(frame: PlotArea, spans: Sequence[Span], kind: Callable[[Span], str]) -> Iterable[str]:
@@ -235,18 +284,19 @@ def _bars(frame: PlotArea, wide: int, rates: Sequence[float]) -> Iterable[str]:
 
 
 def _mark(frame: PlotArea, mark: DecisionMark) -> str:
-    x = frame.x(mark.at_ns)
     if mark.price is not None:
         y = frame.y(mark.price)
         up = mark.side == "buy"
-        shape = f"M{x - 3.5:.1f} {y + (7 if up else -7):.1f}l3.5 {-7 if up else 7}l3.5 {7 if up else -7}z"
+        shape = f"M-3.5 {7 if up else -7}l3.5 {-7 if up else 7}l3.5 {7 if up else -7}z"
         kind = "buy" if up else "sell"
     else:
-        y = frame.bottom - 6
-        shape = f"M{x - 3:.1f} {y - 3:.1f}l6 6m0 -6l-6 6"
+        y, shape = frame.bottom - 6, "M-3 -3l6 6m0 -6l-6 6"
         kind = "refuse" if mark.action == "refuse" else "market"
     title = escape_text(f"{format_clock(mark.at_ns)} {mark.text}")
-    return f'<path class="mark {kind}" d="{shape}"><title>{title}</title></path>'
+    place = (
+        f'transform="translate({frame.x(mark.at_ns):.1f} {y:.1f})" data-ms="{format_ms(mark.at_ns)}" data-y="{y:.1f}"'
+    )
+    return f'<path class="mark {kind}" d="{shape}" {place}><title>{title}</title></path>'
 
 
 def format_log(value: float) -> str:

@@ -11,9 +11,11 @@ import pytest
 
 from quotebus.bus.capture.format.captured import GAP_TOPIC, Captured, Gap, encode_gap
 from quotebus.bus.capture.report.collect import Collector, ReportData
+from quotebus.bus.capture.report.events import list_events
 from quotebus.bus.capture.report.labels import choose_time_ticks, choose_value_ticks
 from quotebus.bus.capture.report.page import render_page
 from quotebus.bus.capture.report.scale import Columns, Extremes, LogHistogram
+from quotebus.bus.capture.report.script import SCRIPT, SCRIPT_HASH
 from quotebus.bus.cli.capture_report import run
 from quotebus.bus.clock import NS_PER_S
 from tests.support.market import Market, day, write
@@ -70,6 +72,28 @@ def test_halts_lost_lines_and_decisions_are_where_they_were() -> None:
     assert data.hops["exchange → node"].total == quotes
 
 
+def test_the_events_are_listed_in_order_and_lead_to_their_pictures() -> None:
+    market = day()
+    market.say(like(DECISION, symbol="SPY", reasons=("place",)), "worker-1")
+    market.health(state="stopped", cause="shutdown")
+    for _ in range(5):
+        market.at_ns += NS_PER_S
+        market.health(source="pricing-ffffff", node="second", state="streaming")
+    data = collected(market.entries)
+    events, left_out = list_events(data, list(data.symbols.values()))
+    assert left_out == 0
+    assert [event.at_ns for event in events] == sorted(event.at_ns for event in events)
+    kinds = [event.kind for event in events]
+    assert (kinds.count("halt"), kinds.count("decision"), kinds.count("failover")) == (1, 1, 1)
+    assert "backing_off (reset)" in " ".join(event.text for event in events)
+    html = render_page(data, "t", [])
+    for event in events:
+        target = f"p-{event.symbol}" if event.symbol else "connection"
+        assert f'id="{target}"' in html
+        assert f'href="#{target}"' in html
+    assert html.index("class=legend") < html.index("class=events") < html.index('id="connection"')
+
+
 def test_losses_that_the_recorder_noted_are_shown() -> None:
     market = day()
     gap = Gap(source="recorder-1", cause="bus", publisher="pricing-1", topic="quote.SPY", first_seq=4, count=3)
@@ -116,10 +140,14 @@ def test_page_is_self_contained_and_nothing_from_the_capture_acts() -> None:
     market.quote("SPY", bid_price=-1e308, ask_price=1e308)
     html = render_page(collected(market.entries), EVIL, [("host", EVIL)])
     parts = _Parts(html)
-    assert not parts.tags & {"script", "img", "link", "iframe", "object", "use", "image"}
+    assert not parts.tags & {"img", "link", "iframe", "object", "use", "image"}
+    assert (html.count("<script"), html.count(f"<script>{SCRIPT}</script>")) == (1, 1), "ours, and no other"
+    assert f"script-src '{SCRIPT_HASH}'\"" in html
     assert all(value.startswith("#") for value in parts.values)
     assert "\x1b" not in html
-    assert not re.search(r"https?:|url\(|@import|nan|inf(?![a-z])", re.sub(r"<style>.*?</style>|Inf", "", html))
+    assert not re.search(
+        r"https?:|url\(|@import|nan|inf(?![a-z])", re.sub(r"(?s)<style>.*?</style>|<script>.*?</script>|Inf", "", html)
+    )
 
 
 @pytest.mark.parametrize("entries", [day().entries[:1], day().entries[:4], day().entries])
