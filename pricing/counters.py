@@ -13,7 +13,7 @@ from quotebus.bus.protocol import (
 
 COUNTERS = (
     *("requests", *REFUSAL_COUNTERS.values(), "ack_parts"),
-    *(*UNDECODABLE_COUNTERS, "multipart"),
+    *UNDECODABLE_COUNTERS,
     *("dials", "dials_failed", "lines_lost", "health_silences", "control_dropped"),
 )
 

@@ -10,8 +10,6 @@ import threading
 from collections import deque
 from collections.abc import Callable
 
-import zmq
-
 from quotebus.bus import codec, topics
 from quotebus.bus.clock import NS_PER_MS, NS_PER_S, now_ns, seconds, utc_ns
 from quotebus.bus.errors import QuotebusError, UndecodableMessage
@@ -19,10 +17,8 @@ from quotebus.bus.events import Cause, ConnectionHealth, ConnectionState, Counte
 from quotebus.bus.process.readiness import notify_ready
 from quotebus.bus.process.terminal import Terminal
 from quotebus.bus.sequence import Stamper, source_name
+from quotebus.bus.transport.engines import open_engine
 from quotebus.bus.transport.waker import Waker
-from quotebus.bus.transport.zeromq.publisher import send_now
-from quotebus.bus.transport.zeromq.sockets import Role, make
-from quotebus.bus.transport.zeromq.subscriber import receive_whole
 from quotebus.pricing.announcements import Identity
 from quotebus.pricing.clock_watch import ClockWatch
 from quotebus.pricing.commands import AskTrading, AskVenue, Publish, SendUpstream, SocketCommand
@@ -68,7 +64,7 @@ class Node:
     def __init__(self, settings: PricingSettings, credentials: Credentials) -> None:
         """Opens the account's lock file without taking the lock. Raises ConfigError if it cannot be opened."""
         self._credentials = credentials
-        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        self._engine = open_engine()
         self._waker = Waker()
         self._stopping = threading.Event()
         self.clock_was_set = self._told_unreadable = False
@@ -98,12 +94,8 @@ class Node:
         target = Target(settings.upstream_url, settings.pricing_upstream_encoding, settings.pricing_upstream_ca_file)
         self._dialler = Dialler(target, self._report)
         self._host_dials = HostDials(settings.pricing_lock_dir, self._dialler.host, settings.dial_limit)
-        self._hot = HotThread(self._context, settings.bus_publish_url)
-        self._to_hot = make(self._context, Role.INPROC)
-        self._to_hot.connect(HotThread.INPROC)
-        self._subscriber = make(self._context, Role.SUBSCRIBE)
-        self._subscriber.subscribe(topics.prefix(topics.REQUESTED))
-        self._subscriber.subscribe(b"health.")
+        self._hot = HotThread(self._engine, settings.bus_publish_url)
+        self._subscriber = self._engine.subscriber((topics.prefix(topics.REQUESTED), b"health."))
         self._subscriber.connect(settings.bus_subscribe_url)
         self._path = HotPath(
             self._hot.publisher,
@@ -146,9 +138,9 @@ class Node:
         self._hot.start(self._path)
         if self._orders is not None:
             self._orders.start(now_ns())
-        poller = zmq.Poller()
-        poller.register(self._subscriber, zmq.POLLIN)
-        poller.register(self._waker.fileno(), zmq.POLLIN)
+        poller = self._engine.poller()
+        poller.watch(self._subscriber)
+        poller.watch(self._waker)
         core = self.core
         self._try_lock(first=True)
         next_second_ns = now_ns()
@@ -156,8 +148,7 @@ class Node:
             while not self._stopping.is_set():
                 self._carry_out()
                 wait_ns = min(core.next_ns(now_ns()), next_second_ns) - now_ns()
-                ready = dict(poller.poll(max(0, -(-wait_ns // NS_PER_MS))))
-                if self._waker.fileno() in ready:
+                if poller.wait(max(0, -(-wait_ns // NS_PER_MS))):
                     self._waker.clear()
                 if self._hung_up.is_set():
                     self._take_hang_up()
@@ -259,14 +250,9 @@ class Node:
         """Everything that waits, before any lease may expire; meanwhile the connection and health are kept up."""
         core = self.core
         while not self._stopping.is_set():
-            for _ in range(_BATCH):
+            for frame in self._subscriber.take_whole(_BATCH):
                 try:
-                    if (frame := receive_whole(self._subscriber)) is None:
-                        self.control_counters.add("multipart")
-                        continue
                     event = codec.decode(frame)
-                except zmq.Again:
-                    return
                 except UndecodableMessage as error:
                     if self.control_counters.count_undecodable(error):
                         log.warning(
@@ -283,6 +269,8 @@ class Node:
                 elif type(event) is ConnectionHealth and core.on_health(event, now_ns()):
                     self.control_counters.note_own_health(now_ns())
                     notify_ready()  # what it publishes and what is asked of it get through
+            if not self._subscriber.has_unread():
+                return
             self._carry_out()
             self._take_reports()
             core.on_time(now_ns(), all_read=False)
@@ -330,7 +318,7 @@ class Node:
         self._send_to_hot(self._stamper.frame(event, utc_ns()))
 
     def _send_to_hot(self, message: bytes) -> None:
-        if not send_now(self._to_hot, message):
+        if not self._hot.control.put(message):
             self.control_counters.add("control_dropped")
 
     def _each_second(self) -> None:
@@ -363,6 +351,7 @@ class Node:
             **hot.counters,
             "control_dropped": counts["control_dropped"] + hot.counters["control_dropped"],
             "dials_unshared": self._host_dials.unshared,
+            "multipart": self._subscriber.multipart,
             "connections": self.core.session.connection,
             "leases": len(self.core.demand.leases),
             "symbols": len(self.core.demand.wanted),
@@ -388,8 +377,7 @@ class Node:
         self._send_to_hot(STOP)
         self._hot.join(1.0)
         self._halt_file.close(1.0)
-        self._to_hot.close()
         self._subscriber.close()
-        self._context.destroy(linger=500)
+        self._engine.close(500)
         self._lock.close()
         self._waker.close()

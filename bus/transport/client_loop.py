@@ -1,7 +1,7 @@
 """A client's two sockets on an event loop, without a thread of its own.
 
-The loop watches the sockets' descriptors. ZeroMQ makes one readable when something changed, once, and any call on the
-socket may take that sign away: so after every turn each socket is asked what it holds, before the loop may sleep.
+The loop watches descriptors. An engine may make one readable when something changed, once, and any call may take that
+sign away: so after every turn each end is asked what it holds, before the loop may sleep.
 """
 
 from __future__ import annotations
@@ -14,22 +14,14 @@ from collections.abc import Callable
 from functools import cache
 from weakref import WeakSet
 
-import zmq
-
 from quotebus.bus.clock import NS_PER_S, now_ns, seconds
 from quotebus.bus.consumer import Consumer
 from quotebus.bus.settings import BusSettings
 from quotebus.bus.transport.client_sockets import LoopSockets
-from quotebus.bus.transport.zeromq.subscriber import readable
+from quotebus.bus.transport.engines import shared_engine
 
 RELEASE_S = 0.25
 """How long `close` waits for a node to say that the release was heard; it answers within 100 ms."""
-
-
-class _LoopContext(zmq.Context[zmq.Socket[bytes]]):
-    """`instance()`: one context, with its one I/O thread, for all clients on event loops; a new one after a fork."""
-
-    _instance = None
 
 
 _open: WeakSet[ClientLoop] = WeakSet()
@@ -58,7 +50,7 @@ class ClientLoop(LoopSockets):
         self._loop, self._thread_id = loop, threading.get_ident()
         _open.add(self)
         _end_all_at_exit()
-        self._open(_LoopContext.instance())
+        self._open(shared_engine())
         for descriptor in self._descriptors():
             loop.add_reader(descriptor, self._step)
         self._step()
@@ -159,7 +151,7 @@ class ClientLoop(LoopSockets):
     def _schedule_next(self, drained: bool) -> None:
         """Let the loop sleep until something comes or is due."""
         assert self._loop is not None
-        if not drained or any(readable(socket) for socket in self._all_sockets()):
+        if not drained or any(end.has_unread() for end in self._ends()):
             if self._soon is None:
                 self._soon = self._loop.call_soon(self._step_soon)
             return
@@ -192,7 +184,7 @@ class ClientLoop(LoopSockets):
             self._notify()
 
     def _descriptors(self) -> list[int]:
-        return [int(socket.getsockopt(zmq.FD)) for socket in self._all_sockets()]
+        return [descriptor for end in self._ends() for descriptor in end.descriptors()]
 
 
 @cache
@@ -204,4 +196,4 @@ def _end_all() -> None:
     """The program ends: release what its clients hold, since a lease that nobody renews lasts until it expires."""
     ended = [sockets.end_at_exit() for sockets in list(_open)]
     if all(ended):
-        _LoopContext.instance().destroy()  # returns when the last messages have left, or after their linger
+        shared_engine().close()  # returns when the last messages have left, or after their linger

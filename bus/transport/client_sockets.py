@@ -15,8 +15,6 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 from weakref import WeakSet
 
-import zmq
-
 from quotebus.bus import topics
 from quotebus.bus.clock import NS_PER_S, now_ns, utc_ns
 from quotebus.bus.consumer import Consumer
@@ -24,8 +22,8 @@ from quotebus.bus.events import Counters, Event, OrderUpdate, Quote, Trade
 from quotebus.bus.intent_follower import IntentFollower
 from quotebus.bus.settings import BusSettings
 from quotebus.bus.tick_queue import TickQueue
-from quotebus.bus.transport.zeromq.publisher import Publisher
-from quotebus.bus.transport.zeromq.subscriber import CONNECTION, Subscriber, readable
+from quotebus.bus.transport.line import Engine, News, Publisher, Subscriber
+from quotebus.bus.transport.patient_publisher import PatientPublisher
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +46,7 @@ class ClientSockets(ABC):
     """Carries a Consumer's frames. `lock` guards the consumer for every other thread."""
 
     _subscriber: Subscriber
-    _requester: Publisher
+    _requester: PatientPublisher
 
     def __init__(self, settings: BusSettings, consumer: Consumer) -> None:
         self.lock = threading.Lock()
@@ -163,19 +161,19 @@ class ClientSockets(ABC):
 
     # for the owner of the sockets
 
-    def _all_sockets(self) -> list[zmq.Socket[bytes]]:
-        return [*self._subscriber.sockets(), self._requester.socket]
+    def _ends(self) -> tuple[Subscriber, Publisher]:
+        return self._subscriber, self._requester.publisher
 
     @abstractmethod
     def _notify(self) -> None:
         """Called under the lock: something came that somebody may wait for."""
 
-    def _open(self, context: zmq.Context[zmq.Socket[bytes]]) -> None:
-        self._subscriber, self._requester = Subscriber(context, events=CONNECTION), Publisher(context)
+    def _open(self, engine: Engine) -> None:
+        self._subscriber = engine.subscriber(watched=True)
         with self.lock:
             self._subscribe()
         self._subscriber.connect(self._settings.bus_subscribe_url)
-        self._requester.connect(self._settings.bus_request_url)
+        self._requester = PatientPublisher(engine.requester(), self._settings.bus_request_url)
         self._next_second_ns = now_ns() + NS_PER_S
 
     def _turn(self, until_ns: int) -> bool:
@@ -184,12 +182,12 @@ class ClientSockets(ABC):
         False when messages may be waiting still.
         """
         self._watch()
-        self._requester.read_subscriptions()
+        self._requester.look()
         with self.lock:
             self._subscribe()
         drained = True
         while self._receive():
-            if now_ns() >= until_ns or readable(self._requester.socket):
+            if now_ns() >= until_ns or self._requester.publisher.has_unread():
                 drained = False
                 break
         if now_ns() >= self._next_second_ns:
@@ -229,32 +227,29 @@ class ClientSockets(ABC):
         self._send()
 
     def _watch(self) -> None:
-        for change in self._subscriber.changes():
-            there = change.event == zmq.EVENT_HANDSHAKE_SUCCEEDED
+        for news in self._subscriber.news():
+            there = news is News.UP
             log.debug("%s: broker %s at %s", self._name, "found" if there else "lost", self._settings.bus_subscribe_url)
             with self.lock:
                 self._broker_is_there = there
-                if change.event == zmq.EVENT_DISCONNECTED:
+                if not there:
                     self._consumer.broker_lost()
-                elif change.event == zmq.EVENT_HANDSHAKE_SUCCEEDED:
-                    self._connections += 1
-                    if self._connections > 1:
-                        self._consumer.broker_restored(now_ns())
+                    continue
+                self._connections += 1
+                if self._connections > 1:
+                    self._consumer.broker_restored(now_ns())
 
     def _subscribe(self) -> None:
         """Subscribe to what is wanted and to nothing else; the answer's topic last, so that it proves all others."""
         wanted = self._consumer.topics()
         if wanted is self._subscribed:
             return
-        ack_topic, socket = self._consumer.ack_topic(), self._subscriber.socket
-        for topic in self._subscribed - wanted:
-            socket.unsubscribe(topic)
+        ack_topic, subscriber = self._consumer.ack_topic(), self._subscriber
+        subscriber.unsubscribe(self._subscribed - wanted)
         if added := wanted - self._subscribed:
             if self._subscribed:
-                socket.unsubscribe(ack_topic)
-            for topic in added:
-                socket.subscribe(topic)
-            socket.subscribe(ack_topic)
+                subscriber.unsubscribe((ack_topic,))
+            subscriber.subscribe((*added, ack_topic))
         self._subscribed = wanted
 
     def _receive(self) -> bool:
@@ -304,7 +299,7 @@ class ClientSockets(ABC):
             frames.insert(0, request)
             log.debug("%s: asks for %d symbols", self._name, len(self._consumer.interest.wanted.symbols))
         for frame in frames:
-            if not (self._requester.send(frame) and self._requester.coverage.covers(frame)):
+            if not (self._requester.send(frame) and self._requester.publisher.covers(frame)):
                 self._dropped += 1  # no broker hears it: a request will be repeated, anything else is gone
 
     def _publish_counters(self) -> None:

@@ -7,12 +7,12 @@ import threading
 from collections.abc import Callable
 from weakref import WeakSet
 
-import zmq
-
 from quotebus.bus.clock import NS_PER_MS, NS_PER_S, now_ns, seconds
 from quotebus.bus.consumer import Consumer
 from quotebus.bus.settings import BusSettings
 from quotebus.bus.transport.client_sockets import BlockingSockets
+from quotebus.bus.transport.engines import open_engine
+from quotebus.bus.transport.line import Engine
 from quotebus.bus.transport.waker import Waker
 
 END_S = 2.0
@@ -76,27 +76,27 @@ class ClientThread(BlockingSockets):
     # the thread
 
     def _run(self) -> None:
-        context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        engine = open_engine()
         try:
-            self._open(context)
-            self._run_until_closed()
+            self._open(engine)
+            self._run_until_closed(engine)
             self._release()
             self._close_sockets()
         finally:
             self._waker.close()
-            context.destroy()
+            engine.close()
             with self._changed:
                 self._closing = True
                 self._end_feeds()
                 self._changed.notify_all()
 
-    def _run_until_closed(self) -> None:
-        poller = zmq.Poller()
-        for readable in (*self._all_sockets(), self._waker.fileno()):
-            poller.register(readable, zmq.POLLIN)
+    def _run_until_closed(self, engine: Engine) -> None:
+        poller = engine.poller()
+        for waitable in (*self._ends(), self._waker):
+            poller.watch(waitable)
         while not self._closing:
             wait_ms = max(0, -((now_ns() - self._next_turn_ns()) // NS_PER_MS))  # rounded up
-            if self._waker.fileno() in dict(poller.poll(wait_ms)):
+            if poller.wait(wait_ms):
                 self._waker.clear()
             with self.lock:
                 drain_wanted = self._drain_wanted

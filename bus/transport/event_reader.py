@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import zmq
-
 from quotebus.bus import codec
 from quotebus.bus.clock import now_ns, seconds
 from quotebus.bus.errors import UndecodableMessage
 from quotebus.bus.events import Event
-from quotebus.bus.transport.zeromq.subscriber import Subscriber
+from quotebus.bus.transport.engines import open_engine
+from quotebus.bus.transport.line import News
 
 _BATCH = 1_000
 
@@ -22,8 +21,8 @@ class EventReader:
     def __init__(self, subscribe_url: str, *prefixes: bytes) -> None:
         self.undecodable = 0
         self.breaks = 0
-        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-        self._subscriber = Subscriber(self._context, prefixes, events=zmq.EVENT_DISCONNECTED)
+        self._engine = open_engine()
+        self._subscriber = self._engine.subscriber(prefixes, watched=True)
         self._subscriber.connect(subscribe_url)
 
     def take(self, timeout_s: float) -> list[Event]:
@@ -49,7 +48,7 @@ class EventReader:
 
     def close(self) -> None:
         self._subscriber.close()
-        self._context.destroy()
+        self._engine.close()
 
     def _count_breaks(self) -> None:
-        self.breaks += len(self._subscriber.changes())
+        self.breaks += self._subscriber.news().count(News.DOWN)

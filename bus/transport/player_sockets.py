@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import os
 
-import zmq
-
 from quotebus.bus import codec, topics
 from quotebus.bus.clock import NS_PER_MS, NS_PER_S, now_ns, utc_ns
 from quotebus.bus.errors import ConfigError, UndecodableMessage
 from quotebus.bus.events import ConnectionHealth, Counters, SymbolsRequested
 from quotebus.bus.sequence import Stamper, source_name
 from quotebus.bus.settings import BusSettings
-from quotebus.bus.transport.zeromq.publisher import Publisher
-from quotebus.bus.transport.zeromq.sockets import Role
-from quotebus.bus.transport.zeromq.subscriber import Subscriber
+from quotebus.bus.transport.engines import open_engine
+from quotebus.bus.transport.patient_publisher import PatientPublisher
 
 _BATCH = 256
 _REACH_NS = 3 * NS_PER_S
@@ -28,56 +25,55 @@ class PlayerSockets:
     def __init__(self, settings: BusSettings) -> None:
         self.undecodable = 0
         self._settings = settings
-        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        self._engine = open_engine()
         self._stamper = Stamper(source_name("player", int.from_bytes(os.urandom(3))))
         self._own = topics.prefix(topics.counters(self._stamper.source))
-        self._publisher = Publisher(self._context, Role.PUBLISH)
-        self._subscriber = Subscriber(self._context, (topics.prefix(topics.REQUESTED), b"health.", self._own))
-        self._publisher.connect(settings.bus_publish_url)
+        self._requester = PatientPublisher(self._engine.publisher(), settings.bus_publish_url)
+        self._subscriber = self._engine.subscriber((topics.prefix(topics.REQUESTED), b"health.", self._own))
         self._subscriber.connect(settings.bus_subscribe_url)
 
     def reach(self) -> None:
         """Wait until a message of ours has come back, so that requests reach us too. Raises ConfigError."""
         deadline_ns = now_ns() + _REACH_NS
         while now_ns() < deadline_ns:
-            self._publisher.read_subscriptions()
-            if self._publisher.coverage.covers(self._own):
+            self._requester.look()
+            if self._requester.publisher.covers(self._own):
                 self.send(self._stamper.frame(Counters(program="player", counters={}), utc_ns()))
             self._subscriber.await_frame(50 * NS_PER_MS)
             if any(frame.startswith(self._own) for frame in self._subscriber.take(1)):
-                self._subscriber.socket.unsubscribe(self._own)
+                self._subscriber.unsubscribe((self._own,))
                 return
         raise ConfigError(f"no broker answers at {self._settings.bus_publish_url}")
 
     @property
     def connected(self) -> bool:
         """Whether a broker takes what is sent, as of the last `listen`: it always wants our own subscriptions."""
-        return self._publisher.connected
+        return self._requester.connected
 
     def listen(self, wait_ns: int) -> list[Incoming]:
         """Requests and healths that have come, waiting for the first for at most so long (in whole milliseconds)."""
         self._subscriber.await_frame(wait_ns)
-        self._publisher.read_subscriptions()
+        self._requester.look()
         events = [self._decode(frame) for frame in self._subscriber.take_whole(_BATCH)]
         return [event for event in events if isinstance(event, (SymbolsRequested, ConnectionHealth))]
 
     def send(self, frame: bytes) -> bool:
         """Send; False when the broker takes no more at the moment."""
-        return self._publisher.send(frame)
+        return self._requester.send(frame)
 
     def await_room(self, wait_ns: int) -> None:
         """Wait until the broker takes more, for at most so long."""
-        self._publisher.await_room(wait_ns)
+        self._requester.publisher.await_room(wait_ns)
 
     def await_subscription(self, frame: bytes) -> None:
         """Wait until somebody has subscribed to this frame's topic, for at most the publisher's grace."""
-        self._publisher.await_coverage(frame)
+        self._requester.await_coverage(frame)
 
     def close(self) -> None:
         """Send what still waits, within five seconds, and close."""
         self._subscriber.close()
-        self._publisher.close(_LINGER_MS)
-        self._context.term()
+        self._requester.close(_LINGER_MS)
+        self._engine.close()
 
     def _decode(self, frame: bytes) -> object:
         try:

@@ -7,14 +7,12 @@ from collections.abc import Iterable
 from types import TracebackType
 from typing import Self
 
-import zmq
-
-from quotebus.bus.clock import utc_ns
+from quotebus.bus.clock import NS_PER_MS, utc_ns
 from quotebus.bus.events import Event
 from quotebus.bus.sequence import Stamper
 from quotebus.bus.settings import BusSettings
-from quotebus.bus.transport.zeromq.publisher import Publisher
-from quotebus.bus.transport.zeromq.subscriber import Subscriber, drain_bytes
+from quotebus.bus.transport.engines import open_engine
+from quotebus.bus.transport.patient_publisher import PatientPublisher
 
 _BATCH_BYTES = 4 << 20
 _OUTBOX_BOUND = 100
@@ -29,11 +27,10 @@ class RecorderSockets:
         """Events that could not be sent: no broker listened for long."""
         self._stamper = Stamper(source)
         self._outbox: deque[Event] = deque()
-        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-        self._subscriber = Subscriber(self._context, [topic.encode() for topic in tuple(topics) or ("",)])
+        self._engine = open_engine()
+        self._subscriber = self._engine.subscriber([topic.encode() for topic in tuple(topics) or ("",)])
         self._subscriber.connect(settings.bus_subscribe_url)
-        self._requester = Publisher(self._context)
-        self._requester.connect(settings.bus_request_url)
+        self._requester = PatientPublisher(self._engine.requester(), settings.bus_request_url)
 
     def __enter__(self) -> Self:
         return self
@@ -55,9 +52,9 @@ class RecorderSockets:
 
     def receive(self, limit: int, timeout_ms: int) -> list[bytes]:
         """Up to `limit` frames, or 4 MiB of them; waits for the first one. Empty after `timeout_ms`."""
-        frames = drain_bytes(self._subscriber.socket, limit, _BATCH_BYTES)
-        if not frames and self._subscriber.socket.poll(timeout_ms):
-            frames = drain_bytes(self._subscriber.socket, limit, _BATCH_BYTES)
+        frames = self._subscriber.take_bytes(limit, _BATCH_BYTES)
+        if not frames and self._subscriber.await_frame(timeout_ms * NS_PER_MS):
+            frames = self._subscriber.take_bytes(limit, _BATCH_BYTES)
         return self._subscriber.keep_asked(frames)
 
     def publish(self, event: Event) -> None:
@@ -69,7 +66,7 @@ class RecorderSockets:
 
     def send(self) -> bool:
         """Send what is queued, once the broker listens or has been waited for; True when all is gone."""
-        self._requester.read_subscriptions()
+        self._requester.look()
         if not self._requester.may_send():
             return not self._outbox
         while self._outbox:
@@ -84,4 +81,4 @@ class RecorderSockets:
         """Close both sockets; a last message gets half a second to leave."""
         self._subscriber.close()
         self._requester.close()
-        self._context.term()
+        self._engine.close()

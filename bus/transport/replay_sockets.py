@@ -9,14 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import zmq
-
 from quotebus.bus.clock import NS_PER_MS, NS_PER_S, now_ns, utc_ns
 from quotebus.bus.consumer import Consumer
 from quotebus.bus.events import Counters
 from quotebus.bus.settings import BusSettings
-from quotebus.bus.transport.zeromq.publisher import Publisher
-from quotebus.bus.transport.zeromq.subscriber import Subscriber
+from quotebus.bus.transport.engines import open_engine
+from quotebus.bus.transport.line import Engine
+from quotebus.bus.transport.patient_publisher import PatientPublisher
 
 _BATCH = 256
 _POLL_MS = 50
@@ -26,31 +25,30 @@ Take = Callable[[list[bytes], int], list[bytes]]
 
 def follow(settings: BusSettings, consumer: Consumer, take: Take, stopping: Callable[[], bool]) -> None:
     """Subscribe, ask, and hand everything over to `take` until `stopping`; then release the symbols."""
-    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+    engine = open_engine()
     try:
-        _ReplaySockets(context, settings, consumer).run(take, stopping)
+        _ReplaySockets(engine, settings, consumer).run(take, stopping)
     finally:
-        context.destroy()
+        engine.close()
 
 
 class _ReplaySockets:
-    def __init__(self, context: zmq.Context[zmq.Socket[bytes]], settings: BusSettings, consumer: Consumer) -> None:
+    def __init__(self, engine: Engine, settings: BusSettings, consumer: Consumer) -> None:
         self._consumer = consumer
         # The answer's topic last, so that an answer proves all others.
-        self._subscriber = Subscriber(context, (*consumer.topics(), consumer.ack_topic()))
+        self._subscriber = engine.subscriber((*consumer.topics(), consumer.ack_topic()))
         self._subscriber.connect(settings.bus_subscribe_url)
-        self._requester = Publisher(context)
-        self._requester.connect(settings.bus_request_url)
+        self._requester = PatientPublisher(engine.requester(), settings.bus_request_url)
+        self._poller = engine.poller()
+        self._poller.watch(self._subscriber)
+        self._poller.watch(self._requester.publisher)
         self._next_counters_ns = now_ns() + NS_PER_S
         self._dropped = 0
 
     def run(self, take: Take, stopping: Callable[[], bool]) -> None:
-        poller = zmq.Poller()
-        poller.register(self._subscriber.socket, zmq.POLLIN)
-        poller.register(self._requester.socket, zmq.POLLIN)
         while not stopping():
-            poller.poll(_POLL_MS)
-            self._requester.read_subscriptions()
+            self._poller.wait(_POLL_MS)
+            self._requester.look()
             for frame in take(self._subscriber.take(_BATCH), now_ns()):
                 self._send(frame, stopping)
             if self._requester.may_send():
@@ -75,4 +73,4 @@ class _ReplaySockets:
     def _send(self, frame: bytes, stopping: Callable[[], bool]) -> None:
         """Send, however long the broker takes no more, until `stopping`."""
         while not self._requester.send(frame) and not stopping():
-            self._requester.await_room(_POLL_MS * NS_PER_MS)
+            self._requester.publisher.await_room(_POLL_MS * NS_PER_MS)

@@ -8,17 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-import zmq
-
 from quotebus.bus.clock import NS_PER_MS, now_ns
-from quotebus.bus.transport.zeromq.sockets import Role
-from quotebus.bus.transport.zeromq.subscriber import Subscriber
-from quotebus.bus.transport.zeromq.threshold import EVENTS, WakeThreshold
+from quotebus.bus.transport.engines import open_engine
+from quotebus.bus.transport.line import News
 
 BATCH = 1_000
 """Frames taken in one go, so that keys and the screen get their turn at full load."""
-_FETCH_MS = 10
-"""How long the I/O thread may take to be given a processor."""
 
 
 class TapSubscriber:
@@ -37,18 +32,13 @@ class TapSubscriber:
         `pace` may rest between frames that are taken together.
         """
         self.connected = False
-        self._threshold = WakeThreshold()
         self._gather_ns = gather_ms * NS_PER_MS
         self._pace = pace
         self._next_ns = 0
-        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-        self._subscriber = Subscriber(self._context, prefixes, role=Role.TAP, events=EVENTS)
-        self._socket, self._monitor = self._subscriber.sockets()
-        self._poller = zmq.Poller()
-        self._poller.register(self._socket, zmq.POLLIN)
-        self._poller.register(self._monitor, zmq.POLLIN)
-        self._others = zmq.Poller()
-        self._others.register(self._monitor, zmq.POLLIN)
+        self._engine = open_engine()
+        self._subscriber = self._engine.gathering_subscriber(prefixes)
+        self._poller, self._others = self._engine.poller(), self._engine.poller()
+        self._poller.watch(self._subscriber)
         self._subscriber.connect(url)
 
     @property
@@ -58,8 +48,8 @@ class TapSubscriber:
 
     def also_wake_on(self, descriptor: int) -> None:
         """`receive` returns early, perhaps with nothing, when this descriptor can be read."""
-        self._poller.register(descriptor, zmq.POLLIN)
-        self._others.register(descriptor, zmq.POLLIN)
+        self._poller.watch(descriptor)
+        self._others.watch(descriptor)
 
     def receive(self, timeout_ms: int) -> list[bytes]:
         """At most BATCH frames, in the order they came; empty when none came in time."""
@@ -68,37 +58,23 @@ class TapSubscriber:
             now = now_ns()
             gathering = now < self._next_ns
             if gathering:
-                self._threshold.high()
+                self._subscriber.gather(True)
             until_ns = min(self._next_ns, deadline_ns) if gathering else deadline_ns
-            ready = dict((self._others if gathering else self._poller).poll(max(0, -((now - until_ns) // NS_PER_MS))))
-            self._threshold.low()  # never while the program is elsewhere: heartbeats want answers
-            if self._monitor in ready:
-                self._watch()
-            if self._socket in ready:
+            ready = (self._others if gathering else self._poller).wait(max(0, -((now - until_ns) // NS_PER_MS)))
+            self._subscriber.gather(False)  # never while the program is elsewhere: heartbeats want answers
+            for news in self._subscriber.news():
+                self.connected = news is News.UP
+            if not gathering and self._subscriber.await_frame(0):
                 return self._drain()
-            if ready.keys() - {self._monitor} or now_ns() >= deadline_ns:
+            if ready or now_ns() >= deadline_ns:
                 return []
 
     def close(self) -> None:
         self._subscriber.close()
-        self._threshold.close()
-        self._context.destroy(linger=0)
+        self._engine.close(0)
 
     def _drain(self) -> list[bytes]:
-        """All there is, at most BATCH. The I/O thread may not have fetched all of it from the kernel yet."""
-        frames: list[bytes] = []
-        receive = self._socket.recv
-        for _ in self._pace(range(BATCH)):
-            try:
-                frames.append(receive(zmq.NOBLOCK))
-            except zmq.Again:
-                if not self._threshold.unread() or not self._socket.poll(_FETCH_MS):
-                    self._next_ns = now_ns() + self._gather_ns
-                    break
+        frames = self._subscriber.take_gathered(self._pace(range(BATCH)))
+        if len(frames) < BATCH:  # there is no more
+            self._next_ns = now_ns() + self._gather_ns
         return self._subscriber.keep_asked(frames)
-
-    def _watch(self) -> None:
-        for event, value in self._subscriber.changes():
-            self._threshold.on_event(event, value)
-            if event != zmq.EVENT_CONNECTED:
-                self.connected = event == zmq.EVENT_HANDSHAKE_SUCCEEDED

@@ -1,6 +1,6 @@
 """The hot path: upstream socket in, bus out, one thread, no queue in between.
 
-This thread owns the node's one publishing socket. It drains what has been received, checks and packs it, and sends it
+This thread owns the node's one publisher. It drains what has been received, checks and packs it, and sends it
 in one burst. Messages of the control thread go out first at each wake-up and between the pieces of a burst. When this
 thread hangs, health stops with it, which is what health is for.
 """
@@ -12,11 +12,10 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import zmq
-
 from quotebus.bus.clock import NS_PER_MS, now_ns, to_utc_ns
 from quotebus.bus.codec import DECODE_ERRORS
 from quotebus.bus.events import Cause, Flag
+from quotebus.bus.transport.line import Publisher
 from quotebus.pricing.lag import LagMeter
 from quotebus.pricing.messages import (
     CancelError,
@@ -80,7 +79,7 @@ class HotPath:
 
     def __init__(
         self,
-        publisher: zmq.Socket[bytes],
+        publisher: Publisher,
         source: str,
         shared: SharedState,
         codec: UpstreamCodec,

@@ -1,6 +1,6 @@
-"""The thread around the hot path: its sockets, its poll loop, and the inproc socket to the control thread.
+"""The thread around the hot path: its publisher, its poll loop, and the queue from the control thread.
 
-On the inproc socket a message that begins with a printable byte is a finished frame for the bus; one of the bytes below
+In that queue a message that begins with a printable byte is a finished frame for the bus; one of the bytes below
 is a command.
 """
 
@@ -9,14 +9,11 @@ from __future__ import annotations
 import threading
 from collections import deque
 
-import zmq
-
 from quotebus.bus import topics
 from quotebus.bus.clock import NS_PER_MS, now_ns
 from quotebus.bus.protocol import GRACE_NS
-from quotebus.bus.transport.zeromq.coverage import Coverage
-from quotebus.bus.transport.zeromq.publisher import read_subscriptions, send_now
-from quotebus.bus.transport.zeromq.sockets import Role, make
+from quotebus.bus.transport.line import Engine, News
+from quotebus.pricing.upstream.control_queue import ControlQueue
 from quotebus.pricing.upstream.hot import HotPath
 from quotebus.pricing.upstream.upstream_socket import UpstreamSocket
 
@@ -32,26 +29,22 @@ _IDLE_POLL_MS = 1_000
 
 
 class HotThread:
-    """Owns the node's publishing socket. The control thread connects its end of `INPROC` before `start`."""
+    """Owns the node's publisher. The control thread puts frames and commands into `control`."""
 
-    INPROC = "inproc://hot"
-
-    def __init__(self, context: zmq.Context[zmq.Socket[bytes]], publish_url: str) -> None:
+    def __init__(self, engine: Engine, publish_url: str) -> None:
         self.sockets: deque[tuple[UpstreamSocket, int]] = deque()
         self.counters = dict.fromkeys(("control_dropped", "acks_held", "bus_losses", "bus_full"), 0)
         self.path: HotPath
-        self._context = context
+        self.control = ControlQueue()
+        self.publisher = engine.publisher()
+        self._poller = engine.poller()
         self._publish_url = publish_url
-        self._coverage = Coverage()
         self._grace_until_ns = 0
         self._held: deque[tuple[int, bytes]] = deque()
         self._full = False
         self._stopping = False
         self._at_rest = threading.Event()
         self._thread = threading.Thread(target=self._run, name="hot", daemon=True)
-        self.publisher = make(context, Role.PUBLISH)
-        self._control = make(context, Role.INPROC)
-        self._control.bind(self.INPROC)
 
     def start(self, path: HotPath) -> None:
         """Start the thread, which from now on owns everything here."""
@@ -79,26 +72,29 @@ class HotThread:
     def _run(self) -> None:
         self.publisher.connect(self._publish_url)
         self._grace_until_ns = now_ns() + GRACE_NS
-        poller = zmq.Poller()
-        poller.register(self._control, zmq.POLLIN)
+        poller, control = self._poller, self.control
+        poller.watch(control)
         polled: UpstreamSocket | None = None
         path = self.path
         try:
             while not self._stopping:
                 blocked = path.tick_publisher.has_backlog or bool(self._held)
-                poller.register(self.publisher, zmq.POLLIN | (zmq.POLLOUT if path.tick_publisher.has_backlog else 0))
+                poller.watch(self.publisher, writable=path.tick_publisher.has_backlog)
                 if path.upstream is not polled:
                     if polled is not None:
-                        poller.unregister(polled)
+                        poller.unwatch(polled)
                     polled = path.upstream
                 if polled is not None:
-                    poller.register(polled, zmq.POLLIN | (zmq.POLLOUT if polled.has_unsent else 0))
+                    poller.watch(polled, writable=polled.has_unsent)
                 self._at_rest.set()
-                poller.poll(path.wait_ms(10 if blocked else _IDLE_POLL_MS))
+                ready = poller.wait(0 if control else path.wait_ms(10 if blocked else _IDLE_POLL_MS))
                 self._at_rest.clear()
+                if control.fileno() in ready:
+                    control.clear()
                 self._between()
                 if path.tick_publisher.has_backlog and not self._full:
                     path.tick_publisher.send_backlog()
+                    self.publisher.flush()
                 if path.upstream is not None:
                     if path.upstream.has_unsent:
                         path.flush_upstream()
@@ -107,24 +103,23 @@ class HotThread:
         finally:
             self._at_rest.set()
             path.hang_up(None)
-            self.publisher.close(linger=500)
-            self._control.close()
+            self.publisher.close(500)
+            self.control.close()
 
     def _between(self) -> None:
         """What goes before data: subscriptions, held frames, and messages of the control thread, for one time slot."""
-        self._read_coverage()
+        self._read_news()
         if self._held:
             self._send_held()
         until_ns = now_ns() + CONTROL_SLOT_NS
-        try:
-            while not self._stopping and now_ns() < until_ns:
-                message = self._control.recv(zmq.NOBLOCK)
-                if message[0] >= 0x20:
-                    self._publish(message)
-                else:
-                    self._obey(message)
-        except zmq.Again:
-            return
+        control = self.control
+        while control and not self._stopping and now_ns() < until_ns:
+            message = control.take()
+            if message[0] >= 0x20:
+                self._publish(message)
+            else:
+                self._obey(message)
+        self.publisher.flush()
 
     def _obey(self, message: bytes) -> None:
         command = message[:1]
@@ -141,8 +136,8 @@ class HotThread:
             self._send_held(at_once=True)
             self._stopping = True
 
-    def _read_coverage(self) -> None:
-        if losses := read_subscriptions(self.publisher, self._coverage):
+    def _read_news(self) -> None:
+        if losses := self.publisher.news().count(News.DOWN):
             self.counters["bus_losses"] += losses
             self._grace_until_ns = now_ns() + GRACE_NS
 
@@ -150,12 +145,12 @@ class HotThread:
         """Send, or hold back for a moment what no subscriber seems to have subscribed to yet."""
         at_ns = now_ns()
         until_ns = at_ns + GRACE_NS if frame.startswith(_ACKS) else self._grace_until_ns
-        if at_ns < until_ns and not self._coverage.covers(frame):
+        if at_ns < until_ns and not self.publisher.covers(frame):
             self.counters["acks_held"] += 1
             self._hold(until_ns, frame)
         elif self._full:  # nothing overtakes what waits for the broker
             self._hold(at_ns, frame)
-        elif not send_now(self.publisher, frame):
+        elif not self.publisher.send(frame):
             self._full = True
             self.counters["bus_full"] += 1
             self._hold(at_ns, frame)
@@ -170,8 +165,8 @@ class HotThread:
         at_ns = now_ns()
         waiting, self._held, self._full = self._held, deque(), False
         for until_ns, frame in waiting:
-            if not self._full and (at_once or at_ns >= until_ns or self._coverage.covers(frame)):
-                if send_now(self.publisher, frame):
+            if not self._full and (at_once or at_ns >= until_ns or self.publisher.covers(frame)):
+                if self.publisher.send(frame):
                     continue
                 self._full = True
             self._held.append((until_ns, frame))

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 import msgspec
-import zmq
 
 from quotebus.bus.clock import now_ns, utc_ns
 from quotebus.bus.events import VERSION, Flag
+from quotebus.bus.transport.line import Publisher
 from quotebus.pricing.messages import UpstreamQuote, UpstreamTrade
 from quotebus.pricing.quality import Sides
 from quotebus.pricing.shared_state import Slot
@@ -25,7 +25,6 @@ MAX_TICK_BYTES = 900
 MAX_TRADES_WAITING = 50_000
 COUNTERS = ("quotes", "trades", "conflated", "quotes_dropped", "trades_dropped", "bad_data")
 _BACKWARD = int(Flag.BACKWARD_TIME)
-_NOBLOCK = int(zmq.NOBLOCK)
 _encode = msgspec.msgpack.Encoder().encode
 
 
@@ -42,10 +41,10 @@ Tick: TypeAlias = tuple[Slot, UpstreamQuote | UpstreamTrade, Sides | None, int, 
 
 
 class TickPublisher:
-    """Sends ticks through the node's one publishing socket. `connection` is the one that is being read."""
+    """Sends ticks through the node's one publisher. `connection` is the one that is being read."""
 
     def __init__(
-        self, publisher: zmq.Socket[bytes], source: str, report: Callable[[SymbolReport], None], *, conflate: bool
+        self, publisher: Publisher, source: str, report: Callable[[SymbolReport], None], *, conflate: bool
     ) -> None:
         self.connection = 0
         self.counters = dict.fromkeys(COUNTERS, 0)
@@ -64,6 +63,7 @@ class TickPublisher:
             if blocked or not self._send_one(tick, published_ns, at_ns):
                 blocked = True
                 self._keep(tick)
+        self._publisher.flush()
 
     def send_backlog(self) -> bool:
         """Send what waits, the longest-waiting symbol first. False when the broker is full again."""
@@ -127,9 +127,7 @@ class TickPublisher:
             slot.watch_quote = True
             self._report(SymbolReport("bad_data", slot.symbol))
             return True
-        try:
-            self._publisher.send(frame, _NOBLOCK)
-        except zmq.Again:
+        if not self._publisher.send(frame):
             return False
         self.counters["quotes"] += 1
         slot.quote_seq = seq
@@ -152,9 +150,7 @@ class TickPublisher:
         if len(frame) > MAX_TICK_BYTES:
             self.counters["bad_data"] += 1
             return True
-        try:
-            self._publisher.send(frame, _NOBLOCK)
-        except zmq.Again:
+        if not self._publisher.send(frame):
             return False
         slot.trade_seq += 1
         self.counters["trades"] += 1

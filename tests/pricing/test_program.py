@@ -75,7 +75,7 @@ def test_a_signal_ends_it_soon_and_in_order_even_without_a_broker(
 def test_a_node_without_its_hot_thread_is_status_70(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def ended(self: HotThread) -> None:
         self.publisher.close()
-        self._control.close()
+        self.control.close()
 
     monkeypatch.setattr(HotThread, "_run", ended)
     monkeypatch.setattr(signal, "signal", lambda *_: None)

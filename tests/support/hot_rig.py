@@ -6,8 +6,6 @@ import socket
 from collections.abc import Callable
 from typing import Any
 
-import zmq
-
 from quotebus.bus import codec
 from quotebus.bus.events import Event, Quote, Trade
 from quotebus.pricing.messages import UpstreamCodec
@@ -20,19 +18,22 @@ SOURCE = "pricing-3f9c2a"
 
 
 class Publisher:
-    """Takes `room` more frames, then raises as a full socket does; None is no bound."""
+    """Takes `room` more frames, then none, as a full broker does; None is no bound."""
 
     def __init__(self) -> None:
         self.room: int | None = None
         self.frames: list[bytes] = []
 
-    def send(self, frame: bytes, flags: int) -> None:
-        assert flags & zmq.NOBLOCK
+    def send(self, frame: bytes) -> bool:
         if self.room == 0:
-            raise zmq.Again
+            return False
         if self.room is not None:
             self.room -= 1
         self.frames.append(frame)
+        return True
+
+    def flush(self) -> None:
+        """Nothing is kept."""
 
 
 class HotRig:

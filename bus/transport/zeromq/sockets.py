@@ -60,7 +60,6 @@ class Role(Enum):
     REQUEST = ("client, requests", zmq.XPUB, {**_SENDS, **_ONE_PEER, zmq.LINGER: 500})
     SUBSCRIBE = ("client or node, listening", zmq.SUB, _RECEIVES)
     TAP = ("a reader that may be slow", zmq.SUB, {**_RECEIVES, **_KEEPALIVE})
-    INPROC = ("between two threads", zmq.PAIR, {zmq.SNDHWM: DATA_HWM, zmq.RCVHWM: DATA_HWM})
     PROXY_CONTROL = ("the proxy's command line", zmq.PAIR, {zmq.SNDHWM: DATA_HWM, zmq.RCVHWM: DATA_HWM})
 
     def options(self) -> dict[int, int]:

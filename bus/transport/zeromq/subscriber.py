@@ -1,4 +1,4 @@
-"""A SUB socket: what it subscribes to, what has come, and what its monitor tells of the broker.
+"""The bus's subscriber over ZeroMQ: a SUB socket, what has come, and what its monitor tells of the broker.
 
 Every read here is bounded, so that no peer can keep the thread that owns the socket.
 """
@@ -12,6 +12,7 @@ from typing import NamedTuple
 import zmq
 
 from quotebus.bus.clock import NS_PER_MS
+from quotebus.bus.transport.line import News
 from quotebus.bus.transport.zeromq.sockets import Role, make
 
 BURST = 1_000
@@ -28,45 +29,60 @@ class Change(NamedTuple):
     value: int
 
 
-class Subscriber:
-    """Owned by the thread that makes it. Without `events` it has no monitor, and `changes` is always empty."""
+class ZmqSubscriber:
+    """Owned by the thread that makes it. It has a monitor, and with it news, if it is `watched`."""
 
     def __init__(
         self,
         context: zmq.Context[zmq.Socket[bytes]],
         prefixes: Iterable[bytes] = (),
         *,
+        watched: bool = False,
         role: Role = Role.SUBSCRIBE,
-        events: int = 0,
+        events: int = CONNECTION,
     ) -> None:
-        self._prefixes = tuple(prefixes)
+        """`events`: what a subclass wants to know besides the connection."""
         self.not_subscribed = 0
-        """Messages that `keep_asked` dropped."""
         self.multipart = 0
-        """Messages of several parts that `take_whole` dropped."""
         self.socket = make(context, role)
-        self.monitor = self.socket.get_monitor_socket(events) if events else None
-        for prefix in self._prefixes:
-            self.socket.subscribe(prefix)
+        self.monitor = self.socket.get_monitor_socket(events) if watched else None
+        self._prefixes: set[bytes] = set()
+        self.subscribe(prefixes)
 
     def connect(self, url: str) -> None:
-        """Connect in the background, and again after every loss."""
         self.socket.connect(url)
+
+    def subscribe(self, prefixes: Iterable[bytes]) -> None:
+        for prefix in prefixes:
+            self._prefixes.add(prefix)
+            self.socket.subscribe(prefix)
+
+    def unsubscribe(self, prefixes: Iterable[bytes]) -> None:
+        for prefix in prefixes:
+            self._prefixes.discard(prefix)
+            self.socket.unsubscribe(prefix)
 
     def sockets(self) -> list[zmq.Socket[bytes]]:
         """What to poll: the socket and its monitor."""
         return [self.socket] if self.monitor is None else [self.socket, self.monitor]
 
+    def descriptors(self) -> list[int]:
+        return [int(socket.getsockopt(zmq.FD)) for socket in self.sockets()]
+
+    def has_unread(self) -> bool:
+        return any(readable(socket) for socket in self.sockets())
+
     def await_frame(self, wait_ns: int) -> bool:
-        """Wait for a frame, for at most `wait_ns` in whole milliseconds; whether one has come."""
         return bool(self.socket.poll(max(0, wait_ns // NS_PER_MS)))
 
     def take(self, limit: int) -> list[bytes]:
-        """Up to `limit` frames that have come, in order."""
         return drain(self.socket, limit)
 
+    def take_bytes(self, limit: int, limit_bytes: int) -> list[bytes]:
+        return drain_bytes(self.socket, limit, limit_bytes)
+
     def take_whole(self, limit: int) -> list[bytes]:
-        """`take` without messages of several parts: a filter reads the first part only, so the others may be anything.
+        """A filter reads the first part only, so the others may be anything.
 
         It costs a microsecond more a message, so it is not for quotes: their readers check each topic.
         """
@@ -82,22 +98,33 @@ class Subscriber:
         return frames
 
     def keep_asked(self, frames: list[bytes]) -> list[bytes]:
-        """Those that begin with one of the prefixes: a part of a message whose first part did may not."""
+        """A part of a message whose first part has a topic that was asked for may have another."""
         if b"" in self._prefixes:
             return frames
-        kept = [frame for frame in frames if frame.startswith(self._prefixes)]
+        prefixes = tuple(self._prefixes)
+        kept = [frame for frame in frames if frame.startswith(prefixes)]
         self.not_subscribed += len(frames) - len(kept)
         return kept
+
+    def news(self) -> list[News]:
+        return make_news(self.changes())
 
     def changes(self) -> list[Change]:
         """What the monitor has told since the last call, oldest first."""
         return [] if self.monitor is None or not readable(self.monitor) else read_monitor(self.monitor)
 
-    def close(self) -> None:
+    def close(self, linger_ms: int | None = None) -> None:
         if self.monitor is not None:
             self.socket.disable_monitor()
             self.monitor.close(linger=0)
-        self.socket.close()
+        self.socket.close(linger=linger_ms)
+
+
+def make_news(changes: list[Change]) -> list[News]:
+    """What a monitor's events say of the connection."""
+    return [
+        News.UP if event == zmq.EVENT_HANDSHAKE_SUCCEEDED else News.DOWN for event, _ in changes if event & CONNECTION
+    ]
 
 
 def receive_whole(socket: zmq.Socket[bytes]) -> bytes | None:

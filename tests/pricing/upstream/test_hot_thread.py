@@ -14,6 +14,10 @@ from quotebus.bus import codec
 from quotebus.bus.clock import NS_PER_MS
 from quotebus.bus.events import Quote
 from quotebus.bus.protocol import GRACE_NS
+from quotebus.bus.transport.line import News
+from quotebus.bus.transport.zeromq.coverage import Coverage
+from quotebus.bus.transport.zeromq.engine import ZmqEngine
+from quotebus.bus.transport.zeromq.publisher import read_subscriptions
 from quotebus.bus.transport.zeromq.sockets import Role, bind, make
 from quotebus.pricing.messages import UpstreamCodec
 from quotebus.pricing.shared_state import SharedState
@@ -30,29 +34,35 @@ HEALTH = b"health.pricing\0payload"
 
 
 class FakeBroker(Publisher):
-    """The publishing socket by hand: what it sent, and the subscriptions it will be told of."""
+    """The publisher by hand: what it sent, and the subscriptions it will be told of."""
 
     def __init__(self) -> None:
         super().__init__()
         self.subscriptions: list[bytes] = []
+        self.coverage = Coverage()
 
     def recv(self, flags: int) -> bytes:
         if not self.subscriptions:
             raise zmq.Again
         return self.subscriptions.pop(0)
 
+    def news(self) -> list[News]:
+        return read_subscriptions(self, self.coverage)  # type: ignore[arg-type]
+
+    def covers(self, frame: bytes) -> bool:
+        return self.coverage.covers(frame)
+
 
 class Bench:
     """A hot thread that is not started: its steps are called by hand, on a clock that is set."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-        self.thread = HotThread(self.context, "tcp://127.0.0.1:1")
+        self.engine = ZmqEngine()
+        self.thread = HotThread(self.engine, "tcp://127.0.0.1:1")
         self.thread.publisher.close()
         self.broker = FakeBroker()
         self.thread.publisher = self.broker  # type: ignore[assignment]
-        self.control = make(self.context, Role.INPROC)
-        self.control.connect(HotThread.INPROC)
+        self.control = self.thread.control
         self.now_ns = T0
         monkeypatch.setattr(hot_thread, "now_ns", lambda: self.now_ns)
 
@@ -60,7 +70,7 @@ class Bench:
         """Let time pass, say something, wake up once; what has been sent so far."""
         self.now_ns += after_ms * NS_PER_MS
         for message in messages:
-            self.control.send(message)
+            assert self.control.put(message)
         self.thread._between()
         return self.broker.frames
 
@@ -69,7 +79,8 @@ class Bench:
 def bench(monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
     bench = Bench(monkeypatch)
     yield bench
-    bench.context.destroy(linger=0)
+    bench.control.close()
+    bench.engine.close(0)
 
 
 def test_an_ack_waits_for_the_subscription_that_covers_it(bench: Bench) -> None:
@@ -109,9 +120,9 @@ def test_a_control_thread_that_goes_on_speaking_has_a_slot_and_no_more(bench: Be
     frames = [HEALTH + bytes([number]) for number in range(6)]
     send = bench.broker.send
 
-    def slow(frame: bytes, flags: int) -> None:
+    def slow(frame: bytes) -> bool:
         bench.now_ns += NS_PER_MS
-        send(frame, flags)
+        return send(frame)
 
     bench.broker.send = slow  # type: ignore[method-assign]
     assert bench.turn(*frames) == frames[:2]
@@ -123,12 +134,10 @@ def test_nothing_overtakes_what_waits_for_a_full_broker(bench: Bench) -> None:
     frames = [HEALTH + bytes([number]) for number in range(6)]
     send, calls = bench.broker.send, 0
 
-    def full_for_a_moment(frame: bytes, flags: int) -> None:
+    def full_for_a_moment(frame: bytes) -> bool:
         nonlocal calls
         calls += 1
-        if calls in (2, 4):
-            raise zmq.Again
-        send(frame, flags)
+        return calls not in (2, 4) and send(frame)
 
     bench.broker.send = full_for_a_moment  # type: ignore[method-assign]
     assert bench.turn(*frames[:4]) == frames[:1]
@@ -167,10 +176,11 @@ def test_control_frames_go_out_between_the_pieces_of_a_burst(bench: Bench) -> No
     peer.sendall(framed(packed(*[quote()] * 10)) * 100)
     send = bench.broker.send
 
-    def speak_at_the_tenth_quote(frame: bytes, flags: int) -> None:
-        send(frame, flags)
+    def speak_at_the_tenth_quote(frame: bytes) -> bool:
+        sent = send(frame)
         if len(bench.broker.frames) == 10:
-            bench.control.send(HEALTH)
+            bench.control.put(HEALTH)
+        return sent
 
     bench.broker.send = speak_at_the_tenth_quote  # type: ignore[method-assign]
     path.read(bench.thread._between)
@@ -185,14 +195,13 @@ def test_control_frames_go_out_between_the_pieces_of_a_burst(bench: Bench) -> No
 
 class Running:
     def __init__(self) -> None:
-        self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-        self.broker = make(self.context, Role.BROKER_PUBLISH)
+        self.engine = ZmqEngine()
+        self.broker = make(self.engine.context, Role.BROKER_PUBLISH)
         url = bind(self.broker, "tcp://127.0.0.1:0")
         self.broker.subscribe(b"")
         self.broker.rcvtimeo = 5_000
-        self.thread = HotThread(self.context, url)
-        self.control = make(self.context, Role.INPROC)
-        self.control.connect(HotThread.INPROC)
+        self.thread = HotThread(self.engine, url)
+        self.control = self.thread.control
         self.shared = SharedState()
         self.shared.want("SPY")
         self.reports: list[Report] = []
@@ -206,16 +215,16 @@ class Running:
 
     def attach(self) -> None:
         self.thread.sockets.append((self.line, 1))
-        self.control.send(ATTACH)
+        self.control.put(ATTACH)
 
     def close(self) -> None:
         if self.thread.is_alive():
-            self.control.send(STOP)
+            self.control.put(STOP)
         self.thread.join(5)
         alive = self.thread.is_alive()
         self.line.close()
         self.peer.close()
-        self.context.destroy(linger=0)
+        self.engine.close(0)
         assert not alive
 
 
@@ -227,18 +236,18 @@ def running() -> Iterator[Running]:
 
 
 def test_data_and_control_cross_to_the_broker_and_commands_to_the_line(running: Running) -> None:
-    running.control.send(HEALTH)
+    running.control.put(HEALTH)
     assert running.broker.recv() == HEALTH
     running.attach()
-    running.control.send(SEND + b"hello")
+    running.control.put(SEND + b"hello")
     assert len(running.peer.recv(100)) == len(b"hello") + 6
-    running.control.send(PING)
+    running.control.put(PING)
     assert running.peer.recv(100)[0] == 0x89
     running.peer.sendall(framed(packed(quote())))
     event = codec.decode(running.broker.recv())
     assert isinstance(event, Quote)
     assert (event.seq, event.connection) == (1, 1)
-    running.control.send(HANG_UP)
+    running.control.put(HANG_UP)
     eventually(lambda: running.reports[-1:] == [SocketClosed(None)], within_s=5)
     assert running.peer.recv(100) == b""
 
@@ -253,11 +262,11 @@ def test_ends_though_the_line_never_pauses(running: Running) -> None:
 
     flooding = threading.Thread(target=flood, daemon=True)
     flooding.start()
-    running.control.send(HEALTH)
+    running.control.put(HEALTH)
     assert running.broker.recv() == HEALTH
     running.attach()
     running.broker.recv()
-    running.control.send(STOP)
+    running.control.put(STOP)
     running.thread.join(5)
     assert not running.thread.is_alive()
     flooding.join(5)

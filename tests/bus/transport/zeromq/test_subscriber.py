@@ -8,8 +8,9 @@ import pytest
 import zmq
 
 from quotebus.bus.clock import NS_PER_S
+from quotebus.bus.transport.line import News
 from quotebus.bus.transport.zeromq.sockets import Role, bind, make
-from quotebus.bus.transport.zeromq.subscriber import CONNECTION, Subscriber, drain, drain_bytes
+from quotebus.bus.transport.zeromq.subscriber import ZmqSubscriber, drain, drain_bytes
 from tests.support.programs import eventually
 
 
@@ -20,11 +21,11 @@ def context() -> Iterator[zmq.Context[zmq.Socket[bytes]]]:
     context.destroy(linger=0)
 
 
-def connected(context: zmq.Context[zmq.Socket[bytes]]) -> tuple[zmq.Socket[bytes], Subscriber]:
+def connected(context: zmq.Context[zmq.Socket[bytes]]) -> tuple[zmq.Socket[bytes], ZmqSubscriber]:
     """A broker's socket that one subscriber of `a` listens to."""
     peer = make(context, Role.PUBLISH)
     url = bind(peer, "tcp://127.0.0.1:0")
-    subscriber = Subscriber(context, [b"a"], events=CONNECTION)
+    subscriber = ZmqSubscriber(context, [b"a"], watched=True)
     subscriber.connect(url)
     eventually(lambda: subscriber.await_frame(0) or peer.poll(0))  # a SUB subscribes when its owner looks
     assert peer.recv() == b"\1a"
@@ -50,7 +51,7 @@ def test_takes_what_has_come_in_order_and_no_more_than_the_bound(context: zmq.Co
 
 
 def test_a_bound_in_bytes_ends_with_the_message_that_reaches_it(context: zmq.Context[zmq.Socket[bytes]]) -> None:
-    one, other = make(context, Role.INPROC), make(context, Role.INPROC)
+    one, other = make(context, Role.PROXY_CONTROL), make(context, Role.PROXY_CONTROL)
     one.bind("inproc://bytes")
     other.connect("inproc://bytes")
     for number in range(10):
@@ -65,23 +66,25 @@ def test_a_bound_in_bytes_ends_with_the_message_that_reaches_it(context: zmq.Con
 
 def test_the_monitor_tells_that_the_broker_came_and_went(context: zmq.Context[zmq.Socket[bytes]]) -> None:
     peer, subscriber = connected(context)
-    heard: list[int] = []
+    heard: list[News] = []
 
-    def told(event: int) -> bool:
-        heard.extend(change.event for change in subscriber.changes())
-        return event in heard
+    def told(news: News) -> bool:
+        heard.extend(subscriber.news())
+        return news in heard
 
-    eventually(lambda: told(zmq.EVENT_HANDSHAKE_SUCCEEDED))
+    eventually(lambda: told(News.UP))
+    assert heard == [News.UP]
     peer.close(linger=0)
-    eventually(lambda: told(zmq.EVENT_DISCONNECTED))
+    eventually(lambda: told(News.DOWN))
+    assert heard == [News.UP, News.DOWN]
     assert len(subscriber.sockets()) == 2
     subscriber.close()
 
 
-def test_without_events_there_is_no_monitor(context: zmq.Context[zmq.Socket[bytes]]) -> None:
-    subscriber = Subscriber(context)
+def test_unless_it_is_watched_there_is_no_monitor(context: zmq.Context[zmq.Socket[bytes]]) -> None:
+    subscriber = ZmqSubscriber(context)
     assert subscriber.sockets() == [subscriber.socket]
-    assert subscriber.changes() == []
+    assert subscriber.news() == []
     subscriber.close()
 
 
@@ -107,7 +110,7 @@ def test_a_part_with_another_topic_than_was_asked_for_is_dropped_and_counted(
     eventually(lambda: taken.extend(subscriber.keep_asked(subscriber.take(100))) or len(taken) == 2)
     assert taken == [b"a0", b"a1"]
     assert subscriber.not_subscribed == 1
-    everything = Subscriber(context, [b""])
+    everything = ZmqSubscriber(context, [b""])
     assert everything.keep_asked([b"forged"]) == [b"forged"]
     subscriber.close()
     everything.close()
