@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -11,8 +12,20 @@ from quotebus.bus.book import Unusable
 from quotebus.bus.client_warnings import WARN_EVERY_NS
 from quotebus.bus.clock import NS_PER_S
 from quotebus.bus.consumer import RE_ASK_JITTER_NS, Consumer
-from quotebus.bus.events import AckRow, Event, SymbolsRequested
-from tests.support.samples import ACKNOWLEDGED, HEALTH, ORDER, QUICK, QUOTE, SAMPLES, STATUS, TRADE, UTC_NS, like
+from quotebus.bus.events import AckRow, ConnectionHealth, Event, SymbolsRequested, SymbolStatus
+from tests.support.samples import (
+    ACKNOWLEDGED,
+    HEALTH,
+    ORDER,
+    QUICK,
+    QUOTE,
+    REPORT,
+    SAMPLES,
+    STATUS,
+    TRADE,
+    UTC_NS,
+    like,
+)
 
 T0 = 1_000 * NS_PER_S
 
@@ -338,3 +351,42 @@ def test_a_false_halt_under_the_nodes_name_ends_with_its_answer() -> None:
     )
     hear(consumer, answer, at_ns=T0 + 3 * NS_PER_S)
     assert Unusable.HALTED not in consumer.book.assess("SPY", T0 + 3 * NS_PER_S).reasons
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        like(HEALTH, state="suspect", cause="mute"),
+        like(HEALTH, node="pricing.orders"),
+        like(STATUS, halt="halted"),
+        QUOTE,
+        TRADE,
+        ORDER,
+        REPORT,
+    ],
+    ids=lambda event: f"{type(event).__name__}-{getattr(event, 'node', '')}",
+)
+def test_what_comes_below_the_newest_number_is_dropped_and_counted_whatever_its_kind(event: Event) -> None:
+    """A network may bring it after a reconnect, whichever engine carries the bus."""
+    consumer = make("SPY", channels=("quotes", "trades"))
+    consumer.follow(b"order.")
+    consumer.follow(topics.prefix(topics.report("strategy")))
+    hear(consumer, HEALTH)
+    request = ask(consumer, T0 + RE_ASK_JITTER_NS)
+    hear(consumer, like(ACKNOWLEDGED, request_id=request.request_id))
+    newer = [like(event, seq=number, published_ns=UTC_NS + number) for number in (101, 102, 103)]
+    if isinstance(event, ConnectionHealth):
+        newer = [like(each, state="streaming", cause="demand") for each in newer]
+    if isinstance(event, SymbolStatus):
+        newer = [like(each, halt="trading") for each in newer]
+    hear(consumer, *newer)
+    before = consumer.book.assess("SPY", T0), consumer.order_health, consumer.book.health, len(consumer.book.halts)
+    repeated, lost = consumer.tracker.repeated, consumer.tracker.lost
+    for number in (102, 100, 99):
+        late = like(event, seq=number, published_ns=UTC_NS + number)
+        heard = consumer.receive([codec.encode(late)], T0)
+        assert [*heard.quotes, *heard.trades, *heard.orders, *heard.reports] == []
+        assert not heard.news
+    after = consumer.book.assess("SPY", T0), consumer.order_health, consumer.book.health, len(consumer.book.halts)
+    assert after == before
+    assert (consumer.tracker.repeated - repeated, consumer.tracker.lost - lost) == (3, 0)
