@@ -15,6 +15,7 @@ from quotebus.bus.clock import NS_PER_MS, NS_PER_S, now_ns, seconds, sleep_s
 from quotebus.bus.consumer import REPLAYED
 from quotebus.bus.errors import QuotebusError
 from quotebus.bus.events import ConnectionHealth, ConnectionState, SymbolsRequested
+from quotebus.bus.sequence import LATE, SequenceTracker
 from quotebus.bus.settings import BusSettings
 from quotebus.bus.transport.player_sockets import PlayerSockets
 
@@ -96,6 +97,8 @@ class Player:
         self._flow = FlowControl()
         self._playback = Playback()
         self._requests: dict[str, SymbolsRequested] = {}
+        self._numbers = SequenceTracker()
+        self._requests_late = 0
         self._stage: PlayerSockets
 
     # steering
@@ -139,9 +142,9 @@ class Player:
 
     @property
     def counters(self) -> dict[str, int]:
-        """Messages published, withheld, unreadable; requests; consumers lost; how often the broker went away."""
+        """Messages published, withheld, unreadable; requests, late ones; consumers lost; how often the broker went."""
         lost = {"consumers_lost": self._flow.lost, "interrupted": self._interrupted}
-        return {**self._playback.counters, **lost}
+        return {**self._playback.counters, **lost, "requests_late": self._requests_late}
 
     # the replay
 
@@ -273,11 +276,17 @@ class Player:
                     raise BusOccupied(event.source)
             elif self._force and not event.source.startswith(REPLAYED):
                 continue  # for the live node to answer
+            elif self._is_late(event):
+                self._requests_late += 1
             elif self._waiting:
                 self._requests[event.client] = event
             else:
                 self._answer(event)
         self._look_at_ns = now_ns() + _LOOK_EVERY_NS
+
+    def _is_late(self, request: SymbolsRequested) -> bool:
+        client = request.client.encode()
+        return self._numbers.observe(request.source, client, request.seq, request.published_ns) == LATE
 
     def _answer(self, request: SymbolsRequested) -> None:
         self._flow.on_request(request)

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 import pytest
 
 from quotebus import BusClient, BusSettings
+from quotebus.bus import codec
 from quotebus.bus.capture.format.captured import Captured
 from quotebus.bus.capture.replay.player import BusOccupied, Entries, Player
 from quotebus.bus.clock import NS_PER_S
@@ -20,7 +21,7 @@ from tests.support.bus import ask, fake_node, running_broker
 from tests.support.eventlog import EventLog
 from tests.support.market import NODE, day
 from tests.support.programs import eventually
-from tests.support.samples import like
+from tests.support.samples import REQUESTED, UTC_NS, like
 
 DAY = day(seconds=3).entries
 
@@ -196,3 +197,39 @@ def test_without_a_broker_it_says_so() -> None:
     nowhere = BusSettings(bus_publish_url="tcp://127.0.0.1:9", bus_subscribe_url="tcp://127.0.0.1:9")
     with pytest.raises(ConfigError, match="no broker"):
         Player(entries_of(DAY), nowhere).play()
+
+
+class Stage:
+    """The player's sockets by hand: what it hears, and what it sent."""
+
+    def __init__(self, *heard: Event) -> None:
+        self.heard = list(heard)
+        self.sent: list[Event] = []
+
+    def listen(self, wait_ns: int) -> list[Event]:
+        return self.heard
+
+    def await_subscription(self, frame: bytes) -> None:
+        """Everybody has subscribed."""
+
+    def send(self, frame: bytes) -> bool:
+        self.sent.append(codec.decode(frame))
+        return True
+
+
+@pytest.mark.parametrize("waiting", [True, False])
+def test_a_request_that_comes_late_takes_nothing_back_and_is_counted(waiting: bool) -> None:
+    player = Player(entries_of(DAY), BusSettings(), clients=1, wait_s=0)
+    request = like(REQUESTED, source="replay:worker-000001", client="worker")
+    first, second = (
+        like(request, seq=number, request_id=str(number), symbols=symbols, published_ns=UTC_NS + number)
+        for number, symbols in ((1, ("SPY",)), (2, ("SPY", "QQQ")))
+    )
+    stage = Stage(second, first)
+    player._stage, player._waiting = stage, waiting  # type: ignore[assignment]
+    player._listen(0)
+    if waiting:
+        player._await_clients()
+    answers = [event.request_id for event in stage.sent if isinstance(event, Acknowledged)]
+    assert answers == ["2"]
+    assert player.counters["requests_late"] == 1
