@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 from collections.abc import Iterable
 from typing import Self
 
@@ -72,4 +73,6 @@ class ZmqPoller:
             self._poller.unregister(what)
 
     def wait(self, most_ms: int) -> list[int]:
+        if not self._poller.sockets:  # pyzmq would not wait for nothing
+            select.select((), (), (), most_ms / 1_000)
         return [ready for ready, _ in self._poller.poll(most_ms) if type(ready) is int]

@@ -8,7 +8,7 @@ import zmq
 
 from quotebus.bus.transport.line import News
 from quotebus.bus.transport.zeromq.sockets import Role
-from quotebus.bus.transport.zeromq.subscriber import ZmqSubscriber, make_news
+from quotebus.bus.transport.zeromq.subscriber import ZmqSubscriber, make_news, read_monitor
 from quotebus.bus.transport.zeromq.threshold import EVENTS, WakeThreshold
 
 _FETCH_MS = 10
@@ -41,7 +41,8 @@ class ZmqGatheringSubscriber(ZmqSubscriber):
         return frames
 
     def news(self) -> list[News]:
-        changes = self.changes()
+        assert self.monitor is not None
+        changes = read_monitor(self.monitor)
         for event, value in changes:
             self._threshold.on_event(event, value)
         return make_news(changes)

@@ -20,6 +20,8 @@ BURST = 1_000
 CONNECTION = zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED
 """The monitor's events that say whether a broker is there."""
 _CHANGE = struct.Struct("=HI")
+_POLLIN = int(zmq.POLLIN)
+"""As a number: to combine flags of an enum takes as long as to ask the socket."""
 
 
 class Change(NamedTuple):
@@ -107,11 +109,7 @@ class ZmqSubscriber:
         return kept
 
     def news(self) -> list[News]:
-        return make_news(self.changes())
-
-    def changes(self) -> list[Change]:
-        """What the monitor has told since the last call, oldest first."""
-        return [] if self.monitor is None or not readable(self.monitor) else read_monitor(self.monitor)
+        return [] if self.monitor is None or not readable(self.monitor) else make_news(read_monitor(self.monitor))
 
     def close(self, linger_ms: int | None = None) -> None:
         if self.monitor is not None:
@@ -180,4 +178,4 @@ def read_monitor(monitor: zmq.Socket[bytes]) -> list[Change]:
 
 def readable(socket: zmq.Socket[bytes]) -> bool:
     """Whether something can be read; asking takes the sign off the socket's descriptor."""
-    return bool(int(socket.getsockopt(zmq.EVENTS)) & zmq.POLLIN)
+    return bool(int(socket.getsockopt(zmq.EVENTS)) & _POLLIN)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from quotebus.bus.clock import NS_PER_S
+from quotebus.bus.clock import NS_PER_MS, NS_PER_S, now_ns
 from quotebus.bus.transport import engines
 from quotebus.bus.transport.line import News
 from quotebus.bus.transport.zeromq.engine import ZmqEngine
@@ -78,6 +78,14 @@ def test_a_poller_wakes_for_what_was_left_unread(pair: Pair) -> None:
         assert pair.subscriber.has_unread()
         taken += pair.subscriber.take(1)
     assert not pair.subscriber.has_unread()
+
+
+def test_a_poller_with_nothing_to_watch_waits_all_the_same(pair: Pair) -> None:
+    """Else a tap that lets messages gather would spin."""
+    poller = pair.engine.poller()
+    began_ns = now_ns()
+    assert poller.wait(50) == []
+    assert now_ns() - began_ns >= 50 * NS_PER_MS
 
 
 def test_a_publisher_is_watched_for_room_while_that_is_wanted(pair: Pair) -> None:
