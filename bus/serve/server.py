@@ -8,6 +8,7 @@ import logging
 import secrets
 from collections.abc import Awaitable, Callable
 from functools import partial
+from socket import SO_SNDBUF, SOL_SOCKET
 from urllib.parse import parse_qs
 
 import msgspec
@@ -34,6 +35,9 @@ STUCK_S = 5.0
 """That thread is stuck when it has not been seen for this long."""
 WRITE_S = 15.0
 """A page that reads nothing for this long is dropped; it connects again by itself."""
+BODY_S = 5.0
+SEND_BUFFER_BYTES = 128 << 10
+"""In the kernel, for each connection. Left to itself it grows to megabytes: minutes for a page that reads nothing."""
 MAX_QUERY = 4_096
 MAX_BODY = 2_048
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -97,6 +101,8 @@ class PageServer:
             server = await self._loop.create_server(self._connections, host.strip("[]"), port, backlog=128)
         except OSError as error:
             raise ConfigError(f"SERVE_PORT: cannot listen on {host}:{port}: {error.strerror}") from None
+        for listening in server.sockets:  # what is accepted there has the same
+            listening.setsockopt(SOL_SOCKET, SO_SNDBUF, SEND_BUFFER_BYTES)
         port = server.sockets[0].getsockname()[1]
         named = f"[{host}]" if ":" in host.strip("[]") else host
         self.address = f"http://{named}:{port}/"
@@ -155,7 +161,13 @@ class PageServer:
     async def _login(self, request: web.Request) -> web.StreamResponse:
         if not self._guesses.is_allowed(now_ns()):
             return _text(429, "too many wrong tokens: wait a minute")
-        body = await request.read()
+        try:
+            async with asyncio.timeout(BODY_S):
+                body = await request.read()
+        except TimeoutError:
+            return _text(408, "the token did not come")
+        except ConnectionResetError:
+            return _text(400, "the connection was closed")
         given = parse_qs(body.decode("utf-8", "replace"), max_num_fields=5).get("token", [""])[0]
         if not self._door.is_token(given.strip()):
             self._guesses.add_wrong(now_ns())

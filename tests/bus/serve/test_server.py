@@ -148,6 +148,16 @@ def test_pages_are_bounded_and_one_that_leaves_makes_room(open_one: Served) -> N
     eventually(lambda: "quotebus_serve_pages 0.0" in open_one.ask("/metrics")[2])
 
 
+def test_a_form_that_is_never_sent_whole_is_not_waited_for(open_one: Served) -> None:
+    with socket.create_connection(("127.0.0.1", open_one.port), timeout=30) as slow:
+        slow.sendall(b"POST /login HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 100\r\n\r\ntoken=")
+        assert slow.recv(12) == b"HTTP/1.1 408"
+    with socket.create_connection(("127.0.0.1", open_one.port), timeout=30) as gone:
+        gone.sendall(b"POST /login HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 100\r\n\r\ntoken=")
+    eventually(lambda: open_one.ask("/healthz")[0] == 200)
+    assert not [line for line in open_one.program.lines if "Traceback" in line]
+
+
 def test_connections_that_ask_for_nothing_are_bounded(open_one: Served) -> None:
     silent = [socket.create_connection(("127.0.0.1", open_one.port)) for _ in range(60)]
     refused = 0
