@@ -571,3 +571,22 @@ def test_what_is_no_longer_wanted_is_forgotten() -> None:
     assert (book.quotes, book.standings) == ({}, {})
     assert book.halt("SPY", NOW) is HaltKnowledge.UNKNOWN
     assert {Unusable.NO_QUOTE, Unusable.NO_STATUS} <= reasons(book)
+
+
+def test_a_status_of_a_newer_quote_than_the_held_one_contradicts_it() -> None:
+    book = good_book()
+    assert book.contradicts(like(STATUS, last_quote_seq=QUOTE.seq + 1)) is True
+    assert book.contradicts(like(STATUS, last_quote_seq=QUOTE.seq)) is False
+    assert book.contradicts(like(STATUS, source=OTHER, last_quote_seq=QUOTE.seq + 1)) is False, "of another node"
+
+
+@pytest.mark.parametrize(
+    ("state", "last_quote_seq", "incomplete"),
+    [("live", 0, False), ("live", QUOTE.seq, False), ("live", QUOTE.seq + 1, True), ("released", 0, True)],
+)
+def test_an_answer_is_incomplete_without_the_quote_that_it_tells_of_or_for_a_symbol_that_is_released(
+    state: str, last_quote_seq: int, incomplete: bool
+) -> None:
+    book = good_book()
+    hear(book, like(ACKNOWLEDGED, results=(AckRow("SPY", state, "demand", None, last_quote_seq),)))
+    assert book.incomplete is incomplete

@@ -81,6 +81,15 @@ def test_a_spread_of_exactly_the_bound_is_not_wide() -> None:
     assert Rig(HEALTH, STATUS, like(CALM, bid_price=99.74, ask_price=100.25)).assess().reasons == ("spread_wide",)
 
 
+def test_a_level_counts_from_the_instant_that_it_has_held_for_long_enough() -> None:
+    limits, settled_ns = Limits(), Limits().jump_settle_ns
+    past = Past(NS_PER_S, level_mid=100.0, far_for_ns=settled_ns - 1)
+    assert past.jumped(111.0, limits)
+    assert not Past(NS_PER_S, level_mid=100.0, far_for_ns=settled_ns).jumped(111.0, limits)
+    assert not past.jumped(110.0, limits), "a tenth is no jump yet"
+    assert Past(NS_PER_S, level_mid=100.0).jumped(111.0, limits)
+
+
 def test_quiet_is_not_stale_until_the_set_age() -> None:
     rig = Rig()
     for second in range(1, 61):
