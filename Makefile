@@ -10,7 +10,7 @@ ARGS   ?=
 JOBS   ?= 8
 SEEDS  ?= 50
 
-.PHONY: docs sbom dist halts hearsay outages realoutages up test smoke apidocs links wheel check format bench edgebench edgecrowd latency overload scale clients verdict replaysame replaytiming capturerate capturedamage \
+.PHONY: guides docs sbom dist halts hearsay outages realoutages up test smoke apidocs links wheel check format bench edgebench edgecrowd latency overload scale clients verdict replaysame replaytiming capturerate capturedamage \
   capturekills captureseek tapcost strangers poison faults twonodes orders returns requests search lives kills seeds quietdays levels marketdays idle pins clean help
 
 help:
@@ -68,6 +68,9 @@ $(VENV)/.release: requirements-release.txt $(VENV)/.dev
 
 docs: $(VENV)/.docs ## the documentation site, in site/; strict: a broken link fails
 	$(BIN)/python -m tests.docs.site $(ARGS)
+
+guides: $(VENV)/.dev ## every command and sample of the guides, really run
+	$(BIN)/python -m tests.docs.run_pages $(ARGS)
 
 sbom: $(VENV)/.release ## dist/quotebus.cdx.json: what an installation consists of, as CycloneDX
 	@mkdir -p dist

@@ -16,6 +16,7 @@ from rich.text import Text
 
 from quotebus.bus.capture.record.recorder import Recorder, RecordingProgress, choose_path
 from quotebus.bus.capture.record.recovery import recover_folder
+from quotebus.bus.capture.record.retention import KeepRule, remove_expired
 from quotebus.bus.capture.record.settings import RecordSettings
 from quotebus.bus.clock import NS_PER_S, now_ns, utc_ns
 from quotebus.bus.errors import EX_IOERR
@@ -32,6 +33,7 @@ from quotebus.bus.transport.recorder_sockets import RecorderSockets
 PROGRAM = "quotebus record"
 _PLAIN_EVERY_NS = 10 * NS_PER_S
 _LINE_S = 1.0
+_RETAIN_EVERY_S = 60.0
 
 
 class StatusLine:
@@ -123,6 +125,9 @@ def run(argv: Sequence[str]) -> int:
         recorder = Recorder(settings, listener, source, base, on_progress=line.show)
         on_ending(recorder.stop)
         threading.Thread(target=_recover, args=(base.parent,), name="recover", daemon=True).start()
+        rule = KeepRule(settings.record_keep_s, settings.record_keep_mb)
+        if rule.is_on:
+            _Retention(base.parent, settings.record_name, rule).start()
         try:
             recorder.run()
         finally:
@@ -141,3 +146,21 @@ def _recover(folder: Path) -> None:
         sys.stderr.write(
             f"{PROGRAM}: {escaped(str(recovered))}\n"
         )  # one write, so that lines of two threads do not mix
+
+
+class _Retention(threading.Thread):
+    """Removes old files, at the start and every minute, in a thread of its own: a disk may take its time."""
+
+    def __init__(self, folder: Path, recorder: str, rule: KeepRule) -> None:
+        super().__init__(name="retention", daemon=True)
+        self._folder, self._recorder, self._rule = folder, recorder, rule
+        self._never = threading.Event()
+
+    def run(self) -> None:
+        while True:
+            try:
+                for line in remove_expired(self._folder, self._recorder, self._rule, utc_ns()):
+                    sys.stderr.write(f"{PROGRAM}: {escaped(line)}\n")
+            except OSError as error:
+                sys.stderr.write(f"{PROGRAM}: old files cannot be looked for: {error.strerror}\n")
+            self._never.wait(_RETAIN_EVERY_S)

@@ -26,8 +26,12 @@ def list_blocks(page: Path) -> list[tuple[str, str]]:
 
 def list_commands(page: Path) -> list[list[str]]:
     """The words of every command line in console blocks, comments cut off."""
-    lines = [line for kind, text in list_blocks(page) if kind == "console" for line in text.splitlines()]
-    return [shlex.split(line[2:], comments=True) for line in lines if line.startswith("$ ")]
+    return [words for kind, text in list_blocks(page) if kind == "console" for words in list_commands_of(text)]
+
+
+def list_commands_of(block: str) -> list[list[str]]:
+    """The words of the command lines of one console block."""
+    return [shlex.split(line[2:], comments=True) for line in block.splitlines() if line.startswith("$ ")]
 
 
 def list_links(page: Path) -> list[str]:

@@ -43,6 +43,12 @@ class RecordSettings(BusSettings, LogSettings):
     record_compression: Literal["lz4", "zstd", "none"] = Field("lz4", description="compression of the chunks")
     record_rotate_mb: int = Field(256, ge=1, le=1 << 20, description="begin a new file at this size")
     record_rotate_s: float = Field(900, gt=0, le=1e8, description="begin a new file at this age")
+    record_keep_s: float = Field(
+        0, ge=0, le=1e10, description="remove this recorder's complete files in the folder at this age; 0 keeps them"
+    )
+    record_keep_mb: int = Field(
+        0, ge=0, le=1 << 30, description="remove its oldest complete files beyond this size together; 0 for no bound"
+    )
     record_sync_s: float = Field(1, gt=0, le=60, description="time between forced writes to the disk")
     record_queue_mb: int = Field(
         64, ge=4, le=1 << 14, description="memory for messages that the disk has not taken yet"
