@@ -90,6 +90,33 @@ def test_an_error_changes_nothing(message: object, code: int) -> None:
     assert of.subscribed == {"quotes": {"SPY"}, "trades": set()}
 
 
+CHANNELS_OF_JS_3 = ["trades", "quotes", "bars", "updatedBars", "dailyBars", "statuses", "lulds"]
+EACH: dict[str, Any] = {channel: [] for channel in CHANNELS_OF_JS_3}
+
+
+@pytest.mark.parametrize(
+    ("subscribe", "unsubscribe"),
+    [
+        (
+            {"quotes": ["QQQ", "SPY"], "trades": ["SPY"], "action": "subscribe"},
+            {"action": "unsubscribe", "quotes": ["QQQ"]},
+        ),
+        (
+            {"action": "subscribe", **EACH, "quotes": ["QQQ", "SPY"], "trades": ["SPY"]},
+            {"action": "unsubscribe", **EACH, "quotes": ["QQQ"]},
+        ),
+    ],
+    ids=["alpaca-py, alpaca-trade-api, JavaScript 4", "JavaScript 3: every channel each time"],
+)
+def test_what_the_sdks_were_seen_to_send(subscribe: dict[str, Any], unsubscribe: dict[str, Any]) -> None:
+    of = ready()
+    [all_] = of.receive(subscribe).messages
+    assert (all_["quotes"], all_["trades"]) == (["QQQ", "SPY"], ["SPY"])
+    assert set(CHANNELS_OF_JS_3) | {"cancelErrors", "corrections"} < set(all_), "it asks for these lists again later"
+    [less] = of.receive(unsubscribe).messages
+    assert (less["quotes"], less["trades"]) == (["SPY"], ["SPY"])
+
+
 WORDS = st.sampled_from(["action", "subscribe", "unsubscribe", "auth", "quotes", "trades", "bars", "*", "SPY", "x"])
 THINGS = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.binary(max_size=3) | WORDS,
