@@ -21,7 +21,12 @@ MISSING = "" if CHROMIUM else "no chromium: apt-get install chromium"
 _FLAGS = (
     *("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run", "--mute-audio"),
     *("--disable-extensions", "--disable-background-networking", "--disable-component-update", "--disable-sync"),
-    *("--remote-debugging-port=0", "--hide-scrollbars", "--disable-features=Translate,MediaRouter,OptimizationHints"),
+    *(
+        "--remote-debugging-port=0",
+        "--hide-scrollbars",
+        "--disable-lcd-text",
+        "--disable-features=Translate,MediaRouter,OptimizationHints",
+    ),
 )
 
 
@@ -45,6 +50,8 @@ class Browser:
         self._number = 0
         for domain in ("Page", "Runtime", "Log"):
             self.call(f"{domain}.enable")
+        # Without a graphics card every frame of an animation costs a processor.
+        self.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-reduced-motion", "value": "reduce"}])
 
     def close(self) -> None:
         self._socket.close()
