@@ -31,6 +31,9 @@ EXAMPLES = (
     "quotebus tap rate --every 5",
     "quotebus tap delay quote.SPY",
     "quotebus tap list",
+    "quotebus tap info quote.SPY",
+    "quotebus tap bw quote --for 30",
+    "quotebus tap pub intent SPY buy 10 --within-s 60",
     "quotebus tap why SPY",
 )
 

@@ -7,6 +7,7 @@ link that leads nowhere, or a script or font from elsewhere, fails the build.
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import shutil
 import subprocess
@@ -20,13 +21,16 @@ ROOT = Path(__file__).resolve().parents[2]
 CONFIG = ROOT / "docs/mkdocs.yml"
 COLLECTED = {"docs/settings.md": "Settings", "docs/counters.md": "Counters"}
 """Pages made of the sections of this name of every README."""
+FROM_TESTS = {"tests/perf/README.md"}
+"""What other pages link to of the tests' pages."""
+COPIED = (".md", ".csv", ".yml", ".yaml", ".json", ".example", ".service", ".mjs", ".png", ".ipynb")
 FOREIGN = re.compile(r"""<(?:script|link|img|iframe)\b[^>]*\b(?:src|href)=["']?(https?:)?//(?!www\.w3\.org)[^"' >]*""")
 
 
 def list_pages() -> list[str]:
     """Every page of the repository, and what pages link to beside pages."""
     listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
-    kept = [name for name in listed if name.endswith(".md") and not name.startswith("tests/")]
+    kept = [name for name in listed if name.endswith(".md") and (name[:6] != "tests/" or name in FROM_TESTS)]
     linked = {
         (ROOT / page).parent / link
         for page in kept
@@ -60,9 +64,7 @@ def move(link: str, folder: Path) -> str:
 def stage(folder: Path) -> None:
     """Lay out the pages."""
     for name in list_pages():
-        if name == "README.md" or name.endswith(
-            (".md", ".csv", ".yml", ".yaml", ".json", ".example", ".service", ".mjs")
-        ):
+        if name.endswith(COPIED):
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(ROOT / name, folder / name)
     for name, heading in COLLECTED.items():
@@ -78,8 +80,8 @@ def build(output: Path) -> list[str]:
         settings = yaml.safe_load(CONFIG.read_text()) | {"docs_dir": str(pages), "site_dir": str(output.resolve())}
         config = Path(temporary) / "mkdocs.yml"
         config.write_text(yaml.safe_dump(settings))
-        command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--config-file", str(config)]
-        subprocess.run(command, check=True)
+        command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--config-file", str(config)]
+        subprocess.run(command, check=True, env={**os.environ, "NO_MKDOCS_2_WARNING": "1"})
     return [
         f"{page.relative_to(output)}: {found.group(0)[:120]}"
         for page in sorted(output.rglob("*.html"))

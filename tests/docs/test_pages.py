@@ -15,6 +15,7 @@ from tests.support.programs import run
 
 SCRIPTS = tomllib.loads((pages.ROOT / "pyproject.toml").read_text())["project"]["scripts"]
 COLLECTED = ("docs/settings.md", "docs/counters.md")
+FROM_TESTS = ("tests/perf/README.md",)
 REPLAYED = [
     pytest.param(text, id=f"{page.stem}-{number}")
     for page in pages.GUIDES
@@ -66,5 +67,5 @@ def test_the_site_has_every_page(tmp_path: Path) -> None:
     config = (pages.ROOT / "docs/mkdocs.yml").read_text()
     listed = set(re.findall(r": ([\w/.-]+\.md)$", config, re.MULTILINE))
     there = {str(page.relative_to(pages.ROOT)) for page in pages.list_pages()}
-    assert listed - there == set(COLLECTED)
+    assert listed - there == {*COLLECTED, *FROM_TESTS}
     assert there - listed == set(), "a page that nothing leads to"
