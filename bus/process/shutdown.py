@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from types import FrameType
 
 _PR_SET_PDEATHSIG = 1
+_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def on_ending(stop: Callable[[], object], *, hang_up: Callable[[], object] | None = None) -> None:
@@ -20,28 +21,31 @@ def on_ending(stop: Callable[[], object], *, hang_up: Callable[[], object] | Non
     With `hang_up`, that is called at each SIGHUP instead, and has to find out whether there is a terminal still.
 
     Both are called in a thread of their own: a handler runs in the middle of whatever the main thread does, and where
-    that holds a lock which `stop` wants, as `threading.Event.wait` does, it would wait for ever.
+    that holds a lock which `stop` wants, as `threading.Event.wait` does, it would wait for ever. And it is the
+    interpreter's C code that tells the thread: a handler in Python runs when the main thread runs next, which one that
+    waits without a deadline never does if the signal came in the instant before.
     """
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
-
-    def note(number: int, _: FrameType | None) -> None:
-        with contextlib.suppress(BlockingIOError):  # so many are unread that one more says nothing new
-            os.write(writer, bytes([number]))
+    signal.set_wakeup_fd(writer, warn_on_full_buffer=False)  # so many are unread that one more says nothing new
 
     def tell() -> None:
         told = False
         for number in iter(lambda: os.read(reader, 1)[0], 0):
             if number == signal.SIGHUP and hang_up is not None:
                 hang_up()
-            elif not told:
+            elif number in _ENDING and not told:
                 told = True
                 stop()
 
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in _ENDING:
         if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, note)
+            signal.signal(number, _leave_to_thread)
     threading.Thread(target=tell, name="signals", daemon=True).start()
+
+
+def _leave_to_thread(number: int, _: FrameType | None) -> None:
+    """Has the interpreter take the signal, and write its number to where the thread reads."""
 
 
 @contextlib.contextmanager

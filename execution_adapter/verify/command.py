@@ -15,12 +15,18 @@ from quotebus.bus.process.stdout import give_up_stdout
 from quotebus.execution_adapter.verify.verifier import Difference, Findings, Verifier
 
 PROGRAM = "execution-worker verify"
-ABOUT = "Makes the decisions of a capture again, and prints the first that differs; exit status 3 when one does."
+ABOUT = (
+    "Makes the decisions of a capture again, and prints the first that differs; "
+    "exit status 3 when one does, or none can be judged."
+)
 EX_DIFFERENT = 3
 
 
 def run_verify(argv: Sequence[str]) -> int:
-    """Exit status 0 when every decision comes out as recorded, 3 when not or when the file is damaged."""
+    """Exit status 0 when every decision that can be judged comes out as recorded.
+
+    3 when one does not, when none can be judged, or when the file is damaged; 66 when there is no decision in it.
+    """
     parser = Arguments(PROGRAM, ABOUT, usage=f"{PROGRAM} FILE")
     parser.add_argument("file", type=Path, metavar="FILE", help="a capture: a file, or a folder of its segments")
     path: Path = parser.parse_args(argv).file
@@ -43,7 +49,15 @@ def run_verify(argv: Sequence[str]) -> int:
         if not isinstance(error, BrokenPipeError):
             print(f"{PROGRAM}: {error.strerror}", file=sys.stderr)
             return EX_IOERR
-    return EX_DIFFERENT if capture.damages or verifier.findings.differences or verifier.findings.undecodable else 0
+    if capture.damages or verifier.findings.differences or verifier.findings.undecodable:
+        return EX_DIFFERENT
+    if not verifier.findings.decisions:
+        print(f"{PROGRAM}: {escaped(str(path))}: no decision in it", file=sys.stderr)
+        return EX_NOINPUT
+    if not verifier.findings.agree:
+        print(f"{PROGRAM}: {escaped(str(path))}: none of its decisions can be judged", file=sys.stderr)
+        return EX_DIFFERENT
+    return 0
 
 
 def format_findings(findings: Findings) -> list[str]:

@@ -41,7 +41,7 @@ def test_limit_is_learned_from_the_upstream(world: World) -> None:
     client.request([f"SYM{number}" for number in range(12)])
     eventually(lambda: sorted(states(client.results()).values()) == ["evicted"] * 7 + ["live"] * 5)
     assert states(client.results())["SYM0"] == "live", "who came first stays"
-    assert client.usable("SYM0")
+    eventually(lambda: client.usable("SYM0"))
     health, _ = log.wait(ConnectionHealth, lambda health: health.live == 5)
     assert (health.desired, health.acknowledged) == (12, 5)
     client.discard(["SYM0", "SYM1"])

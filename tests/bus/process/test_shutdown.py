@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 from collections.abc import Iterator
@@ -20,6 +21,24 @@ def former() -> Iterator[None]:
     yield
     for number, handler in handlers.items():
         signal.signal(number, handler)
+    signal.set_wakeup_fd(-1)
+
+
+@pytest.mark.parametrize("number", ENDING)
+def test_a_signal_that_does_not_wake_the_main_thread(number: signal.Signals) -> None:
+    """One that comes in the instant before the main thread waits is like this one, which another thread gets."""
+    stopped, over = threading.Event(), threading.Event()
+    other = threading.Thread(target=over.wait)
+    other.start()
+    on_ending(stopped.set)
+    signal.pthread_sigmask(signal.SIG_BLOCK, {number})
+    try:
+        os.kill(os.getpid(), number)
+        assert stopped.wait(20)
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {number})
+        over.set()
+        other.join()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -333,3 +333,16 @@ def test_command_prints_counts_and_both_sides(tmp_path: Path, capsys: pytest.Cap
 def test_no_capture_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["verify", str(tmp_path / "none.mcap")]) == 66
     assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_a_file_of_which_nothing_can_be_judged_is_not_called_right(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    entries = session(day(seconds=3))
+    decisions = [entry for entry in entries if entry.topic.startswith("decision.")]
+    alone = write(decisions[:10], tmp_path / "alone.mcap")
+    assert main(["verify", str(alone)]) == 3
+    assert capsys.readouterr().err == f"execution-worker verify: {alone}: none of its decisions can be judged\n"
+    without = write([entry for entry in entries if entry not in decisions], tmp_path / "without.mcap")
+    assert main(["verify", str(without)]) == 66
+    assert capsys.readouterr().err == f"execution-worker verify: {without}: no decision in it\n"
