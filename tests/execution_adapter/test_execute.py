@@ -127,7 +127,7 @@ def test_what_is_not_worked_is_told(world: World) -> None:
 
 def test_nobody_answers_and_nobody_is_there() -> None:
     with running_broker() as settings, BusClient(settings, name="strategy") as bus:
-        alone = bus.execute("SPY", "buy", 1, answer_s=0.6)
+        alone = bus.execute("SPY", "buy", 1, answer_s=3)
         assert (alone.outcome, alone.reasons, alone.exit_status) == ("unanswered", ("nobody_answered",), 4)
         assert "ask again" in alone.meaning
     with BusClient(settings, name="strategy") as bus:
