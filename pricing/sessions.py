@@ -174,13 +174,16 @@ class SessionRule:
 
 
 class VenueDay:
-    """The session that one node is in. `begin` is called at each change but the first."""
+    """The session that one node is in. `begin` is called when it is another one than the last that was known.
+
+    What becomes known has not begun then: a quote from before may be from the same session.
+    """
 
     def __init__(self, rule: SessionRule, begin: Callable[[], None]) -> None:
         self.session = MarketSession.UNKNOWN
         self._rule = rule
         self._begin = begin
-        self._followed = False
+        self._last_known: MarketSession | None = None
         self._said: MarketSession | None = None
         self._waits = rule.asks
         self._asked_ns: int | None = None
@@ -201,11 +204,12 @@ class VenueDay:
         """Look what session it is now. True when it is another one."""
         session = MarketSession.UNKNOWN if self._waits else self._said or self._rule.find(utc_ns)
         if session is self.session:
-            self._followed = True
             return False
-        if self._followed:
-            self._begin()
-        self.session, self._followed = session, True
+        self.session = session
+        if session is not MarketSession.UNKNOWN:
+            former, self._last_known = self._last_known, session
+            if former not in (None, session):
+                self._begin()
         return True
 
 

@@ -201,3 +201,24 @@ def test_a_change_of_session_begins_anew_and_the_first_look_does_not() -> None:
     unknown = VenueDay(SessionRule(), lambda: begun.append(2))
     assert not unknown.follow(opens_ns)
     assert begun == [1]
+
+
+def test_a_session_that_becomes_known_has_not_begun_then() -> None:
+    begun: list[int] = []
+    day = VenueDay(SessionRule.of("simulator", "iex", "simulated", has_clock=True), lambda: begun.append(1))
+    assert not day.follow(0)
+    day.on_clock(REGULAR)
+    assert day.follow(1)
+    assert (day.session, begun) == (REGULAR, []), "it was regular when the prices of before came, as far as is known"
+    day.on_clock(POST)
+    assert day.follow(2)
+    assert begun == [1]
+
+
+def test_unknown_hours_between_two_sessions_are_no_session() -> None:
+    begun: list[int] = []
+    day = VenueDay(SessionRule(ALPACA, "sip"), lambda: begun.append(1))
+    for at, session in (("12:59", REGULAR), ("13:01", UNKNOWN), ("19:59", UNKNOWN), ("20:01", CLOSED)):
+        day.follow(utc(f"2026-11-27 {at}"))
+        assert day.session is session
+        assert len(begun) == (session is CLOSED), at
