@@ -196,7 +196,8 @@ def describe_class(of: griffe.Class, name: str) -> list[str]:
         lines += [""]
     members = public(of)
     if name in INHERITS:
-        members = [member for member in members if member.name in of.members]
+        known = find(load(), INHERITS[name]).all_members
+        members = [member for member in members if member.name not in known]
         lines += [f"Everything else is as of [{INHERITS[name]}](#{INHERITS[name].lower()}).", ""]
     for member in members:
         if isinstance(member, griffe.Function):

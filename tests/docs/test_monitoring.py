@@ -25,7 +25,6 @@ NAME = re.compile(r"\bquotebus_[a-z_]+")
 
 def exposed() -> set[str]:
     """Every series that there can be, with the endings of histograms."""
-    pytest.importorskip("prometheus_client")
     from quotebus.bus.serve.metrics import render_metrics
 
     state = PageState("tcp://127.0.0.1:5571", UTC_NS)

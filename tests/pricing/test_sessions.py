@@ -143,7 +143,6 @@ def test_trading_days_and_their_close() -> None:
 
 @pytest.mark.filterwarnings("ignore")  # the library's own, of what it uses
 def test_the_days_are_those_of_exchange_calendars() -> None:
-    pytest.importorskip("exchange_calendars")
     from tests.pricing import market_days_file
 
     closed, early, _ = market_days_file.read_calendar()

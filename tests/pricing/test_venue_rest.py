@@ -16,6 +16,7 @@ from quotebus.pricing import rest_reader, venue_rest
 from quotebus.pricing.rest_connection import RestFailed
 from quotebus.pricing.venue_answers import Latest, make_path, read_rows
 from quotebus.pricing.venue_rest import VenueAnswer, VenueRest
+from tests.support.http_server import serving
 from tests.support.programs import eventually
 
 SECRET = "canary-secret"
@@ -62,13 +63,9 @@ class Handler(BaseHTTPRequestHandler):
 
 def serve() -> Iterator[Venue]:
     server = Venue()
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-    thread.start()
-    yield server
-    server.over.set()
-    server.shutdown()
-    thread.join(5)
-    server.server_close()
+    with serving(server):
+        yield server
+        server.over.set()
 
 
 @pytest.fixture

@@ -21,9 +21,9 @@ from tests.support.samples import DECISION, HEALTH, STATUS, like
 from tests.support.tap import EVIL
 from tests.support.world import World
 
-pytest.importorskip("aiohttp")
 pytestmark = pytest.mark.skipif(bool(MISSING), reason=MISSING)
 SYMBOLS = ["SPY", "QQQ", "AAPL"]
+_BACKGROUND = "getComputedStyle(document.documentElement).backgroundColor"
 
 
 class Screen:
@@ -124,8 +124,10 @@ def test_a_killed_node_is_silent_and_the_next_one_is_taken_up(screen: Screen) ->
     screen.node.kill()
     screen.none_usable("health silent")
     screen.browser.wait("document.querySelector('#verdict-why').innerText.includes('silent')")
+    assert [screen.cell(symbol, "state") for symbol in SYMBOLS] == ["live?"] * 3
     screen.node = screen.world.node()
     screen.all_usable()
+    assert "silent" not in screen.browser.text("#verdict-why")
 
 
 def test_a_bus_that_is_gone_leaves_nothing_that_looks_live(screen: Screen) -> None:
@@ -177,9 +179,14 @@ def test_a_phone_has_no_sideways_scroll_and_light_is_light(screen: Screen) -> No
     screen.browser.wait(
         "getComputedStyle(document.querySelector('tr[data-symbol=SPY]')).display === 'grid'", "rows are cards"
     )
-    before = screen.browser.run("getComputedStyle(document.documentElement).backgroundColor")
+    before = screen.browser.run(_BACKGROUND)
     screen.browser.press("t")
     screen.browser.wait(f"getComputedStyle(document.documentElement).backgroundColor !== '{before}'")
+    colours = [re.findall(r"\d+", before), re.findall(r"\d+", screen.browser.run(_BACKGROUND))]
+    dark, light = sorted(sum(map(int, colour[:3])) for colour in colours)
+    assert dark < 3 * 60, "near black"
+    assert light > 3 * 200, "near white"
+    assert screen.browser.run("document.documentElement.scrollWidth") <= 390
     screen.browser.resize(1400, 900)
 
 

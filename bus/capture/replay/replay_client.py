@@ -60,7 +60,27 @@ class AsyncReplayFeed(AsyncFeed[TickT]):
         return self.pop()
 
 
-class ReplayClient(BusClient):
+class OverRecording:
+    """What a client of a recording has, whichever way it waits."""
+
+    _carrier: BlockingReplay | LoopReplay
+    _recording: tuple[Capture, int | None, int | None]
+
+    def _draw(self) -> tuple[float, int]:
+        return NOT_BY_CHANCE
+
+    @property
+    def published(self) -> list[Event]:
+        """What `publish` was given so far, numbered and stamped with the recording's time."""
+        return list(self._carrier.published)
+
+    @property
+    def damages(self) -> list[Damage]:
+        """Where the recording could not be read, as far as it has been played; a warning names each at its end."""
+        return list(self._recording[0].damages)
+
+
+class ReplayClient(OverRecording, BusClient):
     """A client of a recording, with everything that BusClient has; it needs no bus, no node and no thread.
 
     The recording is played as far as the program waits: a loop over `quotes`, a `request` with `wait_s`, `run` and
@@ -97,27 +117,14 @@ class ReplayClient(BusClient):
         self._recording = (Capture(path), from_ns, to_ns)
         super().__init__(NO_BUS, name=name, max_age_s=max_age_s, max_late_s=max_late_s, replayed=True, accept=accept)
 
-    def _draw(self) -> tuple[float, int]:
-        return NOT_BY_CHANCE
-
     def _connect(self, settings: BusSettings, consumer: Consumer) -> BlockingReplay:  # noqa: ARG002
         return BlockingReplay(*self._recording, consumer)
 
     def _make_feed(self, conflate: bool, bound: int, timeout_s: float | None) -> Feed[Any]:
         return ReplayFeed(self, self._carrier, conflate=conflate, bound=bound, timeout_s=timeout_s)
 
-    @property
-    def published(self) -> list[Event]:
-        """What `publish` was given so far, numbered and stamped with the recording's time."""
-        return list(self._carrier.published)
 
-    @property
-    def damages(self) -> list[Damage]:
-        """Where the recording could not be read, as far as it has been played; a warning names each at its end."""
-        return list(self._recording[0].damages)
-
-
-class AsyncReplayClient(AsyncBusClient):
+class AsyncReplayClient(OverRecording, AsyncBusClient):
     """ReplayClient for asyncio: AsyncBusClient over a recording, played as far as any task waits."""
 
     _carrier: LoopReplay
@@ -146,21 +153,8 @@ class AsyncReplayClient(AsyncBusClient):
         self._recording = (Capture(path), from_ns, to_ns)
         super().__init__(NO_BUS, name=name, max_age_s=max_age_s, max_late_s=max_late_s, replayed=True, accept=accept)
 
-    def _draw(self) -> tuple[float, int]:
-        return NOT_BY_CHANCE
-
     def _connect(self, settings: BusSettings, consumer: Consumer) -> LoopReplay:  # noqa: ARG002
         return LoopReplay(*self._recording, consumer)
 
     def _make_feed(self, conflate: bool, bound: int, timeout_s: float | None) -> AsyncFeed[Any]:
         return AsyncReplayFeed(self, self._carrier, conflate=conflate, bound=bound, timeout_s=timeout_s)
-
-    @property
-    def published(self) -> list[Event]:
-        """What `publish` was given so far, numbered and stamped with the recording's time."""
-        return list(self._carrier.published)
-
-    @property
-    def damages(self) -> list[Damage]:
-        """Where the recording could not be read, as far as it has been played; a warning names each at its end."""
-        return list(self._recording[0].damages)

@@ -260,7 +260,6 @@ def test_a_bad_setting_exits_78_with_one_line(
 
 
 def test_a_page_whose_port_is_taken_leaves_the_rest_alone(environment: dict[str, str]) -> None:
-    pytest.importorskip("aiohttp")
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         up = Program("quotebus", "up", environment={**environment, "UP_SERVE": "auto", "SERVE_PORT": port})

@@ -5,7 +5,6 @@ From its repository (docs/market_data.rst, docs/trading.rst, docs/migration.rst,
 
 from __future__ import annotations
 
-import asyncio
 import re
 import threading
 from pathlib import Path
@@ -115,7 +114,7 @@ def test_one_line_is_changed(text: str, stream: str, models: set[str], monkeypat
     lines = text.splitlines()
     [changed] = [number for number, line in enumerate(lines) if line in IMPORTS]
     lines[changed] = IMPORTS[lines[changed]]
-    run_example("\n".join(lines), [stream], models, monkeypatch)
+    assert run_example("\n".join(lines), [stream], models, monkeypatch) == models
 
 
 PAGE = Path(__file__).parents[3] / "docs" / "from-alpaca-py.md"
@@ -131,8 +130,8 @@ def test_samples_of_the_page(number: int, streams: list[str], kinds: set[str], m
     run_example(SAMPLES[number], streams, kinds, monkeypatch)
 
 
-def run_example(text: str, streams: list[str], kinds: set[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Run it in a thread until it has printed things of these types first, then stop its streams."""
+def run_example(text: str, streams: list[str], kinds: set[str], monkeypatch: pytest.MonkeyPatch) -> set[str]:
+    """Run it in a thread until it has printed things of these types first, then stop its streams; what it printed."""
     printed: list[Any] = []
     names: dict[str, Any] = {**GIVEN, "print": lambda *what: printed.append(what[0])}
 
@@ -142,12 +141,15 @@ def run_example(text: str, streams: list[str], kinds: set[str], monkeypatch: pyt
         program = threading.Thread(target=exec, args=(text, names))
         program.start()
         await soon(lambda: all(stream in names and names[stream]._running for stream in streams))
-        while {type(each).__name__ for each in printed} < kinds:
+
+        def has_printed() -> bool:
             node.publish(QUOTE, TRADE, UPDATE)
-            await asyncio.sleep(0.01)
+            return {type(each).__name__ for each in printed} >= kinds
+
+        await soon(has_printed)
         for stream in streams:
             names[stream].stop()
         await soon(lambda: not program.is_alive())
-        assert {type(each).__name__ for each in printed} == kinds
 
     with_node(work)
+    return {type(each).__name__ for each in printed}

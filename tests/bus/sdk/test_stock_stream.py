@@ -197,6 +197,8 @@ def test_a_handler_that_raises_ends_nothing_and_one_that_runs_is_the_last(caplog
 
 
 def test_run_and_stop_from_another_thread_twice() -> None:
+    ended: list[str] = []
+
     async def work(settings: BusSettings, node: FakeNode) -> None:
         got: list[Any] = []
 
@@ -217,16 +219,22 @@ def test_run_and_stop_from_another_thread_twice() -> None:
                 stream.stop()
             else:
                 await stream.close()  # on another loop than the stream's, as programs do
-            await asyncio.to_thread(thread.join)
+            await asyncio.to_thread(thread.join, 20)
+            assert not thread.is_alive()
+            assert {quote.symbol for quote in got} == {"SPY"}
             await soon(lambda: asked(node) == ())
+            ended.append("with a subscription")
         idle = StockDataStream(settings=settings)
         waiting = threading.Thread(target=idle.run)
         waiting.start()
         await soon(lambda: idle._loop and idle._loop.is_running())
         idle.stop()
-        await asyncio.to_thread(waiting.join)
+        await asyncio.to_thread(waiting.join, 20)
+        assert not waiting.is_alive()
+        ended.append("idle")
 
     with_node(work)
+    assert ended == ["with a subscription", "with a subscription", "idle"]
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,6 @@ from quotebus.bus.serve.access import HEADERS
 from tests.support.bus import running_broker
 from tests.support.programs import Program, eventually, run
 
-pytest.importorskip("aiohttp")
 TOKEN = "a-token-of-some-length"
 NOBODY = "tcp://127.0.0.1:9"
 

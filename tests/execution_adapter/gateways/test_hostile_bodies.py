@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -15,6 +14,7 @@ from quotebus.execution_adapter.gateways.base import Gateway, read_order
 from quotebus.execution_adapter.gateways.simulator import SimulatorGateway
 from quotebus.execution_adapter.orders.child_order import contradicts_itself, proves_final
 from quotebus.execution_adapter.orders.order import Answer, ClockReport, Order, PositionReport, Report, Unknown
+from tests.support.http_server import serving
 
 ODD: tuple[object, ...] = (None, True, 0, -1, 1.5, 1e400, "", "0", "-5", "NaN", "x" * 500, [], [None], {}, {"a": [1]})
 GOOD: dict[str, object] = {
@@ -57,16 +57,11 @@ class Handler(BaseHTTPRequestHandler):
 @pytest.fixture(scope="module")
 def broker() -> Iterator[Broker]:
     server = Broker()
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-    thread.start()
-    yield server
-    server.shutdown()
-    thread.join(5)
-    server.server_close()
+    with serving(server):
+        yield server
 
 
 def make_alpaca(url: str) -> Gateway:
-    pytest.importorskip("alpaca")
     return AlpacaGateway("key", "secret", paper=True, timeout_s=3, url=url)
 
 

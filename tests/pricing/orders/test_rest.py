@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import tempfile
-import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -19,6 +18,7 @@ from quotebus.pricing.orders import rest
 from quotebus.pricing.orders.core import Reconcile
 from quotebus.pricing.orders.rest import OrdersRest, Reconciled, ReconcileFailed
 from quotebus.pricing.trading_budget import TradingBudget
+from tests.support.http_server import serving
 
 Answer = Callable[[str, dict[str, str]], tuple[int, object]]
 WANTED = Reconcile(since_utc_ns=1_767_623_400 * NS_PER_S, order_ids=("3", "gone", "7"), generation=5)
@@ -55,12 +55,8 @@ def broker(monkeypatch: pytest.MonkeyPatch) -> Iterator[Broker]:
     monkeypatch.setattr(rest, "PAGE", 2)
     monkeypatch.setattr(rest, "MOST_PAGES", 3)
     server = Broker()
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-    thread.start()
-    yield server
-    server.shutdown()
-    thread.join(5)
-    server.server_close()
+    with serving(server):
+        yield server
 
 
 def read(broker: Broker, answer: Answer, folder: Path | None = None) -> Reconciled | ReconcileFailed:
