@@ -37,8 +37,8 @@ JUDGED = ("alone", "attached", "killed")
 BIN = Path(sys.executable).parent
 ASIDE = """
 import time
-from quotebus.bus.tap.source import stand_back
-stand_back(20)
+from quotebus.bus.tap.source import lower_priority
+lower_priority(20)
 while True:
     began_s = time.monotonic()
     while time.monotonic() < began_s + 0.0002:
