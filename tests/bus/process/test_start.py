@@ -116,3 +116,51 @@ def test_help_needs_neither_the_bus_nor_settings(tmp_path: Path) -> None:
             assert process.stderr is not None
             imported = process.stderr.read()
         assert not re.search(rb"\b(zmq|pydantic|rich|msgspec)\b", imported)
+
+
+BUSY = """
+import threading
+from quotebus.bus.settings import BusSettings
+
+
+def main() -> int:
+    begun = threading.Semaphore(0)
+
+    def parse() -> None:
+        begun.release()
+        while True:
+            BusSettings()
+
+    for _ in range(4):
+        threading.Thread(target=parse, daemon=True).start()
+        begun.acquire()
+    print("done")
+    return {status}
+"""
+"""A program with threads in pydantic, which is Rust and calls our validators, at the moment it ends."""
+
+
+@pytest.mark.parametrize("status", [0, 3])
+def test_the_status_is_the_programs_own_whatever_its_threads_do(status: int, tmp_path: Path) -> None:
+    (tmp_path / "busy.py").write_text(BUSY.format(status=status))
+    run = "import sys; from quotebus.bus.process.start import start; sys.exit(start('busy'))"
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    ran = [
+        subprocess.Popen(
+            [sys.executable, "-c", run], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        for _ in range(12)
+    ]
+    assert [(*process.communicate(timeout=60), process.wait(60)) for process in ran] == [("done\n", "", status)] * 12
+
+
+def test_what_was_to_be_done_at_the_end_is_done(tmp_path: Path) -> None:
+    program = "import atexit, threading, time\n\n\ndef main() -> int:\n    atexit.register(print, 'at the end')\n"
+    program += "    threading.Thread(target=time.sleep, args=(60,), daemon=True).start()\n    return 7\n"
+    (tmp_path / "late.py").write_text(program)
+    run = "import sys; from quotebus.bus.process.start import start; sys.exit(start('late'))"
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", run], env=environment, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (7, "at the end\n", "")
