@@ -10,7 +10,7 @@ ARGS   ?=
 JOBS   ?= 8
 SEEDS  ?= 50
 
-.PHONY: guides docs sbom dist halts hearsay outages realoutages up test smoke apidocs links wheel check format bench edgebench edgecrowd latency overload scale clients verdict replaysame replaytiming capturerate capturedamage \
+.PHONY: guides docs sbom dist halts hearsay outages realoutages mutants up test smoke apidocs links wheel check format bench edgebench edgecrowd latency overload scale clients verdict replaysame replaytiming capturerate capturedamage \
   capturekills captureseek tapcost strangers poison faults twonodes orders returns requests search lives kills seeds quietdays levels marketdays idle pins clean help
 
 help:
@@ -150,6 +150,9 @@ twonodes: $(VENV)/.dev ## nodes started beside a streaming one, without a common
 
 returns: $(VENV)/.dev ## how long until all symbols are usable after a kill -9; ARGS="standby --times 10 --clients 10"
 	$(BIN)/python -m tests.perf.returns $(ARGS)
+
+mutants: $(VENV)/.dev ## small changes to the modules that judge prices: how many their own tests notice; ARGS="book --seed 2"
+	$(BIN)/python -m tests.mutants $(ARGS)
 
 halts: $(VENV)/.dev ## every program killed, stopped and swapped in every state of a halt; ARGS="--rounds 200"
 	$(BIN)/python -m tests.perf.halts $(ARGS)

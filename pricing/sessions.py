@@ -20,6 +20,8 @@ FIRST_DAY, LAST_DAY = read_day(market_days.FIRST), read_day(market_days.LAST)
 WARN_DAYS = 60
 ALPACA = "alpaca"
 CLOCK_EVERY_NS = 5 * NS_PER_S
+CLOCK_KEPT_NS = 30 * NS_PER_S
+"""How long what the venue's clock said counts without another answer of it that can be read: six questions."""
 _CLOSED = frozenset(map(read_day, market_days.CLOSED))
 _EARLY = frozenset(map(read_day, market_days.EARLY))
 _ALWAYS_REGULAR = frozenset({FeedClass.SIMULATED, FeedClass.TEST})
@@ -176,7 +178,8 @@ class SessionRule:
 class VenueDay:
     """The session that one node is in. `begin` is called when it is another one than the last that was known.
 
-    What becomes known has not begun then: a quote from before may be from the same session.
+    What becomes known has not begun then: a quote from before may be from the same session. Where the venue's clock is
+    asked, no session is known before its first answer, nor 30 s after the last one that could be read.
     """
 
     def __init__(self, rule: SessionRule, begin: Callable[[], None]) -> None:
@@ -185,6 +188,7 @@ class VenueDay:
         self._begin = begin
         self._last_known: MarketSession | None = None
         self._said: MarketSession | None = None
+        self._said_ns = 0
         self._waits = rule.asks
         self._asked_ns: int | None = None
 
@@ -195,14 +199,23 @@ class VenueDay:
         self._asked_ns = now_ns
         return True
 
-    def on_clock(self, session: MarketSession | None) -> None:
-        """What the venue's clock says; None when it cannot be read: what it said last stays."""
+    def on_clock(self, session: MarketSession | None, utc_ns: int) -> None:
+        """What the venue's clock says; None when it cannot be read, which leaves its last word until that is too old.
+
+        A clock that never said anything has not said that the market is closed: then the rule alone counts.
+        """
         self._waits = False
-        self._said = session or self._said
+        if session is not None:
+            self._said, self._said_ns = session, utc_ns
+
+    def _find(self, utc_ns: int) -> MarketSession:
+        if self._said is not None:
+            return self._said if utc_ns - self._said_ns <= CLOCK_KEPT_NS else MarketSession.UNKNOWN
+        return MarketSession.UNKNOWN if self._waits else self._rule.find(utc_ns)
 
     def follow(self, utc_ns: int) -> bool:
         """Look what session it is now. True when it is another one."""
-        session = MarketSession.UNKNOWN if self._waits else self._said or self._rule.find(utc_ns)
+        session = self._find(utc_ns)
         if session is self.session:
             return False
         self.session = session

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import logging
 
+from quotebus.bus.clock import to_utc_ns
 from quotebus.pricing.core import Core
 from quotebus.pricing.trading_rest import AssetRead, AssetsRead, ClockRead
 from quotebus.pricing.venue import Report
@@ -25,7 +26,7 @@ def deliver(answer: Report, core: Core, at_ns: int) -> None:
             core.venue_watch.assets.on_asset(symbol, asset, why, at_ns)
         case ClockRead(session, why):
             log.debug("venue: its clock says %s", session or why)
-            core.venue_day.on_clock(session)
+            core.venue_day.on_clock(session, to_utc_ns(at_ns))
 
 
 def _deliver_data(answer: VenueAnswer, core: Core, at_ns: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from quotebus.bus.clock import to_utc_ns
 from quotebus.bus.events import MarketSession
 from quotebus.pricing.sessions import SessionRule
 from tests.support.core_rig import CoreRig
@@ -58,11 +59,13 @@ def test_a_closed_market_is_no_time_to_tick_and_a_new_session_is_a_new_chance() 
     rig.run(100)
     assert rig.statuses("SPY")[-1] == ("pending", "no_quote_yet")
     rig = CoreRig(session_rule=SessionRule(always=MarketSession.PRE, asks=True))
-    rig.core.venue_day.on_clock(MarketSession.PRE)
+    rig.core.venue_day.on_clock(MarketSession.PRE, to_utc_ns(rig.now_ns))
     rig.ask("a", "SPY", ttl_ms=120_000)
-    rig.run(62)
+    for _ in range(4):
+        rig.run(15.5)
+        rig.core.venue_day.on_clock(MarketSession.PRE, to_utc_ns(rig.now_ns))
     assert rig.core.allocation.last == {"SPY"}
-    rig.core.venue_day.on_clock(MarketSession.REGULAR)
+    rig.core.venue_day.on_clock(MarketSession.REGULAR, to_utc_ns(rig.now_ns))
     rig.run(2)
     assert rig.core.allocation.last == set()
 

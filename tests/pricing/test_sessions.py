@@ -13,6 +13,7 @@ from quotebus.pricing import market_days
 from quotebus.pricing.new_york import HOUR_S, read_day
 from quotebus.pricing.sessions import (
     ALPACA,
+    CLOCK_KEPT_NS,
     US_STOCKS,
     US_STOCKS_EARLY,
     WARN_DAYS,
@@ -206,12 +207,41 @@ def test_a_session_that_becomes_known_has_not_begun_then() -> None:
     begun: list[int] = []
     day = VenueDay(SessionRule.of("simulator", "iex", "simulated", has_clock=True), lambda: begun.append(1))
     assert not day.follow(0)
-    day.on_clock(REGULAR)
+    day.on_clock(REGULAR, 0)
     assert day.follow(1)
     assert (day.session, begun) == (REGULAR, []), "it was regular when the prices of before came, as far as is known"
-    day.on_clock(POST)
+    day.on_clock(POST, 1)
     assert day.follow(2)
     assert begun == [1]
+
+
+def simulated_day() -> VenueDay:
+    return VenueDay(SessionRule.of("simulator", "iex", "simulated", has_clock=True), lambda: None)
+
+
+def test_what_the_clock_said_counts_for_half_a_minute_and_not_for_ever() -> None:
+    day = simulated_day()
+    day.on_clock(POST, 0)
+    for at_s in range(0, 31, 5):
+        day.follow(at_s * NS_PER_S)
+        assert day.session is POST, at_s
+        day.on_clock(None, at_s * NS_PER_S)
+    day.follow(CLOCK_KEPT_NS)
+    assert day.session is POST
+    assert day.follow(CLOCK_KEPT_NS + 1)
+    assert day.session is UNKNOWN
+    day.on_clock(CLOSED, 40 * NS_PER_S)
+    day.follow(40 * NS_PER_S)
+    assert day.session is CLOSED
+
+
+def test_a_clock_that_never_said_anything_has_not_closed_a_simulated_market() -> None:
+    day = simulated_day()
+    assert not day.follow(0)
+    day.on_clock(None, 0)
+    for at_s in (0, 5, 40, 4_000):
+        day.follow(at_s * NS_PER_S)
+        assert day.session is REGULAR, at_s
 
 
 def test_unknown_hours_between_two_sessions_are_no_session() -> None:
