@@ -6,58 +6,33 @@ Programs read their settings once, through `load`, which turns every mistake int
 
 from __future__ import annotations
 
-import ipaddress
 import json
 import re
 import sys
 from collections.abc import Sequence
-from typing import Annotated, ClassVar, Literal, NoReturn, TypeVar
-from urllib.parse import urlsplit
+from typing import Annotated, ClassVar, Literal, NoReturn, Self, TypeVar
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
+from quotebus.bus.address import (
+    DEFAULT,
+    BusAddress,
+    TcpAddress,
+    check_endpoint,
+    endpoint_on_loopback,
+    parse_address,
+    parse_endpoints,
+)
 from quotebus.bus.errors import EX_CONFIG, EX_NOINPUT, ConfigError, NoInput
 from quotebus.bus.process.flags import Given, Unit, is_secret, parse_flags
-from quotebus.bus.process.mistakes import explain
+from quotebus.bus.process.mistakes import explain, show_value
 from quotebus.bus.process.printable import escaped
 from quotebus.bus.process.spelling import misspelt_variables
 
 ENV_FILE = ".env"
-LOOPBACK_NAMES = ("localhost", "localhost.localdomain")
 CLIENT_NAME = re.compile(r"[A-Za-z0-9_.:-]{1,64}\Z")
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host name or address can only mean this machine. No look-up is made."""
-    if host in LOOPBACK_NAMES:
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
-
-
-def local_endpoint(url: str) -> str:
-    """A ZeroMQ endpoint that cannot leave this machine; ValueError otherwise.
-
-    There is no CURVE yet, so nothing but loopback TCP, abstract `ipc://@name` and `inproc://` is accepted. A second
-    broker would take over the path of a plain `ipc://`, and nobody would notice.
-    """
-    if url.startswith(("ipc://@", "inproc://")):
-        return url
-    if url.startswith("ipc://"):
-        raise ValueError("ipc:// needs an abstract name, ipc://@name")
-    try:
-        parts = urlsplit(url)
-        host, port = parts.hostname or "", parts.port
-    except ValueError:
-        raise ValueError("not a tcp://host:port endpoint") from None
-    if parts.scheme != "tcp" or port is None or parts.path:
-        raise ValueError("not a tcp://host:port endpoint")
-    if not is_loopback(host):
-        raise ValueError("refused: not a loopback address, and a bus that leaves the machine needs CURVE")
-    return url
+_ENDPOINTS = ("bus_publish_url", "bus_subscribe_url", "bus_request_url")
 
 
 class Settings(BaseSettings):
@@ -106,24 +81,83 @@ class LogSettings(Settings):
 
 
 class BusSettings(Settings):
-    """Where the broker's three endpoints are."""
+    """Where the bus is, and how to get in."""
 
-    headings: ClassVar = {"bus_publish_url": "bus"}
+    headings: ClassVar = {"bus_url": "bus"}
 
+    bus_url: str = Field(
+        DEFAULT,
+        validation_alias="bus_url",
+        description="ipc://NAME for this user on this machine; tcp://HOST:PORT, and the next two ports, for a broker; "
+        "nats://HOST or tls://HOST,HOST for NATS",
+    )
+    bus_runtime_dir: str = Field(
+        "",
+        validation_alias="bus_runtime_dir",
+        description="of ipc://: the folder to be in, instead of /run/user/UID or /tmp/quotebus-UID",
+    )
+    bus_plain_loopback: bool = Field(
+        False,
+        validation_alias="bus_plain_loopback",
+        description="of tcp://: do without keys on this machine's loopback, where every user of it gets in",
+    )
     bus_publish_url: str = Field(
-        "tcp://127.0.0.1:5570", description="the broker's publish endpoint: nodes and replays send to it"
+        "",
+        validation_alias="bus_publish_url",
+        description="tcp://HOST:PORT of the broker's publish endpoint: nodes and replays send to it. This and the next "
+        "two override BUS_URL, all three together",
     )
     bus_subscribe_url: str = Field(
-        "tcp://127.0.0.1:5571", description="the broker's subscribe endpoint: everything is read from it"
+        "",
+        validation_alias="bus_subscribe_url",
+        description="the broker's subscribe endpoint: everything is read from it",
     )
     bus_request_url: str = Field(
-        "tcp://127.0.0.1:5572", description="the broker's request endpoint: clients send to it"
+        "", validation_alias="bus_request_url", description="the broker's request endpoint: clients send to it"
     )
 
-    @field_validator("bus_publish_url", "bus_subscribe_url", "bus_request_url")
+    @property
+    def bus_address(self) -> BusAddress:
+        """Where the bus is, from all the settings above."""
+        endpoints = [getattr(self, name) for name in _ENDPOINTS]
+        return parse_endpoints(*endpoints) if all(endpoints) else parse_address(self.bus_url, self.bus_runtime_dir)
+
+    @field_validator("bus_url")
     @classmethod
-    def _stay_local(cls, url: str) -> str:
-        return local_endpoint(url)
+    def _an_address(cls, url: str) -> str:
+        parse_address(url)
+        return url
+
+    @field_validator(*_ENDPOINTS)
+    @classmethod
+    def _an_endpoint(cls, url: str) -> str:
+        if url:
+            check_endpoint(url)
+        return url
+
+    @model_validator(mode="after")
+    def _let_nobody_in(self) -> Self:
+        given = [name for name in _ENDPOINTS if getattr(self, name)]
+        missing = [name.upper() for name in _ENDPOINTS if name not in given]
+        if given or isinstance(self.bus_address, TcpAddress):
+            for name in given or ["bus_url"]:
+                self._refuse_strangers(name, getattr(self, name))
+        if given and missing:
+            raise ValueError(f"{given[0].upper()}: needs {' and '.join(missing)} beside it, or BUS_URL instead of all")
+        return self
+
+    def _refuse_strangers(self, name: str, url: str) -> None:
+        """Raise ValueError where everybody who can connect would get in."""
+        if not endpoint_on_loopback(url):
+            raise ValueError(
+                f"{name.upper()}: refused: not a loopback address, and a bus that leaves this machine needs keys"
+                f"{show_value(url)}"
+            )
+        if not self.bus_plain_loopback:
+            raise ValueError(
+                f"{name.upper()}: without keys every user of this machine gets in: use ipc://NAME, or say "
+                f"BUS_PLAIN_LOOPBACK=yes{show_value(url)}"
+            )
 
 
 SettingsT = TypeVar("SettingsT", bound=BaseSettings)

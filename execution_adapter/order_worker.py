@@ -66,7 +66,7 @@ class OrderWorker:
         prefixes = [b"order.", b"health.", *(f"intent.{name}\0".encode() for name in self._sources)]
         at_ns = now_ns()
         work.begin(at_ns, to_utc_ns(at_ns))
-        reader = EventReader(settings.bus_subscribe_url, *prefixes)
+        reader = EventReader(settings.bus_address, *prefixes)
         try:
             with open_client(settings) as bus:
                 self._say(f"working {work.count} intents as {bus.name}, gateway {settings.execution_gateway}")

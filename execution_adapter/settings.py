@@ -16,7 +16,8 @@ from quotebus.bus.base_client import default_name
 from quotebus.bus.clock import seconds
 from quotebus.bus.events import ACCEPTED_CLASSES, FeedClass
 from quotebus.bus.process.flags import OneMore, Unit
-from quotebus.bus.settings import CLIENT_NAME, BusSettings, LogSettings, is_loopback
+from quotebus.bus.process.loopback import is_loopback
+from quotebus.bus.settings import CLIENT_NAME, BusSettings, LogSettings
 from quotebus.execution_adapter.decision import fallback
 from quotebus.execution_adapter.decision.assessment import Limits
 from quotebus.execution_adapter.decision.event import DecisionSettings

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from quotebus.bus.events import FeedClass
-from quotebus.bus.settings import is_loopback
+from quotebus.bus.process.loopback import is_loopback
 from quotebus.pricing.sessions import ALPACA
 
 STREAM_HOST = "stream.data.alpaca.markets"

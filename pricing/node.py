@@ -64,7 +64,7 @@ class Node:
     def __init__(self, settings: PricingSettings, credentials: Credentials) -> None:
         """Opens the account's lock file without taking the lock. Raises ConfigError if it cannot be opened."""
         self._credentials = credentials
-        self._engine = open_engine()
+        self._engine = open_engine(settings.bus_address)
         self._waker = Waker()
         self._stopping = threading.Event()
         self.clock_was_set = self._told_unreadable = False
@@ -94,9 +94,9 @@ class Node:
         target = Target(settings.upstream_url, settings.pricing_upstream_encoding, settings.pricing_upstream_ca_file)
         self._dialler = Dialler(target, self._report)
         self._host_dials = HostDials(settings.pricing_lock_dir, self._dialler.host, settings.dial_limit)
-        self._hot = HotThread(self._engine, settings.bus_publish_url)
+        self._hot = HotThread(self._engine)
         self._subscriber = self._engine.subscriber((topics.prefix(topics.REQUESTED), b"health."))
-        self._subscriber.connect(settings.bus_subscribe_url)
+        self._subscriber.connect()
         self._path = HotPath(
             self._hot.publisher,
             self._stamper.source,

@@ -12,8 +12,9 @@ from pydantic import AliasChoices, Field, SecretStr, field_validator, model_vali
 
 from quotebus.bus.events import FeedClass
 from quotebus.bus.process.flags import Internal, Unit
+from quotebus.bus.process.loopback import is_loopback
 from quotebus.bus.rest_address import ALPACA_TRADING, strip_version
-from quotebus.bus.settings import BusSettings, LogSettings, is_loopback
+from quotebus.bus.settings import BusSettings, LogSettings
 from quotebus.pricing import feeds
 from quotebus.pricing.sessions import SessionRule
 

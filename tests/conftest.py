@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import signal
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -42,6 +43,13 @@ def pytest_collection_finish() -> None:
 def _away_from_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A developer's `.env` must reach neither a test nor the programs it starts."""
     monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def short_folder() -> Iterator[Path]:
+    """A folder for sockets, whose paths have at most 107 bytes; a test's own folder may be too deep for them."""
+    with tempfile.TemporaryDirectory(prefix="qb-", dir="/tmp") as folder:
+        yield Path(folder)
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from tests.support.aio import run, soon
+from tests.support.bus import set_environment
 from tests.support.world import World
 
 RECIPE = (Path(__file__).parents[1] / "docs" / "jupyter.md").read_text()
@@ -43,8 +44,7 @@ def test_the_recipe_runs(world: World, monkeypatch: pytest.MonkeyPatch, capsys: 
     world.broker()
     world.exchange("--rate", "100")
     world.node()
-    for name in ("BUS_SUBSCRIBE_URL", "BUS_REQUEST_URL"):
-        monkeypatch.setenv(name, world.environment[name])
+    set_environment(monkeypatch, world.settings())
 
     async def main() -> None:
         names: dict[str, Any] = {"__name__": "__main__"}

@@ -9,6 +9,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from quotebus.bus.address import TcpAddress
 from quotebus.bus.errors import ConfigError
 from quotebus.bus.process.flags import Internal, Unit
 from quotebus.bus.process.log import setup
@@ -27,7 +28,7 @@ class BrokerSettings(BusSettings, LogSettings):
     about = "Binds the bus's three endpoints and carries messages between them, until it is stopped."
     examples = (
         "quotebus broker",
-        "quotebus broker --bus-publish-url tcp://127.0.0.1:6570  # and so on",
+        "BUS_PLAIN_LOOPBACK=yes quotebus broker --bus-url tcp://127.0.0.1:5570",
     )
 
     bus_broker_memory_mib: Annotated[int, Unit("MIB")] = Field(
@@ -63,16 +64,22 @@ def run(argv: Sequence[str]) -> int:
 
 
 def _replace(broker: Broker, settings: BrokerSettings) -> None:
-    """Become a new broker on the same ports, in the same process: its memory goes, and its sockets close by that."""
+    """Become a new broker at the same endpoints, in the same process: its memory goes, its sockets close."""
     program = sys.orig_argv[1 : sys.orig_argv.index("broker") + 1]
-    flags = {
-        "bus-publish-url": broker.publish_url,
-        "bus-subscribe-url": broker.subscribe_url,
-        "bus-request-url": broker.request_url,
+    flags: dict[str, object] = {
+        "bus-url": settings.bus_url,
+        "bus-runtime-dir": settings.bus_runtime_dir,
         "bus-broker-memory-mib": settings.bus_broker_memory_mib,
         "bus-broker-restarts": settings.bus_broker_restarts + 1,
         "log-level": settings.log_level,
         "log-format": settings.log_format,
     }
+    if isinstance(settings.bus_address, TcpAddress):
+        flags |= {
+            "bus-publish-url": broker.publish_url,
+            "bus-subscribe-url": broker.subscribe_url,
+            "bus-request-url": broker.request_url,
+        }
     arguments = [f"--{name}={value}" for name, value in flags.items()]
+    arguments.append("--bus-plain-loopback" if settings.bus_plain_loopback else "--no-bus-plain-loopback")
     os.execv(sys.executable, [sys.executable, *program, *arguments])

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AliasChoices, Field, SecretStr
 
+from quotebus.bus.address import TcpAddress
 from quotebus.bus.cli.children import Child, Household, format_as_json, format_as_text
 from quotebus.bus.cli.restarts import MOST, WITHIN_S, Restarts
 from quotebus.bus.cli.serve import MISSING, has_extra
@@ -98,10 +99,14 @@ class Up:
 
     def start(self) -> None:
         """Start all, each where the ones before it listen. Raises ConfigError."""
+        settings = self._settings
+        self._environment["BUS_URL"] = settings.bus_url
+        self._environment["BUS_RUNTIME_DIR"] = settings.bus_runtime_dir
+        self._environment["BUS_PLAIN_LOOPBACK"] = str(settings.bus_plain_loopback)
         for name in ("bus_publish_url", "bus_subscribe_url", "bus_request_url"):
-            self._environment[name.upper()] = getattr(self._settings, name)
+            self._environment[name.upper()] = getattr(settings, name)
         words = self._started("broker", ["quotebus", "broker"], " publish ").split()
-        for kind in ("publish", "subscribe", "request"):
+        for kind in ("publish", "subscribe", "request") if isinstance(settings.bus_address, TcpAddress) else ():
             self._environment[f"BUS_{kind.upper()}_URL"] = words[words.index(kind) + 1]
         if self._settings.uses_real_upstream:
             self._environment["EXECUTION_GATEWAY"] = "none"  # market data only

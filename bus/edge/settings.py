@@ -8,7 +8,8 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 
 from quotebus.bus.base_client import default_name
 from quotebus.bus.process.flags import Unit
-from quotebus.bus.settings import CLIENT_NAME, BusSettings, LogSettings, is_loopback
+from quotebus.bus.process.loopback import is_loopback
+from quotebus.bus.settings import CLIENT_NAME, BusSettings, LogSettings
 
 
 class EdgeSettings(BusSettings, LogSettings):

@@ -28,7 +28,7 @@ def explain(settings: type[BaseModel], error: ValidationError, typed: Mapping[st
     first = error.errors(include_url=False, include_context=False)[0]
     reason = first["msg"].removeprefix("Value error, ")
     if not first["loc"]:
-        return reason
+        return _name_as_typed(settings, reason, typed)
     name = str(first["loc"][0])
     field = next((field for field in settings.model_fields if name == field or name in names(settings, field)), "")
     if not field:
@@ -40,6 +40,13 @@ def explain(settings: type[BaseModel], error: ValidationError, typed: Mapping[st
         reason += f"; did you mean {near}?" if near else ""
     where = typed.get(field) or (unit_of(settings, field) if is_positional(info) else variable(settings, field))
     return f"{where}: {reason}{'' if is_secret(info) else show_value(given, reason)}"
+
+
+def _name_as_typed(settings: type[BaseModel], reason: str, typed: Mapping[str, str]) -> str:
+    """A mistake of several fields together begins with the variable of one: with its flag, where that was given."""
+    name, separator, rest = reason.partition(": ")
+    flag = next((flag for field, flag in typed.items() if variable(settings, field) == name), name)
+    return f"{flag}{separator}{rest}"
 
 
 def describe_wanted(settings: type[BaseModel], field: str) -> str:

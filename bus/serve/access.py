@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from quotebus.bus.clock import NS_PER_S
-from quotebus.bus.settings import is_loopback
+from quotebus.bus.process.loopback import is_loopback
 
 COOKIE = "quotebus_page"
 OPEN_PATHS = frozenset({"/healthz"})

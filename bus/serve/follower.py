@@ -16,6 +16,7 @@ from quotebus.bus.clock import NS_PER_MS, now_ns, seconds, utc_ns
 from quotebus.bus.serve.settings import ServeSettings
 from quotebus.bus.serve.state import PageState, Picture
 from quotebus.bus.tap.message_reader import ReceivedFrame
+from quotebus.bus.transport.engines import open_engine
 from quotebus.bus.transport.tap_socket import TapSubscriber
 
 GATHER_MS = 10
@@ -31,6 +32,7 @@ class BusFollower:
     """Start it with `start`; `publish` is called in its thread with every picture."""
 
     def __init__(self, settings: ServeSettings, publish: Callable[[PageState, Picture], None]) -> None:
+        self._engine = open_engine(settings.bus_address)
         self._settings, self._publish = settings, publish
         self._questions: Queue[tuple[Callable[[PageState], Any], Future[Any]]] = Queue(MAX_QUESTIONS)
         self._ending = threading.Event()
@@ -60,8 +62,8 @@ class BusFollower:
 
     def _run(self) -> None:
         settings = self._settings
-        subscriber = TapSubscriber(settings.bus_subscribe_url, [b""], gather_ms=GATHER_MS)
-        state = PageState(settings.bus_subscribe_url, utc_ns(), seconds(settings.serve_max_age_s))
+        subscriber = TapSubscriber(self._engine, [b""], gather_ms=GATHER_MS)
+        state = PageState(str(settings.bus_address), utc_ns(), seconds(settings.serve_max_age_s))
         next_ns = 0
         try:
             while not self._ending.is_set():

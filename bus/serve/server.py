@@ -48,7 +48,7 @@ class PageServer:
     """Serves until `stop`. `say` prints a line."""
 
     def __init__(self, settings: ServeSettings, say: Callable[[str], None]) -> None:
-        """Raises ConfigError when the page's files are not there."""
+        """Raises ConfigError when the page's files are not there, or the bus cannot be looked for."""
         self._settings, self._say = settings, say
         self._assets = load_assets()
         self._door = Door(settings.serve_host, settings.serve_names, settings.serve_token.get_secret_value())
@@ -106,7 +106,7 @@ class PageServer:
         port = server.sockets[0].getsockname()[1]
         named = f"[{host}]" if ":" in host.strip("[]") else host
         self.address = f"http://{named}:{port}/"
-        self._say(f"quotebus serve: {self.address}, listening to {self._settings.bus_subscribe_url}")
+        self._say(f"quotebus serve: {self.address}, listening to {self._settings.bus_address}")
         return server
 
     def _application(self) -> web.Application:

@@ -9,13 +9,14 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from quotebus.bus.process.flags import Unit, Words
-from quotebus.bus.settings import LogSettings, Settings, is_loopback, local_endpoint
+from quotebus.bus.process.loopback import is_loopback
+from quotebus.bus.settings import BusSettings, LogSettings, Settings
 
 SHORTEST_TOKEN = 16
 _HOST_NAME = re.compile(r"[A-Za-z0-9.:_\[\]-]{1,253}\Z")
 
 
-class ServeSettings(LogSettings):
+class ServeSettings(BusSettings, LogSettings):
     """Where to listen, who may look, and how much of this machine to use."""
 
     model_config = SettingsConfigDict(**Settings.model_config)
@@ -30,15 +31,11 @@ class ServeSettings(LogSettings):
     )
     flag_prefix = "serve_"
     headings: ClassVar = {
-        "bus_subscribe_url": "bus",
         "serve_host": "where",
         "serve_token": "who",
         "serve_every_s": "run",
     }
 
-    bus_subscribe_url: str = Field(
-        "tcp://127.0.0.1:5571", description="the broker's subscribe endpoint: everything is read from it"
-    )
     serve_host: Annotated[str, Unit("HOST")] = Field(
         "127.0.0.1", description="address to listen on; beyond this machine only with a token"
     )
@@ -53,11 +50,6 @@ class ServeSettings(LogSettings):
     serve_every_s: float = Field(0.5, ge=0.1, le=60, description="time between two updates of the page")
     serve_max_age_s: float = Field(60.0, gt=0, le=1e9, description="a quote older than this is not usable")
     serve_nice: int = Field(10, ge=0, le=20, description="CPU priority, as of `quotebus tap`")
-
-    @field_validator("bus_subscribe_url")
-    @classmethod
-    def _stay_local(cls, url: str) -> str:
-        return local_endpoint(url)
 
     @field_validator("serve_names")
     @classmethod

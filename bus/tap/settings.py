@@ -9,7 +9,7 @@ from pydantic_settings import SettingsConfigDict
 
 from quotebus.bus.process.command_line import format_choices
 from quotebus.bus.process.flags import Positional, Unit, Words
-from quotebus.bus.settings import BusSettings, LogSettings, Settings, local_endpoint
+from quotebus.bus.settings import BusSettings, LogSettings, Settings
 
 LONGEST_S = 1e9
 """Thirty years: in nanoseconds still a number of 64 bits."""
@@ -26,18 +26,13 @@ Moment = Annotated[float | None, Unit("+SECONDS")]
 Width = Annotated[int | None, Unit("COLUMNS")]
 
 
-class TapSettings(LogSettings):
+class TapSettings(BusSettings, LogSettings):
     """What every verb of the tap has."""
 
     model_config = SettingsConfigDict(**{**Settings.model_config, "env_prefix": "TAP_"})
 
-    headings: ClassVar = {"bus_subscribe_url": "source", "as_json": "output", "for_s": "run"}
+    headings: ClassVar = {"file": "source", "as_json": "output", "for_s": "run"}
 
-    bus_subscribe_url: str = Field(
-        "tcp://127.0.0.1:5571",
-        validation_alias="bus_subscribe_url",
-        description="the broker's subscribe endpoint: everything is read from it",
-    )
     file: str = Field("", description="read a capture instead of the live bus: a file, or a folder of its segments")
     from_s: Moment = Field(
         None,
@@ -65,11 +60,6 @@ class TapSettings(LogSettings):
         le=20,
         description="CPU priority: 0 to 19 as in nice(1); 20 is SCHED_IDLE, which runs only when the CPU is idle",
     )
-
-    @field_validator("bus_subscribe_url")
-    @classmethod
-    def _stay_local(cls, url: str) -> str:
-        return local_endpoint(url)
 
 
 class EchoSettings(TapSettings):

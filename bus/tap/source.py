@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
+from quotebus.bus.address import BusAddress
 from quotebus.bus.capture.format.captured import GAP_TOPIC, Captured, NotACapture, decode_gap
 from quotebus.bus.capture.reader import Capture
 from quotebus.bus.clock import seconds, utc_ns
@@ -18,6 +19,7 @@ from quotebus.bus.tap.message_reader import ReceivedFrame
 from quotebus.bus.tap.own_session import lower_session_weight
 from quotebus.bus.tap.pace import Pacing, WorkPacer, skip_pacing
 from quotebus.bus.tap.settings import TapSettings
+from quotebus.bus.transport.engines import open_engine
 from quotebus.bus.transport.tap_socket import BATCH, TapSubscriber
 
 GATHER_MS = 50
@@ -53,11 +55,11 @@ class Source(Protocol):
 class LiveSource:
     """The bus as it is now."""
 
-    def __init__(self, url: str, prefixes: Sequence[bytes], gather_ms: int) -> None:
-        self.origin = url
+    def __init__(self, address: BusAddress, prefixes: Sequence[bytes], gather_ms: int) -> None:
+        self.origin = str(address)
         self.ended = False
         self._pace = WorkPacer() if gather_ms else None
-        self._subscriber = TapSubscriber(url, prefixes, gather_ms=gather_ms, pace=self.pace)
+        self._subscriber = TapSubscriber(open_engine(address), prefixes, gather_ms=gather_ms, pace=self.pace)
 
     @property
     def pace(self) -> Pacing:
@@ -173,7 +175,7 @@ def open_source(settings: TapSettings, prefixes: Sequence[bytes], gather_ms: int
         raise ConfigError("--from and --to need a capture: name it with --file")
     if gather_ms or "nice" in settings.model_fields_set:  # one that measures must not measure its own wait
         lower_priority(settings.nice)  # before the socket, whose thread inherits it
-    return LiveSource(settings.bus_subscribe_url, prefixes, gather_ms)
+    return LiveSource(settings.bus_address, prefixes, gather_ms)
 
 
 def lower_priority(nice: int) -> None:

@@ -18,7 +18,7 @@ from quotebus.bus.clock import NS_PER_S, now_ns, seconds
 from quotebus.bus.consumer import Consumer
 from quotebus.bus.settings import BusSettings
 from quotebus.bus.transport.client_sockets import LoopSockets
-from quotebus.bus.transport.engines import shared_engine
+from quotebus.bus.transport.engines import close_shared, shared_engine
 
 RELEASE_S = 0.25
 """How long `close` waits for a node to say that the release was heard; it answers within 100 ms."""
@@ -50,7 +50,7 @@ class ClientLoop(LoopSockets):
         self._loop, self._thread_id = loop, threading.get_ident()
         _open.add(self)
         _end_all_at_exit()
-        self._open(shared_engine())
+        self._open(shared_engine(self._settings.bus_address))
         for descriptor in self._descriptors():
             loop.add_reader(descriptor, self._step)
         self._step()
@@ -196,4 +196,4 @@ def _end_all() -> None:
     """The program ends: release what its clients hold, since a lease that nobody renews lasts until it expires."""
     ended = [sockets.end_at_exit() for sockets in list(_open)]
     if all(ended):
-        shared_engine().close()  # returns when the last messages have left, or after their linger
+        close_shared()

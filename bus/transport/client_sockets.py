@@ -54,6 +54,7 @@ class ClientSockets(ABC):
         self._consumer = consumer
         self._name = consumer.interest.client
         self._settings = settings
+        self._place = ""
         self._broker_is_there = False
         self._logged_health: tuple[str, ...] = ()
         self._logged_lease: tuple[object, ...] = ("", 0, False)
@@ -169,11 +170,12 @@ class ClientSockets(ABC):
         """Called under the lock: something came that somebody may wait for."""
 
     def _open(self, engine: Engine) -> None:
+        self._place = engine.place
         self._subscriber = engine.subscriber(watched=True)
         with self.lock:
             self._subscribe()
-        self._subscriber.connect(self._settings.bus_subscribe_url)
-        self._requester = PatientPublisher(engine.requester(), self._settings.bus_request_url)
+        self._subscriber.connect()
+        self._requester = PatientPublisher(engine.requester())
         self._next_second_ns = now_ns() + NS_PER_S
 
     def _turn(self, until_ns: int) -> bool:
@@ -229,7 +231,7 @@ class ClientSockets(ABC):
     def _watch(self) -> None:
         for news in self._subscriber.news():
             there = news is News.UP
-            log.debug("%s: broker %s at %s", self._name, "found" if there else "lost", self._settings.bus_subscribe_url)
+            log.debug("%s: broker %s at %s", self._name, "found" if there else "lost", self._place)
             with self.lock:
                 self._broker_is_there = there
                 if not there:
@@ -304,9 +306,9 @@ class ClientSockets(ABC):
 
     def _publish_counters(self) -> None:
         with self.lock:
-            url = "" if self._broker_is_there else self._settings.bus_subscribe_url
+            place = "" if self._broker_is_there else self._place
             notes = (
-                self._consumer.take_warning(now_ns(), no_broker_at=url),
+                self._consumer.take_warning(now_ns(), no_broker_at=place),
                 self._consumer.take_conflict_warning(now_ns()),
                 self._consumer.take_version_note(),
             )

@@ -26,6 +26,7 @@ class ClientThread(BlockingSockets):
     def __init__(self, settings: BusSettings, consumer: Consumer) -> None:
         super().__init__(settings, consumer)
         self._changed = threading.Condition(self.lock)
+        self._engine = open_engine(settings.bus_address)
         self._waker = Waker()
         self._drain_wanted = self._drain_done = 0
         self._thread = threading.Thread(target=self._run, name="bus-client", daemon=True)
@@ -76,7 +77,7 @@ class ClientThread(BlockingSockets):
     # the thread
 
     def _run(self) -> None:
-        engine = open_engine()
+        engine = self._engine
         try:
             self._open(engine)
             self._run_until_closed(engine)

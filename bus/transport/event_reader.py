@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from quotebus.bus import codec
+from quotebus.bus.address import BusAddress
 from quotebus.bus.clock import now_ns, seconds
 from quotebus.bus.errors import UndecodableMessage
 from quotebus.bus.events import Event
@@ -18,12 +19,12 @@ class EventReader:
     `undecodable` and `multipart` count what was dropped: it could not be read, or had more than one part.
     """
 
-    def __init__(self, subscribe_url: str, *prefixes: bytes) -> None:
+    def __init__(self, address: BusAddress, *prefixes: bytes) -> None:
         self.undecodable = 0
         self.breaks = 0
-        self._engine = open_engine()
+        self._engine = open_engine(address)
         self._subscriber = self._engine.subscriber(prefixes, watched=True)
-        self._subscriber.connect(subscribe_url)
+        self._subscriber.connect()
 
     def take(self, timeout_s: float) -> list[Event]:
         """What has come, waiting up to `timeout_s` for the first; what cannot be read is counted and dropped."""

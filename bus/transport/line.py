@@ -27,8 +27,8 @@ class HasFileno(Protocol):
 class BusEnd(Protocol):
     """What both ends have in common."""
 
-    def connect(self, url: str) -> None:
-        """Connect in the background, and again after every loss."""
+    def connect(self) -> None:
+        """Connect in the background to where the engine's address says, and again after every loss."""
 
     def news(self) -> list[News]:
         """Changes of the connection since the last call, oldest first. It must be read, or it piles up."""
@@ -126,7 +126,10 @@ class Poller(Protocol):
 
 
 class Engine(Protocol):
-    """Makes ends. A publisher sends data to the publish endpoint, a requester requests to the request endpoint."""
+    """Makes ends of the bus at one address. A publisher sends data to it, a requester requests."""
+
+    place: str
+    """Where it looks for the bus, for people: told when nobody answers there."""
 
     def subscriber(self, prefixes: Iterable[bytes] = (), *, watched: bool = False) -> Subscriber: ...
 

@@ -14,10 +14,10 @@ from quotebus.bus.transport.line import News, Publisher
 class PatientPublisher:
     """A publisher with its grace. Owned by the thread that makes it."""
 
-    def __init__(self, publisher: Publisher, url: str) -> None:
+    def __init__(self, publisher: Publisher) -> None:
         """Connect in the background, and again after every loss; the grace begins now."""
         self.publisher = publisher
-        publisher.connect(url)
+        publisher.connect()
         self.grace_ends_ns = now_ns() + GRACE_NS
 
     def look(self) -> None:

@@ -24,13 +24,12 @@ class PlayerSockets:
 
     def __init__(self, settings: BusSettings) -> None:
         self.undecodable = 0
-        self._settings = settings
-        self._engine = open_engine()
+        self._engine = open_engine(settings.bus_address)
         self._stamper = Stamper(source_name("player", int.from_bytes(os.urandom(3))))
         self._own = topics.prefix(topics.counters(self._stamper.source))
-        self._requester = PatientPublisher(self._engine.publisher(), settings.bus_publish_url)
+        self._requester = PatientPublisher(self._engine.publisher())
         self._subscriber = self._engine.subscriber((topics.prefix(topics.REQUESTED), b"health.", self._own))
-        self._subscriber.connect(settings.bus_subscribe_url)
+        self._subscriber.connect()
 
     def reach(self) -> None:
         """Wait until a message of ours has come back, so that requests reach us too. Raises ConfigError."""
@@ -43,7 +42,7 @@ class PlayerSockets:
             if any(frame.startswith(self._own) for frame in self._subscriber.take(1)):
                 self._subscriber.unsubscribe((self._own,))
                 return
-        raise ConfigError(f"no broker answers at {self._settings.bus_publish_url}")
+        raise ConfigError(f"no broker answers at {self._engine.place}")
 
     @property
     def connected(self) -> bool:

@@ -27,10 +27,10 @@ class RecorderSockets:
         """Events that could not be sent: no broker listened for long."""
         self._stamper = Stamper(source)
         self._outbox: deque[Event] = deque()
-        self._engine = open_engine()
+        self._engine = open_engine(settings.bus_address)
         self._subscriber = self._engine.subscriber([topic.encode() for topic in tuple(topics) or ("",)])
-        self._subscriber.connect(settings.bus_subscribe_url)
-        self._requester = PatientPublisher(self._engine.requester(), settings.bus_request_url)
+        self._subscriber.connect()
+        self._requester = PatientPublisher(self._engine.requester())
 
     def __enter__(self) -> Self:
         return self

@@ -25,20 +25,20 @@ Take = Callable[[list[bytes], int], list[bytes]]
 
 def follow(settings: BusSettings, consumer: Consumer, take: Take, stopping: Callable[[], bool]) -> None:
     """Subscribe, ask, and hand everything over to `take` until `stopping`; then release the symbols."""
-    engine = open_engine()
+    engine = open_engine(settings.bus_address)
     try:
-        _ReplaySockets(engine, settings, consumer).run(take, stopping)
+        _ReplaySockets(engine, consumer).run(take, stopping)
     finally:
         engine.close()
 
 
 class _ReplaySockets:
-    def __init__(self, engine: Engine, settings: BusSettings, consumer: Consumer) -> None:
+    def __init__(self, engine: Engine, consumer: Consumer) -> None:
         self._consumer = consumer
         # The answer's topic last, so that an answer proves all others.
         self._subscriber = engine.subscriber((*consumer.topics(), consumer.ack_topic()))
-        self._subscriber.connect(settings.bus_subscribe_url)
-        self._requester = PatientPublisher(engine.requester(), settings.bus_request_url)
+        self._subscriber.connect()
+        self._requester = PatientPublisher(engine.requester())
         self._poller = engine.poller()
         self._poller.watch(self._subscriber)
         self._poller.watch(self._requester.publisher)

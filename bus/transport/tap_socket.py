@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 from quotebus.bus.clock import NS_PER_MS, now_ns
-from quotebus.bus.transport.engines import open_engine
-from quotebus.bus.transport.line import News
+from quotebus.bus.transport.line import Engine, News
 
 BATCH = 1_000
 """Frames taken in one go, so that keys and the screen get their turn at full load."""
@@ -21,7 +20,7 @@ class TapSubscriber:
 
     def __init__(
         self,
-        url: str,
+        engine: Engine,
         prefixes: Sequence[bytes],
         *,
         gather_ms: int = 0,
@@ -29,17 +28,17 @@ class TapSubscriber:
     ) -> None:
         """With `gather_ms` it is woken at most once in so long, and takes what has gathered: a tenth of the work.
 
-        `pace` may rest between frames that are taken together.
+        `pace` may rest between frames that are taken together. `engine` is closed with it.
         """
         self.connected = False
         self._gather_ns = gather_ms * NS_PER_MS
         self._pace = pace
         self._next_ns = 0
-        self._engine = open_engine()
+        self._engine = engine
         self._subscriber = self._engine.gathering_subscriber(prefixes)
         self._poller, self._others = self._engine.poller(), self._engine.poller()
         self._poller.watch(self._subscriber)
-        self._subscriber.connect(url)
+        self._subscriber.connect()
 
     @property
     def not_subscribed(self) -> int:

@@ -8,7 +8,8 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from quotebus.bus.process.flags import Unit
-from quotebus.bus.settings import LogSettings, Settings, is_loopback
+from quotebus.bus.process.loopback import is_loopback
+from quotebus.bus.settings import LogSettings, Settings
 from quotebus.pricing.simulator.faults import parse_text
 
 PROGRAM = "exchange-simulator"

@@ -31,14 +31,13 @@ _IDLE_POLL_MS = 1_000
 class HotThread:
     """Owns the node's publisher. The control thread puts frames and commands into `control`."""
 
-    def __init__(self, engine: Engine, publish_url: str) -> None:
+    def __init__(self, engine: Engine) -> None:
         self.sockets: deque[tuple[UpstreamSocket, int]] = deque()
         self.counters = dict.fromkeys(("control_dropped", "acks_held", "bus_losses", "bus_full"), 0)
         self.path: HotPath
         self.control = ControlQueue()
         self.publisher = engine.publisher()
         self._poller = engine.poller()
-        self._publish_url = publish_url
         self._grace_until_ns = 0
         self._held: deque[tuple[int, bytes]] = deque()
         self._full = False
@@ -70,7 +69,7 @@ class HotThread:
         self._thread.join(timeout_s)
 
     def _run(self) -> None:
-        self.publisher.connect(self._publish_url)
+        self.publisher.connect()
         self._grace_until_ns = now_ns() + GRACE_NS
         poller, control = self._poller, self.control
         poller.watch(control)

@@ -16,13 +16,9 @@ from quotebus.bus.clock import NS_PER_S, now_ns
 from quotebus.bus.protocol import MAX_SYMBOLS
 from quotebus.bus.transport.client_loop import ClientLoop
 from tests.support.aio import ask, run, soon
-from tests.support.bus import FREE, fake_node, is_answered, running_broker
+from tests.support.bus import FREE, NOBODY, fake_node, is_answered, running_broker
 from tests.support.samples import HEALTH, INTENT, ORDER, TRADE, like
 from tests.support.world import World
-
-NOBODY = BusSettings(
-    bus_publish_url="tcp://127.0.0.1:1", bus_subscribe_url="tcp://127.0.0.1:1", bus_request_url="tcp://127.0.0.1:1"
-)
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from quotebus.bus import client_warnings
 from quotebus.bus.clock import NS_PER_S, now_ns
 from quotebus.bus.events import AckRow, OrderUpdate
 from quotebus.bus.protocol import MAX_SYMBOLS
-from tests.support.bus import FREE, answered, ask, fake_node, running_broker
+from tests.support.bus import FREE, NOBODY, answered, ask, fake_node, running_broker
 from tests.support.counters import documented
 from tests.support.programs import eventually
 from tests.support.samples import HEALTH, INTENT, ORDER, QUOTE, STATUS, TRADE, like
@@ -26,11 +26,6 @@ from tests.support.samples import HEALTH, INTENT, ORDER, QUOTE, STATUS, TRADE, l
 def settings() -> Iterator[BusSettings]:
     with running_broker() as settings:
         yield settings
-
-
-NOBODY = BusSettings(
-    bus_publish_url="tcp://127.0.0.1:1", bus_subscribe_url="tcp://127.0.0.1:1", bus_request_url="tcp://127.0.0.1:1"
-)
 
 
 def test_a_request_waits_until_the_price_may_be_used(settings: BusSettings) -> None:

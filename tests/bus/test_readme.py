@@ -17,7 +17,7 @@ LAYERS = {
     for level, names in enumerate(
         [
             ["errors", "version", "clock", "process"],
-            ["states", "envelope", "order_events", "events", "topics", "protocol"],
+            ["states", "envelope", "order_events", "events", "topics", "protocol", "address"],
             ["codec"],
             [
                 "sequence",

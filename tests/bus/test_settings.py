@@ -8,8 +8,10 @@ import pytest
 from pydantic import Field, SecretStr, field_validator
 
 from quotebus.bus import settings as module
+from quotebus.bus.address import IpcAddress, TcpAddress
 from quotebus.bus.errors import EX_CONFIG, ConfigError
-from quotebus.bus.settings import CLIENT_NAME, BusSettings, LogSettings, is_loopback, load, local_endpoint, parse
+from quotebus.bus.process.loopback import is_loopback
+from quotebus.bus.settings import CLIENT_NAME, BusSettings, LogSettings, load, parse
 
 URL = "tcp://127.0.0.1:7001"
 
@@ -33,15 +35,40 @@ class Sample(BusSettings, LogSettings):
 @pytest.fixture(autouse=True)
 def _clean(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    for name in ("BUS_PUBLISH_URL", "BUS_SUBSCRIBE_URL", "BUS_REQUEST_URL", "SAMPLE_NUMBER", "SAMPLE_KEY", "LOG_LEVEL"):
+    for name in (*map(str.upper, BusSettings.model_fields), "SAMPLE_NUMBER", "SAMPLE_KEY", "LOG_LEVEL"):
         monkeypatch.delenv(name, raising=False)
 
 
-def test_defaults_are_the_documented_endpoints() -> None:
-    settings = parse(BusSettings, [], "test")
-    assert settings.bus_publish_url == "tcp://127.0.0.1:5570"
-    assert settings.bus_subscribe_url == "tcp://127.0.0.1:5571"
-    assert settings.bus_request_url == "tcp://127.0.0.1:5572"
+def test_the_default_is_a_folder_of_this_user() -> None:
+    assert parse(BusSettings, [], "test").bus_address == IpcAddress("quotebus")
+
+
+def test_the_three_endpoints_override_the_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    for number, kind in enumerate(("PUBLISH", "SUBSCRIBE", "REQUEST")):
+        monkeypatch.setenv(f"BUS_{kind}_URL", f"tcp://127.0.0.1:700{number}")
+    monkeypatch.setenv("BUS_URL", "nats://127.0.0.1")
+    monkeypatch.setenv("BUS_PLAIN_LOOPBACK", "yes")
+    found = BusSettings().bus_address
+    assert found == TcpAddress("tcp://127.0.0.1:7000", "tcp://127.0.0.1:7001", "tcp://127.0.0.1:7002")
+
+
+@pytest.mark.parametrize("missing", ["PUBLISH", "SUBSCRIBE", "REQUEST"])
+def test_two_of_the_three_are_a_mistake(missing: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BUS_PLAIN_LOOPBACK", "yes")
+    for kind in {"PUBLISH", "SUBSCRIBE", "REQUEST"} - {missing}:
+        monkeypatch.setenv(f"BUS_{kind}_URL", URL)
+    with pytest.raises(ConfigError, match=f"needs BUS_{missing}_URL beside it"):
+        parse(BusSettings, [], "test")
+
+
+def test_loopback_without_keys_is_said_aloud_or_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ConfigError, match="--bus-url: without keys every user of this machine gets in"):
+        parse(BusSettings, ["--bus-url", "tcp://127.0.0.1:5570"], "test")
+    monkeypatch.setenv("BUS_PLAIN_LOOPBACK", "yes")
+    found = parse(BusSettings, ["--bus-url", "tcp://127.0.0.1:5570"], "test").bus_address
+    assert found == TcpAddress("tcp://127.0.0.1:5570", "tcp://127.0.0.1:5571", "tcp://127.0.0.1:5572")
+    with pytest.raises(ConfigError, match="--bus-url: refused: not a loopback address"):
+        parse(BusSettings, ["--bus-url", "tcp://192.0.2.1:5570"], "test")
 
 
 def test_flag_beats_environment_beats_file(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -60,7 +87,7 @@ def test_levels_have_no_case(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_another_programs_log_level_does_not_trouble_a_client(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LOG_LEVEL", "of another program")
-    assert BusSettings().bus_publish_url == "tcp://127.0.0.1:5570"
+    assert BusSettings().bus_url == "ipc://quotebus"
 
 
 def test_an_empty_variable_is_no_value(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -127,11 +154,10 @@ def test_settings_cannot_be_changed() -> None:
         BusSettings().bus_publish_url = URL  # type: ignore[misc]
 
 
-@pytest.mark.parametrize(
-    "url", [URL, "tcp://localhost:1", "tcp://[::1]:1", "tcp://127.9.9.9:0", "ipc://@x", "inproc://x"]
-)
+@pytest.mark.parametrize("url", [URL, "tcp://localhost:1", "tcp://[::1]:1", "tcp://127.9.9.9:0"])
 def test_endpoints_on_this_machine(url: str) -> None:
-    assert local_endpoint(url) == url
+    settings = BusSettings(bus_publish_url=url, bus_subscribe_url=url, bus_request_url=url, bus_plain_loopback=True)
+    assert settings.bus_address == TcpAddress(url, url, url)
 
 
 @pytest.mark.parametrize(
@@ -150,12 +176,13 @@ def test_endpoints_on_this_machine(url: str) -> None:
         "tcp://127.0.0.1:1/path",
         "udp://127.0.0.1:1",
         "127.0.0.1:1",
-        "",
+        "ipc://@x",
+        "inproc://x",
     ],
 )
 def test_endpoints_that_leave_the_machine_or_are_none(url: str) -> None:
     with pytest.raises(ValueError):
-        local_endpoint(url)
+        BusSettings(bus_publish_url=url, bus_subscribe_url=url, bus_request_url=url, bus_plain_loopback=True)
 
 
 def test_loopback_is_told_without_a_lookup(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from quotebus.bus import codec, topics
+from quotebus.bus.address import parse_address
 from quotebus.bus.capture.format.schemas import make_schema
 from quotebus.bus.envelope import VERSION
-from quotebus.bus.settings import BusSettings
 
 ROOT = Path(__file__).resolve().parents[2]
 PARAMETERS = {
@@ -27,10 +27,11 @@ PARAMETERS = {
     "name": "the recorder's name",
     "source": "the publisher's source",
 }
+ENDPOINTS = parse_address("tcp://127.0.0.1:5570")
 SERVERS = {
-    "publish": ("bus_publish_url", "nodes and replays send here; the broker binds"),
-    "subscribe": ("bus_subscribe_url", "everything is read here, by SUB sockets; the broker binds"),
-    "request": ("bus_request_url", "clients and workers send here; the broker binds"),
+    "publish": ("publish", "nodes and replays send here; the broker binds"),
+    "subscribe": ("subscribe", "everything is read here, by SUB sockets; the broker binds"),
+    "request": ("request", "clients and workers send here; the broker binds"),
 }
 
 
@@ -93,7 +94,7 @@ def make() -> dict[str, Any]:
         "defaultContentType": "application/msgpack",
         "servers": {
             name: {
-                "host": str(BusSettings.model_fields[field].default).removeprefix("tcp://"),
+                "host": str(getattr(ENDPOINTS, field)).removeprefix("tcp://"),
                 "protocol": "zmtp",
                 "description": f"ZeroMQ over TCP: {text}",
             }

@@ -37,8 +37,9 @@ class Rig:
     def __init__(self, bus: BusSettings, folder: Path) -> None:
         self.gateway, self.lines = Holding(), list[str]()
         self.status: int | None = None
-        urls = {name: getattr(bus, name) for name in ("bus_publish_url", "bus_subscribe_url", "bus_request_url")}
-        settings = ExecutionSettings(execution_intents_from="strategy", execution_journal_dir=folder, **urls)
+        settings = ExecutionSettings(
+            execution_intents_from="strategy", execution_journal_dir=folder, **bus.model_dump()
+        )
         self.worker = OrderWorker(settings, self.gateway, self.lines.append)
         self.strategy = BusClient(bus, name="strategy")
         self._thread = threading.Thread(target=self._run, daemon=True)

@@ -50,9 +50,9 @@ while True:
 class Taps:
     """At most one tap at a time, on a terminal of its own."""
 
-    def __init__(self, url: str, verb: str) -> None:
+    def __init__(self, world: World, verb: str) -> None:
         self._verb = verb
-        self._environment = {**os.environ, "BUS_SUBSCRIBE_URL": url, "TERM": "xterm-256color"}
+        self._environment = {**os.environ, **world.environment, "TERM": "xterm-256color"}
         self._process: subprocess.Popen[bytes] | None = None
         self._terminal = -1
         self.killed = 0
@@ -91,7 +91,7 @@ def span(kind: str, verb: str, world: World, seconds: float) -> dict[str, Any]:
     """The subscriber's report of so many seconds, with the tap's share of a core."""
     url = world.environment["BUS_SUBSCRIBE_URL"]
     aside = subprocess.Popen([sys.executable, "-c", ASIDE], start_new_session=True) if kind == "aside" else None
-    taps, subscribers = Taps(url, verb), [Subscriber(url) for _ in range(2 if kind == "reader" else 1)]
+    taps, subscribers = Taps(world, verb), [Subscriber(url) for _ in range(2 if kind == "reader" else 1)]
     try:
         if kind in ("attached", "killed"):
             taps.start()

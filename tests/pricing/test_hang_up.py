@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 
 from quotebus.bus.clock import NS_PER_S, now_ns
+from tests.support.bus import NOBODY, environment_of
 from tests.support.programs import eventually
 from tests.support.world import World
 
 NOWHERE = {
-    "BUS_PUBLISH_URL": "tcp://127.0.0.1:1",
-    "BUS_SUBSCRIBE_URL": "tcp://127.0.0.1:1",
+    **environment_of(NOBODY),
     "PRICING_UPSTREAM_URL": "ws://127.0.0.1:1/v2/iex",
 }
 PROGRAM = str(Path(sys.executable).parent / "pricing-node")

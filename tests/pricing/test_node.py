@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -16,13 +17,13 @@ from quotebus import pricing
 from quotebus.bus import codec
 from quotebus.bus.clock import NS_PER_S, now_ns
 from quotebus.bus.events import ConnectionHealth, Counters, MarketSession, SymbolsAcknowledged
-from quotebus.bus.settings import BusSettings
 from quotebus.bus.transport.zeromq.broker import Broker
 from quotebus.bus.transport.zeromq.sockets import Role, make
 from quotebus.pricing import sessions
 from quotebus.pricing.node import Node, ThreadEnded
 from quotebus.pricing.orders.core import OrderCore
 from quotebus.pricing.settings import PricingSettings
+from tests.support.bus import FREE, settings_of
 from tests.support.counters import documented
 from tests.support.eventlog import EventLog
 from tests.support.pricing import request
@@ -36,13 +37,8 @@ class Bus:
 
     def __init__(self, folder: Path, opened: ExitStack) -> None:
         self.folder, self.opened = folder, opened
-        free = "tcp://127.0.0.1:0"
-        broker = Broker(BusSettings(bus_publish_url=free, bus_subscribe_url=free, bus_request_url=free))
-        self.urls = {
-            "bus_publish_url": broker.publish_url,
-            "bus_subscribe_url": broker.subscribe_url,
-            "bus_request_url": broker.request_url,
-        }
+        broker = Broker(FREE)
+        self.urls: dict[str, Any] = settings_of(broker).model_dump()
         self._thread(broker.run, broker.stop)
         self.log = EventLog(broker.subscribe_url, b"health.", b"symbols.acknowledged.", b"counters.")
         opened.callback(self.log.close)

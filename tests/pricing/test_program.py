@@ -10,13 +10,13 @@ import pytest
 from quotebus.bus.clock import now_ns
 from quotebus.pricing import program
 from quotebus.pricing.upstream.hot_thread import HotThread
+from tests.support.bus import NOBODY, environment_of
 from tests.support.programs import Program, run
 from tests.support.stopwatch import Stopwatch
 
 SECRET = "canary-secret"
 NOWHERE = {
-    "BUS_PUBLISH_URL": "tcp://127.0.0.1:1",
-    "BUS_SUBSCRIBE_URL": "tcp://127.0.0.1:1",
+    **environment_of(NOBODY),
     "PRICING_UPSTREAM_URL": f"ws://127.0.0.1:1/v2/iex?key={SECRET}",
     "PRICING_API_KEY": "key",
     "PRICING_API_SECRET": SECRET,

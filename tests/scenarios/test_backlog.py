@@ -42,8 +42,8 @@ class StubbornBroker:
         )
         self.publish.setsockopt(zmq.RCVHWM, HIGH_WATER_MARK // 2)
         self.publish.setsockopt(zmq.RCVBUF, BUFFER)
-        self.publish_url = bind(self.publish, LOOPBACK["BUS_PUBLISH_URL"])
-        self.subscribe_url = bind(self.subscribe, LOOPBACK["BUS_SUBSCRIBE_URL"])
+        self.publish_url = bind(self.publish, LOOPBACK["BUS_URL"])
+        self.subscribe_url = bind(self.subscribe, LOOPBACK["BUS_URL"])
         self.publish.subscribe(b"")
         self.events: list[Event] = []
 
@@ -144,6 +144,7 @@ def test_without_conflation_what_is_given_up_is_a_counted_gap(world: World, brok
 def overfill(world: World, broker: StubbornBroker, **settings: str) -> tuple[int, Callable[[], Counter[str]]]:
     """Stop reading until every queue on the way is full; quotes sent until then, and how to count them by symbol."""
     world.environment |= {"BUS_PUBLISH_URL": broker.publish_url, "BUS_SUBSCRIBE_URL": broker.subscribe_url}
+    world.environment["BUS_REQUEST_URL"] = "tcp://127.0.0.1:1"
     world.exchange("--rate", "200", "--batch", "10")
     world.programs.append(Program("python", "-c", NODE, environment={**world.environment, **settings}))
     broker.listens()

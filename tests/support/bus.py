@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import msgspec
+import pytest
 import zmq
 
 from quotebus import BusClient
@@ -25,9 +26,14 @@ from quotebus.bus.transport.zeromq.sockets import Role, make
 from tests.support.programs import eventually
 from tests.support.samples import HEALTH, QUOTE, like
 
-FREE = BusSettings(
-    bus_publish_url="tcp://127.0.0.1:0", bus_subscribe_url="tcp://127.0.0.1:0", bus_request_url="tcp://127.0.0.1:0"
+FREE = BusSettings(bus_url="tcp://127.0.0.1:0", bus_plain_loopback=True)
+NOBODY = BusSettings(
+    bus_publish_url="tcp://127.0.0.1:1",
+    bus_subscribe_url="tcp://127.0.0.1:1",
+    bus_request_url="tcp://127.0.0.1:1",
+    bus_plain_loopback=True,
 )
+"""No broker listens there."""
 
 
 def settings_of(broker: Broker) -> BusSettings:
@@ -35,7 +41,21 @@ def settings_of(broker: Broker) -> BusSettings:
         bus_publish_url=broker.publish_url,
         bus_subscribe_url=broker.subscribe_url,
         bus_request_url=broker.request_url,
+        bus_plain_loopback=True,
     )
+
+
+def environment_of(settings: BusSettings) -> dict[str, str]:
+    """The variables by which a program finds the same bus."""
+    values = {name.upper(): getattr(settings, name) for name in BusSettings.model_fields}
+    return {name: str(value) for name, value in values.items() if value}
+
+
+def set_environment(monkeypatch: pytest.MonkeyPatch, settings: BusSettings) -> None:
+    """Let programs that run in this process find this bus and no other."""
+    found = environment_of(settings)
+    for name in BusSettings.model_fields:
+        monkeypatch.setenv(name.upper(), found.get(name.upper(), ""))
 
 
 @contextmanager

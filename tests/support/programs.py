@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 
 from quotebus.bus.clock import now_ns, seconds, sleep_s
@@ -147,4 +151,12 @@ def _clean_environment() -> dict[str, str]:
     """The machine's own keys and settings must not reach a test."""
     ours = ("PRICING_", "BUS_", "EXECUTION_", "SIMULATOR_", "RECORD_", "TAP_", "SERVE_", "APCA_", "UP_", "LOG_")
     others = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
-    return {"UP_SERVE": "no", **others}  # only where it is tested
+    # The page only where it is tested, and no bus but the test's own: a folder in which nobody listens.
+    return {"UP_SERVE": "no", "BUS_RUNTIME_DIR": _quiet_folder(), **others}
+
+
+@cache
+def _quiet_folder() -> str:
+    folder = tempfile.mkdtemp(prefix="qb-", dir="/tmp")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder

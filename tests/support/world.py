@@ -11,7 +11,7 @@ from quotebus.pricing.simulator.control import SimulatorControl
 from tests.support.eventlog import EventLog
 from tests.support.programs import Program
 
-LOOPBACK = dict.fromkeys(("BUS_PUBLISH_URL", "BUS_SUBSCRIBE_URL", "BUS_REQUEST_URL"), "tcp://127.0.0.1:0")
+LOOPBACK = {"BUS_URL": "tcp://127.0.0.1:0", "BUS_PLAIN_LOOPBACK": "yes"}
 
 
 class World:
@@ -88,6 +88,7 @@ class World:
             bus_publish_url=self.environment["BUS_PUBLISH_URL"],
             bus_subscribe_url=self.environment["BUS_SUBSCRIBE_URL"],
             bus_request_url=self.environment["BUS_REQUEST_URL"],
+            bus_plain_loopback=True,
         )
 
     def start(self, name: str, *arguments: str, **settings: str) -> Program:

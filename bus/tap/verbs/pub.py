@@ -38,7 +38,7 @@ def run(argv: Sequence[str]) -> int:
     with RecorderSockets(settings, source, (_NOTHING,)) as sockets:
         while not (sockets.send() and sockets.connected):
             if now_ns() >= deadline_ns:
-                print(f"{PROGRAM}: no broker took it at {settings.bus_request_url}", flush=True)
+                print(f"{PROGRAM}: no broker took it at {settings.bus_address}", flush=True)
                 return NOTHING_HEARD
             sockets.receive(1, 20)
         sockets.publish(event)

@@ -21,6 +21,7 @@ from enum import Enum, auto
 import zmq
 
 from quotebus.bus import topics
+from quotebus.bus.address import NatsAddress
 from quotebus.bus.clock import NS_PER_MS, NS_PER_S, now_ns, utc_ns
 from quotebus.bus.errors import ConfigError
 from quotebus.bus.events import Counters
@@ -31,6 +32,7 @@ from quotebus.bus.settings import BusSettings
 from quotebus.bus.transport.zeromq.attendance import Attendance
 from quotebus.bus.transport.zeromq.broker_limits import Admission, RequestGate
 from quotebus.bus.transport.zeromq.broker_peers import COUNTED, EVENTS, EndpointPeers
+from quotebus.bus.transport.zeromq.endpoints import Endpoints
 from quotebus.bus.transport.zeromq.publisher import send_now
 from quotebus.bus.transport.zeromq.sockets import Role, bind, make
 from quotebus.bus.transport.zeromq.subscriber import BURST, drain, drop_parts
@@ -89,6 +91,10 @@ class Broker:
         self, settings: BusSettings, *, memory_bound_bytes: int = MEMORY_BOUND_BYTES, restarts: int = 0
     ) -> None:
         """`restarts`: how often this broker has been started again because of its memory, for its counters."""
+        address = settings.bus_address
+        if isinstance(address, NatsAddress):
+            raise ConfigError("BUS_URL: a NATS server is a broker itself; this one is for ipc:// and tcp://")
+        endpoints = Endpoints.find(address)
         allow_open_files(_OPEN_FILES)
         self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._stopping = threading.Event()
@@ -118,9 +124,8 @@ class Broker:
         }
         self._open_inproc()
         # Last, so that whoever connects at once finds everything there, also where descriptors are few.
-        wanted = (settings.bus_publish_url, settings.bus_subscribe_url, settings.bus_request_url)
         bound: list[str] = []
-        for socket, url in zip(sockets, wanted, strict=True):
+        for socket, (url, *_) in zip(sockets, endpoints[:3], strict=True):
             try:
                 bound.append(bind(socket, url))
             except zmq.ZMQError as error:

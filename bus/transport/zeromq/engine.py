@@ -8,7 +8,9 @@ from typing import Self
 
 import zmq
 
+from quotebus.bus.address import IpcAddress, TcpAddress
 from quotebus.bus.transport.line import Waitable
+from quotebus.bus.transport.zeromq.endpoints import Endpoints
 from quotebus.bus.transport.zeromq.gathering import ZmqGatheringSubscriber
 from quotebus.bus.transport.zeromq.publisher import ZmqPublisher
 from quotebus.bus.transport.zeromq.sockets import Role
@@ -22,27 +24,39 @@ class _SharedContext(zmq.Context[zmq.Socket[bytes]]):
 
 
 class ZmqEngine:
-    """A context and what is made in it."""
+    """A context, what is made in it, and where that connects to."""
 
-    def __init__(self, context: zmq.Context[zmq.Socket[bytes]] | None = None) -> None:
+    def __init__(self, endpoints: Endpoints, context: zmq.Context[zmq.Socket[bytes]] | None = None) -> None:
         self.context = zmq.Context() if context is None else context
+        self.place = endpoints.place
+        self._endpoints = endpoints
 
     @classmethod
-    def shared(cls) -> Self:
-        """The engine of this process; another one after a fork, and after it was closed."""
-        return cls(_SharedContext.instance())
+    def at(cls, address: IpcAddress | TcpAddress) -> Self:
+        """An engine with a context of its own. Raises ConfigError when the address cannot be used."""
+        return cls(Endpoints.find(address))
+
+    @classmethod
+    def shared(cls, address: IpcAddress | TcpAddress) -> Self:
+        """An engine on this process's context; on another one after a fork, and after that was closed."""
+        return cls(Endpoints.find(address), _SharedContext.instance())
+
+    @classmethod
+    def close_shared(cls) -> None:
+        """Close this process's context; returns when the last messages have left, or after their linger."""
+        _SharedContext.instance().destroy()
 
     def subscriber(self, prefixes: Iterable[bytes] = (), *, watched: bool = False) -> ZmqSubscriber:
-        return ZmqSubscriber(self.context, prefixes, watched=watched)
+        return ZmqSubscriber(self.context, prefixes, self._endpoints.subscribe, watched=watched)
 
     def gathering_subscriber(self, prefixes: Iterable[bytes]) -> ZmqGatheringSubscriber:
-        return ZmqGatheringSubscriber(self.context, prefixes)
+        return ZmqGatheringSubscriber(self.context, prefixes, self._endpoints.subscribe)
 
     def publisher(self) -> ZmqPublisher:
-        return ZmqPublisher(self.context, Role.PUBLISH)
+        return ZmqPublisher(self.context, self._endpoints.publish, Role.PUBLISH)
 
     def requester(self) -> ZmqPublisher:
-        return ZmqPublisher(self.context, Role.REQUEST)
+        return ZmqPublisher(self.context, self._endpoints.request, Role.REQUEST)
 
     def poller(self) -> ZmqPoller:
         return ZmqPoller()

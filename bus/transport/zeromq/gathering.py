@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import zmq
 
 from quotebus.bus.transport.line import News
+from quotebus.bus.transport.zeromq.endpoints import Urls
 from quotebus.bus.transport.zeromq.sockets import Role
 from quotebus.bus.transport.zeromq.subscriber import ZmqSubscriber, make_news, read_monitor
 from quotebus.bus.transport.zeromq.threshold import EVENTS, WakeThreshold
@@ -18,8 +19,8 @@ _FETCH_MS = 10
 class ZmqGatheringSubscriber(ZmqSubscriber):
     """Loses messages at its own bound when it is slow, and is not disconnected for it."""
 
-    def __init__(self, context: zmq.Context[zmq.Socket[bytes]], prefixes: Iterable[bytes]) -> None:
-        super().__init__(context, prefixes, watched=True, role=Role.TAP, events=EVENTS)
+    def __init__(self, context: zmq.Context[zmq.Socket[bytes]], prefixes: Iterable[bytes], urls: Urls) -> None:
+        super().__init__(context, prefixes, urls, watched=True, role=Role.TAP, events=EVENTS)
         self._threshold = WakeThreshold()
 
     def gather(self, wanted: bool) -> None:

@@ -10,7 +10,8 @@ import zmq
 from quotebus.bus.clock import NS_PER_MS
 from quotebus.bus.transport.line import News
 from quotebus.bus.transport.zeromq.coverage import Coverage
-from quotebus.bus.transport.zeromq.sockets import Role, make
+from quotebus.bus.transport.zeromq.endpoints import Urls
+from quotebus.bus.transport.zeromq.sockets import Role, connect, make
 from quotebus.bus.transport.zeromq.subscriber import BURST, readable
 
 _NOBLOCK = int(zmq.NOBLOCK)
@@ -20,12 +21,14 @@ _POLLOUT = int(zmq.POLLOUT)
 class ZmqPublisher:
     """Owned by the thread that connects it."""
 
-    def __init__(self, context: zmq.Context[zmq.Socket[bytes]], role: Role = Role.REQUEST) -> None:
+    def __init__(self, context: zmq.Context[zmq.Socket[bytes]], urls: Urls = (), role: Role = Role.REQUEST) -> None:
+        """`urls`: where `connect` looks for the broker."""
         self.socket = make(context, role)
         self.coverage = Coverage()
+        self._urls = urls
 
-    def connect(self, url: str) -> None:
-        self.socket.connect(url)
+    def connect(self) -> None:
+        connect(self.socket, self._urls)
 
     @property
     def connected(self) -> bool:

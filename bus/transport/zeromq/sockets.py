@@ -6,6 +6,7 @@ it is: `bus/README.md`, "Sockets". A test reads every one back.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import Enum
 
 import zmq
@@ -19,6 +20,8 @@ SUBSCRIPTION_BYTES = 1_024
 """The longest message a subscriber may send: libzmq goes one level deeper for each byte of a topic when it takes a
 subscription back, and ends the process where the stack ends. A CURVE handshake needs more than 256."""
 
+_SELDOM_MS = 1_000
+"""Between attempts to connect to a folder in which nobody has listened yet."""
 _COMMON: dict[int, int] = {
     zmq.LINGER: 0,
     zmq.MAXMSGSIZE: MAX_FRAME_BYTES,
@@ -74,6 +77,15 @@ def make(context: zmq.Context[zmq.Socket[bytes]], role: Role) -> zmq.Socket[byte
     for option, value in role.options().items():
         socket.setsockopt(option, value)
     return socket
+
+
+def connect(socket: zmq.Socket[bytes], urls: Sequence[str]) -> None:
+    """Connect in the background to the first, and to the others, where a broker is rarely, with little hurry."""
+    for number, url in enumerate(urls):
+        if number:
+            socket.setsockopt(zmq.RECONNECT_IVL, _SELDOM_MS)
+            socket.setsockopt(zmq.RECONNECT_IVL_MAX, 0)
+        socket.connect(url)
 
 
 def bind(socket: zmq.Socket[bytes], url: str) -> str:

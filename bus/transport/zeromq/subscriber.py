@@ -13,7 +13,8 @@ import zmq
 
 from quotebus.bus.clock import NS_PER_MS
 from quotebus.bus.transport.line import News
-from quotebus.bus.transport.zeromq.sockets import Role, make
+from quotebus.bus.transport.zeromq.endpoints import Urls
+from quotebus.bus.transport.zeromq.sockets import Role, connect, make
 
 BURST = 1_000
 """Messages of a monitor, or of an XPUB's subscribers, that are read in one go."""
@@ -38,21 +39,23 @@ class ZmqSubscriber:
         self,
         context: zmq.Context[zmq.Socket[bytes]],
         prefixes: Iterable[bytes] = (),
+        urls: Urls = (),
         *,
         watched: bool = False,
         role: Role = Role.SUBSCRIBE,
         events: int = CONNECTION,
     ) -> None:
-        """`events`: what a subclass wants to know besides the connection."""
+        """`urls`: where `connect` looks for the broker. `events`: what a subclass wants to know of the connection."""
         self.not_subscribed = 0
         self.multipart = 0
         self.socket = make(context, role)
         self.monitor = self.socket.get_monitor_socket(events) if watched else None
+        self._urls = urls
         self._prefixes: set[bytes] = set()
         self.subscribe(prefixes)
 
-    def connect(self, url: str) -> None:
-        self.socket.connect(url)
+    def connect(self) -> None:
+        connect(self.socket, self._urls)
 
     def subscribe(self, prefixes: Iterable[bytes]) -> None:
         for prefix in prefixes:

@@ -1,11 +1,14 @@
 // Prices from the bus in Node.js, written from bus/EVENTS.md and asyncapi.json alone:  node quotes.js SPY QQQ
 "use strict";
 const crypto = require("node:crypto");
+const fs = require("node:fs");
 const zmq = require("zeromq");
 const { Decoder, Encoder } = require("@msgpack/msgpack");
 
-const SUBSCRIBE = process.env.BUS_SUBSCRIBE_URL || "tcp://127.0.0.1:5571";
-const REQUEST = process.env.BUS_REQUEST_URL || "tcp://127.0.0.1:5572";
+const UID = process.getuid();
+const FOLDER = fs.existsSync(`/run/user/${UID}`) ? `/run/user/${UID}/quotebus` : `/tmp/quotebus-${UID}/quotebus`;
+const SUBSCRIBE = process.env.BUS_SUBSCRIBE_URL || `ipc://${FOLDER}/subscribe`;
+const REQUEST = process.env.BUS_REQUEST_URL || `ipc://${FOLDER}/request`;
 const SYMBOLS = process.argv.slice(2).map((symbol) => symbol.toUpperCase());
 const LIFE = crypto.randomBytes(3).toString("hex");
 const CLIENT = `node-example-${LIFE}`;

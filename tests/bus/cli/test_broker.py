@@ -32,6 +32,7 @@ def test_a_second_one_exits_78_with_one_line() -> None:
     try:
         words = first.line("quotebus broker: publish").split()
         taken = {**LOOPBACK, "BUS_SUBSCRIBE_URL": words[words.index("subscribe") + 1]}
+        taken |= dict.fromkeys(("BUS_PUBLISH_URL", "BUS_REQUEST_URL"), "tcp://127.0.0.1:0")
         status, printed = run("quotebus", "broker", environment=taken)
         assert status == 78
         assert printed.count("\n") == 1

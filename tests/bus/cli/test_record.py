@@ -21,6 +21,7 @@ from quotebus.bus.capture.record.recorder import RecordingProgress
 from quotebus.bus.cli.record import format_progress
 from quotebus.bus.cli.record import run as record
 from quotebus.bus.events import Cause, RecorderHealth, RecorderState
+from tests.support.bus import NOBODY, environment_of
 from tests.support.eventlog import EventLog
 from tests.support.programs import Program, eventually, run
 from tests.support.publisher import Publisher
@@ -160,8 +161,7 @@ def test_a_file_that_was_moved_away_ends_it_loudly(
 
 
 def test_a_broker_that_does_not_answer_is_said(tmp_path: Path) -> None:
-    nowhere = dict.fromkeys(("BUS_SUBSCRIBE_URL", "BUS_REQUEST_URL"), "tcp://127.0.0.1:1")
-    program = Program("quotebus", "record", "-o", f"{tmp_path}/a", environment=nowhere)
+    program = Program("quotebus", "record", "-o", f"{tmp_path}/a", environment=environment_of(NOBODY))
     try:
         program.line("NO BROKER")
         assert (tmp_path / "a.mcap.part").exists(), "and it gets the name that others look for"

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from quotebus.bus.process import readiness
+from tests.support.bus import NOBODY, environment_of
 from tests.support.world import World
 
 
@@ -36,8 +37,7 @@ def test_abstract_names_are_taken_as_systemd_writes_them(monkeypatch: pytest.Mon
 
 def test_programs_are_ready_once_they_serve(world: World, manager: socket.socket, tmp_path: Path) -> None:
     tell = {readiness.VARIABLE: str(tmp_path / "notify")}
-    alone = world.start("pricing-node", **tell, PRICING_NODE="alone", BUS_PUBLISH_URL="tcp://127.0.0.1:1",
-                        BUS_SUBSCRIBE_URL="tcp://127.0.0.1:1", BUS_REQUEST_URL="tcp://127.0.0.1:1",
+    alone = world.start("pricing-node", **tell, PRICING_NODE="alone", **environment_of(NOBODY),
                         PRICING_UPSTREAM_URL="ws://127.0.0.1:1")  # fmt: skip
     alone.line("idle until a symbol is requested")
     alone.stop()

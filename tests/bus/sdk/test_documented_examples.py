@@ -16,7 +16,7 @@ from quotebus.bus.settings import BusSettings
 from tests.bus.sdk.test_stock_stream import with_node
 from tests.bus.sdk.test_trading_stream import UPDATE
 from tests.support.aio import soon
-from tests.support.bus import FakeNode
+from tests.support.bus import FakeNode, set_environment
 from tests.support.samples import QUOTE, TRADE
 
 QUOTES = """
@@ -136,8 +136,7 @@ def run_example(text: str, streams: list[str], kinds: set[str], monkeypatch: pyt
     names: dict[str, Any] = {**GIVEN, "print": lambda *what: printed.append(what[0])}
 
     async def work(settings: BusSettings, node: FakeNode) -> None:
-        for name in ("bus_publish_url", "bus_subscribe_url", "bus_request_url"):
-            monkeypatch.setenv(name.upper(), getattr(settings, name))
+        set_environment(monkeypatch, settings)
         program = threading.Thread(target=exec, args=(text, names))
         program.start()
         await soon(lambda: all(stream in names and names[stream]._running for stream in streams))

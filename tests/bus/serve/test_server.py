@@ -11,19 +11,19 @@ from typing import Any
 
 import pytest
 
+from quotebus import BusSettings
 from quotebus.bus.serve.access import HEADERS
-from tests.support.bus import running_broker
+from tests.support.bus import NOBODY, environment_of, running_broker
 from tests.support.programs import Program, eventually, run
 
 TOKEN = "a-token-of-some-length"
-NOBODY = "tcp://127.0.0.1:9"
 
 
 class Served:
     """A running `quotebus serve` and requests to it."""
 
-    def __init__(self, bus: str, *arguments: str, **settings: str) -> None:
-        environment = {"BUS_SUBSCRIBE_URL": bus, **settings}
+    def __init__(self, bus: BusSettings, *arguments: str, **settings: str) -> None:
+        environment = {**environment_of(bus), **settings}
         self.program = Program("quotebus", "serve", "--port", "0", *arguments, environment=environment)
         self.port = int(self.program.line("quotebus serve: http://").split(":")[3].partition("/")[0])
 
@@ -46,7 +46,7 @@ class Served:
 @pytest.fixture(scope="module")
 def open_one() -> Iterator[Served]:
     with running_broker() as settings:
-        served = Served(settings.bus_subscribe_url, "--clients", "2")
+        served = Served(settings, "--clients", "2")
         eventually(lambda: served.ask("/healthz")[0] == 200)
         yield served
         assert served.program.stop() == 0

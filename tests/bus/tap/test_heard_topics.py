@@ -20,7 +20,7 @@ from quotebus.bus.tap.snapshot import take_snapshot
 from quotebus.bus.tap.top.controls import Controls
 from quotebus.bus.tap.top.table import render_snapshot
 from quotebus.bus.tap.verbs.pub import make_event
-from tests.support.bus import running_broker
+from tests.support.bus import NOBODY, running_broker, set_environment
 from tests.support.eventlog import EventLog
 from tests.support.programs import eventually
 from tests.support.samples import HEALTH, QUOTE, STATUS, like
@@ -72,8 +72,7 @@ def test_what_may_not_is_one_line_and_78(words: str, capsys: pytest.CaptureFixtu
 def test_an_intent_arrives(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     with running_broker() as settings:
         log = EventLog(settings.bus_subscribe_url, b"intent.", b"counters.")
-        monkeypatch.setenv("BUS_REQUEST_URL", settings.bus_request_url)
-        monkeypatch.setenv("BUS_SUBSCRIBE_URL", settings.bus_subscribe_url)
+        set_environment(monkeypatch, settings)
         assert main(["pub", "intent", "spy", "buy", "10", "--within-s", "5"]) == 0
         assert main(["pub", "counters", "orders=3", "--program", "script"]) == 0
         eventually(lambda: log.all(TradeIntent) and log.all(Counters, lambda each: each.program == "script"))
@@ -85,7 +84,7 @@ def test_an_intent_arrives(capsys: pytest.CaptureFixture[str], monkeypatch: pyte
 
 
 def test_nobody_to_publish_to_is_124(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("BUS_REQUEST_URL", "tcp://127.0.0.1:9")
+    set_environment(monkeypatch, NOBODY)
     monkeypatch.setattr("quotebus.bus.tap.verbs.pub.WAIT_S", 0.3)
     assert main(["pub", "counters", "a=1"]) == 124
     assert "no broker took it" in capsys.readouterr().out

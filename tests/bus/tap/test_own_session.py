@@ -13,7 +13,7 @@ import pytest
 
 from quotebus.bus.settings import BusSettings
 from quotebus.bus.tap import own_session, program
-from tests.support.bus import fake_node, running_broker
+from tests.support.bus import environment_of, fake_node, running_broker
 from tests.support.programs import eventually
 
 BIN = Path(sys.executable).parent
@@ -35,7 +35,7 @@ class Tap:
     """`bus-tap echo health` as a shell starts it: not the leader of its session."""
 
     def __init__(self, settings: BusSettings) -> None:
-        environment = {**os.environ, "BUS_SUBSCRIBE_URL": settings.bus_subscribe_url}
+        environment = {**os.environ, **environment_of(settings)}
         command = [str(BIN / "bus-tap"), "echo", "health"]
         self.program = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE)
         assert self.program.stdout is not None
@@ -128,7 +128,7 @@ def test_it_stops_and_goes_on(tap: Tap) -> None:
 def test_the_shell_gets_its_terminal_back_and_gives_it_again(settings: BusSettings) -> None:
     """Ctrl-Z, `fg`, `q`, with a shell that controls its jobs."""
     script = f"set -m; '{BIN}/bus-tap' top; echo away; fg; echo back"
-    environment = {**os.environ, "BUS_SUBSCRIBE_URL": settings.bus_subscribe_url, "TERM": "xterm-256color"}
+    environment = {**os.environ, **environment_of(settings), "TERM": "xterm-256color"}
     with subprocess.Popen(
         [sys.executable, "-c", "import pty, sys; pty.spawn(sys.argv[1:])", "bash", "--norc", "-c", script],
         env=environment,

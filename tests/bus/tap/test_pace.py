@@ -8,7 +8,7 @@ import pytest
 
 from quotebus.bus.tap.pace import MAX_RESTS, PIECE_NS, REST_S, WorkPacer, skip_pacing
 from quotebus.bus.tap.source import LiveSource
-from tests.support.bus import fake_node, running_broker
+from tests.support.bus import NOBODY, fake_node, running_broker
 from tests.support.programs import eventually
 
 
@@ -76,7 +76,7 @@ def test_the_live_bus_is_taken_at_a_pace_until_the_tap_is_behind(monkeypatch: py
     for module in ("quotebus.bus.tap.source", "quotebus.bus.transport.tap_socket"):
         monkeypatch.setattr(f"{module}.BATCH", 3)
     with running_broker() as settings, fake_node(settings) as node:
-        source = LiveSource(settings.bus_subscribe_url, [b"quote."], gather_ms=1)
+        source = LiveSource(settings.bus_address, [b"quote."], gather_ms=1)
         pace = source.pace
         assert isinstance(pace, WorkPacer)
         eventually(lambda: source.read(0.02) or node.tick("SPY"))  # its subscription must have come through
@@ -90,6 +90,6 @@ def test_the_live_bus_is_taken_at_a_pace_until_the_tap_is_behind(monkeypatch: py
 
 
 def test_who_measures_time_has_no_pace() -> None:
-    source = LiveSource("tcp://127.0.0.1:9", [b""], gather_ms=0)
+    source = LiveSource(NOBODY.bus_address, [b""], gather_ms=0)
     assert source.pace is skip_pacing
     source.close()

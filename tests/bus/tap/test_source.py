@@ -12,7 +12,7 @@ from tests.support.stranger import Stranger
 
 def test_parts_whose_topics_nobody_asked_for_are_told_at_the_end() -> None:
     with running_broker() as settings, fake_node(settings) as node:
-        source = LiveSource(settings.bus_subscribe_url, [b"quote."], gather_ms=0)
+        source = LiveSource(settings.bus_address, [b"quote."], gather_ms=0)
         eventually(lambda: source.read(0.02) or node.tick("SPY"))
         assert source.notes() == []
         stranger = Stranger(settings.bus_publish_url, b"PUB")

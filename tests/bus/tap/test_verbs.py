@@ -17,7 +17,7 @@ import pytest
 
 from quotebus.bus.settings import BusSettings
 from quotebus.bus.tap.program import main
-from tests.support.bus import FakeNode, fake_node, running_broker
+from tests.support.bus import NOBODY, FakeNode, environment_of, fake_node, running_broker, set_environment
 from tests.support.programs import eventually, run
 from tests.support.samples import STATUS, like
 from tests.support.tap import EVIL, STORY, capture
@@ -33,7 +33,7 @@ def bus() -> Iterator[tuple[BusSettings, FakeNode]]:
 
 
 def live(settings: BusSettings) -> dict[str, str]:
-    return {"BUS_SUBSCRIBE_URL": settings.bus_subscribe_url, "TAP_NICE": "0"}
+    return {**environment_of(settings), "TAP_NICE": "0"}
 
 
 @pytest.fixture
@@ -96,11 +96,11 @@ def test_the_verbs_on_the_bus(bus: tuple[BusSettings, FakeNode], tap: Tap, monke
 
 
 def test_nothing_heard_is_124_and_says_where_it_listened(tap: Tap, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("BUS_SUBSCRIBE_URL", "tcp://127.0.0.1:9")
+    set_environment(monkeypatch, NOBODY)
     monkeypatch.setenv("TAP_NICE", "0")
     for verb in (["echo"], ["rate"], ["why", "SPY"], ["top"]):
         status, printed = tap(*verb, "--for", "0.2")
-        assert (status, "not connected: nothing answers at tcp://127.0.0.1:9" in printed) == (124, True), printed
+        assert (status, "not connected: nothing answers at tcp://127.0.0.1:1" in printed) == (124, True), printed
 
 
 @pytest.mark.parametrize(

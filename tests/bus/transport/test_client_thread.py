@@ -32,6 +32,8 @@ class Peer:
         self.settings = BusSettings(
             bus_subscribe_url=bind(self._out, "tcp://127.0.0.1:0"),
             bus_request_url=bind(self._in, "tcp://127.0.0.1:0"),
+            bus_publish_url="tcp://127.0.0.1:1",
+            bus_plain_loopback=True,
         )
         self.subscriptions: list[bytes] = []
         self.requests: list[bytes] = []

@@ -16,7 +16,7 @@ def intent(number: int) -> TradeIntent:
 
 def test_hears_its_kinds_in_order_and_notices_a_broker_that_goes(world: World) -> None:
     broker = world.broker()
-    reader = EventReader(world.environment["BUS_SUBSCRIBE_URL"], b"intent.")
+    reader = EventReader(world.settings().bus_address, b"intent.")
     try:
         client = world.client("eyes")
         heard: list[Event] = []

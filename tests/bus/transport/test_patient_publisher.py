@@ -9,7 +9,9 @@ import pytest
 from quotebus.bus.protocol import GRACE_NS
 from quotebus.bus.transport import patient_publisher as module
 from quotebus.bus.transport.patient_publisher import PatientPublisher
+from quotebus.bus.transport.zeromq.endpoints import Endpoints
 from quotebus.bus.transport.zeromq.engine import ZmqEngine
+from quotebus.bus.transport.zeromq.publisher import ZmqPublisher
 from quotebus.bus.transport.zeromq.sockets import Role, bind, make
 from tests.support.programs import eventually
 
@@ -18,7 +20,7 @@ FRAME = b"intent.a\0payload"
 
 @pytest.fixture
 def engine() -> Iterator[ZmqEngine]:
-    engine = ZmqEngine()
+    engine = ZmqEngine(Endpoints((), (), ("tcp://127.0.0.1:1",), "nowhere"))
     yield engine
     engine.close(0)
 
@@ -36,7 +38,7 @@ def test_a_first_message_waits_for_its_subscription_and_again_after_a_loss(
     peer = make(engine.context, Role.BROKER_REQUEST)
     peer.subscribe(b"intent.")
     url = bind(peer, "tcp://127.0.0.1:0")
-    requester = PatientPublisher(engine.requester(), url)
+    requester = PatientPublisher(ZmqPublisher(engine.context, (url,)))
     assert not requester.may_send()
     eventually(lambda: peer.poll(0) or heard(requester, connected=True))  # a SUB subscribes when its owner looks
     assert requester.may_send(), "the broker listens: nothing to wait for"
@@ -53,11 +55,11 @@ def test_a_first_message_waits_for_its_subscription_and_again_after_a_loss(
 
 
 def test_the_grace_ends_without_a_broker_and_can_be_skipped(engine: ZmqEngine) -> None:
-    requester = PatientPublisher(engine.requester(), "tcp://127.0.0.1:1")
+    requester = PatientPublisher(engine.requester())
     requester.await_coverage(FRAME)
     eventually(requester.may_send)
     assert not requester.connected
-    other = PatientPublisher(engine.requester(), "tcp://127.0.0.1:1")
+    other = PatientPublisher(engine.requester())
     other.skip_grace()
     assert other.may_send()
     requester.close()

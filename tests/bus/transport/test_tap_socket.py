@@ -7,21 +7,23 @@ from collections.abc import Iterator
 
 import pytest
 
+from quotebus.bus.address import BusAddress
 from quotebus.bus.clock import NS_PER_MS, now_ns
+from quotebus.bus.transport.engines import open_engine
 from quotebus.bus.transport.tap_socket import TapSubscriber
 from tests.support.bus import FakeNode, fake_node, running_broker
 from tests.support.programs import eventually
 
 
 @pytest.fixture
-def node() -> Iterator[tuple[str, FakeNode]]:
+def node() -> Iterator[tuple[BusAddress, FakeNode]]:
     with running_broker() as settings, fake_node(settings) as node:
-        yield settings.bus_subscribe_url, node
+        yield settings.bus_address, node
 
 
-def test_it_hears_its_prefixes_and_knows_whether_it_is_connected(node: tuple[str, FakeNode]) -> None:
-    url, _ = node
-    tap = TapSubscriber(url, [b"health."])
+def test_it_hears_its_prefixes_and_knows_whether_it_is_connected(node: tuple[BusAddress, FakeNode]) -> None:
+    address, _ = node
+    tap = TapSubscriber(open_engine(address), [b"health."])
     assert not tap.connected
     frames: list[bytes] = []
     eventually(lambda: frames.extend(tap.receive(50)) or len(frames) >= 2)
@@ -30,10 +32,10 @@ def test_it_hears_its_prefixes_and_knows_whether_it_is_connected(node: tuple[str
     tap.close()
 
 
-def test_while_it_gathers_only_other_descriptors_wake_it(node: tuple[str, FakeNode]) -> None:
-    url, fake = node
+def test_while_it_gathers_only_other_descriptors_wake_it(node: tuple[BusAddress, FakeNode]) -> None:
+    address, fake = node
     reader, writer = os.pipe()
-    tap = TapSubscriber(url, [b"health.", b"quote."], gather_ms=10_000)
+    tap = TapSubscriber(open_engine(address), [b"health.", b"quote."], gather_ms=10_000)
     tap.also_wake_on(reader)
     eventually(lambda: tap.receive(50))
     fake.tick("SPY", 10)

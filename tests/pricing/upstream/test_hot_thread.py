@@ -16,6 +16,7 @@ from quotebus.bus.events import Quote
 from quotebus.bus.protocol import GRACE_NS
 from quotebus.bus.transport.line import News
 from quotebus.bus.transport.zeromq.coverage import Coverage
+from quotebus.bus.transport.zeromq.endpoints import Endpoints
 from quotebus.bus.transport.zeromq.engine import ZmqEngine
 from quotebus.bus.transport.zeromq.publisher import read_subscriptions
 from quotebus.bus.transport.zeromq.sockets import Role, bind, make
@@ -57,8 +58,8 @@ class Bench:
     """A hot thread that is not started: its steps are called by hand, on a clock that is set."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.engine = ZmqEngine()
-        self.thread = HotThread(self.engine, "tcp://127.0.0.1:1")
+        self.engine = ZmqEngine(Endpoints(("tcp://127.0.0.1:1",), (), (), "nowhere"))
+        self.thread = HotThread(self.engine)
         self.thread.publisher.close()
         self.broker = FakeBroker()
         self.thread.publisher = self.broker  # type: ignore[assignment]
@@ -195,12 +196,12 @@ def test_control_frames_go_out_between_the_pieces_of_a_burst(bench: Bench) -> No
 
 class Running:
     def __init__(self) -> None:
-        self.engine = ZmqEngine()
-        self.broker = make(self.engine.context, Role.BROKER_PUBLISH)
-        url = bind(self.broker, "tcp://127.0.0.1:0")
+        context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        self.broker = make(context, Role.BROKER_PUBLISH)
+        self.engine = ZmqEngine(Endpoints((bind(self.broker, "tcp://127.0.0.1:0"),), (), (), "here"), context)
         self.broker.subscribe(b"")
         self.broker.rcvtimeo = 5_000
-        self.thread = HotThread(self.engine, url)
+        self.thread = HotThread(self.engine)
         self.control = self.thread.control
         self.shared = SharedState()
         self.shared.want("SPY")

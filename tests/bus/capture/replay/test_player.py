@@ -17,7 +17,7 @@ from quotebus.bus.clock import NS_PER_S
 from quotebus.bus.errors import ConfigError
 from quotebus.bus.events import Event, Quote
 from quotebus.bus.events import SymbolsAcknowledged as Acknowledged
-from tests.support.bus import ask, fake_node, running_broker
+from tests.support.bus import NOBODY, ask, fake_node, running_broker
 from tests.support.eventlog import EventLog
 from tests.support.market import NODE, day
 from tests.support.programs import eventually
@@ -194,9 +194,8 @@ def test_a_node_that_comes_later_ends_the_replay_and_a_second_replay_is_refused(
 
 
 def test_without_a_broker_it_says_so() -> None:
-    nowhere = BusSettings(bus_publish_url="tcp://127.0.0.1:9", bus_subscribe_url="tcp://127.0.0.1:9")
     with pytest.raises(ConfigError, match="no broker"):
-        Player(entries_of(DAY), nowhere).play()
+        Player(entries_of(DAY), NOBODY).play()
 
 
 class Stage:

@@ -22,7 +22,7 @@ from quotebus.bus.settings import BusSettings
 from quotebus.bus.transport.zeromq.broker import Broker
 from quotebus.bus.transport.zeromq.coverage import Coverage
 from quotebus.bus.transport.zeromq.sockets import Role, make
-from tests.support.bus import FREE, fake_node, running_broker, settings_of
+from tests.support.bus import FREE, NOBODY, fake_node, running_broker, settings_of
 from tests.support.counters import documented
 from tests.support.eventlog import EventLog
 from tests.support.programs import Program, eventually
@@ -73,7 +73,13 @@ def test_a_second_broker_on_the_same_endpoints_is_refused() -> None:
             Broker(settings)
         assert "\n" not in str(refused.value)
         with pytest.raises(ConfigError):  # any single endpoint is enough
-            Broker(like_settings(FREE, bus_request_url=settings.bus_request_url))
+            Broker(
+                like_settings(
+                    NOBODY,
+                    **{f"bus_{each}_url": FREE.bus_url for each in ("publish", "subscribe")},
+                    bus_request_url=settings.bus_request_url,
+                )
+            )
 
 
 def like_settings(settings: BusSettings, **changes: str) -> BusSettings:

@@ -6,14 +6,17 @@ import os
 from collections.abc import Iterator
 
 import pytest
+import zmq
 
 from quotebus.bus.clock import NS_PER_MS, NS_PER_S, now_ns
 from quotebus.bus.transport import engines
 from quotebus.bus.transport.line import News
+from quotebus.bus.transport.zeromq.endpoints import Endpoints
 from quotebus.bus.transport.zeromq.engine import ZmqEngine
 from quotebus.bus.transport.zeromq.publisher import ZmqPublisher
 from quotebus.bus.transport.zeromq.sockets import Role, bind, make
 from quotebus.bus.transport.zeromq.subscriber import ZmqSubscriber
+from tests.support.bus import NOBODY
 from tests.support.programs import eventually
 
 FRAME = b"intent.a\0payload"
@@ -24,13 +27,15 @@ class Pair:
     """A subscriber and a publisher with the broker's sockets opposite, in the test's hands."""
 
     def __init__(self) -> None:
-        self.engine = ZmqEngine()
-        self.out, self.into = (make(self.engine.context, role) for role in (Role.PUBLISH, Role.BROKER_REQUEST))
+        context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        self.out, self.into = (make(context, role) for role in (Role.PUBLISH, Role.BROKER_REQUEST))
         self.into.subscribe(b"intent.")
+        urls = [bind(each, "tcp://127.0.0.1:0") for each in (self.out, self.into)]
+        self.engine = ZmqEngine(Endpoints((), (urls[0],), (urls[1],), "here"), context)
         self.subscriber: ZmqSubscriber = self.engine.subscriber((b"intent.",), watched=True)
         self.publisher: ZmqPublisher = self.engine.requester()
-        self.subscriber.connect(bind(self.out, "tcp://127.0.0.1:0"))
-        self.publisher.connect(bind(self.into, "tcp://127.0.0.1:0"))
+        self.subscriber.connect()
+        self.publisher.connect()
 
     def meet(self) -> None:
         news: list[News] = []
@@ -123,11 +128,11 @@ def test_what_an_event_loop_watches_is_every_socket(pair: Pair) -> None:
 
 
 def test_the_shared_engine_is_one_until_it_is_closed() -> None:
-    one, other = engines.shared_engine(), engines.shared_engine()
+    one, other = engines.shared_engine(NOBODY.bus_address), engines.shared_engine(NOBODY.bus_address)
     assert isinstance(one, ZmqEngine)
     assert isinstance(other, ZmqEngine)
     assert one.context is other.context
-    own = engines.open_engine()
+    own = engines.open_engine(NOBODY.bus_address)
     assert isinstance(own, ZmqEngine)
     assert own.context is not one.context
     own.close()

@@ -25,8 +25,8 @@ def connected(context: zmq.Context[zmq.Socket[bytes]]) -> tuple[zmq.Socket[bytes
     """A broker's socket that one subscriber of `a` listens to."""
     peer = make(context, Role.PUBLISH)
     url = bind(peer, "tcp://127.0.0.1:0")
-    subscriber = ZmqSubscriber(context, [b"a"], watched=True)
-    subscriber.connect(url)
+    subscriber = ZmqSubscriber(context, [b"a"], (url,), watched=True)
+    subscriber.connect()
     eventually(lambda: subscriber.await_frame(0) or peer.poll(0))  # a SUB subscribes when its owner looks
     assert peer.recv() == b"\1a"
     return peer, subscriber
