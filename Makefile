@@ -87,10 +87,10 @@ wheel: $(VENV)/.run ## dist/quotebus-*.whl, the same bytes from every clean clon
 apidocs: $(VENV)/.dev ## docs/api.md anew, from signatures and docstrings
 	$(BIN)/python -m tests.docs.api_page >docs/api.md.new && mv docs/api.md.new docs/api.md
 
-bench: $(VENV)/.dev ## quotes per second beside alpaca-py, in the same run; ARGS="--rounds 9"
+bench: $(VENV)/.dev ## quotes per second beside alpaca-py and a bare pipeline; ARGS="--rounds 9 --json FILE"
 	$(BIN)/python -m tests.perf.throughput $(ARGS)
 
-latency: $(VENV)/.dev ## socket to typed quote beside alpaca-py, in the same run; ARGS="--rounds 5"
+latency: $(VENV)/.dev ## socket to typed quote beside the same; ARGS="--rounds 5 --one-core --calls --json FILE"
 	$(BIN)/python -m tests.perf.latency $(ARGS)
 
 edgebench: $(VENV)/.dev ## the edge beside alpaca-proxy-agent; ARGS="--peer FOLDER --peer-python PYTHON"
