@@ -56,7 +56,7 @@ class Rounds:
                 break
         run.world.control.lift_faults()
         worker = run.start(**command)
-        status = worker.process.wait(120)
+        status = worker.wait(120)
         worker.line("fallbacks or refusals")
         self.events[f"exit {status}"] += 1
         self._judge(status, {symbol: Decimal(qty) for symbol, qty in wanted.items()}, worker)
@@ -65,7 +65,7 @@ class Rounds:
         """Kill it some time after its start; whether it had ended by itself."""
         after_s = self.random.uniform(0, 1.5) if self.random.random() < 0.7 else self.random.uniform(1.5, WINDOW_S)
         try:
-            worker.process.wait(after_s)
+            worker.wait(after_s)
         except subprocess.TimeoutExpired:
             worker.kill()
             self.events["killed"] += 1

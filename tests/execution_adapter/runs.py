@@ -105,7 +105,7 @@ class Run:
         )
 
     def end(self, worker: Program, within_s: float = 60) -> int:
-        status = worker.process.wait(within_s)
+        status = worker.wait(within_s)
         worker.line("fallbacks or refusals")
         return status
 
@@ -243,7 +243,7 @@ def restarted(run: Run) -> Program:
     run.all_filled(run.check(killed=True))
     worker.line("resumed after")
     again = run.start()
-    assert again.process.wait(60) == 0
+    assert again.wait(60) == 0
     assert len([line for line in again.lines if "already done" in line]) == len(run.intents)
     return worker
 

@@ -21,7 +21,7 @@ FILE = {"EXECUTION_INTENTS": "", "EXECUTION_INTENTS_FILE": str(SAMPLE)}
 
 def try_out(run: Run, **settings: str) -> tuple[int, Program]:
     worker = run.start(EXECUTION_DRY_RUN="on", **settings)
-    return worker.process.wait(60), worker
+    return worker.wait(60), worker
 
 
 def test_the_sample_file_is_tried_and_then_worked_under_the_same_ids(world: World) -> None:
@@ -41,7 +41,7 @@ def test_the_sample_file_is_tried_and_then_worked_under_the_same_ids(world: Worl
     would = {found[4]: (found[1], found[2], found[3]) for found in said if found}
     assert sorted(would.values()) == sorted((row["symbol"], row["side"], row["qty"]) for row in rows)
     worker = run.start(**FILE)
-    assert worker.process.wait(90) == 0, worker.lines
+    assert worker.wait(90) == 0, worker.lines
     orders = books(world.audit).orders
     first = {taken[0]["client_order_id"]: taken[0] for taken in orders.values()}
     assert {name: (order["symbol"], order["side"], order["qty"]) for name, order in first.items()} == would

@@ -27,9 +27,9 @@ def test_two_workers_at_once_do_not_disturb_each_other(world: World) -> None:
     one, same = run.start(), run.start()
     other = run.start(EXECUTION_INTENTS="SPY buy 5.5 in 3s id=other; QQQ sell 3 in 3s", EXECUTION_FRACTIONAL="true")
     for worker in (one, same, other):
-        worker.process.wait(30)
+        worker.wait(30)
         not_worked = [line for line in worker.lines if "another worker is already working on it" in line]
-        assert worker.process.wait(30) == (4 if not_worked else 0), worker.lines
+        assert worker.wait(30) == (4 if not_worked else 0), worker.lines
         assert not not_worked or any("CHECK AT BROKER: order qb-SPY-buy-" in line for line in worker.lines)
     found = books(world.audit)
     assert sorted(map(float, found.filled.values())) == [3, 5.5, 10]
@@ -37,7 +37,7 @@ def test_two_workers_at_once_do_not_disturb_each_other(world: World) -> None:
     told = ("another worker is already working on it (", "already done")
     assert sum(any(text in line for text in told) for line in twice) == 1
     leaver = run.start(EXECUTION_INTENTS="SPY sell all in 3s; QQQ sell all; AAPL sell all")
-    assert leaver.process.wait(30) == 0, leaver.lines
+    assert leaver.wait(30) == 0, leaver.lines
     sold = {orders[0]["symbol"]: books(world.audit).filled[intent] for intent, orders in
             books(world.audit).orders.items() if intent not in found.orders}  # fmt: skip
     assert sold == {"SPY": Decimal("15.5")}, "a short position and none are nothing to sell"
@@ -53,7 +53,7 @@ def test_stopped_worker_cancels_what_is_open_and_goes_on_later(world: World) -> 
     assert worker.stop() in (0, 3)
     eventually(lambda: set(books(world.audit).statuses.values()) <= {"canceled", "filled"})
     again = run.start()
-    assert again.process.wait(90) == 0, again.lines
+    assert again.wait(90) == 0, again.lines
     assert list(books(world.audit).filled.values()) == [10]
 
 

@@ -35,7 +35,7 @@ def test_an_order_whose_answer_was_lost_and_that_nobody_finds_is_looked_up_until
     found = books(run.world.audit)
     assert list(found.filled.values()) == [10]
     again = run.start()
-    assert again.process.wait(30) == 0, "it says the same when it is given again"
+    assert again.wait(30) == 0, "it says the same when it is given again"
 
 
 def test_too_many_requests_for_a_while_end_nothing(run: Run) -> None:

@@ -71,7 +71,7 @@ def rest(world: World, *, stream: bool, most: int) -> str:
 def finish(world: World, worker: Program, count: int, within_s: float) -> str:
     """Wait for the worker's end: everything filled, nothing twice."""
     began_ns = now_ns()
-    status = worker.process.wait(within_s)
+    status = worker.wait(within_s)
     took_s = (now_ns() - began_ns) / NS_PER_S
     found, state = books(world.audit), look(world)
     worker.line("fallbacks or refusals")

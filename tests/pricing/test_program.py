@@ -65,7 +65,7 @@ def test_a_signal_ends_it_soon_and_in_order_even_without_a_broker(
         assert "upstream ws://127.0.0.1:1/v2/iex: idle" in node.line("idle until a symbol is requested")
         began_ns = now_ns()
         node.process.send_signal(number)
-        assert node.process.wait(60) == 0
+        assert node.wait(60) == 0
         assert stopwatch.seconds(began_ns) < 2
     finally:
         node.stop()

@@ -42,6 +42,6 @@ def test_a_worker_with_a_brokers_gateway_orders_nothing_on_simulated_prices(worl
     decision, _ = log.wait(ExecutionDecision, lambda decision: decision.quote != ("", 0), within_s=20)
     assert decision.action == "refuse"
     assert "class_not_accepted" in decision.reasons
-    assert worker.process.wait(30) == 3, "nothing was sent from here, so nothing is open, though no broker is there"
+    assert worker.wait(30) == 3, "nothing was sent from here, so nothing is open, though no broker is there"
     assert not any("CHECK AT BROKER" in line for line in worker.lines)
     assert {decision.action for decision in log.all(ExecutionDecision)} == {"refuse"}

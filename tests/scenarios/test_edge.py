@@ -323,7 +323,7 @@ def test_only_prices_that_may_be_used_by_policy(world: World) -> None:
 def test_a_port_that_is_taken(world: World) -> None:
     edge = Edge(world)
     second = world.start("quotebus", "edge", "--port", edge.base.rpartition(":")[2])
-    assert second.process.wait(20) == 78
+    assert second.wait(20) == 78
     assert any("cannot listen" in line for line in second.lines)
     assert edge.program.stop() == 0
 

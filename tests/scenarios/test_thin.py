@@ -23,7 +23,7 @@ def _work(world: World, window_s: int, **settings: str) -> tuple[int, str]:
         "EXECUTION_JOURNAL_DIR": str(world.folder / "journal"),
     }
     worker = world.worker(**{**orders, **SHORT, **settings})
-    status = worker.process.wait(30)
+    status = worker.wait(30)
     return status, worker.line(f"SPY buy: {SUMMARY}").partition(SUMMARY)[2].strip()
 
 
@@ -138,9 +138,11 @@ def test_without_patience_nothing_is_ordered_before_the_first_price_could_be_the
     at_market, _ = log.wait(ExecutionDecision, lambda decision: decision.action == "market")
     assert at_market.decided_by == "trading/none"
     decisions = log.all(ExecutionDecision)
-    waited = [decision for decision in decisions if decision.decided_by == "first second"]
-    assert {decision.action for decision in waited} <= {"refuse"}
     asked = log.all(SymbolsRequested, lambda request: request.client == at_market.client)[0]
     assert at_market.now_ns - asked.published_ns >= 0.9 * NS_PER_S, "a second from when it asks, by another clock"
-    assert waited or decisions[0].now_ns - asked.published_ns >= 0.9 * NS_PER_S, "a busy machine was that late"
+    early = [decision for decision in decisions if decision.now_ns - asked.published_ns < 0.9 * NS_PER_S]
+    assert {(decision.action, decision.decided_by) for decision in early} <= {
+        ("refuse", "first second"),
+        ("refuse", "no session/none"),  # before the node was heard
+    }
     assert worker.stop() == 0

@@ -19,6 +19,8 @@ from tests.support.forkserver import PROGRAMS, Forked, fork_server
 
 DEADLINE_S = 45.0
 """For things that must happen but are not timed; generous, since the machine may be busy."""
+LINES_S = 10.0
+"""For the lines of a program that has ended; a child that it left behind may keep them open."""
 
 
 def eventually(what: Callable[[], object], within_s: float = DEADLINE_S, why: str = "") -> float:
@@ -79,10 +81,16 @@ class Program:
             self._changed.wait_for(lambda: self._find(containing) or self.process.poll() is not None, within_s)
             found = self._find(containing)
         if found is None:
-            self._reader.join(1)
+            self._reader.join(LINES_S)
             found = self._find(containing)
         assert found is not None, f"{self.name} printed no {containing!r}: {self.lines[-20:]}"
         return found
+
+    def wait(self, within_s: float = DEADLINE_S) -> int:
+        """Wait until it has ended by itself and all its lines are here; the exit status."""
+        status = self.process.wait(within_s)
+        self._reader.join(LINES_S)
+        return status
 
     def kill(self) -> None:
         """SIGKILL, at once."""
@@ -106,7 +114,7 @@ class Program:
             self.kill()
             raise AssertionError(f"{self.name} did not end within {within_s} s") from None
         finally:
-            self._reader.join(2)
+            self._reader.join(LINES_S)
             assert self.process.stdout is not None
             self.process.stdout.close()
 
@@ -130,7 +138,7 @@ def run(
     if name in PROGRAMS:
         program = Program(name, *arguments, environment=environment or {})
         try:
-            status = program.process.wait(within_s)
+            status = program.wait(within_s)
         finally:
             program.kill()
             program.stop()

@@ -21,7 +21,7 @@ def test_says_its_endpoints_and_ends_in_order(number: signal.Signals, stopwatch:
     assert not any(url.endswith(":0") for url in urls.values())
     began_ns = now_ns()
     broker.process.send_signal(number)
-    assert broker.process.wait(60) == 0
+    assert broker.wait(60) == 0
     assert stopwatch.seconds(began_ns) < 2
     broker.stop()
     assert len(broker.lines) == 1

@@ -155,7 +155,7 @@ def test_a_file_that_was_moved_away_ends_it_loudly(
         (tmp_path / "rec" / "a.mcap.part").unlink()
     else:
         (tmp_path / "rec").rename(tmp_path / "elsewhere")
-    assert program.process.wait(60) == 74
+    assert program.wait(60) == 74
     program.line("was moved or removed while it was written")
     eventually(lambda: any((h.state, h.cause) == ("failed", "disk_error") for h in healths(log)))
 

@@ -74,7 +74,7 @@ def test_a_signal_ends_everything_within_two_seconds(up: Program, stopwatch: Sto
     began_ns = now_ns()
     for _ in range(20):
         up.process.send_signal(number)
-    assert up.process.wait(60) == 0
+    assert up.wait(60) == 0
     assert stopwatch.seconds(began_ns) < 2
     eventually(lambda: not [child for child in children if child.is_running()])
     assert stopwatch.seconds(began_ns) < 3
@@ -87,7 +87,7 @@ def test_consumers_hear_the_last_word_of_the_node(up: Program) -> None:
     up.process.send_signal(signal.SIGTERM)
     last, _ = log.health("stopped")
     assert last.cause == "shutdown"
-    assert up.process.wait(60) == 0
+    assert up.wait(60) == 0
     assert log.all(ConnectionHealth)[-1] == last, "nothing after it"
     log.close()
 
@@ -184,7 +184,7 @@ def test_a_program_that_goes_on_dying_ends_up_as_a_shell_would_say(up: Program) 
             f"worker was killed by SIGKILL; it is started again in {0.1 * 2 ** (restart - 1):.1f} s, restart {restart}"
         )
     child(up, "execution-worker").kill()
-    assert up.process.wait(60) == 128 + signal.SIGKILL
+    assert up.wait(60) == 128 + signal.SIGKILL
     up.line("quotebus up: worker was killed by SIGKILL; everything is stopped")
     eventually(lambda: not [each for each in children if each.is_running()])
 
@@ -195,7 +195,7 @@ def test_the_time_is_up_also_while_a_restart_waits(environment: dict[str, str]) 
         program.line(" limit ")
         child(program, "pricing-node").kill()
         program.line("pricing was killed by SIGKILL")
-        assert program.process.wait(60) == 0
+        assert program.wait(60) == 0
     finally:
         program.stop()
 
