@@ -124,6 +124,9 @@ class Poller(Protocol):
     def wait(self, most_ms: int) -> list[int]:
         """Wait for at most `most_ms`; the descriptors that are ready. Ends of the bus are asked themselves."""
 
+    def has_sign(self, end: Subscriber | Publisher) -> bool:
+        """Whether the last `wait` found something at this end. To ask the end itself is a system call or two."""
+
 
 class Engine(Protocol):
     """Makes ends of the bus at one address. A publisher sends data to it, a requester requests."""

@@ -9,7 +9,7 @@ from typing import Self
 import zmq
 
 from quotebus.bus.address import IpcAddress, TcpAddress
-from quotebus.bus.transport.line import Waitable
+from quotebus.bus.transport.line import Publisher, Subscriber, Waitable
 from quotebus.bus.transport.zeromq.endpoints import Endpoints
 from quotebus.bus.transport.zeromq.gathering import ZmqGatheringSubscriber
 from quotebus.bus.transport.zeromq.publisher import ZmqPublisher
@@ -70,6 +70,7 @@ class ZmqPoller:
 
     def __init__(self) -> None:
         self._poller = zmq.Poller()
+        self._ready: list[tuple[zmq.Socket[bytes] | int, int]] = []
 
     def watch(self, what: Waitable, *, writable: bool = False) -> None:
         flags = zmq.POLLIN | zmq.POLLOUT if writable else zmq.POLLIN
@@ -89,4 +90,10 @@ class ZmqPoller:
     def wait(self, most_ms: int) -> list[int]:
         if not self._poller.sockets:  # pyzmq would not wait for nothing
             select.select((), (), (), most_ms / 1_000)
-        return [ready for ready, _ in self._poller.poll(most_ms) if type(ready) is int]
+        self._ready = self._poller.poll(most_ms)
+        return [ready for ready, _ in self._ready if type(ready) is int]
+
+    def has_sign(self, end: Subscriber | Publisher) -> bool:
+        assert isinstance(end, (ZmqSubscriber, ZmqPublisher))
+        sockets = end.sockets()
+        return any(ready in sockets for ready, _ in self._ready)
