@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -11,12 +12,22 @@ from pathlib import Path
 
 import pytest
 
-from quotebus.bus.transport.nats.dial import NatsAddress
+from quotebus.bus.transport.nats.dial import NatsAccess
 from tests.support.programs import Program, eventually
 
 BINARY = Path(sys.executable).parent / "nats-server"
 SHIPPED = Path(__file__).resolve().parents[2] / "docs/nats/quotebus.conf"
 HOST = "127.0.0.1"
+
+
+TEXT = """
+write_deadline: "3s"
+max_pending: 8MB
+no_fast_producer_stall: true
+ping_interval: "2s"
+ping_max: 2
+"""
+"""Of a server's configuration, what the bus needs: as in the shipped one."""
 
 
 @cache
@@ -95,7 +106,7 @@ class NatsCluster:
             NatsServer(
                 folder,
                 name="abc"[number],
-                text=f"{text}\ncluster {{ name: test, listen: \"{HOST}:{port}\", routes: [{routes}], "
+                text=f'{text}\ncluster {{ name: test, listen: "{HOST}:{port}", routes: [{routes}], '
                 'ping_interval: "1s", no_advertise: true }',
             )
             for number, port in enumerate(ports)
@@ -108,5 +119,5 @@ class NatsCluster:
             server.stop()
 
 
-def address_of(*servers: NatsServer, bus: str = "quotebus", user: str = "") -> NatsAddress:
-    return NatsAddress(tuple((HOST, server.port) for server in servers), bus, user)
+def access_to(*servers: NatsServer, user: str = "", tls: ssl.SSLContext | None = None) -> NatsAccess:
+    return NatsAccess(tuple((HOST, server.port) for server in servers), user=user, tls=tls)

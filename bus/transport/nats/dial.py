@@ -12,9 +12,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+import msgspec
+
 from quotebus.bus.clock import NS_PER_S, now_ns, seconds
-from quotebus.bus.transport.nats import protocol
-from quotebus.bus.transport.nats.protocol import MAX_PAYLOAD_BYTES, Reader, ServerInfo
+from quotebus.bus.transport.nats.protocol import MAX_PAYLOAD_BYTES, PING, Reader, ServerInfo
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +30,7 @@ _CHUNK = 16 << 10
 
 
 @dataclass(frozen=True)
-class NatsAddress:
+class NatsAccess:
     """Where the bus is: servers of one cluster, and who we are there."""
 
     servers: tuple[tuple[str, int], ...]
@@ -57,7 +58,7 @@ class Dialling:
 
     def __init__(
         self,
-        address: NatsAddress,
+        access: NatsAccess,
         name: str,
         make_reader: Callable[[], Reader],
         done: Callable[[Connected], None],
@@ -66,7 +67,7 @@ class Dialling:
         wait_s: float,
     ) -> None:
         """`done` is called once, in another thread; `first` is the number of the server to begin with."""
-        self._address, self._name, self._make_reader, self._done = address, name, make_reader, done
+        self._access, self._name, self._make_reader, self._done = access, name, make_reader, done
         self._abandoned = threading.Event()
         self._told = ""
         threading.Thread(target=self._run, args=(first, wait_s), name="nats-dial", daemon=True).start()
@@ -76,7 +77,7 @@ class Dialling:
         self._abandoned.set()
 
     def _run(self, number: int, wait_s: float) -> None:
-        servers, failed, refused = self._address.servers, 0, False
+        servers, failed, refused = self._access.servers, 0, False
         while not self._abandoned.wait(wait_s):
             number %= len(servers)
             try:
@@ -105,15 +106,15 @@ class Dialling:
 
     def _try(self, number: int) -> Connected:
         deadline_ns = now_ns() + seconds(DIAL_S)
-        host, port = self._address.servers[number]
+        host, port = self._access.servers[number]
         line = socket.create_connection((host, port), timeout=DIAL_S)
         try:
             line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if hasattr(socket, "TCP_NOTSENT_LOWAT"):
                 line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _NOT_SENT_BYTES)
-            if self._address.tls is not None:
+            if self._access.tls is not None:
                 line.settimeout(_left_s(deadline_ns))
-                line = _encrypt(self._address.tls, line, host)
+                line = _encrypt(self._access.tls, line, host)
             reader = self._greet(line, deadline_ns)
             line.setblocking(False)
         except BaseException:
@@ -135,22 +136,24 @@ class Dialling:
             if reader.info is not None and not said:
                 self._check(reader.info)
                 said = True
-                line.sendall(protocol.connect(self._options()) + protocol.PING)
+                line.sendall(b"CONNECT %b\r\n%b" % (msgspec.json.encode(self._options()), PING))
         reader.pongs = 0
         return reader
 
     def _check(self, info: ServerInfo) -> None:
         if info.ldm:
             raise _Refused("it is about to end")
-        if info.tls_required and self._address.tls is None:
+        if info.tls_required and self._access.tls is None:
             raise _Refused("it requires TLS: tls:// instead of nats://")
         if info.max_payload < MAX_PAYLOAD_BYTES:
             raise _Refused(f"its max_payload is {info.max_payload}, the bus needs {MAX_PAYLOAD_BYTES}")
 
     def _options(self) -> dict[str, object]:
-        address = self._address
-        login = {"user": address.user, "pass": address.password} if address.password else {}
-        return {"name": self._name, "tls_required": address.tls is not None, **login}
+        """Neither replies to what is said nor headers: the bus has no use for them."""
+        access = self._access
+        login = {"user": access.user, "pass": access.password} if access.password else {}
+        asked = {"verbose": False, "pedantic": False, "echo": True, "headers": False, "protocol": 1, "lang": "python"}
+        return {**asked, "name": self._name, "tls_required": access.tls is not None, **login}
 
 
 def _encrypt(tls: ssl.SSLContext, line: socket.socket, host: str) -> ssl.SSLSocket:

@@ -10,7 +10,7 @@ from typing import Self
 
 from quotebus.bus.clock import NS_PER_MS, now_ns
 from quotebus.bus.transport.line import Waitable
-from quotebus.bus.transport.nats.dial import NatsAddress
+from quotebus.bus.transport.nats.dial import NatsAccess
 from quotebus.bus.transport.nats.ends import NatsPublisher, NatsRequester, NatsSubscriber
 from quotebus.bus.transport.nats.lines import NatsLines
 
@@ -20,13 +20,13 @@ _leaving_of_all: list[threading.Thread] = []
 class NatsEngine:
     """The servers of one bus, and who we are there."""
 
-    def __init__(self, address: NatsAddress, leaving: list[threading.Thread] | None = None) -> None:
-        self._lines = NatsLines(address, [] if leaving is None else leaving)
+    def __init__(self, access: NatsAccess, leaving: list[threading.Thread] | None = None) -> None:
+        self._lines = NatsLines(access, [] if leaving is None else leaving)
 
     @classmethod
-    def shared(cls, address: NatsAddress) -> Self:
+    def shared(cls, access: NatsAccess) -> Self:
         """An engine for one of several users of a thread; `close` waits for the last words of all of them."""
-        return cls(address, _leaving_of_all)
+        return cls(access, _leaving_of_all)
 
     def subscriber(self, prefixes: Iterable[bytes] = (), *, watched: bool = False) -> NatsSubscriber:
         return NatsSubscriber(self._lines, prefixes, watched=watched)

@@ -19,8 +19,7 @@ from weakref import WeakSet
 
 from quotebus.bus.clock import NS_PER_MS, NS_PER_S, now_ns
 from quotebus.bus.transport.line import News
-from quotebus.bus.transport.nats import protocol
-from quotebus.bus.transport.nats.dial import Connected, Dialling, NatsAddress
+from quotebus.bus.transport.nats.dial import Connected, Dialling, NatsAccess
 from quotebus.bus.transport.nats.protocol import PING, PONG, Reader
 from quotebus.bus.transport.nats.subjects import make_root, to_topic
 from quotebus.bus.transport.waker import Waker
@@ -36,6 +35,7 @@ _ANSWER_NS = 2 * NS_PER_S
 _CHUNK, _TLS_CHUNK = 64 << 10, 16 << 10
 """A TLS record is at most 16 KiB; a larger buffer for each costs three times as much in page faults."""
 _SPREAD_S = 0.1
+_SUB = b"SUB %b %d\r\n"
 _WOULD_BLOCK = (BlockingIOError, InterruptedError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 
@@ -45,8 +45,8 @@ class NatsLine:
     `tend` is to be called often: it takes a new connection over, keeps the present one alive and ends a dead one.
     """
 
-    def __init__(self, address: NatsAddress, name: str) -> None:
-        self.root = make_root(address.bus)
+    def __init__(self, access: NatsAccess, name: str) -> None:
+        self.root = make_root(access.bus)
         self.frames: list[bytes] = []
         """What has come and nobody has taken yet."""
         self.up = False
@@ -57,7 +57,7 @@ class NatsLine:
         """What is subscribed to, with its number; said again to each new server."""
         self.lost_bytes = 0
         """Accepted, and not sent when the connection was lost."""
-        self._address, self._name = address, name
+        self._access, self._name = access, name
         self._arrived: deque[Connected] = deque()
         self._waker, self._epoll = Waker(), select.epoll()
         self._epoll.register(self._waker.fileno(), select.EPOLLIN)
@@ -67,11 +67,11 @@ class NatsLine:
         self._writable = self._closed = False
         self._sids = self._server = 0
         self._since_ns = self._heard_ns = self._ping_ns = self._check_ns = 0
-        self._dialling = self._dial(random.randrange(len(address.servers)), 0.0)
+        self._dialling = self._dial(random.randrange(len(access.servers)), 0.0)
         _open.add(self)
 
     def _dial(self, first: int, wait_s: float) -> Dialling:
-        return Dialling(self._address, self._name, self._make_reader, self._arrive, first=first, wait_s=wait_s)
+        return Dialling(self._access, self._name, self._make_reader, self._arrive, first=first, wait_s=wait_s)
 
     def _make_reader(self) -> Reader:
         return Reader(lambda subject: to_topic(self.root, subject))
@@ -125,10 +125,10 @@ class NatsLine:
     def subscribe(self, pattern: bytes) -> None:
         self._sids += 1
         self.patterns[pattern] = self._sids
-        self.say(protocol.subscribe(pattern, self._sids))
+        self.say(_SUB % (pattern, self._sids))
 
     def unsubscribe(self, pattern: bytes) -> None:
-        self.say(protocol.unsubscribe(self.patterns.pop(pattern)))
+        self.say(b"UNSUB %d\r\n" % self.patterns.pop(pattern))
 
     def say(self, command: bytes) -> None:
         """Send something of the protocol's; without a connection it is forgotten."""
@@ -222,11 +222,11 @@ class NatsLine:
         self.up = True
         self._since_ns = self._heard_ns = now
         self._ping_ns, self._check_ns = 0, now + _PING_NS
-        self._unsent = [protocol.subscribe(pattern, sid) for pattern, sid in self.patterns.items()]
+        self._unsent = [_SUB % (pattern, sid) for pattern, sid in self.patterns.items()]
         self._watch()
         self.flush()
         if self.up:
-            log.debug("%s: connected to NATS server %s:%d", self._name, *self._address.servers[self._server])
+            log.debug("%s: connected to NATS server %s:%d", self._name, *self._access.servers[self._server])
             self._tell(News.UP)
 
     def _check_life(self, now: int) -> None:

@@ -8,7 +8,7 @@ import threading
 from pathlib import Path
 
 from quotebus.bus.clock import NS_PER_MS, NS_PER_S, now_ns
-from quotebus.bus.transport.nats.dial import NatsAddress
+from quotebus.bus.transport.nats.dial import NatsAccess
 from quotebus.bus.transport.nats.line import NatsLine
 from quotebus.bus.transport.nats.subjects import ANYONE, escape, make_root
 
@@ -26,10 +26,10 @@ class _Shared:
 class NatsLines:
     """`leaving` are threads that send last words; several engines may have one list of them."""
 
-    def __init__(self, address: NatsAddress, leaving: list[threading.Thread]) -> None:
-        self.root = make_root(address.bus)
-        self.user = escape((address.user or ANYONE).encode())
-        self._address = address
+    def __init__(self, access: NatsAccess, leaving: list[threading.Thread]) -> None:
+        self.root = make_root(access.bus)
+        self.user = escape((access.user or ANYONE).encode())
+        self._access = access
         self._shared: list[_Shared] = []
         self._leaving = leaving
 
@@ -38,7 +38,7 @@ class NatsLines:
         own = [each for each in self._shared if each.thread == threading.get_ident() and end not in each.ends]
         if not own:
             name = f"{Path(sys.argv[0]).name or 'python'}-{os.getpid()}"
-            own.append(_Shared(NatsLine(self._address, name)))
+            own.append(_Shared(NatsLine(self._access, name)))
             self._shared.append(own[0])
         own[0].ends.add(end)
         return own[0].line

@@ -39,20 +39,6 @@ def parse_info(text: bytes) -> ServerInfo | None:
         return None
 
 
-def connect(options: dict[str, object]) -> bytes:
-    """The client's first word. Replies and headers are not asked for: the bus has no use for them."""
-    fixed = {"verbose": False, "pedantic": False, "lang": "python", "protocol": 1, "echo": True, "headers": False}
-    return b"CONNECT " + msgspec.json.encode({**fixed, **options}) + _CRLF
-
-
-def subscribe(pattern: bytes, sid: int) -> bytes:
-    return b"SUB %b %d\r\n" % (pattern, sid)
-
-
-def unsubscribe(sid: int) -> bytes:
-    return b"UNSUB %d\r\n" % sid
-
-
 class Reader:
     """Reads what one server sends. `to_topic` makes the first bytes of a frame from a subject, or nothing for none."""
 
