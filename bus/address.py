@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import SplitResult, urlsplit
 
 from quotebus.bus.process.loopback import is_loopback
@@ -45,11 +45,24 @@ class TcpAddress:
 
 @dataclass(frozen=True, slots=True)
 class NatsAddress:
-    """Servers of one NATS cluster as `host:port`, in the order given. `bus` is the first word of every subject."""
+    """Servers of one NATS cluster as `host:port`, in the order given. `bus` is the first word of every subject.
+
+    `user` is the second: what a server's permissions bind. With an empty `ca_file` the system's authorities count.
+    """
 
     servers: tuple[str, ...]
     tls: bool
     bus: str = "quotebus"
+    user: str = ""
+    password: str = field(default="", repr=False)
+    ca_file: str = ""
+    cert_file: str = ""
+    key_file: str = ""
+
+    @property
+    def is_local(self) -> bool:
+        """Whether no server can be on another machine."""
+        return all(is_loopback(server.rpartition(":")[0].strip("[]")) for server in self.servers)
 
     def __str__(self) -> str:
         return f"{'tls' if self.tls else 'nats'}://{','.join(self.servers)}"

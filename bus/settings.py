@@ -18,6 +18,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 from quotebus.bus.address import (
     DEFAULT,
     BusAddress,
+    NatsAddress,
     TcpAddress,
     check_endpoint,
     endpoint_on_loopback,
@@ -25,7 +26,7 @@ from quotebus.bus.address import (
     parse_endpoints,
 )
 from quotebus.bus.errors import EX_CONFIG, EX_NOINPUT, ConfigError, NoInput
-from quotebus.bus.process.flags import Given, Unit, is_secret, parse_flags
+from quotebus.bus.process.flags import AlsoFlag, Given, Unit, is_secret, parse_flags
 from quotebus.bus.process.mistakes import explain, show_value
 from quotebus.bus.process.printable import escaped
 from quotebus.bus.process.spelling import misspelt_variables
@@ -85,7 +86,7 @@ class BusSettings(Settings):
 
     headings: ClassVar = {"bus_url": "bus"}
 
-    bus_url: str = Field(
+    bus_url: Annotated[str, AlsoFlag("bus")] = Field(
         DEFAULT,
         validation_alias="bus_url",
         description="ipc://NAME for this user on this machine; tcp://HOST:PORT, and the next two ports, for a broker; "
@@ -116,11 +117,39 @@ class BusSettings(Settings):
         "", validation_alias="bus_request_url", description="the broker's request endpoint: clients send to it"
     )
 
+    bus_user: Annotated[str, Unit("NAME")] = Field(
+        "",
+        validation_alias="bus_user",
+        description="of NATS: the name under which the server knows this program; its permissions name it too",
+    )
+    bus_password: Annotated[SecretStr, Unit("SECRET")] = Field(
+        SecretStr(""), validation_alias="bus_password", description="of NATS: the user's, if it has no certificate"
+    )
+    bus_tls_ca_file: str = Field(
+        "",
+        validation_alias="bus_tls_ca_file",
+        description="of tls://: the authority that has signed the servers' certificates, instead of the system's",
+    )
+    bus_tls_cert_file: str = Field(
+        "", validation_alias="bus_tls_cert_file", description="of tls://: this program's certificate"
+    )
+    bus_tls_key_file: str = Field(
+        "", validation_alias="bus_tls_key_file", description="of tls://: its key, if the certificate's file has none"
+    )
+
     @property
     def bus_address(self) -> BusAddress:
         """Where the bus is, from all the settings above."""
         endpoints = [getattr(self, name) for name in _ENDPOINTS]
-        return parse_endpoints(*endpoints) if all(endpoints) else parse_address(self.bus_url, self.bus_runtime_dir)
+        if all(endpoints):
+            return parse_endpoints(*endpoints)
+        address = parse_address(self.bus_url, self.bus_runtime_dir)
+        if not isinstance(address, NatsAddress):
+            return address
+        files = (self.bus_tls_ca_file, self.bus_tls_cert_file, self.bus_tls_key_file)
+        return NatsAddress(
+            address.servers, address.tls, address.bus, self.bus_user, self.bus_password.get_secret_value(), *files
+        )
 
     @field_validator("bus_url")
     @classmethod
@@ -142,6 +171,9 @@ class BusSettings(Settings):
         if given or isinstance(self.bus_address, TcpAddress):
             for name in given or ["bus_url"]:
                 self._refuse_strangers(name, getattr(self, name))
+        address = self.bus_address
+        if isinstance(address, NatsAddress) and address.password and not address.tls and not address.is_local:
+            raise ValueError("BUS_PASSWORD: would cross the network in clear: use tls:// in BUS_URL")
         if given and missing:
             raise ValueError(f"{given[0].upper()}: needs {' and '.join(missing)} beside it, or BUS_URL instead of all")
         return self

@@ -72,6 +72,8 @@ MUST_BE_PURE = {
     "bus/tap/price_history.py",
     "bus/topics.py",
     "bus/verdict.py",
+    "bus/transport/nats/protocol.py",
+    "bus/transport/nats/subjects.py",
     "bus/transport/zeromq/attendance.py",
     "bus/transport/zeromq/broker_limits.py",
     "bus/transport/zeromq/coverage.py",
@@ -157,6 +159,7 @@ MUST_BE_PURE = {
     "pricing/symbol_lifecycle.py",
 }
 ZMQ_LIVES_IN = "bus/transport/zeromq/"
+NATS_LIVES_IN = "bus/transport/nats/"
 KNOW_AN_ENGINE = {"bus/transport/engines.py", "bus/cli/broker.py"}
 """Which engine carries the bus is chosen in one place; the broker is ZeroMQ's alone."""
 CLOCKS_ARE_READ_IN = {"bus/clock.py"}
@@ -330,6 +333,12 @@ def test_above_the_seam_no_engine_is_known() -> None:
         if not name(path).startswith(ZMQ_LIVES_IN)
         and any(imported.startswith("bus.transport.zeromq") for imported in imports(path))
     } == KNOW_AN_ENGINE
+    assert {
+        name(path)
+        for path in sources(*PACKAGES)
+        if not name(path).startswith(NATS_LIVES_IN)
+        and any(imported.startswith("bus.transport.nats") for imported in imports(path))
+    } == {"bus/transport/engines.py"}
 
 
 def test_files_are_small_and_named_for_their_job() -> None:

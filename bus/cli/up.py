@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AliasChoices, Field, SecretStr
 
-from quotebus.bus.address import TcpAddress
+from quotebus.bus.address import NatsAddress, TcpAddress
 from quotebus.bus.cli.children import Child, Household, format_as_json, format_as_text
 from quotebus.bus.cli.restarts import MOST, WITHIN_S, Restarts
 from quotebus.bus.cli.serve import MISSING, has_extra
@@ -45,14 +45,16 @@ class UpSettings(BusSettings, LogSettings):
     """Settings of `quotebus up` itself; those of the programs it starts are read by these from the environment."""
 
     about = (
-        "Starts the broker, the pricing node, the execution worker, the live page and, without keys, the simulated "
-        "exchange. Ctrl-C ends them all. The programs read their own settings from the environment and .env."
+        "Starts the broker (none for NATS), the pricing node, the execution worker, the live page and, without keys, "
+        "the simulated exchange. Ctrl-C ends them all. The programs read their own settings from the environment and "
+        ".env."
     )
     examples = (
         "quotebus up  # on the simulated exchange",
         "quotebus up --for 30  # ends by itself",
         "EXECUTION_SYMBOLS=MSFT,NVDA quotebus up",
         "quotebus up --serve no  # without the live page",
+        "quotebus up --bus nats://127.0.0.1:4222  # over a NATS server that runs already: no broker is started",
     )
     flag_prefix = "up_"
     headings: ClassVar = {"for_s": "run", "pricing_upstream_url": "upstream"}
@@ -100,14 +102,11 @@ class Up:
     def start(self) -> None:
         """Start all, each where the ones before it listen. Raises ConfigError."""
         settings = self._settings
-        self._environment["BUS_URL"] = settings.bus_url
-        self._environment["BUS_RUNTIME_DIR"] = settings.bus_runtime_dir
-        self._environment["BUS_PLAIN_LOOPBACK"] = str(settings.bus_plain_loopback)
-        for name in ("bus_publish_url", "bus_subscribe_url", "bus_request_url"):
-            self._environment[name.upper()] = getattr(settings, name)
-        words = self._started("broker", ["quotebus", "broker"], " publish ").split()
-        for kind in ("publish", "subscribe", "request") if isinstance(settings.bus_address, TcpAddress) else ():
-            self._environment[f"BUS_{kind.upper()}_URL"] = words[words.index(kind) + 1]
+        for name in BusSettings.model_fields:
+            value = getattr(settings, name)
+            self._environment[name.upper()] = value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+        if not isinstance(settings.bus_address, NatsAddress):
+            self._start_broker()
         if self._settings.uses_real_upstream:
             self._environment["EXECUTION_GATEWAY"] = "none"  # market data only
         else:
@@ -144,6 +143,11 @@ class Up:
 
     def _started(self, name: str, command: Sequence[str], says: str = "") -> str:
         return self._household.wait_for_line(self._household.start(name, command, self._environment), says)
+
+    def _start_broker(self) -> None:
+        words = self._started("broker", ["quotebus", "broker"], " publish ").split()
+        for kind in ("publish", "subscribe", "request") if isinstance(self._settings.bus_address, TcpAddress) else ():
+            self._environment[f"BUS_{kind.upper()}_URL"] = words[words.index(kind) + 1]
 
     def _start_exchange(self) -> None:
         exchange = self._household.start("exchange", ["exchange-simulator"], self._environment)

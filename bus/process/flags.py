@@ -48,6 +48,13 @@ class Internal:
 
 
 @dataclass(frozen=True, slots=True)
+class AlsoFlag:
+    """Another, shorter flag of a field; no variable."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class OneMore:
     """A second flag that adds one value to a field's text, as often as it is given."""
 
@@ -98,7 +105,8 @@ def flags(settings: type[BaseModel], field: str) -> tuple[list[str], list[str]]:
     """A field's flags: those that are shown, and those that are only accepted."""
     own = _own_prefix(settings)
     candidates = names(settings, field)
-    every = [name.removeprefix(own) for name in candidates] + candidates
+    others = [marker.name for marker in settings.model_fields[field].metadata if isinstance(marker, AlsoFlag)]
+    every = [name.removeprefix(own) for name in candidates] + candidates + others
     short = [f"-{name}" for name in every if len(name) == 1]
     long = list(dict.fromkeys("--" + name.replace("_", "-") for name in every if len(name) > 1))
     return list(dict.fromkeys([*short, long[0]])), long[1:]

@@ -1,7 +1,8 @@
 """The seam between what holds a connection to the bus and the engine that carries it.
 
-Above it: clients, recorder, player, tap, node. Below it: a folder for each engine, `zeromq`. A frame is a topic, a zero
-byte and a payload. Only what is named `await_` or `wait` waits. One thread makes, uses and closes what an engine gives.
+Above it: clients, recorder, player, tap, node. Below it: a folder for each engine, `zeromq` and `nats`. A frame is a
+topic, a zero byte and a payload. Only what is named `await_` or `wait` waits. One thread makes, uses and closes what an
+engine gives.
 """
 
 from __future__ import annotations

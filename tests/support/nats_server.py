@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from quotebus.bus.transport.nats.dial import NatsAccess
+from quotebus.bus.transport.nats.access import NatsAccess
 from tests.support.programs import Program, eventually
 
 BINARY = Path(sys.executable).parent / "nats-server"

@@ -9,12 +9,12 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import msgspec
 
 from quotebus.bus.clock import NS_PER_S, now_ns, seconds
+from quotebus.bus.transport.nats.access import NatsAccess
 from quotebus.bus.transport.nats.protocol import MAX_PAYLOAD_BYTES, PING, Reader, ServerInfo
 
 log = logging.getLogger(__name__)
@@ -29,18 +29,6 @@ _NOT_SENT_BYTES = 256 << 10
 _CHUNK = 16 << 10
 
 
-@dataclass(frozen=True)
-class NatsAccess:
-    """Where the bus is: servers of one cluster, and who we are there."""
-
-    servers: tuple[tuple[str, int], ...]
-    bus: str = "quotebus"
-    user: str = ""
-    password: str = field(default="", repr=False)
-    tls: ssl.SSLContext | None = None
-    """With it nothing is ever sent in clear, and the server begins with its handshake (`handshake_first`)."""
-
-
 class Connected(NamedTuple):
     """A server that has let us in."""
 
@@ -49,7 +37,7 @@ class Connected(NamedTuple):
     server: int
 
 
-class _Refused(OSError):
+class _NatsRefused(OSError):
     """A server answered, and not with what was wanted."""
 
 
@@ -84,9 +72,10 @@ class Dialling:
                 connected = self._try(number)
             except (OSError, UnicodeError) as error:  # a name that cannot be one is a UnicodeError
                 self._tell(
-                    f"{servers[number][0]}:{servers[number][1]}: {error}", isinstance(error, (_Refused, ssl.SSLError))
+                    f"{servers[number][0]}:{servers[number][1]}: {error}",
+                    isinstance(error, (_NatsRefused, ssl.SSLError)),
                 )
-                refused |= isinstance(error, _Refused)
+                refused |= isinstance(error, _NatsRefused)
             else:
                 if self._abandoned.is_set():
                     connected.socket.close()
@@ -132,7 +121,7 @@ class Dialling:
             data = line.recv(_CHUNK)
             reader.feed(data, [])
             if reader.errors or reader.broken or not data:
-                raise _Refused((reader.errors or [reader.broken or "it closed the connection"])[0])
+                raise _NatsRefused((reader.errors or [reader.broken or "it closed the connection"])[0])
             if reader.info is not None and not said:
                 self._check(reader.info)
                 said = True
@@ -142,11 +131,11 @@ class Dialling:
 
     def _check(self, info: ServerInfo) -> None:
         if info.ldm:
-            raise _Refused("it is about to end")
+            raise _NatsRefused("it is about to end")
         if info.tls_required and self._access.tls is None:
-            raise _Refused("it requires TLS: tls:// instead of nats://")
+            raise _NatsRefused("it requires TLS: tls:// instead of nats://")
         if info.max_payload < MAX_PAYLOAD_BYTES:
-            raise _Refused(f"its max_payload is {info.max_payload}, the bus needs {MAX_PAYLOAD_BYTES}")
+            raise _NatsRefused(f"its max_payload is {info.max_payload}, the bus needs {MAX_PAYLOAD_BYTES}")
 
     def _options(self) -> dict[str, object]:
         """Neither replies to what is said nor headers: the bus has no use for them."""
@@ -161,7 +150,7 @@ def _encrypt(tls: ssl.SSLContext, line: socket.socket, host: str) -> ssl.SSLSock
         return tls.wrap_socket(line, server_hostname=host)
     except ssl.SSLError as error:
         if error.reason == "WRONG_VERSION_NUMBER":
-            raise _Refused("it begins in clear: it needs `handshake_first: true`") from None
+            raise _NatsRefused("it begins in clear: it needs `handshake_first: true`") from None
         raise
 
 

@@ -30,7 +30,7 @@ class _NatsEnd:
         self._news: list[News] = []
         self._watched = watched
 
-    def connect(self, url: str = "") -> None:  # noqa: ARG002 - where to, the engine knows already
+    def connect(self) -> None:
         self._line = self._lines.join(self.KIND)
         if self._watched:
             if self._line.up:
@@ -85,7 +85,7 @@ class NatsSubscriber(_NatsEnd):
         self._narrow: tuple[bytes, ...] = ()
         """All prefixes, when a subscription hears more than they ask for."""
 
-    def connect(self, url: str = "") -> None:  # noqa: ARG002
+    def connect(self) -> None:
         super().connect()
         self.subscribe(())
 

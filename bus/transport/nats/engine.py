@@ -8,11 +8,12 @@ import threading
 from collections.abc import Iterable
 from typing import Self
 
+from quotebus.bus.address import NatsAddress
 from quotebus.bus.clock import NS_PER_MS, now_ns
 from quotebus.bus.transport.line import Waitable
-from quotebus.bus.transport.nats.dial import NatsAccess
+from quotebus.bus.transport.nats.access import NatsAccess
 from quotebus.bus.transport.nats.ends import NatsPublisher, NatsRequester, NatsSubscriber
-from quotebus.bus.transport.nats.lines import NatsLines
+from quotebus.bus.transport.nats.lines import NatsLines, wait_for
 
 _leaving_of_all: list[threading.Thread] = []
 
@@ -21,12 +22,23 @@ class NatsEngine:
     """The servers of one bus, and who we are there."""
 
     def __init__(self, access: NatsAccess, leaving: list[threading.Thread] | None = None) -> None:
+        self.place = access.place
         self._lines = NatsLines(access, [] if leaving is None else leaving)
 
     @classmethod
-    def shared(cls, access: NatsAccess) -> Self:
-        """An engine for one of several users of a thread; `close` waits for the last words of all of them."""
-        return cls(access, _leaving_of_all)
+    def at(cls, address: NatsAddress) -> Self:
+        """Raises ConfigError when a certificate or a key cannot be used."""
+        return cls(NatsAccess.find(address))
+
+    @classmethod
+    def shared(cls, address: NatsAddress) -> Self:
+        """An engine for one of several users of a thread. Raises ConfigError."""
+        return cls(NatsAccess.find(address), _leaving_of_all)
+
+    @classmethod
+    def close_shared(cls) -> None:
+        """Wait until the last words of all these users have left, or their time is over."""
+        wait_for(_leaving_of_all, None)
 
     def subscriber(self, prefixes: Iterable[bytes] = (), *, watched: bool = False) -> NatsSubscriber:
         return NatsSubscriber(self._lines, prefixes, watched=watched)

@@ -19,7 +19,8 @@ from weakref import WeakSet
 
 from quotebus.bus.clock import NS_PER_MS, NS_PER_S, now_ns
 from quotebus.bus.transport.line import News
-from quotebus.bus.transport.nats.dial import Connected, Dialling, NatsAccess
+from quotebus.bus.transport.nats.access import NatsAccess
+from quotebus.bus.transport.nats.dial import Connected, Dialling
 from quotebus.bus.transport.nats.protocol import PING, PONG, Reader
 from quotebus.bus.transport.nats.subjects import make_root, to_topic
 from quotebus.bus.transport.waker import Waker

@@ -8,7 +8,7 @@ import threading
 from pathlib import Path
 
 from quotebus.bus.clock import NS_PER_MS, NS_PER_S, now_ns
-from quotebus.bus.transport.nats.dial import NatsAccess
+from quotebus.bus.transport.nats.access import NatsAccess
 from quotebus.bus.transport.nats.line import NatsLine
 from quotebus.bus.transport.nats.subjects import ANYONE, escape, make_root
 
@@ -59,9 +59,7 @@ class NatsLines:
             if linger_ms is not None:
                 shared.linger_ms = linger_ms
             self._end(shared)
-        deadline_ns = now_ns() + 5 * NS_PER_S if linger_ms is None else now_ns() + (linger_ms + 100) * NS_PER_MS
-        while self._leaving:
-            self._leaving.pop().join(max(0, deadline_ns - now_ns()) / NS_PER_S)
+        wait_for(self._leaving, linger_ms)
 
     def _end(self, shared: _Shared) -> None:
         self._shared.remove(shared)
@@ -69,3 +67,10 @@ class NatsLines:
         self._leaving[:] = [thread for thread in self._leaving if thread.is_alive()]
         if leaving is not None:
             self._leaving.append(leaving)
+
+
+def wait_for(leaving: list[threading.Thread], linger_ms: int | None) -> None:
+    """Wait for the ends of these, which have their own deadlines; five seconds is the longest that anybody asks for."""
+    deadline_ns = now_ns() + (5_000 if linger_ms is None else linger_ms) * NS_PER_MS
+    while leaving:
+        leaving.pop().join(max(0, deadline_ns - now_ns()) / NS_PER_S)
