@@ -55,6 +55,10 @@ class _NatsEnd:
         self._news.clear()
         return news
 
+    @property
+    def has_news(self) -> bool:
+        return bool(self._news)
+
     def has_unread(self) -> bool:
         return bool(self._news) or self.line.has_unread()
 

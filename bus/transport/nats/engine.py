@@ -10,7 +10,7 @@ from typing import Self
 
 from quotebus.bus.address import NatsAddress
 from quotebus.bus.clock import NS_PER_MS, now_ns
-from quotebus.bus.transport.line import Waitable
+from quotebus.bus.transport.line import Publisher, Subscriber, Waitable
 from quotebus.bus.transport.nats.access import NatsAccess
 from quotebus.bus.transport.nats.ends import NatsPublisher, NatsRequester, NatsSubscriber
 from quotebus.bus.transport.nats.lines import NatsLines, wait_for
@@ -66,6 +66,7 @@ class NatsPoller:
         self._poll = select.poll()
         self._ends: dict[NatsSubscriber | NatsPublisher, bool] = {}
         self._others: dict[object, int] = {}
+        self._signs: set[int] = set()
 
     def watch(self, what: Waitable, *, writable: bool = False) -> None:
         if isinstance(what, (NatsSubscriber, NatsPublisher)):
@@ -90,8 +91,13 @@ class NatsPoller:
             most_ms = max(0, min(most_ms, due_ms))
         if any(writable and isinstance(end, NatsPublisher) and end.has_room() for end, writable in self._ends.items()):
             most_ms = 0
-        ready = [number for number, _ in self._poll.poll(most_ms)]
+        ready = {number for number, _ in self._poll.poll(most_ms)}
         for number, line in lines.items():
             self._poll.unregister(number)
             line.tend()
+        self._signs = ready & lines.keys()
         return [number for number in ready if number not in lines]
+
+    def has_sign(self, end: Subscriber | Publisher) -> bool:
+        assert isinstance(end, (NatsSubscriber, NatsPublisher))
+        return end.line.fileno() in self._signs or end.has_news or end.line.holds_unread()
