@@ -13,6 +13,7 @@ from quotebus.bus.errors import ConfigError, IllegalTransition
 from quotebus.bus.process.log import setup
 from quotebus.bus.process.shutdown import on_ending
 from quotebus.bus.settings import die, load, parse
+from quotebus.pricing.credentials import AccountCredentials
 from quotebus.pricing.node import Node
 from quotebus.pricing.settings import PricingSettings
 from quotebus.pricing.upstream.dialler import strip_query
@@ -34,14 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     setup(settings.log_level, settings.log_format, settings.secrets())
     log = logging.getLogger("quotebus.pricing")
 
-    def credentials() -> tuple[str, str]:
-        """Read again each time, so that new keys in `.env` are used at the next attempt."""
-        try:
-            fresh = parse(PricingSettings, arguments, PROGRAM)
-        except ConfigError:
-            fresh = settings
-        return fresh.pricing_api_key.get_secret_value(), fresh.pricing_api_secret.get_secret_value()
-
+    credentials = AccountCredentials(settings, lambda: parse(PricingSettings, arguments, PROGRAM))
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     young, middle, _ = gc.get_threshold()
     gc.set_threshold(young, middle, NEVER)  # with 10,000 symbols a full collection stops quotes for 80 ms: see Node
