@@ -371,8 +371,8 @@ def make_standing(said: SymbolStatus | AckRow, source: str, reference: Reference
     """A node that does not fill the fields about halts tells of one by the symbol's state alone."""
     halt = HaltKnowledge(said.halt) if said.halt in _HALT_WORDS else HaltKnowledge.UNKNOWN
     if said.state == SymbolState.HALTED and halt is not HaltKnowledge.HALTED:
-        return Standing(said.state, said.cause, source, reference, HaltKnowledge.HALTED)
-    return Standing(said.state, said.cause, source, reference, halt, said.halt_kind, said.halt_exchange_ns)
+        return Standing(said.state, said.cause, source, reference, HaltKnowledge.HALTED, asset=said.asset)
+    return Standing(said.state, said.cause, source, reference, halt, said.halt_kind, said.halt_exchange_ns, said.asset)
 
 
 def _disproves(row: AckRow, quote: Quote | None, held: Quote) -> bool:

@@ -6,10 +6,11 @@ from abc import ABC, abstractmethod
 
 from quotebus.bus.book import Book
 from quotebus.bus.clock import NS_PER_S
-from quotebus.bus.interest import Interest
+from quotebus.bus.interest import Interest, ask_for_near
 from quotebus.bus.protocol import HEALTH_SILENCE_NS
 
 WARN_EVERY_NS = 10 * NS_PER_S
+MOST_NAMED = 5
 CONFLICT_CERTAIN_NS = 3 * NS_PER_S
 """A node gives the holder of a name two seconds to answer. A program refused for longer knows that another one runs."""
 
@@ -70,6 +71,17 @@ class ClientWarnings(ABC):
                 f"another program runs under the client name {name} and holds it: this one gets no prices; rename one"
             )
         return f"another program asks for prices under the client name {name} and is refused; rename one of the two"
+
+    def take_absent_note(self) -> str | None:
+        """One line for the symbols that turned out to be none of the venue's, each named once; else None."""
+        interest = self.interest
+        absent = [found for name in interest.newly_absent if (found := interest.results.get(name)) is not None]
+        interest.newly_absent.clear()
+        named = [f"{found.symbol} ({found.cause}{ask_for_near(found.near)})" for found in absent[:MOST_NAMED]]
+        if not named:
+            return None
+        more = f" and {len(absent) - MOST_NAMED} more" if len(absent) > MOST_NAMED else ""
+        return f"no price will come for {', '.join(named)}{more}"
 
     def take_version_note(self) -> str | None:
         """One line, once, after the first message of a version that cannot be read."""

@@ -60,6 +60,21 @@ class SymbolsRequested(Event, frozen=True, kw_only=True, gc=False):
     halts: tuple[HaltClaim, ...] = ()
 
 
+class AssetFacts(Struct, array_like=True, frozen=True, gc=False):
+    """What the venue's list of symbols, or its answer about the one symbol, says of it."""
+
+    tradable: bool
+    """Whether the venue takes orders for it; False where it does not have the symbol."""
+    tick: str | None = None
+    """The smallest step of a price in an order, a decimal; None where the venue says nothing."""
+    lot: str | None = None
+    """The smallest step of a quantity in an order, in shares or units, a decimal; None where the venue says nothing."""
+    read_ns: Nanos | None = None
+    """When the venue said so, UTC nanoseconds; None when that is not known."""
+    near: tuple[str, ...] = ()
+    """Of a symbol that the venue does not have: at most three that it has and that are spelt nearly like it."""
+
+
 class AckRow(Struct, array_like=True, frozen=True, gc=False):
     """One symbol's answer. `last_quote` is the exact payload of the held Quote, or None."""
 
@@ -72,6 +87,7 @@ class AckRow(Struct, array_like=True, frozen=True, gc=False):
     halt_kind: HaltKind = NO_HALT_KIND
     halt_exchange_ns: Nanos | None = None
     rank: int = 0
+    asset: AssetFacts | None = None
 
 
 class SymbolsAcknowledged(Event, frozen=True, kw_only=True, gc=False):
@@ -206,6 +222,8 @@ class SymbolStatus(Event, frozen=True, kw_only=True, gc=False):
     """The exchange's time of that evidence, nanoseconds; compare it with other times of the exchange only."""
     rank: int = 0
     """Of the node: 0 for the first line of its domain, 1 for the second."""
+    asset: AssetFacts | None = None
+    """What the venue's list of symbols says of it; None where there is none, or it is silent."""
 
 
 class ConnectionHealth(Event, frozen=True, kw_only=True, gc=False):

@@ -13,6 +13,7 @@ from quotebus.bus.clock import NS_PER_MS
 from quotebus.bus.events import (
     NO_HALT_KIND,
     AckRow,
+    AssetFacts,
     Cause,
     HaltClaim,
     HaltKind,
@@ -39,6 +40,8 @@ HOPELESS = frozenset({SymbolState.HALTED, SymbolState.REFUSED, SymbolState.EVICT
 MIN_LEASE_MS = 1_000
 """A node grants no shorter lease, and renewals for a shorter one would never end."""
 
+ABSENT = frozenset({Cause.NO_SUCH_SYMBOL, Cause.INACTIVE})
+"""The venue does not have the symbol, or no longer."""
 _REFUSED = (Cause.BAD_REQUEST, Cause.TOO_MANY)
 _NOT_APPLIED = (Cause.RATE_LIMITED, Cause.CLIENT_CONFLICT)
 
@@ -63,8 +66,20 @@ class SymbolResult:
     """The exchange's time of that evidence, nanoseconds; compare it with other times of the exchange only."""
     rank: int = 0
     """Of the node: 0 for the first line of its domain, 1 for the second."""
+    asset: AssetFacts | None = None
+    """What the venue's list of symbols says of it; None where there is none, or it is silent."""
     reasons: Reasons | None = None
     """Why its price could not be used when this was returned, empty if it could; None where nobody has judged."""
+
+    def __str__(self) -> str:
+        """For people: `APPL: refused (no_such_symbol); did you mean AAPL?`."""
+        against = f", {self.reasons}" if self.reasons and not self.hopeless else ""
+        return f"{self.symbol}: {self.state} ({self.cause}){against}{ask_for_near(self.near)}"
+
+    @property
+    def near(self) -> tuple[str, ...]:
+        """Of a symbol that the venue does not have: those that it has and that are spelt nearly like it."""
+        return () if self.asset is None else self.asset.near
 
     @property
     def usable(self) -> bool:
@@ -116,6 +131,8 @@ class Interest:
     """Since when another program has held the name: requests are refused, and repeat; None when none has."""
     claimed: dict[str, int] = field(default_factory=dict)
     """The halts that the newest request handed over: symbol to the exchange's time of the evidence."""
+    newly_absent: dict[str, None] = field(default_factory=dict)
+    """Symbols that turned out to be none of the venue's; whoever tells the user empties it."""
     _number: int = 0
     _answered: bool = True
     _snapshot: bool = False
@@ -240,7 +257,7 @@ class Interest:
             return False
         for row in ack.results:
             if row.symbol in self.results:
-                self.results[row.symbol] = _result(row, acknowledged=True)
+                self._take(_result(row, acknowledged=True))
         if ack.cause == Cause.CLIENT_CONFLICT and self.conflict_since_ns is None:
             self.conflict_since_ns = now_ns
         if ack.cause in _NOT_APPLIED:
@@ -279,7 +296,12 @@ class Interest:
         """A symbol's state changed after it was acknowledged."""
         held = self.results.get(status.symbol)
         if held is not None:
-            self.results[status.symbol] = _result(status, acknowledged=held.acknowledged)
+            self._take(_result(status, acknowledged=held.acknowledged))
+
+    def _take(self, result: SymbolResult) -> None:
+        if result.cause in ABSENT and self.results[result.symbol].cause not in ABSENT:
+            self.newly_absent[result.symbol] = None
+        self.results[result.symbol] = result
 
     def find_result(self, symbol: str) -> SymbolResult | None:
         """The newest result of one symbol; None when the last request did not have it."""
@@ -294,6 +316,12 @@ class Interest:
         return self.acknowledged and all(result.settled for result in self.results.values())
 
 
+def ask_for_near(near: tuple[str, ...]) -> str:
+    """What to say after a symbol that the venue does not have; empty when nothing is spelt nearly like it."""
+    names = [name for name in near if topics.is_symbol(name)]  # a terminal may show what a stranger sent
+    return f"; did you mean {' or '.join(names)}?" if names else ""
+
+
 def _result(said: AckRow | SymbolStatus, *, acknowledged: bool) -> SymbolResult:
     return SymbolResult(
         symbol=said.symbol,
@@ -304,4 +332,5 @@ def _result(said: AckRow | SymbolStatus, *, acknowledged: bool) -> SymbolResult:
         halt_kind=said.halt_kind,
         halt_exchange_ns=said.halt_exchange_ns,
         rank=said.rank,
+        asset=said.asset,
     )

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
 
-from quotebus.bus.events import Cause, ConnectionHealth, HaltKnowledge, Quote, Reference, SymbolState
+from quotebus.bus.events import AssetFacts, Cause, ConnectionHealth, HaltKnowledge, Quote, Reference, SymbolState
 
 
 class Unusable(StrEnum):
@@ -79,6 +79,8 @@ class Standing:
     """What that rests on, a `HaltKind`; empty when nothing is known."""
     halt_exchange_ns: int | None = None
     """The exchange's time of that evidence, nanoseconds; compare it with other times of the exchange only."""
+    asset: AssetFacts | None = None
+    """What the venue's list of symbols says of it; None where there is none, or it is silent."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -145,7 +145,7 @@ class ExecutionSettings(BusSettings, LogSettings):
         Decimal(1), ge=0, le=2, description="limit at the window's end, on the same scale"
     )
     execution_marketable: bool = Field(False, description="let a limit reach the other side (aggression 2)")
-    execution_fractional: bool = Field(False, description="order fractions of a share")
+    execution_fractional: bool = Field(False, description="order fractions of a share, where the venue takes them")
     execution_min_notional: Annotated[Decimal, Unit("DOLLARS")] = Field(
         Decimal(1), ge=0, le=1_000_000, description="least value of a limit order"
     )

@@ -102,6 +102,7 @@ def build_status(entry: SymbolEntry, claims: tuple[Claim, ...], shared: SharedSt
         halt=entry.belief.halt,
         halt_kind=entry.belief.kind,
         halt_exchange_ns=entry.belief.exchange_ns,
+        asset=entry.asset,
     )
 
 
@@ -142,7 +143,9 @@ def _row(symbol: str, symbols: SymbolTable, shared: SharedState, *, with_quote: 
     if entry is None:
         return AckRow(symbol, SymbolState.RELEASED, Cause.NO_DEMAND, None, 0)
     payload, seq, _ = slot.last_quote() if slot else (None, 0, None)
-    return AckRow(symbol, entry.state, entry.cause, payload if with_quote else None, seq, *entry.belief)
+    return AckRow(
+        symbol, entry.state, entry.cause, payload if with_quote else None, seq, *entry.belief, asset=entry.asset
+    )
 
 
 def _utc(boot_ns: int | None) -> int | None:

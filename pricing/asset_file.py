@@ -16,18 +16,31 @@ from pathlib import Path
 import msgspec
 
 from quotebus.bus.codec import DECODE_ERRORS
-from quotebus.pricing.asset_list import AssetList
+from quotebus.pricing.asset_list import AssetList, OrderTerms
 
 log = logging.getLogger(__name__)
 MAX_BYTES = 8 << 20
 _OTHERS = stat.S_IWGRP | stat.S_IWOTH
 
 
+VERSION = 2
+
+
+class _Version(msgspec.Struct):
+    version: int
+
+
+class _Group(msgspec.Struct):
+    """The symbols that share their terms: most of them do."""
+
+    terms: OrderTerms
+    symbols: list[str]
+
+
 class _SymbolsKept(msgspec.Struct):
     version: int
     read_ns: int
-    tradable: list[str]
-    not_tradable: list[str]
+    groups: list[_Group]
 
 
 class AssetFile:
@@ -53,24 +66,28 @@ class AssetFile:
                 self._tell("is not read: others may write it")
                 return None
             try:
-                content = msgspec.json.decode(opened.read(MAX_BYTES), type=_SymbolsKept)
+                text = opened.read(MAX_BYTES)
+                if msgspec.json.decode(text, type=_Version).version != VERSION:
+                    return None  # of another quotebus: the venue is asked
+                content = msgspec.json.decode(text, type=_SymbolsKept)
             except (OSError, *DECODE_ERRORS):
                 self._tell("is damaged")
                 return None
-        symbols = dict.fromkeys(content.tradable, True) | dict.fromkeys(content.not_tradable, False)
-        return AssetList(symbols, content.read_ns) if symbols else None
+        terms = {symbol: group.terms for group in content.groups for symbol in group.symbols}
+        return AssetList(terms, content.read_ns) if terms else None
 
     def write(self, assets: AssetList) -> None:
         """Replace what is in the file."""
-        by_use: tuple[list[str], list[str]] = ([], [])
-        for symbol, tradable in assets.tradable.items():
-            by_use[not tradable].append(symbol)
+        groups: dict[OrderTerms, list[str]] = {}
+        for symbol, terms in assets.terms.items():
+            groups.setdefault(terms, []).append(symbol)
+        kept = _SymbolsKept(VERSION, assets.read_ns, [_Group(*group) for group in groups.items()])
         new = self.path.with_name(f"{self.path.name}.{os.getpid()}")
         try:
             with contextlib.suppress(FileNotFoundError):
                 new.unlink()  # of a process of this number that did not end well
             with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600), "wb") as file:
-                file.write(msgspec.json.encode(_SymbolsKept(1, assets.read_ns, *by_use)))
+                file.write(msgspec.json.encode(kept))
                 file.flush()
                 os.fsync(file.fileno())
             new.replace(self.path)

@@ -1,7 +1,8 @@
-"""Which wanted symbols the venue does not have: its list is the hint, its answer about the one symbol the proof. Pure.
+"""What the venue says of each wanted symbol: its list is the hint, its answer about the one symbol the proof. Pure.
 
 Without a list nothing is refused, and a list alone refuses nothing: it may be older than the symbol. A symbol that has
-ticked on this connection is not asked about. What was refused is asked about again, so that no false answer lasts.
+ticked on this connection exists. What was refused, or may not be ordered, is asked about again, so that no false answer
+lasts.
 """
 
 from __future__ import annotations
@@ -10,9 +11,9 @@ import logging
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
-from quotebus.bus.clock import NS_PER_S
-from quotebus.bus.events import Cause, SymbolState
-from quotebus.pricing.asset_list import Asset, AssetList
+from quotebus.bus.clock import NS_PER_S, to_utc_ns
+from quotebus.bus.events import AssetFacts, Cause, SymbolState
+from quotebus.pricing.asset_list import Asset, AssetList, make_facts
 from quotebus.pricing.request_budget import RequestBudget
 from quotebus.pricing.symbols import SymbolTable
 
@@ -25,6 +26,8 @@ OLD_NS = 24 * 3_600 * NS_PER_S
 ANSWER_NS = 8 * NS_PER_S
 AGAIN_NS = tuple(seconds * NS_PER_S for seconds in (5, 30, 300))
 """From one question about a refused symbol to the next; the last one again and again."""
+ORDERS_AGAIN_NS = 3_600 * NS_PER_S
+"""From one question to the next about a symbol that may not be ordered: there are many, and each has its prices."""
 UNANSWERED_NS = 10 * NS_PER_S
 BURST, PER_MINUTE = 8, 30
 _TICKED = frozenset({SymbolState.LIVE, SymbolState.QUIET, SymbolState.STALE})
@@ -32,7 +35,9 @@ _TICKED = frozenset({SymbolState.LIVE, SymbolState.QUIET, SymbolState.STALE})
 
 @dataclass(slots=True)
 class _Doubt:
-    """A wanted symbol that is not in the list. `absent`: why the venue does not have it; `asks` answers so far."""
+    """A wanted symbol that is not in the list, or may not be ordered by it. `absent`: why the venue does not have it;
+    `asks` answers so far.
+    """
 
     due_ns: int
     asks: int = 0
@@ -106,16 +111,21 @@ class AssetWatch:
             return
         absent = Cause.NO_SUCH_SYMBOL if asset is None else None if asset.is_active else Cause.INACTIVE
         if absent is not None and self._has_ticked(symbol):
-            absent = None
+            asset, absent = None, None  # it is there, and more was not said
         doubt.due_ns = now_ns + AGAIN_NS[min(doubt.asks, len(AGAIN_NS) - 1)]
         doubt.asks += 1
         former, doubt.absent = doubt.absent, absent
-        if absent is None:
-            del self._doubts[symbol]
-            self.absent.pop(symbol, None)
-            self._tell(symbol, tradable=asset is None or asset.is_tradable, now_ns=now_ns)
-        else:
+        if absent is not None:
             self.absent[symbol] = absent
+            near = tuple(self._assets.find_near(symbol)) if self._assets is not None else ()
+            self._note(symbol, AssetFacts(tradable=False, read_ns=to_utc_ns(now_ns), near=near), now_ns)
+        else:
+            self.absent.pop(symbol, None)
+            self._note(symbol, None if asset is None else make_facts(asset.terms, to_utc_ns(now_ns)), now_ns)
+            if asset is not None and not asset.terms.tradable:
+                doubt.due_ns = now_ns + ORDERS_AGAIN_NS
+            else:
+                del self._doubts[symbol]
         if former is not absent:
             self._say(symbol, absent)
             self._changed(now_ns)
@@ -151,11 +161,13 @@ class AssetWatch:
             return
         unseen, self._unseen = self._unseen, {}
         for symbol in unseen:
-            tradable = assets.tradable.get(symbol)
-            if tradable is None and not self._has_ticked(symbol):
-                self._doubts.setdefault(symbol, _Doubt(now_ns))
-            elif tradable is False and symbol not in self._not_tradable:
-                self._tell(symbol, tradable=False, now_ns=now_ns)
+            if symbol in self._doubts:
+                continue  # what the venue says of the one symbol goes before its list
+            facts = assets.find_facts(symbol)
+            if facts is not None or self._has_ticked(symbol):
+                self._note(symbol, facts, now_ns)
+            if not (self._has_ticked(symbol) if facts is None else facts.tradable):
+                self._doubts[symbol] = _Doubt(now_ns)
         if self._question is not None or not self._doubts:
             return
         symbol = min(self._doubts, key=lambda name: self._doubts[name].due_ns)
@@ -166,13 +178,19 @@ class AssetWatch:
     def _has_ticked(self, symbol: str) -> bool:
         return self._symbols.state(symbol) in _TICKED
 
-    def _tell(self, symbol: str, *, tradable: bool, now_ns: int) -> None:
-        """A symbol that may not be ordered has prices all the same: while it waits for the first, that is why."""
-        if tradable:
-            return
-        log.info("%s: the venue takes no orders for it", symbol)
-        self._not_tradable.add(symbol)
-        self._say_not_tradable(symbol, now_ns)
+    def _note(self, symbol: str, facts: AssetFacts | None, now_ns: int) -> None:
+        """What is known of a symbol from now on. One that may not be ordered has prices all the same: while it waits
+        for the first, that is why.
+        """
+        entry = self._symbols.entries.get(symbol)
+        if entry is not None:
+            entry.asset = facts
+        if facts is None or facts.tradable or symbol in self.absent:
+            self._not_tradable.discard(symbol)
+        elif symbol not in self._not_tradable:
+            log.info("%s: the venue takes no orders for it", symbol)
+            self._not_tradable.add(symbol)
+            self._say_not_tradable(symbol, now_ns)
 
     def _say_not_tradable(self, symbol: str, now_ns: int) -> None:
         entry = self._symbols.entries.get(symbol)
@@ -184,6 +202,7 @@ class AssetWatch:
             log.info("%s: the venue has it after all", symbol)
             return
         self.refused += 1
-        near = self._assets.find_near(symbol) if self._assets is not None else []
+        entry = self._symbols.entries.get(symbol)
+        near = () if entry is None or entry.asset is None else entry.asset.near
         what = "the venue has no such symbol" if absent is Cause.NO_SUCH_SYMBOL else "it is no longer traded"
         log.warning("%s: %s%s", symbol, what, f"; near to it: {', '.join(near)}" if near else "")

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from quotebus.bus.clock import NS_PER_S
 from quotebus.bus.errors import IllegalTransition
-from quotebus.bus.events import Cause, SymbolState
+from quotebus.bus.events import AssetFacts, Cause, SymbolState
 from quotebus.bus.protocol import MAX_STATUSES_PER_S
 from quotebus.pricing.halts import UNKNOWN, Belief
 
@@ -42,13 +42,14 @@ place at the head of the rotation."""
 
 @dataclass(slots=True)
 class SymbolEntry:
-    """One symbol's state, entered at `since_ns`, and what is known of its halt."""
+    """One symbol's state, entered at `since_ns`, what is known of its halt, and what the venue's list says of it."""
 
     symbol: str
     state: State
     cause: Cause
     since_ns: int
     belief: Belief = UNKNOWN
+    asset: AssetFacts | None = None
 
 
 class SymbolTable:

@@ -99,7 +99,7 @@ class TradingRest(RestReader[tuple[Asked, str], TradingAnswer]):
         self._file_read = True
         if kept is not None:
             age_ns = utc_ns() - kept.read_ns
-            log.info("%d symbols of the venue, read %.1f hours ago", len(kept.tradable), age_ns / 3_600 / NS_PER_S)
+            log.info("%d symbols of the venue, read %.1f hours ago", len(kept.terms), age_ns / 3_600 / NS_PER_S)
             if 0 <= age_ns < FRESH_NS:
                 return AssetsRead(kept)
             self._report(AssetsRead(kept))  # better than nothing while the new one is on its way

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from quotebus.bus.clock import now_ns
     from quotebus.bus.errors import ClientClosed, ClientInherited, MissingExtra, QuotebusError
     from quotebus.bus.events import (
+        AssetFacts,
         Cause,
         ConnectionHealth,
         ConnectionState,
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from quotebus.bus.version import __version__
 
 __all__ = [
+    "AssetFacts",
     "AsyncBusClient",
     "AsyncFeed",
     "AsyncReplayClient",
@@ -86,6 +88,7 @@ _HOMES = {
     "bus.clock": ("now_ns",),
     "bus.errors": ("ClientClosed", "ClientInherited", "MissingExtra", "QuotebusError"),
     "bus.events": (
+        "AssetFacts",
         "Cause",
         "ConnectionHealth",
         "ConnectionState",

@@ -19,6 +19,7 @@ from quotebus.bus.edge.edge_session import ALL
 from quotebus.bus.edge.formats import quote_fields, trade_fields
 from quotebus.bus.errors import NotOnTheBus, StreamEnded
 from quotebus.bus.events import Quote, SymbolState, Trade
+from quotebus.bus.interest import ask_for_near
 from quotebus.bus.sdk.price_policy import check_policy, list_reasons
 from quotebus.bus.sdk.stream_life import FEED_BOUND, Handler, StreamLife, check_handler
 from quotebus.bus.settings import BusSettings
@@ -230,7 +231,11 @@ def _read_feed(url: str) -> str:
 
 def _tell_states(bus: AsyncBusClient, known: dict[str, str]) -> dict[str, str]:
     """Log symbols that cannot be had, once each; returns those."""
-    now = {symbol: str(result.cause) for symbol, result in bus.results().items() if result.state in NO_PLACE}
+    now = {
+        symbol: f"{result.cause}{ask_for_near(result.near)}"
+        for symbol, result in bus.results().items()
+        if result.state in NO_PLACE
+    }
     for symbol in now.keys() - known.keys():
         _log.error("error: %s has no price: %s", symbol, now[symbol])
     return now

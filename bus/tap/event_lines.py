@@ -27,6 +27,7 @@ from quotebus.bus.events import (
     Trade,
     TradeIntent,
 )
+from quotebus.bus.interest import ask_for_near
 from quotebus.bus.process.units import format_clock, format_duration, format_price, format_quantity, format_size
 from quotebus.bus.tap.escape import clean
 from quotebus.bus.tap.message_reader import ReceivedMessage
@@ -69,7 +70,8 @@ def summarize_event(event: Event) -> str:
             halt = (
                 "" if event.halt == HaltKnowledge.UNKNOWN else f"  {event.halt} by {event.halt_kind or 'nothing said'}"
             )
-            return f"{event.state} ({event.cause}){halt}  newest quote #{event.last_quote_seq}  {held}"
+            near = ask_for_near(event.asset.near) if event.asset is not None else ""
+            return f"{event.state} ({event.cause}{near}){halt}  newest quote #{event.last_quote_seq}  {held}"
         case ConnectionHealth():
             return _health(event)
         case SymbolsRequested():
@@ -131,6 +133,7 @@ def make_record(heard: ReceivedMessage) -> dict[str, Any]:
         ]
     elif isinstance(event, SymbolStatus):
         fields["clients"] = [msgspec.structs.asdict(claim) for claim in event.clients]
+        fields["asset"] = None if event.asset is None else msgspec.structs.asdict(event.asset)
     elif isinstance(event, IntentReport):
         fields["orders"] = [msgspec.structs.asdict(order) for order in event.orders]
     elif isinstance(event, SymbolsRequested):

@@ -311,6 +311,7 @@ class ClientSockets(ABC):
                 self._consumer.take_warning(now_ns(), no_broker_at=place),
                 self._consumer.take_conflict_warning(now_ns()),
                 self._consumer.take_version_note(),
+                self._consumer.take_absent_note(),
             )
             source = self._consumer.stamper.source
             counters = Counters(program=source.rpartition("-")[0], counters=self._collect_counters())

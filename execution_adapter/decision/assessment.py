@@ -26,6 +26,7 @@ from quotebus.execution_adapter.decision.decision_table import (
     is_forbidden,
 )
 from quotebus.execution_adapter.decision.limit_price import Touch, find_sides
+from quotebus.execution_adapter.decision.order_steps import OrderSteps, read_steps
 
 
 class Grade(StrEnum):
@@ -51,13 +52,14 @@ class Caution(StrEnum):
     SESSION_UNKNOWN = "session_unknown"
     EXTENDED_HOURS = "extended_hours"
     SIZE_LARGE = "size_large"
+    ORDERS_NOT_TAKEN = "orders_not_taken"
 
 
 FIRST_SECOND_NS = NS_PER_S
 DELAYS_NS = MappingProxyType({FeedClass.DELAYED: 900 * NS_PER_S})
 """How late a feed of a class is by itself: whoever accepts it accepts that, and only what is later still is refused."""
 _HARMLESS = frozenset({Caution.EXTENDED_HOURS})
-_REFUSING = frozenset({Caution.SETTLING, Caution.JUMPED, Caution.SPREAD_ABSURD})
+_REFUSING = frozenset({Caution.SETTLING, Caution.JUMPED, Caution.SPREAD_ABSURD, Caution.ORDERS_NOT_TAKEN})
 _LINE = frozenset(
     {
         Unusable.CLIENT_CONFLICT,
@@ -150,9 +152,23 @@ class Assessment:
 
     @property
     def tradable(self) -> bool:
-        """Whether any order at all may go out: not for a symbol halted or refused, whatever the fallback."""
+        """Whether any order at all may go out: not for a symbol halted or refused, nor for one that the venue takes no
+        orders for, whatever the fallback.
+        """
         standing = self.verdict.standing
-        return not is_forbidden(self.row) and (standing is None or standing.state != SymbolState.REFUSED)
+        refused = standing is not None and standing.state == SymbolState.REFUSED
+        return not (is_forbidden(self.row) or refused or self.orders_not_taken)
+
+    @property
+    def orders_not_taken(self) -> bool:
+        """Whether the venue says that it takes no orders for the symbol."""
+        return takes_no_orders(self.verdict)
+
+    @property
+    def steps(self) -> OrderSteps:
+        """The steps of an order's price and quantity that the venue says."""
+        standing = self.verdict.standing
+        return read_steps(None if standing is None else standing.asset)
 
 
 def find_session(verdict: Verdict) -> MarketSession:
@@ -161,6 +177,12 @@ def find_session(verdict: Verdict) -> MarketSession:
     if health is None or age_ns is None or age_ns > LOST_LINE_MEMORY_NS:
         return MarketSession.UNKNOWN
     return health.session
+
+
+def takes_no_orders(verdict: Verdict) -> bool:
+    """Whether the venue says that it takes no orders for the symbol; not said is not so."""
+    asset = None if verdict.standing is None else verdict.standing.asset
+    return asset is not None and not asset.tradable
 
 
 def find_delay_ns(verdict: Verdict) -> int:
@@ -201,6 +223,8 @@ def grade_price(
         cautions.append(Caution.SIZE_LARGE)
     if verdict.health is not None and "halts_unknown" in verdict.health.detail:
         cautions.append(Caution.HALTS_UNKNOWN)
+    if takes_no_orders(verdict):
+        cautions.append(Caution.ORDERS_NOT_TAKEN)
     row = find_row(verdict, past, extended_hours=limits.extended_hours)
     cautions += _session_cautions(find_session(verdict), row)
     if find_halt_row(verdict, past) is Row.UNKNOWN:

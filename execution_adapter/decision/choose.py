@@ -116,7 +116,9 @@ def choose(
     share = tactics.share(assessment, window_ns, elapsed_ns)
     reasons = ("repeg" if situation.repeg else "place", f"aggression={share}", *assessment.reasons)
     decided_by = name_cell(assessment.row, Column.GOOD)
-    return Choice(Action.LIMIT, _qty(situation, tactics, price), price, reasons, pegged=True, decided_by=decided_by)
+    return Choice(
+        Action.LIMIT, _qty(assessment, situation, tactics, price), price, reasons, pegged=True, decided_by=decided_by
+    )
 
 
 def _wait(assessment: Assessment, situation: Situation, why: str) -> Choice | None:
@@ -139,11 +141,11 @@ def _fall_back(
         reasons = (*chosen.reasons, _NO_MARKET_ORDER[situation.broker])
         chosen = Fallback(Action.REFUSE, None, reasons, chosen.decided_by)
     refused = chosen.action is Action.REFUSE
-    qty = situation.remaining if refused else _qty(situation, tactics, chosen.limit_price)
+    qty = situation.remaining if refused else _qty(assessment, situation, tactics, chosen.limit_price)
     reasons = (*why, *chosen.reasons)
     return Choice(chosen.action, qty, chosen.limit_price, reasons, pegged=False, decided_by=chosen.decided_by)
 
 
-def _qty(situation: Situation, tactics: Tactics, price: Decimal | None) -> Decimal:
-    qty = tactics.qty(situation.remaining, price)
+def _qty(assessment: Assessment, situation: Situation, tactics: Tactics, price: Decimal | None) -> Decimal:
+    qty = tactics.qty(situation.remaining, price, assessment.steps.lot)
     return situation.again if situation.again is not None and qty > 0 else max(qty, ZERO)

@@ -11,6 +11,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from quotebus.bus import topics
+from quotebus.bus.events import SymbolState
 from quotebus.execution_adapter.decision.action import Action
 from quotebus.execution_adapter.decision.assessment import Assessment, Grade
 from quotebus.execution_adapter.decision.decision_table import TABLE, Column, Rule, is_forbidden, name_cell
@@ -32,6 +33,7 @@ class Policy(StrEnum):
 NO_LAST_PRICE = "no_last_price"
 NOT_TRADABLE = "not_tradable"
 SYMBOL_REFUSED = "symbol refused"
+ORDERS_NOT_TAKEN = "orders not taken"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +82,9 @@ class Policies:
         if assessment.tradable and policy is not Policy.TABLE:
             return f"policy {policy}"
         if not assessment.tradable and not is_forbidden(assessment.row):
-            return SYMBOL_REFUSED
+            standing = assessment.verdict.standing
+            refused = standing is not None and standing.state == SymbolState.REFUSED
+            return SYMBOL_REFUSED if refused else ORDERS_NOT_TAKEN
         without = Column.NONE if recent is None else Column.LAST
         return name_cell(assessment.row, without if assessment.grade is Grade.REFUSE else Column.GOOD)
 
@@ -95,10 +99,11 @@ class Policies:
             return Fallback(Action.REFUSE, None, reasons)
         if rule is Rule.REFUSE or recent is None:
             return Fallback(Action.REFUSE, None, (*reasons, NO_LAST_PRICE))
+        tick = assessment.steps.tick
         if rule is Rule.PASSIVE:
             price = recent.sides.bid if side == "buy" else recent.sides.ask
-            return Fallback(Action.LIMIT, round_to_tick(price, side), (*reasons, Rule.PASSIVE))
-        return Fallback(Action.LIMIT, self.compute_collar(recent.sides, side), (*reasons, Rule.COLLAR))
+            return Fallback(Action.LIMIT, round_to_tick(price, side, tick), (*reasons, Rule.PASSIVE))
+        return Fallback(Action.LIMIT, self.compute_collar(recent.sides, side, tick), (*reasons, Rule.COLLAR))
 
     def _find_rule(self, assessment: Assessment, side: str, recent: LastGood | None) -> Rule:
         rule = self._find_wanted_rule(assessment, side, recent)
@@ -113,11 +118,11 @@ class Policies:
         # The price is good, but the window is over: what remains is not waited for.
         return Rule.MARKET if cells[Column.GOOD] is Rule.LIMIT else cells[Column.GOOD]
 
-    def compute_collar(self, sides: Touch, side: str) -> Decimal:
-        """The worst price a collared order may have, on a tick."""
+    def compute_collar(self, sides: Touch, side: str, tick: Decimal | None = None) -> Decimal:
+        """The worst price a collared order may have, on a tick; the venue's where it says one."""
         if side == "buy":
-            return round_to_tick(sides.ask * (1 + self.band), side)
-        return round_to_tick(sides.bid * (1 - self.band), side)
+            return round_to_tick(sides.ask * (1 + self.band), side, tick)
+        return round_to_tick(sides.bid * (1 - self.band), side, tick)
 
 
 def parse(text: str, default: Policy = Policy.TABLE) -> tuple[Policy, dict[tuple[str, str], Policy]]:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from quotebus.execution_adapter.decision.assessment import Assessment, Grade
 from quotebus.execution_adapter.decision.decision_table import Row
-from quotebus.execution_adapter.decision.limit_price import tick
+from quotebus.execution_adapter.decision.limit_price import find_tick
 from quotebus.execution_adapter.decision.tactics import Tactics
 
 REPEG = "repeg"
@@ -43,6 +43,8 @@ def find_reason_to_cancel(order: RestingOrder, assessment: Assessment, side: str
         return "class not accepted"
     if assessment.row is Row.NO_SESSION or (order.limit_price is None and assessment.limit_only):
         return "out of session"
+    if assessment.orders_not_taken:
+        return "orders not taken"
     if not assessment.tradable:
         return "halted"
     if not order.pegged:
@@ -56,7 +58,8 @@ def find_reason_to_cancel(order: RestingOrder, assessment: Assessment, side: str
     target = tactics.price(assessment, side, order.remaining, order.window_ns, order.elapsed_ns)
     if target is None or order.limit_price is None:
         return None
-    return REPEG if abs(target - order.limit_price) >= tactics.repeg_ticks * tick(order.limit_price) else None
+    step = find_tick(order.limit_price, assessment.steps.tick)
+    return REPEG if abs(target - order.limit_price) >= tactics.repeg_ticks * step else None
 
 
 def _has_waited(order: RestingOrder, tactics: Tactics) -> bool:

@@ -43,6 +43,8 @@ class Tactics:
     """How many times an order must be unknown to the broker before it counts as never arrived."""
     lost_for_ns: int = 10 * NS_PER_S
     """At the end of an intent: how long after its sending such an order may still arrive, and is looked up."""
+    to_the_last: bool = False
+    """Whether all that remains is ordered, whatever the venue's lot is."""
     rejects_max: int = 3
     reject_pause_ns: int = NS_PER_S
 
@@ -63,7 +65,11 @@ class Tactics:
 
     def at_once(self) -> Tactics:
         """The tactics without a window: as aggressive as at a window's end, any quantity, no patience."""
-        return replace(self, aggression_start=self.aggression_end, patience_ns=0, fractional=True, min_notional=ZERO)
+        return replace(self.without_least_qty(), aggression_start=self.aggression_end, patience_ns=0)
+
+    def without_least_qty(self) -> Tactics:
+        """The tactics for any quantity, down to the last fraction of a share."""
+        return replace(self, fractional=True, min_notional=ZERO, to_the_last=True)
 
     def share(self, assessment: Assessment, window_ns: int, elapsed_ns: int) -> Decimal:
         """The aggression now; 0 while the price is only good enough to stand in the queue."""
@@ -78,8 +84,11 @@ class Tactics:
         if assessment.sides is None:
             return None
         share = self.share(assessment, window_ns, elapsed_ns)
-        return compute_limit_price(assessment.sides, side, share, remaining, marketable=self.marketable)
+        tick = assessment.steps.tick
+        sides, marketable = assessment.sides, self.marketable
+        return compute_limit_price(sides, side, share, remaining, marketable=marketable, said_tick=tick)
 
-    def qty(self, remaining: Decimal, price: Decimal | None) -> Decimal:
-        """How much of what remains may be ordered in one order; 0: too little."""
-        return compute_order_qty(remaining, price, fractional=self.fractional, min_notional=self.min_notional)
+    def qty(self, remaining: Decimal, price: Decimal | None, lot: Decimal | None = None) -> Decimal:
+        """How much of what remains may be ordered in one order; 0: too little. `lot`: the venue's, if it says one."""
+        lot = None if self.to_the_last else lot
+        return compute_order_qty(remaining, price, fractional=self.fractional, min_notional=self.min_notional, lot=lot)

@@ -30,8 +30,7 @@ class SellAllOrder(ParentOrder):
     def __init__(
         self, intent: Intent, intent_id: str, start_ns: int, tactics: Tactics, policies: Policies | None = None
     ) -> None:
-        to_the_last_fraction = replace(tactics, fractional=True, min_notional=ZERO)
-        super().__init__(intent, intent_id, start_ns, to_the_last_fraction, policies)
+        super().__init__(intent, intent_id, start_ns, tactics.without_least_qty(), policies)
         self._is_sized = intent.qty > 0
         self._position: PositionReport | None = None
         self._position_ns = start_ns

@@ -12,7 +12,7 @@ from quotebus.bus.book import Unusable
 from quotebus.bus.client_warnings import WARN_EVERY_NS
 from quotebus.bus.clock import NS_PER_S
 from quotebus.bus.consumer import RE_ASK_JITTER_NS, Consumer
-from quotebus.bus.events import AckRow, ConnectionHealth, Event, SymbolsRequested, SymbolStatus
+from quotebus.bus.events import AckRow, AssetFacts, ConnectionHealth, Event, SymbolsRequested, SymbolStatus
 from tests.support.samples import (
     ACKNOWLEDGED,
     HEALTH,
@@ -285,6 +285,28 @@ def test_complaints_say_what_is_the_matter_and_cease_when_nothing_is() -> None:
     )
     assert make().take_warning(T0) is None
     assert make().take_warning(T0 + 10 * WARN_EVERY_NS) is None, "who wants nothing has nothing to complain of"
+
+
+def test_symbols_that_the_venue_does_not_have_are_told_once_with_those_spelt_nearly_like_them() -> None:
+    consumer = make("APPL", "TWTR", *(f"X{number}" for number in range(6)))
+    assert consumer.take_absent_note() is None
+    near = AssetFacts(tradable=False, near=("AAPL", "no symbol"))
+    rows = [
+        AckRow("APPL", "refused", "no_such_symbol", None, 0, asset=near),
+        AckRow("TWTR", "refused", "inactive", None, 0),
+    ]
+    hear(consumer, HEALTH, like(ACKNOWLEDGED, request_id=ask(consumer).request_id, results=tuple(rows)))
+    said = "no price will come for APPL (no_such_symbol; did you mean AAPL?), TWTR (inactive)"
+    assert consumer.take_absent_note() == said
+    consumer.request(["APPL", *(f"X{number}" for number in range(6))], ("quotes",), 0, T0)
+    hear(consumer, *[
+        like(STATUS, symbol=f"X{number}", state="refused", cause="no_such_symbol", seq=9) for number in range(6)
+    ])  # fmt: skip
+    note = consumer.take_absent_note()
+    assert note is not None
+    assert note.endswith("X4 (no_such_symbol) and 1 more")
+    assert "APPL" not in note
+    assert consumer.take_absent_note() is None
 
 
 def test_a_lost_last_quote_is_noticed() -> None:

@@ -14,6 +14,7 @@ from quotebus.bus import codec, topics
 from quotebus.bus.book import Unusable
 from quotebus.bus.events import (
     AckRow,
+    AssetFacts,
     Cause,
     Claim,
     ConnectionHealth,
@@ -101,6 +102,10 @@ def test_inner_tables(kind: str, struct: type) -> None:
     assert names(tables(kind_section(kind))[1]) == list(struct.__struct_fields__)  # type: ignore[attr-defined]
 
 
+def test_the_table_of_an_asset() -> None:
+    assert names(tables(kind_section("symbol"))[2]) == list(AssetFacts.__struct_fields__)
+
+
 @pytest.mark.parametrize(
     ("title", "enum"),
     [
@@ -131,7 +136,7 @@ def test_reserved_kinds_are_kinds_of_nothing_yet() -> None:
 @pytest.mark.parametrize("kind", ["symbols.requested", "symbols.acknowledged", "symbol", "health"])
 def test_a_message_without_the_appended_fields_is_read(kind: str) -> None:
     """As an older publisher sends it: the fields say that nothing is known."""
-    appended = {"symbols.requested": 1, "symbol": 4, "health": 4}.get(kind, 0)
+    appended = {"symbols.requested": 1, "symbol": 5, "health": 4}.get(kind, 0)
     topic, _, payload = example(kind).partition(b"\0")
     values = msgpack.unpackb(payload)
     values = values[: len(values) - appended]
@@ -143,11 +148,12 @@ def test_a_message_without_the_appended_fields_is_read(kind: str) -> None:
         case SymbolsRequested():
             assert event.halts == ()
         case SymbolsAcknowledged():
-            assert {(row.halt, row.halt_kind, row.halt_exchange_ns, row.rank) for row in event.results} == {
-                ("unknown", "", None, 0)
+            assert {(row.halt, row.halt_kind, row.halt_exchange_ns, row.rank, row.asset) for row in event.results} == {
+                ("unknown", "", None, 0, None)
             }
         case SymbolStatus():
             assert (event.halt, event.halt_kind, event.halt_exchange_ns, event.rank) == ("unknown", "", None, 0)
+            assert event.asset is None
         case ConnectionHealth():
             assert (event.feed_class, event.session, event.domain, event.rank) == ("unknown", "unknown", "", 0)
         case _:

@@ -1,20 +1,22 @@
-"""The fields of halts, class and session reach the user of both clients."""
+"""The fields of halts, class, session and asset reach the user of both clients."""
 
 from __future__ import annotations
 
 from quotebus import AsyncBusClient, BusClient
-from quotebus.bus.events import AckRow, SymbolsRequested
+from quotebus.bus.events import AckRow, AssetFacts, SymbolsRequested
 from tests.support.aio import run, soon
 from tests.support.bus import FakeNode, fake_node, running_broker
 from tests.support.programs import eventually
 from tests.support.samples import HEALTH
+
+ASSET = AssetFacts(tradable=False, tick="0.01", lot="1", read_ns=9, near=("SPXY", "SPYG"))
 
 
 def say_halted(node: FakeNode) -> None:
     def rows(request: SymbolsRequested) -> dict[str, object]:
         return {
             "results": tuple(
-                AckRow(each, "halted", "halt", None, 0, "halted", "rest", 7, 1) for each in request.symbols
+                AckRow(each, "halted", "halt", None, 0, "halted", "rest", 7, 1, ASSET) for each in request.symbols
             )
         }
 
@@ -28,6 +30,8 @@ def test_of_a_client_with_a_thread() -> None:
         eventually(lambda: client.health() is not None, why="a health is heard")
         health = client.health()
     assert (result.halt, result.halt_kind, result.halt_exchange_ns, result.rank) == ("halted", "rest", 7, 1)
+    assert (result.asset, result.near) == (ASSET, ("SPXY", "SPYG"))
+    assert str(result) == "SPY: halted (halt); did you mean SPXY or SPYG?"
     assert health is not None
     assert (health.feed_class, health.session, health.domain) == (HEALTH.feed_class, HEALTH.session, HEALTH.domain)
 
@@ -39,6 +43,7 @@ def test_of_a_client_on_a_loop() -> None:
             async with AsyncBusClient(settings=settings) as client:
                 result = (await client.request(["SPY"], wait_s=5))["SPY"]
                 assert (result.halt, result.halt_kind, result.halt_exchange_ns, result.rank) == ("halted", "rest", 7, 1)
+                assert (result.asset, result.near) == (ASSET, ("SPXY", "SPYG"))
                 await soon(lambda: client.health() is not None, why="a health is heard")
                 health = client.health()
                 assert health is not None

@@ -21,7 +21,15 @@ GROUPS = {
     "Clients": ("BusClient", "AsyncBusClient", "Feed", "AsyncFeed", "BusSettings"),
     "Recordings": ("ReplayClient", "AsyncReplayClient"),
     "Frames": ("make_frame", "MissingExtra"),
-    "What a client returns": ("Verdict", "Reasons", "Unusable", "Standing", "SymbolResult", "HaltKnowledge"),
+    "What a client returns": (
+        "Verdict",
+        "Reasons",
+        "Unusable",
+        "Standing",
+        "SymbolResult",
+        "AssetFacts",
+        "HaltKnowledge",
+    ),
     "Prices": ("Quote", "Flag", "Trade"),
     "Health": ("ConnectionHealth", "ConnectionState", "SymbolStatus", "SymbolState", "Cause"),
     "Orders": (

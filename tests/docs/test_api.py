@@ -19,6 +19,7 @@ from tests.support.world import World
 
 ROOT = Path(__file__).resolve().parents[2]
 RETURNED = {
+    "AssetFacts",
     "AsyncFeed",
     "ConnectionHealth",
     "ExecutionResult",

@@ -14,7 +14,7 @@ from quotebus.bus.clock import NS_PER_S
 from quotebus.execution_adapter.decision.action import Action
 from quotebus.execution_adapter.decision.assessment import Assessor
 from quotebus.execution_adapter.decision.choose import Choice, Decision
-from quotebus.execution_adapter.decision.limit_price import tick
+from quotebus.execution_adapter.decision.limit_price import find_tick
 from quotebus.execution_adapter.intents import Intent
 from quotebus.execution_adapter.orders.parent_order import ParentOrder
 from quotebus.execution_adapter.settings import ExecutionSettings
@@ -184,7 +184,7 @@ def test_limit_is_on_a_tick_and_never_crosses(low: int, ticks: int, side: str) -
     bid, ask = low / 100, (low + ticks) / 100
     limit = choice(verdict(bid=bid, ask=ask), side, execution_spread_absurd=1.0).limit_price
     assert limit is not None
-    assert limit % tick(limit) == 0
+    assert limit % find_tick(limit) == 0
     assert Decimal(repr(bid)) <= limit <= Decimal(repr(ask))
     assert limit < Decimal(repr(ask)) if side == "buy" else limit > Decimal(repr(bid))
 

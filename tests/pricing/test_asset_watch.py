@@ -6,15 +6,16 @@ import logging
 
 import pytest
 
-from quotebus.bus.clock import NS_PER_S
-from quotebus.bus.events import ConnectionState, SymbolsAcknowledged
-from quotebus.pricing.asset_list import Asset, AssetList
+from quotebus.bus.clock import NS_PER_S, to_utc_ns
+from quotebus.bus.events import AssetFacts, ConnectionState, SymbolsAcknowledged, SymbolStatus
+from quotebus.pricing.asset_list import Asset, AssetList, OrderTerms
 from quotebus.pricing.asset_watch import BURST
 from quotebus.pricing.commands import Asked, AskTrading
 from tests.support.core_rig import CoreRig
 
 AAPL, APPL = "AAPL", "APPL"
-KNOWN = AssetList({"AAPL": True, "SPY": True, "OLD": False}, 1)
+YES, NO = OrderTerms(tradable=True), OrderTerms(tradable=False)
+KNOWN = AssetList({"AAPL": YES, "SPY": YES._replace(tick="0.05", lot="100"), "OLD": NO}, 1)
 
 
 class Venue(CoreRig):
@@ -34,13 +35,16 @@ class Venue(CoreRig):
     def want(self, client: str, *symbols: str) -> list[SymbolsAcknowledged]:
         return self.ask(client, *symbols, ttl_ms=120_000)
 
+    def last_status(self, symbol: str) -> SymbolStatus:
+        return self.all(SymbolStatus, lambda status: status.symbol == symbol)[-1]
+
     @property
     def subscribed(self) -> set[str]:
         return {symbol for _, symbol in self.upstream.entries if symbol != "*"}
 
 
 def active(symbol: str, *, tradable: bool = True) -> Asset:
-    return Asset(symbol, is_active=True, is_tradable=tradable)
+    return Asset(symbol, is_active=True, terms=OrderTerms(tradable))
 
 
 @pytest.fixture
@@ -62,6 +66,44 @@ def test_a_typo_is_refused_by_name_and_takes_no_place(rig: Venue, caplog: pytest
     assert "APPL: the venue has no such symbol; near to it: AAPL" in caplog.text
     [ack] = rig.want("d", APPL)
     assert (ack.results[0].state, ack.results[0].cause) == ("refused", "no_such_symbol")
+    for said in (ack.results[0], rig.last_status(APPL)):
+        assert said.asset is not None
+        assert (said.asset.tradable, said.asset.near) == (False, (AAPL,)), "people read it where they asked"
+
+
+def test_the_steps_of_orders_are_published_with_their_age(rig: Venue) -> None:
+    rig.list()
+    [ack] = rig.want("c", "SPY", AAPL)
+    steps = AssetFacts(tradable=True, tick="0.05", lot="100", read_ns=1)
+    assert [row.asset for row in ack.results] == [steps, AssetFacts(tradable=True, read_ns=1)]
+    rig.quote("SPY")
+    assert rig.last_status("SPY").asset == steps
+    rig.list(AssetList({"SPY": YES, AAPL: YES}, 2))
+    rig.run(10)
+    assert rig.last_status("SPY").asset == AssetFacts(tradable=True, read_ns=2)
+
+
+def test_a_list_that_takes_no_orders_is_a_hint_and_the_venues_answer_the_proof(rig: Venue) -> None:
+    rig.list()
+    rig.want("c", "OLD")
+    rig.quote("OLD")
+    assert rig.questions() == ["OLD"]
+    asked_ns = rig.now_ns
+    rig.say("OLD", active("OLD", tradable=False))
+    rig.run(10)
+    assert rig.last_status("OLD").asset == AssetFacts(tradable=False, read_ns=to_utc_ns(asked_ns))
+    for _ in range(30):
+        rig.want("c", "OLD")
+        rig.run(119)
+    assert rig.questions() == ["OLD"]
+    rig.want("c", "OLD")
+    rig.run(25)
+    assert rig.questions() == ["OLD", "OLD"], "after an hour it is asked again"
+    rig.say("OLD", active("OLD"))
+    rig.run(10)
+    facts = rig.last_status("OLD").asset
+    assert facts is not None
+    assert facts.tradable
 
 
 def test_nothing_is_asked_without_demand(rig: Venue) -> None:
@@ -77,7 +119,7 @@ def test_nothing_is_asked_without_demand(rig: Venue) -> None:
 
 
 def test_a_list_that_is_old_never_refuses_what_the_venue_has(rig: Venue) -> None:
-    rig.list(AssetList({"SPY": True}, 1))
+    rig.list(AssetList({"SPY": YES}, 1))
     rig.want("c", "NEW")
     assert rig.questions() == ["NEW"]
     rig.say("NEW", active("NEW"))
@@ -111,7 +153,7 @@ def test_what_ticks_exists_whatever_is_said(rig: Venue) -> None:
     assert rig.statuses(APPL)[-1][0] == "live"
     rig.want("c", APPL, "XYZ")
     rig.quote("XYZ")
-    rig.list(AssetList({"SPY": True}, 2))
+    rig.list(AssetList({"SPY": YES}, 2))
     assert rig.questions() == [APPL, "XYZ"], "what ticks is not asked about again"
 
 
@@ -154,7 +196,7 @@ def test_inactive_and_not_tradable_are_said(rig: Venue) -> None:
     rig.want("c", "GONE", "OLD")
     rig.run(1)
     assert rig.statuses("OLD")[-1] == ("pending", "not_tradable")
-    rig.say("GONE", Asset("GONE", is_active=False, is_tradable=False))
+    rig.say("GONE", Asset("GONE", is_active=False, terms=NO))
     assert rig.statuses("GONE")[-1] == ("refused", "inactive")
     assert "OLD" in rig.subscribed, "its price may be read"
     rig.quote("OLD")

@@ -9,12 +9,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from queue import Queue
 
+import msgspec
 import pytest
 
 from quotebus.bus.clock import utc_ns
 from quotebus.pricing import trading_rest
 from quotebus.pricing.asset_file import AssetFile
-from quotebus.pricing.asset_list import Asset, AssetList
+from quotebus.pricing.asset_list import Asset, AssetList, OrderTerms, read_assets
 from quotebus.pricing.commands import Asked
 from quotebus.pricing.sessions import read_clock
 from quotebus.pricing.trading_budget import TradingBudget
@@ -24,9 +25,11 @@ from tests.support.programs import eventually
 
 LIST = [
     {"symbol": "SPY", "status": "active", "tradable": True, "attributes": ["has_options"]},
-    {"symbol": "IBM", "status": "active", "tradable": False},
+    {"symbol": "IBM", "status": "active", "tradable": False, "fractionable": False},
+    {"symbol": "A/B", "tradable": True, "price_increment": "0.000100", "min_trade_increment": 100.0},
     {"symbol": "GONE", "status": "inactive", "tradable": False},
 ]
+TERMS = {"SPY": OrderTerms(True), "IBM": OrderTerms(False, None, "1"), "A/B": OrderTerms(True, "0.0001", "100")}
 
 
 @pytest.fixture
@@ -55,7 +58,7 @@ def test_the_list_is_read_and_kept(venue: Venue, reader: Reader, tmp_path: Path)
     answer = reader.ask(Asked.LIST)
     assert isinstance(answer, AssetsRead)
     assert answer.assets is not None
-    assert answer.assets.tradable == {"SPY": True, "IBM": False}
+    assert answer.assets.terms == TERMS
     assert 0 <= utc_ns() - answer.assets.read_ns < 10**10
     [path] = [path for path, _ in venue.asked]
     assert path == "/v2/assets?status=active&asset_class=us_equity"
@@ -66,14 +69,14 @@ def test_the_list_is_read_and_kept(venue: Venue, reader: Reader, tmp_path: Path)
 
 
 def test_an_old_list_counts_until_the_new_one_is_there(venue: Venue, reader: Reader, tmp_path: Path) -> None:
-    AssetFile(tmp_path, reader.rest.url).write(AssetList({"OLD": True}, utc_ns() - FRESH_NS - 1))
+    AssetFile(tmp_path, reader.rest.url).write(AssetList({"OLD": OrderTerms(True)}, utc_ns() - FRESH_NS - 1))
     venue.value = json.dumps(LIST).encode()
     first, second = reader.ask(Asked.LIST), reader.answers.get(timeout=10)
     assert isinstance(first, AssetsRead)
     assert isinstance(second, AssetsRead)
     assert first.assets is not None
     assert second.assets is not None
-    assert (set(first.assets.tradable), set(second.assets.tradable)) == ({"OLD"}, {"SPY", "IBM"})
+    assert (set(first.assets.terms), set(second.assets.terms)) == ({"OLD"}, {"SPY", "IBM", "A/B"})
 
 
 @pytest.mark.parametrize(
@@ -93,8 +96,9 @@ def test_what_is_no_list_is_said(venue: Venue, reader: Reader, status: int, valu
 
 
 def test_one_symbol(venue: Venue, reader: Reader) -> None:
-    venue.value = json.dumps(LIST[2]).encode()
-    assert reader.ask(Asked.ASSET, "A/B") == AssetRead("A/B", Asset("GONE", is_active=False, is_tradable=False))
+    venue.value = json.dumps(LIST[3]).encode()
+    gone = Asset("GONE", is_active=False, terms=OrderTerms(False))
+    assert reader.ask(Asked.ASSET, "A/B") == AssetRead("A/B", gone)
     assert venue.asked[-1][0] == "/v2/assets/A%2FB"
     venue.status = 404
     assert reader.ask(Asked.ASSET, "APPL") == AssetRead("APPL", None)
@@ -176,7 +180,7 @@ def test_a_file_of_another_hand_is_not_read(tmp_path: Path, caplog: pytest.LogCa
     caplog.set_level(logging.WARNING, "quotebus.pricing")
     file = AssetFile(tmp_path, "http://a")
     assert file.read() is None
-    assets = AssetList({"SPY": True, "IBM": False}, 5)
+    assets = AssetList(TERMS, 5)
     file.write(assets)
     assert file.read() == assets
     assert file.path.stat().st_mode & 0o777 == 0o600
@@ -192,19 +196,36 @@ def test_a_file_of_another_hand_is_not_read(tmp_path: Path, caplog: pytest.LogCa
     assert (tmp_path / "elsewhere").read_text() == "{}"
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"version":1,"read_ns":1,"tradable":[1],"not_tradable":[]}'])
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"version":2,"read_ns":1,"groups":[[]]}'])
 def test_a_damaged_file_is_told_and_no_list(tmp_path: Path, content: bytes) -> None:
     file = AssetFile(tmp_path, "http://a")
-    file.write(AssetList({"SPY": True}, 5))
+    file.write(AssetList(TERMS, 5))
     file.path.write_bytes(content)
     assert file.read() is None
     assert file.failures == 1
 
 
+def test_a_file_of_another_version_is_no_list_and_no_failure(tmp_path: Path) -> None:
+    file = AssetFile(tmp_path, "http://a")
+    file.path.write_bytes(b'{"version":1,"read_ns":1,"tradable":["SPY"],"not_tradable":[]}')
+    file.path.chmod(0o600)
+    assert file.read() is None
+    assert file.failures == 0
+
+
 def test_a_file_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     file = AssetFile(tmp_path / "nowhere", "http://a")
-    file.write(AssetList({"SPY": True}, 5))
+    file.write(AssetList(TERMS, 5))
     assert file.failures == 1
+
+
+@pytest.mark.parametrize(
+    "odd", [None, True, 0, -1, "0", "-0.01", "", "tick", "NaN", "Infinity", [], {}, "1e-40", 1e300]
+)
+def test_a_step_that_is_none_is_not_said_and_costs_the_list_nothing(odd: object) -> None:
+    row = {"symbol": "SPY", "price_increment": odd, "min_trade_increment": odd, "fractionable": odd}
+    rows = [msgspec.Raw(json.dumps(each).encode()) for each in (row, LIST[0])]
+    assert read_assets(rows) == {"SPY": OrderTerms(True)}
 
 
 @pytest.mark.parametrize(
@@ -219,5 +240,5 @@ def test_a_file_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     ],
 )
 def test_near_symbols(typed: str, near: list[str]) -> None:
-    assets = AssetList(dict.fromkeys(("AAPL", "APP", "SPY", "QQQ", "BRK.B"), True), 1)
+    assets = AssetList(dict.fromkeys(("AAPL", "APP", "SPY", "QQQ", "BRK.B"), OrderTerms(True)), 1)
     assert assets.find_near(typed) == near

@@ -33,6 +33,7 @@ def test_a_typo_is_answered_by_name_within_a_second(world: World, stopwatch: Sto
     assert (found["APPL"].state, found["APPL"].cause, found["APPL"].hopeless) == ("refused", "no_such_symbol", True)
     assert (found["TWTR"].state, found["TWTR"].cause, found["TWTR"].hopeless) == ("refused", "inactive", True)
     assert stopwatch.seconds(began_ns, now_ns()) < 1
+    assert (found["APPL"].near, str(found["APPL"])) == (("AAPL",), "APPL: refused (no_such_symbol); did you mean AAPL?")
     node.line("APPL: the venue has no such symbol; near to it: AAPL")
     began_ns = now_ns()
     found = client.add(["ZZTOP", "IBM"], wait_s=20)
@@ -50,7 +51,7 @@ def test_a_kept_list_that_is_old_refuses_nothing_that_the_venue_has(world: World
     client.request(["SPY"], wait_s=10)
     kept = eventually_kept(world.folder)
     world.programs[-1].stop()
-    kept.write_text('{"version":1,"read_ns":1000,"tradable":["QQQ"],"not_tradable":[]}')
+    kept.write_text('{"version":2,"read_ns":1000,"groups":[{"terms":[true,null,null],"symbols":["QQQ"]}]}')
     world.control.faults(rest_status=503)
     world.node()
     log = world.log(b"symbol.")
@@ -96,3 +97,20 @@ def test_without_a_clock_the_simulated_market_is_open(world: World) -> None:
     world.client().request(["SPY"], wait_s=10)
     health, _ = log.wait(ConnectionHealth, lambda health: health.state == "streaming" and health.session != "unknown")
     assert health.session == "regular"
+
+
+def test_a_worker_decides_no_order_for_what_the_venue_takes_none_for(world: World) -> None:
+    world.broker()
+    world.exchange("--rate", "50")
+    world.control.faults(not_tradable=["IBM"], not_fractionable=["SPY"])
+    world.node()
+    client = world.client()
+    assert client.request(["IBM"], wait_s=20)["IBM"].usable, "its price may be read all the same"
+    log = world.log(b"decision.")
+    world.worker(EXECUTION_SYMBOLS="SPY,IBM", EXECUTION_INTERVAL_S="0.1")
+    log.wait(ExecutionDecision, lambda decision: decision.symbol == "SPY" and decision.decided_by == "trading/good")
+    refused, _ = log.wait(ExecutionDecision, lambda decision: decision.decided_by == "orders not taken")
+    assert (refused.symbol, refused.action, refused.reasons) == ("IBM", "refuse", ("orders_not_taken", "not_tradable"))
+    asset = client.add(["SPY"], wait_s=20)["SPY"].asset
+    assert asset is not None
+    assert (asset.tradable, asset.lot) == (True, "1")

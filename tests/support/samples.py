@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, settings
 from quotebus.bus import codec
 from quotebus.bus.events import (
     AckRow,
+    AssetFacts,
     Claim,
     ConnectionHealth,
     Counters,
@@ -82,6 +83,7 @@ STATUS = SymbolStatus(
     halt_kind="status",
     halt_exchange_ns=UTC_NS - 1_800_000_000_000,
     rank=0,
+    asset=AssetFacts(tradable=True, tick="0.01", read_ns=UTC_NS - 3_600_000_000_000),
 )
 HEALTH = ConnectionHealth(
     **_ENVELOPE,
@@ -125,7 +127,7 @@ ACKNOWLEDGED = SymbolsAcknowledged(
     request_id="1",
     results=(
         AckRow("SPY", "live", "demand", codec.encode(QUOTE).partition(b"\0")[2], 7),
-        AckRow("QQQ", "pending", "demand", None, 0),
+        AckRow("QQQ", "pending", "demand", None, 0, asset=AssetFacts(tradable=False, lot="1", near=("QQQM",))),
     ),
     cause="demand",
     lease_ms=15_000,

@@ -76,6 +76,7 @@ export class Detail {
       rows.push(["symbol", `${why.state} (${words(why.state_cause)})${since}: ${why.state_means}`]);
     }
     rows.push(["halt", `${words(why.halt)}${why.halt_evidence ? ` ${why.halt_evidence}` : ""}: ${why.halt_means}`]);
+    if (why.venue_says) rows.push(["venue", why.venue_says]);
     if (why.line) rows.push(["line", `${why.line.node} ${words(why.line.state)}: ${plain(why.line_means)}`]);
     const holders = why.askers.map((asker) => `${asker.client}${asker.priority ? ` (priority ${asker.priority})` : ""}`
       + `${asker.lease_left_ns === null ? ", not answered yet" : `, lease ${duration(asker.lease_left_ns / 1e6)}`}`);

@@ -12,6 +12,7 @@ from typing import Any
 from quotebus.bus.book import Unusable, Verdict
 from quotebus.bus.clock import NS_PER_MS
 from quotebus.bus.events import Cause, ConnectionState, Flag, HaltKnowledge, SymbolState
+from quotebus.bus.interest import ABSENT, ask_for_near
 from quotebus.bus.process.units import format_clock, format_duration, format_instant
 from quotebus.bus.tap.snapshot import ConnectionLine, make_line
 from quotebus.bus.tap.usability import (
@@ -102,6 +103,7 @@ class Explanation:
     halt_evidence: str
     halt_means: str
     halt_change: str
+    venue_says: str
     line: ConnectionLine | None
     line_means: str
     line_change: str
@@ -141,11 +143,28 @@ def explain(view: View, symbol: str, now_ns: int) -> Explanation:
         halt_evidence=_find_evidence(view, verdict),
         halt_means=HALTS[verdict.halt].means,
         halt_change=HALTS[verdict.halt].change,
+        venue_says=_describe_asset(verdict, known, now_ns, view),
         line=shown_line,
         line_means=means,
         line_change=line_change,
         askers=tuple(_askers(view, symbol, known, now_ns)),
     )
+
+
+def _describe_asset(verdict: Verdict, known: KnownStatus | None, now_ns: int, view: View) -> str:
+    """What the venue's list of symbols says of it, and when it said so; empty where it says nothing."""
+    asset = None if verdict.standing is None else verdict.standing.asset
+    if asset is None:
+        return ""
+    absent = verdict.standing is not None and verdict.standing.cause in ABSENT
+    orders = "takes orders" if asset.tradable else "takes no orders for it"
+    parts = ["does not have it" + ask_for_near(asset.near) if absent else orders]
+    parts += [f"price step {asset.tick}"] if asset.tick else []
+    parts += [f"quantity step {asset.lot}"] if asset.lot else []
+    if asset.read_ns is not None and known is not None:
+        age_ns = convert_to_node_ns(view, verdict, known, now_ns) - asset.read_ns
+        parts.append(f"as read {format_duration(max(0, age_ns))} ago")
+    return ", ".join(parts)
 
 
 def _find_evidence(view: View, verdict: Verdict) -> str:

@@ -249,7 +249,7 @@ CAUSES: dict[Cause, Meaning] = {
     Cause.BAD_SYMBOL: Meaning("not a symbol", "ask for a symbol of the form [A-Z0-9][A-Z0-9./_-]{0,31}"),
     Cause.NO_SUCH_SYMBOL: Meaning(
         "the venue's list of symbols does not have it, and asked about it the venue says the same",
-        "ask for the symbol you meant: the node's log names those that are near to it; it is asked about again",
+        "ask for the symbol you meant; the venue is asked about this one again",
     ),
     Cause.INACTIVE: Meaning(
         "the venue says that it is no longer traded", "ask for the symbol that took its place, if one did"

@@ -33,6 +33,8 @@ def render_explanation(told: Explanation, width: int) -> list[Text]:
     lines += _wrapped("quote", _quote(told), width)
     lines += _wrapped("symbol", _symbol(told), width)
     lines += _wrapped("halt", _halt(told), width)
+    if told.venue_says:
+        lines += _wrapped("venue", told.venue_says, width)
     lines += _wrapped("line", _line(told), width)
     if told.line is not None and told.line.detail:
         lines += _wrapped("", f"detail: {told.line.detail}", width)

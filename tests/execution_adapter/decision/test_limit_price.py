@@ -14,8 +14,8 @@ from quotebus.execution_adapter.decision.limit_price import (
     compute_limit_price,
     compute_order_qty,
     find_sides,
+    find_tick,
     round_to_tick,
-    tick,
 )
 from tests.support.samples import QUOTE, like
 
@@ -46,7 +46,7 @@ def test_never_reaches_the_other_side_whatever_the_aggression(
 @given(touches(), sides, shares, quantities)
 def test_is_always_on_a_tick(at: Touch, side: str, share: Decimal, qty: Decimal) -> None:
     price = compute_limit_price(at, side, share, qty)
-    assert price % tick(price) == 0
+    assert price % find_tick(price) == 0
 
 
 @given(touches(), sides, shares, shares, quantities)
@@ -93,7 +93,7 @@ def test_marketable_only_when_allowed() -> None:
 
 
 def test_ticks_change_at_one_dollar() -> None:
-    assert (tick(D("1")), tick(D("0.9999"))) == (D("0.01"), D("0.0001"))
+    assert (find_tick(D("1")), find_tick(D("0.9999"))) == (D("0.01"), D("0.0001"))
     assert round_to_tick(D("0.50016"), "buy") == D("0.5001")
     assert round_to_tick(D("0.99995"), "sell") == D("1.0000")
     assert round_to_tick(D("1.0051"), "buy") == D("1.00")
@@ -113,6 +113,42 @@ def test_touch_needs_two_good_sides() -> None:
     ):
         assert find_sides(bad) is None, bad
     assert find_sides(None) is None
+
+
+def test_the_venues_own_tick_goes_before_that_of_us_equities() -> None:
+    at = Touch(D("10.00"), D("10.20"), D(100), D(100))
+    nickel = D("0.05")
+    assert compute_limit_price(at, "buy", D("0.2"), said_tick=nickel) == D("10.00")
+    assert compute_limit_price(at, "sell", D("0.2"), said_tick=nickel) == D("10.20")
+    assert compute_limit_price(at, "buy", D(0), D(50), said_tick=nickel) == D("10.05"), "one tick ahead of the queue"
+    assert compute_limit_price(at, "sell", D(0), D(50), said_tick=nickel) == D("10.15")
+    assert round_to_tick(D("0.1234567"), "sell", D("0.000001")) == D("0.123457")
+
+
+@pytest.mark.parametrize(
+    ("said", "price", "counts"), [("0.05", "0.5", True), ("0.05", "0.4999", False), ("1000", "10", False)]
+)
+def test_a_tick_that_makes_no_sense_beside_the_price_is_not_believed(said: str, price: str, counts: bool) -> None:
+    """A price of less than ten ticks: a limit rounded to those could be nothing, or far across the spread."""
+    assert (find_tick(D(price), D(said)) == D(said)) is counts
+    assert round_to_tick(D(price), "buy", D(said)) > 0
+
+
+@pytest.mark.parametrize(
+    ("remaining", "lot", "fractional", "expected"),
+    [
+        ("250", "100", False, "200"),
+        ("99", "100", False, "0"),
+        ("10.7", "1", True, "10"),  # fractions by the setting, and the venue takes none
+        ("10.7", "0.25", True, "10.5"),
+        ("10.7", "0.25", False, "10"),
+        ("10.7", "4", False, "8"),
+    ],
+)
+def test_quantity_is_whole_lots_where_the_venue_has_them(
+    remaining: str, lot: str, fractional: bool, expected: str
+) -> None:
+    assert compute_order_qty(D(remaining), D(5), fractional=fractional, min_notional=D(1), lot=D(lot)) == D(expected)
 
 
 def test_aggression_rises_over_the_window() -> None:

@@ -7,7 +7,7 @@ from rich.cells import set_cell_size
 from quotebus.bus import codec
 from quotebus.bus.book import Book
 from quotebus.bus.clock import NS_PER_S
-from quotebus.bus.events import AckRow, ConnectionHealth, Event, Quote, SymbolStatus
+from quotebus.bus.events import AckRow, AssetFacts, ConnectionHealth, Event, Quote, SymbolStatus
 from quotebus.bus.tap.snapshot import take_snapshot
 from quotebus.bus.tap.top.controls import Controls
 from quotebus.bus.tap.top.table import render_screen, render_snapshot
@@ -35,6 +35,7 @@ symbol    live (demand) for 5.0s: acknowledged upstream, with a quote on this
           connection
 halt      trading by status, exchange time 2026-01-05 14:00:00.000: the exchange
           is known to trade the symbol
+venue     takes orders, price step 0.01, as read 1h00m ago
 line      pricing (iex) streaming (demand) for 5.0s: the upstream authenticated
           us and answered our first subscribe: the only state with usable
           prices; connection 1, 0 failures in a row; last byte 17ms ago; lag
@@ -43,6 +44,17 @@ line      pricing (iex) streaming (demand) for 5.0s: the upstream authenticated
 asked by  worker-1, priority 0; lease ends in 9.8s unless renewed; asked 16ms
           ago (2 symbols, quotes)"""
     )
+
+
+def test_a_symbol_that_the_venue_does_not_have_is_told_with_those_spelt_nearly_like_it() -> None:
+    asset = AssetFacts(tradable=False, near=("AAPL", "APP\x1b[2J"))
+    refused = like(STATUS, symbol="APPL", state="refused", cause="no_such_symbol", last_quote_seq=0, asset=asset)
+    said = " ".join(text(HEALTH, refused, symbol="APPL").split())
+    assert "venue does not have it; did you mean AAPL? line" in said
+    assert "-> ask for another symbol" in said
+    shut = like(STATUS, asset=AssetFacts(tradable=False, lot="1", read_ns=UTC_NS - 60 * NS_PER_S))
+    assert "venue     takes no orders for it, quantity step 1, as read 1m00s ago" in text(HEALTH, shut, QUOTE)
+    assert "\nvenue" not in text(HEALTH, like(STATUS, asset=None), QUOTE)
 
 
 def test_a_line_that_backs_off_says_when_it_tries_again_and_what_would_help() -> None:
