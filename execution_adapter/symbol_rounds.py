@@ -42,7 +42,7 @@ class SymbolRounds:
         """Whether to wait for first prices. On a cold line they take a moment, and until then every decision is a
         fallback.
 
-        `settled`: every symbol has a price, or never will.
+        `settled`: every symbol has a price, and it is known whether it trades; or never will.
         """
         if self._patient_until_ns is None:
             self._patient_until_ns = now_ns + seconds(self._settings.execution_patience_s)

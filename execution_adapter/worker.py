@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
-from quotebus.bus.book import Verdict
+from quotebus.bus.book import HaltKnowledge, Verdict
 from quotebus.bus.client import BusClient
 from quotebus.bus.clock import NS_PER_MS, NS_PER_S, now_ns, to_utc_ns
-from quotebus.bus.events import ConnectionHealth, ExecutionDecision
+from quotebus.bus.events import ConnectionHealth, ExecutionDecision, MarketSession
+from quotebus.bus.interest import SymbolResult
 from quotebus.bus.process.readiness import notify_ready
 from quotebus.execution_adapter.decision.action import Action
+from quotebus.execution_adapter.decision.assessment import Caution, find_session
 from quotebus.execution_adapter.settings import ExecutionSettings
 from quotebus.execution_adapter.symbol_rounds import SymbolRounds
+
+TELL_AFTER_NS = NS_PER_S // 2
+FOREVER_NS = 2**62
+MOST_NAMED = 5
+"""Symbols in the line that says what is waited for."""
 
 
 def open_client(settings: ExecutionSettings) -> BusClient:
@@ -48,9 +55,7 @@ class Worker:
             bus.request(settings.symbols, priority=settings.execution_priority)
             notify_ready()
             rounds, turn = SymbolRounds(settings, bus.assess), 0
-            while not self._stopping.is_set() and rounds.is_patient(now_ns(), settled=_all_settled(bus)):
-                self._health.show(bus.health())
-                self._stopping.wait(0.01)
+            self._wait_for_first_prices(bus, rounds)
             while not self._stopping.is_set():
                 due_ns = now_ns() + rounds.interval_ns
                 self._health.show(bus.health())
@@ -63,6 +68,19 @@ class Worker:
             for line in rounds.format_summary():
                 self._say(line)
 
+    def _wait_for_first_prices(self, bus: BusClient, rounds: SymbolRounds) -> None:
+        """A cold line proves things one by one: the first decisions would only say what has not come yet."""
+        tell_ns = now_ns() + TELL_AFTER_NS
+        while not self._stopping.is_set():
+            awaited = list_awaited(bus.results(), bus.assess)
+            if not rounds.is_patient(now_ns(), settled=not awaited):
+                return
+            self._health.show(bus.health())
+            if now_ns() >= tell_ns:
+                tell_ns += FOREVER_NS
+                self._say(format_awaited(awaited, self._settings.execution_patience_s))
+            self._stopping.wait(0.01)
+
     def _decide(self, bus: BusClient, rounds: SymbolRounds, symbol: str, side: str) -> None:
         at_ns = now_ns()
         decision = rounds.decide(symbol, side, at_ns)
@@ -72,8 +90,28 @@ class Worker:
         self._say(format_decision(event, decision.assessment.verdict))
 
 
-def _all_settled(bus: BusClient) -> bool:
-    return all(result.hopeless or bus.usable(symbol) for symbol, result in bus.results().items())
+def list_awaited(results: Mapping[str, SymbolResult], assess: Callable[[str], Verdict]) -> dict[str, tuple[str, ...]]:
+    """Symbols that are worth waiting for, each with what has not come yet: its price, the session, whether it is
+    halted.
+    """
+    awaited = {}
+    for symbol, result in results.items():
+        verdict = assess(symbol)
+        words: tuple[str, ...] = verdict.reasons
+        if find_session(verdict) == MarketSession.UNKNOWN:
+            words = (*words, Caution.SESSION_UNKNOWN)
+        if verdict.halt is HaltKnowledge.UNKNOWN:
+            words = (*words, Caution.HALT_UNKNOWN)
+        if words and not result.hopeless:
+            awaited[symbol] = words
+    return awaited
+
+
+def format_awaited(awaited: Mapping[str, tuple[str, ...]], patience_s: float) -> str:
+    """One line on what has not come yet."""
+    named = "; ".join(f"{symbol} {', '.join(words)}" for symbol, words in list(awaited.items())[:MOST_NAMED])
+    more = f"; and {len(awaited) - MOST_NAMED} more" if len(awaited) > MOST_NAMED else ""
+    return f"waiting for the first prices, at most {patience_s:g} s: {named}{more}"
 
 
 class HealthPrinter:

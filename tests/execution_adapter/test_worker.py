@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from quotebus.bus.book import Unusable
+from dataclasses import replace
+
+from quotebus.bus.book import HaltKnowledge, Unusable
 from quotebus.bus.clock import NS_PER_S
-from quotebus.bus.events import ExecutionDecision, SymbolStatus
+from quotebus.bus.events import ExecutionDecision, MarketSession, SymbolState, SymbolStatus
+from quotebus.bus.interest import SymbolResult
 from quotebus.execution_adapter.settings import ExecutionSettings
 from quotebus.execution_adapter.symbol_rounds import SymbolRounds
-from quotebus.execution_adapter.worker import format_decision
+from quotebus.execution_adapter.worker import format_decision, list_awaited
 from tests.execution_adapter.test_symbol_rounds import NOW_NS, verdict
 from tests.support.judge import judge
 from tests.support.programs import eventually
+from tests.support.samples import like
 from tests.support.world import World
 
 
@@ -31,6 +35,34 @@ def test_line_says_what_an_order_would_be_and_never_that_it_is_one() -> None:
         line = format_decision(rounds.event(decision, "w", "w-1", NOW_NS), judged)
         assert line.endswith(text)
         assert line.startswith("SPY    would ")
+
+
+def test_what_is_waited_for_is_the_price_and_whether_it_trades() -> None:
+    good, hopeless = verdict(), SymbolResult("QQQ", SymbolState.REFUSED)
+    results = {"SPY": SymbolResult("SPY")}
+    assert good.health is not None
+    dark = replace(good, health=like(good.health, session=MarketSession.UNKNOWN))
+    for judged, words in (
+        (good, None),
+        (verdict(Unusable.NO_QUOTE), ("no_quote",)),
+        (replace(good, halt=HaltKnowledge.UNKNOWN), ("halt_unknown",)),
+        (dark, ("session_unknown",)),
+    ):
+        awaited = list_awaited({**results, "QQQ": hopeless}, lambda symbol, it=judged: it)
+        assert awaited == ({} if words is None else {"SPY": words})
+
+
+def test_the_first_decisions_know_whether_the_symbols_trade(world: World) -> None:
+    world.broker()
+    world.exchange("--rate", "50")
+    world.node()
+    log = world.log(b"decision.")
+    world.worker(EXECUTION_SYMBOLS="SPY,QQQ,AAPL", EXECUTION_PATIENCE_S="60")
+    log.wait(ExecutionDecision)
+    eventually(lambda: len(log.all(ExecutionDecision)) >= 3)
+    for decision in log.all(ExecutionDecision)[:3]:
+        assert decision.decided_by == "trading/good"
+        assert not {"halt_unknown", "session_unknown"} & set(decision.reasons)
 
 
 def test_without_a_node_the_fallback_says_why(world: World) -> None:

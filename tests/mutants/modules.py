@@ -25,6 +25,11 @@ JUDGED = {
         "quotebus.execution_adapter.decision.limit_price", ("tests/execution_adapter/decision/test_limit_price.py",)
     ),
     "assessment": Judged(
-        "quotebus.execution_adapter.decision.assessment", ("tests/execution_adapter/decision/test_assessment.py",)
+        "quotebus.execution_adapter.decision.assessment",
+        (
+            "tests/execution_adapter/decision/test_assessment.py",
+            "tests/execution_adapter/decision/test_assessment_rows.py",
+            "tests/execution_adapter/decision/test_order_steps.py",
+        ),
     ),
 }
