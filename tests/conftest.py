@@ -12,8 +12,10 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from tests.support.certificates import needs_openssl
+from tests.support.nats_server import needs_server
 from tests.support.stopwatch import Stopwatch
-from tests.support.world import World
+from tests.support.world import ENGINES, World
 
 settings.register_profile("suite", max_examples=40, deadline=None)
 settings.load_profile("suite")
@@ -52,10 +54,30 @@ def short_folder() -> Iterator[Path]:
         yield Path(folder)
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Tests marked `engines` run over each, all that ask for a world over those in QUOTEBUS_ENGINES: `ipc,nats`."""
+    asked = [engine for engine in os.environ.get("QUOTEBUS_ENGINES", "").split(",") if engine]
+    if "world" not in metafunc.fixturenames:
+        return
+    if metafunc.definition.get_closest_marker("zeromq"):
+        asked = [engine for engine in asked if not engine.startswith("nats")]
+    elif not asked and metafunc.definition.get_closest_marker("engines"):
+        asked = list(ENGINES)
+    if asked:
+        marks = {engine: (needs_server, needs_openssl) if engine.startswith("nats") else () for engine in asked}
+        metafunc.parametrize("engine", [pytest.param(each, marks=marks[each], id=each) for each in asked])
+
+
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
+def engine() -> str:
+    """What carries the bus of a world."""
+    return "tcp"
+
+
+@pytest.fixture
+def world(tmp_path: Path, engine: str) -> Iterator[World]:
     """An empty world; the test starts what it needs."""
-    world = World(tmp_path)
+    world = World(tmp_path, engine=engine)
     try:
         yield world
     finally:

@@ -17,6 +17,8 @@ from quotebus.bus.transport.zeromq.sockets import Role, bind, make
 from tests.support.programs import DEADLINE_S, Program, eventually
 from tests.support.world import LOOPBACK, World
 
+pytestmark = pytest.mark.zeromq
+
 SYMBOLS = [f"SYM{number}" for number in range(50)]
 HIGH_WATER_MARK, BUFFER = 2_000, 64 * 1024
 """Smaller than they are, so that all is full before a broker's silence ends the connection."""

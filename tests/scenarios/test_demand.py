@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from quotebus import Reasons
 from quotebus.bus.clock import now_ns
 from quotebus.bus.events import ConnectionHealth, Quote, SymbolStatus
@@ -85,6 +87,7 @@ def test_closing_a_client_releases_at_once(world: World) -> None:
     assert released.cause == "no_demand"
 
 
+@pytest.mark.engines
 def test_late_worker_has_a_price_before_the_next_tick(world: World) -> None:
     world.broker()
     world.exchange()

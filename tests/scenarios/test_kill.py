@@ -60,6 +60,7 @@ def test_killed_node_comes_back_with_a_thousand_symbols(world: World, stopwatch:
     assert world.control.state()["max_simultaneous"] == 1
 
 
+@pytest.mark.engines
 def test_killed_broker_comes_back_and_nothing_old_is_fresh(world: World, stopwatch: Stopwatch) -> None:
     broker = world.broker()
     world.exchange("--rate", "200")

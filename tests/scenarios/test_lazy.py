@@ -6,6 +6,7 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 
 import psutil
+import pytest
 
 from quotebus.bus.clock import now_ns, sleep_s
 from quotebus.bus.events import ConnectionHealth, SymbolsAcknowledged
@@ -79,6 +80,7 @@ def test_empty_request_does_not_dial(world: World) -> None:
     assert world.control.state()["tcp_accepted_total"] == 0
 
 
+@pytest.mark.engines
 def test_first_request_connects_and_the_story_is_told(world: World) -> None:
     world.broker()
     world.exchange()

@@ -10,6 +10,8 @@ from tests.perf.overload import SLOW_S, SYMBOLS, Subscriber, finish, unaccounted
 from tests.support.programs import eventually
 from tests.support.world import World
 
+pytestmark = pytest.mark.zeromq
+
 FLOOD = 80_000
 """Quotes: more than the broker holds for one reader, and what the kernel holds on top."""
 

@@ -21,7 +21,7 @@ from tests.support.samples import DECISION, HEALTH, STATUS, like
 from tests.support.tap import EVIL
 from tests.support.world import World
 
-pytestmark = pytest.mark.skipif(bool(MISSING), reason=MISSING)
+pytestmark = [pytest.mark.skipif(bool(MISSING), reason=MISSING), pytest.mark.zeromq]
 SYMBOLS = ["SPY", "QQQ", "AAPL"]
 _BACKGROUND = "getComputedStyle(document.documentElement).backgroundColor"
 

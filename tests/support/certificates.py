@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import ssl
 import subprocess
@@ -19,6 +20,7 @@ class Authority:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         folder.mkdir(exist_ok=True)
+        os.chmod(folder, 0o700)
         # Python 3.13 checks as strictly as RFC 5280 says: an authority names its use, and what it signs names its key.
         self._openssl("req", "-x509", *_KEY, "-days", "2", "-keyout", "ca.key", "-out", "ca.pem",
                       "-subj", "/CN=test authority", "-addext", "keyUsage=critical,keyCertSign,cRLSign")  # fmt: skip

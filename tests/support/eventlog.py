@@ -10,9 +10,15 @@ from typing import TypeVar
 import zmq
 
 from quotebus.bus import codec
-from quotebus.bus.clock import now_ns
+from quotebus.bus.clock import NS_PER_MS, now_ns, seconds
 from quotebus.bus.events import ConnectionHealth, Event, Quote
+from quotebus.bus.settings import BusSettings
+from quotebus.bus.transport.engines import open_engine
+from quotebus.bus.transport.line import Engine, News
+from quotebus.bus.transport.nats.ends import NatsSubscriber
+from quotebus.bus.transport.nats.protocol import PING
 from quotebus.bus.transport.zeromq.sockets import Role, make
+from quotebus.bus.transport.zeromq.subscriber import drain
 from tests.support.programs import DEADLINE_S
 
 EventT = TypeVar("EventT", bound=Event)
@@ -29,15 +35,17 @@ class Heard:
 class EventLog:
     """Subscribes to everything on the bus from its own thread."""
 
-    def __init__(self, subscribe_url: str, *prefixes: bytes, forbidden: bytes = b"") -> None:
-        """`forbidden`: bytes that no frame may hold; topics of those that do are in `leaks`."""
+    def __init__(self, bus: str | BusSettings, *prefixes: bytes, forbidden: bytes = b"") -> None:
+        """`bus`: a broker's subscribe endpoint, or what every program is told.
+
+        `forbidden`: bytes that no frame may hold; topics of those that do are in `leaks`."""
         self.heard: list[Heard] = []
         self.leaks: list[bytes] = []
         self._forbidden = forbidden
         self._changed = threading.Condition()
         self._ending = threading.Event()
         self._ready = threading.Event()
-        self._thread = threading.Thread(target=self._run, args=(subscribe_url, prefixes or (b"",)), daemon=True)
+        self._thread = threading.Thread(target=self._run, args=(bus, prefixes or (b"",)), daemon=True)
         self._thread.start()
         assert self._ready.wait(DEADLINE_S)
 
@@ -90,7 +98,40 @@ class EventLog:
     def _last(self, kind: type[Event]) -> list[Event]:
         return self.all(kind)[-3:]
 
-    def _run(self, url: str, prefixes: tuple[bytes, ...]) -> None:
+    def _run(self, bus: str | BusSettings, prefixes: tuple[bytes, ...]) -> None:
+        if isinstance(bus, BusSettings):
+            self._run_on_engine(open_engine(bus.bus_address), prefixes)
+        else:
+            self._run_on_zeromq(bus, prefixes)
+
+    def _run_on_engine(self, engine: Engine, prefixes: tuple[bytes, ...]) -> None:
+        subscriber = engine.subscriber(prefixes, watched=True)
+        subscriber.connect()
+        deadline_ns = now_ns() + seconds(DEADLINE_S)
+        while News.UP not in subscriber.news() and now_ns() < deadline_ns:
+            subscriber.await_frame(NS_PER_MS)
+        if isinstance(subscriber, NatsSubscriber):  # its answer is behind what was subscribed to
+            asked_ns = now_ns()
+            subscriber.line.say(PING)
+            subscriber.line.flush()
+            while subscriber.line._heard_ns < asked_ns and now_ns() < deadline_ns:
+                subscriber.await_frame(NS_PER_MS)
+        self._ready.set()
+        while not self._ending.is_set():
+            subscriber.news()
+            if subscriber.await_frame(50 * NS_PER_MS):
+                self._keep(subscriber.take(1_000))
+        subscriber.close()
+        engine.close(0)
+
+    def _keep(self, frames: list[bytes]) -> None:
+        self.leaks += [frame.partition(b"\0")[0] for frame in frames if self._forbidden and self._forbidden in frame]
+        batch = [Heard(now_ns(), codec.decode(frame)) for frame in frames]
+        with self._changed:
+            self.heard += batch
+            self._changed.notify_all()
+
+    def _run_on_zeromq(self, url: str, prefixes: tuple[bytes, ...]) -> None:
         context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         socket = make(context, Role.SUBSCRIBE)
         for prefix in prefixes:
@@ -105,16 +146,5 @@ class EventLog:
         while not self._ending.is_set():
             if not socket.poll(50):
                 continue
-            batch: list[Heard] = []
-            try:
-                for _ in range(1000):
-                    frame = socket.recv(zmq.NOBLOCK)
-                    if self._forbidden and self._forbidden in frame:
-                        self.leaks.append(frame.partition(b"\0")[0])
-                    batch.append(Heard(now_ns(), codec.decode(frame)))
-            except zmq.Again:
-                pass
-            with self._changed:
-                self.heard += batch
-                self._changed.notify_all()
+            self._keep(drain(socket, 1_000))
         context.destroy(linger=0)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import atexit
+import shutil
 import socket
 import ssl
 import subprocess
 import sys
+import tempfile
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -13,11 +16,13 @@ from pathlib import Path
 import pytest
 
 from quotebus.bus.transport.nats.access import NatsAccess
+from tests.support.certificates import Authority
 from tests.support.programs import Program, eventually
 
 BINARY = Path(sys.executable).parent / "nats-server"
 SHIPPED = Path(__file__).resolve().parents[2] / "docs/nats/quotebus.conf"
 HOST = "127.0.0.1"
+ROLES = ("node", "worker", "recorder", "observer", "player")
 
 
 TEXT = """
@@ -56,6 +61,8 @@ def free_port() -> int:
 class NatsServer:
     """One server. `start` after `kill` is the same server on the same port."""
 
+    scheme = "nats"
+
     def __init__(self, folder: Path, *, name: str = "one", text: str = "", arguments: Sequence[str] = ()) -> None:
         """`text` is added to a configuration that says the name and the port."""
         self.port, self.name = free_port(), name
@@ -72,11 +79,16 @@ class NatsServer:
 
     @property
     def url(self) -> str:
-        return f"nats://{HOST}:{self.port}"
+        return f"{self.scheme}://{HOST}:{self.port}"
 
     def start(self) -> None:
-        self.program = Program("nats-server", "-c", str(self._config), *self._arguments, environment={})
+        if self.program is not None:
+            self.program.stop()  # it was killed: its lines end
+        self.program = self._begin()
         self.running.line("Server is ready")
+
+    def _begin(self) -> Program:
+        return Program("nats-server", "-c", str(self._config), *self._arguments, environment={})
 
     def wait_for_routes(self, count: int) -> None:
         """Until it has heard of so many others of its cluster."""
@@ -94,6 +106,38 @@ class NatsServer:
 
     def stop(self) -> None:
         self.running.stop()
+
+
+class ShippedServer(NatsServer):
+    """One with the configuration that is shipped, on other ports, and a certificate for each of its users."""
+
+    scheme = "tls"
+
+    def __init__(self, folder: Path) -> None:
+        self.authority = role_authority()
+        super().__init__(folder, name="shipped")
+
+    def _begin(self) -> Program:
+        ports = ("-a", HOST, "-p", str(self.port), "-m", str(free_port()))
+        return Program("nats-server", "-c", str(SHIPPED), *ports, environment={}, folder=self.authority.folder.parent)
+
+
+@cache
+def role_authority() -> Authority:
+    """Certificates of all roles, where the shipped configuration looks for the server's; one for a test run."""
+    folder = Path(tempfile.mkdtemp(prefix="quotebus-roles-"))
+    atexit.register(shutil.rmtree, folder)
+    authority = Authority(folder / "certs")
+    for role in ROLES:
+        authority.sign(role, f"email:{role}@quotebus")
+    return authority
+
+
+def environment_of_role(role: str) -> dict[str, str]:
+    """The settings by which a program shows who it is to a `ShippedServer`."""
+    authority = role_authority()
+    files = {"CA": "ca.pem", "CERT": f"{role}.pem", "KEY": f"{role}.key"}
+    return {"BUS_USER": role} | {f"BUS_TLS_{kind}_FILE": authority.path(file) for kind, file in files.items()}
 
 
 class NatsCluster:

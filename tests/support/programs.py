@@ -43,8 +43,11 @@ class Program:
         environment: Mapping[str, str],
         forked: bool = True,
         clocks: Path | None = None,
+        folder: Path | None = None,
     ) -> None:
-        """With `forked` one of ours starts without an interpreter of its own, see `forkserver`; not so where the
+        """`folder` is where one that is not ours runs.
+
+        With `forked` one of ours starts without an interpreter of its own, see `forkserver`; not so where the
         environment is an interpreter's. `clocks`: the file of its own clocks, see `skewed`."""
         forked = forked and not any(variable.startswith("PYTHON") for variable in environment)
         command = [str(Path(sys.executable).parent / name), *arguments]
@@ -67,6 +70,7 @@ class Program:
                 stderr=subprocess.STDOUT,
                 text=True,
                 start_new_session=True,
+                cwd=folder,
             )
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -9,17 +11,27 @@ from typing import Any
 from quotebus import BusClient, BusSettings
 from quotebus.pricing.simulator.control import SimulatorControl
 from tests.support.eventlog import EventLog
+from tests.support.nats_server import TEXT, NatsServer, ShippedServer, environment_of_role
 from tests.support.programs import Program
 
 LOOPBACK = {"BUS_URL": "tcp://127.0.0.1:0", "BUS_PLAIN_LOOPBACK": "yes"}
+ENGINES = ("tcp", "ipc", "nats", "nats-tls")
+ROLES = {"pricing-node": "node", "quotebus record": "recorder", "quotebus replay": "player", "bus-tap": "observer",
+         "quotebus tap": "observer", "quotebus serve": "observer"}  # fmt: skip
+"""By program, the user under which it comes to a NATS server with roles; all others are workers."""
 
 
 class World:
     """Programs are started when a test asks for them and stopped with the world."""
 
-    def __init__(self, folder: Path, *, forked: bool = True) -> None:
-        """Without `forked` each program starts with an interpreter of its own, as for a user, see `Program`."""
+    def __init__(self, folder: Path, *, forked: bool = True, engine: str = "tcp") -> None:
+        """`engine` carries the bus; `nats-tls` with the shipped configuration.
+
+        Without `forked` each program starts with an interpreter of its own, as for a user, see `Program`."""
         self.folder = folder
+        self.engine = engine
+        self._opened, self._clients = ExitStack(), ExitStack()
+        self._nats: NatsServer | None = None
         self._forked = forked
         self.audit = folder / "audit.jsonl"
         self.control: SimulatorControl
@@ -32,23 +44,46 @@ class World:
             "PRICING_LINGER_S": "1",
             "PRICING_SYMBOL_LIMIT": "0",
         }
+        if engine == "ipc":
+            self.environment["BUS_URL"] = "ipc://world"
+            self.environment["BUS_RUNTIME_DIR"] = tempfile.mkdtemp(prefix="qb-", dir="/tmp")  # paths are short there
+            self._opened.callback(shutil.rmtree, self.environment["BUS_RUNTIME_DIR"])
         self.programs: list[Program] = []
         self.clocks: dict[str, Path] = {}
         """By program, the file of its own clocks where it has some, see `skewed`."""
-        self._opened = ExitStack()
 
     def close(self) -> None:
-        self._opened.close()
-        for program in reversed(self.programs):
-            program.stop()
+        with self._opened:  # what carries the bus ends last, clients first
+            self._clients.close()
+            for program in reversed(self.programs):
+                program.stop()
 
     def broker(self, *arguments: str) -> Program:
-        """Start the broker; a second call starts it again on the same ports."""
+        """Start what carries the bus; a second call starts it again at the same place."""
+        if self.engine.startswith("nats"):
+            return self._start_nats()
         program = self.start("quotebus", "broker", *arguments)
         words = program.line("quotebus broker: publish").split()
         for kind in ("publish", "subscribe", "request"):
-            self.environment[f"BUS_{kind.upper()}_URL"] = words[words.index(kind) + 1]
+            if self.engine == "tcp":
+                self.environment[f"BUS_{kind.upper()}_URL"] = words[words.index(kind) + 1]
         return program
+
+    def _start_nats(self) -> Program:
+        if self._nats is not None:
+            self._nats.start()
+        else:
+            tls = self.engine == "nats-tls"
+            self._nats = ShippedServer(self.folder) if tls else NatsServer(self.folder, text=TEXT)
+            self._opened.callback(lambda: self.carrier.stop())
+        self.environment["BUS_URL"] = self.carrier.url
+        return self.carrier.running
+
+    @property
+    def carrier(self) -> NatsServer:
+        """The NATS server."""
+        assert self._nats is not None
+        return self._nats
 
     def exchange(self, *arguments: str) -> Program:
         """Start the simulated exchange, without a symbol limit unless told."""
@@ -75,25 +110,28 @@ class World:
 
     def client(self, name: str | None = None, **arguments: Any) -> BusClient:
         """A client in this process."""
-        return self._opened.enter_context(BusClient(self.settings(), name=name, **arguments))
+        return self._clients.enter_context(BusClient(self.settings(), name=name, **arguments))
 
     def log(self, *prefixes: bytes) -> EventLog:
         """A subscriber that keeps everything."""
-        log = EventLog(self.environment["BUS_SUBSCRIBE_URL"], *prefixes)
-        self._opened.callback(log.close)
+        bus = self.environment["BUS_SUBSCRIBE_URL"] if self.engine == "tcp" else self.settings("observer")
+        log = EventLog(bus, *prefixes)
+        self._clients.callback(log.close)
         return log
 
-    def settings(self) -> BusSettings:
-        return BusSettings(
-            bus_publish_url=self.environment["BUS_PUBLISH_URL"],
-            bus_subscribe_url=self.environment["BUS_SUBSCRIBE_URL"],
-            bus_request_url=self.environment["BUS_REQUEST_URL"],
-            bus_plain_loopback=True,
-        )
+    def settings(self, role: str = "worker") -> BusSettings:
+        """What a client in this process needs."""
+        environment = {**self.environment, **self._role(role)}
+        names = [name for name in BusSettings.model_fields if name.upper() in environment]
+        return BusSettings(**{name: environment[name.upper()] for name in names})
+
+    def _role(self, role: str) -> dict[str, str]:
+        return environment_of_role(role) if self.engine == "nats-tls" else {}
 
     def start(self, name: str, *arguments: str, **settings: str) -> Program:
         """Start any program in this world."""
-        environment = {**self.environment, **settings}
+        role = ROLES.get(name) or ROLES.get(" ".join((name, *arguments[:1])), "worker")
+        environment = {**self.environment, **self._role(role), **settings}
         clocks = self.clocks.get(name)
         program = Program(name, *arguments, environment=environment, forked=self._forked, clocks=clocks)
         self.programs.append(program)

@@ -1,0 +1,39 @@
+"""Engines of the bus by command: `python -m tests.engines VERB`, or `make engines ARGS=VERB`.
+
+`bench`: our NATS wire beside nats-py. `fuzz`: the reader of the protocol. Exit status 1 when a bound does not hold.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.engines import nats_bench, nats_fuzz
+from tests.support.nats_server import why_not
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.engines", description=__doc__)
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    bench = verbs.add_parser("bench", help="messages a second and processor time beside nats-py")
+    bench.add_argument("--rounds", type=int, default=5)
+    bench.add_argument("--count", type=int, default=100_000, help="messages a round")
+    fuzz = verbs.add_parser("fuzz", help="good, damaged and cut streams, compared with a slow reader")
+    fuzz.add_argument("--times", type=int, default=1_000_000, help="inputs: one call of the reader each")
+    fuzz.add_argument("--seed", type=int, default=0)
+    arguments = parser.parse_args()
+    if arguments.verb == "fuzz":
+        inputs, streams, broken = nats_fuzz.run(arguments.times, arguments.seed)
+        print(f"{inputs:,} inputs of {streams:,} streams, {broken:,} of them broken: as by the specification")
+        return 0
+    if why_not():
+        print(why_not(), file=sys.stderr)
+        return 1
+    with tempfile.TemporaryDirectory() as folder:
+        return 0 if nats_bench.run(Path(folder), arguments.rounds, arguments.count) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
