@@ -9,9 +9,10 @@ BIN    := $(VENV)/bin
 ARGS   ?=
 JOBS   ?= 8
 SEEDS  ?= 50
+ENGINES ?= tcp,ipc,nats,nats-tls
 
 .PHONY: guides docs sbom dist halts hearsay outages realoutages mutants up test smoke apidocs links wheel check format bench edgebench edgecrowd latency overload scale clients verdict replaysame replaytiming capturerate capturedamage \
-  capturekills captureseek tapcost strangers poison faults twonodes orders returns requests search lives kills seeds quietdays levels marketdays idle pins clean help
+  capturekills captureseek tapcost strangers engines scenarios poison faults twonodes orders returns requests search lives kills seeds quietdays levels marketdays idle pins clean help
 
 help:
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
@@ -141,6 +142,12 @@ poison: $(VENV)/.dev ## a client beside a forger of its node's messages; ARGS="-
 
 faults: $(VENV)/.dev ## every upstream fault shown to the real programs, measured beside its bound; ARGS="--times 3"
 	$(BIN)/python -m tests.faults $(ARGS)
+
+engines: $(VENV)/.dev ## our NATS wire: ARGS="bench --rounds 5" beside nats-py, ARGS="fuzz --times 10000000" against its specification
+	$(BIN)/python -m tests.engines $(ARGS)
+
+scenarios: $(VENV)/.dev ## every scenario over every engine of the bus; ENGINES=nats,nats-tls for some
+	PYTHONDONTWRITEBYTECODE= QUOTEBUS_ENGINES=$(ENGINES) $(BIN)/python -m pytest -q -n $(JOBS) --dist worksteal tests/scenarios $(ARGS)
 
 strangers: $(VENV)/.dev ## what hostile peers of the broker cost the others, beside its bound; ARGS="--times 3"
 	$(BIN)/python -m tests.strangers $(ARGS)

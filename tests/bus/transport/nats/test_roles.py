@@ -1,0 +1,160 @@
+"""The shipped server configuration: who may say and hear what is the table in EVENTS.md, and nothing else gets in."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import ssl
+from collections.abc import Iterator
+from pathlib import Path
+
+import nats
+import nats.errors
+import pytest
+from nats.aio.client import Client
+
+from quotebus import bus
+from quotebus.bus.topics import RESERVED_KINDS
+from tests.support.certificates import Authority, needs_openssl
+from tests.support.nats_server import (
+    BINARY,
+    HOST,
+    ROLES,
+    SHIPPED,
+    NatsServer,
+    ShippedServer,
+    needs_server,
+    role_authority,
+)
+from tests.support.programs import run
+
+pytestmark = [needs_server, needs_openssl]
+TABLE = Path(bus.__file__).with_name("EVENTS.md").read_text().partition("#### Roles")[2].partition("## A peer")[0]
+ROWS = re.findall(r"^\| `([a-z.]+)` \|(.*)\|$", TABLE, re.MULTILINE)
+HEADS = re.findall(r"^\| kind \|(.*)\|$", TABLE, re.MULTILINE)[0].split("|")
+BUSES = {role: "replay" if role == "player" else "quotebus" for role in ROLES}
+VIOLATION = re.compile(r'violation for (publish|subscription) to "([^"]+)"', re.IGNORECASE)
+
+
+def allowed(word: str) -> set[tuple[str, str]]:
+    """Pairs of role and kind for which the table has this word."""
+    found = set()
+    for kind, cells in ROWS:
+        for role, cell in zip(HEADS, cells.split("|"), strict=True):
+            if word in cell.strip().split(", "):
+                found.add((role.strip(), kind))
+    return found
+
+
+@pytest.fixture
+def shipped(tmp_path: Path) -> Iterator[ShippedServer]:
+    server = ShippedServer(tmp_path)
+    yield server
+    server.stop()
+
+
+async def connect(server: NatsServer, tls: ssl.SSLContext, refused: list[str]) -> Client:
+    async def keep(error: Exception) -> None:
+        refused.append(str(error))
+
+    return await nats.connect(
+        f"tls://{HOST}:{server.port}",
+        tls=tls,
+        tls_handshake_first=True,
+        error_cb=keep,
+        allow_reconnect=False,
+        connect_timeout=20,
+    )
+
+
+def refusals(texts: list[str], what: str) -> set[str]:
+    """The subjects of which a server has said that this may not be done."""
+    found = [VIOLATION.search(text) for text in texts]
+    return {match[2] for match in found if match is not None and match[1].lower() == what}
+
+
+def rest_of(kind: str) -> str:
+    return "" if kind == "symbols.requested" else ".x"
+
+
+async def try_all(server: ShippedServer) -> tuple[set[tuple[str, str]], set[tuple[str, str]]]:
+    """Pairs of role and kind that may be said in the role's own name, and that may be heard."""
+    kinds = [kind for kind, _ in ROWS] + list(RESERVED_KINDS)
+    may_say, may_hear = set(), set()
+    for role in ROLES:
+        texts: list[str] = []
+        client = await connect(server, role_authority().context(role), texts)
+        own = {kind: f"{BUSES[role]}.{role}.{kind}{rest_of(kind)}" for kind in kinds}
+        heard = {kind: f"{BUSES[role]}.*.{kind}{rest_of(kind)}" for kind in kinds}
+        forged = [
+            subject.replace(f".{role}.", f".{other}.") for subject in own.values() for other in ROLES if other != role
+        ]
+        elsewhere = [subject.replace(BUSES[role], "other") for subject in own.values()]
+        for subject in (*own.values(), *forged, *elsewhere):
+            await client.publish(subject, b"x")
+        for subject in (*heard.values(), "other.>", "$SYS.>", ">"):
+            await client.subscribe(subject)
+        await client.flush()
+        assert client.is_connected, "a refusal does not cost the connection"
+        unsaid, unheard = refusals(texts, "publish"), refusals(texts, "subscription")
+        await client.close()
+        assert unsaid >= {*forged, *elsewhere}, role
+        assert unheard >= {"other.>", "$sys.>", ">"}, role  # nats-py tells errors in lower case
+        may_say |= {(role, kind) for kind in kinds if own[kind] not in unsaid}
+        may_hear |= {(role, kind) for kind in kinds if heard[kind] not in unheard}
+    return may_say, may_hear
+
+
+def test_each_role_may_say_and_hear_exactly_what_the_table_says(shipped: ShippedServer) -> None:
+    may_say, may_hear = asyncio.run(try_all(shipped))
+    assert len(ROWS) == 12
+    assert may_say == allowed("says")
+    hears_all = {(role, kind) for role in ("worker", "recorder", "observer") for kind in RESERVED_KINDS}
+    assert may_hear == allowed("hears") | hears_all
+
+
+def test_nobody_gets_in_but_by_a_certificate_of_a_user(shipped: ShippedServer, tmp_path: Path) -> None:
+    others = Authority(tmp_path / "others")
+    others.sign("node", "email:node@quotebus")
+    stranger = others.context("node")
+    stranger.load_verify_locations(role_authority().path("ca.pem"))
+    role_authority().sign("nobody", "email:nobody@quotebus")
+
+    async def try_with(tls: ssl.SSLContext) -> None:
+        client = await connect(shipped, tls, [])
+        await client.flush(10)  # TLS 1.3 tells a client of its certificate's refusal afterwards
+        await client.close()
+
+    for tls in (role_authority().context(), stranger, role_authority().context("nobody")):
+        with pytest.raises((OSError, nats.errors.Error)):
+            asyncio.run(try_with(tls))
+    asyncio.run(try_with(role_authority().context("worker")))
+
+
+def test_nothing_is_said_in_clear(shipped: ShippedServer) -> None:
+    async def listen() -> bytes:
+        reader, writer = await asyncio.open_connection(HOST, shipped.port)
+        writer.write(b"CONNECT {}\r\nPING\r\n")
+        said = await asyncio.wait_for(reader.read(100), 30)
+        writer.close()
+        return said
+
+    assert not asyncio.run(listen()).startswith((b"INFO", b"PONG"))
+
+
+def test_the_monitoring_port_is_this_machine_s_only() -> None:
+    text = SHIPPED.read_text()
+    assert re.findall(r"^https?: *\"(.*)\"", text, re.MULTILINE) == ["127.0.0.1:8222"]
+
+
+@pytest.mark.parametrize("line", ['no_fast_producer_stall: true', 'max_pending: 8MB', 'write_deadline: "3s"',
+                                  'ping_interval: "2s"', "verify_and_map: true", "handshake_first: true"])  # fmt: skip
+def test_what_the_others_depend_on_stands_in_it(line: str) -> None:
+    assert re.search(rf"^ *{re.escape(line)}$", SHIPPED.read_text(), re.MULTILINE)
+
+
+@pytest.mark.parametrize("file", sorted(SHIPPED.parent.glob("*.conf")), ids=lambda file: file.name)
+def test_the_server_finds_no_fault_in_the_files(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(role_authority().folder.parent)
+    status, said = run(str(BINARY), "-t", "-c", str(file))
+    assert status == 0, said
