@@ -87,7 +87,7 @@ def test_changelog_has_this_version() -> None:
 def test_compose_names_real_programs_and_settings(service: str) -> None:
     definition = COMPOSE["services"][service]
     if service != "broker":
-        assert definition["network_mode"] == "service:broker", "loopback must stay loopback"
+        assert definition["network_mode"] in ("none", "service:broker"), "loopback must stay loopback"
     if service in OTHERS:
         assert definition["profiles"] == ["monitoring"]
         assert ":" in definition["image"], "a version of its own"
@@ -104,7 +104,46 @@ def test_compose_publishes_nothing_beyond_this_machine_and_mounts_what_is_there(
     for service, definition in COMPOSE["services"].items():
         assert all(port.startswith("127.0.0.1:") for port in definition.get("ports", ())), service
         for volume in definition.get("volumes", ()):
-            assert (ROOT / volume.partition(":")[0]).exists(), volume
+            source = volume.partition(":")[0]
+            assert source in COMPOSE["volumes"] or (source.startswith("./") and (ROOT / source).exists()), volume
+
+
+def test_compose_shares_the_bus_as_a_folder_of_the_user_that_all_programs_are() -> None:
+    for service, definition in COMPOSE["services"].items():
+        if service in OTHERS:
+            assert "bus:/run/quotebus" not in definition["volumes"], service
+            continue
+        assert "bus:/run/quotebus" in definition["volumes"], service
+        assert "user" not in definition, "the image says it"
+        lines = [line.strip() for line in definition["build"]["dockerfile_inline"].splitlines()]
+        made, *_ = [line for line in lines if "/run/quotebus" in line]
+        assert made.startswith("RUN install -d -o nobody -g nogroup -m 0700 /run/quotebus"), "a new volume takes these"
+        assert lines.index(made) < lines.index("ENV BUS_RUNTIME_DIR=/run/quotebus") < lines.index("USER nobody")
+
+
+def test_compose_gives_a_network_only_to_who_needs_one_and_looks_after_everybody() -> None:
+    networked = {name for name, each in COMPOSE["services"].items() if each.get("network_mode") != "none"}
+    assert networked == {"broker", "exchange", "pricing", "serve", *OTHERS}
+    for service, definition in COMPOSE["services"].items():
+        if service in (*OTHERS, "tap"):
+            continue
+        kind, *command = definition["healthcheck"]["test"]
+        assert kind == "CMD"
+        assert command[0] in {*PROJECT["scripts"], "python"}, service
+        if command[:2] == ["quotebus", "tap"]:
+            assert run(*command[:4], "--help")[0] == 0, service
+        if service != "broker":
+            assert definition["depends_on"]["broker"]["condition"] == "service_healthy", service
+
+
+def test_the_commented_strategy_joins_by_what_is_written() -> None:
+    text = (ROOT / "docker-compose.yml").read_text()
+    lines = re.findall(r"^  #(strategy:|  .*)$", text, re.MULTILINE)
+    strategy = yaml.safe_load("\n".join(lines).replace("*after", "[broker]"))["strategy"]
+    program = COMPOSE["services"]["recorder"]
+    assert set(strategy["volumes"]) < set(program["volumes"])
+    assert strategy["environment"] == {"BUS_RUNTIME_DIR": "/run/quotebus"}
+    assert strategy["user"] == "nobody"
 
 
 def test_compose_starts_what_up_starts() -> None:

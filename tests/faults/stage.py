@@ -53,7 +53,7 @@ class Stage:
         world.exchange("--rate", str(self._rate))
         world.environment["PRICING_DATA_URL"] = world.environment["PRICING_ORDER_REST_URL"]
         self._exchanges["plain"] = world.environment["PRICING_UPSTREAM_URL"], world.control
-        self.log = EventLog(world.environment["BUS_SUBSCRIBE_URL"], forbidden=CANARY.encode())
+        self.log = EventLog(world.urls["subscribe"], forbidden=CANARY.encode())
         self.worker = world.worker(
             EXECUTION_SYMBOLS=f"{SYMBOL},{OTHER}", EXECUTION_INTERVAL_S="0.05", EXECUTION_PATIENCE_S="0"
         )

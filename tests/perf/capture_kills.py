@@ -64,7 +64,7 @@ def main() -> int:
         world = World(Path(name))
         try:
             world.broker()
-            publisher = Publisher(world.environment["BUS_PUBLISH_URL"], options.rate)
+            publisher = Publisher(world.urls["publish"], options.rate)
             for number in range(options.times):
                 what, missing_ms = killed(world, publisher, folder, chance.uniform(0, 0.5))
                 short.append(missing_ms)

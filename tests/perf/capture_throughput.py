@@ -83,7 +83,7 @@ def ours(count: int, folder: Path) -> tuple[float, float]:
         urls = [f"--bus-{kind}-url={world.environment[f'BUS_{kind.upper()}_URL']}" for kind in ("subscribe", "request")]
         settings = parse(RecordSettings, [*urls, "quote."], "bench")
         command = [sys.executable, "-m", "tests.perf.capture_throughput", "--publish"]
-        command += [world.environment["BUS_PUBLISH_URL"], "--messages", str(count)]
+        command += [world.urls["publish"], "--messages", str(count)]
         with (
             RecorderSockets(settings, "recorder-bench", settings.topics) as listener,
             subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as publisher,

@@ -100,7 +100,7 @@ def round_of(rate: float, seconds: float, *, beside: bool) -> dict[str, Any]:
             broker = world.broker()
             world.exchange("--rate", str(rate))
             world.node()
-            url = world.environment["BUS_SUBSCRIBE_URL"]
+            url = world.urls["subscribe"]
             fast = Subscriber(url)
             subscribers = [fast, *([Subscriber(url, SLOW_S), Subscriber(url)] if beside else [])]
             with BusClient(world.settings(), name="overload") as bus:

@@ -27,7 +27,7 @@ def decisions(world: World, capture: Path, rate: str, symbols: str) -> list[byte
     context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
     subscriber = make(context, Role.SUBSCRIBE)
     subscriber.subscribe(b"decision.execution-worker\0")
-    subscriber.connect(world.environment["BUS_SUBSCRIBE_URL"])
+    subscriber.connect(world.urls["subscribe"])
     worker = world.worker(EXECUTION_CLOCK="stream", EXECUTION_SYMBOLS=symbols, EXECUTION_INTERVAL_S="0.05")
     status, printed = run(
         "quotebus", "replay", str(capture), "--rate", rate, "--wait", "60",

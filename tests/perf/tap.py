@@ -89,7 +89,7 @@ class Taps:
 
 def span(kind: str, verb: str, world: World, seconds: float) -> dict[str, Any]:
     """The subscriber's report of so many seconds, with the tap's share of a core."""
-    url = world.environment["BUS_SUBSCRIBE_URL"]
+    url = world.urls["subscribe"]
     aside = subprocess.Popen([sys.executable, "-c", ASIDE], start_new_session=True) if kind == "aside" else None
     taps, subscribers = Taps(world, verb), [Subscriber(url) for _ in range(2 if kind == "reader" else 1)]
     try:

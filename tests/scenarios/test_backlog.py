@@ -145,7 +145,7 @@ def test_without_conflation_what_is_given_up_is_a_counted_gap(world: World, brok
 
 def overfill(world: World, broker: StubbornBroker, **settings: str) -> tuple[int, Callable[[], Counter[str]]]:
     """Stop reading until every queue on the way is full; quotes sent until then, and how to count them by symbol."""
-    world.environment |= {"BUS_PUBLISH_URL": broker.publish_url, "BUS_SUBSCRIBE_URL": broker.subscribe_url}
+    world.environment |= {**LOOPBACK, "BUS_PUBLISH_URL": broker.publish_url, "BUS_SUBSCRIBE_URL": broker.subscribe_url}
     world.environment["BUS_REQUEST_URL"] = "tcp://127.0.0.1:1"
     world.exchange("--rate", "200", "--batch", "10")
     world.programs.append(Program("python", "-c", NODE, environment={**world.environment, **settings}))

@@ -19,7 +19,7 @@ FLOOD = 80_000
 @pytest.fixture
 def subscribers(world: World) -> Iterator[list[Subscriber]]:
     world.broker()
-    opened = [Subscriber(world.environment["BUS_SUBSCRIBE_URL"], pause_s) for pause_s in (0.0, SLOW_S, 0.0)]
+    opened = [Subscriber(world.urls["subscribe"], pause_s) for pause_s in (0.0, SLOW_S, 0.0)]
     yield opened
     for subscriber in opened:
         subscriber.close()

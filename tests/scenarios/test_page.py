@@ -138,9 +138,9 @@ def test_a_bus_that_is_gone_leaves_nothing_that_looks_live(screen: Screen) -> No
     assert screen.browser.text("#verdict") == "not known"
     assert screen.cell("SPY", "state") == "live?"
     screen.browser.wait("document.querySelector('.totals dd').innerText === '–'", "no number that may be old")
-    ports = [screen.world.environment[f"BUS_{kind}_URL"] for kind in ("PUBLISH", "SUBSCRIBE", "REQUEST")]
+    before = dict(screen.world.urls)
     screen.world.broker()
-    assert ports == [screen.world.environment[f"BUS_{kind}_URL"] for kind in ("PUBLISH", "SUBSCRIBE", "REQUEST")]
+    assert screen.world.urls == before
     screen.all_usable()
 
 
@@ -162,7 +162,7 @@ def test_text_of_a_stranger_stays_text(screen: Screen) -> None:
         like(STATUS, symbol="EVIL", source="stranger-000001", cause=markup, state="<i>odd"),
     )
     with zmq.Context() as context, make(context, Role.PUBLISH) as socket:
-        socket.connect(screen.world.environment["BUS_PUBLISH_URL"])
+        socket.connect(screen.world.urls["publish"])
         assert socket.poll(10_000)  # somebody subscribes
         for event in events:
             socket.send(codec.encode(event))

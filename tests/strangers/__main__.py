@@ -52,7 +52,7 @@ class Stage:
     """A bus with a client that holds a usable price."""
 
     def __init__(self, folder: Path) -> None:
-        self.world = World(folder)
+        self.world = World(folder, engine="tcp")
         self.broker = self.world.broker("--bus-broker-memory-mib", str(MEMORY_MIB))
         self.world.exchange("--rate", "200")
         self.world.node()
@@ -124,7 +124,7 @@ def play_all(stage: Stage, times: int, only: str, seed: int) -> bool:
 
 def run_out_of_files(folder: Path) -> bool:
     """A broker with 64 descriptors and 100 idle connections: what it costs, and whether it says so once."""
-    world = World(folder)
+    world = World(folder, engine="tcp")
     broker = world.start("python", "-c", _SHORT_OF_FILES)
     words = broker.line("quotebus broker: publish").split()
     url = words[words.index("request") + 1]

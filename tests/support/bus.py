@@ -14,6 +14,7 @@ import zmq
 
 from quotebus import BusClient
 from quotebus.bus import codec, topics
+from quotebus.bus.address import IpcAddress, NatsAddress
 from quotebus.bus.base_client import BaseClient
 from quotebus.bus.clock import NS_PER_S, now_ns, utc_ns
 from quotebus.bus.events import AckRow, Event, Quote, SymbolsAcknowledged, SymbolsRequested
@@ -22,7 +23,8 @@ from quotebus.bus.sequence import Stamper
 from quotebus.bus.settings import BusSettings
 from quotebus.bus.transport.zeromq.broker import Broker
 from quotebus.bus.transport.zeromq.coverage import Coverage
-from quotebus.bus.transport.zeromq.sockets import Role, make
+from quotebus.bus.transport.zeromq.endpoints import Endpoints
+from quotebus.bus.transport.zeromq.sockets import Role, connect, make
 from tests.support.programs import eventually
 from tests.support.samples import HEALTH, QUOTE, like
 
@@ -65,7 +67,7 @@ def running_broker(settings: BusSettings = FREE) -> Iterator[BusSettings]:
     thread = threading.Thread(target=broker.run, daemon=True)
     thread.start()
     try:
-        yield settings_of(broker)
+        yield settings if isinstance(settings.bus_address, IpcAddress) else settings_of(broker)
     finally:
         broker.stop()
         thread.join(5)
@@ -111,9 +113,12 @@ class FakeNode:
     def _run(self) -> None:
         context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         publisher, subscriber = make(context, Role.PUBLISH), make(context, Role.SUBSCRIBE)
-        publisher.connect(self._settings.bus_publish_url)
+        address = self._settings.bus_address
+        assert not isinstance(address, NatsAddress)
+        endpoints = Endpoints.find(address)
+        connect(publisher, endpoints.publish)
         subscriber.subscribe(topics.prefix(topics.REQUESTED))
-        subscriber.connect(self._settings.bus_subscribe_url)
+        connect(subscriber, endpoints.subscribe)
         coverage = Coverage()
         health_ns = 0
         while not self._ending.is_set():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from contextlib import ExitStack
@@ -15,6 +16,8 @@ from tests.support.nats_server import TEXT, NatsServer, ShippedServer, environme
 from tests.support.programs import Program
 
 LOOPBACK = {"BUS_URL": "tcp://127.0.0.1:0", "BUS_PLAIN_LOOPBACK": "yes"}
+ENGINE = os.environ.get("QUOTEBUS_TEST_BUS", "ipc")
+"""What carries the bus of a world that does not say it."""
 ENGINES = ("tcp", "ipc", "nats", "nats-tls")
 ROLES = {"pricing-node": "node", "quotebus record": "recorder", "quotebus replay": "player", "bus-tap": "observer",
          "quotebus tap": "observer", "quotebus serve": "observer"}  # fmt: skip
@@ -24,7 +27,7 @@ ROLES = {"pricing-node": "node", "quotebus record": "recorder", "quotebus replay
 class World:
     """Programs are started when a test asks for them and stopped with the world."""
 
-    def __init__(self, folder: Path, *, forked: bool = True, engine: str = "tcp") -> None:
+    def __init__(self, folder: Path, *, forked: bool = True, engine: str = ENGINE) -> None:
         """`engine` carries the bus; `nats-tls` with the shipped configuration.
 
         Without `forked` each program starts with an interpreter of its own, as for a user, see `Program`."""
@@ -32,6 +35,8 @@ class World:
         self.engine = engine
         self._opened, self._clients = ExitStack(), ExitStack()
         self._nats: NatsServer | None = None
+        self.urls: dict[str, str] = {}
+        """Where the broker's endpoints are, once it runs."""
         self._forked = forked
         self.audit = folder / "audit.jsonl"
         self.control: SimulatorControl
@@ -64,9 +69,9 @@ class World:
             return self._start_nats()
         program = self.start("quotebus", "broker", *arguments)
         words = program.line("quotebus broker: publish").split()
-        for kind in ("publish", "subscribe", "request"):
-            if self.engine == "tcp":
-                self.environment[f"BUS_{kind.upper()}_URL"] = words[words.index(kind) + 1]
+        self.urls = {kind: words[words.index(kind) + 1] for kind in ("publish", "subscribe", "request")}
+        if self.engine == "tcp":
+            self.environment |= {f"BUS_{kind.upper()}_URL": url for kind, url in self.urls.items()}
         return program
 
     def _start_nats(self) -> Program:
@@ -114,7 +119,7 @@ class World:
 
     def log(self, *prefixes: bytes) -> EventLog:
         """A subscriber that keeps everything."""
-        bus = self.environment["BUS_SUBSCRIBE_URL"] if self.engine == "tcp" else self.settings("observer")
+        bus = self.urls["subscribe"] if self.urls else self.settings("observer")
         log = EventLog(bus, *prefixes)
         self._clients.callback(log.close)
         return log

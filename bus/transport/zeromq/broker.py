@@ -31,6 +31,7 @@ from quotebus.bus.sequence import Stamper, source_name
 from quotebus.bus.settings import BusSettings
 from quotebus.bus.transport.zeromq.attendance import Attendance
 from quotebus.bus.transport.zeromq.broker_limits import Admission, RequestGate
+from quotebus.bus.transport.zeromq.broker_lock import BrokerLock
 from quotebus.bus.transport.zeromq.broker_peers import COUNTED, EVENTS, EndpointPeers
 from quotebus.bus.transport.zeromq.endpoints import Endpoints
 from quotebus.bus.transport.zeromq.publisher import send_now
@@ -82,6 +83,8 @@ class Ending(Enum):
     """More memory than the bound: the process is to be replaced. Nothing is closed yet."""
     PROXY = auto()
     """The proxy's thread has ended by itself."""
+    PLACE = auto()
+    """Its sockets' paths lead somewhere else: nobody who connects now comes here."""
 
 
 class Broker:
@@ -95,6 +98,7 @@ class Broker:
         if isinstance(address, NatsAddress):
             raise ConfigError("BUS_URL: a NATS server is a broker itself; this one is for ipc:// and tcp://")
         endpoints = Endpoints.find(address)
+        self._lock = BrokerLock(endpoints.folders) if endpoints.folders else None
         allow_open_files(_OPEN_FILES)
         self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._stopping = threading.Event()
@@ -130,10 +134,17 @@ class Broker:
                 bound.append(bind(socket, url))
             except zmq.ZMQError as error:
                 self.context.destroy(linger=0)
+                self._unlock()
                 raise ConfigError(
                     f"cannot bind {url}: {zmq.strerror(error.errno or 0)}; is a broker already running?"
                 ) from None
         self.publish_url, self.subscribe_url, self.request_url = bound
+        if self._lock is not None:
+            self._lock.watch([self._lock.folder / endpoint for endpoint in _ENDPOINTS])
+
+    def _unlock(self) -> None:
+        if self._lock is not None:
+            self._lock.release()
 
     def _open_inproc(self) -> None:
         self._publish.subscribe(b"")
@@ -165,6 +176,7 @@ class Broker:
             proxy.join(_PROXY_END_S)
             if not proxy.is_alive():  # else it is at work in libzmq, and its sockets end with the process
                 self.context.destroy(linger=0)
+                self._unlock()
         return ending
 
     def _proxy(self) -> None:
@@ -206,6 +218,9 @@ class Broker:
                 if not proxy.is_alive():
                     log.error("the proxy has ended")
                     return Ending.PROXY
+                if self._lock is not None and not self._lock.is_whole():
+                    log.error("%s: the broker's sockets were removed or replaced; nobody finds it", self._lock.folder)
+                    return Ending.PLACE
                 for line in self._attendance.changes(at_ns):
                     log.info("%s", line)
                 if self._asked_statistics:  # the proxy is busy: its last numbers stand

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import NamedTuple, Self
 
 from quotebus.bus.address import IpcAddress, TcpAddress
@@ -18,6 +19,8 @@ class Endpoints(NamedTuple):
     subscribe: Urls
     request: Urls
     place: str
+    folders: tuple[Path, ...] = ()
+    """Of an `ipc://` address."""
 
     @classmethod
     def find(cls, address: IpcAddress | TcpAddress) -> Self:
@@ -30,4 +33,5 @@ class Endpoints(NamedTuple):
             tuple(f"ipc://{folder}/subscribe" for folder in folders),
             tuple(f"ipc://{folder}/request" for folder in folders),
             f"{address} ({' and '.join(str(folder) for folder in folders)})",
+            folders,
         )

@@ -6,6 +6,7 @@ it is: `bus/README.md`, "Sockets". A test reads every one back.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from enum import Enum
 
@@ -90,5 +91,7 @@ def connect(socket: zmq.Socket[bytes], urls: Sequence[str]) -> None:
 
 def bind(socket: zmq.Socket[bytes], url: str) -> str:
     """Bind, and return the endpoint with its real port (port 0 asks for a free one). Raises zmq.ZMQError."""
+    if url.startswith("ipc://"):
+        socket.setsockopt(zmq.IPC_FILTER_UID, os.geteuid())  # what the folder's mode says, once more
     socket.bind(f"{url[:-2]}:*" if url.endswith(":0") else url)
     return socket.getsockopt_string(zmq.LAST_ENDPOINT)

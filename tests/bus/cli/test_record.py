@@ -40,7 +40,7 @@ def world(tmp_path: Path) -> Iterator[World]:
 
 @pytest.fixture
 def publisher(world: World) -> Iterator[Publisher]:
-    publisher = Publisher(world.environment["BUS_PUBLISH_URL"], 2_000)
+    publisher = Publisher(world.urls["publish"], 2_000)
     yield publisher
     publisher.close()
 

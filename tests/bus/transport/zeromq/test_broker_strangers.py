@@ -31,7 +31,7 @@ class Bus:
     """A real broker, a log of its counters, and a client that asks a node for SPY."""
 
     def __init__(self, folder: Path) -> None:
-        self.world = World(folder)
+        self.world = World(folder, engine="tcp")
         self.broker: Program = self.world.broker()
         self.settings: BusSettings = self.world.settings()
         self.counters_log = self.world.log(b"counters.broker")
@@ -162,7 +162,7 @@ def test_a_whole_client_of_the_greatest_size_is_not_cut(bus: Bus) -> None:
 
 
 def test_memory_beyond_its_bound_replaces_the_broker_and_clients_go_on(tmp_path: Path) -> None:
-    world = World(tmp_path)
+    world = World(tmp_path, engine="tcp")
     broker = world.broker("--bus-broker-memory-mib", "96")
     settings = world.settings()
     with fake_node(settings) as node, BusClient(settings, name="stays") as client:
@@ -225,7 +225,7 @@ def test_who_goes_on_and_on_is_cut(bus: Bus, stopwatch: Stopwatch) -> None:
 
 
 def test_without_descriptors_the_broker_refuses_and_does_not_spin(tmp_path: Path) -> None:
-    world = World(tmp_path)
+    world = World(tmp_path, engine="tcp")
     broker = world.start("python", "-c", SHORT_OF_FILES)
     words = broker.line("quotebus broker: publish").split()
     for kind in ("publish", "subscribe", "request"):
