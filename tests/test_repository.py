@@ -13,6 +13,7 @@ import yaml
 import quotebus
 from quotebus import BusClient
 from quotebus.bus.cli.program import VERBS
+from quotebus.bus.cli.record import RecordSettings
 from quotebus.bus.events import ConnectionHealth, Quote
 from quotebus.bus.serve.settings import ServeSettings
 from quotebus.bus.settings import BusSettings, LogSettings
@@ -32,7 +33,7 @@ OTHERS = ("prometheus", "grafana")
 
 
 def variables() -> set[str]:
-    ours = (BusSettings, LogSettings, PricingSettings, ExecutionSettings, ServeSettings)
+    ours = (BusSettings, LogSettings, PricingSettings, ExecutionSettings, ServeSettings, RecordSettings)
     names = {name.upper() for settings in ours for name in settings.model_fields}
     return names | {f"SIMULATOR_{name.upper()}" for name in SimulatorSettings.model_fields}
 
