@@ -15,7 +15,7 @@ from hypothesis import settings
 from tests.support.certificates import needs_openssl
 from tests.support.nats_server import needs_server
 from tests.support.stopwatch import Stopwatch
-from tests.support.world import ENGINES, World
+from tests.support.world import ENGINE, ENGINES, World
 
 settings.register_profile("suite", max_examples=40, deadline=None)
 settings.load_profile("suite")
@@ -71,7 +71,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 @pytest.fixture
 def engine() -> str:
     """What carries the bus of a world."""
-    return "tcp"
+    return ENGINE
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 from contextlib import ExitStack
@@ -16,7 +15,7 @@ from tests.support.nats_server import TEXT, NatsServer, ShippedServer, environme
 from tests.support.programs import Program
 
 LOOPBACK = {"BUS_URL": "tcp://127.0.0.1:0", "BUS_PLAIN_LOOPBACK": "yes"}
-ENGINE = os.environ.get("QUOTEBUS_TEST_BUS", "ipc")
+ENGINE = "ipc"
 """What carries the bus of a world that does not say it."""
 ENGINES = ("tcp", "ipc", "nats", "nats-tls")
 ROLES = {"pricing-node": "node", "quotebus record": "recorder", "quotebus replay": "player", "bus-tap": "observer",
