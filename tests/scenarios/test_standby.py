@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from quotebus.bus.clock import now_ns
-from quotebus.bus.events import ConnectionHealth, SymbolsAcknowledged
+from quotebus.bus.events import ConnectionHealth, Counters, SymbolsAcknowledged
 from tests.support.programs import Program, eventually
 from tests.support.stopwatch import Stopwatch
 from tests.support.world import World
@@ -84,7 +84,8 @@ def test_orderly_stop_says_so_and_hands_over_at_once(world: World, stopwatch: St
     client = world.client("holder")
     client.request(["SPY"], wait_s=10)
     world.node(PRICING_NODE="second") if common_lock else own_lock(world, "second")
-    log.wait(ConnectionHealth, lambda health: health.cause == "other_node")
+    waiting, _ = log.wait(ConnectionHealth, lambda health: health.cause == "other_node")
+    log.wait(Counters, lambda counters: counters.source == waiting.source)  # it has been there for a second: it hears
     assert first.stop(within_s=2) == 0
     stopped, stopped_ns = log.health("stopped")
     assert stopped.cause == "shutdown"

@@ -48,6 +48,7 @@ class World:
             "PRICING_LINGER_S": "1",
             "PRICING_SYMBOL_LIMIT": "0",
         }
+        self.environment = self.environment_of("worker")
         if engine == "ipc":
             self.environment["BUS_URL"] = "ipc://world"
             self.environment["BUS_RUNTIME_DIR"] = tempfile.mkdtemp(prefix="qb-", dir="/tmp")  # paths are short there
@@ -57,7 +58,7 @@ class World:
         """By program, the file of its own clocks where it has some, see `skewed`."""
 
     def close(self) -> None:
-        with self._opened:  # what carries the bus ends last, clients first
+        with self._opened:
             self._clients.close()
             for program in reversed(self.programs):
                 program.stop()
@@ -79,8 +80,8 @@ class World:
         else:
             tls = self.engine == "nats-tls"
             self._nats = ShippedServer(self.folder) if tls else NatsServer(self.folder, text=TEXT)
-            self._opened.callback(lambda: self.carrier.stop())
         self.environment["BUS_URL"] = self.carrier.url
+        self.programs.append(self.carrier.running)
         return self.carrier.running
 
     @property
@@ -125,17 +126,18 @@ class World:
 
     def settings(self, role: str = "worker") -> BusSettings:
         """What a client in this process needs."""
-        environment = {**self.environment, **self._role(role)}
+        environment = self.environment_of(role)
         names = [name for name in BusSettings.model_fields if name.upper() in environment]
         return BusSettings(**{name: environment[name.upper()] for name in names})
 
-    def _role(self, role: str) -> dict[str, str]:
-        return environment_of_role(role) if self.engine == "nats-tls" else {}
+    def environment_of(self, role: str) -> dict[str, str]:
+        """What a program of this role needs; `environment` is a worker's."""
+        return {**self.environment, **(environment_of_role(role) if self.engine == "nats-tls" else {})}
 
     def start(self, name: str, *arguments: str, **settings: str) -> Program:
         """Start any program in this world."""
         role = ROLES.get(name) or ROLES.get(" ".join((name, *arguments[:1])), "worker")
-        environment = {**self.environment, **self._role(role), **settings}
+        environment = {**self.environment_of(role), **settings}
         clocks = self.clocks.get(name)
         program = Program(name, *arguments, environment=environment, forked=self._forked, clocks=clocks)
         self.programs.append(program)
