@@ -54,7 +54,7 @@ class UpSettings(BusSettings, LogSettings):
         "quotebus up --for 30  # ends by itself",
         "EXECUTION_SYMBOLS=MSFT,NVDA quotebus up",
         "quotebus up --serve no  # without the live page",
-        "quotebus up --bus nats://127.0.0.1:4222  # over a NATS server that runs already: no broker is started",
+        "quotebus up --bus nats://127.0.0.1:4222  # over a NATS server that runs",
     )
     flag_prefix = "up_"
     headings: ClassVar = {"for_s": "run", "pricing_upstream_url": "upstream"}

@@ -16,6 +16,7 @@ WITH_ANOTHER_ROOT = {
     "Undecompressable": "caught where a capture is decoded",
     "CutOff": "a BadRecord",
     "_NotConnected": "caught in the gateway that raises it",
+    "_NatsRefused": "caught where a server is dialled",
 }
 
 
