@@ -18,7 +18,7 @@ class Judged:
 
 
 JUDGED = {
-    "book": Judged("quotebus.bus.book", ("tests/bus/test_book.py",)),
+    "book": Judged("quotebus.bus.book", ("tests/bus/test_book.py", "tests/bus/test_book_bounds.py")),
     "quality": Judged("quotebus.pricing.quality", ("tests/pricing/test_quality.py",)),
     "level": Judged("quotebus.pricing.level", ("tests/pricing/test_level.py",)),
     "limit_price": Judged(
