@@ -33,6 +33,9 @@ BURST, PER_MINUTE = 5, 40
 LOOKED_AT = 500
 """Symbols at one look, so that 10,000 of them cost no long stretch of the interpreter."""
 OUTLIER_NS = 60 * NS_PER_S
+BEYOND_NS = 7 * 86_400 * NS_PER_S
+"""A time of the exchange so far beyond the newest that it has shown is none: it would be newer than all that comes. A
+line may have been silent for days over a long weekend, so less is not beyond belief."""
 _ASKED_IN = frozenset({SymbolState.PENDING, SymbolState.LIVE, SymbolState.QUIET, SymbolState.STALE, SymbolState.HALTED})
 _EXTENDED = frozenset({MarketSession.PRE, MarketSession.POST, MarketSession.OVERNIGHT})
 
@@ -67,6 +70,7 @@ class HaltWatch:
         self._number = 0
         self._looked_ns = 0
         self._to_look_at: list[str] = []
+        self._newest: tuple[int, int | None] = (0, None)
 
     # what happens
 
@@ -89,11 +93,17 @@ class HaltWatch:
 
     def on_status(self, record: UpstreamStatus, exchange_ns: int | None, now_ns: int) -> None:
         """A trading status, and when the exchange gave it, None where that cannot be read."""
+        if exchange_ns is not None and self._is_beyond(exchange_ns, now_ns):
+            log.warning("%s: a trading status of no possible time is read without it", record.S)
+            exchange_ns = None
         if self._lifecycle.on_status(record, exchange_ns, now_ns):
             self._rearrange(now_ns)
 
     def on_print(self, symbol: str, exchange_ns: int, now_ns: int, *, reopening: bool) -> None:
         """A trade that is news of a symbol's halt."""
+        if self._is_beyond(exchange_ns, now_ns):
+            self._lifecycle.watch_prints(symbol)
+            return
         if self._lifecycle.on_print(symbol, exchange_ns, HaltKind.PRINT, now_ns, reopening=reopening):
             self._rearrange(now_ns)
 
@@ -131,7 +141,7 @@ class HaltWatch:
         ended = False
         for symbol, trade in trades.items():
             proof = find_proof(trade.conditions, trade.tape, trade.exchange, extended_hours=self._shared.extended_hours)
-            if symbol in asked and proof is not Proof.NONE:
+            if symbol in asked and proof is not Proof.NONE and not self._is_beyond(trade.exchange_ns, now_ns):
                 reopening = proof is Proof.REOPENING
                 ended |= self._lifecycle.on_print(symbol, trade.exchange_ns, HaltKind.REST, now_ns, reopening=reopening)
         if ended:
@@ -170,6 +180,14 @@ class HaltWatch:
     def _retell(self, symbols: Collection[str], now_ns: int) -> None:
         for symbol in symbols:
             self._lifecycle.believe(symbol, now_ns)
+
+    def _is_beyond(self, exchange_ns: int, now_ns: int) -> bool:
+        """Whether no time of the exchange can be this one. In a market-wide halt thousands of statuses come at once."""
+        at_ns, newest_ns = self._newest
+        if newest_ns is None or now_ns - at_ns > NS_PER_S:
+            newest_ns = self._exchange_ns()
+            self._newest = now_ns, newest_ns
+        return newest_ns is not None and exchange_ns > newest_ns + BEYOND_NS
 
     def _exchange_ns(self) -> int | None:
         """The exchange's newest time on this connection. One that is far ahead of all other symbols' is false."""

@@ -25,6 +25,8 @@ PRINT_AFTER_NS = 15 * NS_PER_S
 """A trade report may be as old as this without saying so: an earlier one may be from before the halt."""
 OVERLAP_NS = 2 * NS_PER_S
 """Hearsay up to this much newer than our own subscription to statuses is taken: it may have begun in between."""
+AHEAD_NS = 60 * NS_PER_S
+"""Hearsay of the next day is kept so much before that begins by our clock."""
 NIGHT_NS = 4 * 3_600 * NS_PER_S
 """The night from 20:00 New York on belongs to the next day."""
 
@@ -228,12 +230,14 @@ class Halts:
         return True
 
     def forget_old_hearsay(self, utc_ns: int) -> list[str]:
-        """From the next day on hearsay says nothing. Returns the symbols of which it did."""
-        today = find_day(utc_ns)
+        """From the next day on hearsay says nothing, and of a day to come it says nothing now: else it would be newer
+        than all evidence, and never of yesterday. Returns the symbols of which it did.
+        """
+        today, tomorrow = find_day(utc_ns), find_day(utc_ns + AHEAD_NS)
         old = [
             known.symbol
             for known in self._known.values()
-            if known.kind is HaltKind.HEARSAY and find_day(known.exchange_ns) < today
+            if known.kind is HaltKind.HEARSAY and not today <= find_day(known.exchange_ns) <= tomorrow
         ]
         return [symbol for symbol in old if self._end(symbol)]
 

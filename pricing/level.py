@@ -105,6 +105,12 @@ class Level:
             return None
         return self.candidate.stands_ns + STOOD_NS
 
+    def is_inside(self, low: float, high: float) -> bool:
+        """Whether there is a level, and it lies between these prices. A quote outside limit down and limit up never
+        becomes the level: if that is outside of them, they are wrong, or not of this market yet.
+        """
+        return low <= self.doubled / 2 <= high
+
     def interrupt(self) -> None:
         """The candidate's quote stands no longer: what came after it could not be read, or the connection was lost."""
         if self.candidate is not None:

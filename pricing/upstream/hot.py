@@ -209,7 +209,7 @@ class HotPath:
                     if sides is None:
                         self._nonsense(slot, ticks, at_ns)
                         continue
-                    if slot.bands is not None:
+                    if slot.bands is not None and slot.level.is_inside(slot.bands.low, slot.bands.high):
                         sides = apply_bands(sides, slot.bands, exchange_ns)
                     older = exchange_ns < slot.exchange_ns and slot.exchange_ns_of == connection
                     if older and slot.is_late(exchange_ns):

@@ -334,6 +334,20 @@ def test_a_quote_beyond_the_bands_cannot_be_executed_and_is_suspicious(make: Mak
     assert rig.path.counters["unwanted"] == 1
 
 
+def test_bands_that_the_symbols_own_level_is_outside_of_do_not_count(make: Make) -> None:
+    """One bad record must not make every price of the next ten minutes suspicious."""
+    rig = make("SPY", "QQQ")
+    bands = {"T": "l", "S": "SPY", "u": 2.0, "d": 1.0, "i": "B", "t": stamp(EXCHANGE_NS), "z": "B"}
+    rig.feed(bands, {**bands, "S": "QQQ"})
+    rig.feed(quote(bp=99.5, ap=100.5, at_ns=EXCHANGE_NS + 1))
+    rig.feed({**bands, "u": 1e6, "d": 500.0})
+    rig.feed(quote(bp=99.5, ap=100.5, at_ns=EXCHANGE_NS + 2))
+    rig.feed({**bands, "u": 100.0, "d": 95.0})
+    rig.feed(quote(bp=99.5, ap=100.5, at_ns=EXCHANGE_NS + 3))
+    rig.feed(quote("QQQ", bp=99.5, ap=100.5, at_ns=EXCHANGE_NS + 3))
+    assert [q.flags for q in rig.quotes()] == [0, 0, int(Flag.SUSPICIOUS), 0]
+
+
 # a level that is not believed yet
 
 
