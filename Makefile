@@ -143,7 +143,7 @@ poison: $(VENV)/.dev ## a client beside a forger of its node's messages; ARGS="-
 faults: $(VENV)/.dev ## every upstream fault shown to the real programs, measured beside its bound; ARGS="--times 3"
 	$(BIN)/python -m tests.faults $(ARGS)
 
-engines: $(VENV)/.dev ## our NATS wire: ARGS="bench --rounds 5" beside nats-py, ARGS="fuzz --times 10000000" against its specification
+engines: $(VENV)/.dev ## NATS: ARGS="bench" beside nats-py, "fuzz --times 10000000", "kill --times 100", "freeze", "outage"
 	$(BIN)/python -m tests.engines $(ARGS)
 
 scenarios: $(VENV)/.dev ## every scenario over every engine of the bus; ENGINES=nats,nats-tls for some
