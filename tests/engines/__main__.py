@@ -1,7 +1,7 @@
 """Engines of the bus by command: `python -m tests.engines VERB`, or `make engines ARGS=VERB`.
 
-`bench`: our NATS wire beside nats-py. `fuzz`: the reader of the protocol. `kill`, `freeze`, `outage`: servers of a
-cluster. Exit status 1 when a bound does not hold.
+`bench`: our NATS wire beside nats-py. `compare`: the whole pipeline over each engine. `fuzz`: the reader of the
+protocol. `kill`, `freeze`, `outage`: servers of a cluster. Exit status 1 when a bound does not hold.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.engines import nats_bench, nats_failures, nats_fuzz
+from tests.engines import compare, nats_bench, nats_failures, nats_fuzz
 from tests.support.nats_server import why_not
 
 
@@ -24,6 +24,10 @@ def main() -> int:
     fuzz = verbs.add_parser("fuzz", help="good, damaged and cut streams, compared with a slow reader")
     fuzz.add_argument("--times", type=int, default=1_000_000, help="inputs: one call of the reader each")
     fuzz.add_argument("--seed", type=int, default=0)
+    compared = verbs.add_parser("compare", help="quotes a second and latency of the whole pipeline over each engine")
+    compared.add_argument("--rounds", type=int, default=3)
+    compared.add_argument("--quotes", type=int, default=100_000)
+    compared.add_argument("--seconds", type=float, default=4)
     for verb in nats_failures.PLAYS:
         failure = verbs.add_parser(verb, help="of servers of a cluster, under a real node and real clients")
         failure.add_argument("--times", type=int, default=10)
@@ -36,6 +40,8 @@ def main() -> int:
         print(why_not(), file=sys.stderr)
         return 1
     with tempfile.TemporaryDirectory() as folder:
+        if arguments.verb == "compare":
+            return 0 if compare.run(arguments.rounds, arguments.quotes, arguments.seconds) else 1
         if arguments.verb in nats_failures.PLAYS:
             return 0 if nats_failures.run(Path(folder), arguments.verb, arguments.times) else 1
         return 0 if nats_bench.run(Path(folder), arguments.rounds, arguments.count) else 1

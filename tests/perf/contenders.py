@@ -82,6 +82,22 @@ def quotebus(stack: ExitStack, upstream_url: str) -> Pipeline:
     return Pipeline({"node": world.node().pid, "broker": broker.pid}, environment=bus)
 
 
+def over_nats(engine: str) -> Callable[[ExitStack, str], Pipeline]:
+    """A NATS server and a node; with `nats-tls` as the shipped configuration has them."""
+
+    def open_pipeline(stack: ExitStack, upstream_url: str) -> Pipeline:
+        world = World(Path(stack.enter_context(tempfile.TemporaryDirectory())), engine=engine)
+        stack.callback(world.close)
+        server = world.broker()
+        world.environment["PRICING_UPSTREAM_URL"] = upstream_url
+        bus = {name: value for name, value in world.environment.items() if name.startswith("BUS_")}
+        return Pipeline({"node": world.node().pid, "server": server.pid}, environment=bus)
+
+    return open_pipeline
+
+
+ENGINES = {"ipc": quotebus, "nats": over_nats("nats"), "nats-tls": over_nats("nats-tls")}
+"""Ours over each engine; for `python -m tests.engines compare`."""
 CONTENDERS: dict[str, Callable[[ExitStack, str], Pipeline]] = {
     "alpaca-py": alpaca_py,
     "bare": bare,
@@ -95,11 +111,13 @@ def measure(name: str, load: Load, *, count_calls: bool = False) -> Measured:
         upstream = stack.enter_context(
             _program("tests.perf.source", str(load.quotes), str(load.per_frame), str(load.rate))
         )
-        pipeline = CONTENDERS[name](stack, _line(upstream))
+        pipeline = {**CONTENDERS, **ENGINES}[name](stack, _line(upstream))
+        reads_as = "quotebus" if name in ENGINES else name
         timed = ("--timed",) if load.rate else ()
         reader = stack.enter_context(
             _program(
-                "tests.perf.reader", name, *pipeline.urls, "--quotes", str(load.quotes), *timed, **pipeline.environment
+                "tests.perf.reader", reads_as, *pipeline.urls, "--quotes", str(load.quotes), *timed,
+                **pipeline.environment
             )
         )  # fmt: skip
         for word in ("ready", "began"):

@@ -44,11 +44,11 @@ def begin(options: argparse.Namespace) -> None:
     print(f"{where}, Python {platform.python_version()}, {options.rounds} rounds, interleaved")
 
 
-def run_rounds(load: Load, rounds: int, of: str) -> dict[str, list[Measured]]:
+def run_rounds(load: Load, rounds: int, of: str, names: Sequence[str] = tuple(CONTENDERS)) -> dict[str, list[Measured]]:
     """By contender, each round. `of` says in the progress what is measured."""
-    measured: dict[str, list[Measured]] = {name: [] for name in CONTENDERS}
+    measured: dict[str, list[Measured]] = {name: [] for name in names}
     for number in range(rounds):
-        for name in CONTENDERS:
+        for name in names:
             progress(f"{of}: round {number + 1} of {rounds}, {name}")
             measured[name].append(measure(name, load))
     progress("")
