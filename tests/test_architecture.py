@@ -401,6 +401,7 @@ def test_tests_wait_for_events_and_do_not_sleep() -> None:
     allowed = {
         "tests/support/programs.py",
         "tests/scenarios/test_lazy.py",
+        "tests/engines/nats_failures.py",
         "tests/faults/outages.py",
         "tests/strangers/__main__.py",
     }  # the poll, and a measurement's length
