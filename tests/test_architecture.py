@@ -402,6 +402,8 @@ def test_tests_wait_for_events_and_do_not_sleep() -> None:
         "tests/support/programs.py",
         "tests/scenarios/test_lazy.py",
         "tests/engines/nats_failures.py",
+        "tests/engines/nats_slow.py",
+        "tests/engines/slow_side.py",
         "tests/faults/outages.py",
         "tests/strangers/__main__.py",
     }  # the poll, and a measurement's length

@@ -1,7 +1,8 @@
 """Engines of the bus by command: `python -m tests.engines VERB`, or `make engines ARGS=VERB`.
 
 `bench`: our NATS wire beside nats-py. `compare`: the whole pipeline over each engine. `fuzz`: the reader of the
-protocol. `kill`, `freeze`, `outage`: servers of a cluster. Exit status 1 when a bound does not hold.
+protocol. `proof`: what an answer proves. `kill`, `freeze`, `outage`: servers of a cluster. `crowd`: 1,000 connections.
+`slow`: a frozen reader beside a fast one. Exit status 1 when a bound does not hold.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.engines import compare, nats_bench, nats_failures, nats_fuzz
+from tests.engines import compare, nats_bench, nats_crowd, nats_failures, nats_fuzz, nats_proof, nats_slow
 from tests.support.nats_server import why_not
 
 
@@ -28,6 +29,12 @@ def main() -> int:
     compared.add_argument("--rounds", type=int, default=3)
     compared.add_argument("--quotes", type=int, default=100_000)
     compared.add_argument("--seconds", type=float, default=4)
+    proof = verbs.add_parser("proof", help="an answer proves the subscriptions before it, over a route and a leaf")
+    proof.add_argument("--times", type=int, default=1_000)
+    crowd = verbs.add_parser("crowd", help="connections that ask a node for 100 of 10,000 symbols each")
+    crowd.add_argument("--connections", type=int, default=1_000)
+    slow = verbs.add_parser("slow", help="a frozen reader beside a fast one, with the shipped bounds")
+    slow.add_argument("--rounds", type=int, default=3)
     for verb in nats_failures.PLAYS:
         failure = verbs.add_parser(verb, help="of servers of a cluster, under a real node and real clients")
         failure.add_argument("--times", type=int, default=10)
@@ -40,6 +47,12 @@ def main() -> int:
         print(why_not(), file=sys.stderr)
         return 1
     with tempfile.TemporaryDirectory() as folder:
+        if arguments.verb == "proof":
+            return 0 if nats_proof.run(Path(folder), arguments.times) else 1
+        if arguments.verb == "crowd":
+            return 0 if nats_crowd.run(Path(folder), arguments.connections) else 1
+        if arguments.verb == "slow":
+            return 0 if nats_slow.run(Path(folder), arguments.rounds) else 1
         if arguments.verb == "compare":
             return 0 if compare.run(arguments.rounds, arguments.quotes, arguments.seconds) else 1
         if arguments.verb in nats_failures.PLAYS:

@@ -143,15 +143,16 @@ def environment_of_role(role: str) -> dict[str, str]:
 class NatsCluster:
     """Three servers that know each other."""
 
-    def __init__(self, folder: Path, text: str = "") -> None:
+    def __init__(self, folder: Path, text: str = "", *, first: str = "") -> None:
+        """`text` is for each, `first` for the first one besides."""
         ports = [free_port() for _ in range(3)]
         routes = ", ".join(f'"nats://{HOST}:{port}"' for port in ports)
         self.servers = [
             NatsServer(
                 folder,
                 name="abc"[number],
-                text=f'{text}\ncluster {{ name: test, listen: "{HOST}:{port}", routes: [{routes}], '
-                'ping_interval: "1s", no_advertise: true }',
+                text=f'{text}\n{"" if number else first}\ncluster {{ name: test, listen: "{HOST}:{port}", '
+                f'routes: [{routes}], ping_interval: "1s", no_advertise: true }}',
             )
             for number, port in enumerate(ports)
         ]
