@@ -21,7 +21,7 @@ from quotebus.bus.errors import NotOnTheBus, StreamEnded
 from quotebus.bus.events import Quote, SymbolState, Trade
 from quotebus.bus.interest import ask_for_near
 from quotebus.bus.sdk.price_policy import check_policy, list_reasons
-from quotebus.bus.sdk.stream_life import FEED_BOUND, Handler, StreamLife, check_handler
+from quotebus.bus.sdk.stream_life import FEED_BOUND, Handler, Recording, StreamLife, check_handler
 from quotebus.bus.settings import BusSettings
 
 SERVED = ("trades", "quotes")
@@ -67,6 +67,7 @@ class StockDataStream(StreamLife[Quote | Trade]):
         priority: int = 0,
         name: str | None = None,
         settings: BusSettings | None = None,
+        recording: Recording | None = None,
     ) -> None:
         """After `data_timeout` come what alpaca-py does not have.
 
@@ -83,6 +84,8 @@ class StockDataStream(StreamLife[Quote | Trade]):
             priority: −128 to 127; a higher one wins under the upstream's symbol limit.
             name: The client's name on the bus, as in `BusClient`.
             settings: Where the broker is; by default from the environment and `.env`.
+            recording: A capture, several, or a folder of them: `run` plays it to its end, as fast as the handlers take
+                it, without a bus. Handlers get what they would have got live, judged as it was.
 
         Raises:
             ValueError: A feed that alpaca-py refuses, a `data_timeout` that is no time, or an unknown policy.
@@ -91,7 +94,7 @@ class StockDataStream(StreamLife[Quote | Trade]):
             raise ValueError("only IEX and SIP feeds ar supported")
         if data_timeout is not None and data_timeout <= 0:
             raise ValueError("data_timeout must be a positive number of seconds")
-        super().__init__(name=name, settings=settings)
+        super().__init__(name=name, settings=settings, recording=recording)
         self.dropped = 0
         """Quotes that `policy="drop"` kept back."""
         self._raw_data, self._policy, self._priority = raw_data, check_policy(policy), priority
@@ -185,9 +188,7 @@ class StockDataStream(StreamLife[Quote | Trade]):
                 asked = (wanted, channels)
                 await bus.request(wanted, channels=channels, priority=self._priority)
                 _log.info("subscribed to %s", ", ".join(f"{k}: {sorted(v)}" for k, v in self._handlers.items() if v))
-            health = bus.health()
-            if health is not None and self._asks_for not in ("", health.feed):
-                raise StreamEnded(f"insufficient subscription: the node has {health.feed}, not {self._asks_for}")
+            self._check_feed(bus)
             known = _tell_states(bus, known)
             self._changed.clear()
             try:
@@ -196,7 +197,14 @@ class StockDataStream(StreamLife[Quote | Trade]):
             except TimeoutError:
                 continue
 
+    def _check_feed(self, bus: AsyncBusClient) -> None:
+        health = bus.health()
+        if health is not None and self._asks_for not in ("", health.feed):
+            raise StreamEnded(f"insufficient subscription: the node has {health.feed}, not {self._asks_for}")
+
     def _find_call(self, bus: AsyncBusClient, item: Quote | Trade) -> Awaitable[None] | None:
+        if self._recording is not None:
+            self._check_feed(bus)  # a recording may be over before its feed is looked at again
         handlers = self._handlers["quotes" if isinstance(item, Quote) else "trades"]
         handler = handlers.get(item.symbol) or handlers.get(ALL)
         if handler is None:

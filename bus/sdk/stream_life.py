@@ -8,15 +8,18 @@ import inspect
 import logging
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable
-from typing import Any, Generic, TypeVar
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import Any, Generic, TypeAlias, TypeVar
 
 from quotebus.bus.async_client import AsyncBusClient
 from quotebus.bus.async_feed import AsyncFeed
+from quotebus.bus.capture.replay.replay_client import AsyncReplayClient
 from quotebus.bus.errors import StreamEnded
 from quotebus.bus.events import OrderUpdate, Quote, Trade
 from quotebus.bus.settings import BusSettings
 
+Recording: TypeAlias = Path | str | Sequence[Path | str]
 Handler = Callable[[Any], Awaitable[None]]
 ItemT = TypeVar("ItemT", Quote | Trade, OrderUpdate)
 FEED_BOUND = 100_000
@@ -27,8 +30,8 @@ _log = logging.getLogger(__name__)
 class StreamLife(ABC, Generic[ItemT]):
     """One stream. Handlers are awaited one after the other, in the order in which records came."""
 
-    def __init__(self, *, name: str | None, settings: BusSettings | None) -> None:
-        self._name, self._settings = name, settings
+    def __init__(self, *, name: str | None, settings: BusSettings | None, recording: Recording | None = None) -> None:
+        self._name, self._settings, self._recording = name, settings, recording
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: int | None = None
         self._running = False
@@ -72,7 +75,7 @@ class StreamLife(ABC, Generic[ItemT]):
                 await self._changed.wait()
         self._stop_asked = self._stopping = False
         try:
-            async with AsyncBusClient(self._settings, name=self._name) as bus:
+            async with self._make_client() as bus:
                 self._running = True
                 await self._serve(bus)
         except StreamEnded as why:
@@ -80,6 +83,11 @@ class StreamLife(ABC, Generic[ItemT]):
         finally:
             self._running, self._feed = False, None
         _log.info("%s stopped", type(self).__name__)
+
+    def _make_client(self) -> AsyncBusClient:
+        if self._recording is None:
+            return AsyncBusClient(self._settings, name=self._name)
+        return AsyncReplayClient(self._recording, name=self._name or "replay")
 
     # for subclasses
 

@@ -39,7 +39,7 @@ from quotebus.execution_adapter.decision.event import Basis, decision_event
 from quotebus.execution_adapter.decision.limit_price import find_sides
 from quotebus.execution_adapter.verify.ages import Aged, Ages, Judged
 from quotebus.execution_adapter.verify.history import Contradiction, History
-from quotebus.execution_adapter.verify.losses import ACK, Losses, Missing
+from quotebus.execution_adapter.verify.losses import ACK, Losses, Missing, WaitingMissing
 from quotebus.execution_adapter.verify.messages import KEPT, MAX_NAMED, MessageIndex
 from quotebus.execution_adapter.verify.rebuild import RecordedState, rebuild_verdict
 
@@ -85,6 +85,7 @@ class Verifier:
         self._ages = Ages()
         self._history = History(self.findings.as_recorded)
         self._waiting: list[Missing] = []
+        self._unnoted = WaitingMissing(KEPT)
         self._losses = Losses(self._messages)
         self._sequence = self._begin_ns = -1
         self._newest: dict[str, int] = {}
@@ -113,6 +114,8 @@ class Verifier:
         """Judge what had to wait: a capture may begin with a decision, and show only later what came before it."""
         for missing in self._waiting:
             self._miss(missing)
+        for missing in self._unnoted.take_all():
+            self._miss(missing, at_end=True)
         self._waiting = []
 
     def _on_hole(self) -> None:
@@ -131,10 +134,10 @@ class Verifier:
             case ExecutionDecision():
                 self._judge(event, sequence, early=captured.received_ns - self._begin_ns <= HEALTH_SILENCE_NS)
             case Quote():
-                self._messages.keep(event.source, f"quote.{event.symbol}", event.seq, event)
+                self._keep(event.source, f"quote.{event.symbol}", event.seq, event)
                 self._history.on_quote(event)
             case ConnectionHealth():
-                self._messages.keep(event.source, "health", event.seq, event)
+                self._keep(event.source, "health", event.seq, event)
                 self._history.on_health(event)
             case OrderUpdate():
                 self._history.on_order(event)
@@ -142,22 +145,27 @@ class Verifier:
                 self._history.on_intent(event)
             case SymbolStatus():
                 state = self._make_state(event, event, sequence)
-                self._messages.keep(event.source, f"symbol.{event.symbol}", event.seq, state)
+                self._keep(event.source, f"symbol.{event.symbol}", event.seq, state)
             case SymbolsAcknowledged():
                 self._take_acknowledged(event, sequence)
+
+    def _keep(self, source: str, topic: str, seq: int, message: object) -> None:
+        self._messages.keep(source, topic, seq, message)
+        for missing in self._unnoted.take_until(source, topic, seq):
+            self._miss(missing)
 
     def _take_acknowledged(self, ack: SymbolsAcknowledged, sequence: int) -> None:
         for row in ack.results:
             alone = msgspec.structs.replace(ack, results=(_without_quote(row),))
             state = self._make_state(alone, row, sequence)
-            self._messages.keep(f"{ACK}{ack.source}", f"symbol.{row.symbol}", ack.seq, state)
+            self._keep(f"{ACK}{ack.source}", f"symbol.{row.symbol}", ack.seq, state)
             if row.last_quote is not None:
                 try:
                     quote = codec.decode_payload("quote", row.last_quote)
                 except UndecodableMessage:
                     continue
                 if isinstance(quote, Quote) and quote.symbol == row.symbol:
-                    self._messages.keep(quote.source, f"quote.{row.symbol}", quote.seq, quote)
+                    self._keep(quote.source, f"quote.{row.symbol}", quote.seq, quote)
                     self._history.on_quote(quote)
 
     def _make_state(
@@ -194,7 +202,7 @@ class Verifier:
                 missing = Missing(sequence, recorded, name, reference, topic, early)
                 if not self._messages.knows(reference[0]) and len(self._waiting) < KEPT:
                     self._waiting.append(missing)
-                else:
+                elif self._losses.explain(missing) or not self._unnoted.add(missing):
                     self._miss(missing)
                 return
         basis = Basis.read(recorded.config)
@@ -255,9 +263,11 @@ class Verifier:
                 self._differ(aged.of.sequence, aged.of.decision, *aged.contradict(delay_ns))
         return contradiction
 
-    def _miss(self, missing: Missing) -> None:
-        """A message that is not there was sent before the capture began, or in a hole, or never."""
-        if self._losses.explain(missing):
+    def _miss(self, missing: Missing, *, at_end: bool = False) -> None:
+        """A message that is not there was sent before the capture began, or in a hole, or never. `at_end`: nothing more
+        is heard of its topic.
+        """
+        if self._losses.explain(missing) or (at_end and self._losses.may_be_unnoted(missing)):
             self.findings.before += 1
         else:
             source, seq = missing.reference

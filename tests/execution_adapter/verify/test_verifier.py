@@ -288,6 +288,32 @@ def test_a_loss_that_the_recorder_noted_is_no_difference() -> None:
         assert bool(outcome.before) is not differences
 
 
+def test_a_loss_is_noted_later_than_decisions_that_rest_on_what_was_lost() -> None:
+    """A recorder notes a loss at the next message of the same topic; after a stop of its own that takes seconds."""
+    entries = session(day(seconds=8))
+    lost, quiet = {"health.pricing": 3}, []
+    for entry in entries:
+        if entry.topic in lost and len(quiet) < lost[entry.topic] and entry.sequence > len(entries) // 2:
+            quiet.append(entry)
+    source, first = quiet[0].event().source, quiet[0].event().seq
+    gap = Gap(
+        cause="bus", publisher=source, topic="health.pricing", first_seq=first, count=len(quiet),
+        source="recorder", seq=1, published_ns=quiet[-1].event().published_ns,
+    )  # fmt: skip
+    rest = [entry for entry in entries if entry not in quiet]
+    after = next(
+        index
+        for index, entry in enumerate(rest)
+        if entry.topic == "health.pricing" and entry.sequence > quiet[-1].sequence
+    )
+    noted = [*rest[:after], Captured(GAP_TOPIC, encode_gap(gap), 0, 1, 1), *rest[after:]]
+    outcome = verified([like_captured(entry, number) for number, entry in enumerate(noted)])
+    assert outcome.differences == 0
+    assert outcome.before > 0
+    unnoted = verified([like_captured(entry, number) for number, entry in enumerate(rest)])
+    assert unnoted.differences == outcome.before, "what nobody noted as lost was never sent"
+
+
 def test_a_halt_that_outlives_its_line_is_remembered() -> None:
     market = Market()
     market.health()
