@@ -402,6 +402,7 @@ def test_tests_wait_for_events_and_do_not_sleep() -> None:
         "tests/support/programs.py",
         "tests/scenarios/test_lazy.py",
         "tests/engines/nats_failures.py",
+        "tests/engines/nats_partition.py",
         "tests/engines/nats_slow.py",
         "tests/engines/slow_side.py",
         "tests/faults/outages.py",

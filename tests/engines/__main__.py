@@ -2,7 +2,7 @@
 
 `bench`: our NATS wire beside nats-py. `compare`: the whole pipeline over each engine. `fuzz`: the reader of the
 protocol. `proof`: what an answer proves. `kill`, `freeze`, `outage`: servers of a cluster. `crowd`: 1,000 connections.
-`slow`: a frozen reader beside a fast one. Exit status 1 when a bound does not hold.
+`slow`: a frozen reader beside a fast one. `partition`: hosts cut off. Exit status 1 when a bound does not hold.
 """
 
 from __future__ import annotations
@@ -12,7 +12,16 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.engines import compare, nats_bench, nats_crowd, nats_failures, nats_fuzz, nats_proof, nats_slow
+from tests.engines import (
+    compare,
+    nats_bench,
+    nats_crowd,
+    nats_failures,
+    nats_fuzz,
+    nats_partition,
+    nats_proof,
+    nats_slow,
+)
 from tests.support.nats_server import why_not
 
 
@@ -35,6 +44,8 @@ def main() -> int:
     crowd.add_argument("--connections", type=int, default=1_000)
     slow = verbs.add_parser("slow", help="a frozen reader beside a fast one, with the shipped bounds")
     slow.add_argument("--rounds", type=int, default=3)
+    partition = verbs.add_parser("partition", help="the node's host cut off for 3 s and 9 s; needs root")
+    partition.add_argument("--times", type=int, default=3)
     for verb in nats_failures.PLAYS:
         failure = verbs.add_parser(verb, help="of servers of a cluster, under a real node and real clients")
         failure.add_argument("--times", type=int, default=10)
@@ -51,6 +62,8 @@ def main() -> int:
             return 0 if nats_proof.run(Path(folder), arguments.times) else 1
         if arguments.verb == "crowd":
             return 0 if nats_crowd.run(Path(folder), arguments.connections) else 1
+        if arguments.verb == "partition":
+            return 0 if nats_partition.run(Path(folder), arguments.times) else 1
         if arguments.verb == "slow":
             return 0 if nats_slow.run(Path(folder), arguments.rounds) else 1
         if arguments.verb == "compare":

@@ -19,6 +19,7 @@ from quotebus.bus import codec, topics
 from quotebus.bus.clock import NS_PER_MS, NS_PER_S, now_ns
 from quotebus.bus.events import Event, Quote
 from quotebus.bus.sequence import SequenceTracker
+from quotebus.bus.transport.nats.access import NatsAccess
 from quotebus.bus.transport.nats.engine import NatsEngine
 from tests.perf.figures import progress, quantile
 from tests.support.nats_server import TEXT, NatsCluster, NatsServer, access_to
@@ -53,12 +54,12 @@ class ClusterWorld(World):
 class RawReader:
     """Everything of the node's, straight from the wire, in a thread."""
 
-    def __init__(self, cluster: NatsCluster) -> None:
+    def __init__(self, access: NatsAccess) -> None:
         self.longest_silence_s = 0.0
         self.late = self.received = 0
         self._numbers = SequenceTracker()
         self._first = self._newest = self._quotes = 0
-        self._engine = NatsEngine(access_to(*cluster.servers))
+        self._engine = NatsEngine(access)
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
@@ -120,8 +121,9 @@ class Looks:
 class Stage:
     """The world, its clients, and somebody who looks."""
 
-    def __init__(self, folder: Path) -> None:
-        self.world = ClusterWorld(folder)
+    def __init__(self, world: World, access: NatsAccess) -> None:
+        """`access` is the readers'."""
+        self.world = world
         self.world.exchange("--rate", "200")
         self.world.node()
         self.clients: list[BusClient] = [
@@ -129,7 +131,7 @@ class Stage:
         ]
         for client in self.clients:
             client.request([SYMBOL, HALTING], wait_s=20)
-        self.readers = [RawReader(self.world.cluster) for _ in range(READERS)]
+        self.readers = [RawReader(access) for _ in range(READERS)]
         self.looks = [Looks() for _ in self.clients]
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._look, daemon=True)
@@ -221,11 +223,13 @@ def freeze(stage: Stage, server: NatsServer) -> tuple[list[float], int]:
 def outage(stage: Stage, _: NatsServer) -> tuple[list[float], int]:
     """All three killed: how long after their return each client's price was usable again."""
     stage.begin()
-    for server in stage.world.cluster.servers:
+    assert isinstance(stage.world, ClusterWorld)
+    servers = stage.world.cluster.servers
+    for server in servers:
         server.kill()
     time.sleep(2)
     began_ns = now_ns()
-    for server in stage.world.cluster.servers:
+    for server in servers:
         server.start()
     up_ns = now_ns()
     stage.await_calm()
@@ -248,11 +252,12 @@ def run(folder: Path, verb: str, times: int) -> bool:
     took: list[float] = []
     silences: list[float] = []
     believed = 0
-    stage = Stage(folder)
+    world = ClusterWorld(folder)
+    stage = Stage(world, access_to(*world.cluster.servers))
     try:
         for number in range(times):
             progress(f"{verb} {number + 1} of {times}")
-            server = random.choice(stage.world.cluster.servers)
+            server = random.choice(world.cluster.servers)
             each, wrong = play(stage, server)
             took += each
             believed += wrong
