@@ -60,7 +60,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "world" not in metafunc.fixturenames:
         return
     if metafunc.definition.get_closest_marker("zeromq"):
-        asked = [engine for engine in asked if not engine.startswith("nats")]
+        asked = [engine for engine in asked if engine == "tcp"]
     elif not asked and metafunc.definition.get_closest_marker("engines"):
         asked = list(ENGINES)
     if asked:

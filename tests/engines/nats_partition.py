@@ -48,9 +48,10 @@ class PartedWorld(World):
         listed = ", ".join(f'"nats://{host}:{port}"' for host, port in routes.items())
         for number, host in enumerate(self.ports):
             config = folder / f"{number}.conf"
+            cluster = f'name: parted, listen: "{host}:{routes[host]}", routes: [{listed}], ping_interval: "1s"'
             config.write_text(
                 f'server_name: "{number}"\nlisten: "{host}:{self.ports[host]}"\n{TEXT}\n'
-                f'cluster {{ name: parted, listen: "{host}:{routes[host]}", routes: [{listed}], ping_interval: "1s", no_advertise: true }}\n'
+                f"cluster {{ {cluster}, no_advertise: true }}\n"
             )
             command = [str(BINARY), "-c", str(config)]
             words = command if host == HERE else [IP, "netns", "exec", self.space, *command]

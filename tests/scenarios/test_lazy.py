@@ -39,7 +39,7 @@ AUDITED_NODE = """
 import sys
 def hear(event, arguments):
     if event in ("socket.getaddrinfo", "socket.gethostbyname", "socket.connect"):
-        print("AUDIT", event, arguments, flush=True)
+        print(f"AUDIT {event} {arguments}\\n", end="", flush=True)  # in one piece: other threads print too
 sys.addaudithook(hear)
 from quotebus.pricing.program import main
 sys.exit(main([]))

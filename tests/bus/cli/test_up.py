@@ -18,6 +18,7 @@ from quotebus.bus.cli.up import UpSettings, describe_orders
 from quotebus.bus.clock import now_ns
 from quotebus.bus.events import ConnectionHealth
 from tests.support.eventlog import EventLog
+from tests.support.nats_server import TEXT, NatsServer, needs_server
 from tests.support.programs import Program, eventually, run
 from tests.support.stopwatch import Stopwatch
 from tests.support.world import LOOPBACK
@@ -78,6 +79,19 @@ def test_a_signal_ends_everything_within_two_seconds(up: Program, stopwatch: Sto
     assert stopwatch.seconds(began_ns) < 2
     eventually(lambda: not [child for child in children if child.is_running()])
     assert stopwatch.seconds(began_ns) < 3
+
+
+@needs_server
+def test_over_a_nats_server_that_runs_no_broker_is_started(environment: dict[str, str], tmp_path: Path) -> None:
+    server = NatsServer(tmp_path, text=TEXT)
+    try:
+        status, printed = run("quotebus", "up", "--for", "6", "--bus", server.url, environment=environment)
+    finally:
+        server.stop()
+    assert status == 0, printed
+    names = {line.partition("|")[0].strip() for line in printed.splitlines() if "|" in line}
+    assert names == {"exchange", "pricing", "worker"}
+    assert "would buy" in printed or "would sell" in printed
 
 
 def test_consumers_hear_the_last_word_of_the_node(up: Program) -> None:
