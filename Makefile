@@ -12,7 +12,7 @@ SEEDS  ?= 50
 ENGINES ?= tcp,ipc,nats,nats-tls
 
 .PHONY: guides docs sbom dist halts hearsay outages realoutages mutants up test smoke apidocs links wheel check format bench edgebench edgecrowd latency overload scale clients verdict replaysame replaytiming capturerate capturedamage \
-  capturekills captureseek tapcost strangers engines scenarios poison faults twonodes orders returns requests search lives kills seeds quietdays levels marketdays idle pins clean help
+  capturekills captureseek tapcost strangers forgeries engines scenarios poison faults twonodes orders returns requests search lives kills seeds quietdays levels marketdays idle pins clean help
 
 help:
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
@@ -148,6 +148,9 @@ engines: $(VENV)/.dev ## NATS: ARGS="bench" beside nats-py, "fuzz --times 100000
 
 scenarios: $(VENV)/.dev ## every scenario over every engine of the bus; ENGINES=nats,nats-tls for some
 	PYTHONDONTWRITEBYTECODE= QUOTEBUS_ENGINES=$(ENGINES) $(BIN)/python -m pytest -q -n $(JOBS) --dist worksteal tests/scenarios $(ARGS)
+
+forgeries: $(VENV)/.dev ## forged messages under every key at every endpoint of a broker with keys; ARGS="--attempts 10000"
+	$(BIN)/python -m tests.forgeries $(ARGS)
 
 strangers: $(VENV)/.dev ## what hostile peers of the broker cost the others, beside its bound; ARGS="--times 3"
 	$(BIN)/python -m tests.strangers $(ARGS)

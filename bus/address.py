@@ -33,11 +33,15 @@ class IpcAddress:
 
 @dataclass(frozen=True, slots=True)
 class TcpAddress:
-    """A broker's three endpoints, each `tcp://host:port`; a broker takes any free port for port 0."""
+    """A broker's three endpoints, each `tcp://host:port`; a broker takes any free port for port 0.
+
+    `key_file` is a program's, which it speaks under; without one nothing is encrypted.
+    """
 
     publish: str
     subscribe: str
     request: str
+    key_file: str = ""
 
     def __str__(self) -> str:
         return self.subscribe

@@ -10,6 +10,7 @@ import json
 import re
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Annotated, ClassVar, Literal, NoReturn, Self, TypeVar
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
@@ -102,6 +103,11 @@ class BusSettings(Settings):
         validation_alias="bus_plain_loopback",
         description="of tcp://: do without keys on this machine's loopback, where every user of it gets in",
     )
+    bus_key_file: str = Field(
+        "",
+        validation_alias="bus_key_file",
+        description="of tcp://: this program's key, from `quotebus keys new`; everything is encrypted",
+    )
     bus_publish_url: str = Field(
         "",
         validation_alias="bus_publish_url",
@@ -142,8 +148,10 @@ class BusSettings(Settings):
         """Where the bus is, from all the settings above."""
         endpoints = [getattr(self, name) for name in _ENDPOINTS]
         if all(endpoints):
-            return parse_endpoints(*endpoints)
+            return replace(parse_endpoints(*endpoints), key_file=self.bus_key_file)
         address = parse_address(self.bus_url, self.bus_runtime_dir)
+        if isinstance(address, TcpAddress):
+            return replace(address, key_file=self.bus_key_file)
         if not isinstance(address, NatsAddress):
             return address
         files = (self.bus_tls_ca_file, self.bus_tls_cert_file, self.bus_tls_key_file)
@@ -178,11 +186,19 @@ class BusSettings(Settings):
             raise ValueError(f"{given[0].upper()}: needs {' and '.join(missing)} beside it, or BUS_URL instead of all")
         return self
 
+    @property
+    def _has_keys(self) -> bool:
+        """Whether nobody gets in without a key."""
+        return bool(self.bus_key_file)
+
     def _refuse_strangers(self, name: str, url: str) -> None:
         """Raise ValueError where everybody who can connect would get in."""
+        if self._has_keys:
+            return
         if not endpoint_on_loopback(url):
             raise ValueError(
-                f"{name.upper()}: refused: not a loopback address, and a bus that leaves this machine needs keys"
+                f"{name.upper()}: refused: not a loopback address, and a bus that leaves this machine needs keys "
+                "(BUS_KEY_FILE)"
                 f"{show_value(url)}"
             )
         if not self.bus_plain_loopback:

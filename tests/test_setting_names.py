@@ -9,6 +9,7 @@ import pytest
 
 from quotebus.bus.capture.record.settings import RecordSettings
 from quotebus.bus.cli.broker import BrokerSettings
+from quotebus.bus.cli.keys import KeysSettings
 from quotebus.bus.cli.up import UpSettings
 from quotebus.bus.edge.settings import EdgeSettings
 from quotebus.bus.process import known_settings
@@ -32,11 +33,12 @@ CLASSES: dict[str, tuple[str, tuple[type[Settings], ...]]] = {
     "quotebus edge": ("bus/edge/README.md", (EdgeSettings,)),
     "quotebus serve": ("bus/serve/README.md", (ServeSettings,)),
     "quotebus broker": ("bus/README.md", (BrokerSettings,)),
+    "quotebus keys": ("bus/README.md", (KeysSettings,)),
     "quotebus up": ("bus/README.md", (UpSettings,)),
 }
 ROW = re.compile(r"^\| `([A-Z][A-Z0-9_]+)` \| (.*?) \| (.*?) \| (.{10,}) \|$", re.MULTILINE)
 ELSEWHERE = dict.fromkeys(("PRICING_LOCK_DIR", "EXECUTION_BUDGET_DIR"), "the system's temporary folder")
-ONLY = {"quotebus up": "UP_", "pricing-node": "PRICING_"}
+ONLY = {"quotebus up": "UP_", "quotebus keys": "KEYS_", "pricing-node": "PRICING_"}
 """Programs that read settings of others as well."""
 COMMON = {*BusSettings.model_fields, *LogSettings.model_fields}
 

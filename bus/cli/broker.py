@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field
@@ -17,6 +18,7 @@ from quotebus.bus.process.readiness import notify_ready
 from quotebus.bus.process.shutdown import on_ending
 from quotebus.bus.settings import BusSettings, LogSettings, die, load
 from quotebus.bus.transport.zeromq.broker import Broker, Ending
+from quotebus.bus.transport.zeromq.key_folder import KeyFolder
 
 PROGRAM = "quotebus broker"
 EX_SOFTWARE = 70
@@ -31,12 +33,25 @@ class BrokerSettings(BusSettings, LogSettings):
         "BUS_PLAIN_LOOPBACK=yes quotebus broker --bus-url tcp://127.0.0.1:5570",
     )
 
+    bus_keys_dir: str = Field(
+        "",
+        description="of tcp://: folder of the keys that are admitted, see `quotebus keys`; without it none is needed",
+    )
     bus_broker_memory_mib: Annotated[int, Unit("MIB")] = Field(
         1024, ge=64, description="memory beyond which the broker replaces itself; clients reconnect"
     )
     bus_broker_restarts: Annotated[int, Internal()] = Field(
         0, ge=0, description="set by the broker itself when it has replaced itself"
     )
+
+    @property
+    def admits_keys_only(self) -> bool:
+        """Whether who connects needs a key; on `ipc://` it is the same user anyway."""
+        return isinstance(self.bus_address, TcpAddress) and self._has_keys
+
+    @property
+    def _has_keys(self) -> bool:
+        return bool(self.bus_keys_dir)
 
 
 def run(argv: Sequence[str]) -> int:
@@ -48,6 +63,7 @@ def run(argv: Sequence[str]) -> int:
             settings,
             memory_bound_bytes=settings.bus_broker_memory_mib << 20,
             restarts=settings.bus_broker_restarts,
+            keys=KeyFolder(Path(settings.bus_keys_dir)) if settings.admits_keys_only else None,
         )
     except ConfigError as error:
         die(PROGRAM, error)
@@ -58,7 +74,7 @@ def run(argv: Sequence[str]) -> int:
     )
     notify_ready()
     ending = broker.run()
-    if ending is Ending.MEMORY:
+    if ending in (Ending.MEMORY, Ending.REVOKED):
         _replace(broker, settings)
     return 0 if ending is Ending.STOPPED else EX_SOFTWARE
 
@@ -69,6 +85,7 @@ def _replace(broker: Broker, settings: BrokerSettings) -> None:
     flags: dict[str, object] = {
         "bus-url": settings.bus_url,
         "bus-runtime-dir": settings.bus_runtime_dir,
+        "bus-keys-dir": settings.bus_keys_dir,
         "bus-broker-memory-mib": settings.bus_broker_memory_mib,
         "bus-broker-restarts": settings.bus_broker_restarts + 1,
         "log-level": settings.log_level,

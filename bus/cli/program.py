@@ -10,6 +10,7 @@ from quotebus.bus.process.verbs import format_examples, run_verb
 VERBS = {
     "up": "starts everything on this machine, without keys on a simulator",
     "broker": "carries the messages of the bus",
+    "keys": "makes, lists and takes back the keys of programs on other machines",
     "record": "writes everything that crosses the bus to MCAP files",
     "capture": "works with captures: info, verify, recover, cat, export, report",
     "replay": "plays a capture on the bus; consumers work as they do live",
@@ -27,6 +28,7 @@ PROGRAMS = (
 EXAMPLES = (
     "quotebus up --for 30",
     "quotebus broker",
+    "quotebus keys new worker strat --bus-keys-dir keys",
     "quotebus record quote. health.",
     "quotebus capture info captures/",
     "quotebus replay captures/day.mcap --rate 10",

@@ -17,7 +17,7 @@ from rich.text import Text
 from quotebus.bus.capture.record.recorder import Recorder, RecordingProgress, choose_path
 from quotebus.bus.capture.record.recovery import recover_folder
 from quotebus.bus.capture.record.retention import KeepRule, remove_expired
-from quotebus.bus.capture.record.settings import RecordSettings
+from quotebus.bus.capture.record.settings import ALL, RecordSettings
 from quotebus.bus.clock import NS_PER_S, now_ns, utc_ns
 from quotebus.bus.errors import EX_IOERR
 from quotebus.bus.events import RecorderState
@@ -118,7 +118,8 @@ def run(argv: Sequence[str]) -> int:
     """Record until SIGINT, SIGTERM or SIGHUP; the exit status: 0, 74 for a disk error, 78 for a bad setting."""
     settings = load(RecordSettings, argv, PROGRAM)
     setup(settings.log_level, settings.log_format)
-    source = source_name("recorder", random.getrandbits(24))
+    own = settings.record_name.partition("-")[0][:40]  # as a client's source has the beginning of its name
+    source = source_name("recorder" if own == ALL else own, random.getrandbits(24))
     base = choose_path(settings.record_output, utc_ns())
     line, seen = StatusLine(sys.stdout), True
     with RecorderSockets(settings, source, settings.topics) as listener:

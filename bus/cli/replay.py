@@ -20,7 +20,7 @@ from quotebus.bus.capture.replay.player import ReplayProgress as Standing
 from quotebus.bus.capture.time_range import find_time_range, parse_time_range
 from quotebus.bus.capture.topic_prefixes import parse_prefixes
 from quotebus.bus.cli.arguments import Arguments
-from quotebus.bus.cli.keys import open_keys
+from quotebus.bus.cli.key_presses import open_keys
 from quotebus.bus.errors import EX_IOERR, EX_NOINPUT, ConfigError, NoInput
 from quotebus.bus.process.flags import add_flags, read_flags
 from quotebus.bus.process.log import setup

@@ -105,6 +105,8 @@ class Up:
         for name in BusSettings.model_fields:
             value = getattr(settings, name)
             self._environment[name.upper()] = value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+        if settings.bus_key_file:
+            raise ConfigError("BUS_KEY_FILE: each program needs a key of its own: start them one by one")
         if not isinstance(settings.bus_address, NatsAddress):
             self._start_broker()
         if self._settings.uses_real_upstream:

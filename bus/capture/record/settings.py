@@ -11,6 +11,8 @@ from quotebus.bus.capture.topic_prefixes import parse_prefixes
 from quotebus.bus.process.flags import Positional, Unit, Words
 from quotebus.bus.settings import CLIENT_NAME, BusSettings, LogSettings
 
+ALL = "all"
+"""The name of a recorder that was given none."""
 LONGEST_NAME = 240
 """Most file systems take 255 bytes; a number and `.mcap.part` are added."""
 
@@ -38,7 +40,7 @@ class RecordSettings(BusSettings, LogSettings):
         description="file (.mcap), or folder (with a slash) for capture-<UTC>.mcap; no file is ever replaced",
     )
     record_name: Annotated[str, Unit("NAME")] = Field(
-        "all", description="the recorder's name on the bus, as in recorder.<name>"
+        ALL, description="the recorder's name on the bus, as in recorder.<name>"
     )
     record_compression: Literal["lz4", "zstd", "none"] = Field("lz4", description="compression of the chunks")
     record_rotate_mb: int = Field(256, ge=1, le=1 << 20, description="begin a new file at this size")

@@ -34,9 +34,13 @@ from quotebus.bus.transport.zeromq.broker_limits import Admission, RequestGate
 from quotebus.bus.transport.zeromq.broker_lock import BrokerLock
 from quotebus.bus.transport.zeromq.broker_peers import COUNTED, EVENTS, EndpointPeers
 from quotebus.bus.transport.zeromq.endpoints import Endpoints
+from quotebus.bus.transport.zeromq.key_folder import KeyFolder
+from quotebus.bus.transport.zeromq.key_gate import KeyGate
+from quotebus.bus.transport.zeromq.monitor import BURST
 from quotebus.bus.transport.zeromq.publisher import send_now
-from quotebus.bus.transport.zeromq.sockets import Role, bind, make
-from quotebus.bus.transport.zeromq.subscriber import BURST, drain, drop_parts
+from quotebus.bus.transport.zeromq.roles import speaks_for_itself
+from quotebus.bus.transport.zeromq.sockets import Role, be_server, bind, make
+from quotebus.bus.transport.zeromq.subscriber import drain, drop_parts
 
 log = logging.getLogger(__name__)
 
@@ -58,17 +62,19 @@ _STATISTICS = ("published_messages_in", "published_bytes_in", "", "", "", "", "p
                "published_bytes_out")  # fmt: skip
 """What libzmq's proxy answers, in its order; the empty ones are of a direction that is not used."""
 COUNTERS = (
-    *("requests_admitted", "requests_dropped", "requests_limited", "requests_multipart"),
+    *("requests_admitted", "requests_dropped", "requests_limited", "requests_multipart", "requests_forged"),
     *("statistics_missed", "restarts"),
 )
 _TOO_FEW_FILES = "connections refused, too few file descriptors (ulimit -n) are left"
 _NOTES = {
+    **{f"{each}_denied": f"{each} endpoint: peers refused, their keys are not admitted to it" for each in _ENDPOINTS},
     "publish_refused": f"publish endpoint: {_TOO_FEW_FILES}",
     "subscribe_refused": f"subscribe endpoint: {_TOO_FEW_FILES}",
     "request_refused": f"request endpoint: {_TOO_FEW_FILES}",
     "subscribe_cut": "subscribe endpoint: connections ended that sent more than subscriptions need",
     "request_cut": "request endpoint: connections ended that sent too many requests",
     "requests_limited": "requests dropped, their senders send too many",
+    "requests_forged": "requests dropped, they were in another's name than that of the sender's key",
     "requests_multipart": "requests dropped, they had more than one part",
     "statistics_missed": "the proxy did not answer within a second",
 }
@@ -81,6 +87,8 @@ class Ending(Enum):
     STOPPED = auto()
     MEMORY = auto()
     """More memory than the bound: the process is to be replaced. Nothing is closed yet."""
+    REVOKED = auto()
+    """A key is no longer admitted: as with memory, since ZeroMQ ends no connection by its key."""
     PROXY = auto()
     """The proxy's thread has ended by itself."""
     PLACE = auto()
@@ -91,7 +99,12 @@ class Broker:
     """Bound when constructed, running in `run` until `stop`. Raises ConfigError when an endpoint is taken."""
 
     def __init__(
-        self, settings: BusSettings, *, memory_bound_bytes: int = MEMORY_BOUND_BYTES, restarts: int = 0
+        self,
+        settings: BusSettings,
+        *,
+        memory_bound_bytes: int = MEMORY_BOUND_BYTES,
+        restarts: int = 0,
+        keys: KeyFolder | None = None,
     ) -> None:
         """`restarts`: how often this broker has been started again because of its memory, for its counters."""
         address = settings.bus_address
@@ -115,6 +128,7 @@ class Broker:
             make(self.context, role) for role in (Role.BROKER_PUBLISH, Role.BROKER_SUBSCRIBE, Role.BROKER_REQUEST)
         ]
         self._publish, self._subscribe, self._request = sockets
+        self._keys = self._guard(sockets, keys)
         descriptor_bound = max(0, resource.getrlimit(resource.RLIMIT_NOFILE)[0] - _SPARE_FILES)
         self._peers = {
             endpoint: EndpointPeers(
@@ -141,6 +155,20 @@ class Broker:
         self.publish_url, self.subscribe_url, self.request_url = bound
         if self._lock is not None:
             self._lock.watch([self._lock.folder / endpoint for endpoint in _ENDPOINTS])
+
+    def _guard(self, sockets: list[zmq.Socket[bytes]], keys: KeyFolder | None) -> KeyGate | None:
+        """Who answers for keys, there before anybody can connect."""
+        if keys is None:
+            return None
+        try:
+            gate = KeyGate(self.context, keys)
+        except ConfigError:
+            self.context.destroy(linger=0)
+            self._unlock()
+            raise
+        for socket, endpoint in zip(sockets, _ENDPOINTS, strict=True):
+            be_server(socket, endpoint, gate.pair)
+        return gate
 
     def _unlock(self) -> None:
         if self._lock is not None:
@@ -171,7 +199,7 @@ class Broker:
         proxy = threading.Thread(target=self._proxy, name="proxy", daemon=True)
         proxy.start()
         ending = self._carry_requests(proxy)
-        if ending is not Ending.MEMORY:
+        if ending not in (Ending.MEMORY, Ending.REVOKED):
             self._control.send(b"TERMINATE")
             proxy.join(_PROXY_END_S)
             if not proxy.is_alive():  # else it is at work in libzmq, and its sockets end with the process
@@ -190,6 +218,8 @@ class Broker:
         poller = zmq.Poller()
         for socket in (self._request, admit, observer, control, *(each.monitor for each in self._peers.values())):
             poller.register(socket, zmq.POLLIN)
+        if self._keys is not None:
+            poller.register(self._keys.socket, zmq.POLLIN)
         next_counters_ns = now_ns() + NS_PER_S
         next_look_ns, busy_until_ns = 0, 0
         while not self._stopping.is_set():
@@ -204,6 +234,8 @@ class Broker:
             for peers in self._peers.values():
                 if peers.monitor in ready and peers.read():
                     busy_until_ns = now_ns() + _BUSY_NS
+            if self._keys is not None and self._keys.socket in ready:
+                self._keys.answer()
             if self._request in ready:
                 self._admit(admit)
             at_ns = now_ns()
@@ -221,6 +253,9 @@ class Broker:
                 if self._lock is not None and not self._lock.is_whole():
                     log.error("%s: the broker's sockets were removed or replaced; nobody finds it", self._lock.folder)
                     return Ending.PLACE
+                if self._keys is not None and (lost := self._keys.look()):
+                    log.warning("no longer admitted: %s; everybody connects anew", ", ".join(map(str, lost)))
+                    return Ending.REVOKED
                 for line in self._attendance.changes(at_ns):
                     log.info("%s", line)
                 if self._asked_statistics:  # the proxy is busy: its last numbers stand
@@ -229,7 +264,7 @@ class Broker:
                 else:
                     self._asked_statistics = True
                     control.send(b"STATISTICS")
-        for socket in (self._request, admit, observer):
+        for socket in (self._request, admit, observer, *([self._keys.socket] if self._keys is not None else ())):
             socket.close()
         return Ending.STOPPED
 
@@ -258,7 +293,9 @@ class Broker:
             else:
                 message = frame.bytes
                 verdict = self._gate.judge(connection, message, at_ns)
-                if verdict is Admission.ADMIT:
+                if self._keys is not None and not speaks_for_itself(_key_name_of(frame), message):
+                    self._counters["requests_forged"] += 1
+                elif verdict is Admission.ADMIT:
                     self._forward(admit, message)
                 else:
                     self._counters["requests_limited"] += 1
@@ -274,9 +311,13 @@ class Broker:
         counted = self._collect()
         for name, text in _NOTES.items():
             if counted[name] > self._noted.get(name, 0) and at_ns >= self._next_note_ns.get(name, 0):
-                log.warning("%s: %d", text, counted[name])
+                log.warning("%s: %d%s", text, counted[name], self._whom(name))
                 self._noted[name], self._next_note_ns[name] = counted[name], at_ns + _NOTE_EVERY_NS
         return busy
+
+    def _whom(self, counter: str) -> str:
+        endpoint, _, what = counter.partition("_")
+        return f", the last one {self._keys.last_refused[endpoint]}" if self._keys and what == "denied" else ""
 
     def _collect(self) -> dict[str, int]:
         """Every counter of the broker itself."""
@@ -284,6 +325,7 @@ class Broker:
         for endpoint, peers in self._peers.items():
             counted |= {f"{endpoint}_{what}": peers.counters[what] for what in COUNTED}
             counted[f"{endpoint}_peers"] = peers.peers
+            counted[f"{endpoint}_denied"] = 0 if self._keys is None else self._keys.refused[endpoint]
         return counted
 
     def _exceeds_memory(self) -> bool:
@@ -312,6 +354,14 @@ class Broker:
             "memory_bytes": resident_bytes(),
         }
         self._forward(admit, self._stamper.frame(Counters(program="broker", counters=counters), utc_ns()))
+
+
+def _key_name_of(frame: zmq.Frame) -> str:
+    """Of the key under which a message came; empty for none."""
+    try:
+        return str(frame.get("User-Id"))
+    except zmq.ZMQError:
+        return ""
 
 
 def _connection_of(frame: zmq.Frame) -> int:

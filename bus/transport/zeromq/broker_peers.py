@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import zmq
 
 from quotebus.bus.transport.zeromq.broker_limits import SUBSCRIBER_BURST_BYTES, SUBSCRIBER_BYTES_PER_S, SubscriberLimit
-from quotebus.bus.transport.zeromq.subscriber import read_monitor
+from quotebus.bus.transport.zeromq.monitor import read_monitor
 
 log = logging.getLogger(__name__)
 

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import select
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Self
 
 import zmq
 
 from quotebus.bus.address import IpcAddress, TcpAddress
+from quotebus.bus.errors import ConfigError
 from quotebus.bus.transport.line import Publisher, Subscriber, Waitable
 from quotebus.bus.transport.zeromq.endpoints import Endpoints
 from quotebus.bus.transport.zeromq.gathering import ZmqGatheringSubscriber
+from quotebus.bus.transport.zeromq.key_files import KeyPair
+from quotebus.bus.transport.zeromq.key_folder import read_pair
 from quotebus.bus.transport.zeromq.publisher import ZmqPublisher
 from quotebus.bus.transport.zeromq.sockets import Role
 from quotebus.bus.transport.zeromq.subscriber import ZmqSubscriber
@@ -26,20 +30,26 @@ class _SharedContext(zmq.Context[zmq.Socket[bytes]]):
 class ZmqEngine:
     """A context, what is made in it, and where that connects to."""
 
-    def __init__(self, endpoints: Endpoints, context: zmq.Context[zmq.Socket[bytes]] | None = None) -> None:
+    def __init__(
+        self,
+        endpoints: Endpoints,
+        context: zmq.Context[zmq.Socket[bytes]] | None = None,
+        keys: KeyPair | None = None,
+    ) -> None:
+        self._keys = keys
         self.context = zmq.Context() if context is None else context
         self.place = endpoints.place
         self._endpoints = endpoints
 
     @classmethod
     def at(cls, address: IpcAddress | TcpAddress) -> Self:
-        """An engine with a context of its own. Raises ConfigError when the address cannot be used."""
-        return cls(Endpoints.find(address))
+        """An engine with a context of its own. Raises ConfigError when the address or its key cannot be used."""
+        return cls(Endpoints.find(address), None, _read_keys(address))
 
     @classmethod
     def shared(cls, address: IpcAddress | TcpAddress) -> Self:
         """An engine on this process's context; on another one after a fork, and after that was closed."""
-        return cls(Endpoints.find(address), _SharedContext.instance())
+        return cls(Endpoints.find(address), _SharedContext.instance(), _read_keys(address))
 
     @classmethod
     def close_shared(cls) -> None:
@@ -47,22 +57,31 @@ class ZmqEngine:
         _SharedContext.instance().destroy()
 
     def subscriber(self, prefixes: Iterable[bytes] = (), *, watched: bool = False) -> ZmqSubscriber:
-        return ZmqSubscriber(self.context, prefixes, self._endpoints.subscribe, watched=watched)
+        return ZmqSubscriber(self.context, prefixes, self._endpoints.subscribe, watched=watched, keys=self._keys)
 
     def gathering_subscriber(self, prefixes: Iterable[bytes]) -> ZmqGatheringSubscriber:
-        return ZmqGatheringSubscriber(self.context, prefixes, self._endpoints.subscribe)
+        return ZmqGatheringSubscriber(self.context, prefixes, self._endpoints.subscribe, self._keys)
 
     def publisher(self) -> ZmqPublisher:
-        return ZmqPublisher(self.context, self._endpoints.publish, Role.PUBLISH)
+        return ZmqPublisher(self.context, self._endpoints.publish, Role.PUBLISH, self._keys)
 
     def requester(self) -> ZmqPublisher:
-        return ZmqPublisher(self.context, self._endpoints.request, Role.REQUEST)
+        return ZmqPublisher(self.context, self._endpoints.request, Role.REQUEST, self._keys)
 
     def poller(self) -> ZmqPoller:
         return ZmqPoller()
 
     def close(self, linger_ms: int | None = None) -> None:
         self.context.destroy(linger=linger_ms)
+
+
+def _read_keys(address: IpcAddress | TcpAddress) -> KeyPair | None:
+    if not isinstance(address, TcpAddress) or not address.key_file:
+        return None
+    keys = read_pair(Path(address.key_file))
+    if not keys.broker:
+        raise ConfigError(f"BUS_KEY_FILE: {address.key_file}: is the broker's own key, not a program's")
+    return keys
 
 
 class ZmqPoller:

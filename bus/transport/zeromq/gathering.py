@@ -8,8 +8,9 @@ import zmq
 
 from quotebus.bus.transport.line import News
 from quotebus.bus.transport.zeromq.endpoints import Urls
+from quotebus.bus.transport.zeromq.key_files import KeyPair
 from quotebus.bus.transport.zeromq.sockets import Role
-from quotebus.bus.transport.zeromq.subscriber import ZmqSubscriber, make_news, read_monitor
+from quotebus.bus.transport.zeromq.subscriber import ZmqSubscriber, make_news
 from quotebus.bus.transport.zeromq.threshold import EVENTS, WakeThreshold
 
 _FETCH_MS = 10
@@ -19,8 +20,14 @@ _FETCH_MS = 10
 class ZmqGatheringSubscriber(ZmqSubscriber):
     """Loses messages at its own bound when it is slow, and is not disconnected for it."""
 
-    def __init__(self, context: zmq.Context[zmq.Socket[bytes]], prefixes: Iterable[bytes], urls: Urls) -> None:
-        super().__init__(context, prefixes, urls, watched=True, role=Role.TAP, events=EVENTS)
+    def __init__(
+        self,
+        context: zmq.Context[zmq.Socket[bytes]],
+        prefixes: Iterable[bytes],
+        urls: Urls,
+        keys: KeyPair | None = None,
+    ) -> None:
+        super().__init__(context, prefixes, urls, watched=True, role=Role.TAP, events=EVENTS, keys=keys)
         self._threshold = WakeThreshold()
 
     def gather(self, wanted: bool) -> None:
@@ -42,8 +49,7 @@ class ZmqGatheringSubscriber(ZmqSubscriber):
         return frames
 
     def news(self) -> list[News]:
-        assert self.monitor is not None
-        changes = read_monitor(self.monitor)
+        changes = self._read_monitor()
         for event, value in changes:
             self._threshold.on_event(event, value)
         return make_news(changes)

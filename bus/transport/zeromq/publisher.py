@@ -11,8 +11,11 @@ from quotebus.bus.clock import NS_PER_MS
 from quotebus.bus.transport.line import News
 from quotebus.bus.transport.zeromq.coverage import Coverage
 from quotebus.bus.transport.zeromq.endpoints import Urls
+from quotebus.bus.transport.zeromq.key_files import KeyPair
+from quotebus.bus.transport.zeromq.monitor import BURST, read_monitor
+from quotebus.bus.transport.zeromq.redial import REFUSALS, Redial
 from quotebus.bus.transport.zeromq.sockets import Role, connect, make
-from quotebus.bus.transport.zeromq.subscriber import BURST, readable
+from quotebus.bus.transport.zeromq.subscriber import readable
 
 _NOBLOCK = int(zmq.NOBLOCK)
 _POLLOUT = int(zmq.POLLOUT)
@@ -21,11 +24,22 @@ _POLLOUT = int(zmq.POLLOUT)
 class ZmqPublisher:
     """Owned by the thread that connects it."""
 
-    def __init__(self, context: zmq.Context[zmq.Socket[bytes]], urls: Urls = (), role: Role = Role.REQUEST) -> None:
+    def __init__(
+        self,
+        context: zmq.Context[zmq.Socket[bytes]],
+        urls: Urls = (),
+        role: Role = Role.REQUEST,
+        keys: KeyPair | None = None,
+    ) -> None:
         """`urls`: where `connect` looks for the broker."""
         self.socket = make(context, role)
         self.coverage = Coverage()
         self._urls = urls
+        self._redial: Redial | None = None
+        self._monitor: zmq.Socket[bytes] | None = None
+        if keys is not None:
+            self._redial = Redial(self.socket, urls, keys)
+            self._monitor = self.socket.get_monitor_socket(REFUSALS)
 
     def connect(self) -> None:
         connect(self.socket, self._urls)
@@ -48,6 +62,8 @@ class ZmqPublisher:
         """ZeroMQ's I/O thread writes what there is in one go by itself."""
 
     def news(self) -> list[News]:
+        if self._redial is not None and self._monitor is not None:
+            self._redial.look(read_monitor(self._monitor))
         return read_subscriptions(self.socket, self.coverage) if readable(self.socket) else []
 
     def has_unread(self) -> bool:
@@ -67,6 +83,9 @@ class ZmqPublisher:
         self.socket.poll(wait_ns // NS_PER_MS + 1)
 
     def close(self, linger_ms: int | None = None) -> None:
+        if self._monitor is not None:
+            self.socket.disable_monitor()
+            self._monitor.close(linger=0)
         self.socket.close(linger=linger_ms)
 
 

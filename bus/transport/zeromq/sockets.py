@@ -13,6 +13,7 @@ from enum import Enum
 import zmq
 
 from quotebus.bus.codec import MAX_FRAME_BYTES
+from quotebus.bus.transport.zeromq.key_files import KeyPair
 
 DATA_HWM = 50_000
 NO_LIMIT = 0
@@ -78,6 +79,33 @@ def make(context: zmq.Context[zmq.Socket[bytes]], role: Role) -> zmq.Socket[byte
     for option, value in role.options().items():
         socket.setsockopt(option, value)
     return socket
+
+
+def be_server(socket: zmq.Socket[bytes], endpoint: str, keys: KeyPair) -> None:
+    """Let nobody in but whom the key gate admits to this endpoint.
+
+    Without a domain, or without enforcing it, ZeroMQ would let everybody in while no gate answers; so what was set is
+    read back. Raises RuntimeError when it does not stand.
+    """
+    wanted: dict[int, int | bytes] = {
+        zmq.ZAP_DOMAIN: endpoint.encode(),
+        zmq.ZAP_ENFORCE_DOMAIN: 1,
+        zmq.CURVE_SECRETKEY: keys.secret,
+        zmq.CURVE_SERVER: 1,
+    }
+    for option, value in wanted.items():
+        socket.setsockopt(option, value)
+    domain = socket.getsockopt_string(zmq.ZAP_DOMAIN)
+    enforced, server = (socket.getsockopt(option) for option in (zmq.ZAP_ENFORCE_DOMAIN, zmq.CURVE_SERVER))
+    if (domain, enforced, server, socket.getsockopt(zmq.MECHANISM)) != (endpoint, 1, 1, int(zmq.CURVE)):
+        raise RuntimeError(f"{endpoint}: ZeroMQ does not guard this endpoint")
+
+
+def be_client(socket: zmq.Socket[bytes], keys: KeyPair) -> None:
+    """Speak under these keys, to the broker that has the secret of theirs and to no other."""
+    socket.setsockopt(zmq.CURVE_SERVERKEY, keys.broker)
+    socket.setsockopt(zmq.CURVE_PUBLICKEY, keys.public)
+    socket.setsockopt(zmq.CURVE_SECRETKEY, keys.secret)
 
 
 def connect(socket: zmq.Socket[bytes], urls: Sequence[str]) -> None:

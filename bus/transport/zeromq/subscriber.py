@@ -5,31 +5,22 @@ Every read here is bounded, so that no peer can keep the thread that owns the so
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Iterable
-from typing import NamedTuple
 
 import zmq
 
 from quotebus.bus.clock import NS_PER_MS
 from quotebus.bus.transport.line import News
 from quotebus.bus.transport.zeromq.endpoints import Urls
+from quotebus.bus.transport.zeromq.key_files import KeyPair
+from quotebus.bus.transport.zeromq.monitor import Change, read_monitor
+from quotebus.bus.transport.zeromq.redial import REFUSALS, Redial
 from quotebus.bus.transport.zeromq.sockets import Role, connect, make
 
-BURST = 1_000
-"""Messages of a monitor, or of an XPUB's subscribers, that are read in one go."""
 CONNECTION = zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED
 """The monitor's events that say whether a broker is there."""
-_CHANGE = struct.Struct("=HI")
 _POLLIN = int(zmq.POLLIN)
 """As a number: to combine flags of an enum takes as long as to ask the socket."""
-
-
-class Change(NamedTuple):
-    """One event of a socket's monitor. `value` is a descriptor for those that tell of a connection, see its manual."""
-
-    event: int
-    value: int
 
 
 class ZmqSubscriber:
@@ -44,13 +35,18 @@ class ZmqSubscriber:
         watched: bool = False,
         role: Role = Role.SUBSCRIBE,
         events: int = CONNECTION,
+        keys: KeyPair | None = None,
     ) -> None:
         """`urls`: where `connect` looks for the broker. `events`: what a subclass wants to know of the connection."""
         self.not_subscribed = 0
         self.multipart = 0
         self.socket = make(context, role)
-        self.monitor = self.socket.get_monitor_socket(events) if watched else None
         self._urls = urls
+        self._redial: Redial | None = None
+        if keys is not None:
+            self._redial, events = Redial(self.socket, urls, keys), events | REFUSALS
+        self.monitor = self.socket.get_monitor_socket(events) if watched or keys is not None else None
+        self._watched = watched
         self._prefixes: set[bytes] = set()
         self.subscribe(prefixes)
 
@@ -81,9 +77,11 @@ class ZmqSubscriber:
         return bool(self.socket.poll(max(0, wait_ns // NS_PER_MS)))
 
     def take(self, limit: int) -> list[bytes]:
+        self._redial_if_refused()
         return drain(self.socket, limit)
 
     def take_bytes(self, limit: int, limit_bytes: int) -> list[bytes]:
+        self._redial_if_refused()
         return drain_bytes(self.socket, limit, limit_bytes)
 
     def take_whole(self, limit: int) -> list[bytes]:
@@ -91,6 +89,7 @@ class ZmqSubscriber:
 
         It costs a microsecond more a message, so it is not for quotes: their readers check each topic.
         """
+        self._redial_if_refused()
         frames: list[bytes] = []
         try:
             for _ in range(limit):
@@ -112,7 +111,18 @@ class ZmqSubscriber:
         return kept
 
     def news(self) -> list[News]:
-        return [] if self.monitor is None or not readable(self.monitor) else make_news(read_monitor(self.monitor))
+        return make_news(self._read_monitor())
+
+    def _read_monitor(self) -> list[Change]:
+        changes = [] if self.monitor is None or not readable(self.monitor) else read_monitor(self.monitor)
+        if self._redial is not None:
+            self._redial.look(changes)
+        return changes
+
+    def _redial_if_refused(self) -> None:
+        """Who is watched has its news read anyway."""
+        if self._redial is not None and not self._watched:
+            self._read_monitor()
 
     def close(self, linger_ms: int | None = None) -> None:
         if self.monitor is not None:
@@ -166,17 +176,6 @@ def drain_bytes(socket: zmq.Socket[bytes], limit: int, limit_bytes: int) -> list
     except zmq.Again:
         pass
     return frames
-
-
-def read_monitor(monitor: zmq.Socket[bytes]) -> list[Change]:
-    """What a socket's monitor has told; events that nobody reads would stop ZeroMQ's I/O thread in the end."""
-    changes: list[Change] = []
-    try:
-        for _ in range(BURST):
-            changes.append(Change(*_CHANGE.unpack(monitor.recv_multipart(zmq.NOBLOCK)[0])))  # noqa: PERF401
-    except zmq.Again:
-        pass
-    return changes
 
 
 def readable(socket: zmq.Socket[bytes]) -> bool:

@@ -1,0 +1,68 @@
+"""Which key may do what: a role at each endpoint, and the names under which a program speaks. Pure.
+
+The publish endpoint's messages cross a proxy in C that does not know who sent them, so there the role is all that is
+asked. At the request endpoint the broker reads each message and knows the key it came under.
+"""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+
+import msgspec
+
+from quotebus.bus import topics
+from quotebus.bus.codec import DECODE_ERRORS
+from quotebus.bus.transport.zeromq.key_files import Program
+
+MAY = MappingProxyType(
+    {
+        "publish": frozenset({"node"}),
+        "subscribe": frozenset({"node", "worker", "observer"}),
+        "request": frozenset({"worker"}),
+    }
+)
+"""By endpoint, the roles that are admitted. What has no row is refused."""
+_OWN = ("intent.", "decision.", "recorder.")
+"""Topics whose last part is the speaker's own name."""
+_REQUESTED = topics.REQUESTED.encode()
+
+
+class _Spoken(msgspec.Struct, array_like=True, frozen=True):
+    """The beginning of any message."""
+
+    version: int
+    source: str
+    seq: int
+    published_ns: int
+    first: object = None
+
+
+_decode = msgspec.msgpack.Decoder(_Spoken).decode
+
+
+def admits(program: Program | None, endpoint: str) -> bool:
+    """Whether this program may connect to this endpoint."""
+    return program is not None and program.role in MAY.get(endpoint, ())
+
+
+def is_own_name(key_name: str, client: str) -> bool:
+    """Whether a program with this key may call a client of its own so."""
+    return client == key_name or client.startswith(f"{key_name}-")
+
+
+def speaks_for_itself(key_name: str, frame: bytes) -> bool:
+    """Whether a message at the request endpoint is in the name of its sender: the source, the client, the topic."""
+    topic, separator, payload = frame.partition(b"\0")
+    try:
+        spoken = _decode(payload)
+        name = topic.decode("ascii")
+    except (*DECODE_ERRORS, UnicodeDecodeError):
+        return False
+    if not separator or not key_name or spoken.source.rpartition("-")[0] != key_name:
+        return False
+    if topic == _REQUESTED:
+        return isinstance(spoken.first, str) and is_own_name(key_name, spoken.first)
+    kind, _, rest = name.partition(".")
+    if f"{kind}." in _OWN:
+        return is_own_name(key_name, rest)
+    return kind == "report" or (kind == "counters" and rest == spoken.source)
