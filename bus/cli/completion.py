@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from quotebus.bus.capture.record.settings import RecordSettings
-from quotebus.bus.cli import broker, capture_arguments, replay, up
+from quotebus.bus.cli import broker, capture_arguments, keys, replay, up
 from quotebus.bus.cli.arguments import Arguments
 from quotebus.bus.cli.program import VERBS
 from quotebus.bus.edge.settings import EdgeSettings
@@ -36,6 +36,7 @@ _HELP = ("--help", "--version")
 _SETTINGS: dict[str, type[Settings]] = {
     "quotebus up": up.UpSettings,
     "quotebus broker": broker.BrokerSettings,
+    "quotebus keys": keys.KeysSettings,
     "quotebus serve": ServeSettings,
     "quotebus edge": EdgeSettings,
     "quotebus record": RecordSettings,
