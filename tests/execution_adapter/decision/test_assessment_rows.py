@@ -201,6 +201,7 @@ def test_a_level_is_remembered_for_a_minute(age_ns: int, jumped: bool) -> None:
     past = Past(level_mid=100.0, level_age_ns=age_ns)
     assert past.jumped(150.0, Limits()) is jumped
     assert Past(level_mid=None, level_age_ns=age_ns).jumped(150.0, Limits()) is False
+    assert Past(level_mid=100.0).jumped(150.0, Limits(jump_settle_ns=1)), "at the first look it has held for no time"
 
 
 def test_the_level_follows_the_price_and_not_a_jump() -> None:
