@@ -267,7 +267,7 @@ class BusClient(DataClient[BlockingSockets]):
         return not sockets.is_over
 
     def _make_feed(self, conflate: bool, bound: int, timeout_s: float | None) -> Feed[Any]:
-        return Feed(self, conflate=conflate, bound=bound, timeout_s=timeout_s)
+        return Feed(self, self._sockets.driver, conflate=conflate, bound=bound, timeout_s=timeout_s)
 
     def _wait_for_results(self, wait_s: float) -> dict[str, SymbolResult]:
         self._sockets.wait(self._all_arrived(), wait_s)

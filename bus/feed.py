@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from typing import Protocol
 
 from quotebus.bus.errors import ClientInherited
@@ -18,6 +19,16 @@ class Owner(Protocol):
     name: str
 
 
+class Driver(Protocol):
+    """Whose sockets a thread that waits may read itself."""
+
+    def drive(self, done: Callable[[], bool], timeout_s: float | None) -> bool:
+        """Read until `done`, the end, or the time; False when another thread does."""
+
+    def waiting(self) -> AbstractContextManager[None]:
+        """Within, this thread waits for what another one reads."""
+
+
 class Feed(TickQueue[TickT]):
     """An iterator over ticks. It ends when the client closes, or after `timeout_s` without one.
 
@@ -27,8 +38,17 @@ class Feed(TickQueue[TickT]):
     long as one of them is referenced.
     """
 
-    def __init__(self, owner: Owner | None = None, *, conflate: bool, bound: int, timeout_s: float | None) -> None:
+    def __init__(
+        self,
+        owner: Owner | None = None,
+        driver: Driver | None = None,
+        *,
+        conflate: bool,
+        bound: int,
+        timeout_s: float | None,
+    ) -> None:
         super().__init__(conflate=conflate, bound=bound)
+        self._driver = driver
         self._owner, self._owner_pid = owner, os.getpid()
         self._timeout_s = timeout_s
         self._closed = False
@@ -61,8 +81,18 @@ class Feed(TickQueue[TickT]):
         """What is at hand, after a wait for it if need be; empty at the end."""
         if os.getpid() != self._owner_pid:
             raise ClientInherited(self._owner.name if self._owner else "", self._owner_pid)
+        driver = self._driver
+        if driver is None or self._taken or self._is_ready() or driver.drive(self._is_ready, self._timeout_s):
+            return self._pop(0 if driver else self._timeout_s)
+        with driver.waiting():
+            return self._pop(self._timeout_s)
+
+    def _is_ready(self) -> bool:
+        return self._closed or len(self) > 0
+
+    def _pop(self, timeout_s: float | None) -> deque[TickT]:
         with self._changed:
             if not self._taken:
-                self._changed.wait_for(lambda: self._closed or len(self) > 0, self._timeout_s)
+                self._changed.wait_for(self._is_ready, timeout_s)
                 self._taken = self.pop_batch()
             return self._taken

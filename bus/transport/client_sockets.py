@@ -19,6 +19,7 @@ from quotebus.bus import topics
 from quotebus.bus.clock import NS_PER_S, now_ns, utc_ns
 from quotebus.bus.consumer import Consumer
 from quotebus.bus.events import Counters, Event, OrderUpdate, Quote, Trade
+from quotebus.bus.feed import Driver
 from quotebus.bus.intent_follower import IntentFollower
 from quotebus.bus.settings import BusSettings
 from quotebus.bus.tick_queue import TickQueue
@@ -49,7 +50,7 @@ class ClientSockets(ABC):
     _requester: PatientPublisher
 
     def __init__(self, settings: BusSettings, consumer: Consumer) -> None:
-        self.lock = threading.Lock()
+        self.lock = threading.RLock()  # a signal's handler may interrupt who holds it, and close the client
         self.owner_pid = os.getpid()
         self._consumer = consumer
         self._name = consumer.interest.client
@@ -347,6 +348,11 @@ class ClientSockets(ABC):
 
 class BlockingSockets(ClientSockets):
     """What a client needs whose methods block."""
+
+    @property
+    def driver(self) -> Driver | None:
+        """For feeds whose loop may read the sockets itself."""
+        return None
 
     @abstractmethod
     def wait(self, done: Callable[[], bool], timeout_s: float | None) -> bool:

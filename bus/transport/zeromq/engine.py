@@ -5,13 +5,13 @@ from __future__ import annotations
 import select
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Self
+from typing import Self, cast
 
 import zmq
 
 from quotebus.bus.address import IpcAddress, TcpAddress
 from quotebus.bus.errors import ConfigError
-from quotebus.bus.transport.line import Publisher, Subscriber, Waitable
+from quotebus.bus.transport.line import HasFileno, Publisher, Subscriber, Waitable
 from quotebus.bus.transport.zeromq.endpoints import Endpoints
 from quotebus.bus.transport.zeromq.gathering import ZmqGatheringSubscriber
 from quotebus.bus.transport.zeromq.key_files import KeyPair
@@ -90,6 +90,7 @@ class ZmqPoller:
     def __init__(self) -> None:
         self._poller = zmq.Poller()
         self._ready: list[tuple[zmq.Socket[bytes] | int, int]] = []
+        self._numbers: dict[HasFileno, int] = {}
 
     def watch(self, what: Waitable, *, writable: bool = False) -> None:
         flags = zmq.POLLIN | zmq.POLLOUT if writable else zmq.POLLIN
@@ -97,20 +98,28 @@ class ZmqPoller:
             for socket in what.sockets():
                 self._poller.register(socket, flags)
         else:
-            self._poller.register(what, flags)
+            self._poller.register(self._find_number(cast("HasFileno | int", what)), flags)
 
     def unwatch(self, what: Waitable) -> None:
         if isinstance(what, (ZmqSubscriber, ZmqPublisher)):
             for socket in what.sockets():
                 self._poller.unregister(socket)
         else:
-            self._poller.unregister(what)
+            self._poller.unregister(what if isinstance(what, int) else self._numbers.pop(cast("HasFileno", what)))
 
     def wait(self, most_ms: int) -> list[int]:
         if not self._poller.sockets:  # pyzmq would not wait for nothing
             select.select((), (), (), most_ms / 1_000)
         self._ready = self._poller.poll(most_ms)
         return [ready for ready, _ in self._ready if type(ready) is int]
+
+    def _find_number(self, what: HasFileno | int) -> int:
+        """Asked once: pyzmq would ask at each wait, and turn what a signal's handler raises there into a TypeError."""
+        if isinstance(what, int):
+            return what
+        if what not in self._numbers:
+            self._numbers[what] = what.fileno()
+        return self._numbers[what]
 
     def has_sign(self, end: Subscriber | Publisher) -> bool:
         assert isinstance(end, (ZmqSubscriber, ZmqPublisher))
