@@ -113,13 +113,15 @@ class ShippedServer(NatsServer):
 
     scheme = "tls"
 
-    def __init__(self, folder: Path) -> None:
-        self.authority = role_authority()
+    def __init__(self, folder: Path, shipped: Path = SHIPPED) -> None:
+        self.authority, self._shipped = role_authority(), shipped
         super().__init__(folder, name="shipped")
 
     def _begin(self) -> Program:
         ports = ("-a", HOST, "-p", str(self.port), "-m", str(free_port()))
-        return Program("nats-server", "-c", str(SHIPPED), *ports, environment={}, folder=self.authority.folder.parent)
+        return Program(
+            "nats-server", "-c", str(self._shipped), *ports, environment={}, folder=self.authority.folder.parent
+        )
 
 
 @cache

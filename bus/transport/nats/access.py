@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import ssl
 import stat
 from dataclasses import dataclass, field
@@ -27,7 +28,9 @@ class NatsAccess:
 
     @classmethod
     def find(cls, address: NatsAddress) -> Self:
-        """Raises ConfigError when a certificate or a key cannot be used."""
+        """Raises ConfigError when a certificate or a key cannot be used, and where the system has no epoll(7)."""
+        if not hasattr(select, "epoll"):
+            raise ConfigError("BUS_URL: NATS needs Linux here: this system has no epoll")
         servers = []
         for server in address.servers:
             host, _, port = server.rpartition(":")

@@ -207,6 +207,23 @@ def test_another_server_of_the_cluster_is_taken(
     eventually(everybody_hears)
 
 
+def test_a_server_that_is_about_to_end_is_left_before(
+    tmp_path: Path, opened: ExitStack, pair_of: Callable[..., Pair]
+) -> None:
+    """Lame duck mode: it tells its clients, and waits for ten seconds before it closes them."""
+    cluster = NatsCluster(tmp_path, TEXT)
+    opened.callback(cluster.stop)
+    pair = pair_of(access_to(*cluster.servers))
+    former = pair.publisher.line._server
+    cluster.servers[former].running.process.send_signal(signal.SIGUSR2)
+    began_ns = now_ns()
+    pair.until(News.DOWN, News.UP)
+    assert now_ns() - began_ns < 8 * NS_PER_S
+    assert pair.publisher.line._server != former
+    pair.send(FRAME)
+    assert pair.take(1) == [FRAME]
+
+
 def test_a_server_that_takes_no_more_blocks_and_nothing_is_lost(
     server: NatsServer, pair: Pair, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import signal
 import ssl
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,8 @@ from nats.aio.client import Client
 
 from quotebus import bus
 from quotebus.bus.topics import RESERVED_KINDS
+from quotebus.bus.transport.line import News
+from quotebus.bus.transport.nats.engine import NatsEngine
 from tests.support.certificates import Authority, needs_openssl
 from tests.support.nats_server import (
     BINARY,
@@ -23,10 +26,11 @@ from tests.support.nats_server import (
     SHIPPED,
     NatsServer,
     ShippedServer,
+    access_to,
     needs_server,
     role_authority,
 )
-from tests.support.programs import DEADLINE_S, run
+from tests.support.programs import DEADLINE_S, eventually, run
 
 pytestmark = [needs_server, needs_openssl]
 TABLE = Path(bus.__file__).with_name("EVENTS.md").read_text().partition("#### Roles")[2].partition("## A peer")[0]
@@ -134,6 +138,34 @@ def test_nobody_gets_in_but_by_a_certificate_of_a_user(shipped: ShippedServer, t
         with pytest.raises((OSError, nats.errors.Error)):
             asyncio.run(try_with(tls))
     asyncio.run(try_with(role_authority().context("worker")))
+
+
+def test_a_user_taken_out_is_cut_off_by_a_reload_and_stays_out(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    text = SHIPPED.read_text()
+    config = tmp_path / "quotebus.conf"
+    config.write_text(text)
+    server = ShippedServer(tmp_path, config)
+    access = {role: access_to(server, user=role, tls=role_authority().context(role)) for role in ("worker", "observer")}
+    engines = {role: NatsEngine(access[role]) for role in access}
+    publishers = {role: engine.requester() for role, engine in engines.items()}
+    try:
+        for publisher in publishers.values():
+            publisher.connect()
+            eventually(lambda: publisher.news() or publisher.connected)  # noqa: B023 - called here
+        begin, _, rest = text.partition('    { user: "worker@quotebus"')
+        config.write_text(begin + rest.partition('subscribe: "quotebus.>" } }\n')[2])
+        server.running.process.send_signal(signal.SIGHUP)
+        server.running.line("Reloaded server configuration")
+        eventually(lambda: News.DOWN in publishers["worker"].news())
+        eventually(lambda: "Authorization Violation" in caplog.text, why="it has tried, and is refused")
+        assert not publishers["worker"].connected
+        assert publishers["observer"].news() == []
+    finally:
+        for engine in engines.values():
+            engine.close(0)
+        server.stop()
 
 
 def test_nothing_is_said_in_clear(shipped: ShippedServer) -> None:
