@@ -37,8 +37,7 @@ class NatsLines:
         """A line for such an end, to be used by the thread that asks."""
         own = [each for each in self._shared if each.thread == threading.get_ident() and end not in each.ends]
         if not own:
-            name = f"{Path(sys.argv[0]).name or 'python'}-{os.getpid()}"
-            own.append(_Shared(NatsLine(self._access, name)))
+            own.append(_Shared(NatsLine(self._access, _own_name())))
             self._shared.append(own[0])
         own[0].ends.add(end)
         return own[0].line
@@ -67,6 +66,13 @@ class NatsLines:
         self._leaving[:] = [thread for thread in self._leaving if thread.is_alive()]
         if leaving is not None:
             self._leaving.append(leaving)
+
+
+def _own_name() -> str:
+    """What the server lists its connections by: program and process."""
+    started = Path(sys.argv[0])
+    program = started.parent.name if started.stem == "__main__" else started.stem
+    return f"{program or 'python'}-{os.getpid()}"
 
 
 def wait_for(leaving: list[threading.Thread], linger_ms: int | None) -> None:
