@@ -72,7 +72,13 @@ _ASSESSMENT = {
     "Assessor._remember: if level is None or not jumped: -> if not jumped:": "without a level nothing has jumped",
 }
 
+_LIMIT_PRICE = {
+    "compute_order_qty: if qty <= 0 or (price is not None and qty * price < min_notional): -> "
+    "if qty < 0 or (price is not None and qty * price < min_notional):": "a quantity of 0 is returned as 0 either way",
+}
+
 EQUIVALENTS: Mapping[str, Mapping[str, str]] = {
     "quotebus.bus.book": _BOOK,
     "quotebus.execution_adapter.decision.assessment": _ASSESSMENT,
+    "quotebus.execution_adapter.decision.limit_price": _LIMIT_PRICE,
 }

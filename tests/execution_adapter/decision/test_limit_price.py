@@ -92,6 +92,32 @@ def test_marketable_only_when_allowed() -> None:
     assert compute_limit_price(at, "sell", D(2), marketable=True) == D("10.00")
 
 
+def test_the_other_side_is_as_far_as_any_aggression_goes() -> None:
+    at = Touch(D("10.00"), D("10.10"), D(100), D(100))
+    assert compute_limit_price(at, "buy", D(5), marketable=True) == D("10.10")
+    assert compute_limit_price(at, "sell", D(5), marketable=True) == D("10.00")
+
+
+@pytest.mark.parametrize("lot", [1, 100])
+def test_sizes_are_in_shares_also_fractions_of_one(lot: int) -> None:
+    sides = find_sides(like(QUOTE, bid_size=0.5, ask_size=3.0), lot)
+    assert sides is not None
+    assert (sides.bid_size, sides.ask_size) == (D("0.5") * lot, D(3) * lot)
+
+
+@pytest.mark.parametrize("odd", [float("nan"), float("inf"), float("-inf"), 0.0, -1.0, None])
+def test_without_two_numbers_above_zero_there_are_no_sides(odd: float | None) -> None:
+    assert find_sides(like(QUOTE, bid_price=odd)) is None
+    assert find_sides(like(QUOTE, ask_price=odd)) is None
+    assert find_sides(None) is None
+
+
+def test_exactly_the_least_worth_is_worth_ordering() -> None:
+    for price, qty in (("5", "2"), ("4.99", "0")):
+        assert compute_order_qty(D("2.9"), D(price), fractional=False, min_notional=D(10)) == D(qty)
+    assert compute_order_qty(D("-1"), D(5), fractional=True, min_notional=D(0)) == 0
+
+
 def test_ticks_change_at_one_dollar() -> None:
     assert (find_tick(D("1")), find_tick(D("0.9999"))) == (D("0.01"), D("0.0001"))
     assert round_to_tick(D("0.50016"), "buy") == D("0.5001")
