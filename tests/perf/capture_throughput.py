@@ -80,8 +80,8 @@ def ours(count: int, folder: Path) -> tuple[float, float]:
     world = World(folder)
     try:
         world.broker()
-        urls = [f"--bus-{kind}-url={world.environment[f'BUS_{kind.upper()}_URL']}" for kind in ("subscribe", "request")]
-        settings = parse(RecordSettings, [*urls, "quote."], "bench")
+        bus = [f"--bus-url={world.environment['BUS_URL']}", f"--bus-runtime-dir={world.environment['BUS_RUNTIME_DIR']}"]
+        settings = parse(RecordSettings, [*bus, "quote."], "bench")
         command = [sys.executable, "-m", "tests.perf.capture_throughput", "--publish"]
         command += [world.urls["publish"], "--messages", str(count)]
         with (

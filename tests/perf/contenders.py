@@ -8,12 +8,13 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.perf.processors import Crowd, cpu_ns
 from tests.perf.system_calls import count_system_calls
+from tests.support.keyed import KeyedBroker, Keys
 from tests.support.world import World
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -82,8 +83,8 @@ def quotebus(stack: ExitStack, upstream_url: str) -> Pipeline:
     return Pipeline({"node": world.node().pid, "broker": broker.pid}, environment=bus)
 
 
-def over_nats(engine: str) -> Callable[[ExitStack, str], Pipeline]:
-    """A NATS server and a node; with `nats-tls` as the shipped configuration has them."""
+def over(engine: str) -> Callable[[ExitStack, str], Pipeline]:
+    """A server or a broker, and a node; with `nats-tls` as the shipped configuration has them."""
 
     def open_pipeline(stack: ExitStack, upstream_url: str) -> Pipeline:
         world = World(Path(stack.enter_context(tempfile.TemporaryDirectory())), engine=engine)
@@ -96,7 +97,28 @@ def over_nats(engine: str) -> Callable[[ExitStack, str], Pipeline]:
     return open_pipeline
 
 
-ENGINES = {"ipc": quotebus, "nats": over_nats("nats"), "nats-tls": over_nats("nats-tls")}
+def over_keys(stack: ExitStack, upstream_url: str) -> Pipeline:
+    """A broker on loopback that admits keys only, so that everything is encrypted."""
+    folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+    keys = Keys(folder)
+    node, reader = keys.make("node", "pricing"), keys.make("worker", "reader")
+    broker = stack.enter_context(closing(KeyedBroker(keys)))
+    world = World(folder)
+    stack.callback(world.close)
+    for name in ("BUS_URL", "BUS_RUNTIME_DIR"):
+        world.environment.pop(name)
+    world.environment["PRICING_UPSTREAM_URL"] = upstream_url
+    pids = {"node": world.node(**broker.environment(node)).pid, "broker": broker.program.pid}
+    return Pipeline(pids, environment=broker.environment(reader))
+
+
+ENGINES = {
+    "ipc": quotebus,
+    "tcp": over("tcp"),
+    "tcp-keys": over_keys,
+    "nats": over("nats"),
+    "nats-tls": over("nats-tls"),
+}
 """Ours over each engine; for `python -m tests.engines compare`."""
 CONTENDERS: dict[str, Callable[[ExitStack, str], Pipeline]] = {
     "alpaca-py": alpaca_py,

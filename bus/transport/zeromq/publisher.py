@@ -39,7 +39,7 @@ class ZmqPublisher:
         self._monitor: zmq.Socket[bytes] | None = None
         if keys is not None:
             self._redial = Redial(self.socket, urls, keys)
-            self._monitor = self.socket.get_monitor_socket(REFUSALS)
+            self._monitor = self.socket.get_monitor_socket(REFUSALS | zmq.EVENT_HANDSHAKE_SUCCEEDED)
 
     def connect(self) -> None:
         connect(self.socket, self._urls)

@@ -23,6 +23,8 @@ REFUSALS = int(
 )
 """What the socket's monitor must tell."""
 PAUSE_NS = NS_PER_S
+UNEXPLAINED = 5
+"""Handshakes that fail in a row without a reason, as with another broker's key."""
 TELL_EVERY_NS = 60 * NS_PER_S
 
 
@@ -35,14 +37,21 @@ class Redial:
         self._who = str(keys.program)
         self._due_ns: int | None = None
         self._next_word_ns = 0
+        self._unexplained = 0
 
     def look(self, changes: list[Change]) -> None:
         """Hear the socket's monitor, and connect again when it is time."""
         for event, _ in changes:
-            if event & REFUSALS:
+            if event == zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL:  # ZeroMQ tries again; a broker that ends does this once
+                self._unexplained += 1
+                if self._unexplained >= UNEXPLAINED:
+                    self._tell(event)
+            elif event & REFUSALS:
                 self._tell(event)
-                if event != zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL and self._due_ns is None:
+                if self._due_ns is None:
                     self._due_ns = now_ns() + PAUSE_NS
+            elif event == zmq.EVENT_HANDSHAKE_SUCCEEDED:
+                self._unexplained = 0
         if self._due_ns is not None and now_ns() >= self._due_ns:
             self._due_ns = None
             for url in self._urls:

@@ -6,7 +6,9 @@ const zmq = require("zeromq");
 const { Decoder, Encoder } = require("@msgpack/msgpack");
 
 const UID = process.getuid();
-const FOLDER = fs.existsSync(`/run/user/${UID}`) ? `/run/user/${UID}/quotebus` : `/tmp/quotebus-${UID}/quotebus`;
+const OWN = fs.existsSync(`/run/user/${UID}`) ? `/run/user/${UID}` : `/tmp/quotebus-${UID}`;
+const NAME = (process.env.BUS_URL || "ipc://quotebus").replace("ipc://", "");
+const FOLDER = `${process.env.BUS_RUNTIME_DIR || OWN}/${NAME}`;
 const SUBSCRIBE = process.env.BUS_SUBSCRIBE_URL || `ipc://${FOLDER}/subscribe`;
 const REQUEST = process.env.BUS_REQUEST_URL || `ipc://${FOLDER}/request`;
 const SYMBOLS = process.argv.slice(2).map((symbol) => symbol.toUpperCase());

@@ -15,6 +15,7 @@ from quotebus.bus.errors import ConfigError
 from quotebus.bus.events import Counters, RecorderHealth
 from quotebus.bus.settings import BusSettings
 from quotebus.bus.transport.engines import open_engine
+from quotebus.bus.transport.zeromq.key_folder import make_pair, write_pair
 from quotebus.bus.transport.zeromq.key_gate import KeyGate
 from quotebus.bus.transport.zeromq.sockets import be_server
 from tests.forgeries.run import forge_for
@@ -100,6 +101,19 @@ def test_who_is_refused_is_told_once_at_both_ends_and_comes_in_when_admitted(
         log.wait(Counters, lambda each: each.program == "late", since=log.position())
         log.close()
     assert caplog.text.count("does not admit the key") == 2, "one for each endpoint, not one for each attempt"
+
+
+def test_a_broker_that_is_another_is_told(
+    keys: Keys, broker: Callable[[], KeyedBroker], caplog: pytest.LogCaptureFixture
+) -> None:
+    strat, bus = keys.make("worker", "strat"), broker()
+    elsewhere = make_pair(strat.program, make_pair(strat.program).public)
+    keys.file_of(strat).unlink()
+    write_pair(keys.file_of(strat), elsewhere)
+    with BusClient(bus.settings(elsewhere), name="strat") as client:
+        told = f"whoever listens at {bus.urls['subscribe']} has not the key that BUS_KEY_FILE gives for the broker"
+        eventually(lambda: told in caplog.text)
+        assert not client.is_connected
 
 
 def test_a_key_that_is_taken_back_is_out_within_two_seconds_and_the_others_stay(
