@@ -30,7 +30,7 @@ def main() -> int:
     verbs = parser.add_subparsers(dest="verb", required=True)
     bench = verbs.add_parser("bench", help="messages a second and processor time beside nats-py")
     bench.add_argument("--rounds", type=int, default=5)
-    bench.add_argument("--count", type=int, default=100_000, help="messages a round")
+    bench.add_argument("--count", type=int, default=300_000, help="messages a round")
     fuzz = verbs.add_parser("fuzz", help="good, damaged and cut streams, compared with a slow reader")
     fuzz.add_argument("--times", type=int, default=1_000_000, help="inputs: one call of the reader each")
     fuzz.add_argument("--seed", type=int, default=0)
