@@ -46,14 +46,19 @@ class ClientThread(BlockingSockets):
 
     def wake(self) -> None:
         self._asked = True  # before the look at the seat: who leaves it looks here afterwards
-        self._waker.wake()
-        self._seat.call()
+        if self._seat.sit():
+            try:
+                self._take_turn(0)  # nobody reads at the moment, so what is to be sent leaves from here
+            finally:
+                self._leave()
+        else:
+            self._waker.wake()
 
     def close(self) -> None:
         """Send the release, close the sockets, end the feeds."""
         with self.lock:
             self._closing = True
-        self.wake()
+        self._ring()
         if not self._seat.is_mine:  # or this is a signal handler's call, and the thread that it has interrupted drives
             self._thread.join(timeout=END_S)
 
@@ -65,8 +70,13 @@ class ClientThread(BlockingSockets):
         if self._closing:
             return False
         self._closing = True
-        self.wake()
+        self._ring()
         return True
+
+    def _ring(self) -> None:
+        """Wake whoever sits, or the stand-by. Takes no lock."""
+        self._waker.wake()
+        self._seat.call()
 
     def join(self, timeout_s: float) -> None:
         """Wait for the thread's end."""
@@ -116,7 +126,7 @@ class ClientThread(BlockingSockets):
         with self._changed:
             self._drain_wanted += 1
             wanted = self._drain_wanted
-        self.wake()
+        self._ring()
         with self._changed:
             self._changed.wait_for(lambda: self._drain_done >= wanted or self._closing, timeout_s)
             return self._drain_done >= wanted and not self._closing
@@ -136,7 +146,6 @@ class ClientThread(BlockingSockets):
         wait_ns = min(most_ns, self._next_turn_ns() - now_ns())
         if self._poller.wait(max(0, -(-wait_ns // NS_PER_MS))):
             self._waker.clear()
-        self._asked = False
         with self.lock:
             drain_wanted = self._drain_wanted
         if self._take_turn(until_ns) and drain_wanted != self._drain_done:
@@ -147,6 +156,7 @@ class ClientThread(BlockingSockets):
     def _take_turn(self, until_ns: int) -> bool:
         if self._in_turn:
             self._mend()
+        self._asked = False
         self._in_turn = True
         drained = self._turn(until_ns)
         self._in_turn = False
@@ -196,6 +206,9 @@ class ClientThread(BlockingSockets):
                 self._closing = True
                 self._end_feeds()
                 self._changed.notify_all()
+
+    def _gives_way(self) -> bool:
+        return self._seat.is_claimed
 
     def _notify(self) -> None:
         self._changed.notify_all()

@@ -151,6 +151,32 @@ def test_what_another_thread_publishes_leaves_at_once_though_a_loop_has_the_sock
     loop.join(20)
 
 
+def test_what_the_loop_itself_publishes_leaves_from_there(world: World) -> None:
+    open_market(world)
+    client = world.client("talker")
+    client.request(["SPY"], wait_s=30)
+    log = world.log(b"recorder.")
+    for _, _quote in zip(range(50), client.quotes(conflate=False, timeout_s=20), strict=False):
+        assert client.publish(RECORDER)
+    eventually(lambda: len(log.all(RecorderHealth)) >= 50, 3.0)
+    assert client.counters["send_dropped"] == client.counters["lost"] == 0
+
+
+def test_a_flood_that_the_stand_by_reads_is_given_up_to_a_loop_at_once(world: World) -> None:
+    open_market(world, "5000")
+    client = world.client("flooded")
+    client.request(["SPY", "QQQ"], wait_s=30)
+    feed = client.quotes(conflate=False, bound=1_000, timeout_s=20)
+    for _ in range(5):
+        until_ns = now_ns() + NS_PER_S // 10
+        while now_ns() < until_ns:  # it computes, and the stand-by takes over
+            sum(range(1_000))
+        before_ns = now_ns()
+        next(iter(feed))
+        client._sockets.drive(lambda: True, 1)  # type: ignore[attr-defined]
+        assert now_ns() - before_ns < NS_PER_S
+
+
 def test_a_close_from_another_thread_ends_the_loop(world: World) -> None:
     open_market(world, "1")
     client = world.client("closing")
