@@ -81,4 +81,5 @@ def test_a_symbol_halted_before_anybody_asks_is_unknown_and_gets_passive_orders_
     world.control.resume("SPY")
     _wait_for(world, "trading", "status")
     log.wait(ExecutionDecision, lambda d: d.symbol == "SPY" and "aggression=1.00" in d.reasons, since=position)
+    eventually(lambda: len(log.all(ExecutionDecision, lambda d: d.action == "limit")) > 20)
     assert judge(log, world.audit)["limit"] > 10
