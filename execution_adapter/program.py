@@ -11,6 +11,7 @@ from quotebus.bus.process.host_budget import HostBudget
 from quotebus.bus.process.log import setup
 from quotebus.bus.process.open_files import allow_open_files
 from quotebus.bus.process.shutdown import on_ending
+from quotebus.bus.process.stdout import forgive_stdout
 from quotebus.bus.rest_address import ALPACA_TRADING, name_account
 from quotebus.bus.settings import die, load
 from quotebus.execution_adapter.dry_run import DryRun
@@ -108,4 +109,5 @@ def _say(text: str) -> None:
         sys.stdout.write(f"{text}\n")  # in one piece: print() writes the end by itself, after another thread's line
         sys.stdout.flush()
     except OSError:  # nobody reads it any more, or its disk is full: orders are open, and must be seen to their end
+        forgive_stdout()
         _log.debug("not printed: %s", text)

@@ -21,6 +21,7 @@ settings.register_profile("suite", max_examples=40, deadline=None)
 settings.load_profile("suite")
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell's background job; the programs here must not inherit it
     signal.signal(signal.SIGINT, signal.default_int_handler)
+os.environ.pop("PYTHONUNBUFFERED", None)  # the programs run as a user's do, whose last lines wait for the end
 if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:  # started by nohup; nor that
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
 

@@ -26,7 +26,7 @@ from quotebus.bus.clock import NS_PER_S
 from quotebus.bus.errors import EX_IOERR, EX_NOINPUT, ConfigError
 from quotebus.bus.process.printable import escaped
 from quotebus.bus.process.shutdown import raise_at_interrupt
-from quotebus.bus.process.stdout import give_up_stdout
+from quotebus.bus.process.stdout import give_up_stdout, settle_stdout
 from quotebus.bus.process.units import format_size, format_utc
 from quotebus.bus.process.verbs import answer_without_verb, format_examples
 from quotebus.bus.settings import die
@@ -47,7 +47,9 @@ def run(argv: Sequence[str]) -> int:
     verb, *rest = argv
     try:
         with raise_at_interrupt():  # what it writes is put in place whole, or taken away
-            return VERBS[verb](rest)
+            status = VERBS[verb](rest)
+            sys.stdout.flush()
+            return status
     except NotACapture as error:
         print(f"{PROGRAM} {verb}: {escaped(str(error))}", file=sys.stderr)
         return EX_DAMAGED
@@ -57,6 +59,7 @@ def run(argv: Sequence[str]) -> int:
         give_up_stdout()
         return 0
     except OSError as error:
+        settle_stdout()
         about = escaped(f": {error.filename}" if error.filename else "")
         print(f"{PROGRAM} {verb}: {error.strerror or error}{about}", file=sys.stderr)
         return EX_NOINPUT if isinstance(error, FileNotFoundError) else EX_IOERR

@@ -27,7 +27,7 @@ from quotebus.bus.process.log import setup
 from quotebus.bus.process.mistakes import show_value
 from quotebus.bus.process.printable import escaped
 from quotebus.bus.process.shutdown import on_ending
-from quotebus.bus.process.stdout import give_up_stdout
+from quotebus.bus.process.stdout import give_up_stdout, settle_stdout
 from quotebus.bus.process.units import format_instant
 from quotebus.bus.settings import BusSettings, LogSettings, die, load_given
 
@@ -73,6 +73,7 @@ def run(argv: Sequence[str]) -> int:
         give_up_stdout()
         return 0
     except OSError as error:
+        settle_stdout()
         print(f"{PROGRAM}: {error.strerror or error}", file=sys.stderr)
         return EX_IOERR
     except NoInput as error:

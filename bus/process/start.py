@@ -9,6 +9,7 @@ It imports nothing that takes time. What Ctrl-C does later is up to the program:
 import os
 from functools import partial
 
+EX_IOERR = 74
 INTERRUPTED = 130
 """Exit status after Ctrl-C, as shells count: 128 and the number of SIGINT."""
 
@@ -33,22 +34,27 @@ def start(module: str) -> int:
 
 
 def _leave(ended: list[int]) -> None:
-    """End here if a daemon thread still runs; `ended` is empty where `main` has not returned.
+    """The last thing of all. `ended` is empty where `main` has not returned.
 
-    The interpreter's own end unwinds such a thread in the middle of whatever it does, and where that is a library in
-    Rust or C++ that called Python, as pydantic calls validators, the process aborts: status 134 after work well done.
+    Two things would change the status. What cannot be written any more makes the interpreter end with 120: where the
+    reader has gone, the status is the program's, and on a full disk one line tells it. And a daemon thread is unwound
+    in the middle of whatever it does: where that is a library in Rust or C++ that called Python, as pydantic calls
+    validators, the process aborts with 134 after work well done, so it ends here.
     """
+    if not ended:
+        return
     import sys
     import threading
 
-    if not ended or all(thread is threading.main_thread() or not thread.daemon for thread in threading.enumerate()):
-        return
-    try:
-        sys.stdout.flush()
-        sys.stderr.flush()
-    except (AttributeError, OSError, ValueError):
-        return  # closed, or nobody reads: the interpreter knows what to say
-    os._exit(ended[0])
+    from quotebus.bus.process.stdout import flush_at_end
+
+    status, error = ended[0], flush_at_end(sys.stdout)
+    if error is not None:
+        status = status or EX_IOERR
+        print(f"{os.path.basename(sys.argv[0])}: {error.strerror}", file=sys.stderr)
+    flush_at_end(sys.stderr)
+    if status != ended[0] or any(thread.daemon for thread in threading.enumerate()):
+        os._exit(status)
 
 
 def _end_by_interrupt() -> None:

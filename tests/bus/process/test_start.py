@@ -164,3 +164,31 @@ def test_what_was_to_be_done_at_the_end_is_done(tmp_path: Path) -> None:
         [sys.executable, "-c", run], env=environment, capture_output=True, text=True, timeout=60, check=False
     )
     assert (done.returncode, done.stdout, done.stderr) == (7, "at the end\n", "")
+
+
+@pytest.mark.parametrize("daemon", [False, True])
+@pytest.mark.parametrize(
+    ("output", "ended", "told"), [("left", 5, ""), ("/dev/full", 5, "full"), ("/dev/full", 0, "full")]
+)
+def test_output_that_cannot_be_written_at_the_end(
+    output: str, ended: int, told: str, daemon: bool, tmp_path: Path
+) -> None:
+    thread = "    threading.Thread(target=time.sleep, args=(60,), daemon=True).start()\n" if daemon else ""
+    program = f"import threading, time\n\n\ndef main() -> int:\n    print('kept back')\n{thread}    return {ended}\n"
+    (tmp_path / "talks.py").write_text(program)
+    reader, writer = os.pipe() if output == "left" else (-1, os.open(output, os.O_WRONLY))
+    if reader >= 0:
+        os.close(reader)
+    run = "import sys; from quotebus.bus.process.start import start; sys.exit(start('talks'))"
+    done = subprocess.run(
+        [sys.executable, "-c", run],
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        stdout=writer,
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    os.close(writer)
+    assert done.returncode == (ended or 74)
+    assert done.stderr == ("-c: No space left on device\n" if told else "")
