@@ -187,3 +187,28 @@ def test_trades(price: float, size: float) -> None:
         assert 0 <= size < MAX_SIZE
     else:
         assert not (0.01 <= price <= 1e8 and 0 <= size <= 1e11)
+
+
+def test_bounds_are_what_they_say() -> None:
+    """A price below a billion, a size below a trillion, bands of ten minutes, a spread of a tenth of the ask."""
+    beyond, below = 1e9, 1e9 - 1
+    assert is_sane_trade(below, 1)
+    assert not is_sane_trade(beyond, 1)
+    assert not is_sane_trade(1, 1e12)
+    assert is_sane_trade(1, 1e12 - 1)
+    assert judge(beyond - 2, 1, below, 1, "SPY", UTC_NS) is not None
+    assert judge(below, 1, beyond, 1, "SPY", UTC_NS) is None
+    assert judge(1, 1e12, 1.01, 1, "SPY", UTC_NS) is None
+    assert judge(1, 1, 1.01, 1e12, "SPY", UTC_NS) is None
+    assert judge(-beyond, 0, 1, 1, "SPY", UTC_NS) is None
+    assert judge(1, 1, -beyond, 0, "SPY", UTC_NS) is None
+    bands = Bands(10.0, 20.0, 0)
+    outside = (9.0, 1.0, 9.5, 1.0, 0, 18.5)
+    assert apply_bands(outside, bands, 600 * 10**9)[4] == Flag.SUSPICIOUS
+    assert apply_bands(outside, bands, 600 * 10**9 + 1) == outside
+    assert read_bands(1.0, beyond, 0) is None
+    assert read_bands(1.0, below, 0) is not None
+    wide, just = judge(90.0, 1, 100.0, 1, "SPY", UTC_NS), judge(89.99, 1, 100.0, 1, "SPY", UTC_NS)
+    assert wide is not None
+    assert just is not None
+    assert (wide[4], just[4]) == (0, Flag.SUSPICIOUS)
