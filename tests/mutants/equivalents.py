@@ -77,8 +77,29 @@ _LIMIT_PRICE = {
     "if qty < 0 or (price is not None and qty * price < min_notional):": "a quantity of 0 is returned as 0 either way",
 }
 
+_SMALL = "a jump of over a fifth within five ticks is of a few cents, and there all ticks are one size"
+_LEVEL = {
+    **{
+        "Level._is_near_level: return is_few_ticks(abs(doubled - self.doubled) / 2, self.symbol, "
+        "min(doubled, self.doubled) / 2, utc_ns) -> return is_few_ticks(abs(doubled - self.doubled) / 2, self.symbol, "
+        f"{price}, utc_ns)": _SMALL
+        for price in (
+            "max(doubled, self.doubled) / 2",
+            "min(doubled, self.doubled) / 1",
+            "min(doubled, self.doubled) / 3",
+            "min(doubled, self.doubled) * 2",
+        )
+    },
+    "Level._is_same: return is_few_ticks(abs(doubled - other) / 2, self.symbol, min(doubled, other) / 2, utc_ns) -> "
+    "return is_few_ticks(abs(doubled - other) / 2, self.symbol, min(doubled, other) / 3, utc_ns)": (
+        "from a dollar on five ticks are within five percent, which agrees already"
+    ),
+    "Level.__init__: self.trade_ns = 0 -> self.trade_ns = 1": "without a trade its price is 0, which proves nothing",
+}
+
 EQUIVALENTS: Mapping[str, Mapping[str, str]] = {
     "quotebus.bus.book": _BOOK,
     "quotebus.execution_adapter.decision.assessment": _ASSESSMENT,
     "quotebus.execution_adapter.decision.limit_price": _LIMIT_PRICE,
+    "quotebus.pricing.level": _LEVEL,
 }

@@ -296,3 +296,54 @@ def test_a_real_gap_is_believed_after_5_s_at_the_latest_and_never_on_one_message
         if believed:
             return
     assert symbol.level.on_time(began_ns + STOOD_NS)
+
+
+def test_a_quote_at_the_old_level_ends_a_candidate_whose_time_is_over_but_that_nobody_has_looked_at() -> None:
+    symbol = Symbol()
+    assert symbol.quotes(GOOD, FAR) == [0, SUSPICIOUS]
+    assert symbol.quote(*GOOD, after_ns=STOOD_NS + MS) == 0, "the market is back where it was"
+    assert symbol.level.candidate is None
+    assert symbol.level.is_inside(100.0, 100.02)
+    symbol = Symbol()
+    assert symbol.quotes((99.99, 100.01), FAR) == [0, SUSPICIOUS]
+    assert symbol.quote(119.99, 120.01, after_ns=STOOD_NS + MS) == 0, "a fifth above is not beyond it"
+
+
+def test_a_quote_at_the_bound_of_a_level_that_is_believed_only_now() -> None:
+    symbol = Symbol()
+    symbol.quote(100.0, 100.02)
+    assert symbol.quote(199.99, 200.01) == SUSPICIOUS
+    assert symbol.quote(239.99, 240.01, after_ns=STOOD_NS) == 0, "a fifth above it, and no more"
+    symbol = Symbol()
+    symbol.quote(100.0, 100.02)
+    assert symbol.quote(199.99, 200.01) == SUSPICIOUS
+    assert symbol.quote(240.0, 240.03, after_ns=STOOD_NS) == SUSPICIOUS
+
+
+def test_a_trade_that_proves_the_candidate_makes_it_the_level() -> None:
+    symbol = Symbol()
+    assert symbol.quotes(GOOD, FAR) == [0, SUSPICIOUS]
+    assert not symbol.level.on_trade(100.0, symbol.at_ns)
+    assert symbol.level.candidate is not None
+    assert symbol.level.on_trade(300.0, symbol.at_ns + 10 * NS_PER_S)
+    assert symbol.level.candidate is None
+    assert symbol.level.is_inside(300.0, 300.02)
+    symbol.at_ns += 20 * NS_PER_S
+    assert symbol.quotes(GOOD, FAR) == [SUSPICIOUS, 0], "the trade is long over, the level is not"
+
+
+def test_inside_is_between_two_prices_or_at_one_of_them() -> None:
+    symbol = Symbol()
+    assert not symbol.level.is_inside(1.0, 1e9), "there is none"
+    symbol.quote(99.99, 100.01)
+    inside = [(90.0, 110.0), (100.0, 110.0), (90.0, 100.0), (100.0, 100.0)]
+    outside = [(110.0, 120.0), (80.0, 90.0), (199.0, 201.0), (49.0, 51.0), (100.01, 110.0), (90.0, 99.99)]
+    assert [symbol.level.is_inside(*bounds) for bounds in inside] == [True] * 4
+    assert [symbol.level.is_inside(*bounds) for bounds in outside] == [False] * 6
+
+
+def test_candidates_of_a_few_cents_more_than_a_cent_apart_do_not_agree() -> None:
+    symbol = Symbol("PENNY")
+    symbol.quote(1.0, 1.01)
+    apart = [(0.05, 0.052), (0.062, 0.065), (0.05, 0.052)]
+    assert symbol.quotes(*apart, after_ns=AGREEING_NS) == [SUSPICIOUS] * 3
