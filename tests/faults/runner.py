@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack, closing, nullcontext
 from dataclasses import dataclass, replace
 
@@ -35,6 +36,11 @@ READY_BID = 100.0
 """What `ready` leaves as the price."""
 
 
+def seconds_between(began_ns: int, ended_ns: int) -> float:
+    """By the clock on the wall."""
+    return (ended_ns - began_ns) / 1e9
+
+
 @dataclass(frozen=True)
 class Measured:
     """What was published, and after how many seconds; `then_s` is when the line was given up, where it is."""
@@ -50,9 +56,20 @@ class Run:
     """One row, one injection, one time."""
 
     def __init__(
-        self, stage: Stage, row: FaultResponse, injection: Injection, number: int, *, slack_s: float = 0.0
+        self,
+        stage: Stage,
+        row: FaultResponse,
+        injection: Injection,
+        number: int,
+        *,
+        slack_s: float = 0.0,
+        seconds: Callable[[int, int], float] = seconds_between,
     ) -> None:
-        """`number` makes the name of the symbol asked for meanwhile; `slack_s` is added to every bound."""
+        """`number` makes the name of the symbol asked for meanwhile; `slack_s` is added to every bound.
+
+        `seconds` measures between two instants of `now_ns`.
+        """
+        self._seconds = seconds
         self.stage, self.row, self.injection = stage, row, injection
         self.log = stage.log
         self._slack_s = slack_s
@@ -198,14 +215,14 @@ class Run:
             answer = f"{row.state}, quotes go on"
         else:
             at_ns, answer = self._line_goes(wait_s)
-        took_s = (at_ns - self._began_ns) / 1e9
+        took_s = self._seconds(self._began_ns, at_ns)
         assert took_s <= bound_s + self._slack_s, f"{answer} after {took_s:.2f} s, bound {bound_s:.1f} s"
         then_s = None
         if row.then is not None:
             _, then_ns = self.log.wait(
                 ConnectionHealth, lambda h: h.state == row.then, within_s=wait_s, since=self._position
             )
-            then_s = (then_ns - self._began_ns) / 1e9
+            then_s = self._seconds(self._began_ns, then_ns)
             assert then_s <= row.then_within_s + self._slack_s, (
                 f"{row.then} after {then_s:.2f} s, bound {row.then_within_s} s"
             )
@@ -246,7 +263,7 @@ class Run:
         late.request([self._late])
         asked, asked_ns = self.log.wait(SymbolsRequested, lambda r: r.symbols == (self._late,), since=position)
         _, acked_ns = self.log.wait(SymbolsAcknowledged, lambda a: a.request_id == asked.request_id, since=position)
-        acked_s = (acked_ns - asked_ns) / 1e9
+        acked_s = self._seconds(asked_ns, acked_ns)
         assert acked_s <= ACK_S + SLACK_S + self._slack_s, f"acknowledged after {acked_s:.2f} s"
         return acked_s
 
