@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from typing import Protocol
 
+from quotebus.bus.clock import NS_PER_S, now_ns, seconds
 from quotebus.bus.errors import ClientInherited
 from quotebus.bus.tick_queue import TickQueue, TickT
 
@@ -23,7 +24,7 @@ class Driver(Protocol):
     """Whose sockets a thread that waits may read itself."""
 
     def drive(self, done: Callable[[], bool], timeout_s: float | None) -> bool:
-        """Read until `done`, the end, or the time; False when another thread does."""
+        """Read until `done`, or the time; False when another thread reads, or nobody any more."""
 
     def waiting(self) -> AbstractContextManager[None]:
         """Within, this thread waits for what another one reads."""
@@ -52,7 +53,8 @@ class Feed(TickQueue[TickT]):
         self._owner, self._owner_pid = owner, os.getpid()
         self._timeout_s = timeout_s
         self._closed = False
-        self._changed = threading.Condition()
+        self._lock = threading.RLock()
+        self._changed = threading.Condition(self._lock)  # entered by the lock, whose `with` no handler can break
         self._taken: deque[TickT] = deque()
 
     def __iter__(self) -> Iterator[TickT]:
@@ -66,14 +68,14 @@ class Feed(TickQueue[TickT]):
 
     def put(self, ticks: list[TickT]) -> int:
         """Add ticks in order; returns how many waiting ones had to go."""
-        with self._changed:
+        with self._lock:
             excess = super().put(ticks)
             self._changed.notify()
         return excess
 
     def close(self) -> None:
         """End the iteration once what is waiting has been taken."""
-        with self._changed:
+        with self._lock:
             self._closed = True
             self._changed.notify_all()
 
@@ -82,17 +84,26 @@ class Feed(TickQueue[TickT]):
         if os.getpid() != self._owner_pid:
             raise ClientInherited(self._owner.name if self._owner else "", self._owner_pid)
         driver = self._driver
-        if driver is None or self._taken or self._is_ready() or driver.drive(self._is_ready, self._timeout_s):
-            return self._pop(0 if driver else self._timeout_s)
-        with driver.waiting():
+        if driver is None:
             return self._pop(self._timeout_s)
+        until_ns = None if self._timeout_s is None else now_ns() + seconds(self._timeout_s)
+        # Again where another thread's loop over this feed was quicker.
+        while not (taken := self._pop(0)) and not self._closed:
+            left_s = None if until_ns is None else max(0, until_ns - now_ns()) / NS_PER_S
+            if left_s == 0:
+                break
+            if not driver.drive(self._is_ready, left_s):
+                with driver.waiting():
+                    return self._pop(left_s)
+        return taken
 
     def _is_ready(self) -> bool:
         return self._closed or len(self) > 0
 
     def _pop(self, timeout_s: float | None) -> deque[TickT]:
-        with self._changed:
+        with self._lock:
             if not self._taken:
-                self._changed.wait_for(self._is_ready, timeout_s)
+                if timeout_s != 0:
+                    self._changed.wait_for(self._is_ready, timeout_s)
                 self._taken = self.pop_batch()
             return self._taken

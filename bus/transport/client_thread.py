@@ -27,11 +27,11 @@ class ClientThread(BlockingSockets):
 
     def __init__(self, settings: BusSettings, consumer: Consumer) -> None:
         super().__init__(settings, consumer)
-        self._changed = threading.Condition(self.lock)
+        self._changed = threading.Condition(self.lock)  # entered by the lock, whose `with` no handler can break
         self._engine = open_engine(settings.bus_address)
         self._poller = self._engine.poller()
         self._waker = Waker()
-        self._seat = Seat()
+        self._seat = Seat(_SITTING)
         self._asked = False
         self._in_turn = False
         self._in_hand = 0
@@ -85,26 +85,30 @@ class ClientThread(BlockingSockets):
     def wait(self, done: Callable[[], bool], timeout_s: float | None) -> bool:
         """Wait until `done` under the lock, for at most `timeout_s`."""
         until_ns = None if timeout_s is None else now_ns() + seconds(timeout_s)
-        with self.lock:
-            if done() or self._closing:
-                return True
-        if self.drive(done, timeout_s):
+        while True:
             with self.lock:
-                return done() or self._closing
-        left_s = None if until_ns is None else max(0, until_ns - now_ns()) / NS_PER_S
-        with self._seat.waiting(), self._changed:
+                if done() or self._closing:
+                    return True
+            left_s = None if until_ns is None else max(0, until_ns - now_ns()) / NS_PER_S
+            if left_s == 0:
+                return False
+            if not self.drive(done, left_s):
+                break
+        with self._seat.waiting(), self.lock:
             return self._changed.wait_for(lambda: done() or self._closing, left_s)
 
     def drive(self, done: Callable[[], bool], timeout_s: float | None) -> bool:
-        """Read the sockets until `done` under the lock, the end, or the time; False when another thread does."""
+        """Read the sockets until `done` under the lock, or the time; False when another thread does, and at the end."""
+        until_ns = None if timeout_s is None else now_ns() + seconds(timeout_s)
         if not self._seat.claim(self._waker.wake):
             return False
-        until_ns = None if timeout_s is None else now_ns() + seconds(timeout_s)
         try:
             while True:
                 with self.lock:
-                    if done() or self._closing:
+                    if done():
                         return True
+                if self._closing:
+                    return False
                 left_ns = NS_PER_S if until_ns is None else until_ns - now_ns()
                 if left_ns <= 0:
                     return True
@@ -123,11 +127,11 @@ class ClientThread(BlockingSockets):
                 return False
             finally:
                 self._leave()
-        with self._changed:
+        with self.lock:
             self._drain_wanted += 1
             wanted = self._drain_wanted
         self._ring()
-        with self._changed:
+        with self.lock:
             self._changed.wait_for(lambda: self._drain_done >= wanted or self._closing, timeout_s)
             return self._drain_done >= wanted and not self._closing
 
@@ -149,7 +153,7 @@ class ClientThread(BlockingSockets):
         with self.lock:
             drain_wanted = self._drain_wanted
         if self._take_turn(until_ns) and drain_wanted != self._drain_done:
-            with self._changed:
+            with self.lock:
                 self._drain_done = drain_wanted
                 self._changed.notify_all()
 
@@ -202,7 +206,7 @@ class ClientThread(BlockingSockets):
             self._waker.close()
             self._seat.close()
             self._engine.close()
-            with self._changed:
+            with self.lock:
                 self._closing = True
                 self._end_feeds()
                 self._changed.notify_all()
@@ -212,6 +216,10 @@ class ClientThread(BlockingSockets):
 
     def _notify(self) -> None:
         self._changed.notify_all()
+
+
+_SITTING = (ClientThread.wake.__code__, ClientThread.drive.__code__, ClientThread.drain.__code__)
+"""Where a thread may sit, beside the stand-by."""
 
 
 @atexit.register

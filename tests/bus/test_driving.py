@@ -35,7 +35,8 @@ with BusClient(name="interrupted", ttl_s=5) as bus:
     taken, interrupts, seen, missing = 0, 0, {}, 0
     while interrupts < 60:
         try:
-            signal.setitimer(signal.ITIMER_REAL, random.uniform(0.001, 0.03))
+            # Again after a second: what is raised within a finalizer, Python prints and drops.
+            signal.setitimer(signal.ITIMER_REAL, random.uniform(0.001, 0.03), 1.0)
             for quote in feed:
                 taken += 1
                 missing += quote.seq - seen.get(quote.symbol, quote.seq - 1) - 1
@@ -115,6 +116,31 @@ def test_two_loops_in_two_threads_get_every_quote_and_so_does_one_that_is_left(w
             seqs = [quote.seq for quote in each if quote.symbol == symbol]
             assert seqs == list(range(seqs[0], seqs[0] + len(seqs)))
     assert client.counters["lost"] == 0
+
+
+def test_two_threads_share_one_feed_and_neither_loop_ends_early(world: World) -> None:
+    open_market(world)
+    client = world.client("shared")
+    client.request(["SPY", "QQQ"], wait_s=30)
+    feed = client.quotes(conflate=False, timeout_s=20)
+    taken: list[Quote] = []
+    ended: list[int] = []
+
+    def read(number: int) -> None:
+        for quote in feed:
+            taken.append(quote)
+            if len(taken) >= 1_500:
+                return
+        ended.append(number)
+
+    threads = [threading.Thread(target=read, args=(number,)) for number in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(40)
+    assert not ended
+    seqs = sorted(quote.seq for quote in taken if quote.symbol == "SPY")
+    assert seqs == list(range(seqs[0], seqs[0] + len(seqs))), "each quote once"
 
 
 def test_who_computes_for_long_keeps_its_lease_and_loses_nothing(world: World) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -109,3 +111,41 @@ def test_nothing_vanishes_uncounted(batches: list[list[str]], conflate: bool, bo
     else:
         assert [seq for _, seq in got] == list(range(total - len(got) + 1, total + 1))
         assert len(got) <= bound
+
+
+class Driver:
+    """Reads for whoever waits; each of `reads` is what one turn brings: ticks, or None where another took them."""
+
+    def __init__(self, *reads: list[Quote] | None) -> None:
+        self.feed: Feed[Quote]
+        self.left = list(reads)
+        self.waited = 0
+
+    def drive(self, done: Callable[[], bool], timeout_s: float | None) -> bool:
+        if not self.left:
+            return False
+        if ticks := self.left.pop(0):
+            self.feed.put(ticks)
+        return True
+
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        self.waited += 1
+        self.feed.put([quote("Z", 9)])
+        yield
+
+
+def test_a_loop_goes_on_where_another_one_over_the_same_feed_was_quicker() -> None:
+    driver = Driver([quote("A", 1)], None, None, [quote("A", 2), quote("B", 1)], None)
+    driver.feed = feed = Feed(None, driver, conflate=False, bound=10, timeout_s=None)
+    reader = iter(feed)
+    assert [next(reader).symbol for _ in range(3)] == ["A", "A", "B"]
+    assert next(reader).symbol == "Z", "nobody drives any more, so it waits for what another thread puts"
+    assert driver.waited == 1
+
+
+def test_a_driven_loop_ends_after_its_timeout() -> None:
+    driver = Driver(*[None] * 1_000_000)
+    driver.feed = feed = Feed(None, driver, conflate=False, bound=10, timeout_s=0.05)
+    assert list(feed) == []
+    assert driver.waited == 0

@@ -38,7 +38,7 @@ class ReplayFeed(Feed[TickT]):
         while not (self._taken or len(self)) and not self._closed:
             if not self._sockets.wait(lambda: self._closed or len(self) > 0, self._timeout_s):
                 break
-        with self._changed:
+        with self._lock:
             if not self._taken:
                 self._taken = self.pop_batch()
             return self._taken

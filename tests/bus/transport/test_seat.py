@@ -7,15 +7,35 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from quotebus.bus.clock import now_ns, seconds
+from quotebus.bus.transport import seat as module
 from quotebus.bus.transport.seat import Seat
 from tests.support.programs import eventually
+
+
+class Sitter:
+    """Sits in a function of its own, as a client does."""
+
+    def __init__(self) -> None:
+        self._seat: Seat
+        self.leave = threading.Event()
+
+    def sit(self, wake: Callable[[], None]) -> None:
+        assert self._seat.claim(wake)
+        self.leave.wait(30)
+        self._seat.rise()
+
+    def be_thrown_out(self, wake: Callable[[], None]) -> None:
+        """What a signal's handler can do: it has the seat, and never rises."""
+        assert self._seat.claim(wake)
+        raise InterruptedError
 
 
 class StandBy:
     """The stand-by's thread, without sockets: it notes each time it sits, and rises when somebody claims the seat."""
 
     def __init__(self) -> None:
-        self.seat = Seat()
+        self.seat = Seat((Sitter.sit.__code__, Sitter.be_thrown_out.__code__))
         self.sat = 0
         self.over = False
         self._claimed = threading.Event()
@@ -119,6 +139,46 @@ def test_a_call_is_for_the_stand_by_at_once(stand_by: StandBy) -> None:
     assert seat.is_mine, "who sits goes on sitting"
     seat.rise()
     eventually(lambda: stand_by.sat == sat + 1)
+
+
+def test_a_seat_whose_sitter_was_thrown_out_is_the_stand_bys(stand_by: StandBy) -> None:
+    sitter = Sitter()
+    sitter._seat = stand_by.seat
+    sat = stand_by.sat
+    with pytest.raises(InterruptedError):
+        sitter.be_thrown_out(stand_by.wake)
+    assert not stand_by.seat.claim(stand_by.wake), "it seems to be this thread's still"
+    eventually(lambda: stand_by.sat == sat + 1, 20)
+    assert stand_by.seat.claim(stand_by.wake), "and all is as it was"
+    stand_by.seat.rise()
+
+
+def test_nobody_takes_a_seat_from_who_sits_for_long(stand_by: StandBy, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "LOOK_MS", 20)
+    sitter = Sitter()
+    sitter._seat = stand_by.seat
+    sat = stand_by.sat
+    thread = in_thread(lambda: sitter.sit(stand_by.wake))
+    looks: list[bool] = []
+    is_empty = stand_by.seat._is_empty
+
+    def look() -> bool:
+        looks.append(is_empty())
+        return looks[-1]
+
+    monkeypatch.setattr(stand_by.seat, "_is_empty", look)
+    eventually(lambda: len(looks) >= 10)
+    assert not any(looks)
+    assert stand_by.sat == sat
+    sitter.leave.set()
+    thread.join(10)
+    eventually(lambda: stand_by.sat == sat + 1)
+
+
+def test_a_claim_that_was_thrown_out_is_over_after_its_time(stand_by: StandBy) -> None:
+    stand_by.seat._claims[0] = now_ns() + seconds(0.2)
+    assert stand_by.seat.is_claimed
+    eventually(lambda: not stand_by.seat.is_claimed)
 
 
 def test_many_threads_that_come_and_go_never_sit_together(stand_by: StandBy) -> None:
