@@ -138,11 +138,15 @@ class Stage:
         self._thread.start()
         self.await_calm()
 
+    def stop_reading(self) -> None:
+        """What the readers have counted stands from now on."""
+        for reader in self.readers:
+            reader.close()
+
     def close(self) -> None:
         self._ending.set()
         self._thread.join(5)
-        for reader in self.readers:
-            reader.close()
+        self.stop_reading()
         self.world.close()
 
     def begin(self) -> int:
@@ -170,8 +174,7 @@ class Stage:
 
     def _look(self) -> None:
         last_ns = now_ns()
-        while not self._ending.is_set():
-            time.sleep(LOOK_S)
+        while not self._ending.wait(LOOK_S):
             at_ns = now_ns()
             for client, looks in zip(self.clients, self.looks, strict=True):
                 verdict = client.assess(SYMBOL)
@@ -202,7 +205,7 @@ def freeze(stage: Stage, server: NatsServer) -> tuple[list[float], int]:
     stage.await_trading()
     began_ns = stage.begin()
     server.freeze()
-    time.sleep(0.3)  # states of the symbol from before are on their way into it
+    time.sleep(0.3)  # how long states from before gather in it, no wait for something to happen
     stage.world.control.halt(HALTING)
     eventually(lambda: stage.knows_halt("halted"), within_s=20, why="the halt is known")
     believed = 0
@@ -213,7 +216,7 @@ def freeze(stage: Stage, server: NatsServer) -> tuple[list[float], int]:
             server.thaw()
             thawed = True
         believed += not stage.knows_halt("halted")
-        time.sleep(LOOK_S)
+        time.sleep(LOOK_S)  # from one look to the next, no wait for something to happen
     stage.await_calm()
     stage.world.control.resume(HALTING)
     stage.await_trading()
@@ -227,7 +230,7 @@ def outage(stage: Stage, _: NatsServer) -> tuple[list[float], int]:
     servers = stage.world.cluster.servers
     for server in servers:
         server.kill()
-    time.sleep(2)
+    time.sleep(2)  # the outage's length, no wait for something to happen
     began_ns = now_ns()
     for server in servers:
         server.start()
@@ -263,7 +266,7 @@ def run(folder: Path, verb: str, times: int) -> bool:
             believed += wrong
             silences += [reader.longest_silence_s for reader in stage.readers]
         progress("")
-        time.sleep(1)
+        stage.stop_reading()
         unaccounted = [reader.unaccounted() for reader in stage.readers]
         oldest_s = max(looks.oldest_s for looks in stage.looks)
         print(

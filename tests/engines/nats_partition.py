@@ -90,13 +90,13 @@ def run(folder: Path, times: int) -> bool:
                 progress(f"{cut_s:.0f} s, {number + 1} of {times}")
                 stage.begin()
                 world.cut(down=True)
-                time.sleep(cut_s)
+                time.sleep(cut_s)  # the cut's length, no wait for something to happen
                 world.cut(down=False)
                 healed_ns = now_ns()
                 stage.await_calm()
                 took[cut_s] += [max(0.0, (looks.last_bad_ns - healed_ns) / NS_PER_S) for looks in stage.looks]
         progress("")
-        time.sleep(1)
+        stage.stop_reading()
         unaccounted = [reader.unaccounted() for reader in stage.readers]
         oldest_s = max(looks.oldest_s for looks in stage.looks)
         for cut_s, each in took.items():

@@ -12,7 +12,6 @@ import signal
 import statistics
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +41,6 @@ def round_of(server: NatsServer, *, beside: bool) -> dict[str, Any]:
         if frozen is not None:
             os.kill(frozen.pid, signal.SIGSTOP)
         sent, _ = start("publish", server.port).communicate(timeout=SECONDS * 6)
-        time.sleep(0.5)
         heard, _ = fast.communicate("end\n", timeout=60)
     finally:
         if frozen is not None:

@@ -28,7 +28,7 @@ def count_system_calls(pids: Mapping[str, int], rate: float) -> dict[str, float]
             )
             for name, pid in pids.items()
         }
-        time.sleep(COUNTED_S)
+        time.sleep(COUNTED_S)  # how long it is counted, no wait for something to happen
         for process in running.values():
             process.send_signal(signal.SIGINT)
             process.wait(10)

@@ -106,7 +106,7 @@ class Dialling:
                 line = _encrypt(self._access.tls, line, host)
             reader = self._greet(line, deadline_ns)
             line.setblocking(False)
-        except BaseException:
+        except BaseException:  # whatever it was, no half-open socket may outlive its attempt
             with contextlib.suppress(OSError):
                 line.close()
             raise
