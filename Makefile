@@ -9,7 +9,7 @@ BIN    := $(VENV)/bin
 ARGS   ?=
 JOBS   ?= 8
 SEEDS  ?= 50
-ENGINES ?= tcp,ipc,nats,nats-tls
+ENGINES ?= tcp,tcp-keys,ipc,nats,nats-tls
 
 .PHONY: guides docs sbom dist halts hearsay outages realoutages mutants up test smoke apidocs links wheel check format bench edgebench edgecrowd latency overload scale clients verdict replaysame replaytiming capturerate capturedamage \
   capturekills captureseek tapcost strangers forgeries engines scenarios poison faults twonodes orders returns requests search lives kills seeds quietdays levels marketdays idle pins clean help

@@ -34,10 +34,12 @@ from quotebus.bus.intent_follower import IntentFollower
 from quotebus.bus.intent_request import check_seconds, make_intent
 from quotebus.bus.interest import DEFAULT_TTL_MS, SymbolResult
 from quotebus.bus.judgement import assess, has_arrived, judge_result, judge_results
+from quotebus.bus.own_names import make_own
 from quotebus.bus.protocol import CHANNELS, MAX_SYMBOLS
 from quotebus.bus.sequence import source_name
 from quotebus.bus.settings import CLIENT_NAME, BusSettings
 from quotebus.bus.transport.client_sockets import ClientSockets
+from quotebus.bus.transport.engines import find_own_name
 
 FEED_BOUND = 10_000
 _DRAIN_S = 0.1
@@ -97,14 +99,16 @@ class BaseClient(ABC, Generic[SocketsT]):
         Raises:
             ValueError: `name` cannot be a client name, or `accept` has a word that is no class.
         """
-        self.name = name or default_name()
-        """The name of the lease."""
+        settings = settings or BusSettings()
+        own = find_own_name(settings.bus_address)
+        self.name = make_own(own, name or default_name())
+        """The name of the lease; where the program has a key, or a user at a NATS server, it begins with that name."""
         if not CLIENT_NAME.match(self.name):
             raise ValueError(f"not a client name: {self.name[:70]!r}")
         if unlisted := set(accept).difference(FeedClass):
             raise ValueError(f"not a class of feeds: {', '.join(sorted(unlisted))[:70]}")
         jitter, life = self._draw()
-        source = source_name(self.name.partition("-")[0][:40], life)
+        source = source_name(own or self.name.partition("-")[0][:40], life)
         self._consumer = Consumer(
             self.name,
             source,
@@ -118,7 +122,7 @@ class BaseClient(ABC, Generic[SocketsT]):
         self._asking = threading.Lock()
         self._priority = 0
         self._channels: tuple[str, ...] = ("quotes",)
-        self._carrier = self._connect(settings or BusSettings(), self._consumer)
+        self._carrier = self._connect(settings, self._consumer)
 
     def _draw(self) -> tuple[float, int]:
         """All that is chance in a client: its place among those that ask again, in [0, 1), and its life's number."""

@@ -27,6 +27,7 @@ from quotebus.bus.address import (
     parse_endpoints,
 )
 from quotebus.bus.errors import EX_CONFIG, EX_NOINPUT, ConfigError, NoInput
+from quotebus.bus.own_names import OWN_NAME
 from quotebus.bus.process.flags import AlsoFlag, Given, Unit, is_secret, parse_flags
 from quotebus.bus.process.mistakes import explain, show_value
 from quotebus.bus.process.printable import escaped
@@ -126,7 +127,8 @@ class BusSettings(Settings):
     bus_user: Annotated[str, Unit("NAME")] = Field(
         "",
         validation_alias="bus_user",
-        description="of NATS: the name under which the server knows this program; its permissions name it too",
+        description="of NATS: the name under which the server knows this program; its permissions name it too, and the "
+        "program's names on the bus begin with it",
     )
     bus_password: Annotated[SecretStr, Unit("SECRET")] = Field(
         SecretStr(""), validation_alias="bus_password", description="of NATS: the user's, if it has no certificate"
@@ -182,6 +184,10 @@ class BusSettings(Settings):
         address = self.bus_address
         if isinstance(address, NatsAddress) and address.password and not address.tls and not address.is_local:
             raise ValueError("BUS_PASSWORD: would cross the network in clear: use tls:// in BUS_URL")
+        if isinstance(address, NatsAddress) and address.user and not OWN_NAME.match(address.user):
+            raise ValueError(
+                "BUS_USER: at most 40 letters, digits, and . : _, and no hyphen: the program's names begin with it"
+            )
         if given and missing:
             raise ValueError(f"{given[0].upper()}: needs {' and '.join(missing)} beside it, or BUS_URL instead of all")
         return self

@@ -14,6 +14,7 @@ from quotebus.bus.process.shutdown import on_ending
 from quotebus.bus.process.stdout import forgive_stdout
 from quotebus.bus.rest_address import ALPACA_TRADING, name_account
 from quotebus.bus.settings import die, load
+from quotebus.bus.transport.engines import settle_name
 from quotebus.execution_adapter.dry_run import DryRun
 from quotebus.execution_adapter.gateways.alpaca import AlpacaGateway
 from quotebus.execution_adapter.gateways.base import Gateway, NullGateway, watch_nothing
@@ -40,6 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return run_verify(arguments[1:])
     settings = load(ExecutionSettings, arguments, PROGRAM)
     try:
+        settings = settle_name(settings, "execution_client")
         budget = open_budget(settings)
         gateway = open_gateway(check_intents(settings), budget) if settings.trades else None
     except ConfigError as error:

@@ -17,7 +17,7 @@ from quotebus.bus.events import Cause, ConnectionHealth, ConnectionState, Counte
 from quotebus.bus.process.readiness import notify_ready
 from quotebus.bus.process.terminal import Terminal
 from quotebus.bus.sequence import Stamper, source_name
-from quotebus.bus.transport.engines import open_engine
+from quotebus.bus.transport.engines import find_own_name, open_engine
 from quotebus.bus.transport.waker import Waker
 from quotebus.pricing.announcements import Identity
 from quotebus.pricing.clock_watch import ClockWatch
@@ -74,7 +74,8 @@ class Node:
         self._terminal = Terminal()
         self._watch_terminal = False
         self._reports: deque[NodeReport] = deque()
-        self._stamper = Stamper(source_name("pricing", int.from_bytes(os.urandom(3))))
+        own = find_own_name(settings.bus_address) or "pricing"
+        self._stamper = Stamper(source_name(own, int.from_bytes(os.urandom(3))))
         self._lock = AccountLock(settings.pricing_lock_dir, settings.feed, credentials()[0], self._stamper.source)
         self._health_log = HealthLog()
         self._halt_file = HaltFile(self._lock.halts_path)

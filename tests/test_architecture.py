@@ -20,6 +20,7 @@ READS_CLOCK = {"now_ns", "utc_ns", "sleep_s", "measure_wall_offset_ns"}
 MUST_BE_PURE = {
     "bus/address.py",
     "bus/process/loopback.py",
+    "bus/own_names.py",
     "bus/book.py",
     "bus/capture/format/captured.py",
     "bus/capture/format/chunks.py",

@@ -13,6 +13,7 @@ from quotebus.bus.process.log import setup
 from quotebus.bus.process.open_files import allow_open_files
 from quotebus.bus.process.shutdown import on_ending
 from quotebus.bus.settings import die, load
+from quotebus.bus.transport.engines import settle_name
 
 PROGRAM = "quotebus edge"
 
@@ -20,6 +21,10 @@ PROGRAM = "quotebus edge"
 def run(argv: Sequence[str]) -> int:
     """Serve until SIGINT, SIGTERM or SIGHUP, then 0; 78 for a bad setting or a port that is taken."""
     settings = load(EdgeSettings, argv, PROGRAM)
+    try:
+        settings = settle_name(settings, "edge_client")
+    except ConfigError as error:
+        die(PROGRAM, error)
     setup(settings.log_level, settings.log_format, settings.secrets())
     allow_open_files(settings.edge_connections + 100)
     try:

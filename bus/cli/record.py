@@ -19,7 +19,7 @@ from quotebus.bus.capture.record.recovery import recover_folder
 from quotebus.bus.capture.record.retention import KeepRule, remove_expired
 from quotebus.bus.capture.record.settings import ALL, RecordSettings
 from quotebus.bus.clock import NS_PER_S, now_ns, utc_ns
-from quotebus.bus.errors import EX_IOERR
+from quotebus.bus.errors import EX_IOERR, ConfigError
 from quotebus.bus.events import RecorderState
 from quotebus.bus.process.log import setup
 from quotebus.bus.process.printable import escaped
@@ -27,7 +27,8 @@ from quotebus.bus.process.readiness import notify_ready
 from quotebus.bus.process.shutdown import on_ending
 from quotebus.bus.process.units import format_duration, format_size
 from quotebus.bus.sequence import source_name
-from quotebus.bus.settings import load
+from quotebus.bus.settings import die, load
+from quotebus.bus.transport.engines import settle_name
 from quotebus.bus.transport.recorder_sockets import RecorderSockets
 
 PROGRAM = "quotebus record"
@@ -118,6 +119,10 @@ def run(argv: Sequence[str]) -> int:
     """Record until SIGINT, SIGTERM or SIGHUP; the exit status: 0, 74 for a disk error, 78 for a bad setting."""
     settings = load(RecordSettings, argv, PROGRAM)
     setup(settings.log_level, settings.log_format)
+    try:
+        settings = settle_name(settings, "record_name")
+    except ConfigError as error:
+        die(PROGRAM, error)
     own = settings.record_name.partition("-")[0][:40]  # as a client's source has the beginning of its name
     source = source_name("recorder" if own == ALL else own, random.getrandbits(24))
     base = choose_path(settings.record_output, utc_ns())

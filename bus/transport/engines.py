@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 from quotebus.bus.address import BusAddress, NatsAddress
+from quotebus.bus.own_names import make_own
+from quotebus.bus.settings import BusSettings
 from quotebus.bus.transport.line import Engine
 from quotebus.bus.transport.nats.engine import NatsEngine
 from quotebus.bus.transport.zeromq.engine import ZmqEngine
+
+SettingsT = TypeVar("SettingsT", bound=BusSettings)
 
 
 def open_engine(address: BusAddress) -> Engine:
@@ -20,6 +26,20 @@ def shared_engine(address: BusAddress) -> Engine:
     if isinstance(address, NatsAddress):
         return NatsEngine.shared(address)
     return ZmqEngine.shared(address)
+
+
+def find_own_name(address: BusAddress) -> str:
+    """The name that the program's key or user has, with which its names on the bus begin; empty where it has none.
+
+    Raises ConfigError for a key that cannot be used.
+    """
+    return address.user if isinstance(address, NatsAddress) else ZmqEngine.find_own_name(address)
+
+
+def settle_name(settings: SettingsT, field: str) -> SettingsT:
+    """Settings whose `field`, a name on the bus, is one that the program may bear. Raises ConfigError."""
+    name = make_own(find_own_name(settings.bus_address), getattr(settings, field))
+    return settings.model_copy(update={field: name})
 
 
 def close_shared() -> None:

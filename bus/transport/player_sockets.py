@@ -10,7 +10,7 @@ from quotebus.bus.errors import ConfigError, UndecodableMessage
 from quotebus.bus.events import ConnectionHealth, Counters, SymbolsRequested
 from quotebus.bus.sequence import Stamper, source_name
 from quotebus.bus.settings import BusSettings
-from quotebus.bus.transport.engines import open_engine
+from quotebus.bus.transport.engines import find_own_name, open_engine
 from quotebus.bus.transport.patient_publisher import PatientPublisher
 
 _BATCH = 256
@@ -25,7 +25,8 @@ class PlayerSockets:
     def __init__(self, settings: BusSettings) -> None:
         self.undecodable = 0
         self._engine = open_engine(settings.bus_address)
-        self._stamper = Stamper(source_name("player", int.from_bytes(os.urandom(3))))
+        own = find_own_name(settings.bus_address) or "player"
+        self._stamper = Stamper(source_name(own, int.from_bytes(os.urandom(3))))
         self._own = topics.prefix(topics.counters(self._stamper.source))
         self._requester = PatientPublisher(self._engine.publisher())
         self._subscriber = self._engine.subscriber((topics.prefix(topics.REQUESTED), b"health.", self._own))

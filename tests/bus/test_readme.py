@@ -17,7 +17,7 @@ LAYERS = {
     for level, names in enumerate(
         [
             ["errors", "version", "clock", "process"],
-            ["states", "envelope", "order_events", "events", "topics", "protocol", "address"],
+            ["states", "envelope", "order_events", "events", "topics", "protocol", "address", "own_names"],
             ["codec"],
             [
                 "sequence",

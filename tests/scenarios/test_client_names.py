@@ -35,7 +35,8 @@ def test_the_first_keeps_its_name_and_both_are_told(world: World, caplog: pytest
         second = BusClient(world.settings(), name="strategy")
         second.request(["QQQ"])
         eventually(lambda: Unusable.CLIENT_CONFLICT in second.assess("QQQ").reasons)
-        texts = ("asks for prices under the client name strategy", "runs under the client name strategy and holds it")
+        name = world.name_of("strategy")
+        texts = (f"asks for prices under the client name {name}", f"runs under the client name {name} and holds it")
         eventually(lambda: all(any(text in line for line in caplog.messages) for text in texts), within_s=15)
         assert first.usable("SPY")
         assert Unusable.CLIENT_CONFLICT not in first.assess("SPY").reasons

@@ -125,7 +125,7 @@ def test_killed_client_is_released_after_its_lease_and_only_it(world: World) -> 
     dying = Program("python", "-c", ASKS_AND_WAITS, environment=world.environment)
     world.programs.append(dying)
     status, _ = log.wait(SymbolStatus, lambda status: status.symbol == "SPY" and len(status.clients) == 2)
-    assert {claim.client for claim in status.clients} == {"keeper", "dying"}
+    assert {claim.client for claim in status.clients} == {keeper.name, world.name_of("dying")}
     dying.kill()
     position = log.position()
     released, _ = log.wait(

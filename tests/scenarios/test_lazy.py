@@ -70,9 +70,9 @@ def test_empty_request_does_not_dial(world: World) -> None:
     log = world.log()
     client = world.client("nobody")
     client.request([])
-    log.wait(SymbolsAcknowledged, lambda ack: ack.client == "nobody")
+    log.wait(SymbolsAcknowledged, lambda ack: ack.client == client.name)
     client.request(["!!", "*"])
-    ack, _ = log.wait(SymbolsAcknowledged, lambda ack: ack.client == "nobody" and ack.request_id.endswith("-2"))
+    ack, _ = log.wait(SymbolsAcknowledged, lambda ack: ack.client == client.name and ack.request_id.endswith("-2"))
     assert ack.cause == "demand"
     assert {result.cause for result in client.results().values()} == {"bad_symbol"}
     position = log.position()

@@ -33,7 +33,11 @@ class Keys:
         return pair
 
     def file_of(self, pair: KeyPair) -> Path:
-        return self._secrets / f"{pair.program}.key"
+        return self.path_of(pair.program.role, pair.program.name)
+
+    def path_of(self, role: str, name: str) -> Path:
+        """Where a program's file is, or would be."""
+        return self._secrets / f"{role}-{name}.key"
 
     def admit(self, pair: KeyPair) -> None:
         new = self.path / "new"

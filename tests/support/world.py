@@ -9,31 +9,41 @@ from pathlib import Path
 from typing import Any
 
 from quotebus import BusClient, BusSettings
+from quotebus.bus.own_names import make_own
+from quotebus.bus.transport.engines import find_own_name
 from quotebus.pricing.simulator.control import SimulatorControl
 from tests.support.eventlog import EventLog
+from tests.support.keyed import Keys
 from tests.support.nats_server import TEXT, NatsServer, ShippedServer, environment_of_role
 from tests.support.programs import Program
 
 LOOPBACK = {"BUS_URL": "tcp://127.0.0.1:0", "BUS_PLAIN_LOOPBACK": "yes"}
 ENGINE = "ipc"
 """What carries the bus of a world that does not say it."""
-ENGINES = ("tcp", "ipc", "nats", "nats-tls")
+ENGINES = ("tcp", "tcp-keys", "ipc", "nats", "nats-tls")
 ROLES = {"pricing-node": "node", "quotebus record": "recorder", "quotebus replay": "player", "bus-tap": "observer",
-         "quotebus tap": "observer", "quotebus serve": "observer"}  # fmt: skip
-"""By program, the user under which it comes to a NATS server with roles; all others are workers."""
+         "quotebus tap": "observer", "quotebus serve": "observer", "quotebus edge": "edge",
+         "execution-worker": "execution"}  # fmt: skip
+"""By program, who it is on a bus that asks; all others are workers."""
+USERS = {"edge": "worker", "execution": "worker"}
+"""Who shares a user at a NATS server with roles; everybody else has one of this name."""
+KEYS = {"node": "node pricing", "worker": "worker worker", "recorder": "worker recorder", "player": "node player",
+        "observer": "observer watch", "edge": "worker edge", "execution": "worker execution"}  # fmt: skip
+"""Role and name of everybody's key for a broker that asks for one."""
 
 
 class World:
     """Programs are started when a test asks for them and stopped with the world."""
 
     def __init__(self, folder: Path, *, forked: bool = True, engine: str = ENGINE) -> None:
-        """`engine` carries the bus; `nats-tls` with the shipped configuration.
+        """`engine` carries the bus: `tcp-keys` with a key for each role, `nats-tls` with the shipped configuration.
 
         Without `forked` each program starts with an interpreter of its own, as for a user, see `Program`."""
         self.folder = folder
         self.engine = engine
         self._opened, self._clients = ExitStack(), ExitStack()
         self._nats: NatsServer | None = None
+        self._keys: Keys | None = None
         self.urls: dict[str, str] = {}
         """Where the broker's endpoints are, once it runs."""
         self._forked = forked
@@ -48,6 +58,11 @@ class World:
             "PRICING_LINGER_S": "1",
             "PRICING_SYMBOL_LIMIT": "0",
         }
+        if engine == "tcp-keys":
+            del self.environment["BUS_PLAIN_LOOPBACK"]
+            self._keys = Keys(folder)
+            for words in KEYS.values():
+                self._keys.make(*words.split())
         self.environment = self.environment_of("worker")
         if engine == "ipc":
             self.environment["BUS_URL"] = "ipc://world"
@@ -67,10 +82,11 @@ class World:
         """Start what carries the bus; a second call starts it again at the same place."""
         if self.engine.startswith("nats"):
             return self._start_nats()
-        program = self.start("quotebus", "broker", *arguments)
+        keys = {"BUS_KEYS_DIR": str(self._keys.path)} if self._keys is not None else {}
+        program = self.start("quotebus", "broker", *arguments, **keys)
         words = program.line("quotebus broker: publish").split()
         self.urls = {kind: words[words.index(kind) + 1] for kind in ("publish", "subscribe", "request")}
-        if self.engine == "tcp":
+        if self.engine.startswith("tcp"):
             self.environment |= {f"BUS_{kind.upper()}_URL": url for kind, url in self.urls.items()}
         return program
 
@@ -117,9 +133,14 @@ class World:
         """A client in this process."""
         return self._clients.enter_context(BusClient(self.settings(), name=name, **arguments))
 
+    def name_of(self, name: str) -> str:
+        """The name under which a client of this name is known on the bus, where a key or a user binds it."""
+        return make_own(find_own_name(self.settings().bus_address), name)
+
     def log(self, *prefixes: bytes) -> EventLog:
         """A subscriber that keeps everything."""
-        bus = self.urls["subscribe"] if self.urls else self.settings("observer")
+        plain = self.urls and self._keys is None
+        bus = self.urls["subscribe"] if plain else self.settings("observer")
         log = EventLog(bus, *prefixes)
         self._clients.callback(log.close)
         return log
@@ -132,7 +153,11 @@ class World:
 
     def environment_of(self, role: str) -> dict[str, str]:
         """What a program of this role needs; `environment` is a worker's."""
-        return {**self.environment, **(environment_of_role(role) if self.engine == "nats-tls" else {})}
+        if self.engine == "nats-tls":
+            return {**self.environment, **environment_of_role(USERS.get(role, role))}
+        if self._keys is not None:
+            return {**self.environment, "BUS_KEY_FILE": str(self._keys.path_of(*KEYS[role].split()))}
+        return dict(self.environment)
 
     def start(self, name: str, *arguments: str, **settings: str) -> Program:
         """Start any program in this world."""

@@ -51,6 +51,12 @@ class ZmqEngine:
         """An engine on this process's context; on another one after a fork, and after that was closed."""
         return cls(Endpoints.find(address), _SharedContext.instance(), _read_keys(address))
 
+    @staticmethod
+    def find_own_name(address: IpcAddress | TcpAddress) -> str:
+        """The name of the program's key; empty where it has none. Raises ConfigError."""
+        keys = _read_keys(address)
+        return "" if keys is None else keys.program.name
+
     @classmethod
     def close_shared(cls) -> None:
         """Close this process's context; returns when the last messages have left, or after their linger."""

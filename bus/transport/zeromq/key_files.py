@@ -10,10 +10,11 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from quotebus.bus.own_names import OWN_NAME
+
 ROLES = ("node", "worker", "observer")
 BROKER = "broker"
 PUBLIC_ENDING = ".pub"
-_NAME = re.compile(r"[A-Za-z0-9_.:]{1,40}\Z")
 _Z85 = re.compile(r"[0-9A-Za-z.\-:+=^!/*?&<>()\[\]{}@%$#]{40}\Z")
 _FIELDS = ("role", "name", "public", "secret", "broker")
 
@@ -43,7 +44,7 @@ def name_program(role: str, name: str) -> Program:
     """Raises ValueError for an unknown role, or what is no name of a key."""
     if role not in ROLES:
         raise ValueError(f"the role must be {', '.join(ROLES[:-1])} or {ROLES[-1]}")
-    if not _NAME.match(name):
+    if not OWN_NAME.match(name):
         raise ValueError("the name of a key has at most 40 letters, digits, and . : _, and no hyphen")
     return Program(role, name)
 

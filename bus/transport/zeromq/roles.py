@@ -12,6 +12,7 @@ import msgspec
 
 from quotebus.bus import topics
 from quotebus.bus.codec import DECODE_ERRORS
+from quotebus.bus.own_names import is_own_name
 from quotebus.bus.transport.zeromq.key_files import Program
 
 MAY = MappingProxyType(
@@ -45,11 +46,6 @@ def admits(program: Program | None, endpoint: str) -> bool:
     return program is not None and program.role in MAY.get(endpoint, ())
 
 
-def is_own_name(key_name: str, client: str) -> bool:
-    """Whether a program with this key may call a client of its own so."""
-    return client == key_name or client.startswith(f"{key_name}-")
-
-
 def speaks_for_itself(key_name: str, frame: bytes) -> bool:
     """Whether a message at the request endpoint is in the name of its sender: the source, the client, the topic."""
     topic, separator, payload = frame.partition(b"\0")
@@ -58,11 +54,13 @@ def speaks_for_itself(key_name: str, frame: bytes) -> bool:
         name = topic.decode("ascii")
     except (*DECODE_ERRORS, UnicodeDecodeError):
         return False
-    if not separator or not key_name or spoken.source.rpartition("-")[0] != key_name:
+    source = spoken.source.removeprefix(topics.REPLAYED)  # who follows a replay says so, and no live program minds it
+    own = source.rpartition("-")[0] == key_name or (source != spoken.source and is_own_name(key_name, source))
+    if not separator or not key_name or not own:
         return False
     if topic == _REQUESTED:
         return isinstance(spoken.first, str) and is_own_name(key_name, spoken.first)
     kind, _, rest = name.partition(".")
     if f"{kind}." in _OWN:
         return is_own_name(key_name, rest)
-    return kind == "report" or (kind == "counters" and rest == spoken.source)
+    return kind == "report" or (kind == "counters" and rest == source)

@@ -47,6 +47,10 @@ def test_a_source_bears_its_keys_name() -> None:
     for source, may in (("strat-0a0b0c", True), ("strat", False), ("strat-x-0a0b0c", False), ("victim-0a0b0c", False)):
         frame = Stamper(source).frame(Counters(program="p", counters={}), utc_ns())
         assert speaks_for_itself("strat", frame) is may, source
+    for source, may in (("replay:strat-0a0b0c", True), ("replay:strat-x-0a0b0c", True), ("replay:strat", True),
+                        ("replay:victim-0a0b0c", False), ("replay:", False)):  # fmt: skip
+        frame = Stamper(source).frame(Counters(program="p", counters={}), utc_ns())
+        assert speaks_for_itself("strat", frame) is may, source
     mine = OWN.frame(Counters(program="p", counters={}), utc_ns())
     assert not speaks_for_itself("", mine)
     assert not speaks_for_itself("strat", mine.replace(b"counters.strat", b"counters.other"))
