@@ -24,7 +24,7 @@ class TradingBudget:
 
     def __init__(self, url: str, folder: Path, share: float, credentials: Callable[[], tuple[str, str]]) -> None:
         self._url, self._folder, self._share, self._credentials = url, folder, share, credentials
-        self._account, self._budget = "", HostBudget(folder, "", share)
+        self._account, self._budget = "", HostBudget(folder, "", share, patient=False)
 
     def take(self, _now_ns: int = 0, /) -> bool:
         """Whether a request may be made now; it is counted then."""
@@ -47,5 +47,5 @@ class TradingBudget:
         """A key that was replaced while the node runs is another account."""
         account = name_account(self._url, self._credentials()[0])
         if account != self._account:
-            self._account, self._budget = account, HostBudget(self._folder, account, self._share)
+            self._account, self._budget = account, HostBudget(self._folder, account, self._share, patient=False)
         return self._budget

@@ -37,10 +37,12 @@ class HostBudget:
     were too many, `unshared` what the file knows nothing of.
     """
 
-    def __init__(self, folder: Path, account: str, share: float, random: Random | None = None) -> None:
-        """Opens nothing."""
+    def __init__(
+        self, folder: Path, account: str, share: float, random: Random | None = None, *, patient: bool = True
+    ) -> None:
+        """Opens nothing. `patient`: see `SharedNumbers`; not so in a thread that has quotes to pass on."""
         digest = hashlib.sha256(account.encode()).hexdigest()[:16]
-        self._shared = SharedNumbers(folder / f"quotebus-requests-{digest}-{os.geteuid()}", NUMBERS)
+        self._shared = SharedNumbers(folder / f"quotebus-requests-{digest}-{os.geteuid()}", NUMBERS, patient=patient)
         self._own = [0] * NUMBERS
         self._budget = OrderBudget(share)
         self._random = random or Random()

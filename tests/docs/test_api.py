@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import ast
 import os
-import subprocess
-import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +13,7 @@ import pytest
 
 import quotebus
 from tests.docs import api_page
+from tests.support.forkserver import fork_server
 from tests.support.market import day, write
 from tests.support.world import World
 
@@ -85,17 +85,14 @@ def test_every_argument_of_a_client_is_explained() -> None:
 def test_every_example_runs_and_prints(world: World, example: Path, tmp_path: Path) -> None:
     if "day.mcap" in example.read_text():
         write(day().entries, tmp_path / "day.mcap")
-    done = subprocess.run(
-        [sys.executable, "-W", "error", str(example)],
-        env={**os.environ, **world.environment},
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=50,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.strip(), "it prints nothing"
+    with tempfile.TemporaryFile("w+", dir=tmp_path) as errors:
+        program = fork_server().start(str(example), [], {**os.environ, **world.environment}, errors.fileno())
+        printed = program.stdout.read()
+        program.stdout.close()
+        status = program.wait(50)
+        errors.seek(0)
+        assert status == 0, errors.read()
+    assert printed.strip(), "it prints nothing"
 
 
 def test_every_name_has_an_example_that_uses_it() -> None:

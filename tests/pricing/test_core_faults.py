@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from itertools import pairwise
 
 import pytest
@@ -12,11 +11,11 @@ from quotebus.bus.events import Cause, ConnectionHealth
 from quotebus.pricing.demand import admit
 from quotebus.pricing.subscription_set import SIDE_CHANNELS, STATUSES
 from tests.support.core_rig import CoreRig
+from tests.support.seeds import seeds
 from tests.support.upstream import QT
 
 SYMBOLS = [f"S{number}" for number in range(12)]
 CLIENTS = "abcdef"
-SEEDS = int(os.environ.get("QUOTEBUS_SEEDS", "3"))
 CODES = [400, 401, 402, 403, 404, 405, 406, 407, 409, 410, 411, 500, 999]
 
 
@@ -83,7 +82,7 @@ def mischief(rig: CoreRig) -> None:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("seed", range(SEEDS))
+@pytest.mark.parametrize("seed", seeds(2))
 def test_an_hour_of_faults_and_then_all_is_well(seed: int) -> None:
     rig = CoreRig(limit=[None, 10, 4][seed % 3], linger_s=5, quiet_s=3, seed=seed)
     for _ in range(4_000):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 
 import pytest
@@ -11,8 +10,8 @@ from quotebus.bus.clock import NS_PER_S
 from quotebus.pricing.listening import CALL_NS, LISTEN_NS, LISTENING, MAX_NODES, OVERDUE_NS
 from tests.support.core_rig import SOURCE, CoreRig, streaming
 from tests.support.node_bus import BusNode, NodeBus
+from tests.support.seeds import seeds
 
-SEEDS = int(os.environ.get("QUOTEBUS_SEEDS", "4"))
 SETTLE_NS = 3 * NS_PER_S
 HAND_OVER_NS = 5 * NS_PER_S
 
@@ -117,7 +116,7 @@ def test_until_it_hears_itself_it_calls_ten_times_a_second() -> None:
 # a node beside another
 
 
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", seeds(6))
 def test_a_node_started_beside_a_streaming_one_never_dials_or_answers(seed: int) -> None:
     bus, watch, first = streaming_bus(seed, f"pricing-{'0f'[seed % 2]}00000")
     watch.run(bus.rng.random() * 3)
@@ -131,7 +130,7 @@ def test_a_node_started_beside_a_streaming_one_never_dials_or_answers(seed: int)
     assert {health.state for _, health in bus.published if health.source == newcomer.source} == {"standby"}
 
 
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", seeds(6))
 def test_a_node_started_beside_an_idle_one_waits_for_it(seed: int) -> None:
     bus = NodeBus(seed)
     bus.wants = False
@@ -145,7 +144,7 @@ def test_a_node_started_beside_an_idle_one_waits_for_it(seed: int) -> None:
     assert {source for _, source in bus.acks} == {first.source}
 
 
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", seeds(6))
 def test_nodes_started_at_the_same_moment_settle_on_one(seed: int) -> None:
     bus = NodeBus(seed)
     watch = Watch(bus)
@@ -230,7 +229,7 @@ def test_two_that_stream_settle_by_the_smaller_source() -> None:
 # hand-over
 
 
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", seeds(6))
 def test_orderly_stop_hands_over_within_a_second(seed: int) -> None:
     bus, watch, first = streaming_bus(seed)
     waiting = [bus.start() for _ in range(1 + seed % 3)]
@@ -242,7 +241,7 @@ def test_orderly_stop_hands_over_within_a_second(seed: int) -> None:
     assert watch.two_ns == 0
 
 
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", seeds(6))
 def test_kill_hands_over_within_five_seconds(seed: int) -> None:
     bus, watch, first = streaming_bus(seed)
     waiting = [bus.start() for _ in range(1 + seed % 3)]
@@ -254,7 +253,7 @@ def test_kill_hands_over_within_five_seconds(seed: int) -> None:
     assert watch.two_ns == 0
 
 
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", seeds(6))
 def test_a_freed_lock_and_one_missed_health_hand_over_within_two_seconds(seed: int) -> None:
     bus, watch, first = streaming_bus(seed)
     waiting = [bus.start() for _ in range(1 + seed % 3)]
@@ -269,7 +268,7 @@ def test_a_freed_lock_and_one_missed_health_hand_over_within_two_seconds(seed: i
     assert watch.two_ns == 0
 
 
-@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("seed", seeds(4))
 def test_the_lock_of_another_node_than_the_active_one_proves_nothing(seed: int) -> None:
     bus, watch, first = streaming_bus(seed)
     holder, other = bus.start(), bus.start()
@@ -284,7 +283,7 @@ def test_the_lock_of_another_node_than_the_active_one_proves_nothing(seed: int) 
     assert watch.run(9, until=lambda: other.active) > 2.0, "silence alone needs three seconds"
 
 
-@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("seed", seeds(4))
 def test_a_node_that_is_heard_lives_whatever_its_lock_says(seed: int) -> None:
     bus, watch, first = streaming_bus(seed)
     other = bus.start()
@@ -299,7 +298,7 @@ def test_a_node_that_is_heard_lives_whatever_its_lock_says(seed: int) -> None:
     assert watch.run(9, until=lambda: other.active) > 2.0, "what was contradicted is no proof any more"
 
 
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("seed", seeds(2))
 @pytest.mark.parametrize("away_s", [0.3, 1, 1.4, 1.6, 2.2, 2.8, 3.3, 30])
 def test_a_restarted_broker_changes_no_role(seed: int, away_s: float) -> None:
     bus, watch, first = streaming_bus(seed)
@@ -339,7 +338,7 @@ def live(bus: NodeBus, watch: Watch, minutes: float) -> None:
         watch.run(rng.choice([0, 0.1, 0.5, 1.2, 3, 8, 15]))
 
 
-@pytest.mark.parametrize("seed", range(SEEDS))
+@pytest.mark.parametrize("seed", seeds(3))
 def test_any_life_of_several_nodes_has_one_that_is_active(seed: int) -> None:
     bus = NodeBus(seed, delay_ms=100)
     watch = Watch(bus)
@@ -349,7 +348,7 @@ def test_any_life_of_several_nodes_has_one_that_is_active(seed: int) -> None:
     assert len(bus.acks) > 40
 
 
-@pytest.mark.parametrize("seed", range(SEEDS))
+@pytest.mark.parametrize("seed", seeds(3))
 def test_a_bus_that_loses_and_repeats_messages_only_takes_longer(seed: int) -> None:
     bus = NodeBus(seed, loss=0.1, repeats=0.1, delay_ms=300)
     watch = Watch(bus)

@@ -11,6 +11,7 @@ from quotebus.bus.events import Cause, ConnectionHealth
 from quotebus.pricing.commands import SocketCommand
 from tests.pricing import outages
 from tests.support.core_rig import CoreRig
+from tests.support.seeds import seeds
 
 HOUR_S = 3_600
 
@@ -58,7 +59,7 @@ class Trouble(CoreRig):
         return (self.now_ns - began_ns) / NS_PER_S
 
 
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("seed", seeds(2))
 def test_an_exchange_down_for_three_hours_is_met_with_patience(seed: int) -> None:
     rig = Trouble(Cause.CONNECT_REFUSED, seed=seed)
     waits = rig.suffer(3 * HOUR_S)

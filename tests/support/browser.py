@@ -46,7 +46,9 @@ class Browser:
         port = port_file.read_text().split()[0]
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/json/list", timeout=20) as answer:
             page = next(each for each in json.load(answer) if each["type"] == "page")
-        self._socket = websocket.create_connection(page["webSocketDebuggerUrl"], suppress_origin=True, timeout=20)
+        self._socket = websocket.create_connection(
+            page["webSocketDebuggerUrl"], suppress_origin=True, timeout=20, skip_utf8_validation=True
+        )
         self._number = 0
         for domain in ("Page", "Runtime", "Log"):
             self.call(f"{domain}.enable")

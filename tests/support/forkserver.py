@@ -14,12 +14,14 @@ import gc
 import importlib
 import json
 import os
+import runpy
 import select
 import signal
 import socket
 import subprocess
 import sys
 import time
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
@@ -104,7 +106,10 @@ class ForkServer:
     def start(
         self, name: str, arguments: Sequence[str], environment: Mapping[str, str], stderr: int | None = None
     ) -> Forked:
-        """Start a program with an empty stdin and a pipe for its stdout, which takes stderr too where none is named."""
+        """Start a program with an empty stdin and a pipe for its stdout, which takes stderr too where none is named.
+
+        `name` may also be the path of a script; for it warnings are errors.
+        """
         status, told = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         reader, writer = os.pipe()
         request = json.dumps([name, list(arguments), dict(environment), os.getcwd()]).encode()
@@ -196,6 +201,10 @@ def main() -> NoReturn:
     control.detach()
     sys.argv = [str(Path(sys.executable).parent / name), *arguments]
     sys.orig_argv = [sys.executable, *sys.argv]  # by which a broker starts itself again
+    if name.endswith(".py"):
+        warnings.simplefilter("error")
+        runpy.run_path(name, run_name="__main__")
+        sys.exit()
     sys.exit(mains[name].main())
 
 

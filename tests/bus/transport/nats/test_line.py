@@ -55,6 +55,7 @@ class Pair:
 
     def send(self, *frames: bytes) -> None:
         for frame in frames:
+            eventually(lambda: self.publisher.await_room(10 * NS_PER_MS) or self.publisher.has_room())
             assert self.publisher.send(frame)
         self.publisher.flush()
 
