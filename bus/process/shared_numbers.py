@@ -23,7 +23,7 @@ class SharedNumbers:
     """`count` numbers from 0 up in the file `path`, each below 10¹⁹; all are 0 in a new one."""
 
     def __init__(self, path: Path, count: int, *, patient: bool = False) -> None:
-        """Opens nothing. `patient` waits for another holder for 0.2 s instead of 0.02 s, until that was in vain once."""
+        """Opens nothing. `patient` waits for another holder for 0.2 s instead of 0.02 s, until it was in vain."""
         self.path = path
         self._count = count
         self._patient = self._waits = patient
