@@ -149,7 +149,7 @@ engines: $(VENV)/.dev ## NATS: ARGS="bench" beside nats-py, "fuzz --times 100000
 scenarios: $(VENV)/.dev ## every scenario over every engine of the bus; ENGINES=nats,nats-tls for some
 	PYTHONDONTWRITEBYTECODE= QUOTEBUS_ENGINES=$(ENGINES) $(BIN)/python -m pytest -q -n $(JOBS) --dist worksteal tests/scenarios $(ARGS)
 
-forgeries: $(VENV)/.dev ## forged messages under every key at every endpoint of a broker with keys; ARGS="--attempts 10000"
+forgeries: $(VENV)/.dev ## forged messages under every key of a broker and every user of a NATS server; ARGS="--attempts 10000"
 	$(BIN)/python -m tests.forgeries $(ARGS)
 
 strangers: $(VENV)/.dev ## what hostile peers of the broker cost the others, beside its bound; ARGS="--times 3"

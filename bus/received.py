@@ -9,6 +9,7 @@ from quotebus.bus.protocol import REFUSAL_COUNTERS, UNDECODABLE_COUNTERS
 
 COUNTERS = (
     *("received", *UNDECODABLE_COUNTERS, "undecodable_held_quotes", "replayed", "not_subscribed"),
+    "forged",
     *("feed_dropped", "interrupted", "handler_errors", "requests_sent", *REFUSAL_COUNTERS.values()),
     *("reconnects", "health_silences", "line_down_warnings"),
     *("stamped_ahead", "statuses_outdated", "answers_ignored", "quotes_withdrawn", "doubts", "newcomers"),

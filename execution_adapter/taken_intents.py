@@ -14,6 +14,7 @@ from dataclasses import replace
 
 from quotebus.bus.errors import ConfigError
 from quotebus.bus.events import TradeIntent
+from quotebus.bus.topics import REPLAYED
 from quotebus.execution_adapter.decision.assessment import Assessment
 from quotebus.execution_adapter.intents import SIDES, Intent, from_event, read_wish
 from quotebus.execution_adapter.orders.broker_clock import BrokerClock
@@ -125,7 +126,7 @@ class TakenIntents:
 
     def take_on_event(self, event: TradeIntent, now_ns: int, utc_ns: int) -> None:
         """Take on an intent of the bus, unless it is known, too much or not for us."""
-        if event.client not in self._sources:
+        if event.client not in self._sources or event.source.startswith(REPLAYED):
             return
         if event.side not in SIDES:
             self._decline(event, "side must be buy or sell")

@@ -353,6 +353,7 @@ class Node:
             "control_dropped": counts["control_dropped"] + hot.counters["control_dropped"],
             "dials_unshared": self._host_dials.unshared,
             "multipart": self._subscriber.multipart,
+            "forged": self._subscriber.forged,
             "connections": self.core.session.connection,
             "leases": len(self.core.demand.leases),
             "symbols": len(self.core.demand.wanted),

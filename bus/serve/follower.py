@@ -75,7 +75,7 @@ class BusFollower:
                 self._answer(state)
                 if now_ns() >= next_ns:
                     began_ns = now_ns()
-                    self._publish(state, state.look(utc_ns(), subscriber.connected))
+                    self._publish(state, state.look(utc_ns(), subscriber.connected, subscriber.forged))
                     took_ns = now_ns() - began_ns
                     next_ns = began_ns + max(seconds(settings.serve_every_s), WORK_SHARE * took_ns)
         finally:

@@ -59,6 +59,9 @@ def _bus(state: PageState, picture: Picture) -> Iterator[Metric]:
     yield CounterMetricFamily(
         "quotebus_lost_messages", "Messages that this program itself missed, by their numbers", value=shown.lost_here
     )
+    yield CounterMetricFamily(
+        "quotebus_forged_messages", "Messages dropped here: in another's name than their sender's", value=shown.forged
+    )
     unreadable = CounterMetricFamily("quotebus_unreadable_messages", "Messages that no one could read", labels=["kind"])
     for kind, count in sorted(shown.unreadable.items()):
         unreadable.add_metric([clean(kind, 40)], count)

@@ -83,13 +83,16 @@ class PageState:
             self._looked_ns = now_ns
             self._take_quotes()
 
-    def look(self, now_ns: int, connected: bool) -> Picture:
-        """The next picture; everything that depends on time moves on."""
+    def look(self, now_ns: int, connected: bool, forged: int = 0) -> Picture:
+        """The next picture; everything that depends on time moves on.
+
+        `forged`: messages dropped so far, in another's name than that of the user who sent them.
+        """
         self._take_quotes()
         self.freshness.look(now_ns)
         self.freshness.note_losses(self.intake.tracker.lost, now_ns)
         currency = self.freshness.judge(now_ns, connected)
-        shown = take_snapshot(self.view, self.intake, now_ns, self._origin, connected, currency=currency)
+        shown = take_snapshot(self.view, self.intake, now_ns, self._origin, connected, currency=currency, forged=forged)
         self.timeline.look(now_ns, currency)
         self.history.sample(shown.rows if currency.current else (), now_ns)
         self.rows.replace(make_page_row(row, now_ns, currency, self.history.since_ns(row.symbol)) for row in shown.rows)

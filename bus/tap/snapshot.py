@@ -25,7 +25,7 @@ NOT_HEARD = "not_heard"
 _UNCONFIRMING = frozenset({Unusable.NO_HEALTH, Unusable.HEALTH_SILENT, Unusable.NOT_STREAMING, Unusable.NO_STATUS})
 """With one of these, the newest state of a symbol is an old one: nothing says that it still holds."""
 FAMILIES: dict[str, Callable[[str], bool]] = {
-    "dropped": lambda name: name.endswith("dropped"),
+    "dropped": lambda name: name.endswith(("dropped", "forged")),
     "lost": lambda name: name in ("lost", "gaps"),
     "bad": lambda name: name in ("undecodable", "bad_data", "bad_records", "bad_frames"),
     "conflated": lambda name: name == "conflated",
@@ -121,6 +121,8 @@ class Snapshot:
     programs: dict[str, int]
     counters: dict[str, dict[str, int]]
     currency: Currency | None = None
+    forged: int = 0
+    """Messages that this tap dropped: in another's name than that of the user who sent them."""
 
 
 def take_snapshot(
@@ -132,6 +134,7 @@ def take_snapshot(
     pace: Pacing = skip_pacing,
     not_subscribed: int = 0,
     currency: Currency | None = None,
+    forged: int = 0,
 ) -> Snapshot:
     """The bus at `now_ns`. `connected` is None for a capture. `currency`: how far the picture can be believed."""
     view.at(now_ns)
@@ -158,6 +161,7 @@ def take_snapshot(
         heard=intake.heard,
         lost_here=intake.tracker.lost,
         not_subscribed=not_subscribed,
+        forged=forged,
         unreadable=dict(intake.unreadable),
         replayed=intake.replayed,
         beyond_bound=view.beyond_bound,

@@ -32,7 +32,8 @@ class Source(Protocol):
     """Messages in the order they were received.
 
     `connected` is None for a capture. `pace` paces all work on the messages. `notes` are remarks to print at the end.
-    `not_subscribed`: parts of messages that were dropped, since nobody asked for their topics.
+    `not_subscribed`: parts of messages that were dropped, since nobody asked for their topics. `forged`: messages that
+    were dropped, since they were in another's name than that of the user who sent them.
     """
 
     origin: str
@@ -46,6 +47,8 @@ class Source(Protocol):
     def now_ns(self) -> int: ...
     @property
     def not_subscribed(self) -> int: ...
+    @property
+    def forged(self) -> int: ...
     def read(self, wait_s: float) -> list[ReceivedFrame]: ...
     def also_wake_on(self, descriptor: int) -> None: ...
     def notes(self) -> list[str]: ...
@@ -78,6 +81,10 @@ class LiveSource:
     def not_subscribed(self) -> int:
         return self._subscriber.not_subscribed
 
+    @property
+    def forged(self) -> int:
+        return self._subscriber.forged
+
     def read(self, wait_s: float) -> list[ReceivedFrame]:
         """What has arrived, or arrives within `wait_s`; messages taken together share one receive time."""
         frames = self._subscriber.receive(int(wait_s * 1000))
@@ -93,6 +100,8 @@ class LiveSource:
         notes = [] if self._subscriber.connected else [f"not connected: nothing answers at {self.origin}"]
         if dropped := self.not_subscribed:
             notes.append(f"dropped {dropped} parts of messages whose topics were not asked for")
+        if dropped := self.forged:
+            notes.append(f"dropped {dropped} messages in another's name than that of the user who sent them")
         return notes
 
     def close(self) -> None:
@@ -108,7 +117,7 @@ class CaptureSource:
         self.ended = False
         self.connected: bool | None = None
         self.now_ns = 0
-        self.not_subscribed = 0
+        self.not_subscribed = self.forged = 0
         self.pace: Pacing = skip_pacing
         self._gaps = 0
         self._trouble = ""

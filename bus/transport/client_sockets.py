@@ -234,6 +234,7 @@ class ClientSockets(ABC):
         self._send()
 
     def _watch(self) -> None:
+        self._consumer.counters["forged"] = self._subscriber.forged
         for news in self._subscriber.news():
             there = news is News.UP
             log.debug("%s: broker %s at %s", self._name, "found" if there else "lost", self._place)

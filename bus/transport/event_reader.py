@@ -16,7 +16,8 @@ _BATCH = 1_000
 class EventReader:
     """A subscriber owned by the thread that makes it. `breaks` counts lost connections to the broker.
 
-    `undecodable` and `multipart` count what was dropped: it could not be read, or had more than one part.
+    `undecodable`, `multipart` and `forged` count what was dropped: it could not be read, had more than one part, or was
+    in another's name than its sender's.
     """
 
     def __init__(self, address: BusAddress, *prefixes: bytes) -> None:
@@ -46,6 +47,11 @@ class EventReader:
     def multipart(self) -> int:
         """Messages dropped because they had more than one part."""
         return self._subscriber.multipart
+
+    @property
+    def forged(self) -> int:
+        """Messages dropped because they were in another's name than that of the user who sent them."""
+        return self._subscriber.forged
 
     def close(self) -> None:
         self._subscriber.close()

@@ -56,6 +56,10 @@ class Subscriber(BusEnd, Protocol):
     multipart: int
     """Messages of several parts that `take_whole` dropped."""
 
+    @property
+    def forged(self) -> int:
+        """Messages dropped, since they were in another's name than that of the user who sent them."""
+
     def subscribe(self, prefixes: Iterable[bytes]) -> None: ...
 
     def unsubscribe(self, prefixes: Iterable[bytes]) -> None: ...

@@ -50,6 +50,11 @@ class RecorderSockets:
         """Messages dropped: parts of a message whose first part has a topic that was asked for, and they have not."""
         return self._subscriber.not_subscribed
 
+    @property
+    def forged(self) -> int:
+        """Messages dropped: in another's name than that of the user who sent them."""
+        return self._subscriber.forged
+
     def receive(self, limit: int, timeout_ms: int) -> list[bytes]:
         """Up to `limit` frames, or 4 MiB of them; waits for the first one. Empty after `timeout_ms`."""
         frames = self._subscriber.take_bytes(limit, _BATCH_BYTES)

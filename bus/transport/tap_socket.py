@@ -45,6 +45,11 @@ class TapSubscriber:
         """Messages dropped: parts of a message whose first part has a topic that was asked for, and they have not."""
         return self._subscriber.not_subscribed
 
+    @property
+    def forged(self) -> int:
+        """Messages dropped: in another's name than that of the user who sent them."""
+        return self._subscriber.forged
+
     def also_wake_on(self, descriptor: int) -> None:
         """`receive` returns early, perhaps with nothing, when this descriptor can be read."""
         self._poller.watch(descriptor)

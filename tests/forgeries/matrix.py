@@ -38,6 +38,10 @@ class Tally:
     attempts: int = 0
     arrived: list[str] = field(default_factory=list)
     let_in: list[str] = field(default_factory=list)
+    dropped: int = 0
+    """Of those, what a reader dropped that hears everything; the server has refused the others."""
+    dropped_by_node: int = 0
+    """And what a reader of requests and healths did."""
 
     @property
     def accepted(self) -> int:

@@ -135,6 +135,20 @@ def role_authority() -> Authority:
     return authority
 
 
+def add_users(folder: Path, **like: str) -> Path:
+    """The shipped configuration with more users, as its comments say: by name, the role whose block is copied."""
+    text = SHIPPED.read_text()
+    for user, role in like.items():
+        begin = text.index(f'    {{ user: "{role}@quotebus"')
+        block = text[begin : text.index("} }\n", begin) + 4]
+        text = text[:begin] + block.replace(f"{role}@", f"{user}@").replace(f".{role}.", f".{user}.") + text[begin:]
+        if not (role_authority().folder / f"{user}.pem").exists():
+            role_authority().sign(user, f"email:{user}@quotebus")
+    file = folder / "more-users.conf"
+    file.write_text(text)
+    return file
+
+
 def environment_of_role(role: str) -> dict[str, str]:
     """The settings by which a program shows who it is to a `ShippedServer`."""
     authority = role_authority()

@@ -160,8 +160,9 @@ def render_header(shown: Snapshot, width: int) -> list[Text]:
             _counted("bad", sum(shown.unreadable.values())),
         )
     )
-    if shown.not_subscribed:
-        lines[-1].append_text(Text.assemble("  ", _counted("not subscribed", shown.not_subscribed)))
+    for name, count in (("not subscribed", shown.not_subscribed), ("forged", shown.forged)):
+        if count:
+            lines[-1].append_text(Text.assemble("  ", _counted(name, count)))
     if shown.replayed:
         lines[-1].append(f"  replayed {shown.replayed}", "magenta")
     if shown.beyond_bound:

@@ -90,6 +90,7 @@ class Top:
             source.pace,
             source.not_subscribed,
             currency,
+            source.forged,
         )
         self.history.sample(shown.rows if currency.current else (), shown.now_ns)
         return shown

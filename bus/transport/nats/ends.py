@@ -12,6 +12,7 @@ from quotebus.bus.topics import END
 from quotebus.bus.transport.line import News
 from quotebus.bus.transport.nats.line import UNSENT_BYTES, NatsLine
 from quotebus.bus.transport.nats.lines import NatsLines
+from quotebus.bus.transport.nats.speaker import Forgeries
 from quotebus.bus.transport.nats.subjects import is_covered, is_exact, to_pattern, to_subject
 
 _MAX_HEADS = 100_000
@@ -82,6 +83,7 @@ class NatsSubscriber(_NatsEnd):
 
     def __init__(self, lines: NatsLines, prefixes: Iterable[bytes] = (), *, watched: bool = False) -> None:
         super().__init__(lines, watched=watched)
+        self._forgeries = Forgeries()
         self._root = lines.root
         self._prefixes: set[bytes] = set(prefixes)
         self._patterns: set[bytes] = set()
@@ -91,7 +93,12 @@ class NatsSubscriber(_NatsEnd):
 
     def connect(self) -> None:
         super().connect()
+        self._forgeries = self.line.forgeries
         self.subscribe(())
+
+    @property
+    def forged(self) -> int:
+        return self._forgeries.count
 
     def subscribe(self, prefixes: Iterable[bytes]) -> None:
         new = set(prefixes)

@@ -15,6 +15,7 @@ import socket
 import ssl
 import threading
 from collections import deque
+from functools import partial
 from weakref import WeakSet
 
 from quotebus.bus.clock import NS_PER_MS, NS_PER_S, now_ns
@@ -22,6 +23,7 @@ from quotebus.bus.transport.line import News
 from quotebus.bus.transport.nats.access import NatsAccess
 from quotebus.bus.transport.nats.dial import Connected, Dialling
 from quotebus.bus.transport.nats.protocol import PING, PONG, Reader
+from quotebus.bus.transport.nats.speaker import Forgeries, find_speaker
 from quotebus.bus.transport.nats.subjects import make_root, to_topic
 from quotebus.bus.transport.waker import Waker
 
@@ -35,6 +37,7 @@ _SILENCE_NS = 3 * NS_PER_S
 _ANSWER_NS = 2 * NS_PER_S
 _CHUNK, _TLS_CHUNK = 64 << 10, 16 << 10
 """A TLS record is at most 16 KiB; a larger buffer for each costs three times as much in page faults."""
+_TELL_NS = 60 * NS_PER_S
 _SPREAD_S = 0.1
 _SUB = b"SUB %b %d\r\n"
 _WOULD_BLOCK = (BlockingIOError, InterruptedError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
@@ -56,6 +59,7 @@ class NatsLine:
         """Of each end that wants it, what it has not read yet."""
         self.patterns: dict[bytes, int] = {}
         """What is subscribed to, with its number; said again to each new server."""
+        self.forgeries = Forgeries()
         self.lost_bytes = 0
         """Accepted, and not sent when the connection was lost."""
         self._access, self._name = access, name
@@ -66,7 +70,7 @@ class NatsLine:
         self._reader = self._make_reader()
         self._unsent: list[bytes] = []
         self._writable = self._closed = False
-        self._sids = self._server = 0
+        self._sids = self._server = self._next_word_ns = self._forged_told = 0
         self._since_ns = self._heard_ns = self._ping_ns = self._check_ns = 0
         self._dialling = self._dial(random.randrange(len(access.servers)), 0.0)
         _open.add(self)
@@ -75,7 +79,7 @@ class NatsLine:
         return Dialling(self._access, self._name, self._make_reader, self._arrive, first=first, wait_s=wait_s)
 
     def _make_reader(self) -> Reader:
-        return Reader(lambda subject: to_topic(self.root, subject))
+        return Reader(partial(to_topic, self.root), partial(find_speaker, self.root, self.forgeries))
 
     def _arrive(self, connected: Connected) -> None:
         self._arrived.append(connected)
@@ -177,6 +181,8 @@ class NatsLine:
                 return
             self._heard_ns = now_ns()
             self._reader.feed(data, frames)
+            if self.forgeries.count > self._forged_told:
+                self._tell_forged()
             if not data or not self._read_control():
                 self._cut(self._reader.broken or "the server has closed it")
                 return
@@ -254,6 +260,14 @@ class NatsLine:
         return self._holds_decrypted() or any(
             ready == number and flags & select.EPOLLIN for ready, flags in self._epoll.poll(0)
         )
+
+    def _tell_forged(self) -> None:
+        if now_ns() >= self._next_word_ns:
+            self._next_word_ns, self._forged_told = now_ns() + _TELL_NS, self.forgeries.count
+            text = (
+                "%s: %d messages dropped, in another's name than that of the user who sent them, the last under %.200r"
+            )
+            log.warning(text, self._name, self._forged_told, self.forgeries.subject.decode("latin-1"))
 
     def _read_control(self) -> bool:
         """Answer what is not a message; False when the connection must end."""

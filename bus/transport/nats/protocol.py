@@ -18,7 +18,10 @@ _CRLF = b"\r\n"
 _MAX_KNOWN = 65_536
 _MAX_KNOWN_HEAD = 512
 _SIZE_DIGITS = 7
-_Head = tuple[bytes, int]
+Judge = Callable[[bytes], bool]
+"""Whether a payload is taken."""
+FindJudge = Callable[[bytes], Judge | None]
+_Head = tuple[bytes, int, Judge | None]
 
 
 class ServerInfo(msgspec.Struct):
@@ -40,9 +43,9 @@ def parse_info(text: bytes) -> ServerInfo | None:
 
 
 class Reader:
-    """Reads what one server sends. `to_topic` makes the first bytes of a frame from a subject, or nothing for none."""
+    """Reads what one server sends. By a subject `to_topic` makes the first bytes of a frame, or nothing for none."""
 
-    def __init__(self, to_topic: Callable[[bytes], bytes]) -> None:
+    def __init__(self, to_topic: Callable[[bytes], bytes], find_judge: FindJudge = lambda _: None) -> None:
         self.pings = 0
         """Not answered yet; whoever answers takes them away."""
         self.pongs = 0
@@ -52,7 +55,7 @@ class Reader:
         self.info: ServerInfo | None = None
         self.broken = ""
         """Why the connection must end: this is not the protocol."""
-        self._to_topic = to_topic
+        self._to_topic, self._find_judge = to_topic, find_judge
         self._known: dict[bytes, _Head] = {}
         self._parts: list[bytes] = []
         self._have = self._need = 0
@@ -71,17 +74,18 @@ class Reader:
             if message is None:
                 at = end + 2
                 continue
-            topic, size = message
+            topic, size, judge = message
             stop = end + 2 + size
             if not buffer.startswith(_CRLF, stop):
                 need = stop + 2 - at
                 if len(buffer) - at >= need:
                     self.broken = "a message is longer than its size"
                 break
-            if topic:
-                frames.append(topic + buffer[end + 2 : stop])
-            else:
+            payload = buffer[end + 2 : stop]
+            if not topic:
                 self.unknown += 1
+            elif judge is None or judge(payload):
+                frames.append(topic + payload)
             at = stop + 2
         rest = buffer[at:]
         if not need and len(rest) >= MAX_HEAD:
@@ -96,7 +100,7 @@ class Reader:
         size = words[-1]
         if verb == b"MSG" and len(words) in (3, 4) and size.isdigit() and len(size) <= _SIZE_DIGITS:
             if int(size) <= MAX_PAYLOAD_BYTES:
-                message = (self._to_topic(words[0]), int(size))
+                message = (self._to_topic(words[0]), int(size), self._find_judge(words[0]))
                 if len(head) <= _MAX_KNOWN_HEAD:
                     if len(self._known) >= _MAX_KNOWN:
                         self._known.clear()

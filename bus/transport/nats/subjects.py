@@ -54,6 +54,18 @@ def to_topic(root: bytes, subject: bytes) -> bytes:
     return topic + END
 
 
+def find_user(root: bytes, subject: bytes) -> str:
+    """Who has published under this subject; empty for `anyone`, whom nothing binds.
+
+    A user in another spelling than that of `escape` keeps it, so that it is nobody.
+    """
+    token = subject.removeprefix(root).partition(b".")[0]
+    if token == ANYONE.encode():
+        return ""
+    user = _unescape(token)
+    return (user if escape(user) == token else token).decode("latin-1")
+
+
 def to_pattern(root: bytes, prefix: bytes) -> bytes:
     """The narrowest pattern that hears every topic with this prefix; `is_exact` says whether it hears others too."""
     anyone = root + b"*."

@@ -25,6 +25,7 @@ MAY = MappingProxyType(
 """By endpoint, the roles that are admitted. What has no row is refused."""
 _OWN = ("intent.", "decision.", "recorder.")
 """Topics whose last part is the speaker's own name."""
+_REPORT = b"report."
 _REQUESTED = topics.REQUESTED.encode()
 
 
@@ -38,6 +39,14 @@ class _Spoken(msgspec.Struct, array_like=True, frozen=True):
     first: object = None
 
 
+class _Reported(_Spoken, frozen=True):
+    """The beginning of a report, whose third field is who reports."""
+
+    second: object = None
+    third: object = None
+
+
+_decode_report = msgspec.msgpack.Decoder(_Reported).decode
 _decode = msgspec.msgpack.Decoder(_Spoken).decode
 
 
@@ -50,7 +59,7 @@ def speaks_for_itself(key_name: str, frame: bytes) -> bool:
     """Whether a message at the request endpoint is in the name of its sender: the source, the client, the topic."""
     topic, separator, payload = frame.partition(b"\0")
     try:
-        spoken = _decode(payload)
+        spoken = (_decode_report if topic.startswith(_REPORT) else _decode)(payload)
         name = topic.decode("ascii")
     except (*DECODE_ERRORS, UnicodeDecodeError):
         return False
@@ -63,4 +72,6 @@ def speaks_for_itself(key_name: str, frame: bytes) -> bool:
     kind, _, rest = name.partition(".")
     if f"{kind}." in _OWN:
         return is_own_name(key_name, rest)
-    return kind == "report" or (kind == "counters" and rest == source)
+    if isinstance(spoken, _Reported):
+        return isinstance(spoken.third, str) and is_own_name(key_name, spoken.third)
+    return kind == "counters" and rest == source

@@ -40,6 +40,8 @@ class ZmqSubscriber:
         """`urls`: where `connect` looks for the broker. `events`: what a subclass wants to know of the connection."""
         self.not_subscribed = 0
         self.multipart = 0
+        self.forged = 0
+        """None here: the broker drops them."""
         self.socket = make(context, role)
         self._urls = urls
         self._redial: Redial | None = None

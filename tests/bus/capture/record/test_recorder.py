@@ -31,6 +31,7 @@ class Frames:
     connected = True
     dropped = 3
     not_subscribed = 2
+    forged = 5
 
     def __init__(self) -> None:
         self.said: list[RecorderHealth] = []
@@ -120,6 +121,7 @@ def test_what_it_dropped_is_in_its_counters(tmp_path: Path) -> None:
         "queue_dropped": 0,
         "unreadable": 1,
         "not_subscribed": 2,
+        "forged": 5,
         "send_dropped": 3,
     }
 
