@@ -6,7 +6,7 @@ import os
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from typing import Protocol
 
 from quotebus.bus.clock import NS_PER_S, now_ns, seconds
@@ -84,17 +84,18 @@ class Feed(TickQueue[TickT]):
         if os.getpid() != self._owner_pid:
             raise ClientInherited(self._owner.name if self._owner else "", self._owner_pid)
         driver = self._driver
-        if driver is None:
-            return self._pop(self._timeout_s)
         until_ns = None if self._timeout_s is None else now_ns() + seconds(self._timeout_s)
+        taken = self._pop(0)
         # Again where another thread's loop over this feed was quicker.
-        while not (taken := self._pop(0)) and not self._closed:
+        while not taken and not self._closed:
             left_s = None if until_ns is None else max(0, until_ns - now_ns()) / NS_PER_S
             if left_s == 0:
                 break
-            if not driver.drive(self._is_ready, left_s):
-                with driver.waiting():
-                    return self._pop(left_s)
+            if driver is not None and driver.drive(self._is_ready, left_s):
+                taken = self._pop(0)
+            else:
+                with driver.waiting() if driver is not None else nullcontext():
+                    taken = self._pop(left_s)
         return taken
 
     def _is_ready(self) -> bool:
@@ -102,8 +103,8 @@ class Feed(TickQueue[TickT]):
 
     def _pop(self, timeout_s: float | None) -> deque[TickT]:
         with self._lock:
-            if not self._taken:
-                if timeout_s != 0:
-                    self._changed.wait_for(self._is_ready, timeout_s)
+            if not self._taken and timeout_s != 0:
+                self._changed.wait_for(lambda: self._taken or self._is_ready(), timeout_s)
+            if not self._taken:  # another thread's loop may have filled it meanwhile
                 self._taken = self.pop_batch()
             return self._taken

@@ -140,7 +140,7 @@ def test_two_threads_share_one_feed_and_neither_loop_ends_early(world: World) ->
         thread.join(40)
     assert not ended
     seqs = sorted(quote.seq for quote in taken if quote.symbol == "SPY")
-    assert seqs == list(range(seqs[0], seqs[0] + len(seqs))), "each quote once"
+    assert seqs == list(range(seqs[0], seqs[0] + len(seqs))), ("each quote once", client.counters)
 
 
 def test_who_computes_for_long_keeps_its_lease_and_loses_nothing(world: World) -> None:

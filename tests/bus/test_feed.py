@@ -5,12 +5,14 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from queue import Queue
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from quotebus.bus.events import Quote
 from quotebus.bus.feed import Feed
+from tests.support.programs import DEADLINE_S, eventually
 from tests.support.samples import QUICK, QUOTE, like
 
 
@@ -65,6 +67,22 @@ def test_a_loop_left_early_goes_on_where_it_was() -> None:
     feed.put([quote("A", 4)])
     assert [seq for _, seq in taken(feed)] == [2, 3, 4]
     assert feed.dropped == 0
+
+
+def test_a_loop_left_early_leaves_the_rest_to_a_thread_that_waits_beside_it() -> None:
+    feed: Feed[Quote] = Feed(conflate=False, bound=9, timeout_s=DEADLINE_S)
+    first: Queue[int] = Queue()
+    threads = [threading.Thread(target=lambda: first.put(next(iter(feed)).seq)) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    eventually(lambda: len(feed._changed._waiters) == 2)  # type: ignore[attr-defined]
+    feed.put([quote("A", 1), quote("A", 2)])
+    assert first.get(timeout=DEADLINE_S) == 1
+    feed.put([quote("A", 3), quote("A", 4)])
+    assert first.get(timeout=DEADLINE_S) == 2
+    for thread in threads:
+        thread.join(DEADLINE_S)
+    assert [seq for _, seq in taken(feed)] == [3, 4]
 
 
 def test_close_ends_a_waiting_reader_at_once() -> None:
