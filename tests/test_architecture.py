@@ -163,7 +163,7 @@ MUST_BE_PURE = {
 }
 ZMQ_LIVES_IN = "bus/transport/zeromq/"
 NATS_LIVES_IN = "bus/transport/nats/"
-KNOW_AN_ENGINE = {"bus/transport/engines.py", "bus/cli/broker.py", "bus/cli/keys.py"}
+KNOW_AN_ENGINE = {"bus/transport/engines.py", "bus/cli/broker.py", "bus/cli/keys.py", "bus/cli/up_keys.py"}
 """Which engine carries the bus is chosen in one place; the broker is ZeroMQ's alone."""
 CLOCKS_ARE_READ_IN = {"bus/clock.py"}
 SHARED_WITH_SIMULATOR = {"Broker", "Listener", "Quote", "Session", "Trade"}

@@ -12,8 +12,9 @@ from pydantic import Field
 from quotebus.bus.errors import ConfigError
 from quotebus.bus.process.flags import Positional, Unit, Words
 from quotebus.bus.settings import Settings, die, load
-from quotebus.bus.transport.zeromq.key_files import BROKER, PUBLIC_ENDING, ROLES, Program, name_program
-from quotebus.bus.transport.zeromq.key_folder import BROKER_FILE, KeyFolder, make_pair, write_pair
+from quotebus.bus.transport.zeromq.key_files import PUBLIC_ENDING, ROLES, name_program
+from quotebus.bus.transport.zeromq.key_folder import KeyFolder
+from quotebus.bus.transport.zeromq.new_key import make_key, open_folder
 from quotebus.bus.transport.zeromq.roles import MAY
 
 PROGRAM = "quotebus keys"
@@ -81,22 +82,7 @@ def _make(path: Path, role: str, name: str, out: str) -> None:
         program = name_program(role, name)
     except ValueError as error:
         raise ConfigError(str(error)) from None
-    if not path.exists():
-        path.mkdir(mode=0o700, parents=True)
-    folder = KeyFolder(path)
-    if not (path / BROKER_FILE).exists():
-        write_pair(path / BROKER_FILE, make_pair(Program(BROKER, BROKER)))
-    taken = [each for each in folder.read_admitted().programs.values() if each.name == name]
-    if taken:
-        raise ConfigError(f"{taken[0]} has this name; take its key back first, or choose another name")
-    pair = make_pair(program, folder.read_broker().public)
-    secret = Path(out or f"{program}.key")
-    write_pair(secret, pair)
-    # Whole from the first moment: a broker may be reading.
-    new = path / f".{program}{PUBLIC_ENDING}.new"
-    new.write_text(f"{pair.public.decode()}\n")
-    new.chmod(0o600)
-    new.rename(path / f"{program}{PUBLIC_ENDING}")
+    secret = make_key(open_folder(path), role, name, Path(out) if out else None)
     _say(f"{program} may use: {', '.join(_endpoints(role))}. Its secret key is in {secret}: BUS_KEY_FILE={secret}")
 
 

@@ -9,6 +9,7 @@ import secrets
 import signal
 import sys
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Annotated, ClassVar, Literal, TextIO
 from urllib.parse import urlsplit
 
@@ -18,9 +19,10 @@ from quotebus.bus.address import NatsAddress, TcpAddress
 from quotebus.bus.cli.children import Child, Household, format_as_json, format_as_text
 from quotebus.bus.cli.restarts import MOST, WITHIN_S, Restarts
 from quotebus.bus.cli.serve import MISSING, has_extra
+from quotebus.bus.cli.up_keys import UpKeys
 from quotebus.bus.clock import now_ns, seconds
 from quotebus.bus.errors import EX_CONFIG, ConfigError
-from quotebus.bus.process.flags import Internal
+from quotebus.bus.process.flags import AlsoFlag, Internal
 from quotebus.bus.process.log import setup
 from quotebus.bus.process.shutdown import on_ending
 from quotebus.bus.process.spelling import TOLD
@@ -55,10 +57,16 @@ class UpSettings(BusSettings, LogSettings):
         "EXECUTION_SYMBOLS=MSFT,NVDA quotebus up",
         "quotebus up --serve no  # without the live page",
         "quotebus up --bus nats://127.0.0.1:4222  # over a NATS server that runs",
+        "quotebus up --bus tcp://127.0.0.1:5570 --keys keys  # over TCP, with a key for each program",
     )
     flag_prefix = "up_"
-    headings: ClassVar = {"for_s": "run", "pricing_upstream_url": "upstream"}
+    headings: ClassVar = {"bus_keys_dir": "run", "pricing_upstream_url": "upstream"}
 
+    bus_keys_dir: Annotated[str, AlsoFlag("keys")] = Field(
+        "",
+        validation_alias="bus_keys_dir",
+        description="of tcp://: folder of keys; each program gets its own from it, made where there is none yet",
+    )
     for_s: float | None = Field(
         None, gt=0, le=LONGEST_S, validation_alias=AliasChoices("for", "up_for_s"), description="end after this long"
     )
@@ -72,6 +80,10 @@ class UpSettings(BusSettings, LogSettings):
         description="the account's API key; with it the upstream is Alpaca. Safer in the environment or in .env",
     )
     execution_gateway: Annotated[str, Internal()] = Field("none", description="read to say where orders go")
+
+    @property
+    def _has_keys(self) -> bool:
+        return bool(self.bus_keys_dir or self.bus_key_file)
 
     @property
     def uses_real_upstream(self) -> bool:
@@ -96,6 +108,7 @@ class Up:
         """Not empty once a signal has come. No lock: it may come while this very thread holds it."""
         self._environment = {**os.environ, TOLD: "yes", "LOG_LEVEL": settings.log_level}
         self._environment["LOG_FORMAT"] = settings.log_format
+        self._keys: UpKeys | None = None
         self._restarts: dict[str, Restarts] = {}
         self._due_ns: dict[str, int] = {}
 
@@ -105,8 +118,7 @@ class Up:
         for name in BusSettings.model_fields:
             value = getattr(settings, name)
             self._environment[name.upper()] = value.get_secret_value() if isinstance(value, SecretStr) else str(value)
-        if settings.bus_key_file:
-            raise ConfigError("BUS_KEY_FILE: each program needs a key of its own: start them one by one")
+        self._settle_keys()
         if not isinstance(settings.bus_address, NatsAddress):
             self._start_broker()
         if self._settings.uses_real_upstream:
@@ -118,11 +130,30 @@ class Up:
         if self._settings.log_level in ("debug", "info"):  # else it says nothing
             self._started("pricing", ["pricing-node"])
         else:
-            self._household.start("pricing", ["pricing-node"], self._environment)
+            self._start("pricing", ["pricing-node"])
         if not self._asked:
-            self._household.start(WORKER, ["execution-worker"], self._environment)
+            self._start(WORKER, ["execution-worker"])
         if not self._asked and self._settings.up_serve != "no":
             self._start_page()
+
+    def _settle_keys(self) -> None:
+        """Each program speaks under a key of its own, the broker admits them. Raises ConfigError."""
+        settings = self._settings
+        if settings.bus_keys_dir and not isinstance(settings.bus_address, TcpAddress):
+            raise ConfigError("BUS_KEYS_DIR: keys are for tcp://; with them say --bus tcp://127.0.0.1:5570, or no keys")
+        if settings.bus_keys_dir:
+            self._keys = UpKeys(Path(settings.bus_keys_dir))
+            self._environment |= {"BUS_KEYS_DIR": settings.bus_keys_dir, "BUS_KEY_FILE": ""}
+            text = f"made keys in {settings.bus_keys_dir}: {', '.join(self._keys.made)}; for a program of yours: "
+            text += f"quotebus keys new worker NAME --bus-keys-dir {settings.bus_keys_dir}"
+            if self._keys.made:
+                _say(text, settings.log_format, sys.stdout)
+        elif settings.bus_key_file and isinstance(settings.bus_address, TcpAddress):
+            raise ConfigError("BUS_KEY_FILE: each program needs a key of its own: --keys FOLDER makes and gives them")
+
+    def _start(self, name: str, command: Sequence[str]) -> Child:
+        own = {} if self._keys is None else self._keys.environment_of(name)
+        return self._household.start(name, command, {**self._environment, **own})
 
     def run(self) -> Child | None:
         """Restart what dies, until a signal or the end of `--for`, or until a program has ended for good: that one."""
@@ -134,7 +165,7 @@ class Up:
                 return None
             for name in [name for name, due_ns in self._due_ns.items() if due_ns <= now]:
                 del self._due_ns[name]
-                self._household.start(name, self._child(name).command, self._environment)
+                self._start(name, self._child(name).command)
             while (dead := self._household.first_dead(but=list(self._due_ns))) is not None:
                 if not self._plan_restart(dead, now):
                     return dead
@@ -144,7 +175,7 @@ class Up:
         return None
 
     def _started(self, name: str, command: Sequence[str], says: str = "") -> str:
-        return self._household.wait_for_line(self._household.start(name, command, self._environment), says)
+        return self._household.wait_for_line(self._start(name, command), says)
 
     def _start_broker(self) -> None:
         words = self._started("broker", ["quotebus", "broker"], " publish ").split()
@@ -152,7 +183,7 @@ class Up:
             self._environment[f"BUS_{kind.upper()}_URL"] = words[words.index(kind) + 1]
 
     def _start_exchange(self) -> None:
-        exchange = self._household.start("exchange", ["exchange-simulator"], self._environment)
+        exchange = self._start("exchange", ["exchange-simulator"])
         words = self._household.wait_for_line(exchange, " control ").split()
         words += self._household.wait_for_line(exchange, " orders ").split()
         for key in _KEYS:
@@ -177,7 +208,7 @@ class Up:
     def _start_page(self) -> None:
         """The page says itself where it is. Raises ConfigError when it was asked for and the extra is not there."""
         if has_extra():
-            self._household.start(PAGE, ["quotebus", "serve"], self._environment)
+            self._start(PAGE, ["quotebus", "serve"])
         elif self._settings.up_serve == "yes":
             raise ConfigError(f"UP_SERVE: the page {MISSING}")
 
