@@ -19,7 +19,7 @@ from tests.support.browser import MISSING, Browser
 from tests.support.market import day
 from tests.support.samples import DECISION, HEALTH, STATUS, like
 from tests.support.tap import EVIL
-from tests.support.world import World
+from tests.support.world import ENGINE, World
 
 pytestmark = [pytest.mark.skipif(bool(MISSING), reason=MISSING), pytest.mark.zeromq]
 SYMBOLS = ["SPY", "QQQ", "AAPL"]
@@ -29,9 +29,9 @@ _BACKGROUND = "getComputedStyle(document.documentElement).backgroundColor"
 class Screen:
     """A world whose page is open in a browser."""
 
-    def __init__(self, folder: Path) -> None:
-        self.world = World(folder)
-        self.world.broker()
+    def __init__(self, folder: Path, engine: str = ENGINE) -> None:
+        self.world = World(folder, engine=engine)
+        self.carrier = self.world.broker()
         self.world.exchange("--rate", "60")
         self.node = self.world.node()
         self.client = self.world.client("desk")
