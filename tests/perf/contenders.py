@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import tempfile
@@ -83,6 +84,15 @@ def quotebus(stack: ExitStack, upstream_url: str) -> Pipeline:
     return Pipeline({"node": world.node().pid, "broker": broker.pid}, environment=bus)
 
 
+def cryptofeed(stack: ExitStack, upstream_url: str) -> Pipeline:
+    """Its feed handler and its ZeroMQ backend, in the interpreter that `CRYPTOFEED_PYTHON` names."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = str(free.getsockname()[1])
+    program = Path(__file__).with_name("cryptofeed_node.py")
+    node = stack.enter_context(_run([os.environ[CRYPTOFEED_PYTHON], str(program), upstream_url, port]))
+    return Pipeline({"node": node.pid}, [f"tcp://127.0.0.1:{port}"])
+
+
 def over(engine: str) -> Callable[[ExitStack, str], Pipeline]:
     """A server or a broker, and a node; with `nats-tls` as the shipped configuration has them."""
 
@@ -120,11 +130,14 @@ ENGINES = {
     "nats-tls": over("nats-tls"),
 }
 """Ours over each engine; for `python -m tests.engines compare`."""
+CRYPTOFEED_PYTHON = "CRYPTOFEED_PYTHON"
 CONTENDERS: dict[str, Callable[[ExitStack, str], Pipeline]] = {
     "alpaca-py": alpaca_py,
     "bare": bare,
     "quotebus": quotebus,
 }
+if os.environ.get(CRYPTOFEED_PYTHON):
+    CONTENDERS["cryptofeed"] = cryptofeed
 
 
 def measure(name: str, load: Load, *, count_calls: bool = False) -> Measured:
@@ -163,7 +176,12 @@ def measure(name: str, load: Load, *, count_calls: bool = False) -> Measured:
 
 @contextmanager
 def _program(module: str, *arguments: str, **environment: str) -> Iterator[subprocess.Popen[str]]:
-    command = [sys.executable, "-W", "ignore", "-m", module, *arguments]
+    with _run([sys.executable, "-W", "ignore", "-m", module, *arguments], **environment) as process:
+        yield process
+
+
+@contextmanager
+def _run(command: Sequence[str], **environment: str) -> Iterator[subprocess.Popen[str]]:
     with subprocess.Popen(
         command,
         cwd=ROOT,

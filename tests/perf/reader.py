@@ -8,6 +8,7 @@ its stdin closes, so that the kernel still knows what it has used.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import sys
 import time
@@ -88,6 +89,29 @@ def _receive(url: str) -> Iterator[bytes]:
         return
 
 
+class Ticker(msgspec.Struct):
+    """What cryptofeed's ZeroMQ backend sends, without what nobody reads here."""
+
+    symbol: str
+    bid: float
+    ask: float
+    timestamp: float
+
+
+def read_cryptofeed(account: Account, bind_url: str) -> None:
+    decode = msgspec.json.Decoder(Ticker).decode
+    socket = zmq.Context().socket(zmq.SUB)
+    socket.setsockopt(zmq.RCVHWM, 0)
+    socket.setsockopt(zmq.RCVTIMEO, int(PATIENCE_S * 1_000))
+    socket.subscribe(b"")
+    socket.bind(bind_url)
+    print("ready", flush=True)
+    with contextlib.suppress(zmq.Again):
+        while not account.take(int(decode(socket.recv().partition(b" ")[2]).timestamp * 1e9)):
+            pass
+    account.report()
+
+
 def read_alpaca(account: Account, url: str) -> None:
     from alpaca.data.live.stock import StockDataStream
 
@@ -105,7 +129,7 @@ def read_alpaca(account: Account, url: str) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.perf.reader", description=__doc__)
-    parser.add_argument("who", choices=("quotebus", "bare", "alpaca-py"))
+    parser.add_argument("who", choices=("quotebus", "bare", "alpaca-py", "cryptofeed"))
     parser.add_argument("urls", nargs="*")
     parser.add_argument("--quotes", type=int, required=True)
     parser.add_argument("--timed", action="store_true")
@@ -115,6 +139,8 @@ def main() -> None:
         read_quotebus(account, options.quotes)
     elif options.who == "bare":
         read_bare(account, options.urls[0])
+    elif options.who == "cryptofeed":
+        read_cryptofeed(account, options.urls[0])
     else:
         read_alpaca(account, options.urls[0])
 
