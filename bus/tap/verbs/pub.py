@@ -12,10 +12,12 @@ from quotebus.bus.clock import now_ns, seconds, utc_ns
 from quotebus.bus.errors import ConfigError
 from quotebus.bus.events import Counters, Event
 from quotebus.bus.intent_request import make_intent
+from quotebus.bus.own_names import make_own
 from quotebus.bus.process.log import setup
 from quotebus.bus.settings import die, load
 from quotebus.bus.tap.escape import clean
 from quotebus.bus.tap.settings import NOTHING_HEARD, PubSettings
+from quotebus.bus.transport.engines import find_own_name
 from quotebus.bus.transport.recorder_sockets import RecorderSockets
 
 PROGRAM = "quotebus tap pub"
@@ -30,10 +32,11 @@ def run(argv: Sequence[str]) -> int:
     settings = load(PubSettings, argv, PROGRAM)
     setup(settings.log_level, settings.log_format)
     try:
-        event = make_event(settings)
+        own = find_own_name(settings.bus_address)
+        event = make_event(settings, own)
     except (ValueError, ConfigError) as error:
         die(PROGRAM, ConfigError(str(error)))
-    source = f"tap-{secrets.token_hex(3)}"
+    source = f"{own or 'tap'}-{secrets.token_hex(3)}"
     deadline_ns = now_ns() + seconds(WAIT_S)
     with RecorderSockets(settings, source, (_NOTHING,)) as sockets:
         while not (sockets.send() and sockets.connected):
@@ -47,8 +50,8 @@ def run(argv: Sequence[str]) -> int:
     return 0
 
 
-def make_event(settings: PubSettings) -> Event:
-    """The event that a command line asks for. Raises ValueError with one clear sentence."""
+def make_event(settings: PubSettings, own: str = "") -> Event:
+    """The event that a command line asks for, in the program's own name. Raises ValueError with one clear sentence."""
     what, *words = settings.tap_what or [""]
     if what == "counters" and words:
         found = [_COUNTER.match(word) for word in words]
@@ -59,7 +62,7 @@ def make_event(settings: PubSettings) -> Event:
     if what == "intent" and len(words) == 3:
         symbol, side, qty = words
         deadline_ns = utc_ns() + seconds(settings.tap_within_s)
-        client, number = default_name(), f"pub-{secrets.token_hex(6)}"
+        client, number = make_own(own, default_name()), f"pub-{secrets.token_hex(6)}"
         return make_intent(client, number, symbol, side, qty, settings.tap_urgency, deadline_ns=deadline_ns)[0]
     raise ValueError("say `intent SYMBOL buy|sell QTY|all` or `counters NAME=NUMBER …`")
 
