@@ -27,6 +27,7 @@ from quotebus.pricing.symbols import SymbolEntry, SymbolTable
 
 ROWS_PER_PART = 1_000
 HALTS_UNKNOWN = "halts_unknown"
+NO_RANK = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,9 +144,10 @@ def _row(symbol: str, symbols: SymbolTable, shared: SharedState, *, with_quote: 
     if entry is None:
         return AckRow(symbol, SymbolState.RELEASED, Cause.NO_DEMAND, None, 0)
     payload, seq, _ = slot.last_quote() if slot else (None, 0, None)
-    return AckRow(
-        symbol, entry.state, entry.cause, payload if with_quote else None, seq, *entry.belief, asset=entry.asset
-    )
+    halt, kind, exchange_ns = entry.belief
+    quote = payload if with_quote else None
+    # By position, which takes half as long as by name: 100 clients with 100 symbols each are 10,000 rows at once.
+    return AckRow(symbol, entry.state, entry.cause, quote, seq, halt, kind, exchange_ns, NO_RANK, entry.asset)
 
 
 def _utc(boot_ns: int | None) -> int | None:

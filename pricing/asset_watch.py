@@ -168,7 +168,7 @@ class AssetWatch:
                 self._note(symbol, facts, now_ns)
             if not (self._has_ticked(symbol) if facts is None else facts.tradable):
                 self._doubts[symbol] = _Doubt(now_ns)
-        if self._question is not None or not self._doubts:
+        if self._question is not None or not self._doubts or not self._budget.has_room(now_ns):
             return
         symbol = min(self._doubts, key=lambda name: self._doubts[name].due_ns)
         if self._doubts[symbol].due_ns <= now_ns and self._budget.take(now_ns):

@@ -18,6 +18,7 @@ from quotebus.bus.events import Cause, Claim, SymbolsRequested
 from quotebus.bus.protocol import CHANNELS, MAX_NODE_SYMBOLS, MAX_SYMBOLS, OWN_HEALTH_SILENCE_NS
 from quotebus.bus.sequence import LATE, SequenceTracker
 from quotebus.bus.settings import CLIENT_NAME
+from quotebus.pricing.expiries import Expiries
 
 log = logging.getLogger(__name__)
 MAX_CLIENTS = 10_000
@@ -128,6 +129,7 @@ class Demand:
         self._claims: dict[str, dict[str, Lease]] = {}
         self._order = 0
         self._rates: dict[str, tuple[int, int]] = {}
+        self._expiries = Expiries(self._find_expiry)
 
     def apply(self, request: SymbolsRequested, lease_now_ns: int) -> RequestOutcome:
         """Apply one request. Every outcome is returned, nothing raises."""
@@ -142,7 +144,9 @@ class Demand:
         if lease is None and len(self.leases) >= MAX_CLIENTS:
             return RequestOutcome(Cause.TOO_MANY)
         known = self._claims
-        refused = [symbol for symbol in request.symbols if symbol not in known and not topics.is_symbol(symbol)]
+        same = lease is not None and request.symbols == lease.symbols  # a renewal: there is nothing new to look at
+        new = () if same else request.symbols
+        refused = [symbol for symbol in new if symbol not in known and not topics.is_symbol(symbol)]
         ours = lease is not None and lease.source == request.source
         if lease is not None and ours:
             if self._is_late(request, lease, lease_now_ns):
@@ -162,15 +166,17 @@ class Demand:
         if lease is not None and ours and lease.symbols and request.symbols:
             terms = _settle_terms(asked, lease)
         first = lease is None or not ours
-        former = frozenset(lease.symbols) if lease else frozenset()
-        symbols = tuple(dict.fromkeys(request.symbols))
-        if refused:
+        symbols, added, beyond = request.symbols, frozenset[str](), frozenset[str]()
+        if not same:
+            former = frozenset(lease.symbols) if lease else frozenset()
             bad = frozenset(refused)
-            symbols = tuple(symbol for symbol in symbols if symbol not in bad)
-        beyond = self._find_beyond(symbols, former)
-        if beyond:
-            symbols = tuple(symbol for symbol in symbols if symbol not in beyond)
-        new = Lease(
+            symbols = tuple(symbol for symbol in dict.fromkeys(symbols) if symbol not in bad)
+            beyond = self._find_beyond(symbols, former)
+            if beyond:
+                symbols = tuple(symbol for symbol in symbols if symbol not in beyond)
+            added = frozenset(symbols) - former
+        began = lease is None or first or not lease.symbols
+        new_lease = Lease(
             request.client,
             request.source,
             request.seq,
@@ -181,15 +187,15 @@ class Demand:
             lease_now_ns,
             lease_now_ns + terms.ttl_ms * NS_PER_MS,
         )
-        changed = self._replace(lease, new)
-        step = "ended" if not symbols else "began" if first or not former else "changed" if changed else "renewed"
+        changed = self._replace(lease, new_lease)
+        step = "ended" if not symbols else "began" if began else "changed" if changed else "renewed"
         log.debug("lease of %s %s: %d symbols, %d ms", request.client, step, len(symbols), terms.ttl_ms)
         return RequestOutcome(
             Cause.DEMAND,
             terms.ttl_ms if symbols else 0,
             applied=True,
             first=first,
-            added=frozenset(symbols) - former,
+            added=added,
             refused=refused,
             beyond=beyond,
             changed=changed,
@@ -205,11 +211,12 @@ class Demand:
 
     def expire(self, lease_now_ns: int) -> bool:
         """End the leases that have expired. True when the union may have changed."""
-        over = [lease for lease in self.leases.values() if lease.expires_ns <= lease_now_ns]
-        for lease in over:
+        any_over = False
+        while (first := self._expiries.next()) is not None and first[0] <= lease_now_ns:
+            any_over, lease = True, self.leases[first[1]]
             log.debug("lease of %s expired: %d symbols", lease.client, len(lease.symbols))
             self._replace(lease, None)
-        return bool(over)
+        return any_over
 
     def take_touched(self) -> dict[str, None]:
         """The symbols for which demand may have changed since the last call, in order."""
@@ -221,12 +228,18 @@ class Demand:
         self.pairs = 0
         self._touched.clear()
         self.leases.clear()
+        self._expiries.clear()
         self.wanted.clear()
         self._claims.clear()
 
     def next_expiry_ns(self) -> int | None:
         """When the next lease expires, on the lease clock."""
-        return min((lease.expires_ns for lease in self.leases.values()), default=None)
+        first = self._expiries.next()
+        return None if first is None else first[0]
+
+    def _find_expiry(self, client: str) -> int | None:
+        lease = self.leases.get(client)
+        return None if lease is None else lease.expires_ns
 
     def claims(self, symbol: str, lease_now_ns: int) -> tuple[Claim, ...]:
         """The clients that hold a symbol, for its status; at most 100."""
@@ -255,6 +268,8 @@ class Demand:
 
     def _replace(self, old: Lease | None, new: Lease | None) -> bool:
         """Put `new` in the place of `old` and update the union. False when only the expiry moved."""
+        if new:
+            self._expiries.note(new.client, new.expires_ns)
         if old and new and old.terms[:2] == new.terms[:2]:
             # In place, because every symbol refers to the lease: the cost is that of the change, not of the lease.
             before, old.symbols = old.symbols, new.symbols
@@ -282,8 +297,28 @@ class Demand:
             for symbol in new.symbols:
                 touched[symbol] = None
                 self._claims.setdefault(symbol, {})[new.client] = new
-        self._unite(touched)
+        if old:
+            self._unite(touched)
+        elif new:
+            self._add(new)
         return True
+
+    def _add(self, lease: Lease) -> None:
+        """Another client holds these symbols: nothing of the others' counts less than before."""
+        channels, priority = lease.terms[:2]
+        for symbol in lease.symbols:
+            former = self.wanted.get(symbol)
+            if former is None:
+                self._order += 1
+                self.wanted[symbol] = SymbolDemand(channels, priority, self._order)
+                self.pairs += len(channels)
+            elif priority > former.priority or not channels <= former.channels:
+                union = former.channels | channels
+                self.wanted[symbol] = SymbolDemand(union, max(priority, former.priority), former.order)
+                self.pairs += len(union) - len(former.channels)
+            else:
+                continue
+            self._touched[symbol] = None
 
     def _unite(self, symbols: Iterable[str]) -> None:
         for symbol in symbols:

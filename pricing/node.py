@@ -10,16 +10,17 @@ import threading
 from collections import deque
 from collections.abc import Callable
 
-from quotebus.bus import codec, topics
+from quotebus.bus import topics
 from quotebus.bus.clock import NS_PER_MS, NS_PER_S, now_ns, seconds, utc_ns
-from quotebus.bus.errors import QuotebusError, UndecodableMessage
-from quotebus.bus.events import Cause, ConnectionHealth, ConnectionState, Counters, Event, OrderUpdate, SymbolsRequested
+from quotebus.bus.errors import QuotebusError
+from quotebus.bus.events import Cause, ConnectionHealth, ConnectionState, Counters, Event, OrderUpdate
 from quotebus.bus.process.readiness import notify_ready
 from quotebus.bus.process.terminal import Terminal
 from quotebus.bus.sequence import Stamper, source_name
 from quotebus.bus.transport.engines import find_own_name, open_engine
 from quotebus.bus.transport.waker import Waker
 from quotebus.pricing.announcements import Identity
+from quotebus.pricing.bus_reader import BusReader
 from quotebus.pricing.clock_watch import ClockWatch
 from quotebus.pricing.commands import AskTrading, AskVenue, Publish, SendUpstream, SocketCommand
 from quotebus.pricing.core import Core
@@ -48,7 +49,7 @@ from quotebus.pricing.venue_rest import VenueAnswer
 log = logging.getLogger(__name__)
 MAX_REPORTS = 200_000
 _BATCH = 32
-"""Messages taken before commands are carried out: answers do not wait for the whole queue."""
+"""Requests answered before commands are carried out: answers do not wait for the whole queue."""
 _INACTIVE = (ConnectionState.STANDBY, ConnectionState.STOPPED)
 NodeReport = Report | UpstreamSocket | DialFailed | OrderUpdate | ConnectionHealth | VenueReport
 Credentials = Callable[[], tuple[str, str]]
@@ -67,7 +68,7 @@ class Node:
         self._engine = open_engine(settings.bus_address)
         self._waker = Waker()
         self._stopping = threading.Event()
-        self.clock_was_set = self._told_unreadable = False
+        self.clock_was_set = False
         """Why `run` has ended: another node must be made, with the time that the system has now."""
         self._clock_watch = ClockWatch(settings.session_rule)
         self._hung_up = threading.Event()
@@ -117,6 +118,7 @@ class Node:
                 self._report,
             )
         self.control_counters = ControlCounters()
+        self._bus = BusReader(self._subscriber, self.control_counters, self._note_health, self._hot.give_way)
         self._garbage_left = False
 
     @property
@@ -249,32 +251,23 @@ class Node:
 
     def _take_messages(self) -> None:
         """Everything that waits, before any lease may expire; meanwhile the connection and health are kept up."""
-        core = self.core
+        core, inbox = self.core, self._bus.inbox
         while not self._stopping.is_set():
-            for frame in self._subscriber.take_whole(_BATCH):
-                try:
-                    event = codec.decode(frame)
-                except UndecodableMessage as error:
-                    if self.control_counters.count_undecodable(error):
-                        log.warning(
-                            "dropped a message of another wire version (%s); further ones are only counted", error
-                        )
-                    elif error.kind != "version" and not self._told_unreadable:
-                        self._told_unreadable = True
-                        log.warning("dropped a message that cannot be read (%s); further ones are only counted", error)
-                    continue
-                if type(event) is SymbolsRequested:
-                    self.control_counters.add("requests")
-                    self._hot.give_way()
-                    core.on_request(event, now_ns())
-                elif type(event) is ConnectionHealth and core.on_health(event, now_ns()):
-                    self.control_counters.note_own_health(now_ns())
-                    notify_ready()  # what it publishes and what is asked of it get through
-            if not self._subscriber.has_unread():
+            unread = self._bus.read()
+            for _ in range(min(len(inbox), _BATCH)):
+                self._hot.give_way()
+                core.on_request(inbox.take(), now_ns())
+            if not (unread or inbox):
                 return
             self._carry_out()
             self._take_reports()
             core.on_time(now_ns(), all_read=False)
+
+    def _note_health(self, health: ConnectionHealth) -> None:
+        at_ns = now_ns()
+        if self.core.on_health(health, at_ns):
+            self.control_counters.note_own_health(at_ns)
+            notify_ready()  # what it publishes and what is asked of it get through
 
     # out
 
@@ -360,6 +353,7 @@ class Node:
             "healths_late": self.core.others.late,
             "healths_copied": self.core.others.copied,
             "requests_late": self.core.demand.late,
+            "requests_overtaken": self._bus.inbox.overtaken,
             "suspicions": self.core.feed_watch.suspicions,
             "mute_proofs": self.core.feed_watch.proofs,
             "symbols_refused": self.core.venue_watch.assets.refused,

@@ -22,15 +22,18 @@ class RequestBudget:
         self._filled_ns: int | None = None
         self._held_until_ns = 0
 
-    def take(self, now_ns: int) -> bool:
-        """Whether a request may be made now; it is counted then."""
+    def has_room(self, now_ns: int) -> bool:
+        """Whether a request may be made now."""
         if self._filled_ns is not None:
             self._left = min(float(self._burst), self._left + (now_ns - self._filled_ns) * self._per_ns)
         self._filled_ns = now_ns
-        if now_ns < self._held_until_ns or self._left < 1:
-            return False
-        self._left -= 1
-        return True
+        return now_ns >= self._held_until_ns and self._left >= 1
+
+    def take(self, now_ns: int) -> bool:
+        """`has_room`; the request is counted then."""
+        has_room = self.has_room(now_ns)
+        self._left -= has_room
+        return has_room
 
     def watch(self, status: int, headers: Mapping[str, str], now_ns: int, utc_ns: int) -> None:
         """Take the venue's word from status and headers of an answer; see `read_wait_ns`."""

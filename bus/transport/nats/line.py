@@ -153,6 +153,7 @@ class NatsLine:
         if not self._unsent or self._socket is None:
             return
         data = memoryview(b"".join(self._unsent))
+        size = len(data)
         try:
             while data:
                 data = data[self._socket.send(data) :]
@@ -161,6 +162,8 @@ class NatsLine:
         except OSError as error:
             self._cut(str(error))
             return
+        if self._writable and len(data) < size:
+            self._heard_ns = now_ns()  # it took nothing more, and now it does: it reads, and our PING is on its way
         self._unsent = [bytes(data)] if data else []
         self.unsent_bytes = len(data)
         if bool(data) != self._writable:

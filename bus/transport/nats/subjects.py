@@ -11,12 +11,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from quotebus.bus.topics import END, is_topic
+from quotebus.bus.topics import END, MAX_TOPIC_BYTES, is_topic
 
 ANYONE = "anyone"
 """The user of who names none: a server without roles."""
 _RESERVED = re.compile(rb"[^!-~]|[%.*>]")
 _EMPTY = b"%"
+_TOKEN = rb"[!-$&-)+-\-/-=?-~]+"
+_PLAIN = re.compile(rb"%b\.((?:symbols\.)?%b(?:\.%b)?)" % (_TOKEN, _TOKEN, _TOKEN))
+"""User and topic where nothing is encoded. A client of 100 symbols hears 200 subjects in its first seconds, and to make
+each topic's one subject and compare takes seven times as long."""
 
 
 def escape(text: bytes) -> bytes:
@@ -47,6 +51,8 @@ def to_subject(root: bytes, user: bytes, topic: bytes) -> bytes:
 
 def to_topic(root: bytes, subject: bytes) -> bytes:
     """The topic with its zero byte; empty when this is no subject that `to_subject` makes for a topic."""
+    if subject.startswith(root) and (plain := _PLAIN.fullmatch(subject, len(root))) is not None:
+        return plain[1] + END if len(plain[1]) <= MAX_TOPIC_BYTES else b""
     user, _, tokens = subject.removeprefix(root).partition(b".")
     topic = b".".join(map(_unescape, tokens.split(b".")))
     if not is_topic(topic.decode("latin-1")) or to_subject(root, user, topic) != subject:
