@@ -31,6 +31,7 @@ max_pending: 8MB
 no_fast_producer_stall: true
 ping_interval: "2s"
 ping_max: 2
+disable_sublist_cache: true
 """
 """Of a server's configuration, what the bus needs: as in the shipped one."""
 

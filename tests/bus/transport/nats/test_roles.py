@@ -199,7 +199,8 @@ def test_the_monitoring_port_is_this_machine_s_only() -> None:
 
 
 @pytest.mark.parametrize("line", ['no_fast_producer_stall: true', 'max_pending: 8MB', 'write_deadline: "3s"',
-                                  'ping_interval: "2s"', "verify_and_map: true", "handshake_first: true"])  # fmt: skip
+                                  'ping_interval: "2s"', "disable_sublist_cache: true", "verify_and_map: true",
+                                  "handshake_first: true"])  # fmt: skip
 def test_what_the_others_depend_on_stands_in_it(line: str) -> None:
     assert re.search(rf"^ *{re.escape(line)}$", SHIPPED.read_text(), re.MULTILINE)
 
