@@ -112,6 +112,7 @@ def run(folder: Path, connections: int) -> bool:
         server = world.broker()
         world.exchange("--rate", "1000")
         node = world.node()
+        world.log(b"health.").health("idle")  # one that has just started listens first, and answers nobody
         began_ns = now_ns()
         askers = open_askers(world, connections)
         loop = Loop(askers)
