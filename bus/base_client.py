@@ -34,7 +34,7 @@ from quotebus.bus.intent_follower import IntentFollower
 from quotebus.bus.intent_request import check_seconds, make_intent
 from quotebus.bus.interest import DEFAULT_TTL_MS, SymbolResult
 from quotebus.bus.judgement import assess, has_arrived, judge_result, judge_results
-from quotebus.bus.own_names import make_own
+from quotebus.bus.own_names import make_own, name_program
 from quotebus.bus.protocol import CHANNELS, MAX_SYMBOLS
 from quotebus.bus.sequence import source_name
 from quotebus.bus.settings import CLIENT_NAME, BusSettings
@@ -119,6 +119,8 @@ class BaseClient(ABC, Generic[SocketsT]):
             replayed=replayed,
             accept=accept,
         )
+        if own:  # several programs may share it
+            self._consumer.program = name_program(own, self.name)
         self._asking = threading.Lock()
         self._priority = 0
         self._channels: tuple[str, ...] = ("quotes",)

@@ -80,6 +80,8 @@ class Consumer(ClientWarnings):
         self.book = Book(max_age_ns=max_age_ns, accept=accept, max_late_ns=max_late_ns)
         self.tracker = SequenceTracker()
         self.stamper = Stamper(source)
+        self.program = source.rpartition("-")[0]
+        """What its counters are published as."""
         self.confirmed = False
         self._order_owner = HealthOwner()
         self._asked: dict[str, Quote] = {}

@@ -17,6 +17,12 @@ def is_own_name(own: str, name: str) -> bool:
     return OWN_NAME.match(own) is not None and (name == own or name.startswith(f"{own}-"))
 
 
+def name_program(own: str, name: str) -> str:
+    """What a program is called among others under its own name: `worker-execution` for `worker-execution-host-1`."""
+    rest = name.removeprefix(own).removeprefix("-").partition("-")[0]
+    return f"{own}-{rest}" if rest else own
+
+
 def make_own(own: str, name: str) -> str:
     """`name` where it is an own one or the program has no own name, else with that in front; its end is kept."""
     if not own or is_own_name(own, name):

@@ -319,8 +319,7 @@ class ClientSockets(ABC):
                 self._consumer.take_version_note(),
                 self._consumer.take_absent_note(),
             )
-            source = self._consumer.stamper.source
-            counters = Counters(program=source.rpartition("-")[0], counters=self._collect_counters())
+            counters = Counters(program=self._consumer.program, counters=self._collect_counters())
             self._outbox.append(self._consumer.stamper.frame(counters, utc_ns()))
         for note in filter(None, notes):
             log.warning("%s", note)

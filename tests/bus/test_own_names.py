@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from quotebus.bus.own_names import MAX_NAME, is_own_name, make_own
+from quotebus.bus.own_names import MAX_NAME, is_own_name, make_own, name_program
 
 
 @pytest.mark.parametrize(
@@ -32,6 +32,20 @@ def test_a_name_is_kept_where_it_may_be_and_else_has_the_own_one_in_front() -> N
     assert make_own("strat", "strat-1") == "strat-1"
     assert make_own("strat", "desk") == "strat-desk"
     assert make_own("strat", "strategy") == "strat-strategy"
+
+
+@pytest.mark.parametrize(
+    ("own", "name", "program"),
+    [
+        ("strat", "strat", "strat"),
+        ("strat", "strat-1", "strat-1"),
+        ("strat", "strat-desk-vm-7", "strat-desk"),
+        ("execution", "execution-worker-vm-7-0a0b0c", "execution-worker"),
+        ("worker", "worker-execution-worker-vm-7-0a0b0c", "worker-execution"),
+    ],
+)
+def test_programs_that_share_a_user_are_told_apart(own: str, name: str, program: str) -> None:
+    assert name_program(own, name) == program
 
 
 @pytest.mark.parametrize("own", ["s", "o" * 40])

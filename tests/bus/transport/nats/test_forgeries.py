@@ -71,7 +71,7 @@ def test_programs_take_nothing_in_another_s_name_and_count_it(world: World) -> N
         EXECUTION_ORDERS_URL=f"{world.environment['PRICING_ORDER_REST_URL']}/v2",
         EXECUTION_JOURNAL_DIR=str(world.folder / "journals"),
     )
-    log.wait(Counters, lambda each: each.program == "worker")
+    log.wait(Counters, lambda each: each.program == "worker-execution")
     client = world.client("reader")
     client.request(["SPY"], wait_s=20)
     forger = Forger(world)
