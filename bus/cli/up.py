@@ -52,12 +52,12 @@ class UpSettings(BusSettings, LogSettings):
         ".env."
     )
     examples = (
-        "quotebus up  # on the simulated exchange",
+        "quotebus up  # on simulated prices",
         "quotebus up --for 30  # ends by itself",
         "EXECUTION_SYMBOLS=MSFT,NVDA quotebus up",
         "quotebus up --serve no  # without the live page",
-        "quotebus up --bus nats://127.0.0.1:4222  # over a NATS server that runs",
-        "quotebus up --bus tcp://127.0.0.1:5570 --keys keys  # over TCP, with a key for each program",
+        "quotebus up --bus nats://127.0.0.1:4222  # over a NATS server",
+        "quotebus up --bus tcp://127.0.0.1:5570 --keys keys  # over TCP, with keys",
     )
     flag_prefix = "up_"
     headings: ClassVar = {"bus_keys_dir": "run", "pricing_upstream_url": "upstream"}

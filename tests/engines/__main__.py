@@ -1,8 +1,9 @@
 """Engines of the bus by command: `python -m tests.engines VERB`, or `make engines ARGS=VERB`.
 
 `bench`: our NATS wire beside nats-py. `compare`: the whole pipeline over each engine. `fuzz`: the reader of the
-protocol. `proof`: what an answer proves. `kill`, `freeze`, `outage`: servers of a cluster. `crowd`: 1,000 connections.
-`slow`: a frozen reader beside a fast one. `partition`: hosts cut off. Exit status 1 when a bound does not hold.
+protocol. `proof`: what an answer proves. `kill`, `freeze`, `outage`: servers of a cluster. `crowd`: many.
+`slow`: a frozen reader beside a fast one.
+`partition`: hosts cut off. `standby`: two nodes on two hosts. Exit status 1 when a bound does not hold.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from tests.engines import (
     nats_partition,
     nats_proof,
     nats_slow,
+    nats_standby,
 )
 from tests.support.nats_server import why_not
 
@@ -46,6 +48,8 @@ def main() -> int:
     slow.add_argument("--rounds", type=int, default=3)
     partition = verbs.add_parser("partition", help="the node's host cut off for 3 s and 9 s; needs root")
     partition.add_argument("--times", type=int, default=3)
+    standby = verbs.add_parser("standby", help="the active one of two nodes on two hosts harmed; needs root")
+    standby.add_argument("--times", type=int, default=3)
     for verb in nats_failures.PLAYS:
         failure = verbs.add_parser(verb, help="of servers of a cluster, under a real node and real clients")
         failure.add_argument("--times", type=int, default=10)
@@ -64,6 +68,8 @@ def main() -> int:
             return 0 if nats_crowd.run(Path(folder), arguments.connections) else 1
         if arguments.verb == "partition":
             return 0 if nats_partition.run(Path(folder), arguments.times) else 1
+        if arguments.verb == "standby":
+            return 0 if nats_standby.run(Path(folder), arguments.times) else 1
         if arguments.verb == "slow":
             return 0 if nats_slow.run(Path(folder), arguments.rounds) else 1
         if arguments.verb == "compare":

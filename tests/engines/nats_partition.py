@@ -6,29 +6,21 @@ of virtual links, which is taken down for 3 s and for 9 s. Needs the right to ma
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 from quotebus.bus.clock import NS_PER_S, now_ns
 from quotebus.bus.transport.nats.access import NatsAccess
+from tests.engines.hosts import Host
 from tests.engines.nats_failures import MAX_AGE_S, Stage
 from tests.perf.figures import progress, quantile
 from tests.support.nats_server import BINARY, TEXT, free_port
 from tests.support.programs import Program
 from tests.support.world import World
 
-IP = "/sbin/ip"
-HERE, THERE = "10.203.77.1", "10.203.77.2"
 CUTS_S = (3.0, 9.0)
 MOST_S = 2.0
 FAR = ("exchange-simulator", "pricing-node")
-
-
-def _ip(*arguments: str) -> None:
-    subprocess.run([IP, *arguments], check=True, capture_output=True, timeout=20)
 
 
 class PartedWorld(World):
@@ -36,14 +28,9 @@ class PartedWorld(World):
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder, engine="nats")
-        self.space, self.link = f"qb{os.getpid()}", f"qb{os.getpid()}h"
-        _ip("netns", "add", self.space)
-        _ip("link", "add", self.link, "type", "veth", "peer", "name", "far", "netns", self.space)
-        _ip("addr", "add", f"{HERE}/30", "dev", self.link)
-        _ip("link", "set", self.link, "up")
-        for words in (f"addr add {THERE}/30 dev far", "link set far up", "link set lo up"):
-            _ip("-n", self.space, *words.split())
-        self.ports = {host: free_port() for host in (HERE, THERE)}
+        self.host = Host()
+        here = self.host.here
+        self.ports = {host: free_port() for host in (here, self.host.there)}
         routes = {host: free_port() for host in self.ports}
         listed = ", ".join(f'"nats://{host}:{port}"' for host, port in routes.items())
         for number, host in enumerate(self.ports):
@@ -53,9 +40,8 @@ class PartedWorld(World):
                 f'server_name: "{number}"\nlisten: "{host}:{self.ports[host]}"\n{TEXT}\n'
                 f"cluster {{ {cluster}, no_advertise: true }}\n"
             )
-            command = [str(BINARY), "-c", str(config)]
-            words = command if host == HERE else [IP, "netns", "exec", self.space, *command]
-            server = Program(words[0], *words[1:], environment={})
+            command = (str(BINARY), "-c", str(config))
+            server = Program(*(command if host == here else self.host.command(*command)), environment={})
             self.programs.append(server)
             server.line("Server is ready")
         self.programs[-1].line("Route connection created")
@@ -64,18 +50,13 @@ class PartedWorld(World):
     def start(self, name: str, *arguments: str, **settings: str) -> Program:
         if name not in FAR:
             return super().start(name, *arguments, **settings)
-        command = ["netns", "exec", self.space, str(Path(sys.executable).parent / name), *arguments]
-        program = Program(IP, *command, environment={**self.environment, **settings})
+        program = Program(*self.host.command(name, *arguments), environment={**self.environment, **settings})
         self.programs.append(program)
         return program
 
-    def cut(self, *, down: bool) -> None:
-        _ip("link", "set", self.link, "down" if down else "up")
-
     def close(self) -> None:
         super().close()
-        _ip("link", "del", self.link)
-        _ip("netns", "del", self.space)
+        self.host.close()
 
 
 def run(folder: Path, times: int) -> bool:
@@ -84,14 +65,14 @@ def run(folder: Path, times: int) -> bool:
     took: dict[float, list[float]] = {cut_s: [] for cut_s in CUTS_S}
     stage: Stage | None = None
     try:
-        stage = Stage(world, NatsAccess(((HERE, world.ports[HERE]),)))
+        stage = Stage(world, NatsAccess(((world.host.here, world.ports[world.host.here]),)))
         for number in range(times):
             for cut_s in CUTS_S:
                 progress(f"{cut_s:.0f} s, {number + 1} of {times}")
                 stage.begin()
-                world.cut(down=True)
+                world.host.cut(down=True)
                 time.sleep(cut_s)  # the cut's length, no wait for something to happen
-                world.cut(down=False)
+                world.host.cut(down=False)
                 healed_ns = now_ns()
                 stage.await_calm()
                 took[cut_s] += [max(0.0, (looks.last_bad_ns - healed_ns) / NS_PER_S) for looks in stage.looks]
