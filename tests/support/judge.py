@@ -30,7 +30,7 @@ def judge(log: EventLog, audit: Path, *, heard_all: bool = True) -> Counter[str]
     """Judge every decision heard so far; how many of each action. AssertionError names the first bad one.
 
     Where the broker was killed the log may have missed what a worker heard: with `heard_all` false a decision that
-    names an unknown message is counted as `unjudged` instead.
+    names an unknown message is counted as `unjudged` instead, and a worker may have missed one health.
     """
     decisions = log.all(ExecutionDecision)
     quotes = {(q.source, q.seq, q.symbol): q for q in log.all(Quote)}
@@ -79,7 +79,7 @@ def judge(log: EventLog, audit: Path, *, heard_all: bool = True) -> Counter[str]
         assert quote is not None, f"based on a quote that was never on the bus: {decision}"
         assert health is not None, f"based on a health that was never on the bus: {decision}"
         _check_price(decision, quote, sent)
-        _check_line(decision, quote, health, health_in_order, heard_ns)
+        _check_line(decision, quote, health, health_in_order, heard_ns, missed=0 if heard_all else 1)
         assert state in ("live", "quiet"), f"not live but {state}: {decision}"
         followers = in_order[quote.symbol, quote.source]
         for newer in followers[bisect_right(followers, quote.seq, key=_number) :][:1]:
@@ -152,11 +152,13 @@ def _check_line(
     health: ConnectionHealth,
     in_order: list[ConnectionHealth],
     heard_ns: dict[int, int],
+    missed: int,
 ) -> None:
+    """`missed`: how many healths a worker may have lost that the log has heard."""
     assert health.state == "streaming", f"line not streaming: {decision} {health}"
     assert (health.source, health.connection) == (quote.source, quote.connection), f"other line: {decision}"
     assert decision.now_ns - health.published_ns <= HEALTH_BOUND_NS, f"old health: {decision} {health}"
-    for newer in in_order[bisect_right(in_order, health.published_ns, key=_published) :][:1]:
+    for newer in in_order[bisect_right(in_order, health.published_ns, key=_published) :][missed : missed + 1]:
         was_there = _was_there(newer, decision, heard_ns)
         assert not was_there, f"a newer health was there for over a second: {decision} {newer}"
 
