@@ -11,7 +11,7 @@ JOBS   ?= 8
 SEEDS  ?= 50
 ENGINES ?= tcp,tcp-keys,ipc,nats,nats-tls
 
-.PHONY: guides docs sbom dist halts hearsay outages realoutages mutants up test smoke apidocs links wheel check format bench chart edgebench edgecrowd latency overload scale clients verdict replaysame replaytiming capturerate capturedamage \
+.PHONY: guides docs sbom dist halts hearsay outages realoutages mutants up test smoke apidocs links wheel check format bench chart cold edgebench edgecrowd latency overload scale clients verdict replaysame replaytiming capturerate capturedamage \
   capturekills captureseek tapcost strangers forgeries engines scenarios poison faults twonodes orders returns requests search lives kills seeds quietdays levels marketdays idle pins clean help
 
 help:
@@ -93,6 +93,9 @@ bench: $(VENV)/.dev ## quotes per second beside alpaca-py and a bare pipeline; A
 
 latency: $(VENV)/.dev ## socket to typed quote beside the same; ARGS="--rounds 5 --one-core --calls --json FILE"
 	$(BIN)/python -m tests.perf.latency $(ARGS)
+
+cold: $(VENV)/.dev ## the first quote of an idle node beside a bare client; ARGS="--rounds 20"
+	$(BIN)/python -m tests.perf.cold $(ARGS)
 
 chart: $(VENV)/.dev ## draw what both have measured; ARGS="bench.json latency.json docs/speed.svg"
 	$(BIN)/python -m tests.perf.chart $(ARGS)

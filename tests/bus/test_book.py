@@ -41,7 +41,7 @@ def hear(book: Book, event: Event, *, delay_ns: int = 0) -> None:
     """
     if isinstance(event, ConnectionHealth):
         if event.source == OTHER:
-            event = like(event, published_ns=event.published_ns + event.seq)
+            event = like(event, published_ns=event.published_ns + 100_000 + event.seq)
         while event.published_ns in book._owner._stamps:
             event = like(event, published_ns=event.published_ns + next(_LATER_NS))
     book.on_message(event, NOW + event.published_ns - UTC_NS + delay_ns)

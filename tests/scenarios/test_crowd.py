@@ -8,8 +8,8 @@ import pytest
 
 from quotebus.bus.clock import NS_PER_MS, NS_PER_S, now_ns, utc_ns
 from quotebus.bus.events import Counters, SymbolsAcknowledged, SymbolsRequested
-from quotebus.bus.sequence import Stamper
-from quotebus.bus.transport.engines import open_engine
+from quotebus.bus.sequence import Stamper, source_name
+from quotebus.bus.transport.engines import find_own_name, open_engine
 from quotebus.bus.transport.line import Publisher
 from tests.support.programs import eventually
 from tests.support.world import World
@@ -22,10 +22,10 @@ BESIDE = 8
 class Asker:
     """One of `BESIDE` on one connection; it repeats its question as clients do."""
 
-    def __init__(self, number: int, requester: Publisher) -> None:
-        self.name = f"many{number}"
+    def __init__(self, world: World, number: int, requester: Publisher) -> None:
+        self.name = world.name_of(f"many{number}")
         self._requester = requester
-        self._stamper = Stamper(f"{self.name}-{number:06x}")
+        self._stamper = Stamper(source_name(find_own_name(world.settings().bus_address) or self.name, number))
         self._symbols = tuple(f"S{number % 40}X{each}" for each in range(EACH))
 
     def ask(self) -> None:
@@ -43,7 +43,7 @@ def open_askers(world: World, opened: ExitStack) -> list[Asker]:
         requester = engine.requester()
         requester.connect()
         eventually(lambda each=requester: (each.news() and each.connected) or each.await_news(NS_PER_MS))  # type: ignore[misc]
-        askers += [Asker(first + each, requester) for each in range(BESIDE)]
+        askers += [Asker(world, first + each, requester) for each in range(BESIDE)]
     return askers
 
 
@@ -53,7 +53,7 @@ def test_repeats_that_wait_together_are_answered_once(world: World) -> None:
     world.broker()
     world.exchange("--rate", "100")
     node = world.node()
-    log = world.log(b"health.", b"symbols.acknowledged.", b"counters.pricing")
+    log = world.log(b"health.", b"symbols.acknowledged.", b"counters.")
     log.health("idle")
     with ExitStack() as opened:
         askers = open_askers(world, opened)
@@ -77,11 +77,12 @@ def test_repeats_that_wait_together_are_answered_once(world: World) -> None:
 
         eventually(all_answered)
         end, _ = log.wait(
-            Counters, lambda said: said.counters["ack_parts"] >= CLIENTS and _all_answered(said), since=log.position()
+            Counters,
+            lambda said: said.counters.get("ack_parts", 0) >= CLIENTS and _all_answered(said),
+            since=log.position(),
         )
     assert all(len(answer.results) == EACH for answer in log.all(SymbolsAcknowledged))
-    assert end.counters["requests_overtaken"] > 0
-    assert end.counters["ack_parts"] <= 2 * CLIENTS, "what has come together is answered together"
+    assert end.counters["requests_overtaken"] >= CLIENTS, "what has come together is answered together"
 
 
 def _all_answered(said: Counters) -> bool:
