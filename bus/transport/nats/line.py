@@ -124,7 +124,7 @@ class NatsLine:
             return
         if self._unsent:
             self.flush()
-        if now >= self._check_ns:
+        if self._socket is not None and now >= self._check_ns:
             self._check_life(now)
 
     def subscribe(self, pattern: bytes) -> None:

@@ -194,6 +194,16 @@ def test_who_was_stopped_itself_finds_its_connection_alive(pair: Pair) -> None:
     eventually(is_dead, why="with nothing unread it is dead")
 
 
+def test_a_connection_that_breaks_at_its_last_word_is_not_looked_at_any_more(pair: Pair) -> None:
+    line = pair.publisher.line
+    pair.publisher.send(FRAME)
+    assert line._socket is not None
+    line._socket.shutdown(socket.SHUT_RDWR)
+    line._check_ns = 0
+    line.tend()
+    pair.until(News.DOWN, News.UP)
+
+
 def test_another_server_of_the_cluster_is_taken(
     tmp_path: Path, opened: ExitStack, pair_of: Callable[..., Pair]
 ) -> None:
