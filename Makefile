@@ -40,7 +40,9 @@ up: $(VENV)/.run ## broker, simulated exchange, pricing node and execution worke
 	@$(BIN)/quotebus up $(ARGS)
 
 # The tests start more than two hundred programs: they are compiled once, also where the environment says never.
+# In a fresh clone the tests are compiled by one process first: eight at a time would each compile them all.
 test: $(VENV)/.dev ## the test suite; ARGS="-k name" for a part of it
+	@[ -e tests/__pycache__ ] || PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -q --collect-only >/dev/null || true
 	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -q -n $(JOBS) --dist worksteal $(ARGS)
 
 # One test file a program, on real sockets: what an interpreter must be able to do before the rest is worth a run.
