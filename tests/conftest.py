@@ -56,14 +56,18 @@ def short_folder() -> Iterator[Path]:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Tests marked `engines` run over each, all that ask for a world over those in QUOTEBUS_ENGINES: `ipc,nats`."""
+    """Tests marked `engines` run over each, all that ask for a world over those in QUOTEBUS_ENGINES: `ipc,nats`.
+
+    A mark that names engines means those, whatever the others run over.
+    """
     asked = [engine for engine in os.environ.get("QUOTEBUS_ENGINES", "").split(",") if engine]
     if "world" not in metafunc.fixturenames:
         return
+    marked = metafunc.definition.get_closest_marker("engines")
     if metafunc.definition.get_closest_marker("zeromq"):
         asked = [engine for engine in asked if engine == "tcp"]
-    elif not asked and metafunc.definition.get_closest_marker("engines"):
-        asked = list(ENGINES)
+    elif marked is not None and (marked.args or not asked):
+        asked = list(marked.args or ENGINES)
     if asked:
         marks = {engine: (needs_server, needs_openssl) if engine.startswith("nats") else () for engine in asked}
         metafunc.parametrize("engine", [pytest.param(each, marks=marks[each], id=each) for each in asked])

@@ -10,7 +10,7 @@ import statistics
 
 from tests.perf.contenders import ENGINES, Load, Measured
 from tests.perf.figures import quantile
-from tests.perf.rounds import WARM_UP, cpu_us, lost, rate, run_rounds, spell
+from tests.perf.rounds import cpu_us, lost, rate, run_rounds, spell, warm_ms
 
 LEAST_RATE = {"nats": 1.0, "nats-tls": 0.75}
 MOST_LATENCY = {"nats": 1.0, "nats-tls": 1.5}
@@ -18,7 +18,7 @@ MOST_LATENCY = {"nats": 1.0, "nats-tls": 1.5}
 
 
 def _p50_ms(measured: Measured) -> float:
-    return quantile(measured.taken_ms[int(WARM_UP * len(measured.taken_ms)) :], 0.5)
+    return quantile(warm_ms(measured), 0.5)
 
 
 def _rest(each: list[Measured]) -> str:

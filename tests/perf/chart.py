@@ -49,11 +49,14 @@ class Panel:
 
 
 def read(paths: list[Path]) -> list[dict[str, Any]]:
-    """All rounds that others did not disturb; of a contender that was always disturbed, all."""
+    """The rounds that count: those that others did not disturb; of a contender that has fewer than half such, all."""
     rounds = [each for path in paths for each in json.loads(path.read_text())["rounds"]]
-    quiet = [each for each in rounds if each["others"] < CROWDED]
-    kinds = {_kind(each) for each in quiet}
-    return quiet + [each for each in rounds if _kind(each) not in kinds]
+    chosen: list[dict[str, Any]] = []
+    for kind in dict.fromkeys(map(_kind, rounds)):
+        of = [each for each in rounds if _kind(each) == kind]
+        quiet = [each for each in of if each["others"] < CROWDED]
+        chosen += quiet if len(quiet) * 2 >= len(of) else of
+    return chosen
 
 
 def _kind(measured: dict[str, Any]) -> tuple[Any, ...]:

@@ -78,7 +78,12 @@ def choose_quiet(rounds: Sequence[Measured]) -> list[Measured]:
 def latency_ms(rounds: Sequence[Measured], share: float) -> float:
     """The median over rounds of this quantile."""
     chosen = choose_quiet(rounds)
-    return statistics.median(quantile(each.taken_ms[int(WARM_UP * len(each.taken_ms)) :], share) for each in chosen)
+    return statistics.median(quantile(warm_ms(each), share) for each in chosen)
+
+
+def warm_ms(measured: Measured) -> list[float]:
+    """The latencies that count."""
+    return measured.taken_ms[int(WARM_UP * len(measured.taken_ms)) :]
 
 
 def rate(rounds: Sequence[Measured]) -> float:
@@ -121,7 +126,7 @@ def write_json(path: Path | None, rows: Sequence[tuple[Load, str, Sequence[Measu
             "contender": name,
             **{key: value for key, value in asdict(each).items() if key not in ("taken_ms", "rate")},
             "quotes_per_s": each.rate,
-            **{f"p{share:g}_ms": quantile(each.taken_ms, share / 100) for share in (50, 99) if each.taken_ms},
+            **{f"p{share:g}_ms": quantile(warm_ms(each), share / 100) for share in (50, 99) if each.taken_ms},
         }
         for load, name, measured in rows
         for each in measured
