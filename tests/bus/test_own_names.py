@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from quotebus.bus.own_names import MAX_NAME, is_own_name, make_own, name_program
+from quotebus.bus import codec, topics
+from quotebus.bus.own_names import MAX_NAME, find_name_reader, is_own_name, make_own, name_in, name_program
+from tests.support.samples import REPORT, REQUESTED, like
 
 
 @pytest.mark.parametrize(
@@ -56,3 +58,16 @@ def test_a_name_is_never_too_long_and_keeps_the_end_that_tells_it_from_others(ow
     assert len(made) <= MAX_NAME
     assert made.endswith("7")
     assert is_own_name(own, made)
+
+
+def test_where_a_message_says_who_speaks() -> None:
+    assert [name_in(topic) for topic in ("intent.strat-1", "decision.a", "recorder.day")] == ["strat-1", "a", "day"]
+    assert name_in("intent.") == "", "a name that nobody has"
+    assert name_in("quote.SPY") is None
+    for event, name in ((like(REQUESTED, client="strat-1"), "strat-1"), (like(REPORT, worker="w-2"), "w-2")):
+        topic, _, payload = codec.encode(event).partition(b"\0")
+        read = find_name_reader(topic.decode())
+        assert read is not None
+        assert read(payload) == name
+    assert find_name_reader("quote.SPY") is None
+    assert find_name_reader(topics.REQUESTED + ".x") is None

@@ -7,19 +7,15 @@ minds it. Most messages begin like the one before under their subject, which is 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import msgspec
 
 from quotebus.bus import topics
 from quotebus.bus.codec import DECODE_ERRORS
-from quotebus.bus.own_names import is_own_name
+from quotebus.bus.own_names import find_name_reader, is_own_name, name_in
 from quotebus.bus.transport.nats.subjects import find_user, to_topic
 
-_OWN = (b"intent.", b"decision.", b"recorder.")
-"""Topics whose last part is the speaker's own name."""
-_REQUESTED, _REPORT = topics.prefix(topics.REQUESTED), b"report."
 _ARRAY_16, _ARRAY_32 = 0xDC, 0xDD
 
 
@@ -30,23 +26,7 @@ class _Envelope(msgspec.Struct, array_like=True, frozen=True):
     source: str
 
 
-class _Request(_Envelope, frozen=True):
-    seq: object
-    published_ns: object
-    name: object
-
-
-class _Report(_Envelope, frozen=True):
-    seq: object
-    published_ns: object
-    client: object
-    intent_id: object
-    name: object
-
-
 _read_envelope = msgspec.msgpack.Decoder(_Envelope).decode
-_read_request = msgspec.msgpack.Decoder(_Request).decode
-_read_report = msgspec.msgpack.Decoder(_Report).decode
 
 
 @dataclass(slots=True)
@@ -68,13 +48,10 @@ class Speaker:
         self._begin = b""
         """How a message begins that needs no further look; empty while that is not known."""
         self._user, self._forgeries, self._subject = user, forgeries, subject
-        self._read_name: Callable[[bytes], _Request | _Report] | None = None
-        if topic == _REQUESTED:
-            self._read_name = _read_request
-        elif topic.startswith(_REPORT):
-            self._read_name = _read_report
-        rest = topic[:-1].partition(b".")[2].decode("latin-1")
-        self._may_name = not topic.startswith(_OWN) or is_own_name(user, rest)
+        told = topic[:-1].decode("latin-1")
+        self._read_name = find_name_reader(told)
+        named = name_in(told)
+        self._may_name = named is None or is_own_name(user, named)
 
     def __call__(self, payload: bytes) -> bool:
         """True also for what cannot be read by anybody: who cannot read it counts it."""
@@ -98,7 +75,7 @@ class Speaker:
             self._begin = _begin_of(payload, envelope)
             return True
         try:
-            name = self._read_name(payload).name
+            name = self._read_name(payload)
         except DECODE_ERRORS:
             return True
         return isinstance(name, str) and is_own_name(self._user, name)

@@ -12,7 +12,8 @@ import msgspec
 
 from quotebus.bus import topics
 from quotebus.bus.codec import DECODE_ERRORS
-from quotebus.bus.own_names import is_own_name
+from quotebus.bus.envelope import Payload
+from quotebus.bus.own_names import find_name_reader, is_own_name, name_in
 from quotebus.bus.transport.zeromq.key_files import Program
 
 MAY = MappingProxyType(
@@ -23,31 +24,7 @@ MAY = MappingProxyType(
     }
 )
 """By endpoint, the roles that are admitted. What has no row is refused."""
-_OWN = ("intent.", "decision.", "recorder.")
-"""Topics whose last part is the speaker's own name."""
-_REPORT = b"report."
-_REQUESTED = topics.REQUESTED.encode()
-
-
-class _Spoken(msgspec.Struct, array_like=True, frozen=True):
-    """The beginning of any message."""
-
-    version: int
-    source: str
-    seq: int
-    published_ns: int
-    first: object = None
-
-
-class _Reported(_Spoken, frozen=True):
-    """The beginning of a report, whose third field is who reports."""
-
-    second: object = None
-    third: object = None
-
-
-_decode_report = msgspec.msgpack.Decoder(_Reported).decode
-_decode = msgspec.msgpack.Decoder(_Spoken).decode
+_read_envelope = msgspec.msgpack.Decoder(Payload).decode
 
 
 def admits(program: Program | None, endpoint: str) -> bool:
@@ -57,21 +34,18 @@ def admits(program: Program | None, endpoint: str) -> bool:
 
 def speaks_for_itself(key_name: str, frame: bytes) -> bool:
     """Whether a message at the request endpoint is in the name of its sender: the source, the client, the topic."""
-    topic, separator, payload = frame.partition(b"\0")
+    head, separator, payload = frame.partition(b"\0")
     try:
-        spoken = (_decode_report if topic.startswith(_REPORT) else _decode)(payload)
-        name = topic.decode("ascii")
+        topic = head.decode("ascii")
+        spoken = _read_envelope(payload).source
+        read_name = find_name_reader(topic)
+        name = read_name(payload) if read_name is not None else name_in(topic)
     except (*DECODE_ERRORS, UnicodeDecodeError):
         return False
-    source = spoken.source.removeprefix(topics.REPLAYED)  # who follows a replay says so, and no live program minds it
-    own = source.rpartition("-")[0] == key_name or (source != spoken.source and is_own_name(key_name, source))
+    source = spoken.removeprefix(topics.REPLAYED)  # who follows a replay says so, and no live program minds it
+    own = source.rpartition("-")[0] == key_name or (source != spoken and is_own_name(key_name, source))
     if not separator or not key_name or not own:
         return False
-    if topic == _REQUESTED:
-        return isinstance(spoken.first, str) and is_own_name(key_name, spoken.first)
-    kind, _, rest = name.partition(".")
-    if f"{kind}." in _OWN:
-        return is_own_name(key_name, rest)
-    if isinstance(spoken, _Reported):
-        return isinstance(spoken.third, str) and is_own_name(key_name, spoken.third)
-    return kind == "counters" and rest == source
+    if name is None and read_name is None:
+        return topic == topics.counters(source)
+    return isinstance(name, str) and is_own_name(key_name, name)
